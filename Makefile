@@ -1,0 +1,56 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+PY := .venv/bin/python
+ROOMS := marquee scrapy_imdb spark_apps serving replica plugins
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run up down status doctor test check drill bench format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:
+	@$(PYTHON) -m marquee.bootstrap run
+
+setup-dev:
+	@$(PYTHON) -m marquee.bootstrap dev
+
+run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself
+	@$(PY) -m marquee run $(if $(DATA),--data '$(DATA)') $(if $(ONCE),--once) $(ARGS)
+
+up: setup ## start the local stack and leave it running
+	@$(PY) -m marquee up $(ARGS)
+
+down: ## stop the local stack
+	@$(PY) -m marquee down $(ARGS)
+
+status: ## what runs, where, since when
+	@$(PY) -m marquee status $(ARGS)
+
+doctor: setup ## can this machine run it? ports, memory, disk, Java
+	@$(PY) -m marquee doctor $(ARGS)
+
+test: setup-dev ## every path once, on real parts (about 15 minutes on 2 cores)
+	@$(PY) -m pytest $(ARGS)
+
+check: setup-dev ## format, lint, types, doors, golden files (about a minute)
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy $(ROOMS)
+	@$(PY) -m pytest -q tests/test_architecture.py tests/test_golden.py
+
+drill: setup-dev ## long fault drills, by hand
+	@$(PY) -m tests.drill $(ARGS)
+
+bench: setup-dev ## the short benchmarks
+	@$(PY) -m bench $(ARGS)
+
+format: setup-dev ## let ruff rewrite
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+lock: ## compile the hash-pinned locks anew
+	@$(PYTHON) -m marquee.bootstrap lock
+
+clean: ## forget every world: all state, not the environment
+	@rm -rf .marquee

@@ -1,0 +1,135 @@
+"""Set-up from nothing: `python3 -m marquee.bootstrap run|dev|lock`. Standard library only.
+
+Makes `.venv` from a hash-pinned lock, then hands over to `marquee.stack.setup` inside it for
+Java, jars and class archives. A second call compares one stamp and does nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LOCKS = REPOSITORY / "requirements"
+VENV = REPOSITORY / ".venv"
+STAMP = VENV / "marquee-stamp"
+TOOL = VENV / "tool"  # the installer lives beside the packages: a sync removes what no lock names
+SUPPORTED = ((3, 11), (3, 12), (3, 13))
+
+
+class SetupError(Exception):
+    """One line: what is missing and what to do."""
+
+
+def main(argv: list[str]) -> int:
+    """Set up for `run` or `dev`, or compile the locks."""
+    goal = argv[0] if argv else "run"
+    try:
+        if goal == "lock":
+            compile_locks()
+        else:
+            set_up(goal)
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def set_up(goal: str) -> None:
+    """Bring `.venv`, Java, jars and archives to what the locks say."""
+    wanted = _fingerprint(goal)
+    if _stamp() in {wanted, _fingerprint("dev")} and _is_complete():
+        return
+    _make_environment(goal)
+    _call([_python(), "-m", "marquee.stack.setup"], "Java, jars or class archives")
+    STAMP.write_text(wanted)
+
+
+def compile_locks() -> None:
+    """Turn every `.in` of `requirements/` into a lock with hashes and without addresses."""
+    _make_tool()
+    for name in ("uv", "build", "java", "run", "dev", "bench"):
+        command = [str(TOOL / "bin" / "uv"), "pip", "compile", "-q", "--universal"]
+        command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
+        command += ["--no-header", "--no-annotate", "--override", "overrides.in"]
+        command += ["-o", f"{name}.txt", f"{name}.in"]
+        print(f"compiling requirements/{name}.txt", flush=True)
+        _call(command, f"requirements/{name}.txt", cwd=LOCKS)
+
+
+def _make_environment(goal: str) -> None:
+    _make_tool()
+    print(f"installing requirements/{goal}.txt into .venv (about half a minute)", flush=True)
+    command = [str(TOOL / "bin" / "uv"), "pip", "sync", "-q", "--python", _python()]
+    command += ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
+    _call([*command, str(LOCKS / f"{goal}.txt")], "the Python packages")
+
+
+def _make_tool() -> None:
+    """A virtual environment of a Python we support, with the installer inside."""
+    if not (VENV / "bin" / "python").exists():
+        python = find_python()
+        print(f"making .venv with {python}", flush=True)
+        shutil.rmtree(VENV, ignore_errors=True)
+        _call([python, "-m", "venv", str(VENV)], "a virtual environment (Debian: python3-venv)")
+    if not (TOOL / "bin" / "uv").exists():
+        if subprocess.run([_python(), "-m", "pip", "--version"], capture_output=True).returncode:
+            _call([_python(), "-m", "ensurepip", "--default-pip"], "pip")
+        pip = [_python(), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        pip += ["--target", str(TOOL), "--require-hashes", "-r", str(LOCKS / "uv.txt")]
+        _call(pip, "the installer")
+
+
+def find_python() -> str:
+    """This interpreter if we support it, else the first on PATH that really starts."""
+    if sys.version_info[:2] in SUPPORTED:
+        return sys.executable
+    for major, minor in SUPPORTED[::-1]:
+        found = shutil.which(f"python{major}.{minor}")
+        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+            return found
+    have = ".".join(map(str, sys.version_info[:2]))
+    raise SetupError(
+        f"Python {have} is not supported — install Python 3.11, 3.12 or 3.13, or name one: "
+        "make run PYTHON=/path/to/python3.12"
+    )
+
+
+def _fingerprint(goal: str) -> str:
+    content = [goal, str(sorted(SUPPORTED))]
+    content += [(LOCKS / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
+    content += [Path(__file__).read_text()]
+    content += [p.read_text() for p in sorted((REPOSITORY / "marquee" / "stack").glob("setup*.py"))]
+    return hashlib.sha256("\0".join(content).encode()).hexdigest()
+
+
+def _stamp() -> str:
+    return STAMP.read_text() if STAMP.is_file() else ""
+
+
+def _is_complete() -> bool:
+    """The caches may have been cleaned away beside a good environment."""
+    cache = Path(os.environ.get("MARQUEE_CACHE", ".marquee/cache"))
+    return (REPOSITORY / cache / "ready").is_file()
+
+
+def _python() -> str:
+    return str(VENV / "bin" / "python")
+
+
+def _call(command: list[str], what: str, cwd: Path = REPOSITORY) -> None:
+    done = subprocess.run(command, cwd=cwd, stdout=None, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        if said and said[-1].startswith("error: "):
+            raise SetupError(said[-1].removeprefix("error: "))
+        detail = said[-1].strip() if said else f"exit status {done.returncode}"
+        raise SetupError(f"could not install {what}: {detail} — is the package index reachable?")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

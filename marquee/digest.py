@@ -1,0 +1,43 @@
+"""Fingerprints: of files, of values, of code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling for one value: sorted keys, no spaces, no NaN."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def digest_bytes(data: bytes) -> str:
+    """sha256, in hexadecimal, as every digest here."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_value(value: Any) -> str:
+    """sha256 of a value's canonical JSON."""
+    return digest_bytes(canonical_json(value))
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_code(folders: Iterable[Path]) -> str:
+    """Twelve characters that change with any Python file below `folders`."""
+    files = sorted(
+        (folder.name, str(path.relative_to(folder)), path)
+        for folder in folders
+        for path in folder.rglob("*.py")
+    )
+    return digest_value([[room, name, digest_file(path)] for room, name, path in files])[:12]

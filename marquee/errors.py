@@ -1,0 +1,88 @@
+"""The one family of errors.
+
+MarqueeError
+├── SettingsError            a key unknown, a value of the wrong kind
+├── LakeError
+│   ├── NotFoundError        nothing lies at that path
+│   ├── ConflictError        something else lies there already
+│   └── LakeUnavailableError HDFS did not answer; trying again may help
+├── ContractError            a dataset differs from its contract; lists every difference
+├── SourceError              a file or folder somebody gave cannot be used
+├── CrawlStoppedError        the tripwire: the site shut us out, or changed
+├── RecipeError              a recipe that cannot be trained
+├── BundleError              a bundle that is torn, or not one
+├── LedgerError
+│   └── HeadMovedError       somebody else wrote the entry first
+├── PromotionRefusedError    a rule of promotion says no
+└── StackError               a part of the local stack is missing, busy or dead
+"""
+
+from __future__ import annotations
+
+
+class MarqueeError(Exception):
+    """What happened and where (`message`), and what to do about it (`remedy`)."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} — {self.remedy}" if self.remedy else self.message
+
+
+class SettingsError(MarqueeError):
+    """A setting is unknown or has the wrong kind of value."""
+
+
+class LakeError(MarqueeError):
+    """Something in the lake stands in the way."""
+
+
+class NotFoundError(LakeError):
+    """Nothing lies at that path."""
+
+
+class ConflictError(LakeError):
+    """Something with other content lies at that path already."""
+
+
+class LakeUnavailableError(LakeError):
+    """The lake did not answer; trying again may help."""
+
+
+class ContractError(MarqueeError):
+    """A dataset differs from its contract."""
+
+
+class SourceError(MarqueeError):
+    """A file or folder somebody gave cannot be used."""
+
+
+class CrawlStoppedError(MarqueeError):
+    """The crawl stopped itself, with a named cause."""
+
+
+class RecipeError(MarqueeError):
+    """A recipe that cannot be trained as asked."""
+
+
+class BundleError(MarqueeError):
+    """A bundle that is torn, or not one."""
+
+
+class LedgerError(MarqueeError):
+    """The ledger is broken, or refuses an entry."""
+
+
+class HeadMovedError(LedgerError):
+    """Another entry was written since the head was read."""
+
+
+class PromotionRefusedError(MarqueeError):
+    """A rule of promotion says no."""
+
+
+class StackError(MarqueeError):
+    """A part of the local stack is missing, busy or dead."""
