@@ -1,0 +1,106 @@
+"""A contract is columns with types, a key and checks; one error lists *all* differences.
+
+Types are Spark's simple names (`bigint`, `double`, `array<string>`), so that `dict(frame.dtypes)`
+compares as it stands; records read from JSON lines are checked value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marquee.errors import ContractError
+
+Value = Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+KINDS: Mapping[str, Value] = {
+    "string": lambda v: isinstance(v, str),
+    "int": _is_whole,
+    "bigint": _is_whole,
+    "double": _is_number,
+    "array<string>": lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v),
+    "record": lambda v: isinstance(v, Mapping),
+    "array<record>": lambda v: isinstance(v, list) and all(isinstance(x, Mapping) for x in v),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its type, whether it may be null, and what its values obey."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    check: Value | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A named, versioned list of columns with a key."""
+
+    name: str
+    version: int
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in order: a `select` of them is the schema contract."""
+        return [c.name for c in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark DDL string, for reading with an explicit schema."""
+        return ", ".join(f"`{c.name}` {c.type}" for c in self.columns)
+
+    def check_types(self, types: Mapping[str, str]) -> None:
+        """Compare a frame's column types; ContractError lists every difference."""
+        wrong = [
+            f"{c.name} is {types[c.name]}, not {c.type}"
+            for c in self.columns
+            if c.name in types and types[c.name] != c.type
+        ]
+        missing = [f"{c.name} is missing" for c in self.columns if c.name not in types]
+        extra = [f"{name} is not in the contract" for name in types if name not in self.names]
+        self._refuse(missing + wrong + extra)
+
+    def differences(self, record: Mapping[str, Any]) -> list[str]:
+        """What is wrong with one record; extra keys are allowed, records grow."""
+        found = (_difference(c, record) for c in self.columns)
+        return [text for text in found if text]
+
+    def check_record(self, record: Mapping[str, Any]) -> None:
+        """Raise ContractError with every difference of one record."""
+        self._refuse(self.differences(record))
+
+    def _refuse(self, differences: list[str]) -> None:
+        if differences:
+            raise ContractError(
+                f"{self.name} breaks its contract (version {self.version}): "
+                + "; ".join(differences),
+                "mend the writer, or give the contract a new version",
+            )
+
+
+def _difference(column: Column, record: Mapping[str, Any]) -> str:
+    if column.name not in record:
+        return f"{column.name} is missing"
+    value = record[column.name]
+    if value is None:
+        return "" if column.nullable else f"{column.name} is null"
+    if not KINDS[column.type](value):
+        return f"{column.name} is {type(value).__name__}, not {column.type}"
+    if column.check and not column.check(value):
+        return f"{column.name} {column.says}"
+    return ""

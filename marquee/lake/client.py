@@ -1,0 +1,175 @@
+"""What a lake does, whichever root it has.
+
+A root gives nine primitives; publishing, sealing and fetching stand here once. A folder appears
+whole or not at all: written beside under a name unique to the attempt, a manifest inside, then
+one *exclusive* rename. Who loses that rename compares manifests: equal is success.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from marquee.digest import canonical_json, digest_file
+from marquee.errors import ConflictError, LakeError, LakeUnavailableError, NotFoundError
+from marquee.lake.manifest import MANIFEST, Manifest, fact_of
+
+STAGING = ".staging"
+
+
+class Lake(ABC):
+    """Files and published folders below one root; paths are relative and `/`-separated."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+
+    def uri(self, path: str) -> str:
+        """The full address of a path, as Spark reads it."""
+        return f"{self.root}/{path}" if path else self.root
+
+    # What a root must give ---------------------------------------------------------------
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder lies at `path`."""
+
+    @abstractmethod
+    def names(self, path: str) -> list[str]:
+        """Sorted names below `path`; none where nothing lies."""
+
+    @abstractmethod
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder lies at `path`."""
+
+    @abstractmethod
+    def read_bytes(self, path: str) -> bytes:
+        """A whole file; NotFoundError where none lies."""
+
+    @abstractmethod
+    def copy_out(self, path: str, target: Path) -> None:
+        """Stream one file to a local one."""
+
+    @abstractmethod
+    def copy_in(self, source: Path, path: str) -> None:
+        """Stream one local file into staging, over whatever an earlier try left."""
+
+    @abstractmethod
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a file into staging, over whatever an earlier try left."""
+
+    @abstractmethod
+    def rename(self, source: str, target: str) -> None:
+        """Move exclusively, making the parents; ConflictError where `target` is taken."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file or a whole folder; nothing there is fine."""
+
+    # What follows from it ----------------------------------------------------------------
+
+    def read_json(self, path: str) -> Any:
+        """A JSON file's value."""
+        return json.loads(self.read_bytes(path))
+
+    def create(self, path: str, data: bytes) -> None:
+        """Create a file exclusively; equal content there is success, other a ConflictError."""
+        staged = self.staging(path)
+        self.write_bytes(staged, data)
+        self._claim(staged, path, lambda: self.read_bytes(path) == data)
+
+    def create_json(self, path: str, value: Any) -> None:
+        """Create a JSON file exclusively, in its canonical spelling."""
+        self.create(path, canonical_json(value))
+
+    def staging(self, path: str) -> str:
+        """A path unique to this attempt, to write below before `seal`."""
+        return f"{STAGING}/{path.replace('/', '-')}-{uuid.uuid4().hex}"
+
+    def publish(self, folder: Path, path: str, rows: int | None = None, **facts: Any) -> Manifest:
+        """Make a local folder appear whole at `path`; publishing it twice is a no-op."""
+        manifest = Manifest.of_folder(folder, rows, facts)
+        if self.exists(path):
+            return self._same(path, manifest)
+        staged = self.staging(path)
+        with ThreadPoolExecutor(8) as pool:
+            names = [f.name for f in manifest.files]
+            list(pool.map(lambda n: self.copy_in(folder / n, f"{staged}/{n}"), names))
+        return self._finish(staged, path, manifest)
+
+    def seal(self, staged: str, path: str, rows: int | None = None, **facts: Any) -> Manifest:
+        """Give a staged folder its manifest and make it appear whole at `path`."""
+        names = [n for n in self._walk(staged) if not n.rsplit("/", 1)[-1].startswith(("_", "."))]
+        with ThreadPoolExecutor(8) as pool:
+            files = list(pool.map(lambda n: fact_of(n, self.read_bytes(f"{staged}/{n}")), names))
+        return self._finish(staged, path, Manifest.of_files(files, rows, facts))
+
+    def manifest(self, path: str) -> Manifest:
+        """What the folder published at `path` holds; NotFoundError where none is."""
+        return Manifest.from_bytes(self.read_bytes(f"{path}/{MANIFEST}"))
+
+    def fetch(self, path: str, folder: Path, below: str = "") -> Path:
+        """Copy a published folder (or one sub-folder of it) out and check every digest."""
+        manifest = self.manifest(path)
+        start = f"{path}/{below}" if below else path
+        wanted = manifest.below(below) if below else manifest
+        if not wanted.files:
+            raise NotFoundError(f"nothing is published at {self.uri(start)}")
+        for fact in wanted.files:
+            (folder / fact.name).parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(8) as pool:
+            names = [f.name for f in wanted.files]
+            list(pool.map(lambda n: self.copy_out(f"{start}/{n}", folder / n), names))
+        torn = [f.name for f in wanted.files if digest_file(folder / f.name) != f.sha256]
+        if torn:
+            raise LakeError(
+                f"{self.uri(start)} differs from its manifest in {', '.join(torn[:3])}",
+                "restore the folder from another replica or run the task that made it again",
+            )
+        return folder
+
+    # How --------------------------------------------------------------------------------
+
+    def _walk(self, path: str, prefix: str = "") -> Iterator[str]:
+        for name in self.names(path):
+            if self.is_folder(f"{path}/{name}"):
+                yield from self._walk(f"{path}/{name}", f"{prefix}{name}/")
+            else:
+                yield prefix + name
+
+    def _finish(self, staged: str, path: str, manifest: Manifest) -> Manifest:
+        self.write_bytes(f"{staged}/{MANIFEST}", manifest.to_bytes())
+        self._claim(staged, path, lambda: self.manifest(path).digest == manifest.digest)
+        return manifest
+
+    def _claim(self, staged: str, path: str, is_equal: Any) -> None:
+        """Rename, and tell a lost race or a lost reply from a conflict."""
+        try:
+            self.rename(staged, path)
+            return
+        except LakeUnavailableError:
+            # The reply may have been lost after the rename was done: look before judging.
+            if not self.exists(path):
+                raise
+        except ConflictError:
+            pass
+        equal = is_equal()
+        self.delete(staged)
+        if not equal:
+            raise ConflictError(
+                f"something else lies at {self.uri(path)} already",
+                "it is immutable: write under another name, or find out who wrote it",
+            )
+
+    def _same(self, path: str, manifest: Manifest) -> Manifest:
+        there = self.manifest(path)
+        if there.digest != manifest.digest:
+            raise ConflictError(
+                f"another folder is published at {self.uri(path)} already",
+                "it is immutable: write under another name, or find out who wrote it",
+            )
+        return there

@@ -1,0 +1,86 @@
+"""What a published folder holds: its files, their sizes and digests, its rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marquee.digest import canonical_json, digest_bytes, digest_file, digest_value
+
+MANIFEST = "_manifest.json"
+
+
+@dataclass(frozen=True, order=True)
+class FileFact:
+    """One file of a published folder; `name` is relative to it."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The list of a folder's files, in order of name, and what its writer says of it."""
+
+    files: tuple[FileFact, ...]
+    rows: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the file list: the folder's identity, whatever its facts say."""
+        return digest_value([[f.name, f.bytes, f.sha256] for f in self.files])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(f.bytes for f in self.files)
+
+    def below(self, folder: str) -> Manifest:
+        """The manifest of one sub-folder, names relative to it."""
+        prefix = folder.rstrip("/") + "/"
+        inside = [f for f in self.files if f.name.startswith(prefix)]
+        return Manifest(
+            tuple(FileFact(f.name.removeprefix(prefix), f.bytes, f.sha256) for f in inside)
+        )
+
+    def to_bytes(self) -> bytes:
+        """The manifest as its file holds it."""
+        files = [{"name": f.name, "bytes": f.bytes, "sha256": f.sha256} for f in self.files]
+        return canonical_json(
+            {"format": 1, "files": files, "rows": self.rows, "facts": dict(self.facts)}
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Read a manifest's file."""
+        value = json.loads(data)
+        return cls.of_files((FileFact(**f) for f in value["files"]), value["rows"], value["facts"])
+
+    @classmethod
+    def of_files(
+        cls, files: Iterable[FileFact], rows: int | None, facts: Mapping[str, Any]
+    ) -> Manifest:
+        """A manifest over `files`, whatever order they come in."""
+        return cls(tuple(sorted(files)), rows, dict(facts))
+
+    @classmethod
+    def of_folder(
+        cls, folder: Path, rows: int | None = None, facts: Mapping[str, Any] | None = None
+    ) -> Manifest:
+        """Read a local folder; a manifest that lies there is not part of it."""
+        paths = (p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+        found = (
+            FileFact(p.relative_to(folder).as_posix(), p.stat().st_size, digest_file(p))
+            for p in paths
+        )
+        return cls.of_files(found, rows, facts or {})
+
+
+def fact_of(name: str, data: bytes) -> FileFact:
+    """The fact of one file whose bytes are at hand."""
+    return FileFact(name, len(data), digest_bytes(data))

@@ -1,0 +1,26 @@
+"""What every test may ask for: one Spark, one HDFS, the real records where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from marquee.settings import REPOSITORY, load_settings
+from marquee.stack.java import java_home
+from marquee.stack.setup import cache_folder
+
+pytest_plugins = ["tests.plugins.spark_session", "tests.plugins.local_stack"]
+
+os.environ.setdefault("JAVA_HOME", str(java_home(cache_folder(load_settings()))))
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def real_records() -> Path:
+    """The folder of real records beside the repository; a visible skip where it is absent."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real records at {folder}: this rule is shown on made-up data only")
+    return folder

@@ -1,0 +1,64 @@
+"""Settings: one tree, typed, unknown keys refused by name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from marquee.errors import SettingsError
+from marquee.settings import REPOSITORY, load_settings, merge
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(REPOSITORY / "config", tmp_path / "config"))
+
+
+@pytest.mark.parametrize("place", ["local", "cluster"])
+def test_every_place_of_the_repository_loads(place: str) -> None:
+    assert load_settings(place).schedule.promote == "yes"
+
+
+def test_overlay_holds_only_what_differs(config: Path) -> None:
+    (config / "local.toml").write_text("[crawl]\nmax_pages = 7\n")
+    settings = load_settings("local", config)
+    assert settings.crawl.max_pages == 7
+    assert settings.crawl.refresh_days == load_settings("cluster", config).crawl.refresh_days
+
+
+def test_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARQUEE_CRAWL__MAX_PAGES", "5")
+    assert load_settings("local", config).crawl.max_pages == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("colour = 1", "colour"),
+        ("[crawl]\nmax_page = 1", r"crawl\.max_page"),
+        ("[crawl]\nmax_pages = 'many'", r"crawl\.max_pages"),
+        ("[schedule]\npromote = 'perhaps'", r"schedule\.promote"),
+        ("world = '../elsewhere'", "world"),
+        ("crawl = ", "not TOML"),
+    ],
+)
+def test_wrong_keys_are_named(config: Path, text: str, named: str) -> None:
+    (config / "local.toml").write_text(text)
+    with pytest.raises(SettingsError, match=named):
+        load_settings("local", config)
+
+
+def test_unknown_place_names_those_there_are(config: Path) -> None:
+    with pytest.raises(SettingsError, match="cluster, local"):
+        load_settings("moon", config)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().crawl.max_pages = 1
+
+
+def test_merge_goes_deep_and_replaces_lists() -> None:
+    assert merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}

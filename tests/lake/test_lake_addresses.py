@@ -1,0 +1,35 @@
+"""Which addresses are lakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from marquee.errors import LakeUnavailableError, SettingsError
+from marquee.lake import FolderLake, WebHdfsLake, open_lake
+from marquee.lake.webhdfs import connect
+
+
+def test_both_roots_open(tmp_path: Path) -> None:
+    assert isinstance(open_lake(f"file://{tmp_path}/l"), FolderLake)
+    assert isinstance(open_lake("hdfs://h:1/m", "http://h:2"), WebHdfsLake)
+
+
+@pytest.mark.parametrize("root", ["", "/tmp/x", "file://", "file:///", "hdfs://h:1", "s3://b/x"])
+def test_everything_else_is_refused_with_a_remedy(root: str) -> None:
+    with pytest.raises(SettingsError, match="give hdfs://"):
+        open_lake(root, "http://h:2")
+
+
+def test_hdfs_without_its_http_address_is_refused() -> None:
+    with pytest.raises(SettingsError):
+        open_lake("hdfs://h:1/m")
+
+
+def test_nobody_there_is_said_and_not_a_stack_of_libraries() -> None:
+    lake = WebHdfsLake(
+        "hdfs://127.0.0.1:9/m", connect("http://127.0.0.1:9", "x"), seconds_to_retry=0
+    )
+    with pytest.raises(LakeUnavailableError, match="did not answer"):
+        lake.exists("raw")
