@@ -1,0 +1,91 @@
+"""`marquee history`: what every run decided, and what a backfill would have promoted."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.digest import canonical_json
+from marquee.lake import Lake
+from marquee.names import iso
+from marquee.release.ledger import Ledger
+from marquee.release.replay import Replayed, would_have_promoted
+from marquee.release.verdict import Verdict, read_verdict
+from marquee.steps.history import decisions
+
+Replay = Annotated[
+    bool,
+    typer.Option("--replay", help="Backfilled runs only: what would have been promoted when."),
+]
+
+
+def history(
+    model: ModelArgument,
+    replay: Replay = False,
+    lake: LakeFlag = "",
+    webhdfs: WebHdfsFlag = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every run's verdict, in as-of order: approved or refused, why, and what came of it.
+
+    With --replay, the backfilled runs alone, told as if each had been live in its week.
+    """
+    opened = asked_lake(lake, webhdfs)
+    verdicts = [read_verdict(canonical_json(value)) for value in decisions(opened, model)]
+    rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
+    if as_json:
+        print(json.dumps(rows))
+    elif not rows:
+        out.print(f"no {'backfilled ' if replay else ''}run has judged a {model} yet")
+    else:
+        out.print(_table(rows))
+
+
+def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    entries = Ledger(lake, model).entries()
+    numbers = {entry.run: entry.number for entry in entries if entry.kind == "promote"}
+    return [
+        _row(verdict)
+        | {"entry": (number := numbers.get(verdict.subject.run))}
+        | {"outcome": f"promoted, entry {number}" if number else _unpromoted(verdict)}
+        for verdict in verdicts
+    ]
+
+
+def _replayed(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    backfilled = [v for v in verdicts if v.subject.run_type == "backfill"]
+    return [_told(step) for step in would_have_promoted(backfilled)]
+
+
+def _told(step: Replayed) -> dict[str, Any]:
+    outcome = "would have been promoted" if step.promoted else "would not"
+    return _row(step.verdict) | {"promoted": step.promoted, "outcome": outcome}
+
+
+def _unpromoted(verdict: Verdict) -> str:
+    return verdict.consequence if verdict.approved else "refused"
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "run": verdict.subject.run,
+        "run_type": verdict.subject.run_type,
+        "as_of": iso(verdict.subject.as_of),
+        "approved": verdict.approved,
+        "failed": [condition.sentence for condition in verdict.failed],
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("as of", "run", "type", "verdict", "what came of it", "why not")
+    for row in rows:
+        word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
+        why = escape("\n".join(row["failed"]))
+        run = escape(row["run"])
+        table.add_row(row["as_of"], run, row["run_type"], word, row["outcome"], why)
+    return table

@@ -1,0 +1,49 @@
+"""`marquee ledger`: a model's promotions and roll-backs, and whether their chain is whole."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.names import iso
+from marquee.release.entry import Entry
+from marquee.release.ledger import Ledger
+
+
+def ledger(
+    model: ModelArgument, lake: LakeFlag = "", webhdfs: WebHdfsFlag = "", as_json: AsJson = False
+) -> None:
+    """Every promotion and roll-back, oldest first; the last one names the champion.
+
+    Checks the hash chain over all entries on the way, and ends with status 1 where an entry is
+    missing, damaged or was changed after it was written.
+    """
+    history = Ledger(asked_lake(lake, webhdfs), model)
+    problems = history.verify()
+    entries = [] if problems else history.entries()
+    if as_json:
+        print(json.dumps({"entries": [e.to_json() for e in entries], "problems": problems}))
+    elif problems:
+        out.print(*(f"[red]broken:[/red] {escape(problem)}" for problem in problems), sep="\n")
+    elif not entries:
+        out.print(f"nothing has been promoted for the {model} yet")
+    else:
+        out.print(_table(entries))
+        out.print("the chain is whole")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table("number", "at", "what", Column("bundle", no_wrap=True), "run", "losses", "why")
+    for column in table.columns:
+        column.overflow = "fold"
+    for entry in entries:
+        losses = ", ".join(f"{k} {v:.2%}" for k, v in sorted(entry.losses.items()) if v > 0)
+        what = entry.kind.replace("_", " ") + (" [yellow]holds[/yellow]" if entry.hold else "")
+        said = map(escape, (entry.bundle, entry.run, losses, entry.reason))
+        table.add_row(str(entry.number), iso(entry.at), what, *said)
+    return table

@@ -1,0 +1,100 @@
+"""The local stack from the shell: up, down, status, doctor."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from marquee.cli.data import settings_for
+from marquee.cli.showing import console
+from marquee.names import iso
+from marquee.stack.doctor import examine
+from marquee.stack.stack import Stack
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A folder with ratings.csv, movies.csv and links.csv, or ml-latest-small to fetch "
+        "that release. Default: the embedded synthetic world."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+out = console()
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    for command in (up, down, status, doctor):
+        app.command()(command)
+
+
+def up(data: Data = "") -> None:
+    """Start HDFS, Airflow, the replica site and serving on loopback, and leave them running."""
+    stack = Stack(settings_for(data))
+    bring_up(stack)
+    show_addresses(stack)
+
+
+def down(data: Data = "") -> None:
+    """Stop every process of the stack, in order, leaving its state as it is."""
+    ran = Stack(settings_for(data)).down()
+    out.print("stopped" if ran else "nothing was running")
+
+
+def status(data: Data = "", as_json: AsJson = False) -> None:
+    """What runs, since when, and what each part still lacks."""
+    parts = Stack(settings_for(data)).status()
+    if as_json:
+        print(json.dumps(parts))
+        return
+    if not parts:
+        out.print("nothing is running; `marquee up` starts the stack")
+        return
+    table = Table("part", "state", "process", "since", "ready")
+    for part in parts:
+        since = iso(datetime.fromtimestamp(int(str(part["since"])), UTC))
+        lacks = str(part["lacks"])
+        ready = lacks or "[green]yes[/green]"
+        table.add_row(str(part["name"]), str(part["state"]), str(part["pid"]), since, ready)
+    out.print(table)
+
+
+def doctor(data: Data = "", as_json: AsJson = False) -> None:
+    """Can this machine run it? Looks at Java, memory, disk and ports."""
+    stack = Stack(settings_for(data))
+    findings = list(examine(stack.settings, running=stack.keeper.is_running()))
+    if as_json:
+        print(json.dumps([vars(f) for f in findings]))
+    else:
+        for found in findings:
+            mark = "[green]fine[/green]" if found.fine else "[red]not so[/red]"
+            rest = "" if found.fine else f" — {found.remedy}"
+            out.print(f"{mark}  {found.name}: {found.says}{rest}", highlight=False)
+    raise typer.Exit(0 if all(f.fine for f in findings) else 1)
+
+
+def bring_up(stack: Stack) -> float:
+    """Start the stack, saying what gets ready when; the seconds it took."""
+    started = time.monotonic()
+    with out.status("starting HDFS, Airflow, the replica site and serving"):
+        for name, _ in stack.up():
+            out.print(f"  {time.monotonic() - started:5.1f} s  {name} is ready", highlight=False)
+    return time.monotonic() - started
+
+
+def show_addresses(stack: Stack) -> None:
+    """Where to look, and where the password is; never the password itself."""
+    port = stack.settings.stack.port
+    out.print(f"""
+  Airflow    http://127.0.0.1:{port("airflow")}  (user admin; the password is in
+             {stack.places.airflow / "passwords.json"})
+  API, page  http://127.0.0.1:{port("serving")}/  and /docs
+  HDFS       http://127.0.0.1:{port("namenode_http")}
+  replica    http://127.0.0.1:{port("replica")}/
+  logs       {stack.places.logs}
+""")

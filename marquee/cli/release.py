@@ -1,0 +1,20 @@
+"""The commands about what serves and why: history, ledger, champion, rollback."""
+
+from __future__ import annotations
+
+import typer
+
+from marquee.cli.champion import champion
+from marquee.cli.history import history
+from marquee.cli.ledger import ledger
+from marquee.cli.rollback import rollback
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    for command in (history, ledger, champion, rollback):
+        app.command()(command)
+
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+mount(app)

@@ -1,0 +1,1 @@
+"""The local stack: set-up, daemons, readiness, doctor. Everything on loopback."""

@@ -1,0 +1,92 @@
+"""Airflow's own REST API: what `make run` and the tests use to trigger and watch a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from marquee.errors import StackError
+from marquee.settings import Settings
+from marquee.stack.airflow import USER, password
+
+DAG = "weekly_retrain"
+POOLS = {"spark": 2, "crawl": 1}  # two drivers share two cores well; the frontier has one owner
+DONE = ("success", "failed")
+PRINTED = "> "
+
+
+def _line(entry: Any) -> str:
+    """One log entry as text."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    mark = PRINTED if entry.get("logger") == "task.stdout" else ""
+    return f"{mark}{entry.get('event', '')}"
+
+
+class AirflowApi:
+    """A logged-in client of one stack's Airflow."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        port = settings.stack.port("airflow")
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+        answer = self.http.post("/auth/token", json={"username": USER, "password": password(home)})
+        token = self._checked(answer)["access_token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """One request below `/api/v2`; StackError with Airflow's own words where it refuses."""
+        return self._checked(self.http.request(method, f"/api/v2{path}", **arguments))
+
+    def ready_pools(self) -> None:
+        """Make the pools the DAG names, with their slots."""
+        for name, slots in POOLS.items():
+            body = {"name": name, "slots": slots, "include_deferred": False}
+            if self.http.get(f"/api/v2/pools/{name}").status_code == 404:
+                self.call("POST", "/pools", json=body)
+
+    def ready_dag(self, seconds: float = 60) -> None:
+        """Wait until the DAG is parsed, and unpause it; StackError with its import errors."""
+        deadline = time.monotonic() + seconds
+        while self.http.get(f"/api/v2/dags/{DAG}").status_code == 404:
+            errors = self.call("GET", "/importErrors")["import_errors"]
+            if errors or time.monotonic() > deadline:
+                said = errors[0]["stack_trace"].strip().splitlines()[-1] if errors else "not parsed"
+                raise StackError(f"the DAG {DAG} is not there: {said}", "see the dags log")
+            time.sleep(0.3)
+        self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+
+    def trigger(self, form: Mapping[str, Any]) -> str:
+        """Start a run with the form's values; its run id."""
+        body = {"logical_date": None, "conf": dict(form)}
+        return str(self.call("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The run as Airflow sees it."""
+        found: dict[str, Any] = self.call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
+        return found
+
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """Its task instances."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances"
+        found: list[dict[str, Any]] = self.call("GET", path)["task_instances"]
+        return found
+
+    def log(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """The lines one attempt of a task logged; what it printed itself starts with PRINTED."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": True})["content"]
+        return [_line(entry) for entry in content]
+
+    @staticmethod
+    def _checked(answer: httpx.Response) -> Any:
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise StackError(
+            f"Airflow answered {answer.status_code} to {answer.request.method} "
+            f"{answer.request.url.path}: {answer.text[:300]}",
+            "look at Airflow's log (`marquee status` says where)",
+        )

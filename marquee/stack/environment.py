@@ -1,0 +1,122 @@
+"""One environment for every process of the stack, and where its files lie."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from marquee.settings import REPOSITORY, Settings
+from marquee.stack.airflow import airflow_environment
+from marquee.stack.archives import archive, spark_environment
+from marquee.stack.hdfs import class_path
+from marquee.stack.java import java_home
+from marquee.stack.setup import cache_folder
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of one world's state."""
+
+    state: Path
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.state / "logs"
+
+    @property
+    def airflow(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.state / "airflow"
+
+    @property
+    def hdfs(self) -> Path:
+        """NameNode's and DataNode's storage."""
+        return self.state / "hdfs"
+
+    @property
+    def conf(self) -> Path:
+        """Hadoop's configuration, for daemons and Spark alike."""
+        return self.state / "conf"
+
+    @property
+    def world(self) -> Path:
+        """The synthetic world's files."""
+        return self.state / "world"
+
+    @property
+    def crawl(self) -> Path:
+        """Frontier, outcomes and items of the crawl."""
+        return self.state / "crawl"
+
+    @property
+    def feedback(self) -> Path:
+        """Ratings given through our own API, not yet in the lake."""
+        return self.state / "feedback"
+
+    @property
+    def bundles(self) -> Path:
+        """Bundles that serving has fetched."""
+        return self.state / "bundles"
+
+    @property
+    def figures(self) -> Path:
+        """What each run measured, as JSON."""
+        return self.state / "figures"
+
+
+def stack_environment(settings: Settings) -> dict[str, str]:
+    """All variables that Procfile's lines and their children read, over the caller's own."""
+    places = Places(settings.state_folder)
+    cache = cache_folder(settings)
+    home = java_home(cache)
+    jars = sorted((cache / "jars").glob("*.jar"))
+    binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
+    return {
+        **spark_environment(home),
+        **airflow_environment(settings, places.airflow),
+        **_settings_environment(settings),
+        "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
+        "PYTHON": sys.executable,
+        "JAVA": str(home / "bin" / "java"),
+        "HADOOP_CONF_DIR": str(places.conf),
+        "HADOOP_USER_NAME": settings.lake.user,
+        "HDFS_CLASS_PATH": class_path(places.conf, jars),
+        "SPARK_ARCHIVE": str(archive(cache)),
+        "STATE": str(places.state),
+        "AIRFLOW_PORT": str(settings.stack.port("airflow")),
+        "REPLICA_PORT": str(settings.stack.port("replica")),
+        "SERVING_PORT": str(settings.stack.port("serving")),
+        "REPLICA_TITLES": replica_titles(settings, places),
+    }
+
+
+def replica_titles(settings: Settings, places: Places) -> str:
+    """Flags that tell the replica which titles to serve: the world's, or real records."""
+    source = settings.ratings.source
+    if not source:
+        return f"--world '{places.world}'"
+    records = Path(source).resolve().parent
+    csv, pages = records / "imdb5000" / "movie_metadata.csv", records / "imdb-pages"
+    flags = f"--links '{Path(source).resolve() / 'links.csv'}'"
+    if csv.is_file():
+        flags += f" --imdb5000 '{csv}'"
+    return flags + (f" --pages '{pages}'" if pages.is_dir() else "")
+
+
+def _settings_environment(settings: Settings) -> dict[str, str]:
+    """What this place's settings say, for processes that read them anew."""
+    return {
+        "MARQUEE_WORLD": settings.world,
+        "MARQUEE_STATE": settings.state,
+        "MARQUEE_STACK__PORT_OFFSET": str(settings.stack.port_offset),
+        "MARQUEE_LAKE__ROOT": settings.lake.root,
+        "MARQUEE_LAKE__WEBHDFS": settings.lake.webhdfs,
+        "MARQUEE_LAKE__USER": settings.lake.user,
+        "MARQUEE_CRAWL__SITE": settings.crawl.site,
+        "MARQUEE_RATINGS__SOURCE": settings.ratings.source,
+        "MARQUEE_RATINGS__NAME": settings.ratings.name,
+        "MARQUEE_SPARK__MASTER": settings.spark.master,
+    }

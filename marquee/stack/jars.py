@@ -1,0 +1,52 @@
+"""The few jars HDFS needs beside pyspark's own, through the Ivy that pyspark ships."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from marquee.digest import digest_file
+from marquee.errors import StackError
+from marquee.settings import Artifact, JarSettings
+from marquee.stack.paths import spark_jars
+
+
+def fetch_jars(settings: JarSettings, java: Path, folder: Path) -> list[Path]:
+    """Every artifact in `folder`, downloaded where missing, its sha256 checked each time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_fetch(artifact, settings, java, folder) for artifact in settings.artifacts]
+
+
+def _fetch(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) -> Path:
+    jar = folder / f"{artifact.name}-{artifact.version}.jar"
+    if jar.is_file() and digest_file(jar) == artifact.sha256:
+        return jar
+    jar.unlink(missing_ok=True)
+    print(f"fetching {jar.name}", flush=True)
+    done = subprocess.run(
+        _command(artifact, settings, java, folder), capture_output=True, text=True
+    )
+    if not jar.is_file():
+        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise StackError(
+            f"could not fetch {jar.name}: {said[-1] if said else 'no answer'}",
+            "is Maven Central reachable? behind a mirror, set jars.settings to an ivysettings.xml",
+        )
+    found = digest_file(jar)
+    if found != artifact.sha256:
+        jar.unlink()
+        raise StackError(
+            f"{jar.name} came with sha256 {found[:12]}…, not {artifact.sha256[:12]}…",
+            "do not use it: check the mirror in jars.settings",
+        )
+    return jar
+
+
+def _command(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) -> list[str]:
+    (ivy,) = spark_jars("ivy-*.jar")
+    command = [str(java), "-jar", str(ivy)]
+    if settings.settings:
+        command += ["-settings", settings.settings]
+    command += ["-cache", str(folder / "ivy"), "-notransitive", "-confs", "default"]
+    command += ["-dependency", artifact.group, artifact.name, artifact.version]
+    return [*command, "-types", "jar", "-retrieve", f"{folder}/[artifact]-[revision].[ext]"]

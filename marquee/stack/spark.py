@@ -1,0 +1,40 @@
+"""How Spark is configured, wherever it is started from: a task, a shell, a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marquee.settings import REPOSITORY, Settings
+
+
+def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
+    """spark-submit's `--conf` values."""
+    java = "-XX:+UseSerialGC -Xss4m"
+    if archive and Path(archive).is_file():
+        java += f" -XX:SharedArchiveFile={archive} -Xshare:auto"
+    partitions = str(settings.spark.shuffle_partitions)
+    loopback = {"spark.driver.bindAddress": "127.0.0.1"}
+    return (loopback if settings.spark.master.startswith("local") else {}) | {
+        "spark.driver.extraJavaOptions": java,
+        "spark.executor.extraJavaOptions": java,
+        "spark.sql.shuffle.partitions": partitions,
+        "spark.default.parallelism": partitions,
+        "spark.sql.adaptive.enabled": "false",
+        "spark.ui.enabled": "false",
+        # Since 4.1 a master answers anybody's submissions over HTTP unless told not to.
+        "spark.master.rest.enabled": "false",
+        "spark.executorEnv.PYTHONPATH": str(REPOSITORY),
+    }
+
+
+def submit_command(settings: Settings, job: str, run: str, archive: str) -> list[str]:
+    """The same submission from a shell: what the benchmark of overheads compares with."""
+    command = ["spark-submit", "--master", settings.spark.master]
+    for key, value in spark_conf(settings, archive).items():
+        command += ["--conf", f"{key}={value}"]
+    command += ["--executor-memory", settings.spark.executor_memory]
+    command += ["--driver-memory", settings.spark.driver_memory, "--name", f"marquee-{job}"]
+    command += ["--deploy-mode", "client"]
+    command += [str(REPOSITORY / "spark_apps" / f"{job}.py")]
+    command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs, "--run", run]
+    return command

@@ -1,0 +1,1 @@
+"""Spark jobs: prepare and train. Shipped to executors as one zip; launched by flags alone."""

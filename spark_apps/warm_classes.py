@@ -1,0 +1,71 @@
+"""Touches the classes that Marquee's jobs use, so that set-up can archive them. Trains nothing."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import StringIndexer, VectorAssembler
+from pyspark.ml.recommendation import ALS
+from pyspark.ml.regression import GBTRegressor, LinearRegression
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+HDFS = ("org.apache.hadoop.hdfs.DistributedFileSystem", "org.apache.hadoop.hdfs.DFSClient")
+
+
+def main() -> int:
+    """One small frame through reading, shuffling, writing, ALS and trees."""
+    session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    for name in HDFS:
+        session.sparkContext._jvm.java.lang.Class.forName(name)
+    with tempfile.TemporaryDirectory() as folder:
+        session.sparkContext.setCheckpointDir(folder)
+        frame = _round_trip(session, Path(folder))
+        _fit(frame, Path(folder))
+    session.stop()
+    return 0
+
+
+def _round_trip(session: SparkSession, folder: Path) -> DataFrame:
+    frame = session.range(4000).select(
+        (F.col("id") % 60).cast("int").alias("user"),
+        (F.col("id") % 83).cast("int").alias("item"),
+        (F.col("id") % 5 + 1.0).alias("rating"),
+        F.concat(F.lit("g"), F.col("id") % 7).alias("genre"),
+    )
+    frame.write.option("header", True).csv(str(folder / "csv"))
+    read = session.read.option("header", True).csv(str(folder / "csv"))
+    typed = read.select(*(F.col(n).cast(t).alias(n) for n, t in frame.dtypes)).dropDuplicates()
+    ranked = typed.withColumn(
+        "rank", F.row_number().over(Window.partitionBy("user").orderBy("item"))
+    )
+    ranked.write.parquet(str(folder / "parquet"))
+    ranked.write.json(str(folder / "json"), compression="gzip")
+    session.read.schema(ranked.schema).json(str(folder / "json")).count()
+    return session.read.parquet(str(folder / "parquet")).cache()
+
+
+def _fit(frame: DataFrame, folder: Path) -> None:
+    for implicit in (False, True):
+        als = ALS(userCol="user", itemCol="item", ratingCol="rating", maxIter=2, rank=8)
+        model = als.setImplicitPrefs(implicit).setCheckpointInterval(2).fit(frame)
+        model.transform(frame).agg(F.avg("prediction")).collect()
+        model.itemFactors.toPandas()
+        model.recommendForUserSubset(frame.select("user").limit(3), 5).collect()
+    stages = [StringIndexer(inputCol="genre", outputCol="code", handleInvalid="keep")]
+    stages += [VectorAssembler(inputCols=["code", "rank"], outputCol="features")]
+    for last in (
+        GBTRegressor(labelCol="rating", maxIter=3, maxDepth=3),
+        LinearRegression(labelCol="rating", regParam=0.1),
+    ):
+        fitted = Pipeline(stages=[*stages, last]).fit(frame)
+        fitted.transform(frame).agg(F.avg("prediction")).collect()
+        fitted.write().overwrite().save(str(folder / "model"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
