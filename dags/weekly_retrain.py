@@ -1,0 +1,66 @@
+"""# weekly_retrain
+
+Crawls titles, loads them and the ratings into the lake, prepares both with Spark, trains the
+recommender and the budget model, evaluates each on its holdout, and lets a gate decide: what is
+better, or no worse, serves; everything else leaves the champion where it is.
+
+A gate that says no is a *skip* with its reasons in the log, not a failure. A backfill trains and
+judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, TaskGroup
+
+from marquee.settings import load_settings
+from marquee_airflow import tasks
+from marquee_airflow.approval import PromotionApprovalOperator
+from marquee_airflow.form import form
+from marquee_airflow.spark import MACROS, SparkJobOperator
+from marquee_airflow.timetable import WeeklyTimetable
+
+settings = load_settings()
+
+with DAG(
+    "weekly_retrain",
+    description="Ratings and pages into two models that serve, every week",
+    doc_md=__doc__,
+    schedule=WeeklyTimetable(settings.schedule.cron, timezone="UTC"),
+    start_date=datetime(1995, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    params=form(settings),
+    user_defined_macros=MACROS,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10), "owner": "marquee"},
+    tags=["marquee"],
+) as dag:
+
+    def spark(job: str, *models: str, task_id: str = "") -> SparkJobOperator:
+        return SparkJobOperator(
+            task_id=task_id or job, job=job, models=models, settings=settings, pool="spark"
+        )
+
+    def model_group(model: str) -> TaskGroup:
+        with TaskGroup(model) as group:
+            train = spark(f"train_{model}", model, task_id="train")
+            approve = PromotionApprovalOperator(
+                task_id="approve", model=model, days=settings.schedule.approval_days
+            )
+            promoted = tasks.promote(model)
+            train >> tasks.evaluate(model) >> tasks.gate(model) >> approve >> promoted
+            tasks.verify_serving(model, promoted)
+        return group
+
+    crawled = tasks.crawl_titles.override(pool="crawl", retries=1)()
+    loaded = tasks.load_ratings(tasks.fetch_ratings())
+    frozen = tasks.freeze_inputs(loaded)
+    crawled >> tasks.load_titles() >> frozen
+    tasks.load_feedback() >> frozen
+
+    prepare_titles = spark("prepare_titles", "budget", "recommender")
+    prepare_ratings = spark("prepare_ratings", "recommender")
+    budget, recommender = model_group("budget"), model_group("recommender")
+    frozen >> [prepare_titles, prepare_ratings]
+    prepare_titles >> budget
+    [prepare_titles, prepare_ratings] >> recommender
+    [budget, recommender] >> tasks.report().as_teardown()

@@ -1,0 +1,1 @@
+"""What comes in: ratings releases, titles, feedback."""

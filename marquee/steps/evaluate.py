@@ -1,0 +1,93 @@
+"""evaluate: score the evaluated bundle on the holdout, and the shipped one in a serving process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from marquee.lake import Lake
+from marquee.settings import REPOSITORY
+from marquee.steps.run import Model, Run
+
+SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
+
+
+def evaluate(run: Run, model: Model) -> dict[str, Any]:
+    """Write `evaluation.json` beside the model, once; returns its metrics."""
+    folder = run.path(f"models/{model}")
+    target = f"{folder}/evaluation.json"
+    if not run.lake.exists(target):
+        scratch = Path(tempfile.mkdtemp(prefix="marquee-evaluate-"))
+        started = time.time()
+        try:
+            run.lake.create_json(target, _measure(run, model, folder, scratch))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        _leave_timings(run, model, started)
+    metrics: dict[str, Any] = run.lake.read_json(target)["metrics"]
+    print(json.dumps(metrics), flush=True)
+    return metrics
+
+
+def _measure(run: Run, model: Model, folder: str, scratch: Path) -> dict[str, Any]:
+    bundles = {
+        name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name)
+        for name in ("evaluated", "shipped", "incumbent")
+    }
+    split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
+    evaluated, shipped = bundles["evaluated"], bundles["shipped"]
+    assert evaluated is not None and shipped is not None  # the training job publishes them whole
+    value: dict[str, Any] = _evaluation(model)(
+        evaluated,
+        shipped,
+        bundles["incumbent"],
+        split / "train",
+        split / "holdout",
+        run.settings.seed,
+    )
+    value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
+    return value
+
+
+def _evaluation(model: Model) -> Callable[..., dict[str, Any]]:
+    """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
+    if model == "budget":
+        from marquee.scoring.evaluate_budget import evaluate_budget
+
+        return evaluate_budget
+    from marquee.scoring.evaluate_recommender import evaluate_recommender
+
+    return evaluate_recommender
+
+
+def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
+    """Load a bundle in a real serving process and let it answer its golden queries."""
+    command = [sys.executable, "-m", "serving.check", str(bundle), "--model", model]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        why = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        return {"loads": False, "why": f"the serving process ended: {why}"}
+    return found
+
+
+def _fetch(lake: Lake, folder: str, below: str, target: Path) -> Path | None:
+    """One sub-folder of the model's folder; None where the job left none (an incumbent)."""
+    if not lake.manifest(folder).below(below).files:
+        return None
+    return lake.fetch(folder, target, below=below)
+
+
+def _leave_timings(run: Run, model: Model, started: float) -> None:
+    task = f"evaluate_{model}"
+    value = {"task": task, "started": started, "session_ready": started}
+    value |= {"work": {"evaluate": time.time() - started}, "finished": time.time()}
+    run.lake.create_json(run.path(f"timings/{task}.json"), value)

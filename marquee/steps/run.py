@@ -1,0 +1,73 @@
+"""One run: who it is, up to when it sees, what its form asked for, where its things are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from marquee.lake import Lake
+from marquee.settings import Promote, Search, Settings
+from marquee.stack.environment import Places
+
+Model = Literal["recommender", "budget"]
+MODELS: tuple[Model, ...] = ("recommender", "budget")
+BACKFILL = "backfill"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the run's form asks for; every default comes from the settings."""
+
+    max_pages: int
+    search: Search
+    promote: Promote
+    force: bool = False
+    tighten: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings, asked: Mapping[str, Any]) -> Form:
+        """The form's values over the settings'; what is absent or null is the settings'."""
+        said = {k: v for k, v in asked.items() if v is not None}
+        bounds = {
+            model: {
+                key.removeprefix(f"{model}_"): float(value)
+                for key, value in said.items()
+                if key.startswith(f"{model}_")
+            }
+            for model in MODELS
+        }
+        return cls(
+            max_pages=int(said.get("max_pages", settings.crawl.max_pages)),
+            search=said.get("search", settings.schedule.search),
+            promote=said.get("promote", settings.schedule.promote),
+            force=bool(said.get("force", False)),
+            tighten={model: values for model, values in bounds.items() if values},
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of `weekly_retrain`; `id` is its folder's name in the lake."""
+
+    id: str
+    as_of: datetime
+    run_type: str
+    form: Form
+    settings: Settings
+    lake: Lake
+
+    @property
+    def is_backfill(self) -> bool:
+        """Known by the run's type, never by its id."""
+        return self.run_type == BACKFILL
+
+    @property
+    def places(self) -> Places:
+        """The local state folder."""
+        return Places(self.settings.state_folder)
+
+    def path(self, below: str) -> str:
+        """A lake path inside this run's own folder."""
+        return f"runs/{self.id}/{below}"

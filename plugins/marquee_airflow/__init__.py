@@ -1,0 +1,1 @@
+"""What Airflow learns from Marquee: operators, connections, DAG defaults, a timetable."""

@@ -1,0 +1,40 @@
+"""The lake, opened through Airflow's own connection and the provider's hook."""
+
+from __future__ import annotations
+
+from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
+from airflow.sdk import Connection
+
+from marquee.errors import SettingsError
+from marquee.lake import FolderLake, Lake, WebHdfsLake
+
+LAKE = "hdfs_lake"
+SPARK = "spark_cluster"
+
+
+def open_lake() -> Lake:
+    """The lake of the connection `hdfs_lake`; its extra `root` says where it lies.
+
+    Raises SettingsError where the connection is missing its root, or is a folder beside a
+    remote Spark master, whose executors would each write into a folder of their own.
+    """
+    connection = Connection.get(LAKE)
+    root = str(connection.extra_dejson.get("root", ""))
+    if root.startswith("hdfs://"):
+        return WebHdfsLake(root, WebHDFSHook(LAKE).get_conn())
+    if not root.startswith("file:///"):
+        raise SettingsError(
+            f"the connection {LAKE} has no lake's root in its extras",
+            'give it {"root": "hdfs://host:port/path"}',
+        )
+    if _is_remote() and not connection.extra_dejson.get("shared_folder"):
+        raise SettingsError(
+            f"{root} is a folder, and Spark runs on other machines",
+            "use an hdfs:// root, or declare the folder shared (lake.shared_folder)",
+        )
+    return FolderLake(root)
+
+
+def _is_remote() -> bool:
+    """A missing Spark connection would silently become YARN: asking for it here fails instead."""
+    return not str(Connection.get(SPARK).host).startswith("local")

@@ -1,0 +1,83 @@
+"""Spark jobs as tasks: the provider's operator, our flags, an early end where nothing changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from marquee.names import run_slug
+from marquee.settings import REPOSITORY, Settings
+from marquee.stack.spark import spark_conf
+from marquee_airflow.connections import SPARK
+from marquee_airflow.runs import current_run
+
+BAD_INPUT = "Error code is: 2."
+
+
+class SparkJobOperator(SparkSubmitOperator):
+    """Submit `spark_apps/<job>.py` for this run.
+
+    `models` names who needs the job: where none of them has changed, the task is skipped and says
+    so. A job that refuses its input (exit status 2) fails at once; trying again would not help.
+    """
+
+    def __init__(self, *, job: str, models: tuple[str, ...], settings: Settings, **kwargs: Any):
+        self.job = job
+        self.models = models
+        super().__init__(
+            application=str(REPOSITORY / "spark_apps" / f"{job}.py"),
+            conn_id=SPARK,
+            name=f"marquee-{job}",
+            conf=spark_conf(settings, os.environ.get("SPARK_ARCHIVE", "")),
+            driver_memory=settings.spark.driver_memory,
+            executor_memory=settings.spark.executor_memory,
+            total_executor_cores=settings.spark.cores or None,
+            application_args=[
+                "--lake",
+                "{{ conn.hdfs_lake.extra_dejson['root'] }}",
+                "--webhdfs",
+                "{{ webhdfs(conn.hdfs_lake) }}",
+                "--run",
+                "{{ run_slug(run_id) }}",
+            ],
+            durable=False,
+            **kwargs,
+        )
+
+    def execute(self, context: Any) -> None:
+        """Skip where unchanged, else submit and wait."""
+        self._skip_if_unchanged(context)
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            if BAD_INPUT in str(error):
+                raise AirflowFailException(_last_error(str(error))) from None
+            raise
+
+    def _skip_if_unchanged(self, context: Any) -> None:
+        run = current_run(context)
+        models = run.lake.read_json(run.path("inputs.json"))["models"]
+        since = {model: models[model]["unchanged_since"] for model in self.models}
+        if all(since.values()):
+            told = ", ".join(f"{model} since run {run}" for model, run in since.items())
+            raise AirflowSkipException(f"nothing changed: {told}")
+
+
+def webhdfs(connection: Any) -> str:
+    """The NameNode's HTTP address of a lake connection; empty for a folder."""
+    if not str(connection.extra_dejson.get("root", "")).startswith("hdfs://"):
+        return ""
+    return f"http://{connection.host}:{connection.port}"
+
+
+MACROS = {"run_slug": run_slug, "webhdfs": webhdfs}
+
+
+def _last_error(text: str) -> str:
+    """The job's own sentence out of the log's tail."""
+    found = re.findall(r"error: (.+)", text)
+    return found[-1].strip() if found else text.splitlines()[0]

@@ -1,0 +1,152 @@
+"""The weekly run's tasks that need no engine: each is one call of the kernel's step.
+
+Our own errors become Airflow's: what trying again cannot mend fails at once, and what HDFS or a
+restarting daemon caused is retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from marquee.errors import LakeUnavailableError, MarqueeError, PromotionRefusedError, StackError
+from marquee.steps.approve import is_given, verdict_of
+from marquee.steps.crawl_titles import crawl_titles as crawl
+from marquee.steps.evaluate import evaluate as evaluate_model
+from marquee.steps.fetch_ratings import fetch_ratings as fetch
+from marquee.steps.freeze_inputs import freeze_inputs as freeze
+from marquee.steps.gate import gate as judge_model
+from marquee.steps.load_feedback import load_feedback as load_segments
+from marquee.steps.load_ratings import load_ratings as load_release
+from marquee.steps.load_titles import load_titles as load_crawl
+from marquee.steps.promote import promote as promote_model
+from marquee.steps.report import report as write_report
+from marquee.steps.run import Model, Run
+from marquee.steps.verify_serving import verify_serving as verify
+from marquee_airflow.runs import current_run
+
+MAY_HELP = (LakeUnavailableError, StackError)  # a restart may be under way
+
+
+def step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a task our way to fail."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except PromotionRefusedError as error:
+            raise AirflowSkipException(str(error)) from None
+        except MAY_HELP:
+            raise
+        except MarqueeError as error:
+            raise AirflowFailException(str(error)) from None
+
+    return run
+
+
+def live(what: str) -> Run | None:
+    """The run, unless it is a backfill: a replay brings nothing home, and says so."""
+    run = current_run()
+    if not run.is_backfill:
+        return run
+    print(f"a backfill does not {what}: it uses what the lake holds", flush=True)
+    return None
+
+
+@task
+@step
+def crawl_titles() -> dict[str, Any] | None:
+    """Fetch title pages with Scrapy, in a process of its own."""
+    run = live("crawl")
+    return crawl(run) if run else None
+
+
+@task(trigger_rule="all_done")
+@step
+def load_titles() -> dict[str, Any] | None:
+    """Load what the crawl brought home, also when it was stopped half-way."""
+    run = live("load titles")
+    return load_crawl(run) if run else None
+
+
+@task
+@step
+def fetch_ratings() -> dict[str, Any] | None:
+    """Find the ratings release of this world."""
+    run = live("fetch ratings")
+    return fetch(run) if run else None
+
+
+@task
+@step
+def load_ratings(fetched: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Load the release into HDFS, named by its content."""
+    run = live("load ratings")
+    return load_release(run, **fetched) if run and fetched else None
+
+
+@task
+@step
+def load_feedback() -> dict[str, Any] | None:
+    """Load ratings given through our own API."""
+    run = live("load feedback")
+    return load_segments(run) if run else None
+
+
+@task
+@step
+def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
+    """Decide, once, what this run reads."""
+    return freeze(current_run(), loaded["path"] if loaded else None)
+
+
+@task
+@step
+def evaluate(model: Model) -> dict[str, Any]:
+    """Score the bundle on the holdout, beside baselines and the champion's recipe."""
+    return evaluate_model(current_run(), model)
+
+
+@task
+@step
+def gate(model: Model) -> str:
+    """Decide; a no is a skip with reasons, and the champion keeps serving."""
+    verdict = judge_model(current_run(), model)
+    if not verdict.approved:
+        raise AirflowSkipException(verdict.headline)
+    return verdict.headline
+
+
+@task
+@step
+def promote(model: Model) -> dict[str, Any]:
+    """Add the ledger's entry, if the verdict in the lake allows it."""
+    run = current_run()
+    if run.is_backfill:
+        raise AirflowSkipException("a backfill promotes nothing")
+    return promote_model(run, model)
+
+
+@task
+@step
+def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
+    """Wait until the API serves the new champion."""
+    return verify(current_run(), model, promoted["bundle"])
+
+
+@task
+@step
+def report() -> dict[str, Any]:
+    """Say what this run did. Always runs, and does not decide the run's state."""
+    return write_report(current_run())
+
+
+def asks_for_approval(model: Model) -> bool:
+    """Whether this run's verdict wants a person's yes that is not there yet."""
+    run = current_run()
+    return verdict_of(run, model).needs_approval and not is_given(run, model)

@@ -1,0 +1,63 @@
+"""The DAG's shape: which task follows which, what waits where, what the form asks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugins.airflow_dag import read_dag
+
+
+@pytest.fixture(scope="module")
+def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return read_dag(Path(tmp_path_factory.mktemp("airflow")))
+
+
+def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:
+    assert dag["errors"] == {}
+
+
+def test_it_reads_as_a_sentence(dag: dict[str, Any]) -> None:
+    follows = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
+    assert "load_titles" in follows["crawl_titles"]
+    assert "load_ratings" in follows["fetch_ratings"]
+    for load in ("load_titles", "load_ratings", "load_feedback"):
+        assert "freeze_inputs" in follows[load]
+    assert {"prepare_titles", "prepare_ratings"} <= follows["freeze_inputs"]
+    assert {"budget.train", "recommender.train"} <= follows["prepare_titles"]
+    assert "recommender.train" in follows["prepare_ratings"]
+    assert "budget.train" not in follows["prepare_ratings"]
+    chain = ["train", "evaluate", "gate", "approve", "promote", "verify_serving"]
+    for model in ("budget", "recommender"):
+        for task, following in pairwise(chain):
+            assert f"{model}.{following}" in follows[f"{model}.{task}"]
+        assert "report" in follows[f"{model}.verify_serving"]
+
+
+def test_report_always_runs_and_decides_nothing(dag: dict[str, Any]) -> None:
+    assert [name for name, task in dag["tasks"].items() if task["teardown"]] == ["report"]
+
+
+def test_a_stopped_crawl_still_loads_what_it_gathered(dag: dict[str, Any]) -> None:
+    assert dag["tasks"]["load_titles"]["rule"] == "all_done"
+
+
+def test_spark_jobs_and_the_crawl_wait_in_their_pools(dag: dict[str, Any]) -> None:
+    pools = {name: task["pool"] for name, task in dag["tasks"].items()}
+    in_spark = {name for name, pool in pools.items() if pool == "spark"}
+    assert in_spark == {"prepare_titles", "prepare_ratings", "budget.train", "recommender.train"}
+    assert pools["crawl_titles"] == "crawl"
+
+
+def test_the_form_is_typed(dag: dict[str, Any]) -> None:
+    params = dag["params"]
+    assert params["promote"]["enum"] == ["yes", "ask", "no"]
+    assert params["search"]["enum"] == ["none", "quick", "full"]
+    assert params["max_pages"]["type"] == "integer"
+    assert params["as_of"]["format"] == "date-time"
+    assert params["force"]["type"] == "boolean"
+    assert all(schema["title"] for schema in params.values())
+    assert params["recommender_rmse_ceiling"]["type"] == ["null", "number"]

@@ -1,0 +1,61 @@
+"""The DAG as Airflow reads it, in a process of its own: its home must be set before import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from marquee.settings import REPOSITORY, load_settings
+from marquee.stack.airflow import airflow_environment
+
+SCRIPT = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+dag = bag.dags.get("weekly_retrain")
+out = {"errors": bag.import_errors, "commands": {}, "tasks": {}, "params": {}}
+if dag:
+    out["params"] = {k: dag.params.get_param(k).schema for k in dag.params}
+    for task in dag.tasks:
+        out["tasks"][task.task_id] = {
+            "downstream": sorted(task.downstream_task_ids), "pool": task.pool,
+            "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
+            "teardown": task.is_teardown, "retries": task.retries,
+        }
+        if hasattr(task, "job"):
+            lake, web = sys.argv[2:]
+            task.application_args = ["--lake", lake, "--webhdfs", web, "--run", "<run>"]
+            command = task._get_hook()._build_spark_submit_command(task.application)
+            out["commands"][task.job] = command
+print("RESULT" + json.dumps(out))
+"""
+
+
+def read_dag(home: Path) -> dict[str, Any]:
+    """Import errors, tasks with what follows them, params' schemas, and the built commands."""
+    settings = load_settings("local")
+    environment = os.environ | airflow_environment(settings, home)
+    environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
+    environment.pop("SPARK_ARCHIVE", None)
+    command = [sys.executable, "-c", SCRIPT, str(REPOSITORY / "dags")]
+    done = subprocess.run(
+        [*command, settings.lake.root, settings.lake.webhdfs],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
+    assert line, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
+    return found
+
+
+def built_commands(home: Path) -> dict[str, list[str]]:
+    """The spark-submit command of every job, as the provider's hook builds it."""
+    found: dict[str, list[str]] = read_dag(home)["commands"]
+    return found

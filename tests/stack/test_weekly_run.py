@@ -1,0 +1,248 @@
+"""The whole weekly run through Airflow, on real daemons, in the order a user meets it.
+
+One stack for the module; each test leaves it as the next one expects, and says what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from marquee.lake import Lake, open_lake
+from marquee.names import run_slug
+from marquee.release.ledger import Ledger
+from marquee.stack.airflow_api import DONE, AirflowApi
+from marquee.stack.stack import Stack
+from marquee.steps.run import MODELS
+from tests.plugins.local_stack import stack_settings
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+MINUTES = 12
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything Procfile names, on the synthetic world; afterwards no process is left."""
+    stack = Stack(stack_settings(tmp_path_factory.mktemp("stack")))
+    parts = {name for name, _ in stack.up()}
+    assert parts >= set(stack.processes)
+    family = [p for pid in stack.pids() for p in psutil.Process(pid).children(recursive=True)]
+    family += [psutil.Process(pid) for pid in stack.pids()]
+    yield stack
+    assert stack.down()
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert len(gone) >= len(stack.processes)
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack) -> AirflowApi:
+    api = AirflowApi(stack.settings, stack.places.airflow)
+    api.ready_pools()
+    api.ready_dag()
+    return api
+
+
+@pytest.fixture(scope="module")
+def lake(stack: Stack) -> Lake:
+    return open_lake(stack.settings.lake.root, stack.settings.lake.webhdfs)
+
+
+def finish(api: AirflowApi, run_id: str) -> dict[str, dict[str, Any]]:
+    """Wait for a run's end; its task instances by task id."""
+    deadline = time.monotonic() + MINUTES * 60
+    while api.run(run_id)["state"] not in DONE:
+        assert time.monotonic() < deadline, f"{run_id} did not end: {api.tasks(run_id)}"
+        time.sleep(1)
+    return {task["task_id"]: task for task in api.tasks(run_id)}
+
+
+def states(tasks: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: task["state"] for name, task in tasks.items()}
+
+
+def get(stack: Stack, path: str, **params: Any) -> Any:
+    port = stack.settings.stack.port("serving")
+    return httpx.get(f"http://127.0.0.1:{port}{path}", params=params, trust_env=False, timeout=30)
+
+
+def test_before_the_first_promotion_the_api_says_so(stack: Stack) -> None:
+    answer = get(stack, "/v1/users/1/recommendations")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "promoted" in answer.json()["detail"]
+
+
+def test_unpausing_starts_nothing_by_itself(api: AirflowApi) -> None:
+    assert api.call("GET", "/dags/weekly_retrain/dagRuns")["dag_runs"] == []
+
+
+@pytest.fixture(scope="module")
+def first(api: AirflowApi) -> str:
+    return api.trigger({})
+
+
+def test_first_run_promotes_both_models(
+    api: AirflowApi, stack: Stack, lake: Lake, first: str
+) -> None:
+    tasks = finish(api, first)
+    assert set(states(tasks).values()) == {"success"}, states(tasks)
+    assert api.run(first)["state"] == "success"
+    for model in MODELS:
+        (entry,) = Ledger(lake, model).entries()
+        assert entry.run == run_slug(first)
+        served = get(stack, f"/v1/models/{model}/champion").json()
+        assert served["bundle"] == entry.bundle
+    recommended = get(stack, "/v1/users/1/recommendations", n=5).json()
+    assert len(recommended["recommendations"]) == 5
+
+
+def test_first_run_read_and_wrote_hdfs_only(lake: Lake, first: str) -> None:
+    """Where HDFS was meant, no path may be a folder's."""
+    assert lake.root.startswith("hdfs://")
+    inputs = lake.read_bytes(f"runs/{run_slug(first)}/inputs.json").decode()
+    assert "file:" not in inputs
+    for name in ("prepared/ratings", "split/ratings", "prepared/titles", "split/titles"):
+        assert lake.manifest(f"runs/{run_slug(first)}/{name}").files
+    assert lake.names(".staging") == ["ready"]
+
+
+def test_serving_runs_without_spark_or_java(stack: Stack) -> None:
+    pid = next(p["pid"] for p in stack.keeper.processes() if p["name"] == "serving")
+    process = psutil.Process(pid)
+    names = [p.name() for p in process.children(recursive=True)]
+    assert not any("java" in name for name in names)
+    mapped = " ".join(m.path for m in process.memory_maps())
+    assert "pyspark" not in mapped
+    assert "libjvm" not in mapped
+
+
+def test_second_run_loads_and_retrains_nothing(api: AirflowApi, lake: Lake, first: str) -> None:
+    before = [lake.names("raw/ratings"), lake.names("raw/titles")]
+    tasks = finish(api, api.trigger({}))
+    assert [lake.names("raw/ratings"), lake.names("raw/titles")] == before
+    assert tasks["prepare_ratings"]["state"] == "skipped"
+    assert tasks["recommender.train"]["state"] == "skipped"
+    assert tasks["budget.train"]["state"] == "skipped"
+    assert tasks["report"]["state"] == "success"
+    said = " ".join(api.log(tasks["report"]["dag_run_id"], "report", 1))
+    assert f"nothing changed since run {run_slug(first)}" in said
+    assert len(Ledger(lake, "recommender").entries()) == 1
+
+
+def test_killed_driver_is_retried_and_promotes_once(api: AirflowApi, lake: Lake) -> None:
+    before = {model: len(Ledger(lake, model).entries()) for model in MODELS}
+    run_id = api.trigger({"force": True})
+    os.kill(wait_for_driver("train_recommender"), signal.SIGKILL)
+    tasks = finish(api, run_id)
+    assert states(tasks)["recommender.train"] == "success"
+    assert tasks["recommender.train"]["try_number"] == 2
+    for model in MODELS:
+        entries = Ledger(lake, model).entries()
+        assert [e.run for e in entries[before[model] :]] == [run_slug(run_id)]
+        assert Ledger(lake, model).verify() == []
+
+
+def wait_for_driver(job: str) -> int:
+    """The JVM of a job's driver, once it has had time to start its session."""
+    deadline = time.monotonic() + MINUTES * 60
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter(["name", "cmdline"]):
+            line = " ".join(process.info["cmdline"] or [])
+            is_driver = process.info["name"] == "java" and f"{job}.py" in line
+            if is_driver and any("python" in c.name() for c in process.children()):
+                return int(process.pid)
+        time.sleep(0.2)
+    raise AssertionError(f"no driver of {job} was seen")
+
+
+def test_three_backfilled_weeks_are_judged_and_promote_nothing(api: AirflowApi, lake: Lake) -> None:
+    before = [Ledger(lake, model).entries() for model in MODELS]
+    body = {
+        "dag_id": "weekly_retrain",
+        "from_date": "2026-09-06T03:00:00Z",
+        "to_date": "2026-09-20T03:00:00Z",
+        "reprocess_behavior": "none",
+        "max_active_runs": 1,
+        "run_backwards": False,
+        "dag_run_conf": {},
+    }
+    backfill = api.call("POST", "/backfills", json=body)["id"]
+    deadline = time.monotonic() + MINUTES * 60
+    while not api.call("GET", f"/backfills/{backfill}")["completed_at"]:
+        assert time.monotonic() < deadline, "the backfill did not end"
+        time.sleep(2)
+    runs = api.call("GET", "/dags/weekly_retrain/dagRuns", params={"run_type": "backfill"})
+    found = sorted(runs["dag_runs"], key=lambda run: str(run["logical_date"]))
+    assert [run["state"] for run in found] == ["success"] * 3
+    for run in found:
+        verdict = lake.read_json(
+            f"runs/{run_slug(run['dag_run_id'])}/models/recommender/verdict.json"
+        )
+        assert verdict["run_type"] == "backfill"
+        assert verdict["as_of"] == run["data_interval_end"].replace("+00:00", "Z")
+        tasks = {t["task_id"]: t["state"] for t in api.tasks(run["dag_run_id"])}
+        assert tasks["recommender.gate"] in ("success", "skipped")
+        assert tasks["recommender.promote"] == "skipped"
+    assert [Ledger(lake, model).entries() for model in MODELS] == before
+
+
+def test_backfilled_week_sees_only_its_past(api: AirflowApi, lake: Lake) -> None:
+    rows = {}
+    for run in api.call("GET", "/dags/weekly_retrain/dagRuns")["dag_runs"]:
+        slug = run_slug(run["dag_run_id"])
+        if lake.exists(f"runs/{slug}/prepared/ratings"):
+            as_of = lake.read_json(f"runs/{slug}/inputs.json")["as_of"]
+            rows[as_of] = lake.manifest(f"runs/{slug}/prepared/ratings").rows
+    ordered = [rows[as_of] for as_of in sorted(rows)]
+    assert len(ordered) >= 4
+    assert ordered == sorted(ordered)
+    assert ordered[0] < ordered[-1]
+
+
+@pytest.mark.parametrize("part", ["serving", "airflow-scheduler", "datanode"])
+def test_a_part_that_dies_is_started_again(stack: Stack, part: str) -> None:
+    pid = next(p["pid"] for p in stack.keeper.processes() if p["name"] == part)
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while True:
+        found = next(p for p in stack.status() if p["name"] == part)
+        if found["pid"] not in (0, pid) and not found["lacks"]:
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+def test_no_secret_is_in_any_log(stack: Stack) -> None:
+    secrets = [
+        value
+        for name in ("passwords.json", "keys.json")
+        for value in json.loads((stack.places.airflow / name).read_text()).values()
+    ]
+    assert len(secrets) == 4
+    logs = [p for p in stack.places.state.rglob("*.log") if p.is_file()]
+    assert logs
+    told = [p for p in logs for secret in secrets if secret in p.read_text(errors="replace")]
+    assert told == []
+
+
+def test_everything_listens_on_loopback_only(stack: Stack) -> None:
+    family = [psutil.Process(pid) for pid in stack.pids()]
+    family += [child for process in family for child in process.children(recursive=True)]
+    listening = [
+        (process.name(), connection.laddr.ip)
+        for process in family
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= len(stack.settings.stack.ports.model_fields)
+    local = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+    assert [found for found in listening if found[1] not in local] == []

@@ -1,0 +1,116 @@
+"""The doors of the house: who may import whom, and which engine may enter which room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marquee.settings import REPOSITORY
+
+ROOMS = ("dags", "plugins", "marquee", "scrapy_imdb", "spark_apps", "serving", "replica")
+
+# room -> rooms it may import beside itself
+DOORS = {
+    "dags": {"plugins", "marquee"},
+    "plugins": {"marquee"},
+    "marquee": set(),
+    "scrapy_imdb": {"marquee"},
+    "spark_apps": {"marquee"},
+    "serving": {"marquee"},
+    "replica": {"marquee"},
+}
+
+# engine -> rooms (or folders of rooms) it may enter
+ENGINES = {
+    "airflow": ("dags", "plugins"),
+    "pyspark": ("spark_apps",),
+    "py4j": ("spark_apps",),
+    "scrapy": ("scrapy_imdb",),
+    "scrapy_poet": ("scrapy_imdb",),
+    "web_poet": ("scrapy_imdb",),
+    "twisted": ("scrapy_imdb",),
+    "fastapi": ("serving", "replica"),
+    "starlette": ("serving", "replica"),
+    "uvicorn": ("serving", "replica"),
+    "numpy": ("marquee/scoring", "spark_apps", "serving", "replica"),
+    "pyarrow": ("marquee/scoring", "spark_apps", "serving", "replica"),
+    "pandas": ("spark_apps",),
+    "hdfs": ("marquee/lake",),
+    "supervisor": ("marquee/stack",),
+    "typer": ("marquee/cli",),
+    "rich": ("marquee/cli",),
+}
+PACKAGES = {"marquee_airflow": "plugins"} | {room: room for room in ROOMS if room != "plugins"}
+
+
+def modules() -> list[Path]:
+    """Every Python module of every room."""
+    return sorted(p for room in ROOMS for p in (REPOSITORY / room).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Top-level names a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+def place(path: Path) -> str:
+    """A module's path inside the repository."""
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def test_every_room_has_modules() -> None:
+    assert {place(p).split("/")[0] for p in modules()} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_through_doors(room: str) -> None:
+    allowed = DOORS[room] | {room}
+    wrong = [
+        f"{place(path)} imports {name}"
+        for path in modules()
+        if place(path).startswith(f"{room}/")
+        for name in imported(path)
+        if name in PACKAGES and PACKAGES[name] not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_engines_stay_in_their_rooms(engine: str) -> None:
+    rooms = tuple(f"{room}/" for room in ENGINES[engine])
+    wrong = [
+        place(path)
+        for path in modules()
+        if engine in imported(path) and not place(path).startswith(rooms)
+    ]
+    assert wrong == []
+
+
+def test_config_holds_data_only() -> None:
+    assert list((REPOSITORY / "config").rglob("*.py")) == []
+
+
+def test_no_vague_module_names() -> None:
+    vague = {"utils", "helpers", "common", "manager", "base", "misc", "util", "helper"}
+    assert [place(p) for p in modules() if p.stem in vague] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [place(p) for p in modules() if not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
+    assert silent == []
+
+
+def test_locks_name_no_address() -> None:
+    locks = list((REPOSITORY / "requirements").glob("*.txt"))
+    assert len(locks) >= 5
+    for lock in locks:
+        lines = lock.read_text().splitlines()
+        assert [x for x in lines if "://" in x or x.strip().startswith(("-i ", "--index"))] == []
+        assert any("--hash=sha256:" in line for line in lines)

@@ -1,0 +1,68 @@
+"""Golden files: the commands that cross a door, as the cluster will be told them.
+
+A change shows in the diff. To accept it: `python -m tests.test_golden`.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+from marquee.lake import FolderLake
+from marquee.settings import REPOSITORY, load_settings
+from marquee.stack.spark import submit_command
+from marquee.steps.crawl_titles import crawl_command, crawl_folder
+from marquee.steps.run import Form, Run
+
+GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
+JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
+
+
+def rendered() -> str:
+    """Every command, one flag a line, with what differs between machines named."""
+    settings = load_settings("local")
+    run = Run(
+        id="manual-1a2b3c4d",
+        as_of=datetime(2026, 1, 4, 3, tzinfo=UTC),
+        run_type="manual",
+        form=Form.of(settings, {}),
+        settings=settings,
+        lake=FolderLake("file:///lake"),
+    )
+    crawl = crawl_command(run, run.places.crawl / "candidates.csv", crawl_folder(run))
+    commands = [crawl, *(submit_command(settings, job, run.id, "") for job in JOBS)]
+    text = "\n\n".join(_lines(command) for command in commands) + "\n"
+    return text.replace(str(REPOSITORY), "<repository>").replace(sys.executable, "<python>")
+
+
+def _lines(command: list[str]) -> str:
+    return " ".join(f"\\\n  {x}" if x.startswith("--") else x for x in command)
+
+
+def test_commands_are_as_agreed() -> None:
+    assert rendered() == GOLDEN.read_text()
+
+
+def test_airflow_submits_what_a_shell_would(tmp_path: Path) -> None:
+    """The provider's hook builds the same command, flag for flag."""
+    from tests.plugins.airflow_dag import built_commands
+
+    settings = load_settings("local")
+    built = built_commands(tmp_path)
+    assert set(built) == set(JOBS)
+    for job, command in built.items():
+        told = submit_command(settings, job, "<run>", "")
+        assert command[0] == told[0] == "spark-submit"
+        assert _flags(command) == _flags(told)
+        assert command[-7:] == told[-7:]
+
+
+def _flags(command: list[str]) -> set[tuple[str, str]]:
+    """Flags with their values; the last seven words are the job and its own flags."""
+    return {(a, b) for a, b in pairwise(command[1:-7]) if a.startswith("--")}
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(rendered())
