@@ -1,0 +1,1 @@
+"""From an evaluation to what serves: policy, gate, verdict, ledger, promotion, report."""

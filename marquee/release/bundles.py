@@ -1,0 +1,71 @@
+"""The bundle folder: what a run ships, copied beside the evidence that let it through."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from marquee.digest import digest_bytes
+from marquee.errors import BundleError
+from marquee.lake import Lake, Manifest
+from marquee.names import compact
+from marquee.release.verdict import Verdict
+
+SHIPPED = "shipped/bundle"
+EVIDENCE = ("card.json", "evaluation.json", "verdict.json", "report.html")
+
+
+def model_folder(run: str, model: str) -> str:
+    """Where one run keeps one model."""
+    return f"runs/{run}/models/{model}"
+
+
+def bundle_folder(model: str, bundle: str) -> str:
+    """Where a promoted bundle lies; its own files are below `bundle/` there."""
+    return f"serving/{model}/bundles/{bundle}"
+
+
+def shipped_digest(lake: Lake, model: str, run: str) -> str:
+    """Digest of the file list the run published below `shipped/bundle/`.
+
+    Raises NotFoundError where the run published no model, BundleError where it ships none.
+    """
+    folder = model_folder(run, model)
+    shipped = lake.manifest(folder).below(SHIPPED)
+    if not shipped.files:
+        raise BundleError(f"{lake.uri(folder)} ships no bundle", "run the training task again")
+    return shipped.digest
+
+
+def served_digest(lake: Lake, model: str, bundle: str) -> str:
+    """Digest of a promoted bundle's own file list: equal to its ledger entry's."""
+    return lake.manifest(bundle_folder(model, bundle)).below("bundle").digest
+
+
+def publish_bundle(lake: Lake, verdict: Verdict) -> str:
+    """Copy the judged bundle and its evidence to where it can serve, and return its id.
+
+    The id is the as-of moment and twelve characters of the folder's digest, so other content has
+    another name and copying twice is a no-op. Raises LakeError where a file differs from its
+    manifest, NotFoundError where evidence is missing.
+    """
+    subject = verdict.subject
+    with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
+        folder = Path(scratch)
+        lake.fetch(model_folder(subject.run, subject.model), folder / "bundle", below=SHIPPED)
+        _copy_evidence(lake, model_folder(subject.run, subject.model), folder)
+        bundle = f"{compact(subject.as_of)}-{Manifest.of_folder(folder).digest[:12]}"
+        lake.publish(folder, bundle_folder(subject.model, bundle), run=subject.run)
+    return bundle
+
+
+def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
+    published = {fact.name: fact.sha256 for fact in lake.manifest(source).files}
+    for name in EVIDENCE:
+        data = lake.read_bytes(f"{source}/{name}")
+        if published.get(name, digest_bytes(data)) != digest_bytes(data):
+            raise BundleError(
+                f"{lake.uri(source)}/{name} differs from its manifest",
+                "run the training task again in a new run",
+            )
+        (folder / name).write_bytes(data)

@@ -1,0 +1,92 @@
+"""The gate at the lake: read what a run was given and measured, decide, write it down once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from marquee.digest import canonical_json
+from marquee.errors import ContractError
+from marquee.lake import Lake
+from marquee.names import parse_moment
+from marquee.release.bundles import model_folder, shipped_digest
+from marquee.release.gate import decide
+from marquee.release.ledger import Ledger
+from marquee.release.policy import read_policy
+from marquee.release.report import model_report
+from marquee.release.subject import Subject
+from marquee.release.verdict import Verdict, read_verdict
+
+
+def judge(lake: Lake, model: str, run: str) -> Verdict:
+    """Decide on a run's challenger, and leave `verdict.json` and `report.html` beside it.
+
+    A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
+    where the model, its evaluation or the run's inputs are missing, ContractError where the
+    inputs are not ones; an evaluation that makes no sense is a refusal, not an error.
+    """
+    folder = model_folder(run, model)
+    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
+    card = _json_or_none(lake.read_bytes(f"{folder}/card.json"))
+    if lake.exists(f"{folder}/verdict.json"):
+        verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
+    else:
+        verdict = _decide(lake, model, run, evaluation, card)
+        lake.create_json(f"{folder}/verdict.json", verdict.to_json())
+    if not lake.exists(f"{folder}/report.html"):
+        page = model_report(verdict, evaluation, card)
+        lake.create(f"{folder}/report.html", page.encode())
+    return verdict
+
+
+def same_maker(champion: Mapping[str, Any] | None, recipe: Mapping[str, Any], code: str) -> bool:
+    """Whether recipe and code are the champion's, so that only the rows are newer."""
+    if champion is None:
+        return False
+    theirs = [champion.get("recipe"), champion.get("code")]
+    return canonical_json(theirs) == canonical_json([recipe, code])
+
+
+def _decide(lake: Lake, model: str, run: str, evaluation: Any, card: Any) -> Verdict:
+    inputs = lake.read_json(f"runs/{run}/inputs.json")
+    try:
+        asked = inputs["models"][model]
+        champion = asked["champion"]
+        subject = _subject(inputs, model, card["recipe"], shipped_digest(lake, model, run))
+        accepted = Ledger(lake, model).entry(champion["number"]).losses if champion else {}
+        policy = read_policy(model, asked["policy"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ContractError(
+            f"inputs.json or card.json of run {run} cannot be used: {type(error).__name__} {error}",
+            "freeze the inputs again",
+        ) from None
+    return decide(
+        evaluation,
+        policy,
+        subject=subject,
+        champion=champion,
+        incumbent_same=same_maker(champion, subject.recipe, subject.code),
+        accepted_losses=accepted,
+    )
+
+
+def _subject(inputs: Any, model: str, recipe: Any, bundle_digest: str) -> Subject:
+    return Subject(
+        run=inputs["run"],
+        model=model,
+        as_of=parse_moment(inputs["as_of"]),
+        run_type=inputs["run_type"],
+        promote=inputs["promote"],
+        recipe=recipe,
+        code=inputs["code"],
+        fingerprint=inputs["models"][model]["fingerprint"],
+        bundle_digest=bundle_digest,
+    )
+
+
+def _json_or_none(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,138 @@
+"""The ledger: numbered, append-only, hash-chained; its last entry names the champion.
+
+An entry is one file, created exclusively: that create *is* the compare-and-swap. Two writers who
+read the same head both try to create the same number, and the lake lets one through.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from itertools import pairwise
+from typing import Protocol
+
+from marquee.errors import ConflictError, HeadMovedError, LedgerError
+from marquee.lake import Lake
+from marquee.release.entry import Draft, Entry, read_entry
+
+_NAME = re.compile(r"(\d{6}|[1-9]\d{6,})\.json")
+
+
+class HeadRef(Protocol):
+    """Anything that names an entry by number and digest: an `Entry`, a verdict's `Head`."""
+
+    @property
+    def number(self) -> int:
+        """The entry's number."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its bytes."""
+
+
+class Ledger:
+    """One model's ledger, `serving/<model>/ledger/000042.json`."""
+
+    def __init__(self, lake: Lake, model: str) -> None:
+        self.lake = lake
+        self.model = model
+        self.path = f"serving/{model}/ledger"
+
+    def numbers(self) -> list[int]:
+        """The numbers of all entries, ascending."""
+        found = (_NAME.fullmatch(name) for name in self.lake.names(self.path))
+        return sorted(int(match[1]) for match in found if match)
+
+    def entry(self, number: int) -> Entry:
+        """One entry; NotFoundError where there is none, LedgerError where it is damaged."""
+        path = self._file(number)
+        entry = read_entry(self.lake.read_bytes(path), self.lake.uri(path))
+        if entry.number != number:
+            raise LedgerError(
+                f"{self.lake.uri(path)} calls itself number {entry.number}",
+                "restore it from a copy of the lake",
+            )
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """The whole history, oldest first."""
+        return [self.entry(number) for number in self.numbers()]
+
+    def whole(self) -> list[Entry]:
+        """The history, after checking its chain; LedgerError where that is broken."""
+        entries = self.entries()
+        if breaks := _breaks(entries):
+            raise LedgerError(
+                f"the ledger of the {self.model} is broken: {'; '.join(breaks)}",
+                f"restore {self.lake.uri(self.path)} from a copy of the lake",
+            )
+        return entries
+
+    def head(self) -> Entry | None:
+        """The last entry: its bundle is the champion. None before the first promotion."""
+        numbers = self.numbers()
+        return self.entry(numbers[-1]) if numbers else None
+
+    def at(self, moment: datetime) -> Entry | None:
+        """What was the head at a moment; None before the first entry."""
+        until = [entry for entry in self.entries() if entry.at <= moment]
+        return until[-1] if until else None
+
+    def append(self, draft: Draft, expected_head: HeadRef | None) -> Entry:
+        """Add one entry after `expected_head` (None: the first).
+
+        Raises HeadMovedError where another entry was written since that head was read. Its time
+        is never before the head's: a clock that was set back must not reorder history.
+        """
+        head = self.head()
+        if _ref(head) != _ref(expected_head):
+            raise self._moved(expected_head)
+        at = draft.at.replace(microsecond=0)
+        entry = Entry(
+            **vars(draft) | {"at": max(at, head.at) if head else at},
+            number=head.number + 1 if head else 1,
+            previous=head.digest if head else None,
+        )
+        try:
+            self.lake.create(self._file(entry.number), entry.to_bytes())
+        except ConflictError:
+            raise self._moved(expected_head) from None
+        return entry
+
+    def verify(self) -> list[str]:
+        """Every place where the chain is broken, in sentences; empty when it is whole."""
+        problems, whole = [], []
+        for number in self.numbers():
+            try:
+                whole.append(self.entry(number))
+            except LedgerError as error:
+                problems.append(str(error))
+        return problems + _breaks(whole)
+
+    def _file(self, number: int) -> str:
+        return f"{self.path}/{number:06d}.json"
+
+    def _moved(self, expected: HeadRef | None) -> HeadMovedError:
+        stood = f"number {expected.number}" if expected else "empty"
+        return HeadMovedError(
+            f"the ledger of the {self.model} has moved on since it stood at {stood}",
+            "trigger a new run: it is judged against the new champion",
+        )
+
+
+def _ref(head: HeadRef | None) -> tuple[int, str] | None:
+    return (head.number, head.digest) if head else None
+
+
+def _breaks(entries: list[Entry]) -> list[str]:
+    problems = []
+    if entries and (entries[0].number, entries[0].previous) != (1, None):
+        problems.append(
+            f"the first entry is number {entries[0].number}, not a number 1 that starts"
+        )
+    for before, after in pairwise(entries):
+        if after.number != before.number + 1:
+            problems.append(f"entries {before.number + 1} to {after.number - 1} are missing")
+        elif after.previous != before.digest:
+            problems.append(f"entry {after.number} does not follow from entry {before.number}")
+    return problems

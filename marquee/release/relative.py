@@ -1,0 +1,185 @@
+"""Conditions 3 and 4: the challenger beside trivial models and beside the champion.
+
+All differences are paired on the same holdout and resampled over people or titles, so their
+bounds are honest about ratings of one person not being independent. With fewer people (titles)
+than the policy's least, resampling itself cannot be trusted, and nothing counts as shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marquee.release.condition import Condition
+from marquee.release.metric import Metric
+from marquee.release.reading import Loss, number, read_loss
+
+TRIVIAL, CHAMPION = 3, 4
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """How many people or titles a comparison rests on, and how many it needs."""
+
+    units: str
+    found: float | None
+    least: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a difference can be told from noise at all."""
+        return self.found is not None and self.found >= self.least
+
+    @property
+    def sentence(self) -> str:
+        """Why it is not enough."""
+        found = "an unknown number of" if self.found is None else f"only {self.found:,.0f}"
+        return f"the holdout has {found} {self.units}; telling takes {self.least:,.0f}"
+
+
+def read_holdout(evaluation: Any, units: str, least: float) -> Holdout:
+    """How large the holdout is, counted in `units`."""
+    return Holdout(units, number(evaluation, "holdout", units), least)
+
+
+def beats(
+    evaluation: Any, metric: Metric, baseline: str, label: str, holdout: Holdout
+) -> Condition:
+    """The challenger is better than a baseline, and the one-sided 95 % bound says so too.
+
+    A trivial model is easy to beat: where the data cannot show it, the model is not needed.
+    """
+    title = f"{metric.label} against {label}"
+    loss = read_loss(evaluation, baseline, metric.key, metric.lower_is_better)
+    if loss is None:
+        return Condition(TRIVIAL, title, False, _unreadable(metric, label))
+    passed = holdout.is_enough and loss.upper < 0
+    sentence = f"{_pair(metric, label, loss)}: {_shown(loss, holdout)}"
+    return Condition(TRIVIAL, title, passed, sentence, loss.upper, "loss below", 0.0)
+
+
+def near(evaluation: Any, metric: Metric, baseline: str, label: str, margin: float) -> Condition:
+    """The challenger's point estimate is at most `margin` above a baseline's.
+
+    The point decides, not the bound: a baseline asks for no protection against bad luck, and on
+    a hundred titles the bound would refuse models that are better.
+    """
+    title = f"{metric.label} against {label}"
+    loss = read_loss(evaluation, baseline, metric.key, metric.lower_is_better)
+    if loss is None:
+        return Condition(TRIVIAL, title, False, _unreadable(metric, label))
+    share = loss.share(loss.point)
+    sentence = (
+        f"{_pair(metric, label, loss)}: {_worse(share)}; up to {margin:.1%} worse is accepted"
+    )
+    return Condition(
+        TRIVIAL, title, share <= margin, sentence, _finite(share), "loss at most", margin, "share"
+    )
+
+
+def not_worse(
+    evaluation: Any, metric: Metric, margin: float, accepted: Any, holdout: Holdout
+) -> list[Condition]:
+    """The loss against the retrained champion is bounded, alone and with those accepted before."""
+    loss = read_loss(evaluation, "champion", metric.key, metric.lower_is_better)
+    title = f"{metric.label} against the champion"
+    if loss is None:
+        return [Condition(CHAMPION, title, False, _unreadable(metric, "the champion"))]
+    return [
+        _within_margin(title, metric, margin, loss, holdout),
+        _within_balance(metric, margin, loss, accepted),
+    ]
+
+
+def balance_before(accepted: Any, metric: str) -> float | None:
+    """The ledger's balance for a metric: 0 where it names none, None where it cannot be read."""
+    if not isinstance(accepted, Mapping):
+        return None
+    share = number(accepted, metric) if metric in accepted else 0.0
+    return share if share is not None and share >= 0 else None
+
+
+def balance_after(loss: Loss, accepted: Any) -> float | None:
+    """Losses accepted since the last shown improvement, as a share, this one included.
+
+    A loss adds its point estimate; a gain pays back what is shown of it (its 95 % bound) and no
+    more, so that a small gain between large losses does not let quality walk away. None where
+    the ledger's figure cannot be read.
+    """
+    before = balance_before(accepted, loss.metric)
+    if before is None:
+        return None
+    added = max(loss.share(loss.point), 0.0)
+    paid_back = max(-loss.share(loss.upper), 0.0)
+    balance = before + added - paid_back
+    return math.inf if math.isnan(balance) else max(balance, 0.0)
+
+
+def _within_margin(
+    title: str, metric: Metric, margin: float, loss: Loss, holdout: Holdout
+) -> Condition:
+    upper, point = loss.share(loss.upper), loss.share(loss.point)
+    passed = holdout.is_enough and upper <= margin
+    sentence = f"{_pair(metric, 'the retrained champion', loss)}: {_worse(point)}"
+    if not holdout.is_enough:
+        sentence += f"; {holdout.sentence}, so the champion stays"
+    elif passed:
+        known = f"more than {upper:.2%} is ruled out" if upper > 0 else "a loss is ruled out"
+        sentence += f"; {known} with 95 % confidence, and the margin is {margin:.1%}"
+    elif point <= margin:
+        sentence += (
+            f"; it could be {upper:.2%} worse, beyond the margin of {margin:.1%}: "
+            "the holdout is too small to tell, so the champion stays"
+        )
+    else:
+        sentence += f", more than the margin of {margin:.1%}"
+    return Condition(
+        CHAMPION, title, passed, sentence, _finite(upper), "loss at most", margin, "share"
+    )
+
+
+def _within_balance(metric: Metric, margin: float, loss: Loss, accepted: Any) -> Condition:
+    balance = balance_after(loss, accepted)
+    if balance is None:
+        sentence = f"the ledger's accepted losses of {metric.label} cannot be read"
+    else:
+        sentence = f"losses of {metric.label} accepted so far would add up to {balance:.2%}"
+    passed = balance is not None and balance <= margin
+    return Condition(
+        CHAMPION,
+        f"{metric.label} losses accepted so far",
+        passed,
+        f"{sentence}; one margin ({margin:.1%}) is allowed until an improvement is shown",
+        None if balance is None else _finite(balance),
+        "at most",
+        margin,
+        "share",
+    )
+
+
+def _pair(metric: Metric, label: str, loss: Loss) -> str:
+    return f"{metric.label} {loss.challenger:.4f}, {label} {loss.other:.4f}"
+
+
+def _shown(loss: Loss, holdout: Holdout) -> str:
+    if not holdout.is_enough:
+        return holdout.sentence
+    if loss.upper < 0:
+        return f"better by {-loss.point:.4f}, by at least {-loss.upper:.4f} with 95 % confidence"
+    if loss.point < 0:
+        return f"better by {-loss.point:.4f}, but the holdout is too small to show it"
+    return f"not better (by {loss.point:.4f} worse)"
+
+
+def _worse(share: float) -> str:
+    return f"{share:.2%} worse" if share > 0 else f"{-share:.2%} better"
+
+
+def _unreadable(metric: Metric, label: str) -> str:
+    return f"the comparison with {label} on {metric.label} is missing or contradicts itself"
+
+
+def _finite(share: float) -> float | None:
+    return share if math.isfinite(share) else None

@@ -1,0 +1,159 @@
+"""The commands about what serves, on a lake in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from release_world import champion_of, clock_at, publish_run, recommender_evaluation, week
+from typer.testing import CliRunner
+
+from marquee.cli.release import app
+from marquee.errors import MarqueeError, NotFoundError, PromotionRefusedError, SourceError
+from marquee.lake import Lake
+from marquee.release.judge import judge
+from marquee.release.ledger import Ledger
+from marquee.release.promotion import promote
+
+MODEL = "recommender"
+
+
+def run(lake: Lake, *words: str, said: str = "") -> Result:
+    return CliRunner().invoke(app, [*words, "--lake", lake.root], input=said)
+
+
+def told(lake: Lake, *words: str) -> Any:
+    result = run(lake, *words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def lived(lake: Lake, tmp_path: Path) -> Lake:
+    """Two promoted weeks, and one that was refused."""
+    for number, rmse in enumerate((0.88, 0.88, 1.2)):
+        name = f"week-{number}"
+        publish_run(
+            lake, tmp_path / "scratch", name, as_of=week(number), champion=champion_of(lake),
+            evaluation=recommender_evaluation(rmse=rmse, champion=(0.88, 0.18)),
+        )  # fmt: skip
+        if judge(lake, MODEL, name).approved:
+            promote(lake, MODEL, name, approved=False, clock=clock_at(week(number)))
+    return lake
+
+
+@pytest.mark.parametrize("command", ["history", "ledger", "champion", "rollback"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    for flag in ("--lake", "--webhdfs", "--json", "recommender|budget"):
+        assert flag in result.output
+
+
+def test_the_ledger_is_shown_and_checked(lived: Lake) -> None:
+    value = told(lived, "ledger", MODEL)
+    assert [entry["run"] for entry in value["entries"]] == ["week-0", "week-1"]
+    assert value["problems"] == []
+    result = run(lived, "ledger", MODEL)
+    assert "the chain is whole" in result.output
+    assert result.exit_code == 0
+
+
+def test_a_broken_ledger_ends_with_status_1(lived: Lake) -> None:
+    lived.delete("serving/recommender/ledger/000001.json")
+    result = run(lived, "ledger", MODEL)
+    assert result.exit_code == 1
+    assert "broken: the first entry is number 2" in " ".join(result.output.split())
+
+
+def test_an_empty_ledger_says_so(lake: Lake) -> None:
+    assert "nothing has been promoted" in run(lake, "ledger", "budget").output
+
+
+def test_the_champion_now_and_then(lived: Lake) -> None:
+    now = told(lived, "champion", MODEL)
+    then = told(lived, "champion", MODEL, "--at", "2026-01-05T00:00:00Z")
+    assert (now["run"], then["run"]) == ("week-1", "week-0")
+    assert now["folder"] == f"{lived.root}/serving/recommender/bundles/{now['bundle']}"
+    assert now["bundle"] in run(lived, "champion", MODEL).output
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["champion", "budget"], NotFoundError),
+        (["champion", MODEL, "--at", "2020-01-01T00:00:00Z"], NotFoundError),
+        (["champion", MODEL, "--at", "yesterday"], SourceError),
+        (["rollback", "budget", "--reason", "why"], PromotionRefusedError),
+        (["rollback", MODEL, "--reason", " ", "--yes"], PromotionRefusedError),
+        (["rollback", MODEL, "--reason", "why", "--to", "9"], PromotionRefusedError),
+        (["rollback", MODEL, "--reason", "why", "--release"], PromotionRefusedError),
+        (["rollback", MODEL, "--reason", "a", "--release", "--hold"], PromotionRefusedError),
+    ],
+)
+def test_what_cannot_be_done_is_one_of_our_errors(
+    lived: Lake, words: list[str], error: type[MarqueeError]
+) -> None:
+    before = Ledger(lived, MODEL).entries()
+    result = run(lived, *words)
+    assert isinstance(result.exception, error), result.output
+    assert Ledger(lived, MODEL).entries() == before
+
+
+def test_rolling_back_asks_first(lived: Lake) -> None:
+    result = run(lived, "rollback", MODEL, said="too many cartoons\nn\n")
+    assert result.exit_code == 1
+    assert len(Ledger(lived, MODEL).entries()) == 2
+    result = run(lived, "rollback", MODEL, said="too many cartoons\ny\n")
+    assert result.exit_code == 0, result.output
+    head = Ledger(lived, MODEL).head()
+    assert head is not None
+    assert (head.kind, head.run, head.reason) == ("roll_back", "week-0", "too many cartoons")
+
+
+def test_a_hold_and_its_release(lived: Lake) -> None:
+    held = told(lived, "rollback", MODEL, "--reason", "look first", "--hold", "--yes")
+    assert held["hold"] is True
+    assert "holds" in run(lived, "ledger", MODEL).output
+    assert "until it is released" in run(lived, "champion", MODEL).output
+    released = told(lived, "rollback", MODEL, "--release", "--reason", "looked")
+    assert (released["hold"], released["bundle"]) == (False, held["bundle"])
+
+
+def test_what_people_wrote_is_no_markup(lived: Lake) -> None:
+    run(lived, "rollback", MODEL, "--reason", "[/b] why", "--yes")
+    result = run(lived, "ledger", MODEL)
+    assert result.exit_code == 0
+    assert "[/b]" in result.output
+
+
+def test_history_tells_what_became_of_every_run(lived: Lake) -> None:
+    rows = told(lived, "history", MODEL)
+    assert [(r["run"], r["approved"], r["entry"]) for r in rows] == [
+        ("week-0", True, 1), ("week-1", True, 2), ("week-2", False, None)
+    ]  # fmt: skip
+    assert any("ceiling" in sentence for sentence in rows[2]["failed"])
+    assert "refused" in run(lived, "history", MODEL).output
+    assert told(lived, "history", MODEL, "--replay") == []
+
+
+def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
+    for number, rmse in enumerate((0.88, 1.2, 0.88)):
+        publish_run(
+            lake, tmp_path / "scratch", f"b{number}", as_of=week(number), run_type="backfill",
+            evaluation=recommender_evaluation(rmse=rmse),
+        )  # fmt: skip
+        judge(lake, MODEL, f"b{number}")
+    rows = told(lake, "history", MODEL, "--replay")
+    assert [row["promoted"] for row in rows] == [True, False, True]
+    shown = run(lake, "history", MODEL, "--replay").output
+    assert shown.count("would have") == 2
+    assert shown.count("would not") == 1
+    assert Ledger(lake, MODEL).head() is None
+
+
+def test_history_of_nothing(lake: Lake) -> None:
+    assert "no run has judged" in run(lake, "history", MODEL).output

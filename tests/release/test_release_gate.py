@@ -1,0 +1,346 @@
+"""The gate: each condition refuses alone, and nothing unreadable gets through."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from release_world import (
+    BUDGET,
+    RECOMMENDER,
+    budget_evaluation,
+    comparison,
+    recommender_evaluation,
+    subject,
+)
+
+from marquee.release.condition import GROUPS
+from marquee.release.gate import decide
+from marquee.release.verdict import Verdict, read_verdict
+
+CHAMPION = {"number": 3, "digest": "d" * 64}
+EQUAL = (0.88, 0.18)
+
+
+def judge(
+    evaluation: Any,
+    champion: Any = None,
+    same: bool = False,
+    accepted: Any = None,
+    model: str = "recommender",
+) -> Verdict:
+    return decide(
+        evaluation,
+        RECOMMENDER if model == "recommender" else BUDGET,
+        subject=subject(model=model),
+        champion=champion,
+        incumbent_same=same,
+        accepted_losses={} if accepted is None else accepted,
+    )
+
+
+def failing(verdict: Verdict) -> set[int]:
+    return {condition.number for condition in verdict.failed}
+
+
+def changed(evaluation: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The evaluation with one value replaced; `path` is separated by `/`."""
+    changed = copy.deepcopy(evaluation)
+    *folders, last = path.split("/")
+    below = changed
+    for folder in folders:
+        below = below[folder]
+    below[last] = value
+    return changed
+
+
+def test_a_good_first_recommender_is_approved() -> None:
+    verdict = judge(recommender_evaluation())
+    assert verdict.approved
+    assert {c.number for c in verdict.conditions} == GROUPS.keys()
+    assert verdict.head is None
+
+
+def test_a_good_first_budget_model_is_approved() -> None:
+    verdict = judge(budget_evaluation(), model="budget")
+    assert verdict.approved
+    assert verdict.losses == {"log_rmse": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("group", "path", "value"),
+    [
+        (1, "model", "budget"),
+        (1, "metrics/mae", float("nan")),
+        (1, "metrics/rmse", float("nan")),
+        (1, "metrics/coverage", 1.01),
+        (1, "metrics/mae", None),
+        (1, "metrics/segments", {"cold people": {"rmse": float("nan"), "rows": 3}}),
+        (1, "metrics/segments", [0.9]),
+        (1, "holdout/rows", 0),
+        (1, "metrics/answered", 0.999),
+        (1, "metrics/coverage", 0.49),
+        (3, "versus/bias/rmse", comparison(0.88, 0.90, 0.03)),
+        (3, "versus/bias/rmse", comparison(0.88, 0.87, 0.001)),
+        (3, "versus/popularity/ndcg@10", comparison(0.18, 0.19, 0.001)),
+        (3, "versus/popularity/ndcg@10", None),
+        (4, "versus/champion/rmse", comparison(0.88, 0.86, 0.001)),
+        (4, "versus/champion/rmse", comparison(0.88, 0.88, 0.02)),
+        (4, "versus/champion/ndcg@10", comparison(0.18, 0.20, 0.001)),
+        (4, "versus/champion/ndcg@10", None),
+        (4, "versus/champion", None),
+        (6, "shipped/loads", False),
+        (6, "shipped/loads", "yes"),
+        (6, "shipped/golden", {"count": 40, "failures": 1, "worst": 0.1}),
+        (6, "shipped/golden", {"count": 0, "failures": 0, "worst": 0.0}),
+        (6, "shipped/golden/worst", float("nan")),
+        (6, "shipped/error_on_holdout", 0.8801),
+    ],
+)
+def test_one_fault_fails_its_condition_and_no_other(group: int, path: str, value: Any) -> None:
+    sound = recommender_evaluation(champion=EQUAL)
+    assert judge(sound, CHAMPION).approved
+    verdict = judge(changed(sound, path, value), CHAMPION)
+    assert not verdict.approved
+    assert failing(verdict) == {group}
+    assert all(condition.sentence for condition in verdict.failed)
+
+
+@pytest.mark.parametrize(
+    ("group", "path", "value"),
+    [
+        (1, "holdout/titles", 0.5),
+        (1, "metrics/answered", 0.9),
+        (3, "versus/median_by_genre/log_rmse", comparison(0.55, 0.57, 0.05)),
+        (3, "versus/ridge/log_rmse", comparison(0.55, 0.535, 0.05)),
+        (4, "versus/champion/log_rmse", comparison(0.55, 0.55, 0.02)),
+        (6, "shipped/error_evaluated", 0.4),
+    ],
+)
+def test_the_budget_models_conditions_too(group: int, path: str, value: Any) -> None:
+    sound = budget_evaluation(champion=0.55)
+    assert judge(sound, CHAMPION, model="budget").approved
+    found = failing(judge(changed(sound, path, value), CHAMPION, model="budget"))
+    assert group in found
+    assert found == {group} or path == "holdout/titles"
+
+
+def test_a_bundle_that_fails_says_why() -> None:
+    torn = "user_factors.npy holds 12 rows and user_ids.npy 13: " + "train it again " * 5
+    for broken in (
+        {"loads": False, "why": torn},
+        {"why": torn, "golden": {"count": 40, "failures": 2, "worst": 0.5}},
+    ):
+        evaluation = recommender_evaluation()
+        evaluation["shipped"] |= broken
+        (condition,) = judge(evaluation).failed
+        assert torn in condition.sentence
+
+
+def test_an_error_above_the_ceiling_is_not_good_enough() -> None:
+    evaluation = recommender_evaluation(rmse=1.2)
+    evaluation["versus"]["bias"]["rmse"] = comparison(1.2, 1.3, 0.01)
+    assert failing(judge(evaluation)) == {2}
+
+
+def test_not_worse_than_ridge_is_judged_by_the_point_within_the_margin() -> None:
+    close = changed(budget_evaluation(), "versus/ridge/log_rmse", comparison(0.55, 0.545, 0.2))
+    assert judge(close, model="budget").approved
+
+
+def test_a_better_error_with_a_ruined_ranking_is_refused() -> None:
+    ruined = recommender_evaluation(rmse=0.80, ndcg=0.14, champion=EQUAL)
+    verdict = judge(ruined, CHAMPION)
+    assert failing(verdict) == {4}
+    assert all("nDCG" in condition.sentence for condition in verdict.failed)
+
+
+def test_a_holdout_too_small_to_tell_keeps_the_champion() -> None:
+    unsure = recommender_evaluation(champion=EQUAL)
+    unsure["versus"]["champion"]["rmse"] = comparison(0.88, 0.881, 0.03)
+    (condition,) = judge(unsure, CHAMPION).failed
+    assert "too small to tell" in condition.sentence
+    few = changed(recommender_evaluation(champion=EQUAL), "holdout/people", 29)
+    assert failing(judge(few, CHAMPION)) == {3, 4}
+    assert judge(changed(few, "holdout/people", 30), CHAMPION).approved
+
+
+@pytest.mark.parametrize(("lower", "approved"), [(-0.004, True), (-0.006, False)])
+def test_for_a_ranking_the_lower_bound_of_the_difference_is_the_loss(
+    lower: float, approved: bool
+) -> None:
+    skewed = comparison(0.18, 0.18, 0.001) | {"lower95": lower}
+    evaluation = recommender_evaluation(champion=EQUAL)
+    verdict = judge(changed(evaluation, "versus/champion/ndcg@10", skewed), CHAMPION)
+    assert verdict.approved is approved, "the margin is 3 % of 0.18"
+
+
+def test_the_same_recipe_and_code_pass_by_identity_and_say_so() -> None:
+    verdict = judge(recommender_evaluation(), CHAMPION, same=True, accepted={"rmse": 0.004})
+    assert verdict.approved
+    (condition,) = (c for c in verdict.conditions if c.number == 4)
+    assert "identity" in condition.sentence
+    assert verdict.losses == {"rmse": 0.004, "ndcg@10": 0.0}
+    assert verdict.head is not None
+    assert verdict.head.number == 3
+
+
+def test_segments_inside_the_metrics_are_figures_too() -> None:
+    segments = {"cold people": {"rmse": 1.0, "rows": 3}, "warm people": {}}
+    assert judge(changed(recommender_evaluation(), "metrics/segments", segments)).approved
+
+
+def test_nesting_without_end_is_no_way_around_the_gate() -> None:
+    deep: Any = float("nan")
+    for _ in range(100_000):
+        deep = {"a": deep}
+    found = failing(judge(changed_shallow(recommender_evaluation(), deep)))
+    assert found == {1}
+
+
+def changed_shallow(evaluation: dict[str, Any], metric: Any) -> dict[str, Any]:
+    """One more metric, without copying it (copying recurses)."""
+    evaluation["metrics"]["more"] = metric
+    return evaluation
+
+
+def test_identity_needs_a_champion() -> None:
+    verdict = judge(recommender_evaluation(champion=(0.8, 0.3)), None, same=True)
+    assert failing(verdict) == {4}, "a stand-in for the champion is judged, not waved through"
+
+
+def test_accepted_losses_add_up_to_one_margin_and_no_further() -> None:
+    accepted: Mapping[str, float] = {}
+    rounds = []
+    for _ in range(4):
+        lossy = recommender_evaluation(rmse=0.88 * 1.004, champion=EQUAL)
+        verdict = judge(lossy, CHAMPION, accepted=accepted)
+        rounds.append(verdict.approved)
+        accepted = verdict.losses if verdict.approved else accepted
+    assert rounds == [True, True, False, False]
+    assert math.isclose(accepted["rmse"], 0.008, rel_tol=1e-6)
+
+
+def test_an_improvement_pays_back_what_it_has_shown() -> None:
+    better = recommender_evaluation(rmse=0.87, champion=EQUAL)
+    shown = (0.01 - 0.002) / 0.88
+    verdict = judge(better, CHAMPION, accepted={"rmse": shown + 0.001, "ndcg@10": 0.0})
+    assert math.isclose(verdict.losses["rmse"], 0.001, rel_tol=1e-6)
+    assert judge(better, CHAMPION, accepted={"rmse": shown / 2}).losses["rmse"] == 0.0
+
+
+@pytest.mark.parametrize("accepted", [{"rmse": float("nan")}, {"rmse": -1}, {"rmse": "0"}, 7])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_balance_nobody_can_read_refuses(accepted: Any, same: bool) -> None:
+    verdict = judge(recommender_evaluation(champion=EQUAL), CHAMPION, same, accepted)
+    assert failing(verdict) == {4}
+
+
+@pytest.mark.parametrize("champion", [{}, {"number": 0, "digest": "d"}, {"number": 1}, "7", []])
+def test_a_champion_nobody_can_read_refuses(champion: Any) -> None:
+    assert failing(judge(recommender_evaluation(champion=EQUAL), champion)) == {4}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"challenger": 0.5, "other": 0.9, "difference": -0.4, "upper95": -0.3, "lower95": -0.5},
+        {"challenger": 0.88, "other": 0.9, "difference": -0.4, "upper95": -0.3, "lower95": -0.5},
+        {"challenger": 0.88, "other": 0.9, "difference": -0.02, "upper95": -0.3, "lower95": -0.5},
+    ],
+)
+def test_a_comparison_that_contradicts_itself_or_the_metric_refuses(forged: Any) -> None:
+    assert failing(judge(changed(recommender_evaluation(), "versus/bias/rmse", forged))) == {3}
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner),
+    max_leaves=20,
+)
+MODELS: dict[str, Callable[[], dict[str, Any]]] = {
+    "recommender": lambda: recommender_evaluation(champion=EQUAL),
+    "budget": lambda: budget_evaluation(champion=0.55),
+}
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    below = [leaf for key, inner in value.items() for leaf in leaves(inner, (*path, key))] if (
+        isinstance(value, dict)
+    ) else []  # fmt: skip
+    return [path, *below] if path else below
+
+
+@given(ANY_JSON, ANY_JSON, ANY_JSON, st.booleans(), st.sampled_from(sorted(MODELS)))
+@settings(deadline=None)
+def test_whatever_comes_in_a_verdict_comes_out(
+    evaluation: Any, champion: Any, accepted: Any, same: bool, model: str
+) -> None:
+    verdict = judge(evaluation, champion, same, accepted, model)
+    assert not verdict.approved
+    assert read_verdict(json.dumps(verdict.to_json(), allow_nan=False).encode()) == verdict
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=300)
+def test_damage_anywhere_the_gate_looks_is_refused(
+    data: st.DataObject,
+) -> None:
+    model = data.draw(st.sampled_from(sorted(MODELS)))
+    sound = MODELS[model]()
+    path = data.draw(st.sampled_from(leaves(sound)))
+    damage = data.draw(ANY_JSON)
+    verdict = judge(changed(sound, "/".join(path), damage), CHAMPION, model=model)
+    json.dumps(verdict.to_json(), allow_nan=False)
+    if verdict.approved:
+        assert is_fine(path, damage) or not is_read(model, path), (
+            f"{path} = {damage!r} was approved"
+        )
+
+
+def is_read(model: str, path: tuple[str, ...]) -> bool:
+    """Whether the gate looks at what lies there: the report reads the rest."""
+    unread = path[0] == "baselines" or path[-1] in ("interval", "units", "why")
+    return not unread and (model, *path) != ("recommender", "holdout", "titles")
+
+
+REPORTED = ("mae", "mae_log", "interval_coverage")
+"""Metrics no condition asks for: they must be finite where they are, alone or in a table."""
+
+
+def is_fine(path: tuple[str, ...], value: Any) -> bool:
+    """Whether a value could be what the gate asks for; arbitrary JSON is otherwise damage."""
+    if isinstance(value, dict):
+        return path[-1] in REPORTED and all(is_fine(path, inner) for inner in value.values())
+    return value is True or (isinstance(value, int | float) and math.isfinite(value))
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("damage", [None, "1", True, [1], float("nan"), float("inf")])
+def test_every_figure_the_gate_needs_must_be_a_number(model: str, damage: Any) -> None:
+    needed = [path for path in leaves(MODELS[model]()) if is_read(model, path)]
+    assert len(needed) > 20
+    for path in needed:
+        if path == ("shipped", "loads") and damage is True:
+            continue  # the one place where this is no damage
+        broken = changed(MODELS[model](), "/".join(path), damage)
+        assert not judge(broken, CHAMPION, model=model).approved, path
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_every_figure_the_gate_needs_must_be_there(model: str) -> None:
+    needed = [p for p in leaves(MODELS[model]()) if is_read(model, p) and p[-1] not in REPORTED]
+    assert len(needed) > 20
+    for *folders, last in needed:
+        broken = MODELS[model]()
+        below = broken
+        for folder in folders:
+            below = below[folder]
+        del below[last]
+        assert not judge(broken, CHAMPION, model=model).approved, (*folders, last)

@@ -1,0 +1,185 @@
+"""The ledger: one writer wins a number, the chain holds, and damage is found."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_race import check_race, draft, race
+from release_world import FIRST_SUNDAY, week
+
+from marquee.errors import HeadMovedError, LedgerError, NotFoundError
+from marquee.lake import Lake, open_lake
+from marquee.release.entry import Entry, read_entry
+from marquee.release.ledger import Ledger
+from marquee.release.subject import Head
+
+
+def filled(lake: Lake, count: int) -> Ledger:
+    ledger = Ledger(lake, "recommender")
+    for number in range(count):
+        ledger.append(draft(f"r{number}", at=week(number)), ledger.head())
+    return ledger
+
+
+def damage(ledger: Ledger, number: int, /, **changes: Any) -> None:
+    """Rewrite an entry in place, as only a person with access to the disk can."""
+    path = f"{ledger.path}/{number:06d}.json"
+    value = ledger.lake.read_json(path) | changes
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    ledger.lake.delete(path)
+    ledger.lake.create(path, text.encode())
+
+
+def test_an_empty_ledger_has_no_head(lake: Lake) -> None:
+    ledger = Ledger(lake, "recommender")
+    assert (ledger.entries(), ledger.head(), ledger.at(FIRST_SUNDAY)) == ([], None, None)
+    assert ledger.verify() == []
+
+
+def test_entries_are_numbered_chained_and_read_back(lake: Lake) -> None:
+    ledger = filled(lake, 3)
+    entries = ledger.entries()
+    assert [e.number for e in entries] == [1, 2, 3]
+    assert [e.previous for e in entries] == [None, entries[0].digest, entries[1].digest]
+    assert ledger.head() == entries[2]
+    assert lake.names("serving/recommender/ledger") == ["000001.json", "000002.json", "000003.json"]
+    assert ledger.whole() == entries
+    assert ledger.verify() == []
+
+
+def test_the_files_keys_are_the_contract(lake: Lake) -> None:
+    filled(lake, 1)
+    assert set(lake.read_json("serving/recommender/ledger/000001.json")) == {
+        "format", "number", "previous", "kind", "bundle", "bundle_digest", "run", "as_of",
+        "recipe", "code", "at", "verdict", "losses", "hold", "reason",
+    }  # fmt: skip
+
+
+def test_what_served_when_is_a_look_up(lake: Lake) -> None:
+    ledger = filled(lake, 3)
+    assert ledger.at(FIRST_SUNDAY - timedelta(seconds=1)) is None
+    for number in range(3):
+        head = ledger.at(week(number) + timedelta(days=1))
+        assert head is not None
+        assert head.run == f"r{number}"
+
+
+def test_a_clock_set_back_does_not_reorder_history(lake: Lake) -> None:
+    ledger = filled(lake, 2)
+    late = ledger.append(draft("r9", at=FIRST_SUNDAY - timedelta(days=3)), ledger.head())
+    assert late.at == week(1)
+    assert ledger.at(week(1)) == late
+
+
+def test_a_stale_head_loses(lake: Lake) -> None:
+    ledger = filled(lake, 1)
+    stale = ledger.head()
+    ledger.append(draft("r1"), stale)
+    for expected in (stale, None, Head(2, "0" * 64), Head(7, "0" * 64)):
+        with pytest.raises(HeadMovedError, match="trigger a new run"):
+            ledger.append(draft("r2"), expected)
+    assert len(ledger.entries()) == 2
+
+
+def test_models_have_ledgers_of_their_own(lake: Lake) -> None:
+    filled(lake, 2)
+    assert Ledger(lake, "budget").head() is None
+
+
+def _race_in_process(root: str, name: str, rounds: int, winners: Any) -> None:
+    winners.put(race(open_lake(root), name, rounds))
+
+
+def test_threads_that_append_at_once_each_win_their_own_number(lake: Lake) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda name: race(lake, str(name), 5), range(8)))
+    check_race(lake, won, 40)
+
+
+def test_processes_that_append_at_once_each_win_their_own_number(lake: Lake) -> None:
+    context = multiprocessing.get_context("spawn")
+    winners = context.Queue()
+    writers = [
+        context.Process(target=_race_in_process, args=(lake.root, str(n), 8, winners))
+        for n in range(3)
+    ]
+    for writer in writers:
+        writer.start()
+    won = [winners.get(timeout=60) for _ in writers]
+    for writer in writers:
+        writer.join(60)
+    check_race(lake, won, 24)
+
+
+def test_the_same_entry_again_is_a_lost_reply_not_a_second_entry(lake: Lake) -> None:
+    ledger = filled(lake, 1)
+    entry = ledger.entry(1)
+    lake.create(f"{ledger.path}/000001.json", entry.to_bytes())
+    assert ledger.entries() == [entry]
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "problem"),
+    [
+        (2, {"bundle": "another"}, "entry 3 does not follow from entry 2"),
+        (2, {"previous": "0" * 64}, "entry 2 does not follow from entry 1"),
+        (1, {"previous": "0" * 64}, "the first entry"),
+        (3, {"number": 4}, "000003.json calls itself number 4"),
+        (2, {"kind": "promoted"}, "000002.json is not a ledger entry"),
+        (2, {"losses": {"rmse": -1}}, "000002.json is not a ledger entry"),
+        (2, {"at": "yesterday"}, "000002.json is not a ledger entry"),
+        (2, {"extra": 1}, "000002.json is not a ledger entry"),
+    ],
+)
+def test_damage_is_found_and_said(
+    lake: Lake, number: int, changes: dict[str, Any], problem: str
+) -> None:
+    ledger = filled(lake, 3)
+    damage(ledger, number, **changes)
+    assert any(problem in said for said in ledger.verify()), ledger.verify()
+    with pytest.raises(LedgerError):
+        ledger.whole()
+
+
+def test_a_gap_is_found(lake: Lake) -> None:
+    ledger = filled(lake, 4)
+    lake.delete(f"{ledger.path}/000002.json")
+    assert ledger.verify() == ["entries 2 to 2 are missing"]
+    with pytest.raises(LedgerError, match="missing"):
+        ledger.whole()
+
+
+def test_a_damaged_last_entry_is_an_error_for_its_reader(lake: Lake) -> None:
+    ledger = filled(lake, 2)
+    damage(ledger, 2, hold="no")
+    with pytest.raises(LedgerError, match="restore it"):
+        ledger.head()
+
+
+def test_an_entry_that_is_not_there(lake: Lake) -> None:
+    with pytest.raises(NotFoundError):
+        filled(lake, 1).entry(2)
+
+
+def test_other_files_in_the_folder_are_no_entries(lake: Lake, tmp_path: Path) -> None:
+    ledger = filled(lake, 1)
+    for name in ("000002.json.tmp", "0000001.json", "notes.txt"):
+        lake.create(f"{ledger.path}/{name}", b"{}")
+    assert ledger.numbers() == [1]
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b"\xff", b'{"format": 1}'])
+def test_what_is_no_entry_is_refused(data: bytes) -> None:
+    with pytest.raises(LedgerError, match="not a ledger entry"):
+        read_entry(data, "here")
+
+
+def test_an_entry_survives_its_file() -> None:
+    entry = Entry(**vars(draft(reason="äöü")), number=7, previous="a" * 64)
+    assert read_entry(entry.to_bytes(), "here") == entry

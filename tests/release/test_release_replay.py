@@ -1,0 +1,53 @@
+"""What would have been promoted when, told from verdicts alone."""
+
+from __future__ import annotations
+
+import random
+
+from release_world import RECOMMENDER, recommender_evaluation, subject, week
+
+from marquee.release.gate import decide
+from marquee.release.replay import would_have_promoted
+from marquee.release.verdict import Verdict
+
+
+def verdict(run: str, number: int, rmse: float = 0.88, model: str = "recommender") -> Verdict:
+    return decide(
+        recommender_evaluation(rmse=rmse) | {"model": model},
+        RECOMMENDER,
+        subject=subject(run=run, as_of=week(number), model=model, run_type="backfill"),
+        champion=None,
+        incumbent_same=False,
+        accepted_losses={},
+    )
+
+
+def test_weeks_are_told_in_order_whatever_order_they_ran_in() -> None:
+    weeks = [verdict(f"w{n}", n, rmse=1.2 if n == 2 else 0.88) for n in range(5)]
+    shuffled = random.Random(1).sample(weeks, len(weeks))
+    told = would_have_promoted(shuffled)
+    assert [step.verdict.subject.run for step in told] == ["w0", "w1", "w2", "w3", "w4"]
+    assert [step.promoted for step in told] == [True, True, False, True, True]
+    assert "refused" in told[2].reason
+
+
+def test_a_week_replayed_twice_counts_once() -> None:
+    told = would_have_promoted([verdict("b", 0), verdict("a", 0), verdict("c", 1)])
+    assert [(s.verdict.subject.run, s.promoted) for s in told] == [
+        ("a", True), ("b", False), ("c", True)
+    ]  # fmt: skip
+    assert "not later" in told[1].reason
+
+
+def test_a_refused_week_does_not_bar_its_repetition() -> None:
+    told = would_have_promoted([verdict("a", 0, rmse=1.2), verdict("b", 0)])
+    assert [step.promoted for step in told] == [False, True]
+
+
+def test_models_do_not_bar_each_other() -> None:
+    told = would_have_promoted([verdict("a", 1), verdict("a", 1, model="other")])
+    assert [step.promoted for step in told] == [True, True]
+
+
+def test_no_verdicts_no_history() -> None:
+    assert would_have_promoted([]) == []

@@ -1,0 +1,96 @@
+"""Verdicts: a value that says the same in JSON, in a log and on a page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from release_world import RECOMMENDER, recommender_evaluation, subject
+
+from marquee.errors import ContractError
+from marquee.release.gate import decide
+from marquee.release.verdict import Verdict, read_verdict
+
+
+def verdict(evaluation: Any = None, champion: Any = None, **changes: Any) -> Verdict:
+    return decide(
+        evaluation or recommender_evaluation(),
+        RECOMMENDER,
+        subject=subject(**changes),
+        champion=champion,
+        incumbent_same=True,
+        accepted_losses={"rmse": 0.001},
+    )
+
+
+def test_a_verdict_survives_its_file() -> None:
+    decided = verdict(champion={"number": 2, "digest": "d"})
+    assert decided.approved
+    assert read_verdict(json.dumps(decided.to_json()).encode()) == decided
+
+
+def test_the_files_keys_are_the_contract() -> None:
+    assert set(verdict().to_json()) == {
+        "format", "run", "model", "as_of", "run_type", "promote", "recipe", "code", "fingerprint",
+        "bundle_digest", "approved", "needs_approval", "headline", "head", "losses", "conditions",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs", "consequence"),
+    [
+        ({}, False, "may be promoted"),
+        ({"promote": "ask"}, True, "waits for a person"),
+        ({"promote": "no"}, False, "told not to"),
+        ({"run_type": "backfill", "promote": "ask"}, False, "only replays"),
+        ({"run_type": "scheduled"}, False, "may be promoted"),
+    ],
+)
+def test_what_follows_from_an_approval(
+    changes: dict[str, Any], needs: bool, consequence: str
+) -> None:
+    decided = verdict(**changes)
+    assert decided.needs_approval is needs
+    assert consequence in decided.consequence
+
+
+def test_a_refusal_asks_nobody() -> None:
+    decided = verdict(evaluation={"model": "recommender"}, promote="ask")
+    assert not decided.needs_approval
+    assert "keeps serving" in decided.consequence
+
+
+def test_a_verdict_that_left_a_group_out_is_not_approved() -> None:
+    decided = verdict()
+    some = tuple(c for c in decided.conditions if c.number != 6)
+    assert not Verdict(subject=decided.subject, conditions=some, head=None).approved
+    assert not Verdict(subject=decided.subject, conditions=(), head=None).approved
+
+
+def test_the_log_names_every_condition() -> None:
+    decided = verdict(evaluation=recommender_evaluation() | {"shipped": None})
+    lines = decided.sentences()
+    assert len(lines) == 2 + len(decided.conditions)
+    assert sum(line.startswith("FAILS") for line in lines) == len(decided.failed) == 3
+
+
+def test_the_page_survives_what_others_wrote() -> None:
+    evaluation = recommender_evaluation()
+    evaluation["shipped"] |= {"loads": False, "why": "a|b\nc"}
+    page = verdict(evaluation=evaluation).markdown()
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert all(re_pipes(row) == 4 for row in rows)
+
+
+def re_pipes(row: str) -> int:
+    """Pipes that separate cells."""
+    return row.replace("\\|", "").count("|")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"run_type": "weekly"}, {"promote": None}, {"code": 7}, {"recipe": {"a": {1}}}]
+)
+def test_a_subject_that_is_none_is_an_error(changes: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="not described soundly"):
+        subject(**changes)
