@@ -1,0 +1,85 @@
+"""Bundles on the serving host's own disk: fetched once, verified every time they are loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from marquee.errors import BundleError, LedgerError
+from marquee.lake import Lake, Manifest
+from marquee.release.entry import Entry, read_entry
+
+LAST = "last-served.json"
+
+
+class BundleCache:
+    """The folder `<cache>/<model>/`: bundles by id, and the entry served last."""
+
+    def __init__(self, lake: Lake, model: str, cache: Path) -> None:
+        self.folder = cache / model
+        self._lake = lake
+        self._model = model
+
+    def fetch(self, entry: Entry) -> Path:
+        """The folder of the entry's bundle, every byte as the ledger says.
+
+        Raises BundleError where the lake holds another bundle than the ledger names, LakeError
+        where the lake cannot give it.
+        """
+        if (whole := self.local(entry)) is not None:
+            return whole
+        folder = self.folder / entry.bundle
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        try:
+            source = f"serving/{self._model}/bundles/{entry.bundle}"
+            self._lake.fetch(source, part, below="bundle")
+            self._require(part, entry)
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return folder
+
+    def local(self, entry: Entry) -> Path | None:
+        """The entry's bundle if it lies here already, whole."""
+        folder = self.folder / entry.bundle
+        whole = folder.is_dir() and Manifest.of_folder(folder).digest == entry.bundle_digest
+        return folder if whole else None
+
+    def forget(self, entry: Entry) -> None:
+        """Remove a bundle: the next fetch asks the lake again."""
+        shutil.rmtree(self.folder / entry.bundle, ignore_errors=True)
+
+    def prune(self, keep: Collection[str]) -> None:
+        """Remove every bundle but those named (arrays still mapped stay readable)."""
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and folder.name not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def remember(self, entry: Entry) -> None:
+        """Note what is served, for a start without a lake."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f".{LAST}"
+        part.write_bytes(entry.to_bytes())
+        os.replace(part, self.folder / LAST)
+
+    def recall(self) -> Entry | None:
+        """What was served last, if it is known."""
+        path = self.folder / LAST
+        try:
+            return read_entry(path.read_bytes(), str(path))
+        except (OSError, LedgerError):
+            return None
+
+    def _require(self, folder: Path, entry: Entry) -> None:
+        found = Manifest.of_folder(folder).digest
+        if found != entry.bundle_digest:
+            raise BundleError(
+                f"bundle {entry.bundle} has digest {found[:12]}, the ledger names "
+                f"{entry.bundle_digest[:12]}",
+                "find out who wrote it; roll back to a bundle that is whole",
+            )

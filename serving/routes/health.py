@@ -1,0 +1,76 @@
+"""Is it alive, can it answer, and how is it doing."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from serving.metrics import CONTENT_TYPE, RequestMetrics, family
+from serving.problems import problem
+from serving.routes.context import SourceHere
+from serving.routes.models import model_state
+from serving.source import Source
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def is_alive() -> dict[str, str]:
+    """200 while the process answers at all, models or none."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def is_ready(request: Request, source: SourceHere) -> JSONResponse:
+    """200 once a model serves; says what is wrong with each. 503 before the first promotion."""
+    states = [model_state(f) for f in source.followers.values()]
+    models = [s.model_dump() for s in states]
+    if any(s.serving for s in states):
+        whole = not any(s.trouble for s in states)
+        return JSONResponse({"status": "ready" if whole else "degraded", "models": models})
+    why = "; ".join(s.trouble for s in states)
+    return problem(request, 503, f"nothing serves: {why}", {"Retry-After": "5"}, models=models)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def read_metrics(request: Request, source: SourceHere) -> PlainTextResponse:
+    """For Prometheus to scrape."""
+    requests: RequestMetrics = request.app.state.metrics
+    lines = requests.lines() + _model_lines(source) + _feedback_lines(source)
+    return PlainTextResponse("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
+
+
+def _model_lines(source: Source) -> list[str]:
+    followers = source.followers.values()
+    states = [(f, model_state(f)) for f in followers]
+    served = [
+        ((("model", s.model), ("bundle", s.bundle or ""), ("as_of", s.as_of or "")), 1.0)
+        for _, s in states
+        if s.serving
+    ]
+    return [
+        *family("marquee_serving", "gauge", "The bundle that serves.", served),
+        *family(
+            "marquee_swaps_total",
+            "counter",
+            "Champions put into service.",
+            [((("model", f.name),), float(f.swaps)) for f in followers],
+        ),
+        *family(
+            "marquee_refused_bundles_total",
+            "counter",
+            "Bundles that could not be fetched, loaded or verified.",
+            [((("model", f.name),), float(f.refusals)) for f in followers],
+        ),
+        *family(
+            "marquee_trouble",
+            "gauge",
+            "1 while what serves is not what the ledger names.",
+            [((("model", s.model),), float(bool(s.trouble))) for _, s in states],
+        ),
+    ]
+
+
+def _feedback_lines(source: Source) -> list[str]:
+    lines = [((), float(source.journal.lines))]
+    return family("marquee_feedback_lines_total", "counter", "Lines of feedback kept.", lines)

@@ -1,0 +1,168 @@
+"""Small bundles of our own making, promoted into a lake as the weekly run would."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from marquee.lake import Lake, Manifest
+from marquee.names import compact
+from marquee.release.bundles import bundle_folder
+from marquee.release.entry import Draft, Entry
+from marquee.release.ledger import Ledger
+from marquee.scoring.budget_bundle import BudgetBundle, Fit
+from marquee.scoring.budget_bundle import write_bundle as write_budget_bundle
+from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING, Film, Stages
+from marquee.scoring.ratings import RatingsMatrix
+from marquee.scoring.recommender_bundle import RecommenderBundle, Title, write_bundle
+
+FIRST = datetime(2026, 1, 4, 3, tzinfo=UTC)
+PEOPLE, TITLES, RANK = 12, 30, 4
+GENRES = ("Drama", "Comedy", "Action")
+MEAN = 3.5
+
+
+def write_recommender(folder: Path, seed: int = 1, mean: float = MEAN) -> Path:
+    """A sound bundle: 12 people, 30 titles, golden answers by plain NumPy."""
+    rng = np.random.default_rng(seed)
+    user_ids = np.arange(1, PEOPLE + 1) * 10
+    movie_ids = np.arange(1, TITLES + 1)
+    user_bias, item_bias = rng.normal(0, 0.2, PEOPLE), rng.normal(0, 0.2, TITLES)
+    users, items = (rng.normal(0, 0.4, (n, RANK)).astype(np.float32) for n in (PEOPLE, TITLES))
+    # The last two columns belong to the blend (see the fold-in); zero says: no blend.
+    blank = np.zeros((TITLES, 2), dtype=np.float32)
+    items, users = np.hstack([items, blank]), np.hstack([users, blank[:PEOPLE]])
+    rows, titles = np.nonzero(rng.random((PEOPLE, TITLES)) < 0.3)
+    stars = rng.integers(1, 11, len(rows)) / 2
+    exact = mean + user_bias[:, None] + item_bias + users.astype(float) @ items.T.astype(float)
+    pairs = [(u, i) for u in range(4) for i in range(5)]
+    golden = {
+        "tolerance": 1e-5,
+        "predictions": [
+            {
+                "user_id": int(user_ids[u]),
+                "movie_id": int(movie_ids[i]),
+                "value": float(np.clip(exact[u, i], 0.5, 5)),
+            }
+            for u, i in pairs
+        ],
+        "rankings": [],
+    }
+    bundle = RecommenderBundle(
+        user_ids=user_ids,
+        movie_ids=movie_ids,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        user_factors=users,
+        item_factors=items,
+        rank_user_factors=users[:, :RANK],
+        rank_item_factors=items[:, :RANK],
+        ratings=RatingsMatrix.build(rows, titles, stars, PEOPLE),
+        popularity=np.bincount(titles, minlength=TITLES).astype(float),
+        titles={int(m): _title(int(m)) for m in movie_ids},
+        facts={
+            "mean": mean,
+            "clip": [0.5, 5.0],
+            "recipe": {"name": f"made-up-{seed}"},
+            "as_of": "2026-01-04T03:00:00Z",
+            "fold_in": {
+                "predictor": {
+                    "family": "als_bias",
+                    "rank": RANK,
+                    "reg": 0.1,
+                    "weight": 0.5,
+                    "bias_reg_user": 5.0,
+                },
+                "ranker": {"family": "implicit_als", "alpha": 4.0, "reg": 0.1},
+            },
+        },
+        golden=golden,
+    )
+    return write_bundle(folder, bundle)
+
+
+def _title(movie_id: int) -> Title:
+    names = {1: "The Amélie Affair", 2: "Amelie Returns", 3: "Snow on the Affair", 4: "<b>Bold</b>"}
+    return Title(
+        movie_id,
+        f"tt{movie_id:07d}",
+        names.get(movie_id, f"Film Number {movie_id}"),
+        1990 + movie_id,
+        (GENRES[movie_id % 3], GENRES[(movie_id + 1) % 3]),
+    )
+
+
+def promote_folder(lake: Lake, model: str, folder: Path, digest: str | None = None) -> Entry:
+    """Publish a bundle with made-up evidence and append its entry; a week after the last one."""
+    ledger = Ledger(lake, model)
+    head = ledger.head()
+    as_of = head.as_of + timedelta(days=7) if head else FIRST
+    found = Manifest.of_folder(folder).digest
+    bundle = f"{compact(as_of)}-{found[:12]}"
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch)
+        (whole / "bundle").mkdir()
+        for file in folder.iterdir():
+            (whole / "bundle" / file.name).write_bytes(file.read_bytes())
+        (whole / "card.json").write_text("{}")
+        lake.publish(whole, bundle_folder(model, bundle))
+    draft = Draft(
+        kind="promote",
+        bundle=bundle,
+        bundle_digest=digest or found,
+        run="made-up",
+        as_of=as_of,
+        recipe={"name": "made-up"},
+        code="0" * 12,
+        at=as_of + timedelta(hours=1),
+        verdict="0" * 64,
+    )
+    return ledger.append(draft, head)
+
+
+def promote_recommender(lake: Lake, folder: Path, seed: int = 1, mean: float = MEAN) -> Entry:
+    return promote_folder(lake, "recommender", write_recommender(folder, seed, mean))
+
+
+def write_budget(folder: Path, intercept: float = 7.0) -> Path:
+    """A sound bundle of linear fits: a rating adds 0.1 a point, comedies are half as dear."""
+    stages = Stages(("Drama", "Comedy", "Action"), 1990, 2025, director_smoothing=3.0)
+    fits, queries = {}, []
+    for question in (BEFORE_RELEASE, WITH_RATING):
+        names = stages.names(question)
+        effects = {"rating": 0.1, "genre Comedy": -0.30103}
+        rated = question == WITH_RATING
+        fits[question] = Fit(
+            linear_share=1.0,
+            intercept=intercept,
+            coefficients=np.array([effects.get(name, 0.0) for name in names]),
+            trees=None,
+            means=np.zeros(len(names)),
+            residuals=(-0.4, 0.5),
+        )
+        queries.append(
+            {
+                "directors": ["nobody"],
+                "genres": ["Comedy"],
+                "year": 2020,
+                "rating": 5.0 if rated else None,
+                "question": question,
+                "log10": intercept - 0.30103 + (0.5 if rated else 0.0),
+            }
+        )
+    film = Film("tt1", "A Known Film", 2001, ("nm1",), ("Ada Vogel",), ("Drama",), 7.0, 7.2, 0.1)
+    bundle = BudgetBundle(
+        stages=stages,
+        fits=fits,
+        films=(film,),
+        facts={"price_year": 2025, "as_of": "2026-01-04T03:00:00Z", "recipe": {"name": "made-up"}},
+        golden={"tolerance": 1e-9, "queries": queries},
+    )
+    return write_budget_bundle(folder, bundle)
+
+
+def promote_budget(lake: Lake, folder: Path, intercept: float = 7.0) -> Entry:
+    return promote_folder(lake, "budget", write_budget(folder, intercept))

@@ -1,0 +1,288 @@
+"""Promotions are picked up, swapped whole, and a broken bundle never replaces a working one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from serving_bundles import (
+    promote_folder,
+    promote_recommender,
+    write_recommender,
+)
+
+from marquee.lake import Lake, open_lake
+from marquee.release.entry import Draft
+from marquee.release.ledger import Ledger
+from serving.follower import SECONDS_BEFORE_ANOTHER_TRY, Follower
+from serving.loading import LoadedRecommender, load_recommender
+from serving.source import Source
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def follower(lake: Lake, tmp_path: Path, clock: list[float]) -> Follower[LoadedRecommender]:
+    return _follower(lake, tmp_path, clock)
+
+
+def _follower(lake: Lake, tmp_path: Path, clock: list[float]) -> Follower[LoadedRecommender]:
+    return Follower(lake, "recommender", load_recommender, tmp_path / "cache", lambda: clock[0])
+
+
+def number(follower: Follower[LoadedRecommender]) -> int | None:
+    champion = follower.view.champion
+    return champion.entry.number if champion else None
+
+
+def broken(folder: Path, seed: int) -> Path:
+    """A bundle that loads and answers otherwise than its golden queries say."""
+    write_recommender(folder, seed)
+    bias = np.load(folder / "item_bias.npy")
+    np.save(folder / "item_bias.npy", bias + 0.3)
+    return folder
+
+
+def test_before_the_first_promotion_the_reason_is_given(
+    source: Source, serve: Callable[[Source], httpx.Client]
+) -> None:
+    source.recommender.look()
+    source.budget.look()
+    client = serve(source)
+    for path in ("/readyz", "/v1/users/1/recommendations", "/v1/titles?q=x"):
+        response = client.get(path)
+        assert response.status_code == 503
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "no recommender has been promoted yet" in response.json()["detail"]
+        assert response.headers["retry-after"]
+    assert client.get("/livez").status_code == 200
+    assert "The curtain is still down" in client.get("/").text
+
+
+def test_a_promotion_is_followed_and_entries_are_known(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    promote_recommender(lake, tmp_path / "one", seed=1)
+    follower.look()
+    first = follower.view
+    promote_recommender(lake, tmp_path / "two", seed=2)
+    follower.look()
+    assert first.champion is not None and follower.view.champion is not None
+    assert first.champion.model is not follower.view.champion.model
+    assert (number(follower), follower.swaps, follower.view.trouble) == (2, 2, "")
+    assert [e.number for e in follower.view.entries] == [1, 2]
+    follower.look()
+    assert follower.swaps == 2, "the same head is not loaded again"
+
+
+def test_a_roll_back_is_followed_without_the_lake_being_asked_for_the_bundle(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    one = promote_recommender(lake, tmp_path / "one", seed=1)
+    follower.look()
+    two = promote_recommender(lake, tmp_path / "two", seed=2)
+    follower.look()
+    lake.delete(f"serving/recommender/bundles/{one.bundle}")
+    values = {k: getattr(one, k) for k in Draft.__dataclass_fields__}
+    draft = Draft(**values | {"kind": "roll_back", "reason": "worse", "hold": True})
+    Ledger(lake, "recommender").append(draft, two)
+    follower.look()
+    assert number(follower) == 3 and follower.view.trouble == ""
+    assert follower.view.champion is not None
+    assert follower.view.champion.entry.bundle == one.bundle
+
+
+def test_a_broken_bundle_never_replaces_a_working_one(
+    lake: Lake,
+    tmp_path: Path,
+    follower: Follower[LoadedRecommender],
+    clock: list[float],
+) -> None:
+    promote_recommender(lake, tmp_path / "one", seed=1)
+    follower.look()
+    promote_folder(lake, "recommender", broken(tmp_path / "two", 2))
+    follower.look()
+    assert number(follower) == 1
+    assert "champion 2" in follower.view.trouble and "golden" in follower.view.trouble
+    follower.look()
+    assert follower.refusals == 1, "it is not tried again at once"
+    clock[0] += SECONDS_BEFORE_ANOTHER_TRY
+    follower.look()
+    assert follower.refusals == 2
+    promote_recommender(lake, tmp_path / "three", seed=3)
+    follower.look()
+    assert (number(follower), follower.view.trouble) == (3, "")
+
+
+def test_a_start_with_a_broken_champion_serves_the_one_before(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    promote_recommender(lake, tmp_path / "one", seed=1)
+    promote_folder(lake, "recommender", broken(tmp_path / "two", 2))
+    follower.look()
+    assert number(follower) == 1
+    assert "champion 2" in follower.view.trouble
+    follower.look()
+    assert number(follower) == 1 and "champion 2" in follower.view.trouble
+
+
+@pytest.mark.parametrize("damage", ["torn", "missing", "nan", "other digest", "not published"])
+def test_every_damage_is_refused_and_named(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], damage: str
+) -> None:
+    folder = write_recommender(tmp_path / "made")
+    array = folder / "item_factors.npy"
+    if damage == "torn":
+        array.write_bytes(array.read_bytes()[:-100])
+    if damage == "missing":
+        array.unlink()
+    if damage == "nan":
+        np.save(array, np.full_like(np.load(array), np.nan))
+    digest = "0" * 64 if damage == "other digest" else None
+    entry = promote_folder(lake, "recommender", folder, digest)
+    if damage == "not published":
+        lake.delete(f"serving/recommender/bundles/{entry.bundle}")
+    follower.look()
+    assert number(follower) is None
+    assert entry.bundle in follower.view.trouble and follower.refusals == 1
+    leftovers = [p for p in (tmp_path / "cache").rglob("*") if p.name.startswith(".part-")]
+    assert leftovers == []
+
+
+def test_a_bundle_damaged_in_the_lake_after_promotion_is_refused(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    entry = promote_recommender(lake, tmp_path / "made")
+    root = Path(lake.root.removeprefix("file://"))
+    victim = root / f"serving/recommender/bundles/{entry.bundle}/bundle/titles.jsonl"
+    victim.write_text(victim.read_text()[:-5])
+    follower.look()
+    assert number(follower) is None and "differs from its manifest" in follower.view.trouble
+
+
+def test_a_damaged_cache_is_fetched_again(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
+) -> None:
+    entry = promote_recommender(lake, tmp_path / "made")
+    follower.look()
+    cached = tmp_path / "cache" / "recommender" / entry.bundle / "titles.jsonl"
+    cached.write_text("")
+    again = _follower(lake, tmp_path, clock)
+    again.look()
+    assert number(again) == 1 and cached.read_text()
+
+
+def test_a_server_starts_without_the_lake_from_what_it_served_last(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
+) -> None:
+    promote_recommender(lake, tmp_path / "made")
+    follower.look()
+    # A lake that cannot be read: its ledger holds something that is no entry.
+    away = open_lake(f"file://{tmp_path / 'away'}")
+    away.create("serving/recommender/ledger/000001.json", b"?")
+    restarted = _follower(away, tmp_path, clock)
+    restarted.recall()
+    assert number(restarted) == 1
+    restarted.look()
+    assert number(restarted) == 1 and "not a ledger entry" in restarted.view.trouble
+
+
+def test_an_empty_ledger_outvotes_what_was_served_last(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
+) -> None:
+    promote_recommender(lake, tmp_path / "made")
+    follower.look()
+    fresh = _follower(open_lake(f"file://{tmp_path / 'fresh'}"), tmp_path, clock)
+    fresh.recall()
+    fresh.look()
+    assert number(fresh) is None and "no recommender has been promoted" in fresh.view.trouble
+
+
+def test_the_cache_keeps_the_champion_and_the_one_before(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    bundles = []
+    for seed in (1, 2, 3):
+        bundles.append(promote_recommender(lake, tmp_path / f"made-{seed}", seed).bundle)
+        follower.look()
+    kept = {p.name for p in (tmp_path / "cache" / "recommender").iterdir() if p.is_dir()}
+    assert kept == set(bundles[1:])
+
+
+def test_no_request_sees_two_models(
+    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+) -> None:
+    """Under promotions, every answer is wholly of the bundle it names."""
+    made = {}
+    for seed, mean in ((1, 1.5), (2, 4.5)):
+        folder = write_recommender(tmp_path / f"made-{seed}", seed, mean)
+        entry = promote_folder(lake, "recommender", folder)
+        source.recommender.look()
+        made[entry.bundle] = load_recommender(folder).model
+    client = serve(source)
+    pairs = [(user, movie) for user in (10, 20, 30) for movie in range(1, 31)]
+    body = {"pairs": [{"user_id": u, "movie_id": m} for u, m in pairs]}
+    users, movies = (np.array(column) for column in zip(*pairs, strict=True))
+    truth = {b: m.predict(users, movies).values for b, m in made.items()}
+    done = threading.Event()
+
+    def roll() -> None:
+        """Let the two bundles take turns, as quickly as the ledger can be written."""
+        ledger = Ledger(lake, "recommender")
+        for turn in range(20):
+            head = ledger.entries()[-1]
+            entry = ledger.entry(1 + turn % 2)
+            values = {k: getattr(entry, k) for k in Draft.__dataclass_fields__}
+            ledger.append(Draft(**values | {"kind": "roll_back", "reason": "turn"}), head)
+            source.recommender.look()
+        done.set()
+
+    roller = threading.Thread(target=roll)
+    roller.start()
+    seen, answers = set(), 0
+    while not done.is_set() or answers < 50:
+        answer = client.post("/v1/predictions", json=body).json()
+        values = [p["predicted_rating"] for p in answer["predictions"]]
+        np.testing.assert_allclose(values, truth[answer["bundle"]], rtol=0, atol=1e-12)
+        seen.add(answer["bundle"])
+        answers += 1
+    roller.join()
+    assert source.recommender.swaps >= 20
+    assert seen == set(made)
+
+
+def test_the_thread_picks_a_promotion_up_by_itself(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    loaded = threading.Event()
+
+    def load(folder: Path) -> LoadedRecommender:
+        model = load_recommender(folder)
+        loaded.set()
+        return model
+
+    watched = Follower(lake, "recommender", load, tmp_path / "cache")
+    watched.start(poll_seconds=0.01)
+    try:
+        promote_recommender(lake, tmp_path / "made")
+        assert loaded.wait(timeout=30)
+    finally:
+        watched.stop()
+    assert number(watched) == 1
+
+
+def test_what_the_cache_remembers_is_the_entry_itself(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    entry = promote_recommender(lake, tmp_path / "made")
+    follower.look()
+    kept = json.loads((tmp_path / "cache/recommender/last-served.json").read_text())
+    assert kept == entry.to_json()
