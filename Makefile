@@ -5,10 +5,10 @@ ROOMS := marquee scrapy_imdb spark_apps serving replica plugins
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down status doctor test check drill bench format lock clean
+.PHONY: help setup setup-dev run up up-and-wait down status doctor test check drill bench format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
 	@$(PYTHON) -m marquee.bootstrap run
@@ -21,6 +21,9 @@ run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>,
 
 up: setup ## start the local stack and leave it running
 	@$(PY) -m marquee up $(ARGS)
+
+up-and-wait: setup ## the same in the foreground, until Ctrl-C
+	@$(PY) -m marquee up --wait $(ARGS)
 
 down: ## stop the local stack
 	@$(PY) -m marquee down $(ARGS)

@@ -45,6 +45,13 @@ class RatingsSettings(Section):
     highest: float
 
 
+class SyntheticSettings(Section):
+    """The size of the embedded world."""
+
+    people: int = Field(ge=10)
+    titles: int = Field(ge=20)
+
+
 class CrawlSettings(Section):
     """Which site, how much of it, and how politely."""
 
@@ -152,6 +159,7 @@ class Settings(BaseSettings):
     seed: int
     lake: LakeSettings
     ratings: RatingsSettings
+    synthetic: SyntheticSettings
     crawl: CrawlSettings
     spark: SparkSettings
     schedule: ScheduleSettings

@@ -6,9 +6,10 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from marquee import __version__
-from marquee.cli import local, parse_pages, release
+from marquee.cli import local, parse_pages, release, step
 from marquee.cli.run import run
 from marquee.errors import MarqueeError
 
@@ -23,6 +24,7 @@ app.command()(run)
 local.mount(app)
 release.mount(app)
 parse_pages.mount(app)
+step.mount(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -38,7 +40,7 @@ def main() -> None:
     try:
         app()
     except MarqueeError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

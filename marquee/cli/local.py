@@ -13,8 +13,9 @@ from rich.table import Table
 from marquee.cli.data import settings_for
 from marquee.cli.showing import console
 from marquee.names import iso
+from marquee.stack.airflow_api import AirflowApi
 from marquee.stack.doctor import examine
-from marquee.stack.stack import Stack
+from marquee.stack.stack import Stack, unwind_on_term
 
 Data = Annotated[
     str,
@@ -33,11 +34,29 @@ def mount(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up(data: Data = "") -> None:
+def up(
+    data: Data = "",
+    wait: Annotated[bool, typer.Option(help="Stay until Ctrl-C, then stop everything.")] = False,
+) -> None:
     """Start HDFS, Airflow, the replica site and serving on loopback, and leave them running."""
+    unwind_on_term()
     stack = Stack(settings_for(data))
-    bring_up(stack)
-    show_addresses(stack)
+    try:
+        bring_up(stack)
+        ready_airflow(stack)
+        show_addresses(stack)
+        while wait:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        stack.down()
+
+
+def ready_airflow(stack: Stack) -> AirflowApi:
+    """Airflow with its pools made and the DAG unpaused (which starts nothing by itself)."""
+    api = AirflowApi(stack.settings, stack.places.airflow)
+    api.ready_pools()
+    api.ready_dag()
+    return api
 
 
 def down(data: Data = "") -> None:
@@ -46,9 +65,17 @@ def down(data: Data = "") -> None:
     out.print("stopped" if ran else "nothing was running")
 
 
-def status(data: Data = "", as_json: AsJson = False) -> None:
+def status(
+    data: Data = "",
+    as_json: AsJson = False,
+    check: Annotated[
+        bool, typer.Option(help="Only tell by the status: 0 if all is ready.")
+    ] = False,
+) -> None:
     """What runs, since when, and what each part still lacks."""
     parts = Stack(settings_for(data)).status()
+    if check:
+        raise typer.Exit(0 if parts and not any(part["lacks"] for part in parts) else 1)
     if as_json:
         print(json.dumps(parts))
         return

@@ -11,7 +11,7 @@ import typer
 
 from marquee.cli import showing
 from marquee.cli.data import settings_for
-from marquee.cli.local import Data, bring_up, show_addresses
+from marquee.cli.local import Data, bring_up, ready_airflow, show_addresses
 from marquee.errors import StackError
 from marquee.lake import open_lake
 from marquee.names import run_slug
@@ -58,9 +58,7 @@ def run(
 
 def weekly_run(stack: Stack, form: dict[str, Any], figures: Figures) -> str:
     """Trigger a run, watch it, show its outcome; the run's final state."""
-    api = AirflowApi(stack.settings, stack.places.airflow)
-    api.ready_pools()
-    api.ready_dag()
+    api = ready_airflow(stack)
     run_id = api.trigger(form)
     out.print(f"\nrun {run_id}", highlight=False)
     state = watch(api, run_id, stack, figures)

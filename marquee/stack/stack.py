@@ -137,6 +137,8 @@ class Stack:
         shutil.rmtree(beside, ignore_errors=True)
         command = [sys.executable, "-m", "replica", "make-world", "--out", str(beside)]
         command += ["--seed", str(self.settings.seed)]
+        command += ["--people", str(self.settings.synthetic.people)]
+        command += ["--titles", str(self.settings.synthetic.titles)]
         done = subprocess.run(
             command,
             cwd=REPOSITORY,

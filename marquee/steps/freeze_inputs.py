@@ -16,7 +16,7 @@ from marquee.names import iso, parse_moment
 from marquee.release.ledger import Ledger
 from marquee.release.policy import read_policy, tighten
 from marquee.settings import REPOSITORY
-from marquee.steps.history import last_decision
+from marquee.steps.history import is_settled, last_decision
 from marquee.steps.run import MODELS, Model, Run
 
 # What changes a model when it changes. The gate, the DAG and serving do not.
@@ -68,7 +68,7 @@ def _model(run: Run, model: Model, common: Mapping[str, Any]) -> dict[str, Any]:
     asked = {"recipes": recipes, "policy": asdict(policy)}
     fingerprint = digest_value(asked | _learns_from(model, common))
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
-    same = last is not None and last["fingerprint"] == fingerprint
+    same = last and last["fingerprint"] == fingerprint and is_settled(run.lake, model, last)
     return asked | {
         "fingerprint": fingerprint,
         "unchanged_since": last["run"] if last and same else None,

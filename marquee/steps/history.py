@@ -8,6 +8,7 @@ from typing import Any
 
 from marquee.errors import NotFoundError
 from marquee.lake import Lake
+from marquee.release.ledger import Ledger
 from marquee.steps.run import BACKFILL, Model
 
 
@@ -31,3 +32,15 @@ def last_decision(lake: Lake, model: Model) -> dict[str, Any] | None:
     """The latest verdict of a live run; backfills replay and do not count."""
     live = [verdict for verdict in decisions(lake, model) if verdict["run_type"] != BACKFILL]
     return live[-1] if live else None
+
+
+def is_settled(lake: Lake, model: Model, verdict: dict[str, Any]) -> bool:
+    """Whether a decision needs no second look: refused, or promoted.
+
+    An approved model that never served (the head moved, a hold stood, nobody said yes, or the run
+    was told not to promote) deserves another run, though nothing it learns from has changed.
+    """
+    if not verdict["approved"]:
+        return True
+    entries = Ledger(lake, model).entries()
+    return any(e.kind == "promote" and e.run == verdict["run"] for e in entries)

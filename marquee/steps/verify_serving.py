@@ -24,7 +24,7 @@ def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
             if state.get("bundle") == bundle:
                 print(f"the API serves {bundle}", flush=True)
                 return dict(state)
-            said = f"it serves {state.get('bundle')}: {state.get('reason') or 'no reason given'}"
+            said = f"it serves {state.get('bundle')}: {state.get('trouble') or 'no reason given'}"
         except (httpx.HTTPError, ValueError, KeyError, StopIteration) as error:
             said = f"{type(error).__name__}: {error}"
         time.sleep(0.3)

@@ -28,11 +28,11 @@ def fingerprints(run: Run) -> dict[str, str]:
     return {model: models[model]["fingerprint"] for model in MODELS}
 
 
-def decide(run: Run, kind: str = "manual") -> None:
+def decide(run: Run, kind: str = "manual", approved: bool = False) -> None:
     """Leave what a gate leaves, as far as history reads it."""
     inputs = run.lake.read_json(run.path("inputs.json"))
     for model in MODELS:
-        verdict = {"run": run.id, "as_of": inputs["as_of"], "run_type": kind}
+        verdict = {"run": run.id, "as_of": inputs["as_of"], "run_type": kind, "approved": approved}
         verdict["fingerprint"] = inputs["models"][model]["fingerprint"]
         run.lake.create_json(run.path(f"models/{model}/verdict.json"), verdict)
 
@@ -68,6 +68,13 @@ def test_same_inputs_are_unchanged_since_the_last_decision(make_run: Make) -> No
     freeze(first)
     decide(first)
     assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
+
+
+def test_an_approved_model_that_never_served_is_tried_again(make_run: Make) -> None:
+    first = make_run("first")
+    freeze(first)
+    decide(first, approved=True)
+    assert freeze(make_run("second")) == dict.fromkeys(MODELS)
 
 
 def test_force_and_backfills_are_never_unchanged(make_run: Make) -> None:

@@ -1,0 +1,96 @@
+"""What does Airflow cost? The same steps through the DAG and from a shell, in turn.
+
+    python -m bench.weekly_run [--data FOLDER] [--repeats 3] [--json FILE]
+
+Needs the stack up (`make up`). Both sides force a whole run: crawl what is due, load, freeze,
+prepare both, train both, evaluate, gate, promote, verify. The shell runs what the DAG runs side by
+side, side by side. Prints seconds of each, and the ratio of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from marquee.cli.data import settings_for
+from marquee.settings import REPOSITORY, Settings
+from marquee.stack.airflow_api import DONE, AirflowApi
+from marquee.stack.environment import Places, stack_environment
+from marquee.stack.stack import place_locally
+
+
+def main() -> int:
+    """Alternate, then print and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    settings = place_locally(settings_for(options.data))
+    seconds: dict[str, list[float]] = {"Airflow": [], "shell": []}
+    for number in range(options.repeats):
+        seconds["Airflow"].append(through_airflow(settings))
+        seconds["shell"].append(from_a_shell(settings, options.data, f"shell-{number}"))
+        print({side: [round(s, 1) for s in runs] for side, runs in seconds.items()}, flush=True)
+    medians = {side: statistics.median(runs) for side, runs in seconds.items()}
+    ratio = medians["Airflow"] / medians["shell"]
+    print(
+        f"median {medians['Airflow']:.1f} s through Airflow, {medians['shell']:.1f} s from a shell"
+    )
+    print(f"ratio {ratio:.2f}")
+    if options.json:
+        value = {"seconds": seconds, "medians": medians, "ratio": ratio}
+        options.json.write_text(json.dumps(value, indent=1))
+    return 0
+
+
+def through_airflow(settings: Settings) -> float:
+    """Seconds of one forced run, from its start to its end, as Airflow tells them."""
+    api = AirflowApi(settings, Places(settings.state_folder).airflow)
+    run_id = api.trigger({"force": True})
+    while (run := api.run(run_id))["state"] not in DONE:
+        time.sleep(1)
+    assert run["state"] == "success", api.tasks(run_id)
+    start, end = (datetime.fromisoformat(run[key]) for key in ("start_date", "end_date"))
+    return (end - start).total_seconds()
+
+
+def from_a_shell(settings: Settings, data: str, name: str) -> float:
+    """Seconds of the same steps, each a process of its own."""
+    run = f"{name}-{int(time.time())}"
+    environment = os.environ | stack_environment(settings)
+
+    def step(*words: str) -> None:
+        command = [sys.executable, "-m", "marquee", "step", *words, "--run", run, "--force"]
+        command += ["--data", data]
+        subprocess.run(
+            command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+
+    def together(*chains: list[tuple[str, ...]]) -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda chain: [step(*words) for words in chain], chains))
+
+    def after_training(model: str) -> list[tuple[str, ...]]:
+        steps = (f"train_{model}",), ("evaluate", "--model", model), ("gate", "--model", model)
+        return [*steps, ("promote", "--model", model)]
+
+    started = time.monotonic()
+    together([("crawl_titles",), ("load_titles",)], [("load_ratings",)], [("load_feedback",)])
+    step("freeze_inputs")
+    together([("prepare_titles",)], [("prepare_ratings",)])
+    together(after_training("budget"), after_training("recommender"))
+    step("report")
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""`marquee step`: one step of a weekly run from a shell, as Airflow would call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Annotated
+
+import typer
+
+from marquee.cli.data import settings_for
+from marquee.errors import SettingsError
+from marquee.lake import open_lake
+from marquee.names import now, parse_moment
+from marquee.settings import Settings
+from marquee.stack.environment import stack_environment
+from marquee.stack.spark import submit_command
+from marquee.stack.stack import place_locally
+from marquee.steps.crawl_titles import crawl_titles
+from marquee.steps.evaluate import evaluate
+from marquee.steps.fetch_ratings import fetch_ratings
+from marquee.steps.freeze_inputs import freeze_inputs
+from marquee.steps.gate import gate
+from marquee.steps.load_feedback import load_feedback
+from marquee.steps.load_ratings import load_ratings
+from marquee.steps.load_titles import load_titles
+from marquee.steps.promote import promote
+from marquee.steps.report import report
+from marquee.steps.run import MODELS, Form, Model, Run
+from marquee.steps.verify_serving import verify_serving
+
+JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
+WHOLE = {
+    "crawl_titles": crawl_titles,
+    "load_titles": load_titles,
+    "load_feedback": load_feedback,
+    "report": report,
+}
+OF_A_MODEL = {"evaluate": evaluate, "gate": gate}
+
+
+def mount(app: typer.Typer) -> None:
+    """Add this command to `app`."""
+    app.command()(step)
+
+
+def step(
+    name: Annotated[str, typer.Argument(help="A task's name: crawl_titles, evaluate, …")],
+    run: Annotated[str, typer.Option(help="The run's name in the lake.")],
+    model: Annotated[str, typer.Option(help="recommender or budget, where the step has one.")] = "",
+    as_of: Annotated[str, typer.Option(help="See only rows before this moment; empty: now.")] = "",
+    force: Annotated[bool, typer.Option(help="Train even where nothing changed.")] = False,
+    data: Annotated[str, typer.Option(help="As for `marquee run`.")] = "",
+) -> None:
+    """Run one step of a weekly run against the running stack, without Airflow.
+
+    Repeats what a task did (a step that is done already keeps what it left), and is what the
+    benchmark compares Airflow with.
+    """
+    settings = place_locally(settings_for(data))
+    if name in JOBS:
+        raise typer.Exit(_submit(settings, name, run))
+    moment = parse_moment(as_of) if as_of else now()
+    lake = open_lake(settings.lake.root, settings.lake.webhdfs, settings.lake.user)
+    form = Form.of(settings, {"force": force})
+    _call(name, Run(run, moment, "manual", form, settings, lake), model)
+
+
+def _call(name: str, run: Run, model: str) -> None:
+    if name in WHOLE:
+        WHOLE[name](run)
+    elif name in OF_A_MODEL:
+        OF_A_MODEL[name](run, _model(model))
+    elif name == "load_ratings":
+        load_ratings(run, **fetch_ratings(run))
+    elif name == "freeze_inputs":
+        freeze_inputs(run, load_ratings(run, **fetch_ratings(run))["path"])
+    elif name == "promote":
+        bundle = promote(run, _model(model))["bundle"]
+        verify_serving(run, _model(model), bundle)
+    else:
+        known = [*WHOLE, *OF_A_MODEL, "load_ratings", "freeze_inputs", "promote", *JOBS]
+        raise SettingsError(f"there is no step '{name}'", f"give one of: {', '.join(known)}")
+
+
+def _model(name: str) -> Model:
+    for model in MODELS:
+        if model == name:
+            return model
+    raise SettingsError(f"there is no model '{name}'", f"give --model {' or '.join(MODELS)}")
+
+
+def _submit(settings: Settings, job: str, run: str) -> int:
+    environment = os.environ | stack_environment(settings)
+    command = submit_command(settings, job, run, environment["SPARK_ARCHIVE"])
+    return subprocess.run(command, env=environment).returncode
