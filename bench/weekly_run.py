@@ -42,9 +42,8 @@ def main() -> int:
         print({side: [round(s, 1) for s in runs] for side, runs in seconds.items()}, flush=True)
     medians = {side: statistics.median(runs) for side, runs in seconds.items()}
     ratio = medians["Airflow"] / medians["shell"]
-    print(
-        f"median {medians['Airflow']:.1f} s through Airflow, {medians['shell']:.1f} s from a shell"
-    )
+    through, shell = medians["Airflow"], medians["shell"]
+    print(f"median {through:.1f} s through Airflow, {shell:.1f} s from a shell")
     print(f"ratio {ratio:.2f}")
     if options.json:
         value = {"seconds": seconds, "medians": medians, "ratio": ratio}

@@ -40,7 +40,8 @@ def main() -> None:
     try:
         app()
     except MarqueeError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        told = f"[red]error:[/red] {escape(str(error))}"
+        Console(stderr=True, soft_wrap=True).print(told, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
