@@ -48,7 +48,6 @@ def _inputs(run: Run, ratings: str | None) -> dict[str, Any]:
         "run_type": run.run_type,
         "as_of": iso(run.as_of),
         "ratings": _ratings(run, ratings),
-        "scale": {"lowest": run.settings.ratings.lowest, "highest": run.settings.ratings.highest},
         "feedback": _feedback(run),
         "titles": _titles(run),
         "search": run.form.search,
@@ -98,6 +97,7 @@ def _ratings(run: Run, path: str | None) -> dict[str, Any]:
         "digest": manifest.digest,
         "rows": manifest.rows,
         "last_time": manifest.facts["last_time"],
+        "scale": [run.settings.ratings.lowest, run.settings.ratings.highest],
     }
 
 
