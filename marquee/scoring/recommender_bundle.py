@@ -1,0 +1,193 @@
+"""The recommender's bundle as files: what lies in the folder, written and read with one mind.
+
+A reader that finds a file missing, torn, of another shape or type, out of order, or with a value
+that is not finite raises BundleError: a broken bundle never loads halfway.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marquee.errors import BundleError
+from marquee.scoring.arrays import Floats, Ints, Singles
+from marquee.scoring.ratings import RatingsMatrix
+
+FORMAT = 1
+REMEDY = "train it again, or copy the bundle again from the lake"
+
+
+@dataclass(frozen=True)
+class Title:
+    """What a bundle knows of a title beside its numbers."""
+
+    movie_id: int
+    title_id: str | None
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecommenderBundle:
+    """U people, I titles, K and L factors.
+
+    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors);
+    ranking score = rank_user_factors . rank_item_factors.
+    """
+
+    user_ids: Ints
+    movie_ids: Ints
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Singles
+    item_factors: Singles
+    rank_user_factors: Singles
+    rank_item_factors: Singles
+    ratings: RatingsMatrix
+    popularity: Floats
+    titles: Mapping[int, Title]
+    facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of
+    golden: Mapping[str, Any]  # golden.json: what the training job answered
+
+
+ARRAYS: dict[str, type[np.generic]] = {
+    "user_ids": np.int64,
+    "movie_ids": np.int64,
+    "user_bias": np.float64,
+    "item_bias": np.float64,
+    "user_factors": np.float32,
+    "item_factors": np.float32,
+    "rank_user_factors": np.float32,
+    "rank_item_factors": np.float32,
+    "popularity": np.float64,
+}
+RATINGS: dict[str, type[np.generic]] = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "values": np.float32,
+}
+
+
+def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
+    """Write the files; refuses what `read_bundle` would (BundleError), so nothing torn is made."""
+    _check(folder, bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, kind in ARRAYS.items():
+        np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=kind))
+    for name, kind in RATINGS.items():
+        np.save(folder / f"ratings_{name}.npy", np.asarray(getattr(bundle.ratings, name), kind))
+    facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
+    (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
+    (folder / "golden.json").write_text(json.dumps(bundle.golden, allow_nan=False), "utf-8")
+    (folder / "titles.jsonl").write_text(_title_lines(bundle.titles.values()), "utf-8")
+    return folder
+
+
+def read_bundle(folder: Path) -> RecommenderBundle:
+    """Map the arrays and check everything; BundleError says which file is wrong and how."""
+    facts = _json(folder / "bundle.json")
+    if facts.get("format") != FORMAT or facts.get("model") != "recommender":
+        raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
+    arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
+    parts = {n: _array(folder / f"ratings_{n}.npy", kind) for n, kind in RATINGS.items()}
+    bundle = RecommenderBundle(
+        **arrays,
+        ratings=RatingsMatrix(**parts),
+        titles=_titles(folder / "titles.jsonl"),
+        facts=facts,
+        golden=_json(folder / "golden.json"),
+    )
+    _check(folder, bundle)
+    return bundle
+
+
+def _check(folder: Path, bundle: RecommenderBundle) -> None:
+    """All that must hold between the parts; the first difference is named."""
+    people, titles = len(bundle.user_ids), len(bundle.movie_ids)
+    wanted = {
+        "user_bias": (people,),
+        "item_bias": (titles,),
+        "popularity": (titles,),
+        "user_factors": (people, bundle.item_factors.shape[-1]),
+        "item_factors": (titles, bundle.item_factors.shape[-1]),
+        "rank_user_factors": (people, bundle.rank_item_factors.shape[-1]),
+        "rank_item_factors": (titles, bundle.rank_item_factors.shape[-1]),
+    }
+    for name, shape in wanted.items():
+        array = getattr(bundle, name)
+        _require(array.shape == shape, folder, f"{name} is {array.shape}, not {shape}")
+        _require(bool(np.isfinite(array).all()), folder, f"{name} holds a value that is not finite")
+    for name in ("user_ids", "movie_ids"):
+        ids = getattr(bundle, name)
+        _require(ids.ndim == 1 and len(ids) > 0, folder, f"{name} is empty")
+        _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
+    _check_ratings(folder, bundle.ratings, people, titles)
+    _check_facts(folder, bundle.facts)
+
+
+def _check_ratings(folder: Path, ratings: RatingsMatrix, people: int, titles: int) -> None:
+    ends, rows, values = ratings.indptr, ratings.indices, ratings.values
+    whole = ends.shape == (people + 1,) and ends[0] == 0 and ends[-1] == len(rows) == len(values)
+    _require(bool(whole and (np.diff(ends) >= 0).all()), folder, "ratings_indptr does not fit")
+    inside = not len(rows) or (rows.min() >= 0 and rows.max() < titles)
+    _require(bool(inside), folder, "ratings_indices points outside the titles")
+    _require(bool(np.isfinite(values).all()), folder, "ratings_values: a value is not finite")
+
+
+def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    clip = facts.get("clip")
+    numbers = [facts.get("mean"), *(clip if isinstance(clip, list | tuple) else [None])]
+    good = len(numbers) == 3 and all(_is_finite(n) for n in numbers) and numbers[1] < numbers[2]
+    _require(good, folder, "bundle.json lacks a finite mean and a clip of [lowest, highest]")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _require(holds: bool, folder: Path, what: str) -> None:
+    if not holds:
+        raise BundleError(f"{folder}: {what}", REMEDY)
+
+
+def _array(path: Path, kind: type[np.generic]) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    _require(array.dtype == np.dtype(kind), path, f"holds {array.dtype}, not {np.dtype(kind)}")
+    return array
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    _require(isinstance(value, dict), path, "is not a JSON object")
+    return dict(value)
+
+
+def _title_lines(titles: Iterable[Title]) -> str:
+    rows = sorted(titles, key=lambda t: t.movie_id)
+    return "".join(json.dumps(vars(t) | {"genres": list(t.genres)}) + "\n" for t in rows)
+
+
+def _titles(path: Path) -> dict[int, Title]:
+    try:
+        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        titles = [
+            Title(r["movie_id"], r["title_id"], r["title"], r["year"], tuple(r["genres"]))
+            for r in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    return {t.movie_id: t for t in titles}

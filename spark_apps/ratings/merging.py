@@ -1,0 +1,26 @@
+"""One rating a pair: rows before as-of, the latest of each person and title."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.contracts import RATINGS
+
+
+def before(rows: DataFrame, as_of: int) -> DataFrame:
+    """Rows from before `as_of`, in UTC seconds."""
+    return rows.where(F.col("time") < as_of)
+
+
+def latest_of_each_pair(rows: DataFrame) -> DataFrame:
+    """The latest row of each (person, title); pairs whose latest row takes it back are gone.
+
+    Of rows of the same second a deletion wins, else the higher rating: both are blind to the order
+    in which files are read. One shuffle by person serves this and the split that follows.
+    """
+    order = F.struct("time", "is_deleted", "rating")
+    last = F.max(order).alias("last")
+    one = rows.repartition("user_id").groupBy("user_id", "movie_id").agg(last)
+    kept = one.where(~F.col("last.is_deleted"))
+    return kept.select("user_id", "movie_id", "last.rating", "last.time").select(*RATINGS.names)

@@ -1,0 +1,62 @@
+"""Which people and titles a fit knows, and their ratings by row instead of by id.
+
+Spark's ALS wants 32-bit ids; ours have 64 bits and may be negative. A row number in the ascending
+ids is dense, small, and already what the bundle's arrays are ordered by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
+from marquee.scoring.ratings import Ratings
+from marquee.scoring.recommender_bundle import Title
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Ascending ids of people and titles, and what is known of the titles."""
+
+    user_ids: Ints
+    movie_ids: Ints
+    titles: Mapping[int, Title]
+
+    @classmethod
+    def of(cls, ratings: Ratings, titles: Mapping[int, Title]) -> Catalogue:
+        """Everybody who rated; everything rated or listed, so that cold titles are answered too."""
+        listed = np.array(sorted(titles), dtype=np.int64)
+        movies = np.union1d(np.unique(ratings.movie_ids), listed)
+        return cls(np.unique(ratings.user_ids), movies.astype(np.int64), titles)
+
+
+@dataclass(frozen=True)
+class IndexedRatings:
+    """Ratings by row of a catalogue."""
+
+    catalogue: Catalogue
+    users: Rows
+    items: Rows
+    values: Floats
+
+    @classmethod
+    def of(cls, ratings: Ratings, catalogue: Catalogue) -> IndexedRatings:
+        """Every id must be in the catalogue."""
+        users = rows_of(catalogue.user_ids, ratings.user_ids)
+        return cls(
+            catalogue, users, rows_of(catalogue.movie_ids, ratings.movie_ids), ratings.values
+        )
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """As Spark sees them: `user` int, `item` int, `rating` float, `seen` float (always 1)."""
+        columns = {
+            "user": self.users.astype(np.int32),
+            "item": self.items.astype(np.int32),
+            "rating": self.values.astype(np.float32),
+            "seen": np.ones(len(self.values), dtype=np.float32),
+        }
+        return spark.createDataFrame(pa.table(columns))

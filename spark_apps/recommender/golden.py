@@ -1,0 +1,106 @@
+"""Golden queries, answered by Spark: `transform` and `recommendForUserSubset`, and plain arithmetic
+on their numbers. Nothing here imports the scorer that will be held to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from marquee.scoring.arrays import Rows
+from spark_apps.recommender.als import AlsFit
+from spark_apps.recommender.blend import Blend, Clip
+from spark_apps.recommender.catalogue import IndexedRatings
+
+PREDICTIONS, RANKINGS, TOP = 40, 10, 10
+TOLERANCE = 1e-5
+NO_QUERIES: dict[str, Any] = {"tolerance": TOLERANCE, "predictions": [], "rankings": []}
+
+
+def record_golden(
+    spark: SparkSession,
+    ratings: IndexedRatings,
+    blend: Blend,
+    ranker: AlsFit,
+    clip: Clip,
+    seed: int,
+) -> dict[str, Any]:
+    """Predictions of seeded random pairs and top lists of seeded people, as `golden.json`."""
+    lots = np.random.default_rng(seed)
+    return {
+        "tolerance": TOLERANCE,
+        "predictions": _predictions(spark, ratings, blend, clip, lots),
+        "rankings": _rankings(spark, ratings, ranker, lots),
+    }
+
+
+def _predictions(
+    spark: SparkSession,
+    ratings: IndexedRatings,
+    blend: Blend,
+    clip: Clip,
+    lots: np.random.Generator,
+) -> list[dict[str, float | int]]:
+    known = ratings.catalogue
+    users = lots.integers(0, len(known.user_ids), PREDICTIONS)
+    items = lots.integers(0, len(known.movie_ids), PREDICTIONS)
+    pairs = sorted(set(zip(users.tolist(), items.tolist())))
+    frame = spark.createDataFrame(pairs, "user int, item int")
+    answers = {(r.user, r.item): r.prediction for r in blend.als.model.transform(frame).collect()}
+    return [
+        {
+            "user_id": int(known.user_ids[u]),
+            "movie_id": int(known.movie_ids[i]),
+            "value": _blended(blend, u, i, answers[u, i], clip),
+        }
+        for u, i in pairs
+    ]
+
+
+def _blended(blend: Blend, user: int, item: int, product: float, clip: Clip) -> float:
+    """Spark's prediction in the blend; NaN is Spark's word for a pair it cannot answer."""
+    bias = blend.bias
+    plain = float(bias.mean + bias.user_bias[user] + bias.item_bias[item])
+    mixed = plain if np.isnan(product) else blend.weight * product + (1 - blend.weight) * plain
+    return min(max(mixed, clip[0]), clip[1])
+
+
+def _rankings(
+    spark: SparkSession, ratings: IndexedRatings, ranker: AlsFit, lots: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Best unseen titles: Spark ranks all titles, so it is asked for as many more as were seen."""
+    people = _light_raters(ratings, lots)
+    seen = {u: set(ratings.items[ratings.users == u].tolist()) for u in people.tolist()}
+    most = max(len(items) for items in seen.values())
+    asked = spark.createDataFrame([(u,) for u in seen], "user int")
+    answers = _top(ranker.model.recommendForUserSubset(asked, TOP + most))
+    lists = [_unseen(ratings, u, answers[u], seen[u]) for u in seen if u in answers]
+    return [asked for asked in lists if asked["movie_ids"]]
+
+
+def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:
+    rows = frame.collect()
+    return {r["user"]: [(x["item"], x["rating"]) for x in r["recommendations"]] for r in rows}
+
+
+def _unseen(
+    ratings: IndexedRatings, user: int, ranked: list[tuple[int, float]], seen: set[int]
+) -> dict[str, Any]:
+    best = [(item, score) for item, score in ranked if item not in seen][:TOP]
+    known = ratings.catalogue
+    return {
+        "user_id": int(known.user_ids[user]),
+        "movie_ids": [int(known.movie_ids[item]) for item, _ in best],
+        "scores": [float(score) for _, score in best],
+    }
+
+
+def _light_raters(ratings: IndexedRatings, lots: np.random.Generator) -> Rows:
+    """Seeded people among the half with the fewest ratings: short lists of seen titles."""
+    counts = np.bincount(ratings.users, minlength=len(ratings.catalogue.user_ids))
+    half = np.argsort(counts, kind="stable")[: max(1, (len(counts) + 1) // 2)]
+    chosen: Rows = np.sort(lots.choice(half, size=min(RANKINGS, len(half)), replace=False))
+    return chosen

@@ -1,0 +1,66 @@
+"""A recipe of the recommender: a predictor's and a ranker's family with parameters, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from marquee.errors import RecipeError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=1, le=500)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """A frozen table; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RankerRecipe(Part):
+    """Implicit ALS over who rated what; `alpha` is the extra confidence of a rated title."""
+
+    family: Literal["implicit_als"]
+    rank: Whole
+    alpha: Positive
+    reg: Positive
+    iterations: Whole
+
+
+class RecommenderRecipe(Part):
+    """Explicit ALS blended with the bias model, and a ranker.
+
+    `blend` lists the shares of ALS to choose from on the inner split; `bias_reg_*` count as so
+    many ratings at the mean.
+    """
+
+    name: str
+    family: Literal["als_bias"]
+    rank: Whole
+    reg: Positive
+    iterations: Whole
+    bias_reg_user: Positive
+    bias_reg_item: Positive
+    blend: Annotated[tuple[Share, ...], Field(min_length=1)]
+    ranker: RankerRecipe
+
+
+def read_recipes(tables: Sequence[Mapping[str, Any]]) -> list[RecommenderRecipe]:
+    """Type the tables of `inputs.json`; RecipeError names the recipe and every wrong key."""
+    if not tables:
+        raise RecipeError("the run names no recipe", "give one in [[recipes.recommender]]")
+    return [read_recipe(table) for table in tables]
+
+
+def read_recipe(table: Mapping[str, Any]) -> RecommenderRecipe:
+    """Type one table; RecipeError names the recipe and every wrong key."""
+    try:
+        return RecommenderRecipe.model_validate(dict(table))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        name = table.get("name", "without a name")
+        raise RecipeError(f"recipe {name}: {wrong}", "correct [[recipes.recommender]]") from None

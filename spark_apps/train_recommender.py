@@ -1,0 +1,169 @@
+"""Job: the split to a model folder: evaluated, shipped and, where needed, incumbent.
+
+One job for all fits, so that all but the first run warm. The driver reads the rows itself (it must
+hold them anyway, to write each person's into the bundle) and hands them to Spark by row number.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marquee.errors import RecipeError
+from marquee.scoring.ratings import Ratings, read_ratings
+from spark_apps.job import Job, run_job
+from spark_apps.recommender.als import needs_checkpoints
+from spark_apps.recommender.fitting import Trainer
+from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
+from spark_apps.recommender.search import Choice, choose
+from spark_apps.recommender.titles import read_titles
+
+MOST_ROWS = 20_000_000  # 32 bytes each, held a few times over while they are indexed: about 2 GB
+DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; the exit status."""
+    return run_job("train_recommender", argv, train)
+
+
+def train(job: Job) -> None:
+    """Choose a recipe, fit it twice (and the champion's once), publish the model folder."""
+    target = job.path("models/recommender")
+    if job.lake.exists(target):
+        print(f"[train_recommender] {target} is published already: nothing to do")
+        return
+    recipes = recipes_to_try(job)
+    refuse_too_many_rows(job)
+    with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
+        session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
+        rows, holdout = read_split(job)
+        titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
+        session.result()
+    trainer = Trainer(job.spark, titles, scale(job), job.inputs["as_of"], job.inputs["seed"])
+    out = job.scratch / "recommender"
+    with checkpoints(job, [*recipes, champion_recipe(job)]):
+        with job.stopwatch("search"):
+            choice = choose(trainer, rows, recipes)
+        notes = fit_all(job, trainer, rows, holdout, choice, out)
+    card = make_card(job, choice, rows.join(holdout), notes)
+    (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
+    with job.stopwatch("publish"):
+        job.publish_folder(out, target, rows=card["rows"])
+
+
+def refuse_too_many_rows(job: Job) -> None:
+    """Say so before the driver runs out of memory rather than after."""
+    rows = job.lake.manifest(job.path("split/ratings")).rows or 0
+    if rows > MOST_ROWS:
+        raise RecipeError(
+            f"{rows} ratings are more than the {MOST_ROWS} this job's driver holds",
+            "train on a smaller release, or on later ratings only",
+        )
+
+
+@contextmanager
+def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterator[None]:
+    """A checkpoint folder in the lake's staging (executors must see it), gone afterwards; none
+    where every recipe is short enough to do without."""
+    parts = [part for r in recipes if r for part in (r, r.ranker)]
+    if not any(needs_checkpoints(part) for part in parts):
+        yield
+        return
+    staged = job.lake.staging("checkpoints")
+    job.spark.sparkContext.setCheckpointDir(job.lake.uri(staged))
+    try:
+        yield
+    finally:
+        job.lake.delete(staged)
+
+
+def recipes_to_try(job: Job) -> list[RecommenderRecipe]:
+    """The default alone, or with a search all of them, the champion's first."""
+    recipes = read_recipes(job.inputs["models"]["recommender"]["recipes"])
+    if job.inputs["search"] == "none":
+        return recipes[:1]
+    champion = champion_recipe(job)
+    return sorted(recipes, key=lambda r: r != champion)
+
+
+def champion_recipe(job: Job) -> RecommenderRecipe | None:
+    """The recipe of the model that serves, where one does."""
+    champion = job.inputs["models"]["recommender"]["champion"]
+    return read_recipe(champion["recipe"]) if champion else None
+
+
+def scale(job: Job) -> tuple[float, float]:
+    """The lowest and highest stars."""
+    low, high = job.inputs["ratings"].get("scale", DEFAULT_SCALE)
+    return float(low), float(high)
+
+
+def read_split(job: Job) -> tuple[Ratings, Ratings]:
+    """Train and holdout, in an order that does not depend on how Spark wrote them."""
+    folder = job.lake.fetch(job.path("split/ratings"), job.scratch / "split")
+    return sorted_rows(read_ratings(folder / "train")), sorted_rows(
+        read_ratings(folder / "holdout")
+    )
+
+
+def sorted_rows(rows: Ratings) -> Ratings:
+    """By person and title."""
+    return rows.take(np.lexsort((rows.movie_ids, rows.user_ids)))
+
+
+def fit_all(
+    job: Job, trainer: Trainer, rows: Ratings, holdout: Ratings, choice: Choice, out: Path
+) -> list[str]:
+    """The three fits; returns notes for the card."""
+    with job.stopwatch("fit evaluated"):
+        trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
+    with job.stopwatch("fit shipped"):
+        trainer.fit(rows.join(holdout), choice.recipe, choice.weight, out / "shipped")
+    with job.stopwatch("fit incumbent"):
+        return fit_incumbent(job, trainer, rows, choice, out)
+
+
+def fit_incumbent(
+    job: Job, trainer: Trainer, rows: Ratings, choice: Choice, out: Path
+) -> list[str]:
+    """The champion's recipe on the same rows, unless that is what the challenger is."""
+    recipe = champion_recipe(job)
+    if recipe is None:
+        return ["no champion at as-of: nothing to compare with but the baselines"]
+    if recipe != choice.recipe:
+        own = choose(trainer, rows, [recipe])
+        trainer.fit(rows, recipe, own.weight, out / "incumbent", serves=False)
+        return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
+    if job.inputs["models"]["recommender"]["champion"]["code"] == job.inputs["code"]:
+        return ["the challenger has the champion's recipe and code"]
+    # Under today's code the champion's recipe on these rows *is* the challenger's fit.
+    shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
+    return ["the champion's recipe under today's code is the challenger's own fit"]
+
+
+def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict[str, Any]:
+    """`card.json`."""
+    return {
+        "model": "recommender",
+        "recipe": choice.recipe.model_dump(mode="json"),
+        "recipes_tried": choice.tried(),
+        "rows": len(rows),
+        "people": len(np.unique(rows.user_ids)),
+        "titles": len(np.unique(rows.movie_ids)),
+        "as_of": job.inputs["as_of"],
+        "seconds": dict(job.work),
+        "notes": notes,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""The bias model against its own normal equations; popularity by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from marquee.scoring.baselines import fit_bias, popularity
+from tests.scoring.made_up import make_ratings
+
+
+def test_biases_solve_their_normal_equations():
+    rows = make_ratings()
+    users, items = rows.user_ids - 1, rows.movie_ids - 1
+    model = fit_bias(users, items, rows.values, 30, 40, reg_user=5.0, reg_item=3.0)
+    design = np.zeros((len(rows), 70))
+    design[np.arange(len(rows)), users] = 1.0
+    design[np.arange(len(rows)), 30 + items] = 1.0
+    ridge = np.diag(np.repeat([5.0, 3.0], [30, 40]))
+    exact = np.linalg.solve(design.T @ design + ridge, design.T @ (rows.values - model.mean))
+    assert model.user_bias == pytest.approx(exact[:30], abs=2e-3)
+    assert model.item_bias == pytest.approx(exact[30:], abs=2e-3)
+
+
+def test_unknown_rows_have_no_bias():
+    model = fit_bias(np.array([0, 0]), np.array([0, 1]), np.array([2.0, 4.0]), 1, 2, 1.0, 1.0)
+    found = model.predict(np.array([-1, 0]), np.array([0, -1]))
+    assert found == pytest.approx([3.0 + model.item_bias[0], 3.0 + model.user_bias[0]])
+
+
+def test_popularity_counts_and_liking_breaks_ties():
+    items = np.array([0, 0, 0, 1, 1, 2, 2])
+    values = np.array([3.0, 3, 3, 5, 5, 1, 1])
+    found = popularity(items, values, titles=4)
+    assert np.argsort(-found).tolist() == [0, 1, 2, 3]
+    assert found[3] == 0.0
+    assert found[0] == pytest.approx(3.0, abs=0.1)

@@ -1,0 +1,80 @@
+"""A lake in a temporary folder with a made-up ratings release and a run's frozen inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from marquee.lake import Lake, open_lake
+from tests.scoring.made_up import make_ratings
+
+RECIPE: dict[str, Any] = {
+    "name": "als-bias-4",
+    "family": "als_bias",
+    "rank": 4,
+    "reg": 0.1,
+    "iterations": 5,
+    "bias_reg_user": 5.0,
+    "bias_reg_item": 3.0,
+    "blend": [0.3, 0.5, 0.7],
+    "ranker": {"family": "implicit_als", "rank": 4, "alpha": 1.0, "reg": 0.2, "iterations": 5},
+}
+HEADER = "userId,movieId,rating,timestamp"
+AS_OF = "2026-01-04T03:00:00Z"
+
+
+def ratings_lines(people: int = 30, titles: int = 40, seed: int = 3) -> list[str]:
+    """`make_ratings` as lines of a ratings.csv, without the header."""
+    rows = make_ratings(people, titles, seed)
+    columns = (rows.user_ids, rows.movie_ids, rows.values, rows.times)
+    return [f"{u},{m},{r},{t}" for u, m, r, t in zip(*columns)]
+
+
+def make_lake(
+    folder: Path,
+    lines: Sequence[str],
+    header: str = HEADER,
+    encoding: str = "utf-8",
+    feedback: Sequence[str] = (),
+    run: str = "r-1",
+    **inputs: Any,
+) -> Lake:
+    """A lake whose run `run` may start with prepare_ratings."""
+    lake = open_lake(f"file://{folder / 'lake'}")
+    release = folder / f"release-{run}"
+    release.mkdir(parents=True)
+    (release / "ratings.csv").write_text("\n".join([header, *lines]) + "\n", encoding)
+    movies = [f'{m},"Film, The {m} (19{m:02d})",Drama|Comedy' for m in range(1, 45)]
+    text = "\n".join(["movieId,title,genres", *movies]) + "\n"
+    (release / "movies.csv").write_text(text, "utf-8")
+    lake.publish(release, f"raw/ratings/made-up-{run}")
+    segments = [_segment(lake, folder / f"feedback-{run}", feedback)] if feedback else []
+    value = {
+        "format": 1,
+        "world": "made-up",
+        "run": run,
+        "run_type": "manual",
+        "as_of": AS_OF,
+        "ratings": {"path": f"raw/ratings/made-up-{run}", "digest": "", "rows": len(lines)},
+        "feedback": segments,
+        "titles": [],
+        "search": "none",
+        "seed": 7,
+        "code": "c0ffee",
+        "models": {"recommender": {"recipes": [RECIPE], "champion": None}},
+    }
+    lake.create_json(f"runs/{run}/inputs.json", value | inputs)
+    return lake
+
+
+def _segment(lake: Lake, folder: Path, lines: Sequence[str]) -> dict[str, str]:
+    folder.mkdir()
+    (folder / "feedback.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    lake.publish(folder, f"raw/feedback/{folder.name}")
+    return {"path": f"raw/feedback/{folder.name}", "digest": ""}
+
+
+def flags(lake: Lake, run: str = "r-1") -> list[str]:
+    """The flags of a job."""
+    return ["--lake", lake.root, "--run", run]

@@ -1,0 +1,187 @@
+"""prepare_ratings, whole, on a folder lake: what is kept, what is refused and counted.
+
+One release holds a case of everything; each test looks at one of them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marquee.lake import Lake
+from marquee.names import parse_moment, person_id
+from marquee.scoring.ratings import Ratings, read_ratings
+from marquee.scoring.splits import last_share
+from spark_apps.prepare_ratings import main
+from tests.plugins.spark_session import spark  # noqa: F401
+from tests.spark_recommender.made_up import AS_OF, flags, make_lake, ratings_lines
+
+EDGE = int(parse_moment(AS_OF).timestamp())
+WIDE, HEAVY, REPEATER, ANN = 2**40 + 1, 700, 701, person_id("p-ann")
+GOOD = ratings_lines()
+HEAVY_LINES = [f"{HEAVY},{m},{(m % 10 + 1) / 2},{1_000_000_000 + m}" for m in range(10_000)]
+CASES = [
+    f"{WIDE},{WIDE},3.5,1000000000123",
+    f"702,50,4.0,{EDGE - 1}",
+    f"702,51,4.0,{EDGE}",
+    f"{REPEATER},1,4.0,1500000000",
+    f"{REPEATER},1,2.0,1700000000",
+    f"{REPEATER},1,3.0,1600000000",
+    f"{REPEATER},2,4.0,1500000000",
+    f"{REPEATER},2,4.0,1500000000",
+]
+BAD = {
+    ",7,4.0,1000": "an id is missing",
+    "1,,4.0,1000": "an id is missing",
+    "abc,7,4.0,1000": "an id is not a whole number",
+    "1,NaN,4.0,1000": "an id is not a whole number",
+    "1,99999999999999999999,4.0,1000": "an id is not a whole number",
+    "caf\u00e9,7,4.0,1000": "an id is not a whole number",
+    "-5,7,4.0,1000": "user_id is negative",
+    "1,-7,4.0,1000": "movie_id is negative",
+    "1,7,great,1000": "the rating is not a number",
+    "1,7,NaN,1000": "the rating is not a number",
+    "1,7,,1000": "the rating is not a number",
+    "1,7,5.5,1000": "the rating is outside 0.5 to 5",
+    "1,7,0,1000": "the rating is outside 0.5 to 5",
+    "1,7,Infinity,1000": "the rating is outside 0.5 to 5",
+    "1,7,4.0,yesterday": "the time is not a whole number of seconds",
+    "1,7,4.0": "the time is not a whole number of seconds",
+    "1,7,4.0,-1": "the time is not between 1970 and 2100",
+    "1,7,4.0,5000000000": "the time is not between 1970 and 2100",
+}
+FEEDBACK = [
+    '{"person": "p-ann", "movie_id": 1, "rating": 5.0, "time": 1600000000}',
+    '{"person": "p-ann", "movie_id": 2, "rating": 1.0, "time": 1600000000}',
+    '{"person": "p-ann", "movie_id": 2, "rating": null, "time": 1600000001}',
+    '{"person": "p-ann", "movie_id": 3, "rating": 2.0, "time": 1600000002}',
+    '{"person": "p-ann", "movie_id": 3, "rating": 4.5, "time": 1600000003}',
+    '{"person": "p-ann", "movie_id": 4, "rating": 9.0, "time": 1600000003}',
+    "torn",
+]
+BAD_FEEDBACK = ["an id is missing", "the rating is outside 0.5 to 5"]
+
+
+@pytest.fixture(scope="module")
+def lake(spark, tmp_path_factory) -> Lake:  # noqa: F811
+    """The prepared lake. Its file is in Latin-1, as MovieLens' older ones are."""
+    folder = tmp_path_factory.mktemp("prepare")
+    lines = [*GOOD, *CASES, *HEAVY_LINES, *BAD]
+    lake = make_lake(folder, lines, encoding="latin-1", feedback=FEEDBACK)
+    assert main(flags(lake)) == 0
+    return lake
+
+
+def in_order(rows: Ratings) -> Ratings:
+    return rows.take(np.lexsort((rows.movie_ids, rows.user_ids)))
+
+
+@pytest.fixture(scope="module")
+def rows(lake, tmp_path_factory) -> Ratings:
+    """Prepared ratings by person and title."""
+    folder = tmp_path_factory.mktemp("prepared")
+    return in_order(read_ratings(lake.fetch("runs/r-1/prepared/ratings", folder)))
+
+
+def of(rows: Ratings, user_id: int) -> list[tuple[int, float]]:
+    own = rows.take(rows.user_ids == user_id)
+    return list(zip(own.movie_ids.tolist(), own.values.tolist()))
+
+
+def triples(rows: Ratings) -> list[tuple[int, int, float]]:
+    return list(zip(rows.user_ids.tolist(), rows.movie_ids.tolist(), rows.values.tolist()))
+
+
+def test_good_rows_are_kept_as_they_are(rows):
+    wanted = {(int(u), int(m), float(r)) for u, m, r, _ in (line.split(",") for line in GOOD)}
+    assert len(wanted) == len(GOOD) > 300
+    assert wanted == {t for t in triples(rows) if 0 < t[0] <= 30}
+
+
+def test_the_split_is_the_rule_of_the_scoring_library(lake, rows, tmp_path):
+    lake.fetch("runs/r-1/split/ratings", tmp_path)
+    train, holdout = (in_order(read_ratings(tmp_path / name)) for name in ("train", "holdout"))
+    late = last_share(rows)
+    assert triples(train) == triples(rows.take(~late))
+    assert triples(holdout) == triples(rows.take(late))
+    assert (holdout.user_ids == HEAVY).sum() == 2_000
+    facts = lake.manifest("runs/r-1/split/ratings")
+    assert (facts.rows, facts.facts["held_out"]) == (len(rows), late.sum())
+
+
+def test_bad_rows_are_quarantined_with_reasons_and_counted(lake):
+    path = "runs/r-1/prepared/quarantine/ratings"
+    names = [f.name for f in lake.manifest(path).files]
+    lines = [line for n in names for line in lake.read_bytes(f"{path}/{n}").splitlines()]
+    found = [json.loads(line) for line in lines]
+    assert sorted(r["reason"] for r in found) == sorted([*BAD.values(), *BAD_FEEDBACK])
+    text = next(r for r in found if r.get("user_id") == "abc")
+    assert text == {
+        "user_id": "abc",
+        "movie_id": "7",
+        "rating": "4.0",
+        "time": "1000",
+        "reason": "an id is not a whole number",
+    }
+    manifest = lake.manifest("runs/r-1/prepared/ratings")
+    quarantined = manifest.facts["quarantined"]
+    assert quarantined["an id is missing"] == 3
+    assert sum(quarantined.values()) == len(BAD) + len(BAD_FEEDBACK) == lake.manifest(path).rows
+    came = len(GOOD) + len(CASES) + len(HEAVY_LINES) + len(BAD) + len(FEEDBACK)
+    assert manifest.facts["read"] == came
+
+
+def test_milliseconds_become_seconds_and_wide_ids_stay(rows):
+    assert of(rows, WIDE) == [(WIDE, 3.5)]
+    assert rows.times[rows.user_ids == WIDE].tolist() == [1_000_000_000]
+
+
+def test_only_rows_before_as_of_are_seen(rows):
+    assert of(rows, 702) == [(50, 4.0)]
+
+
+def test_the_latest_of_repeated_ratings_counts(rows):
+    assert of(rows, REPEATER) == [(1, 2.0), (2, 4.0)]
+
+
+def test_feedback_adds_changes_and_takes_back(rows):
+    assert ANN < 0
+    assert of(rows, ANN) == [(1, 5.0), (3, 4.5)]
+
+
+def test_running_twice_is_running_once(lake):
+    before = lake.manifest("runs/r-1/split/ratings")
+    assert main(flags(lake)) == 0
+    assert lake.manifest("runs/r-1/split/ratings") == before
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize(
+    ("lines", "header", "says"),
+    [
+        ([], "userId,movieId,rating,timestamp", "is left of 0 rows"),
+        (["1,1,x,5"], "userId,movieId,rating,timestamp", "1 rows (1 quarantined)"),
+        ([f"1,1,4,{EDGE}"], "userId,movieId,rating,timestamp", "1 rows (0 quarantined)"),
+        (["1,1,4"], "userId,movieId,rating", "lacks the column timestamp"),
+        (
+            ["1,1,4,5"],
+            "user,film,stars,when",
+            "lacks the column userId, movieId, rating, timestamp",
+        ),
+        ([], "", "lacks the column userId"),
+    ],
+)
+def test_input_without_a_rating_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[str], header: str, says: str
+):
+    lake = make_lake(tmp_path, lines, header=header)
+    assert main(flags(lake)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+    assert not lake.exists("runs/r-1/split/ratings")
+    assert not lake.exists("runs/r-1/prepared/ratings")
