@@ -1,0 +1,1 @@
+"""Money, genres, countries and text, each read once and in one place."""

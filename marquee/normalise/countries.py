@@ -1,0 +1,85 @@
+"""Countries and languages as ISO 3166-1 and ISO 639-1 codes.
+
+Codes mean the same on a German page and on an English one. The tables hold the names that
+IMDb's pages, its 2016 CSV and our synthetic world use; a name that is not there reads as None.
+"""
+
+from __future__ import annotations
+
+import re
+
+_COUNTRIES = """
+AE United Arab Emirates|AF Afghanistan|AL Albania|AM Armenia|AR Argentina|AT Austria|AU Australia
+AW Aruba|AZ Azerbaijan|BA Bosnia and Herzegovina|BD Bangladesh|BE Belgium|BG Bulgaria|BO Bolivia
+BR Brazil|BS Bahamas|BY Belarus|CA Canada|CH Switzerland|CL Chile|CM Cameroon|CN China|CO Colombia
+CR Costa Rica|CU Cuba|CY Cyprus|CZ Czech Republic|CZ Czechia|CS Czechoslovakia|DE Germany
+DE West Germany|DD East Germany|DK Denmark|DO Dominican Republic|DZ Algeria|EC Ecuador|EE Estonia
+EG Egypt|ES Spain|ET Ethiopia|FI Finland|FR France|GB UK|GB United Kingdom|GE Georgia|GH Ghana
+GR Greece|GT Guatemala|HK Hong Kong|HR Croatia|HU Hungary|ID Indonesia|IE Ireland|IL Israel
+IN India|IQ Iraq|IR Iran|IS Iceland|IT Italy|JM Jamaica|JO Jordan|JP Japan|KE Kenya|KG Kyrgyzstan
+KH Cambodia|KR South Korea|KP North Korea|KW Kuwait|KZ Kazakhstan|LB Lebanon|LK Sri Lanka
+LT Lithuania|LU Luxembourg|LV Latvia|LY Libya|MA Morocco|MC Monaco|MK North Macedonia|MN Mongolia
+MT Malta|MX Mexico|MY Malaysia|NG Nigeria|NL Netherlands|NO Norway|NP Nepal|NZ New Zealand
+PA Panama|PE Peru|PH Philippines|PK Pakistan|PL Poland|PR Puerto Rico|PS Palestine|PT Portugal
+PY Paraguay|QA Qatar|RO Romania|RS Serbia|RU Russia|SA Saudi Arabia|SE Sweden|SG Singapore
+SI Slovenia|SK Slovakia|SN Senegal|SU Soviet Union|SY Syria|TH Thailand|TN Tunisia|TR Turkey
+TW Taiwan|TZ Tanzania|UA Ukraine|UG Uganda|US USA|US United States|US United States of America
+UY Uruguay|UZ Uzbekistan|VE Venezuela|VN Vietnam|YU Yugoslavia|ZA South Africa|ZW Zimbabwe
+"""
+_LANGUAGES = """
+am Amharic|ar Arabic|bg Bulgarian|bn Bengali|bs Bosnian|ca Catalan|cmn Mandarin|cs Czech|cy Welsh
+da Danish|de German|dz Dzongkha|el Greek|en English|eo Esperanto|es Spanish|et Estonian|eu Basque
+fa Persian|fi Finnish|fr French|ga Irish|gu Gujarati|he Hebrew|hi Hindi|hr Croatian|hu Hungarian
+hy Armenian|id Indonesian|is Icelandic|it Italian|ja Japanese|ka Georgian|kk Kazakh|km Khmer
+kn Kannada|ko Korean|ku Kurdish|la Latin|lt Lithuanian|lv Latvian|mk Macedonian|ml Malayalam
+mn Mongolian|mr Marathi|ms Malay|ne Nepali|nl Dutch|no Norwegian|pa Panjabi|pl Polish|prs Dari
+pt Portuguese|ro Romanian|ru Russian|sk Slovak|sl Slovenian|sq Albanian|sr Serbian|sv Swedish
+sw Swahili|ta Tamil|te Telugu|th Thai|tl Filipino|tr Turkish|uk Ukrainian|ur Urdu|vi Vietnamese
+yue Cantonese|zh Chinese|zu Zulu|arc Aramaic|myn Maya
+"""
+
+
+# IMDb's own codes for countries that are no more, as the ISO code their films are filed under.
+_FORMER = {
+    "XWG": "DE",
+    "DDDE": "DD",
+    "SUHH": "SU",
+    "CSHH": "CS",
+    "YUCS": "YU",
+    "XYU": "YU",
+    "CSXX": "RS",
+    "XKO": "KR",
+    "XPI": "PS",
+    "ZRCD": "CD",
+    "BUMM": "MM",
+    "VDVN": "VN",
+}
+
+
+def _table(text: str) -> list[tuple[str, str]]:
+    entries = re.split(r"[|\n]", text.strip())
+    return [(code, name) for code, _, name in (entry.partition(" ") for entry in entries)]
+
+
+_COUNTRY_CODES = {name.lower(): code for code, name in _table(_COUNTRIES)}
+_LANGUAGE_CODES = {name.lower(): code for code, name in _table(_LANGUAGES)}
+COUNTRY_NAMES = dict(_table(_COUNTRIES))
+LANGUAGE_NAMES = dict(_table(_LANGUAGES))
+
+
+def country_code(text: str) -> str | None:
+    """`USA`, `United States`, `us` and `US` are `US`."""
+    word = text.strip()
+    if re.fullmatch(r"[A-Za-z]{2}", word):
+        return word.upper()
+    if word.upper() in _FORMER:
+        return _FORMER[word.upper()]
+    return _COUNTRY_CODES.get(word.lower())
+
+
+def language_code(text: str) -> str | None:
+    """`English`, `EN` and `en` are `en`; three letters where ISO 639-1 has no two."""
+    word = text.strip()
+    if re.fullmatch(r"[A-Za-z]{2,3}", word):
+        return word.lower()
+    return _LANGUAGE_CODES.get(word.lower())

@@ -1,0 +1,156 @@
+"""Amounts of money as pages write them, in any of their habits.
+
+`read_money` answers with `Money` or with `Unreadable`, which says why: a budget nobody can read
+is a reason, never a zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from marquee.normalise.currencies import CODES, SHARED, SIGNS, WORDS, resolve
+from marquee.normalise.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in whole units (dollars, not cents) and its ISO 4217 currency."""
+
+    amount: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A text that is not an amount of money we can be sure of, and why."""
+
+    text: str
+    reason: str
+
+
+# Scale words, and whether the language they belong to writes a decimal comma.
+_SCALES: dict[str, tuple[int, bool]] = {
+    "thousand": (3, False),
+    "million": (6, False),
+    "millions": (6, False),
+    "mill": (6, False),
+    "mln": (6, False),
+    "mil": (6, False),
+    "billion": (9, False),
+    "bn": (9, False),
+    "trillion": (12, False),
+    "lakh": (5, False),
+    "crore": (7, False),
+    "crores": (7, False),
+    "k": (3, False),
+    "m": (6, False),
+    "b": (9, False),
+    "tausend": (3, True),
+    "tsd": (3, True),
+    "millionen": (6, True),
+    "mio": (6, True),
+    "milliarde": (9, True),
+    "milliarden": (9, True),
+    "mrd": (9, True),
+}
+_REMARK = re.compile(r"\([^()]*\)|\b(?:estimated|geschätzt|approx\.?|about|circa|ca\.|etwa|über)\b")
+_NUMBER = r"\d[\d.,'’ ]*\d|\d"
+_AMOUNT = re.compile(
+    rf"({_NUMBER})(?:\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b\.?)?"
+)
+_SIGN = re.compile(
+    "|".join(re.escape(s) for s in sorted([*SIGNS, *SHARED], key=len, reverse=True))
+    + rf"|\b(?:{'|'.join(sorted(CODES))}|{'|'.join(WORDS)})(?![A-Za-z])",
+)
+_RANGE = re.compile(r"^\s*(?:-|–|—|to|bis)\s*$")
+_SMALLEST, _LARGEST = Decimal(1), Decimal(10) ** 13
+
+
+def read_money(text: str, countries: Sequence[str] = ()) -> Money | Unreadable:
+    """Read one amount; of a range (`$10-12 million`) its middle.
+
+    `countries` are ISO 3166-1 codes, most telling first; they settle signs that several
+    currencies share (`¥`, `kr`).
+    """
+    plain = _REMARK.sub(" ", clean(text)).strip(" ,;~")
+    signs = {match.group(0) for match in _SIGN.finditer(plain)}
+    currencies = {resolve(sign, countries) for sign in signs}
+    if not signs:
+        return Unreadable(text, "names no currency")
+    if None in currencies:
+        return Unreadable(
+            text, f"'{_first(signs)}' is several currencies and no country says which"
+        )
+    if len(currencies) > 1:
+        return Unreadable(
+            text, f"names several currencies: {', '.join(sorted(map(str, currencies)))}"
+        )
+    amount = _read_amount(_SIGN.sub(" ", plain).strip())
+    if isinstance(amount, str):
+        return Unreadable(text, amount)
+    return Money(_plain(amount), str(currencies.pop()))
+
+
+def _read_amount(text: str) -> Decimal | str:
+    """An amount, or why there is none."""
+    found = list(_AMOUNT.finditer(text.lower()))
+    rest = text[: found[0].start()] + text[found[-1].end() :] if found else ""
+    if not found:
+        return "holds no number"
+    if len(found) > 2 or rest.strip():
+        return f"holds more than an amount: '{text}'"
+    if len(found) == 2 and not _RANGE.match(text[found[0].end() : found[1].start()]):
+        return f"holds two amounts: '{text}'"
+    numbers = [(f.group(1).strip(), f.group(2)) for f in found]
+    low, high = _read_number(*numbers[0]), _read_number(*numbers[-1])
+    if low is None or high is None:
+        return f"'{text}' groups its digits in no way we know"
+    if low * 1000 < high and not numbers[0][1]:  # "10-12 million" means ten million
+        low = _read_number(numbers[0][0], numbers[-1][1]) or low
+    middle = (low + high) / 2
+    return middle if _SMALLEST <= middle < _LARGEST else f"'{text}' is not a plausible amount"
+
+
+def _read_number(text: str, scale: str | None) -> Decimal | None:
+    """Digits with separators; a lone `.` or `,` before three digits groups, except that a number
+    with a scale word follows that word's language (`1.234 million`, `1,234 Millionen`)."""
+    power, comma = _SCALES[scale] if scale else (0, False)
+    digits = re.sub(r"[ '’]", " ", text)
+    decimal = _decimal_mark(digits, comma if scale else None)
+    whole, _, part = digits.rpartition(decimal) if decimal else (digits, "", "")
+    if not _is_grouped(whole) or (not part.isdecimal() and part):
+        return None
+    return Decimal(f"{re.sub('[ .,]', '', whole)}.{part or 0}").scaleb(power)
+
+
+def _decimal_mark(digits: str, comma: bool | None) -> str:
+    """`.`, `,` or nothing: which character of `digits` starts the decimals."""
+    marks = [mark for mark in digits if mark in ".,"]
+    if not marks:
+        return ""
+    last = marks[-1]
+    after = len(digits) - digits.rindex(last) - 1
+    if marks.count(last) > 1 or (len(set(marks)) == 1 and len(marks) > 1):
+        return ""
+    if len(set(marks)) == 2 or after != 3 or " " in digits:
+        return last
+    return last if comma is not None and (last == ",") == comma else ""
+
+
+def _is_grouped(whole: str) -> bool:
+    """Digits alone, or in groups of three, or in India's two-two-three, by one separator."""
+    return (
+        re.fullmatch(r"\d+|\d{1,3}([ .,])\d{3}(?:\1\d{3})*|\d{1,2}(?:,\d{2})*,\d{3}", whole)
+        is not None
+    )
+
+
+def _plain(amount: Decimal) -> float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _first(signs: set[str]) -> str:
+    return next(sign for sign in sorted(signs) if sign in SHARED)

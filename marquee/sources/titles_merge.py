@@ -1,0 +1,112 @@
+"""Several sources of titles as one: merged by title id, each field from the first that states it.
+
+The order of the sources is the precedence. `provenance` says which source gave each field;
+where a later source states another value of a field that should agree, that is a conflict, and
+it is reported, not hidden.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marquee.contracts import TITLE_ITEM
+from marquee.errors import SourceError
+from marquee.sources.title_record import Record, is_stated
+from marquee.sources.titles import write_lines
+
+OWN = ("title_id", "layout", "source_url", "fetched_at", "parser_version", "notes")
+"""Fields that describe a source's own record; they come with its first source."""
+COMPARED = ("year", "type", "budget", "runtime")
+"""Fields in which two sources must not differ without being told of."""
+NOTES = Path(__file__).with_name("title_sources.toml")
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two sources that state different values."""
+
+    title_id: str
+    field: str
+    kept: str
+    """Source whose value was kept."""
+    other: str
+    values: tuple[Any, Any]
+
+
+@dataclass
+class Merged:
+    """Records by title id, in order of first appearance, and what did not agree."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+
+
+def licence_note(source: str) -> str:
+    """What may be done with a source, to be shown before its first use."""
+    notes = tomllib.loads(NOTES.read_text(encoding="utf-8"))
+    if source not in notes:
+        raise SourceError(
+            f"no source is called '{source}'", f"choose of {', '.join(sorted(notes))}"
+        )
+    return f"{notes[source]['name']}: {notes[source]['terms']}"
+
+
+def merge_titles(sources: Sequence[tuple[str, Iterable[Record]]]) -> Merged:
+    """Merge named sources; the first named wins wherever it states a field."""
+    merged = Merged()
+    for name, records in sources:
+        for record in records:
+            _add(merged, name, record)
+    return merged
+
+
+def write_merged(folder: Path, merged: Merged, source: str) -> None:
+    """Leave the records as a crawl would, ready for `load_titles`; incomplete ones are refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    refused: list[Record] = []
+    titles = write_lines(folder / "titles-00001.jsonl.gz", _complete(merged, refused))
+    if refused:
+        write_lines(folder / "refused-00001.jsonl.gz", refused)
+    conflicts = [vars(conflict) for conflict in merged.conflicts]
+    report = {
+        "source": source,
+        "fetched": titles + len(refused),
+        "titles": titles,
+        "refused": len(refused),
+        "conflicts": conflicts,
+    }
+    text = json.dumps(report, indent=2, sort_keys=True, default=str)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _complete(merged: Merged, refused: list[Record]) -> Iterator[Record]:
+    for title_id in sorted(merged.records):
+        record = merged.records[title_id]
+        wrong = TITLE_ITEM.differences(record)
+        if wrong:
+            refused.append({"title_id": title_id, "reason": "; ".join(wrong), "record": record})
+        else:
+            yield record
+
+
+def _add(merged: Merged, source: str, record: Record) -> None:
+    known = merged.records.get(record["title_id"])
+    if known is None:
+        stated = [name for name, value in record.items() if is_stated(value) and name not in OWN]
+        merged.records[record["title_id"]] = {**record, "provenance": dict.fromkeys(stated, source)}
+        return
+    for name, value in record.items():
+        if name in OWN or not is_stated(value):
+            continue
+        if not is_stated(known.get(name)):
+            known[name] = value
+            known["provenance"][name] = source
+        elif name in COMPARED and known[name] != value:
+            kept = known["provenance"][name]
+            found = Conflict(record["title_id"], name, kept, source, (known[name], value))
+            merged.conflicts.append(found)

@@ -1,0 +1,75 @@
+"""`python -m replica serve` and `python -m replica make-world`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from marquee.errors import MarqueeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        _serve(options) if options.command == "serve" else _make_world(options)
+    except MarqueeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m replica", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="a small IMDb-shaped site")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=0, help="0: a free one, printed")
+    source = serve.add_mutually_exclusive_group(required=True)
+    source.add_argument("--world", type=Path, help="folder with titles.jsonl")
+    source.add_argument("--imdb5000", type=Path, help="IMDB 5000's CSV, read in place")
+    serve.add_argument("--pages", type=Path, help="folder of saved pages, served as they are")
+    serve.add_argument("--links", type=Path, help="links.csv: serve only its titles")
+    serve.add_argument("--layout", default="next_data_v2", help="one of six, or mixed")
+    serve.add_argument("--language", choices=("en", "de"), default="en")
+    serve.add_argument("--fault", action="append", default=[], help="KIND[,after=N,times=N…]")
+    serve.add_argument("--robots", help="text of robots.txt, instead of its own")
+    world = commands.add_parser("make-world", help="the synthetic world")
+    world.add_argument("--out", type=Path, required=True)
+    world.add_argument("--seed", type=int, default=20200229)
+    world.add_argument("--people", type=int, default=400)
+    world.add_argument("--titles", type=int, default=300)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from replica.faults import fault_from_flag
+    from replica.records import load_world
+    from replica.records_imdb5000 import load_imdb5000
+    from replica.site import Site, check_layout, linked_ids, saved_pages, serve
+
+    layout = check_layout(options.layout)
+    records = load_world(options.world) if options.world else load_imdb5000(options.imdb5000)
+    saved = saved_pages(options.pages) if options.pages else {}
+    if options.links:
+        wanted = linked_ids(options.links)
+        records = {key: record for key, record in records.items() if key in wanted}
+        saved = {key: path for key, path in saved.items() if key in wanted}
+    site = Site(records, saved, layout, options.language)
+    site.robots = site.robots if options.robots is None else options.robots
+    for flag in options.fault:
+        site.board.set(fault_from_flag(flag))
+    serve(site, options.host, options.port)
+
+
+def _make_world(options: argparse.Namespace) -> None:
+    from replica.world import make_world
+
+    make_world(options.out, options.seed, options.people, options.titles)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

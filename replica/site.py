@@ -1,0 +1,145 @@
+"""The website: title pages at `/title/tt…/`, robots.txt, readiness, and faults on request."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from marquee.errors import MarqueeError, SourceError
+from replica.faults import FaultBoard, fault_of, show
+from replica.records import Record
+from replica.site_pages import LAYOUTS, MIXED, layout_of, render
+
+ROBOTS = "User-agent: *\nDisallow: /_faults\nDisallow: /search\nAllow: /title/\n"
+
+
+@dataclass
+class Site:
+    """What the site serves; saved pages come before rendered ones."""
+
+    records: Mapping[str, Record]
+    saved: Mapping[str, Path] = field(default_factory=dict)
+    layout: str = "next_data_v2"
+    language: str = "en"
+    robots: str = ROBOTS
+    board: FaultBoard = field(default_factory=FaultBoard)
+    served: dict[str, int] = field(default_factory=dict)
+    """How often each title id was asked for."""
+
+    def page(self, title_id: str) -> bytes | None:
+        """The bytes of a title's page; None where there is no such title."""
+        if title_id in self.saved:
+            return gzip.decompress(self.saved[title_id].read_bytes())
+        record = self.records.get(title_id)
+        if record is None:
+            return None
+        return render(record, layout_of(title_id, self.layout), self.language)
+
+
+def saved_pages(folder: Path) -> dict[str, Path]:
+    """Title id to the latest saved page of it, of a folder of `…/tt0123456_*.html.gz`."""
+    found = {}
+    for path in sorted(folder.rglob("tt*.html.gz")):
+        match = re.match(r"tt\d{7,10}", path.name)
+        if match:
+            found[match.group()] = path
+    if not found:
+        raise SourceError(f"{folder} holds no page named like tt0123456_….html.gz")
+    return found
+
+
+def linked_ids(path: Path) -> set[str]:
+    """Title ids of MovieLens' links.csv (`imdbId`) or of a crawl's list (`title_id`)."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read: {error}", "give a links.csv") from None
+    ids = {row.get("title_id") or f"tt{row.get('imdbId') or '':0>7}" for row in rows}
+    return ids
+
+
+def make_app(site: Site) -> Starlette:
+    """The site as an ASGI application."""
+
+    async def title(request: Request) -> Response:
+        title_id = request.path_params["title_id"]
+        site.served[title_id] = site.served.get(title_id, 0) + 1
+        page = site.page(title_id)
+        fault = site.board.next_for(title_id)
+        if fault:
+            return await show(fault, site.records.get(title_id), page or b"")
+        if page is None:
+            return PlainTextResponse("404 Not Found", 404)
+        return Response(page, media_type="text/html")
+
+    async def faults(request: Request) -> Response:
+        if request.method == "DELETE":
+            site.board.clear()
+        elif request.method == "POST":
+            try:
+                site.board.set(fault_of(await request.json()))
+            except (MarqueeError, ValueError) as error:
+                return JSONResponse({"error": str(error)}, 422)
+        return JSONResponse([vars(fault) for fault in site.board.faults])
+
+    async def slash(request: Request) -> Response:
+        return RedirectResponse(f"/title/{request.path_params['title_id']}/", 301)
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"titles": len(site.records.keys() | site.saved.keys())})
+
+    async def counts(request: Request) -> Response:
+        return JSONResponse(site.served)
+
+    async def robots(request: Request) -> Response:
+        return PlainTextResponse(site.robots)
+
+    async def home(request: Request) -> Response:
+        return PlainTextResponse("A replica of a film site. Titles are at /title/tt…/\n")
+
+    routes = [
+        Route("/", home),
+        Route("/title/{title_id}/", title),
+        Route("/title/{title_id}", slash),
+        Route("/robots.txt", robots),
+        Route("/healthz", health),
+        Route("/_faults", faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_served", counts),
+    ]
+    return Starlette(routes=routes)
+
+
+def check_layout(layout: str) -> str:
+    """A layout's name, or SourceError with the names there are."""
+    if layout not in (*LAYOUTS, MIXED):
+        raise SourceError(
+            f"no layout is called '{layout}'", f"choose of {', '.join((*LAYOUTS, MIXED))}"
+        )
+    return layout
+
+
+def serve(site: Site, host: str, port: int) -> None:
+    """Serve until stopped; port 0 takes a free one. Prints one line with the address."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise SourceError(
+            f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
+        ) from None
+    print(f"replica: http://{host}:{listener.getsockname()[1]}", flush=True)
+    config = uvicorn.Config(make_app(site), log_level="critical", access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,94 @@
+"""Fetching one page: tried again where that may help, never where it may not."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
+from scrapy.http import Request, Response
+
+from marquee.errors import CrawlStoppedError
+from scrapy_imdb.pages import RefusedPageError
+
+TRIES = 4
+RETRIED = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+LONGEST_WAIT = 120.0
+"""Seconds; a site that asks for more is left alone until the next run."""
+
+Download = Callable[[Request], Awaitable[Response]]
+Check = Callable[[int, bytes], str | None]
+
+
+class UnreachableError(Exception):
+    """A page that could not be fetched after every try; the reason is its text."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Downloads with back-off: `pause` doubles from try to try."""
+
+    download: Download
+    check: Check
+    """A cause to stop the crawl in an answer (status, body), or None."""
+    count: Callable[[], None]
+    """Called before each request leaves."""
+    pause: float
+
+    async def fetch(self, url: str) -> Response:
+        """The site's answer, whatever its status.
+
+        Raises CrawlStoppedError where the tripwire finds a cause in an answer,
+        RefusedPageError where the answer may not be read (too large, leaves the site),
+        UnreachableError where there was none.
+        """
+        reason = ""
+        for attempt in range(TRIES):
+            self.count()
+            wait = self.pause * 2**attempt * random.uniform(1.0, 1.25)
+            try:
+                response = await self.download(Request(url, dont_filter=True))
+            except (IgnoreRequest, DownloadCancelledError) as error:
+                raise RefusedPageError(_sentence(error)) from None
+            except Exception as error:  # whatever the network raises: a time-out, a reset, no name
+                reason = _sentence(error)
+            else:
+                cause = self.check(response.status, response.body)
+                if cause:
+                    raise CrawlStoppedError(cause, "look at the site yourself before going on")
+                if response.status not in RETRIED:
+                    return response
+                reason = f"HTTP {response.status}"
+                wait = max(wait, asked_wait(response))
+            if attempt + 1 < TRIES:
+                await asyncio.sleep(wait)
+        raise UnreachableError(f"{reason} ({TRIES} tries)")
+
+
+def asked_wait(response: Response) -> float:
+    """Seconds of the Retry-After header; CrawlStoppedError where that is unreasonably long."""
+    header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
+    if header.isdecimal():
+        seconds = float(header)
+    else:
+        try:
+            moment = parsedate_to_datetime(header)
+        except (TypeError, ValueError):
+            return 0.0
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    if seconds > LONGEST_WAIT:
+        raise CrawlStoppedError(
+            f"the site asks us to stay away for {seconds:.0f} seconds (Retry-After)",
+            "run the crawl again later",
+        )
+    return max(seconds, 0.0)
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:200]

@@ -1,0 +1,73 @@
+"""One crawl from start to report. One process a crawl: Twisted's reactor starts only once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from marquee.errors import CrawlStoppedError, SourceError
+from scrapy_imdb.crawl.delivery import deliver, write_report
+from scrapy_imdb.crawl.plan import CrawlPlan, read_links
+from scrapy_imdb.crawl.store import CrawlStore
+from scrapy_imdb.items import PARSER_VERSION
+
+
+def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
+    """Crawl, deliver, report; the exit status. CrawlStoppedError where the tripwire went off:
+    what was gathered until then is delivered all the same."""
+    links = list(read_links(plan.links))
+    with CrawlStore(plan.state) as store:
+        store.begin(plan.run, links)
+        error = _crawl(plan, store)
+        if error and not isinstance(error, CrawlStoppedError):
+            raise error
+        if error:
+            store.forget_refusals(plan.run)
+        report = deliver(plan, store, str(error.args[0]) if error else None)
+        store.delivered(plan.run)
+        if not error and report["titles"]:
+            store.set_reference(report["coverage"])
+    if report_copy:
+        _copy(report_copy, report)
+    print(_sentence(report), flush=True)
+    if error:
+        raise error
+    return 0
+
+
+def _crawl(plan: CrawlPlan, store: CrawlStore) -> BaseException | None:
+    """Visit what is wanted and not yet visited in this crawl; what ended it early, if anything."""
+    visited = sum(store.counts(plan.run).values())
+    room = plan.max_pages - visited
+    wanted = store.wanted(plan.run, plan.refresh_days, PARSER_VERSION, room)
+    print(f"crawl: {len(wanted)} pages to fetch from {plan.site}", flush=True)
+    return _start(plan, store, wanted) if wanted else None
+
+
+def _start(plan: CrawlPlan, store: CrawlStore, wanted: list[str]) -> BaseException | None:
+    from scrapy.crawler import AsyncCrawlerProcess  # a second to import: only where it is needed
+
+    from scrapy_imdb.crawl.scrapy_settings import scrapy_settings
+    from scrapy_imdb.crawl.spider import TitleSpider
+
+    process = AsyncCrawlerProcess(scrapy_settings(plan))
+    crawler = process.create_crawler(TitleSpider)
+    process.crawl(crawler, plan=plan, store=store, wanted=wanted)
+    process.start(install_signal_handlers=False)
+    spider = crawler.spider
+    if not isinstance(spider, TitleSpider):
+        return SourceError("the crawl could not start", "run it again with Scrapy's log shown")
+    return spider.error
+
+
+def _copy(path: Path, report: dict[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_report(path, report)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _sentence(report: dict[str, Any]) -> str:
+    counted = ", ".join(f"{report[k]} {k}" for k in ("titles", "refused", "missing", "failed"))
+    return f"crawl: {report['pages']} pages: {counted}; {report['left']} left to visit"

@@ -1,0 +1,206 @@
+"""The crawl's memory: which titles there are, what became of each, and the items themselves.
+
+One SQLite file, one transaction an outcome. The item lies in the same row as the outcome, so
+there is no moment at which one is kept and the other lost; a title that was on its way when the
+process died has no outcome and is simply asked for again. Output files are written from here.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal
+
+from marquee.errors import SourceError
+from scrapy_imdb.crawl.memory import claim, open_memory
+
+Kind = Literal["title", "refused", "missing", "failed"]
+KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
+KEPT_RUNS = 5
+"""Crawls whose items stay in the memory after they were delivered."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one title in one crawl."""
+
+    title_id: str
+    kind: Kind
+    reason: str = ""
+    line: bytes | None = None
+    """The item, or the refused page with its reason, as one JSON line."""
+
+
+class CrawlStore:
+    """A folder with the memory and its lock; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (folder / "lock").open("w")
+            claim(self._lock)
+        except BlockingIOError:
+            raise SourceError(
+                f"another crawl owns {folder}", "wait for it to end; two crawls never share one"
+            ) from None
+        except OSError as error:
+            raise SourceError(f"{folder} cannot be used: {error.strerror}") from None
+        self._db = open_memory(folder / "crawl.sqlite")
+
+    def __enter__(self) -> CrawlStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._db.close()
+        self._lock.close()
+
+    def begin(self, run: str, links: Iterable[tuple[str, int]]) -> None:
+        """Take in the links, and whatever an earlier crawl gathered and never delivered.
+
+        A crawl that goes on tries again what failed, and what it refused before it was stopped.
+        """
+        with self._db:
+            self._db.execute(
+                "DELETE FROM outcomes WHERE run = ? AND (kind = 'failed' OR kind = 'refused' AND "
+                "title_id IN (SELECT title_id FROM frontier WHERE visited_at IS NULL))",
+                (run,),
+            )
+            self._db.execute("UPDATE frontier SET listed = 0")
+            self._db.executemany(
+                "INSERT INTO frontier (title_id, rated_count, listed) VALUES (?, ?, 1) "
+                "ON CONFLICT DO UPDATE SET rated_count = excluded.rated_count, listed = 1",
+                links,
+            )
+            self._db.execute(
+                "INSERT OR IGNORE INTO runs (run, started_at) VALUES (?, ?)", (run, time.time())
+            )
+            self._db.execute(
+                "UPDATE OR IGNORE outcomes SET run = ? WHERE run IN "
+                "(SELECT run FROM runs WHERE delivered_at IS NULL AND run <> ?)",
+                (run, run),
+            )
+            self._db.execute("DELETE FROM runs WHERE delivered_at IS NULL AND run <> ?", (run,))
+
+    def wanted(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
+        """Titles to ask for now: never visited by how often they are rated, then the stalest.
+
+        A title refused by an older parser counts as never visited.
+        """
+        stale = time.time() - refresh_days * 86_400
+        rows = self._db.execute(
+            """
+            SELECT title_id, visited_at IS NULL OR parser IS NOT NULL AS is_new FROM frontier
+            WHERE listed = 1
+              AND (visited_at IS NULL OR visited_at < ? OR (parser IS NOT NULL AND parser <> ?))
+              AND title_id NOT IN (SELECT title_id FROM outcomes WHERE run = ?)
+            ORDER BY is_new DESC, failures, CASE WHEN is_new THEN -rated_count ELSE visited_at END,
+                     title_id
+            LIMIT ?
+            """,
+            (stale, parser, run, max(limit, 0)),
+        )
+        return [title_id for title_id, _ in rows]
+
+    def record(self, run: str, outcome: Outcome, parser: str) -> None:
+        """Keep one outcome; durable when this returns, whatever happens to this process."""
+        now = time.time()
+        line = None if outcome.line is None else zlib.compress(outcome.line, 6)
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
+                (run, outcome.title_id, outcome.kind, outcome.reason, now, line),
+            )
+            if outcome.kind == "failed":
+                self._db.execute(
+                    "UPDATE frontier SET failures = failures + 1 WHERE title_id = ?",
+                    (outcome.title_id,),
+                )
+            else:
+                self._db.execute(
+                    "UPDATE frontier SET visited_at = ?, parser = ?, failures = 0 "
+                    "WHERE title_id = ?",
+                    (now, parser if outcome.kind == "refused" else None, outcome.title_id),
+                )
+
+    def count_request(self, run: str) -> None:
+        """One more request is about to leave."""
+        with self._db:
+            self._db.execute("UPDATE runs SET requests = requests + 1 WHERE run = ?", (run,))
+
+    def forget_refusals(self, run: str) -> None:
+        """Ask again, next time, for what this crawl refused: the site changed, not the titles."""
+        with self._db:
+            self._db.execute(
+                "UPDATE frontier SET visited_at = NULL, parser = NULL WHERE title_id IN "
+                "(SELECT title_id FROM outcomes WHERE run = ? AND kind = 'refused')",
+                (run,),
+            )
+
+    def counts(self, run: str) -> dict[Kind, int]:
+        """Outcomes of a crawl by kind, every kind present."""
+        rows = self._db.execute(
+            "SELECT kind, count(*) FROM outcomes WHERE run = ? GROUP BY 1", (run,)
+        )
+        found = dict(rows.fetchall())
+        return {kind: found.get(kind, 0) for kind in KINDS}
+
+    def requests(self, run: str) -> int:
+        """Requests of title pages that left in a crawl, repeats included."""
+        row = self._db.execute("SELECT requests FROM runs WHERE run = ?", (run,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def reasons(self, run: str) -> dict[str, int]:
+        """How often each reason of a refusal or failure was given."""
+        rows = self._db.execute(
+            "SELECT reason, count(*) FROM outcomes WHERE run = ? AND reason <> '' "
+            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
+            (run,),
+        )
+        return dict(rows.fetchall())
+
+    def left(self, refresh_days: int) -> int:
+        """Listed titles still never visited or stale."""
+        stale = time.time() - refresh_days * 86_400
+        row = self._db.execute(
+            "SELECT count(*) FROM frontier WHERE listed = 1 "
+            "AND (visited_at IS NULL OR visited_at < ?)",
+            (stale,),
+        ).fetchone()
+        return int(row[0])
+
+    def lines(self, run: str, kind: Kind) -> Iterator[bytes]:
+        """The JSON lines of a crawl, in order of title id."""
+        rows = self._db.execute(
+            "SELECT line FROM outcomes WHERE run = ? AND kind = ? AND line IS NOT NULL "
+            "ORDER BY title_id",
+            (run, kind),
+        )
+        return (zlib.decompress(line) for (line,) in rows)
+
+    def delivered(self, run: str) -> None:
+        """The crawl's files are complete; items of crawls long delivered may go."""
+        with self._db:
+            self._db.execute("UPDATE runs SET delivered_at = ? WHERE run = ?", (time.time(), run))
+            self._db.execute(
+                "DELETE FROM outcomes WHERE run NOT IN (SELECT run FROM runs ORDER BY "
+                "delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
+                (KEPT_RUNS,),
+            )
+
+    def reference(self) -> dict[str, float]:
+        """Field coverage of the last good crawl; empty before the first."""
+        return dict(self._db.execute("SELECT field, share FROM coverage").fetchall())
+
+    def set_reference(self, coverage: dict[str, float]) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM coverage")
+            self._db.executemany("INSERT INTO coverage VALUES (?, ?)", coverage.items())

@@ -1,0 +1,85 @@
+"""When a crawl must stop by itself: the site shuts us out, or has changed.
+
+Pure: it is told what happened and answers with a cause or with nothing. There is no way around
+it; a person reads the cause and decides.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from marquee.sources.title_record import is_stated
+from scrapy_imdb.pages.layouts import is_challenge
+
+MOST_429 = 3
+MOST_FAILED = 5
+MOST_REFUSED = 5
+WINDOW = 40
+"""Items over which field coverage is watched."""
+LARGEST_FALL = 0.5
+"""Coverage may fall to this share of the reference before it is a cause."""
+WATCHED = ("year", "directors", "genres", "rating", "vote_count")
+"""Fields that popular titles and obscure ones state alike (budgets they do not)."""
+FLOOR = 0.5
+"""Coverage before there is a reference: half of the titles state each watched field."""
+
+
+class Tripwire:
+    """Remembers the last few outcomes of one crawl."""
+
+    def __init__(self, reference: Mapping[str, float]) -> None:
+        self._reference = reference
+        self._recent: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
+        self._in_a_row = {"429": 0, "failed": 0, "refused": 0}
+
+    def answer(self, status: int, body: bytes) -> str | None:
+        """The cause to stop in one HTTP answer."""
+        if status == 429:
+            return self._row("429", MOST_429, "the site answers 429, too many requests")
+        if is_challenge(body) and status in (200, 202, 403, 405, 503):
+            return f"the site answers with a challenge for robots (HTTP {status})"
+        if status == 202:
+            return "the site answers 202 without a page, as it does to robots"
+        if status in (401, 403, 405, 451):
+            return f"the site refuses us (HTTP {status})"
+        if status == 200 and not body.strip():
+            return "the site answers with an empty page, as it does to robots"
+        return None
+
+    def title(self, record: Mapping[str, Any]) -> str | None:
+        """The cause to stop in one more item: the fields it states."""
+        self._in_a_row = dict.fromkeys(self._in_a_row, 0)
+        self._recent.append(record)
+        if len(self._recent) < WINDOW:
+            return None
+        for name in WATCHED:
+            share = sum(is_stated(r.get(name)) for r in self._recent) / WINDOW
+            bound = LARGEST_FALL * self._reference.get(name, FLOOR / LARGEST_FALL)
+            if share < bound:
+                return (
+                    f"field coverage fell: only {share:.0%} of the last {WINDOW} titles state "
+                    f"'{name}', at least {bound:.0%} did before; the pages have changed"
+                )
+        return None
+
+    def missing(self) -> None:
+        """The site has no such title: an answer like any other."""
+        self._in_a_row["failed"] = self._in_a_row["429"] = 0
+
+    def refused(self, reason: str) -> str | None:
+        """The cause to stop in one more page that cannot be read."""
+        text = f"{MOST_REFUSED} pages in a row cannot be read, the last because: {reason}"
+        return self._row("refused", MOST_REFUSED, text, full=text)
+
+    def failed(self, reason: str) -> str | None:
+        """The cause to stop in one more title that could not be fetched."""
+        text = f"{MOST_FAILED} titles in a row could not be fetched, the last because: {reason}"
+        return self._row("failed", MOST_FAILED, text, full=text)
+
+    def _row(self, name: str, most: int, text: str, full: str = "") -> str | None:
+        self._in_a_row[name] += 1
+        if self._in_a_row[name] < most:
+            return None
+        return full or f"{text} ({most} times in a row)"

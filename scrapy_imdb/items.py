@@ -1,0 +1,95 @@
+"""What one title page says, in one form for every layout and language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marquee.normalise.money import Money
+
+PARSER_VERSION = "1"
+"""Goes up whenever the same page would give another item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody credited on a page."""
+
+    name_id: str | None
+    """IMDb's id, like `nm0905154`; None where the page names without linking."""
+    name: str
+    """As credited, white space normalised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleItem:
+    """One title as one page stated it at one moment."""
+
+    title_id: str
+    """`tt` and seven to ten digits, like `tt0133093`."""
+    title: str
+    """The title the page displays, in the page's language."""
+    original_title: str | None = None
+    """The original title where the page states one; equal to `title` where it says they agree."""
+    type: str
+    """IMDb's own id of the kind of title: `movie`, `short`, `tvMovie`, `tvSeries`,
+    `tvMiniSeries`, `tvEpisode`, `tvSpecial`, `tvShort`, `video`, `videoGame`, `musicVideo` …"""
+    year: int | None = None
+    """Year of release, or the first year of a series."""
+    end_year: int | None = None
+    """Last year of a series that has ended."""
+    release_date: str | None = None
+    """ISO 8601, as exact as the page is: `1999-03-31`, `1999-03` or `1999`."""
+    runtime: int | None = None
+    """Minutes."""
+    directors: list[Person]
+    """In page order, each once; empty where the page names none."""
+    writers: list[Person]
+    """In page order, each once; a page may shorten this list."""
+    cast: list[Person]
+    """The first cast, in billing order, as many as the page lists."""
+    genres: list[str]
+    """Canonical English, like `Sci-Fi`; in page order."""
+    rating: float | None = None
+    """Weighted mean of the votes, 1.0 to 10.0."""
+    vote_count: int | None = None
+    """How many voted; 0 where the page says nobody did."""
+    budget: Money | None = None
+    """Production budget in the currency stated; never converted, never zero."""
+    gross: Money | None = None
+    """Box office: worldwide where stated, else the widest area the page shows."""
+    gross_area: str | None = None
+    """What `gross` covers: `world`, or the area as the page names it (`USA`, `UK`)."""
+    countries: list[str]
+    """ISO 3166-1 alpha-2 codes of the countries of origin, like `US`."""
+    languages: list[str]
+    """ISO 639-1 codes of the languages spoken, like `en` (three letters where it has no two)."""
+    certificate: str | None = None
+    """Age certificate as shown to this reader's country, like `PG-13`."""
+    companies: list[str]
+    """Production companies, in page order; a page may shorten this list."""
+    plot: str | None = None
+    """The short plot, in the page's language."""
+    keywords: list[str]
+    """Plot keywords shown on the page (a handful of many)."""
+    notes: list[str]
+    """What could not be read and why, like `budget: '¥5' is several currencies …`."""
+    source_url: str
+    """The address the page came from."""
+    fetched_at: str | None = None
+    """When it came, UTC, like `2026-01-04T03:00:12Z`; None for a page saved by hand."""
+    layout: str
+    """Which page object read it (`scrapy_imdb.pages.LAYOUTS`)."""
+    parser_version: str = PARSER_VERSION
+    """`PARSER_VERSION` of the code that read it."""
+
+
+def as_record(item: TitleItem) -> dict[str, Any]:
+    """The item as one JSON object: nested people and money as objects."""
+    record: dict[str, Any] = {name: getattr(item, name) for name in TitleItem.__slots__}
+    for role in ("directors", "writers", "cast"):
+        record[role] = [{"name_id": p.name_id, "name": p.name} for p in record[role]]
+    for money in ("budget", "gross"):
+        value = record[money]
+        record[money] = value and {"amount": value.amount, "currency": value.currency}
+    return record

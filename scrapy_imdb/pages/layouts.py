@@ -1,0 +1,99 @@
+"""Which layout a page has, told by marks that no other layout carries.
+
+A page whose marks we do not know is refused with what it looks like: never half-read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Coroutine
+from typing import Any
+
+from web_poet import HttpResponse
+
+from marquee.contracts import TITLE_ITEM
+from scrapy_imdb.items import TitleItem, as_record
+from scrapy_imdb.pages.html import LARGEST_PAGE
+from scrapy_imdb.pages.jsonld import TitleWrapperJsonldPage
+from scrapy_imdb.pages.microdata import OverviewTopPage, TitleWrapperPage
+from scrapy_imdb.pages.react import NextDataPage, NextDataV2Page, ReactUrqlPage, react_page
+from scrapy_imdb.pages.refusal import RefusedPageError
+from scrapy_imdb.pages.state import STATE_MARK
+from scrapy_imdb.pages.title_page import TitlePage
+
+LAYOUTS: dict[str, type[TitlePage]] = {
+    page.LAYOUT: page
+    for page in (
+        OverviewTopPage,
+        TitleWrapperPage,
+        TitleWrapperJsonldPage,
+        ReactUrqlPage,
+        NextDataPage,
+        NextDataV2Page,
+    )
+}
+_CHALLENGE = re.compile(rb"awswaf|AwsWafIntegration|captcha|challenge-container|Robot Check", re.I)
+
+
+def page_for(response: HttpResponse) -> TitlePage:
+    """The page object of the response's layout; RefusedPageError where it is none we know."""
+    body = bytes(response.body)
+    if not body or body.isspace():
+        raise RefusedPageError("the page is empty")
+    if len(body) > LARGEST_PAGE:
+        raise RefusedPageError(f"the page is larger than {LARGEST_PAGE} bytes")
+    if b"\0" in body[:4096] and not body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise RefusedPageError("this is binary data, not a page")
+    page = _page(body, response)
+    if page is None:
+        raise RefusedPageError(_looks_like(body))
+    return page
+
+
+def read_page(response: HttpResponse) -> TitleItem:
+    """The item of a page, checked against its contract; RefusedPageError says why there is none."""
+    item = _finish(page_for(response).to_item())
+    differences = TITLE_ITEM.differences(as_record(item))
+    if differences:
+        raise RefusedPageError("the page breaks the contract: " + "; ".join(differences))
+    return item
+
+
+def _page(body: bytes, response: HttpResponse) -> TitlePage | None:
+    state = body.find(STATE_MARK)  # first: React pages are the longest to look through
+    if state >= 0 and (page := react_page(response, state)):
+        return page
+    if b'id="overview-top"' in body:
+        return OverviewTopPage(response)
+    if b'class="title_wrapper"' in body:
+        has_data = b"application/ld+json" in body
+        return (TitleWrapperJsonldPage if has_data else TitleWrapperPage)(response)
+    return None
+
+
+def _looks_like(body: bytes) -> str:
+    if is_challenge(body):
+        return "this is a challenge page, not a title"
+    if b"<" not in body[:65536]:
+        return "this is not HTML"
+    found = re.search(rb"<title[^<>]*>([^<]{1,200})", body)
+    name = found.group(1).decode("utf-8", "replace").strip() if found else ""
+    return "no layout of a title page that we know" + (
+        f" (it calls itself '{name}')" if name else ""
+    )
+
+
+def is_challenge(body: bytes) -> bool:
+    """Whether a short page carries the marks of a robot check."""
+    return len(body) < 200_000 and _CHALLENGE.search(body) is not None
+
+
+def _finish(reading: Coroutine[Any, Any, TitleItem]) -> TitleItem:
+    """Run a page object's `to_item`, which never really waits: its page is already here."""
+    try:
+        reading.send(None)
+    except StopIteration as done:
+        item: TitleItem = done.value
+        return item
+    reading.close()
+    raise RuntimeError("a page object waited for something; page objects never fetch")

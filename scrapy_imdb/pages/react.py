@@ -1,0 +1,223 @@
+"""The three React layouts: `react_urql` (2021-22), `next_data` (2022-23), `next_data_v2` (2024-).
+
+All carry the same GraphQL answers in `__NEXT_DATA__`: one for the top of the page, one for its
+main column. They differ in where the answers lie and how credits are grouped.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar
+
+from web_poet import HttpResponse, field
+
+from marquee.normalise.countries import country_code
+from marquee.normalise.genres import read_genres
+from marquee.normalise.text import unique
+from scrapy_imdb.items import Person
+from scrapy_imdb.pages import values
+from scrapy_imdb.pages.state import (
+    Node,
+    PageState,
+    cached_answers,
+    dig,
+    distinct,
+    items,
+    next_data,
+    nodes,
+    person,
+    word,
+)
+from scrapy_imdb.pages.title_page import MoneyReading, TitlePage, required, stated_money
+
+
+class ReactPage(TitlePage):
+    """Fields of the GraphQL answers; where both hold one, the main column's is fuller."""
+
+    @cached_property
+    def state(self) -> PageState:
+        """The page's own data; whoever told the layout by it has set it already."""
+        return next_data(self.response)
+
+    @cached_property
+    def answers(self) -> list[Node]:
+        """The answers about this title, the fullest first."""
+        return [self.state.main, self.state.above]
+
+    def stated(self, *path: str | int) -> Node:
+        """The first answer that is not null at `path`."""
+        found = (dig(answer, *path) for answer in self.answers)
+        return next((value for value in found if value is not None), None)
+
+    def credits(self, role: str) -> list[Person]:
+        """People of a role: `director` or `writer`."""
+        groups = items(self.stated(f"{role}s"))
+        principal = items(self.stated("principalCredits"))
+        groups = groups or [g for g in principal if dig(g, "category", "id") == role]
+        return distinct([person(c) for g in groups for c in items(dig(g, "credits"))])
+
+    @field
+    def title_id(self) -> str:
+        own = self.stated("meta", "canonicalId") or self.stated("id")
+        return required(values.title_id_in(own) if isinstance(own, str) else None, "title id")
+
+    @field
+    def title(self) -> str:
+        return required(word(self.stated("titleText", "text")), "title")
+
+    @field
+    def original_title(self) -> str | None:
+        return word(self.stated("originalTitleText", "text"))
+
+    @field
+    def type(self) -> str:
+        return required(word(self.stated("titleType", "id")), "type of title")
+
+    @field
+    def year(self) -> int | None:
+        return values.whole(self.stated("releaseYear", "year"))
+
+    @field
+    def end_year(self) -> int | None:
+        return values.whole(self.stated("releaseYear", "endYear"))
+
+    @field
+    def release_date(self) -> str | None:
+        parts = (values.whole(self.stated("releaseDate", p)) for p in ("year", "month", "day"))
+        return values.date_of(*parts)
+
+    @field
+    def runtime(self) -> int | None:
+        seconds = values.whole(self.stated("runtime", "seconds"))
+        return seconds // 60 if seconds else None
+
+    @field
+    def directors(self) -> list[Person]:
+        return self.credits("director")
+
+    @field
+    def writers(self) -> list[Person]:
+        return self.credits("writer")
+
+    @field
+    def cast(self) -> list[Person]:
+        return distinct([person(node) for node in nodes(self.stated("cast"))])
+
+    @field
+    def genres(self) -> list[str]:
+        listed = items(self.stated("genres", "genres"))
+        plain = (word(dig(g, "id")) or word(dig(g, "text")) for g in listed)
+        return read_genres(genre for genre in plain if genre)
+
+    @field
+    def rating(self) -> float | None:
+        return values.score(self.stated("ratingsSummary", "aggregateRating"))
+
+    @field
+    def vote_count(self) -> int | None:
+        return values.whole(self.stated("ratingsSummary", "voteCount"))
+
+    def budget_reading(self) -> MoneyReading:
+        return self.money("productionBudget", "budget")
+
+    def gross_reading(self) -> tuple[MoneyReading, str | None]:
+        world = self.money("worldwideGross", "total")
+        return (world, "world") if world else (self.money("lifetimeGross", "total"), "US, CA")
+
+    def money(self, *path: str) -> MoneyReading:
+        """A `Money` node: amount and currency code."""
+        node = self.stated(*path)
+        return None if node is None else stated_money(dig(node, "amount"), dig(node, "currency"))
+
+    @field
+    def countries(self) -> list[str]:
+        listed = self.stated("countriesDetails") or self.stated("countriesOfOrigin")
+        codes = (word(dig(c, "id")) for c in items(dig(listed, "countries")))
+        return unique([country_code(code or "") or "" for code in codes])
+
+    @field
+    def languages(self) -> list[str]:
+        spoken = items(self.stated("spokenLanguages", "spokenLanguages"))
+        return unique([word(dig(language, "id")) or "" for language in spoken])
+
+    @field
+    def certificate(self) -> str | None:
+        return word(self.stated("certificate", "rating"))
+
+    @field
+    def companies(self) -> list[str]:
+        found = nodes(self.stated("production"))
+        return unique([word(dig(n, "company", "companyText", "text")) or "" for n in found])
+
+    @field
+    def plot(self) -> str | None:
+        return word(self.stated("plot", "plotText", "plainText"))
+
+    @field
+    def keywords(self) -> list[str]:
+        listed = self.stated("keywords") or self.stated("storylineKeywords")
+        return unique([word(dig(node, "text")) or "" for node in nodes(listed)])
+
+
+class NextDataPage(ReactPage):
+    """`__NEXT_DATA__` with `directors` and `principalCredits` (2022-23)."""
+
+    LAYOUT: ClassVar[str] = "next_data"
+
+
+class ReactUrqlPage(ReactPage):
+    """The first React pages (2021-22): the answers lie as texts in an urql cache."""
+
+    LAYOUT: ClassVar[str] = "react_urql"
+
+    @cached_property
+    def answers(self) -> list[Node]:
+        asked = self.state.asked or values.title_id_in(str(self.response.url))
+        found = cached_answers(self.state.cache, asked)
+        return sorted(found, key=lambda answer: "productionBudget" not in answer)
+
+
+class NextDataV2Page(ReactPage):
+    """`__NEXT_DATA__` with `principalCreditsV2` (2024-): credits grouped by opaque ids."""
+
+    LAYOUT: ClassVar[str] = "next_data_v2"
+
+    # IMDb's own ids of the groups, the same in every language, and their words as a second hold.
+    GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "director": ("ace5cb4c-8708-4238-9542-04641e7c8171", "director", "regie", "regisseur"),
+        "writer": ("c84ecaff-add5-4f2e-81db-102a41881fe3", "writer", "drehbuch", "autor"),
+    }
+
+    def credits(self, role: str) -> list[Person]:
+        listed = [*items(self.stated("principalCreditsV2")), *items(self.stated("crewV2"))]
+        groups = [group for group in listed if self._is_group(group, role)]
+        fullest = max(groups, key=lambda g: len(items(dig(g, "credits"))), default=None)
+        return distinct([person(credit) for credit in items(dig(fullest, "credits"))])
+
+    def _is_group(self, group: Node, role: str) -> bool:
+        own, *words = self.GROUPS[role]
+        text = (word(dig(group, "grouping", "text")) or "").lower()
+        return own in str(dig(group, "grouping", "groupingId")) or text.startswith(tuple(words))
+
+    @field
+    def cast(self) -> list[Person]:
+        groups = items(self.stated("castV2"))
+        listed = [person(c) for group in groups[:1] for c in items(dig(group, "credits"))]
+        return distinct(listed)
+
+
+def react_page(response: HttpResponse, mark: int) -> ReactPage | None:
+    """The page object of a React title page; None where it is a page of another kind.
+
+    `mark` is where `STATE_MARK` stands in the body.
+    """
+    state = next_data(response, mark)
+    page: ReactPage
+    if isinstance(state.above, dict):
+        page = (NextDataV2Page if "principalCreditsV2" in state.above else NextDataPage)(response)
+    elif isinstance(state.cache, dict) and state.page.startswith("/title/["):
+        page = ReactUrqlPage(response)
+    else:
+        return None
+    page.state = state
+    return page

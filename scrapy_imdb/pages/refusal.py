@@ -1,0 +1,9 @@
+"""Why a page was not read."""
+
+from __future__ import annotations
+
+from marquee.errors import SourceError
+
+
+class RefusedPageError(SourceError):
+    """A page that is not read at all, rather than half; `message` is the reason."""

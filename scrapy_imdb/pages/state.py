@@ -1,0 +1,158 @@
+"""The data a React page carries for itself (`__NEXT_DATA__`), and safe ways into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+from web_poet import HttpResponse
+
+from marquee.normalise.text import clean
+from scrapy_imdb.items import Person
+from scrapy_imdb.pages.html import transcoded
+from scrapy_imdb.pages.refusal import RefusedPageError
+from scrapy_imdb.pages.values import title_id_in
+
+Node = Any
+STATE_MARK = b"__NEXT_DATA__"
+_NOTHING = msgspec.Raw(b"null")
+_SCRIPT = re.compile(rb"[^<>]*>")
+
+
+class _PageProps(msgspec.Struct):
+    """What a title page's state holds of itself; the rest (texts, adverts) is not even decoded."""
+
+    tconst: Node = None
+    aboveTheFoldData: msgspec.Raw = _NOTHING
+    mainColumnData: msgspec.Raw = _NOTHING
+    urqlState: msgspec.Raw = _NOTHING
+
+
+class _Props(msgspec.Struct):
+    pageProps: _PageProps
+    urqlState: msgspec.Raw = _NOTHING
+
+
+class _State(msgspec.Struct):
+    props: _Props
+    page: str = ""
+    query: Node = None
+
+
+_decoder = msgspec.json.Decoder(_State)
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """The parts of `__NEXT_DATA__` that speak of the title."""
+
+    page: str
+    """The site's name for this kind of page: `/title/[tconst]`."""
+    asked: str | None
+    """The title id the page was built for."""
+    above: Node
+    """The answer for the top of the page; None where the layout has none."""
+    main: Node
+    """The answer for its main column."""
+    cache: Node
+    """The urql cache of the first React pages: answers as texts, under keys that mean nothing."""
+
+
+def next_data(response: HttpResponse, mark: int = 0) -> PageState:
+    """The state of a React page; RefusedPageError where it is cut or broken.
+
+    `mark` is where to look for it, if that is known.
+    """
+    try:
+        return _read(bytes(response.body), mark)
+    except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError):
+        pass  # perhaps only its encoding is another
+    try:
+        return _read(transcoded(response))
+    except (msgspec.DecodeError, orjson.JSONDecodeError, RecursionError) as error:
+        raise RefusedPageError(f"its __NEXT_DATA__ is not what we know: {error}") from None
+
+
+def _read(body: bytes, mark: int = 0) -> PageState:
+    mark = body.find(STATE_MARK, mark)
+    opening = _SCRIPT.match(body, mark) if mark >= 0 else None
+    end = body.find(b"</script", opening.end()) if opening else -1
+    if opening is None or end < 0:
+        raise RefusedPageError("its __NEXT_DATA__ is missing or cut off")
+    state = _decoder.decode(memoryview(body)[opening.end() : end])
+    page = state.props.pageProps
+    cache = page.urqlState if len(bytes(page.urqlState)) > 4 else state.props.urqlState
+    return PageState(
+        page=state.page,
+        asked=_asked(page.tconst, state.query),
+        above=orjson.loads(memoryview(page.aboveTheFoldData)),
+        main=orjson.loads(memoryview(page.mainColumnData)),
+        cache=orjson.loads(memoryview(cache)),
+    )
+
+
+def _asked(tconst: Node, query: Node) -> str | None:
+    for value in (tconst, dig(query, "tconst"), dig(query, "id")):
+        if isinstance(value, str) and title_id_in(value):
+            return title_id_in(value)
+    return None
+
+
+def dig(node: Node, *path: str | int) -> Node:
+    """Walk down keys and positions; None as soon as something is not there or not like that."""
+    for step in path:
+        if isinstance(step, str):
+            node = node.get(step) if isinstance(node, dict) else None
+        else:
+            node = node[step] if isinstance(node, list) and len(node) > step else None
+    return node
+
+
+def items(node: Node) -> list[Node]:
+    """A list's members; empty for anything else."""
+    return node if isinstance(node, list) else []
+
+
+def word(node: Node) -> str | None:
+    """A non-empty text, normalised; None for anything else."""
+    return (clean(node) or None) if isinstance(node, str) else None
+
+
+def nodes(connection: Node) -> list[Node]:
+    """The nodes of a GraphQL connection (`edges[].node`)."""
+    return [dig(edge, "node") for edge in items(dig(connection, "edges"))]
+
+
+def person(credit: Node) -> Person | None:
+    """The person of one credit, whose `name` holds `id` and `nameText`."""
+    name = word(dig(credit, "name", "nameText", "text"))
+    return Person(word(dig(credit, "name", "id")), name) if name else None
+
+
+def distinct(people: Iterator[Person | None] | list[Person | None]) -> list[Person]:
+    """People in order, each once: by id, or by name where there is none."""
+    found = {p.name_id or p.name: p for p in reversed(list(people)) if p}
+    return list(reversed(found.values()))
+
+
+def cached_answers(cache: Node, title_id: str | None) -> list[Node]:
+    """The `title` answers in an urql cache, its own title's only.
+
+    The cache may still hold another title the reader came from (seen in January 2022).
+    """
+    entries = cache.values() if isinstance(cache, dict) else []
+    found = [dig(_answer(dig(entry, "data")), "title") for entry in entries]
+    return [t for t in found if isinstance(t, dict) and title_id and t.get("id") == title_id]
+
+
+def _answer(data: Node) -> Node:
+    if not isinstance(data, str):
+        return data
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,93 @@
+"""What every layout's page object shares: the item it answers with, and where it came from."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import ClassVar
+
+from web_poet import WebPage, field
+
+from marquee.names import iso
+from marquee.normalise.currencies import CODES
+from marquee.normalise.money import Money, Unreadable
+from scrapy_imdb.items import PARSER_VERSION, TitleItem
+from scrapy_imdb.pages.refusal import RefusedPageError
+
+MoneyReading = Money | Unreadable | None
+
+
+class TitlePage(WebPage[TitleItem]):
+    """A title page of one layout. Built from the response alone; it never fetches."""
+
+    LAYOUT: ClassVar[str] = ""
+
+    @field
+    def source_url(self) -> str:
+        return str(self.response.url)
+
+    @field
+    def fetched_at(self) -> str | None:
+        sent = self.response.headers.get("Date")
+        try:
+            return iso(parsedate_to_datetime(sent)) if sent else None
+        except (TypeError, ValueError):
+            return None
+
+    @field
+    def layout(self) -> str:
+        return self.LAYOUT
+
+    @field
+    def parser_version(self) -> str:
+        return PARSER_VERSION
+
+    def budget_reading(self) -> MoneyReading:
+        """The budget, or why it cannot be read, or None where the page states none."""
+        raise NotImplementedError
+
+    def gross_reading(self) -> tuple[MoneyReading, str | None]:
+        """The gross as `budget_reading`, and the area it covers."""
+        raise NotImplementedError
+
+    @field
+    def budget(self) -> Money | None:
+        return _readable(self.budget_reading())
+
+    @field
+    def gross(self) -> Money | None:
+        return _readable(self.gross_reading()[0])
+
+    @field
+    def gross_area(self) -> str | None:
+        reading, area = self.gross_reading()
+        return area if isinstance(reading, Money) else None
+
+    @field
+    def notes(self) -> list[str]:
+        readings = {"budget": self.budget_reading(), "gross": self.gross_reading()[0]}
+        return [
+            f"{name}: {reading.reason} ({reading.text[:80]})"
+            for name, reading in readings.items()
+            if isinstance(reading, Unreadable)
+        ]
+
+
+def stated_money(amount: object, currency: object) -> Money | Unreadable:
+    """Money that a page's own data states as a number and a code."""
+    text = f"{amount} {currency}"
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not amount > 0:
+        return Unreadable(text, "is not a positive amount")
+    if not isinstance(currency, str) or currency.upper() not in CODES:
+        return Unreadable(text, "names no currency we know")
+    return Money(amount, currency.upper())
+
+
+def required(value: str | None, name: str) -> str:
+    """A value no item can do without; RefusedPageError where the page lacks it."""
+    if not value:
+        raise RefusedPageError(f"the page states no {name}")
+    return value
+
+
+def _readable(reading: MoneyReading) -> Money | None:
+    return reading if isinstance(reading, Money) else None

@@ -1,0 +1,102 @@
+"""Amounts of money as pages write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marquee.normalise.currencies import CODES, SIGNS
+from marquee.normalise.money import Money, Unreadable, read_money
+
+
+@pytest.mark.parametrize(
+    ("text", "countries", "amount", "currency"),
+    [
+        ("JPY 2,400,000,000", (), 2_400_000_000, "JPY"),
+        ("JPY\u00a02,400,000,000 (estimated)", (), 2_400_000_000, "JPY"),
+        ("¥900,000,000", ("JP",), 900_000_000, "JPY"),
+        ("¥90,000,000", ("US", "CN"), 90_000_000, "CNY"),
+        ("CN¥90,000,000", (), 90_000_000, "CNY"),
+        ("₩12,000,000,000", (), 12_000_000_000, "KRW"),
+        ("NZ$250,000", (), 250_000, "NZD"),
+        ("£8,000,000", (), 8_000_000, "GBP"),
+        ("65.000.000 $(geschätzt)", (), 65_000_000, "USD"),
+        ("65.000.000\u00a0$ (geschätzt)", (), 65_000_000, "USD"),
+        ("65\u202f000\u202f000 €", (), 65_000_000, "EUR"),
+        ("$12.5 million", (), 12_500_000, "USD"),
+        ("12,5 Mio. €", (), 12_500_000, "EUR"),
+        ("1.234 million $", (), 1_234_000, "USD"),
+        ("1,234 Millionen €", (), 1_234_000, "EUR"),
+        ("$10-12 million", (), 11_000_000, "USD"),
+        ("$900,000 – $1.1 million", (), 1_000_000, "USD"),
+        ("₹1,00,00,000", (), 10_000_000, "INR"),
+        ("Rs. 70 crore", (), 700_000_000, "INR"),
+        ("CHF 1'000'000.50", (), 1_000_000.5, "CHF"),
+        ("kr 5 000 000", ("NO",), 5_000_000, "NOK"),
+        ("A$1.5m", (), 1_500_000, "AUD"),
+        ("FRF 39,000,000", (), 39_000_000, "FRF"),
+    ],
+)
+def test_an_amount_is_read(text, countries, amount, currency):
+    assert read_money(text, countries) == Money(amount, currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "names no currency"),
+        ("12.5 million", "names no currency"),
+        ("$", "holds no number"),
+        ("¥5,000,000", "several currencies"),
+        ("$1,23,4", "groups its digits"),
+        ("$0", "plausible"),
+        ("$5,000,000 for the first part", "more than an amount"),
+        ("$5 €6", "several currencies"),
+        ("$1 2 3 4 5", "groups its digits"),
+        ("$99999999999999999", "plausible"),
+    ],
+)
+def test_what_cannot_be_read_says_why(text, reason):
+    found = read_money(text)
+    assert isinstance(found, Unreadable)
+    assert reason in found.reason
+
+
+whole_amounts = st.integers(min_value=1, max_value=10**12)
+
+
+@given(whole_amounts, st.sampled_from(sorted(CODES)), st.sampled_from(",. '\u00a0\u202f"))
+def test_grouped_digits_read_back(amount, code, separator):
+    grouped = f"{amount:,}".replace(",", separator)
+    assert read_money(f"{code} {grouped}") == Money(amount, code)
+    assert read_money(f"{grouped}\u00a0{code} (estimated)") == Money(amount, code)
+
+
+@given(whole_amounts, st.sampled_from(sorted(SIGNS)))
+def test_signs_before_and_after_mean_the_same(amount, sign):
+    assert read_money(f"{sign}{amount:,}") == read_money(f"{amount:,} {sign}")
+    assert read_money(f"{sign}{amount:,}") == Money(amount, SIGNS[sign])
+
+
+@given(st.integers(min_value=1, max_value=9999), st.integers(min_value=0, max_value=99))
+def test_english_and_german_scales_agree(whole, part):
+    english = read_money(f"${whole}.{part:02d} million")
+    assert english == read_money(f"{whole},{part:02d} Millionen $")
+    assert english == Money(whole * 1_000_000 + part * 10_000, "USD")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_answer_and_never_a_zero(text):
+    found = read_money(text, ("US",))
+    if isinstance(found, Money):
+        assert found.amount > 0 and found.currency in CODES
+    else:
+        assert found.reason
+
+
+@given(st.text(alphabet="0123456789.,' $€million–-", max_size=40))
+def test_text_made_of_money_is_an_answer(text):
+    found = read_money(text)
+    assert isinstance(found, Money | Unreadable)
+    assert not isinstance(found, Money) or 1 <= found.amount < 10**13

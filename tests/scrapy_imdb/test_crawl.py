@@ -1,0 +1,143 @@
+"""A crawl of a real site over HTTP: what comes home, what it costs, what it remembers."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+
+import pytest
+from crawl_process import run
+from crawl_rig import REPOSITORY, TITLES, titles
+from made_up_titles import made_up, title_id, write_links
+
+from marquee.contracts import TITLE_ITEM
+
+
+def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
+    crawl.count = TITLES + 5  # five that the site does not have
+    done = crawl.run()
+    assert done.returncode == 0, done.stderr
+    found = titles(crawl.out)
+    assert [t["title_id"] for t in found] == [title_id(n) for n in range(TITLES)]
+    assert all(TITLE_ITEM.differences(t) == [] for t in found)
+    assert {t["layout"] for t in found} >= {"overview_top", "next_data_v2"}
+    assert all(t["budget"] == made_up(n)["budget"] for n, t in enumerate(found))
+    report = crawl.report()
+    assert report["fetched"] == report["titles"] + report["refused"] == TITLES
+    assert (report["missing"], report["failed"], report["left"]) == (5, 0, 0)
+    assert report["pages"] == TITLES + 5 and report["stopped"] is None
+    assert report["coverage"]["directors"] == 1.0 and 0.6 < report["coverage"]["budget"] < 0.7
+
+
+def test_a_second_crawl_fetches_nothing_and_succeeds(crawl, site):
+    assert crawl.run().returncode == 0
+    asked = site.served()
+    again = crawl.run(out="next", day=11)
+    assert again.returncode == 0, again.stderr
+    assert site.served() == asked
+    assert crawl.report("next")["titles"] == 0
+    assert list((crawl.folder / "next").glob("*.gz")) == []
+
+
+def test_the_same_crawl_again_gives_the_same_files(crawl, site):
+    assert crawl.run(pages=20).returncode == 0
+    before = {path.name: path.read_bytes() for path in crawl.out.iterdir()}
+    asked = site.served()
+    assert crawl.run(pages=20).returncode == 0
+    assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
+    assert site.served() == asked
+
+
+def test_most_rated_first_then_what_is_left(crawl):
+    assert crawl.run(pages=10).returncode == 0
+    assert {t["title_id"] for t in titles(crawl.out)} == {title_id(n) for n in range(10)}
+    assert crawl.report()["left"] == TITLES - 10
+    assert crawl.run(out="next", pages=10, day=11).returncode == 0
+    found = {t["title_id"] for t in titles(crawl.folder / "next")}
+    assert found == {title_id(n) for n in range(10, 20)}
+
+
+def test_stale_titles_are_fetched_again(crawl, site):
+    crawl.flags = ["--refresh-days", "0"]
+    assert crawl.run(pages=5).returncode == 0
+    assert crawl.run(out="next", pages=TITLES, day=11).returncode == 0
+    assert len(titles(crawl.folder / "next")) == TITLES
+
+
+def test_a_crawl_that_is_told_nothing_new_says_so(crawl):
+    assert crawl.run(pages=0).returncode == 0
+    assert crawl.report()["pages"] == 0
+
+
+def test_the_report_may_have_a_copy(crawl):
+    crawl.flags = ["--report", str(crawl.folder / "copies" / "crawl.json")]
+    assert crawl.run(pages=3).returncode == 0
+    copy = json.loads((crawl.folder / "copies" / "crawl.json").read_text())
+    assert copy == crawl.report()
+
+
+@pytest.mark.parametrize(
+    ("site_url", "says"),
+    [
+        ("ftp://127.0.0.1/", "is not a site"),
+        ("https://8.8.8.8", "no contact address"),
+        ("http://no-such-host.invalid", "has no address"),
+    ],
+)
+def test_a_site_that_may_not_be_crawled_is_one_clear_line(crawl, site_url, says):
+    crawl.site = site_url
+    done = crawl.run()
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("id,count\ntt0000001,3\n", "lacks the column title_id and rated_count"),
+        ("title_id,rated_count\n114709,215\n", "line 2"),
+        ("title_id,rated_count\ntt0114709,many\n", "line 2"),
+        ("\x00\x00", "column"),
+    ],
+)
+def test_a_wrong_links_file_is_one_clear_line(crawl, content, says):
+    command = crawl.command()
+    links = write_links(crawl.folder / "links.csv", 1)
+    links.write_text(content)
+    done = run(command)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_command_runs_as_users_run_it(crawl):
+    command = [sys.executable, "-m", "scrapy_imdb", *crawl.command(pages=4)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "4 titles, 0 refused, 0 missing, 0 failed; 56 left" in done.stdout
+
+
+def test_a_site_that_is_down_stops_the_crawl(crawl):
+    crawl.site = "http://127.0.0.1:9"  # nobody listens on the discard port
+    done = crawl.run()
+    assert done.returncode == 3
+    assert "stopped: robots.txt" in done.stderr and "cannot be read" in done.stderr
+
+
+def test_two_crawls_never_share_a_memory(crawl):
+    crawl.state.mkdir()
+    with (crawl.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = crawl.run()
+    assert done.returncode == 2 and "another crawl owns" in done.stderr
+
+
+def test_a_damaged_memory_is_one_clear_line(crawl):
+    crawl.state.mkdir()
+    (crawl.state / "crawl.sqlite").write_bytes(b"this is no database" * 100)
+    done = crawl.run()
+    assert done.returncode == 2 and "is not a crawl's memory" in done.stderr

@@ -1,0 +1,91 @@
+"""Every layout in both languages, on pages of our own making: what went in comes out."""
+
+from __future__ import annotations
+
+import pytest
+from made_up_titles import made_up
+from web_poet import HttpResponse
+
+from replica.records import record_of
+from replica.site_pages import LAYOUTS, render
+from scrapy_imdb.items import TitleItem, as_record
+from scrapy_imdb.pages import LAYOUTS as PAGES
+from scrapy_imdb.pages import read_page
+
+COMMON = (
+    "title_id",
+    "title",
+    "year",
+    "release_date",
+    "runtime",
+    "directors",
+    "writers",
+    "cast",
+    "genres",
+    "rating",
+    "vote_count",
+    "budget",
+    "gross",
+    "countries",
+    "languages",
+    "certificate",
+    "companies",
+    "plot",
+    "keywords",
+)
+
+
+def read(number: int, layout: str, language: str) -> TitleItem:
+    page = render(record_of(made_up(number)), layout, language)
+    return read_page(HttpResponse("http://site/title/", body=page))
+
+
+def test_the_replica_and_the_page_objects_know_the_same_layouts():
+    assert set(LAYOUTS) == set(PAGES)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_went_in_comes_out(layout, language):
+    for number in range(30):
+        record = as_record(read(number, layout, language))
+        assert record["layout"] == layout
+        assert {name: record[name] for name in COMMON} == {
+            name: made_up(number)[name] for name in COMMON
+        }
+        assert record["notes"] == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_original_title_is_told_from_the_one_shown(layout):
+    item = read(5, layout, "en")
+    assert item.title == 'The Lamp & the "Sea" <5>'
+    assert item.original_title == "La lampe n° 5"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_television_film_is_typed_as_one(layout):
+    assert read(7, layout, "en").type == "tvMovie"
+    assert read(8, layout, "en").type == "movie"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_bare_title_has_nothing_it_does_not_state(layout):
+    bare = {"title_id": "tt1234567", "title": "Bare", "type": "movie"}
+    page = render(record_of(bare), layout)
+    item = read_page(HttpResponse("http://site/title/", body=page))
+    assert (item.year, item.rating, item.budget, item.gross) == (None, None, None, None)
+    assert item.directors == item.genres == item.cast == item.countries == []
+    assert item.vote_count in (None, 0)
+
+
+def test_one_director_and_several_are_both_lists():
+    for layout in LAYOUTS:
+        assert len(read(2, layout, "en").directors) == 1
+        assert len(read(3, layout, "en").directors) == 2
+
+
+def test_the_same_title_is_always_the_same_page():
+    record = record_of(made_up(11))
+    for layout in LAYOUTS:
+        assert render(record, layout, "de") == render(record, layout, "de")

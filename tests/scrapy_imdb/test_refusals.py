@@ -1,0 +1,172 @@
+"""Pages that are not read: each says why, none is half-read, none crashes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_up_titles import made_up
+from web_poet import HttpResponse
+
+from replica.records import record_of
+from replica.site_pages import LAYOUTS, redesigned, render
+from scrapy_imdb.items import TitleItem
+from scrapy_imdb.pages import RefusedPageError, read_page
+from scrapy_imdb.pages.html import LARGEST_PAGE, LARGEST_TAG
+
+PAGES = {layout: render(record_of(made_up(4)), layout) for layout in LAYOUTS}
+
+
+def attempt(body: bytes, **headers: str) -> TitleItem | str:
+    """The item, or the reason there is none."""
+    try:
+        return read_page(HttpResponse("http://site/x/", body=body, headers=headers))
+    except RefusedPageError as error:
+        return error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty"),
+        (b"  \n\t ", "empty"),
+        (b"\x00\x01\x02" * 100, "binary"),
+        (b"just words", "not HTML"),
+        (b"<html><head><title>Find - IMDb</title></head></html>", "'Find - IMDb'"),
+        (b"<html><div id='challenge-container'></div></html>", "challenge"),
+        (b" " + b"x" * LARGEST_PAGE, "larger"),
+        (redesigned(record_of(made_up(1))), "no layout"),
+    ],
+)
+def test_what_is_no_title_page_is_refused(body, reason):
+    assert reason in str(attempt(body))
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if "react" in name or "next" in name])
+def test_a_cut_state_is_refused(layout):
+    page = PAGES[layout]
+    middle = page.index(b"__NEXT_DATA__") + 900
+    assert isinstance(attempt(page[:middle]), str)
+
+
+def test_a_page_that_lies_about_its_encoding_is_read_as_what_it_is():
+    for page in PAGES.values():
+        lied = attempt(page, **{"Content-Type": "text/html; charset=iso-8859-1"})
+        assert isinstance(lied, TitleItem)
+        assert lied.directors[0].name == "Ada Müller 4"
+
+
+def test_a_page_in_another_encoding_is_read():
+    page = PAGES["title_wrapper_microdata"].decode().replace("₹", "INR ")
+    page = page.replace("utf-8", "windows-1252")
+    item = attempt(page.encode("cp1252"))
+    assert isinstance(item, TitleItem) and item.directors[0].name == "Ada Müller 4"
+
+
+def test_another_titles_answer_in_the_cache_is_not_taken():
+    """In January 2022 the cache also held the title the reader came from."""
+    state, other = (react_state(render(record_of(made_up(n)), "react_urql")) for n in (4, 9))
+    cache = other["props"]["pageProps"]["urqlState"]
+    state["props"]["pageProps"]["urqlState"] |= {f"0{key}": cache[key] for key in cache}
+    script = f'<script id="__NEXT_DATA__" type="application/json">{json.dumps(state)}</script>'
+    item = attempt(f"<html>{script}</html>".encode())
+    assert isinstance(item, TitleItem)
+    assert (item.title_id, item.year) == (made_up(4)["title_id"], made_up(4)["year"])
+
+
+def react_state(page: bytes) -> Any:
+    found = re.search(rb'id="__NEXT_DATA__" type="application/json">(.*?)</script>', page)
+    assert found
+    return json.loads(found.group(1))
+
+
+def test_a_rating_out_of_range_is_refused_by_the_contract():
+    page = PAGES["next_data_v2"].replace(b'"aggregateRating": ', b'"aggregateRating": 7')
+    assert "rating" in str(attempt(page))
+
+
+def test_a_budget_nobody_can_read_is_a_note_and_not_a_zero():
+    page = PAGES["title_wrapper_jsonld"]
+    page = re.sub(rb"(Budget:</h4>)[^<]*", rb"\1 a lot of money", page)
+    item = attempt(page)
+    assert isinstance(item, TitleItem) and item.budget is None
+    assert item.notes == ["budget: names no currency (a lot of money)"]
+
+
+def test_deep_nesting_and_endless_attributes_end_quickly():
+    page = PAGES["overview_top"]
+    mark = b'<td id="overview-top">'
+    for filling in (
+        b"<div>" * 200_000,
+        b"<b " + b" ".join(b"a%d=1" % i for i in range(1_000_000)) + b">",
+        b"<b " + b"a" * (LARGEST_TAG + 10) + b">",
+    ):
+        started = time.process_time()
+        found = attempt(page.replace(mark, mark + filling))
+        assert isinstance(found, TitleItem | str)
+        assert time.process_time() - started < 5  # it would be hours if it grew quadratically
+
+
+def mutated(page: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:
+    """The page with pieces replaced: (where, how many bytes, by what)."""
+    for where, length, piece in cuts:
+        start = where % (len(page) + 1)
+        page = page[:start] + piece + page[start + length :]
+    return page
+
+
+pieces = st.sampled_from(
+    [
+        b"",
+        b"<",
+        b">",
+        b'"',
+        b"</div>",
+        b"null",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b"&amp;",
+        b"0",
+        b"-1",
+        b"]]>",
+    ]
+)
+cuts = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 400), pieces), max_size=8)
+
+
+@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(LAYOUTS), cuts)
+def test_a_damaged_page_is_read_or_refused(layout, cuts):
+    found = attempt(mutated(PAGES[layout], cuts))
+    assert isinstance(found, TitleItem) or found
+
+
+@settings(max_examples=100, deadline=1000)
+@given(
+    st.sampled_from(
+        [
+            "titleText",
+            "releaseYear",
+            "genres",
+            "ratingsSummary",
+            "productionBudget",
+            "principalCreditsV2",
+            "keywords",
+            "runtime",
+            "plot",
+            "meta",
+            "castV2",
+        ]
+    ),
+    st.sampled_from(["null", "7", '"x"', "[]", "[[]]", '{"text": 5}', "true", "[null]"]),
+)
+def test_a_state_with_values_of_other_kinds_is_read_or_refused(key, value):
+    page = PAGES["next_data_v2"].replace(f'"{key}": '.encode(), f'"{key}": {value}, "_": '.encode())
+    found = attempt(page)
+    assert isinstance(found, TitleItem) or found

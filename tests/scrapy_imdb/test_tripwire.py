@@ -1,0 +1,57 @@
+"""The tripwire as a pure value: causes, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrapy_imdb.crawl.tripwire import MOST_429, MOST_FAILED, MOST_REFUSED, WINDOW, Tripwire
+
+WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vote_count": 10}
+
+
+@pytest.mark.parametrize("status", [200, 404, 500, 503])
+def test_an_ordinary_answer_is_no_cause(status):
+    assert Tripwire({}).answer(status, b"<html>a page</html>") is None
+
+
+def test_429_counts_only_in_a_row():
+    tripwire = Tripwire({})
+    for _ in range(3):
+        for _ in range(MOST_429 - 1):
+            assert tripwire.answer(429, b"") is None
+        assert tripwire.title(WHOLE) is None
+    assert [bool(tripwire.answer(429, b"")) for _ in range(MOST_429)] == [False, False, True]
+
+
+def test_refusals_and_failures_count_only_in_a_row():
+    tripwire = Tripwire({})
+    for _ in range(MOST_REFUSED - 1):
+        assert tripwire.refused("odd") is None
+    tripwire.title(WHOLE)
+    assert tripwire.refused("odd") is None
+    for _ in range(MOST_FAILED - 1):
+        assert tripwire.failed("slow") is None
+    assert "slow" in str(tripwire.failed("slow"))
+
+
+def test_a_field_that_vanishes_is_a_cause_with_its_name():
+    tripwire = Tripwire({"directors": 0.98, "genres": 1.0})
+    for _ in range(WINDOW):
+        assert tripwire.title(WHOLE) is None
+    causes = [tripwire.title({**WHOLE, "directors": []}) for _ in range(WINDOW)]
+    found = [cause for cause in causes if cause]
+    assert found and "'directors'" in found[0]
+    assert causes.index(found[0]) < WINDOW - 5  # before all of the window is bare
+
+
+def test_a_field_that_was_always_rare_is_no_cause():
+    tripwire = Tripwire({"rating": 0.1, "vote_count": 0.1})
+    record = {**WHOLE, "rating": None, "vote_count": None}
+    causes = [tripwire.title(record if n % 10 else WHOLE) for n in range(WINDOW * 2)]
+    assert not any(causes)
+
+
+def test_a_first_crawl_has_a_floor():
+    tripwire = Tripwire({})
+    causes = [tripwire.title({**WHOLE, "genres": []}) for _ in range(WINDOW)]
+    assert "'genres'" in str(causes[-1])

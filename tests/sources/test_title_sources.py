@@ -1,0 +1,254 @@
+"""Titles from elsewhere: IMDb's datasets, Wikidata, a CSV, IMDB 5000, and all of them merged."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from marquee.contracts import TITLE_ITEM
+from marquee.errors import SourceError
+from marquee.lake import open_lake
+from marquee.sources.titles import load_titles, read_lines
+from marquee.sources.titles_csv import read_titles_csv
+from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, stated_budget
+from marquee.sources.titles_imdb_tsv import read_imdb_tsv
+from marquee.sources.titles_merge import licence_note, merge_titles, write_merged
+from marquee.sources.titles_wikidata import read_wikidata
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BASICS = "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\t"
+BASICS += "runtimeMinutes\tgenres\n"
+
+
+def tsv(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.tsv.gz").write_bytes(gzip.compress(text.encode()))
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Path:
+    folder = tmp_path / "imdb"
+    rows = [
+        f'tt{n:07d}\tmovie\tA "{n}\tUn «{n}»\t0\t{1990 + n % 30}\t\\N\t{90 + n}\tDrama,Sci-Fi\n'
+        for n in range(1, 40)
+    ]
+    tsv(folder, "title.basics", BASICS + "".join(rows) + "tt9999999\tshort\tX\tX\t0" + "\t\\N" * 4)
+    tsv(folder, "title.ratings", "tconst\taverageRating\tnumVotes\ntt0000001\t8.1\t1200\n")
+    crew = "tconst\tdirectors\twriters\ntt0000001\tnm0000001,nm0000002\t\\N\ntt0000002\t\\N\t\\N\n"
+    tsv(folder, "title.crew", crew)
+    names = "nconst\tprimaryName\nnm0000001\tAda\nnm0000002\tBo\nnm0000003\tCy\n"
+    tsv(folder, "name.basics", names)
+    return folder
+
+
+def test_imdbs_datasets_give_what_is_wanted(datasets):
+    found = {r["title_id"]: r for r in read_imdb_tsv(datasets, {"tt0000001", "tt0000002"})}
+    first = found["tt0000001"]
+    assert first["title"] == 'A "1' and first["original_title"] == "Un «1»"
+    assert first["directors"] == [
+        {"name_id": "nm0000001", "name": "Ada"},
+        {"name_id": "nm0000002", "name": "Bo"},
+    ]
+    assert (first["rating"], first["vote_count"], first["year"]) == (8.1, 1200, 1991)
+    assert first["genres"] == ["Drama", "Sci-Fi"] and first["writers"] == []
+    assert found["tt0000002"]["rating"] is None
+    assert len(found) == 2
+    assert all(TITLE_ITEM.differences(record) == [] for record in found.values())
+
+
+def test_datasets_are_streamed_not_held(tmp_path, datasets):
+    rows = (f"tt{n:07d}\tmovie\t{'A' * 40}\tB\t0\t1990\t\\N\t90\tDrama\n" for n in range(100_000))
+    tsv(datasets, "title.basics", BASICS + "".join(rows))
+    tracemalloc.start()
+    found = sum(1 for _ in read_imdb_tsv(datasets, {"tt0000007"}))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == 1
+    assert most < 3_000_000  # the rows alone would be far more
+
+
+def test_a_dataset_that_is_missing_cut_or_other_is_named(datasets):
+    path = datasets / "title.crew.tsv.gz"
+    whole = path.read_bytes()
+    for content, says in (
+        (whole[:-10], "cannot be read after line"),
+        (gzip.compress(b"tconst\tx\n"), "lacks the column directors, writers"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match=says):
+            list(read_imdb_tsv(datasets, {"tt0000001"}))
+    path.unlink()
+    with pytest.raises(SourceError, match=r"holds no title\.crew"):
+        list(read_imdb_tsv(datasets, {"tt0000001"}))
+
+
+BUDGETS = [
+    ("tt0000001", "5000000", "http://www.wikidata.org/entity/Q4917"),
+    ("tt0000002", "3000000.5", "EUR"),
+    ("tt0000003", "7", "Q1"),
+    ("tt0000004", "7", "Q4917"),
+    ("tt0000004", "9", "Q4917"),
+    ("nonsense", "7", "Q4917"),
+    ("tt0000005", "-7", "Q4917"),
+]
+
+
+def wikidata_file(folder: Path, form: str) -> Path:
+    path = folder / f"budgets.{form.split('-')[0]}"
+    if form == "csv":
+        lines = [",".join(row) for row in BUDGETS]
+        path.write_text("imdb,amount,unit\n" + "\n".join(lines))
+        return path
+    entries = [dict(zip(("imdb", "amount", "unit"), row, strict=True)) for row in BUDGETS]
+    if form == "json-sparql":
+        cells = [{k: {"type": "literal", "value": v} for k, v in e.items()} for e in entries]
+        path.write_text(json.dumps({"results": {"bindings": cells}}))
+    else:
+        path.write_text(json.dumps(entries))
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "json-sparql"])
+def test_wikidata_budgets_come_with_their_currency_or_a_note(tmp_path, form):
+    found = {r["title_id"]: r for r in read_wikidata(wikidata_file(tmp_path, form))}
+    assert found["tt0000001"]["budget"] == {"amount": 5_000_000, "currency": "USD"}
+    assert found["tt0000002"]["budget"] == {"amount": 3_000_000.5, "currency": "EUR"}
+    assert found["tt0000003"]["budget"] is None and "Q1" in found["tt0000003"]["notes"][0]
+    assert "several statements: 7 USD, 9 USD" in found["tt0000004"]["notes"][0]
+    assert set(found) == {f"tt000000{n}" for n in range(1, 5)}
+
+
+@pytest.mark.parametrize("content", ["{", '{"a": 1}', "7"])
+def test_a_wikidata_file_that_is_none_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "budgets.json"
+    path.write_text(content)
+    with pytest.raises(SourceError):
+        list(read_wikidata(path))
+
+
+def test_a_users_csv_may_hold_any_columns(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "title_id,title,genres,directors,countries,budget,year\n"
+        'tt0000001,"A, B",Komödie|War,Ada|Bo,Japan,"¥1,000,000",1999\n'
+        "tt0000002,,,,,a lot,\n"
+    )
+    first, second = read_titles_csv(path)
+    assert first["genres"] == ["Comedy", "War"] and first["countries"] == ["JP"]
+    assert first["budget"] == {"amount": 1_000_000, "currency": "JPY"}
+    assert [d["name"] for d in first["directors"]] == ["Ada", "Bo"]
+    assert second["title"] is None and second["budget"] is None
+    assert second["notes"] == ["budget: names no currency (a lot)"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("title\nA\n", "lacks the column title_id"), ("title_id\n12\n", "row 2"), ("", "lacks")],
+)
+def test_a_wrong_csv_is_named(tmp_path, content, says):
+    path = tmp_path / "mine.csv"
+    path.write_text(content)
+    with pytest.raises(SourceError, match=says):
+        list(read_titles_csv(path))
+
+
+def row(**changes: str) -> dict[str, str]:
+    return dict.fromkeys(NEEDED, "") | changes
+
+
+@pytest.mark.parametrize(
+    ("country", "year", "budget", "expected"),
+    [
+        ("USA", "2000", "5000000", (5_000_000, "USD")),
+        ("USA", "2000", "12000000000", None),
+        ("South Korea", "2006", "12000000000", (12_000_000_000, "KRW")),
+        ("South Korea", "2006", "5000000", None),
+        ("UK", "2010", "5000000", None),
+        ("France", "1999", "390000000", (390_000_000, "FRF")),
+        ("France", "2005", "390000000", None),
+        ("USA", "2000", "", None),
+        ("Official site", "2000", "5000000", None),
+    ],
+)
+def test_a_budget_of_imdb5000_is_kept_only_where_its_currency_is_beyond_doubt(
+    country, year, budget, expected
+):
+    found = stated_budget(row(country=country, title_year=year, budget=budget))
+    assert (found and (found["amount"], found["currency"])) == expected
+
+
+def test_imdb5000s_repeats_and_spaces_are_mended(tmp_path):
+    path = tmp_path / "movies.csv"
+    link = "http://www.imdb.com/title/tt0000001/?ref_=fn_tt_tt_1"
+    rows = [
+        row(movie_imdb_link=link, movie_title="A\u00a0", num_voted_users="5", director_name="D"),
+        row(movie_imdb_link=link, movie_title="A\u00a0", num_voted_users="9", director_name="E"),
+        row(movie_imdb_link=link, movie_title="A\u00a0", num_voted_users="9", director_name="E"),
+        row(movie_imdb_link="nowhere", movie_title="B"),
+    ]
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*NEEDED, "num_voted_users"])
+        writer.writeheader()
+        writer.writerows(rows)
+    (found,) = read_imdb5000(path)
+    assert (found["title"], found["vote_count"]) == ("A", 9)
+    assert found["directors"] == [{"name_id": None, "name": "E"}]
+
+
+def test_imdb5000_itself():
+    path = REPOSITORY.parent / "shared" / "data" / "imdb5000" / "movie_metadata.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: the file is not in the repository")
+    found = {record["title_id"]: record for record in read_imdb5000(path)}
+    assert len(found) == 4919
+    assert found["tt0468492"]["budget"] == {"amount": 12_215_500_000, "currency": "KRW"}
+    assert not any(record["title"].endswith("\u00a0") for record in found.values())
+    assert all(TITLE_ITEM.differences(record) == [] for record in found.values())
+    assert 3_000 < sum(record["budget"] is not None for record in found.values()) < 4_551
+
+
+def test_merged_fields_come_from_the_first_that_states_them(tmp_path, datasets):
+    mine = tmp_path / "mine.csv"
+    mine.write_text(
+        'title_id,title,year,budget\ntt0000001,Mine,1995,"$9,000,000"\ntt0000077,,1990,\n'
+    )
+    sources = [
+        ("csv", read_titles_csv(mine)),
+        ("imdb_tsv", read_imdb_tsv(datasets, {"tt0000001", "tt0000002"})),
+        ("wikidata", read_wikidata(wikidata_file(tmp_path, "json"))),
+    ]
+    merged = merge_titles(sources)
+    one = merged.records["tt0000001"]
+    assert (one["title"], one["year"], one["rating"]) == ("Mine", 1995, 8.1)
+    assert one["budget"] == {"amount": 9_000_000, "currency": "USD"}
+    assert one["provenance"]["budget"] == "csv" and one["provenance"]["rating"] == "imdb_tsv"
+    assert merged.records["tt0000002"]["provenance"]["budget"] == "wikidata"
+    found = {(c.title_id, c.field, c.kept, c.other) for c in merged.conflicts}
+    assert found == {
+        ("tt0000001", "year", "csv", "imdb_tsv"),
+        ("tt0000001", "budget", "csv", "wikidata"),
+    }
+
+
+def test_merged_titles_load_like_a_crawl(tmp_path, datasets):
+    sources = [("imdb_tsv", read_imdb_tsv(datasets, {"tt0000001", "tt0000002"}))]
+    sources += [("wikidata", read_wikidata(wikidata_file(tmp_path, "csv")))]
+    write_merged(tmp_path / "out", merge_titles(sources), "imdb_tsv+wikidata")
+    lake = open_lake((tmp_path / "lake").as_uri())
+    manifest = load_titles(lake, tmp_path / "out", "raw/titles/as_of=x/run=r")
+    assert manifest and manifest.rows == 2
+    refused = list(read_lines([tmp_path / "out" / "refused-00001.jsonl.gz"]))
+    assert {line["title_id"] for line in refused} == {"tt0000003", "tt0000004"}
+    assert all("title is null" in line["reason"] for line in refused)
+
+
+def test_every_source_has_its_terms():
+    for source in ("crawl", "saved", "imdb_tsv", "wikidata", "imdb5000", "csv"):
+        assert len(licence_note(source)) > 20
+    with pytest.raises(SourceError, match="no source is called"):
+        licence_note("torrent")
