@@ -9,6 +9,7 @@ from marquee.digest import digest_file
 from marquee.errors import StackError
 from marquee.settings import Artifact, JarSettings
 from marquee.stack.paths import spark_jars
+from marquee.stack.trust import trust_options
 
 
 def fetch_jars(settings: JarSettings, java: Path, folder: Path) -> list[Path]:
@@ -27,9 +28,8 @@ def _fetch(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) 
         _command(artifact, settings, java, folder), capture_output=True, text=True
     )
     if not jar.is_file():
-        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise StackError(
-            f"could not fetch {jar.name}: {said[-1] if said else 'no answer'}",
+            f"could not fetch {jar.name}: {_cause(done.stdout + done.stderr)}",
             "is Maven Central reachable? behind a mirror, set jars.settings to an ivysettings.xml",
         )
     found = digest_file(jar)
@@ -42,9 +42,16 @@ def _fetch(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) 
     return jar
 
 
+def _cause(said: str) -> str:
+    """Ivy's own reason, which stands in the middle of what it says."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [x for x in lines if "error" in x.lower() and "::" not in x]
+    return (telling or lines or ["no answer"])[0]
+
+
 def _command(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) -> list[str]:
     (ivy,) = spark_jars("ivy-*.jar")
-    command = [str(java), "-jar", str(ivy)]
+    command = [str(java), *trust_options(folder / "trust.p12"), "-jar", str(ivy)]
     if settings.settings:
         command += ["-settings", settings.settings]
     command += ["-cache", str(folder / "ivy"), "-notransitive", "-confs", "default"]

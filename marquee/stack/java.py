@@ -88,4 +88,6 @@ def _install(folder: Path) -> Path:
     wrapper.chmod(0o755)
     if java_version(wrapper) not in SUPPORTED:
         raise StackError(f"the Java installed at {wrapper} does not start", "set JAVA_HOME")
+    # It comes without the archive of its own classes, on which ours of Spark's classes builds.
+    subprocess.run([str(wrapper), "-Xshare:dump"], capture_output=True)
     return home
