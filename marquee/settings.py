@@ -18,6 +18,7 @@ from marquee.errors import SettingsError
 REPOSITORY = Path(__file__).resolve().parents[1]
 Search = Literal["none", "quick", "full"]
 Promote = Literal["yes", "ask", "no"]
+TitleSource = Literal["crawl", "csv", "imdb_tsv", "imdb5000", "wikidata"]
 Recipe = dict[str, Any]
 
 
@@ -62,12 +63,23 @@ class CrawlSettings(Section):
     contact: str
 
 
+class TitleSettings(Section):
+    """Which sources titles come from, the first wins, and where those beside the crawl lie."""
+
+    sources: tuple[TitleSource, ...] = Field(min_length=1)
+    csv: str
+    imdb_tsv: str
+    imdb5000: str
+    wikidata: str
+
+
 class SparkSettings(Section):
     """How jobs are submitted."""
 
     master: str
     driver_memory: str
     executor_memory: str
+    java_options: str
     shuffle_partitions: int = Field(ge=1)
     cores: int = Field(ge=0)
 
@@ -161,6 +173,7 @@ class Settings(BaseSettings):
     ratings: RatingsSettings
     synthetic: SyntheticSettings
     crawl: CrawlSettings
+    titles: TitleSettings
     spark: SparkSettings
     schedule: ScheduleSettings
     serving: ServingSettings

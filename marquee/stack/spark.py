@@ -9,7 +9,7 @@ from marquee.settings import REPOSITORY, Settings
 
 def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
     """spark-submit's `--conf` values."""
-    java = "-XX:+UseSerialGC -Xss4m"
+    java = settings.spark.java_options
     if archive and Path(archive).is_file():
         java += f" -XX:SharedArchiveFile={archive} -Xshare:auto"
     partitions = str(settings.spark.shuffle_partitions)
