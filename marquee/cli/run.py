@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -15,6 +16,7 @@ from marquee.cli.local import Data, bring_up, ready_airflow, show_addresses
 from marquee.errors import StackError
 from marquee.lake import open_lake
 from marquee.names import run_slug
+from marquee.sources.ratings import take_census
 from marquee.stack.airflow_api import DONE, AirflowApi
 from marquee.stack.doctor import resident_mb
 from marquee.stack.figures import Figures
@@ -36,7 +38,10 @@ def run(
     Stays up until Ctrl-C, or ends by itself with --once. The status is 1 where the run failed.
     """
     unwind_on_term()
-    stack = Stack(settings_for(data))
+    settings = settings_for(data)
+    if settings.ratings.source:
+        take_census(Path(settings.ratings.source))  # say what is wrong before starting anything
+    stack = Stack(settings)
     asked: dict[str, Any] = {"max_pages": max_pages if max_pages >= 0 else None}
     asked |= {"search": search or None, "promote": promote or None, "force": force or None}
     try:
