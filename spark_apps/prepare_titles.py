@@ -1,0 +1,103 @@
+"""Job: one typed row a title, its budget in dollars, and the budget model's split.
+
+spark-submit spark_apps/prepare_titles.py --lake URI --webhdfs URL --run R
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.errors import SourceError
+from marquee.money import RateTable
+from spark_apps.job import Job, run_job
+from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
+from spark_apps.titles.dollars import rate_frame, with_dollars
+from spark_apps.titles.items import FIRST_YEAR, latest_per_title, with_reason
+from spark_apps.titles.raw import read_items, read_movielens
+from spark_apps.titles.split import USABLE, split_by_release, split_sizes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; the exit status."""
+    return run_job("prepare_titles", argv, prepare)
+
+
+def prepare(job: Job) -> None:
+    """Read, merge, convert, split, publish."""
+    as_of = job.inputs["as_of"]
+    with job.stopwatch("start"):
+        spark = job.spark
+    with job.stopwatch("merge"):
+        items = with_reason(read_items(spark, job.inputs["titles"], job.lake.root, as_of)).cache()
+        rates = RateTable.load(int(as_of[:4]))
+        priced = with_dollars(
+            latest_per_title(items.where("reason IS NULL")),
+            rate_frame(spark, rates, range(FIRST_YEAR, int(as_of[:4]) + 1)),
+            [*rates.rates, "USD"],
+        )
+        movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]))
+        titles = released_before(join_movielens(priced, movielens), as_of).coalesce(1).cache()
+        facts = count(titles, items)
+    with job.stopwatch("publish"):
+        publish(job, titles, items, facts)
+
+
+def count(titles: DataFrame, items: DataFrame) -> dict[str, Any]:
+    """How many titles there are, and what of them is known; SourceError where there is none."""
+    is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
+    counts = titles.agg(
+        F.count("*").alias("titles"),
+        F.count_if(F.expr("movie_id IS NOT NULL")).alias("rated_titles"),
+        F.count_if(F.expr("size(directors) > 0")).alias("with_director"),
+        F.count("rating").alias("with_rating"),
+        F.count("budget_usd").alias("with_budget"),
+        F.count_if(F.expr(USABLE)).alias("usable"),
+        F.count("budget_reason").alias("budgets_refused"),
+        F.count_if(is_earlier).alias("budgets_at_an_earlier_rate"),
+    )
+    facts: dict[str, Any] = counts.collect()[0].asDict()
+    facts["items_refused"] = items.where("reason IS NOT NULL").count()
+    if not facts["titles"]:
+        raise SourceError(
+            "no title was released before as-of",
+            "load a ratings release with a movies.csv, or choose a later as-of",
+        )
+    return facts
+
+
+def publish(job: Job, titles: DataFrame, items: DataFrame, facts: dict[str, Any]) -> None:
+    """Write the prepared titles, what was put aside, and the split."""
+    rows = facts["titles"]
+    job.publish_frames({"": as_contract(titles)}, job.path("prepared/titles"), rows, **facts)
+    job.publish_frames(
+        {"": quarantine(titles, items)}, job.path("prepared/quarantine/titles"), format="json"
+    )
+    sizes: dict[str, Any] = split_sizes(facts["usable"])
+    parts = {p: as_contract(f) for p, f in split_by_release(titles, sizes).items()}
+    job.publish_frames(parts, job.path("split/titles"), facts["usable"], **sizes)
+
+
+def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
+    """What was put aside and why: whole items, and budgets of titles otherwise fine."""
+    refused = items.where("reason IS NOT NULL").select("reason", "title_id", _row(items))
+    unpriced = titles.where("budget_reason IS NOT NULL").select(
+        F.col("budget_reason").alias("reason"),
+        "title_id",
+        F.to_json(F.struct("title", "year", "budget_amount", "budget_currency")).alias("row"),
+    )
+    return refused.unionByName(unpriced).coalesce(1)
+
+
+def _row(items: DataFrame) -> Any:
+    """The line as it came: itself where it could not be read, else its fields."""
+    fields = [name for name in items.columns if name not in ("corrupt", "reason", "known")]
+    return F.coalesce("corrupt", F.to_json(F.struct(*fields))).alias("row")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Titles: from crawled items and a ratings release to one typed row a title."""

@@ -1,0 +1,57 @@
+"""The titles of a run: what the ratings release lists, with what the crawl knows of them."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.contracts import TITLES
+
+CRAWLED = (
+    "release_date",
+    "rating",
+    "vote_count",
+    "budget_amount",
+    "budget_currency",
+    "budget_usd",
+    "type",
+)
+LISTS = ("directors", "director_names", "countries")
+
+
+def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
+    """Every title either side knows; the crawl's word counts before MovieLens'.
+
+    Titles never crawled keep MovieLens' title, year and genres; titles MovieLens does not list
+    have no movie_id.
+    """
+    crawled, listed = items.alias("c"), movielens.alias("m")
+    joined = crawled.join(listed, on=F.col("c.title_id") == F.col("m.title_id"), how="full")
+    nothing = F.expr("cast(array() as array<string>)")
+    crawled_genres = F.when(F.size("c.genres") > 0, F.col("c.genres"))
+    return joined.select(
+        "m.movie_id",
+        F.coalesce("c.title_id", "m.title_id").alias("title_id"),
+        F.coalesce("c.title", "m.title").alias("title"),
+        F.coalesce("c.year", "m.year").alias("year"),
+        F.coalesce(crawled_genres, "m.genres", nothing).alias("genres"),
+        *(F.col(f"c.{name}").alias(name) for name in (*CRAWLED, "budget_reason", "is_exact")),
+        *(F.coalesce(f"c.{name}", nothing).alias(name) for name in LISTS),
+    )
+
+
+def released_before(titles: DataFrame, as_of: str) -> DataFrame:
+    """Titles out before `as_of` (ISO 8601).
+
+    Dates compare as text, a shorter one standing for its start: `2025` is before `2025-06-01`. A
+    title without any date is in, for somebody has rated it.
+    """
+    out = F.coalesce("release_date", F.col("year").cast("string"), F.lit(""))
+    return titles.where(out < as_of)
+
+
+def as_contract(titles: DataFrame) -> DataFrame:
+    """The contract's columns, in its order."""
+    chosen = titles.select(*TITLES.names)
+    TITLES.check_types(dict(chosen.dtypes))
+    return chosen

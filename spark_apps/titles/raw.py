@@ -1,0 +1,100 @@
+"""What lies in `raw/`: crawled title items and the ratings release's own catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+CORRUPT = "corrupt"
+PERSON = "struct<name_id: string, name: string>"
+ITEM_SCHEMA = f"""
+    title_id string, title string, type string, year int, release_date string,
+    directors array<{PERSON}>, genres array<string>, rating double, vote_count bigint,
+    budget struct<amount: double, currency: string>, countries array<string>, fetched_at string,
+    {CORRUPT} string
+"""
+"""The part of a title item this job reads; a line that does not fit comes whole in `corrupt`."""
+
+# MovieLens' own words where IMDb says otherwise; an empty word is none of IMDb's genres.
+MOVIELENS_GENRES = {"Children": "Family", "IMAX": "", "(no genres listed)": ""}
+NAME_AND_YEAR = r"^(.*?)\s*\((\d{4})\)\s*$"
+NAME_AND_ARTICLE = r"^(.*), (The|A|An|Les?|La|Il|El|Der|Die|Das)$"
+
+
+def read_items(
+    spark: SparkSession, snapshots: Sequence[Mapping[str, Any]], root: str, as_of: str
+) -> DataFrame:
+    """Every crawled item of every snapshot, with `known`: whether the snapshot precedes `as_of`.
+
+    Moments are ISO 8601 in UTC, so that they compare as text. The snapshot's own as-of decides,
+    not the second a page came in: a weekly run's crawl belongs to the moment it was run for.
+    """
+    frames = [_read_snapshot(spark, root, snapshot, as_of) for snapshot in snapshots]
+    items = frames[0] if frames else _no_items(spark)
+    for frame in frames[1:]:
+        items = items.unionByName(frame)
+    return items
+
+
+def _read_snapshot(
+    spark: SparkSession, root: str, snapshot: Mapping[str, Any], as_of: str
+) -> DataFrame:
+    """One snapshot's items; a glob, since `refused-*.jsonl.gz` lies beside."""
+    items = (
+        spark.read.schema(ITEM_SCHEMA)
+        .option("columnNameOfCorruptRecord", CORRUPT)
+        .option("pathGlobFilter", "titles-*.jsonl.gz")
+        .json(f"{root}/{snapshot['path']}")
+    )
+    return items.withColumns(
+        {"snapshot": F.lit(snapshot["as_of"]), "known": F.lit(snapshot["as_of"] <= as_of)}
+    )
+
+
+def _no_items(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], f"{ITEM_SCHEMA}, snapshot string, known boolean")
+
+
+def read_movielens(spark: SparkSession, folder: str) -> DataFrame:
+    """`movies.csv` joined to `links.csv`: movie_id, title_id, title, year, genres.
+
+    MovieLens writes `Matrix, The (1999)`, genres as `Action|Sci-Fi`, and IMDb's number without
+    `tt` and leading zeros.
+    """
+    movies = _read_csv(spark, f"{folder}/movies.csv", "movieId bigint, title string, genres string")
+    links = _read_csv(spark, f"{folder}/links.csv", "movieId bigint, imdbId string, tmdbId string")
+    title_id = F.concat(F.lit("tt"), F.lpad("imdbId", 7, "0"))
+    return movies.join(links, on="movieId", how="left").select(
+        F.col("movieId").alias("movie_id"),
+        F.when(F.col("imdbId").rlike(r"^\d{1,7}$"), title_id)
+        .when(F.col("imdbId").rlike(r"^\d+$"), F.concat(F.lit("tt"), "imdbId"))
+        .alias("title_id"),
+        _movielens_name().alias("title"),
+        F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
+        .cast("int")
+        .alias("year"),
+        _movielens_genres().alias("genres"),
+    )
+
+
+def _read_csv(spark: SparkSession, path: str, schema: str) -> DataFrame:
+    """A CSV file as RFC 4180 has it: a quote inside quotes is doubled."""
+    return spark.read.csv(path, schema=schema, header=True, quote='"', escape='"')
+
+
+def _movielens_name() -> Column:
+    """`Matrix, The (1999)` as `The Matrix`."""
+    bare = F.when(
+        F.col("title").rlike(NAME_AND_YEAR), F.regexp_extract("title", NAME_AND_YEAR, 1)
+    ).otherwise(F.trim("title"))
+    return F.regexp_replace(bare, NAME_AND_ARTICLE, "$2 $1")
+
+
+def _movielens_genres() -> Column:
+    words = F.split(F.coalesce("genres", F.lit("")), r"\|")
+    renames = F.create_map(*(F.lit(x) for pair in MOVIELENS_GENRES.items() for x in pair))
+    renamed = F.transform(words, lambda word: F.coalesce(renames[word], word))
+    return F.array_distinct(F.filter(renamed, lambda word: word != ""))

@@ -1,0 +1,171 @@
+"""Job: the titles' split to a model folder: evaluated, shipped and, where needed, incumbent.
+
+spark-submit spark_apps/train_budget.py --lake URI --webhdfs URL --run R
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from marquee.errors import SourceError
+from marquee.money import PriceIndex
+from marquee.scoring.budget_features import WITH_RATING
+from spark_apps.budget.choice import Tried, choose
+from spark_apps.budget.features import with_target
+from spark_apps.budget.folds import Fold, make_folds, with_place
+from spark_apps.budget.keeping import Keeper
+from spark_apps.budget.recipes import BudgetRecipe, read_recipe, read_recipes
+from spark_apps.budget.workbench import Workbench
+from spark_apps.job import Job, run_job
+
+MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
+PARTS = ("train", "holdout")
+SMALL_DATA = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+"""Compiling code for every plan costs more than interpreting it on thousands of rows."""
+FEWEST_FILMS = 40
+"""In train, below which three rolling origins mean nothing."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; the exit status."""
+    return run_job("train_budget", argv, train)
+
+
+def train(job: Job) -> None:
+    """Choose a recipe, fit it twice (and the champion's once), publish the model folder."""
+    if job.lake.exists(job.path(MODEL)):
+        print("[train_budget] the model folder is published already: nothing to do")
+        return
+    model = job.inputs["models"]["budget"]
+    champion = model["champion"] and read_recipe(model["champion"]["recipe"])
+    recipes = candidates(read_recipes(model["recipes"]), champion, job.inputs["search"])
+    films, holdout = count_films(job)
+    with job.stopwatch("read"):
+        keeper, (evaluated, shipped) = set_up(job, films, holdout)
+    with job.stopwatch("search"):
+        tried = [keeper.tried(recipe) for recipe in recipes]
+        chosen = choose(tried, champion).recipe
+    out = job.scratch / "budget"
+    for fold in (evaluated, shipped):
+        with job.stopwatch(f"fit {fold.name}"):
+            questions = keeper.keep(chosen, fold, out / fold.name)
+    with job.stopwatch("fit incumbent"):
+        notes = keep_incumbent(job, keeper, chosen, champion, evaluated, out)
+    card = make_card(job, tried, chosen, shipped.fitted, [*said_of(job, questions), *notes])
+    (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
+    with job.stopwatch("publish"):
+        job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
+
+
+def candidates(
+    recipes: Sequence[BudgetRecipe], champion: BudgetRecipe | None, search: str
+) -> list[BudgetRecipe]:
+    """`search: none` tries the default recipe alone; else all, the champion's among them."""
+    if search == "none":
+        return [recipes[0]]
+    return list(dict.fromkeys([*recipes, *filter(None, [champion])]))
+
+
+def count_films(job: Job) -> tuple[int, int]:
+    """Films in train and holdout; SourceError where they are too few to learn from."""
+    counted = job.lake.manifest(job.path(SPLIT)).facts
+    train, holdout = int(counted["train"]), int(counted["holdout"])
+    if train < FEWEST_FILMS:
+        titles = job.lake.manifest(job.path(TITLES)).facts
+        raise SourceError(
+            f"{train} films in train have a budget, a year and a genre, of {titles['titles']} "
+            f"titles ({titles['with_budget']} with a budget); a budget model takes {FEWEST_FILMS}",
+            "crawl more titles, or load a source of titles with budgets",
+        )
+    return train, holdout
+
+
+def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
+    """The films in dollars of the newest year whose prices are known, laid out in folds."""
+    spark = job.spark
+    for key, value in SMALL_DATA.items():
+        spark.conf.set(key, value)
+    prices = PriceIndex.load(int(job.inputs["as_of"][:4]))
+    both = spark.read.parquet(*(job.lake.uri(job.path(f"{SPLIT}/{p}")) for p in PARTS))
+    films = with_place(with_target(spark, both, prices))
+    origins, kept = make_folds(train, holdout)
+    bench = Workbench(spark, films, [*origins, *kept], int(job.inputs["seed"]))
+    facts = {"as_of": job.inputs["as_of"], "price_year": prices.last}
+    return Keeper(job.lake, bench, origins, facts), kept
+
+
+def keep_incumbent(
+    job: Job,
+    keeper: Keeper,
+    chosen: BudgetRecipe,
+    champion: BudgetRecipe | None,
+    evaluated: Fold,
+    out: Path,
+) -> list[str]:
+    """The champion's recipe on the same films, unless that is what the challenger is; notes."""
+    if champion is None:
+        return ["no champion at as-of: nothing to compare with but the baselines"]
+    if champion != chosen:
+        keeper.keep(champion, evaluated, out / "incumbent")
+        return [f"the champion's recipe {champion.name} was retrained on the same films"]
+    if job.inputs["models"]["budget"]["champion"]["code"] == job.inputs["code"]:
+        return ["the challenger has the champion's recipe and code"]
+    # Under today's code the champion's recipe on these films *is* the challenger's fit.
+    shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
+    return ["the champion's recipe under today's code is the challenger's own fit"]
+
+
+def said_of(job: Job, questions: Sequence[str]) -> list[str]:
+    """What a reader of the card must know of the data."""
+    facts = job.lake.manifest(job.path(TITLES)).facts
+    notes = []
+    if WITH_RATING not in questions:
+        notes.append(
+            "no crawl precedes as-of, so no rating was known then: answers before release only"
+        )
+    if earlier := facts.get("budgets_at_an_earlier_rate"):
+        notes.append(f"{earlier} budgets were converted at the last exchange rate known")
+    if refused := facts.get("budgets_refused"):
+        notes.append(f"{refused} stated budgets were put aside (quarantine says why)")
+    return notes
+
+
+def make_card(
+    job: Job,
+    tried: Sequence[Tried],
+    chosen: BudgetRecipe,
+    films: int,
+    notes: Sequence[str],
+) -> Mapping[str, Any]:
+    """`card.json`."""
+    return {
+        "model": "budget",
+        "recipe": chosen.model_dump(mode="json"),
+        "recipes_tried": [
+            {
+                "name": t.recipe.name,
+                "chosen": t.recipe == chosen,
+                "inner_log_rmse": t.log_rmse,
+                "inner_titles": len(t.errors),
+            }
+            for t in tried
+        ],
+        "rows": films,
+        "people": None,
+        "titles": films,
+        "as_of": job.inputs["as_of"],
+        "seconds": dict(job.work),
+        "notes": list(notes),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The evaluation against slow, separate arithmetic."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marquee.errors import BundleError, ContractError
+from marquee.money import PriceIndex
+from marquee.scoring.budget import BudgetModel, BudgetQuery
+from marquee.scoring.budget_baselines import fit_line, median_by_genre, ridge
+from marquee.scoring.budget_bundle import write_bundle
+from marquee.scoring.budget_films import read_films, with_deviations
+from marquee.scoring.evaluate_budget import evaluate_budget
+from tests.scoring_budget.handmade import FILMS, bundle, film
+
+SCHEMA = pa.schema(
+    [
+        ("title_id", pa.string()), ("title", pa.string()), ("year", pa.int32()),
+        ("directors", pa.list_(pa.string())), ("director_names", pa.list_(pa.string())),
+        ("genres", pa.list_(pa.string())), ("rating", pa.float64()), ("budget_usd", pa.float64()),
+    ]
+)  # fmt: skip
+
+
+def row(number: int, year: int, dollars: float | None, **changes: object) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "title_id": f"tt{number:07d}",
+        "title": f"Film {number}",
+        "year": year,
+        "directors": ["nm0000001"],
+        "director_names": ["Ada Lane"],
+        "genres": ["Action" if number % 3 else "Drama"],
+        "rating": 5.0 + number % 4,
+        "budget_usd": dollars,
+    }
+    return facts | changes
+
+
+def write(folder: Path, rows: list[dict[str, object]]) -> Path:
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / "part-0.parquet")
+    return folder
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(3)
+    dollars = 10 ** rng.normal(7.3, 0.5, 50)
+    rows = [row(i, 1985 + i // 2, float(d)) for i, d in enumerate(dollars)]
+    return write(tmp_path / "train", rows[:40]), write(tmp_path / "holdout", rows[40:])
+
+
+def test_every_number_by_hand(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    folder = write_bundle(tmp_path / "bundle", bundle())
+    found = evaluate_budget(folder, folder, folder, *split, seed=1)
+    model, prices = BudgetModel.load(folder), PriceIndex.load(2011)
+    errors, inside = [], []
+    for line in pq.read_table(split[1]).to_pylist():
+        actual = line["budget_usd"] * prices.factor(line["year"], 2010)
+        query = BudgetQuery(
+            tuple(line["directors"]), tuple(line["genres"]), line["year"], line["rating"]
+        )
+        answer = model.estimate(query)
+        errors.append(math.log10(actual) - math.log10(answer.median))
+        inside.append(answer.low <= actual <= answer.high)
+    metrics = found["metrics"]
+    assert metrics["log_rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / 10))
+    assert metrics["mae_log"] == pytest.approx(sum(map(abs, errors)) / 10)
+    assert metrics["interval_coverage"] == pytest.approx(sum(inside) / 10)
+    assert metrics["answered"] == 1.0
+    assert found["holdout"] == {"rows": 10, "people": 0, "titles": 10}
+    assert set(found["baselines"]) == {"median_by_genre", "ridge"}
+    against = found["versus"]["champion"]["log_rmse"]
+    assert against["difference"] == against["upper95"] == 0.0
+    assert against["units"] == "titles"
+    json.dumps(found, allow_nan=False)
+
+
+def test_no_champion(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    folder = write_bundle(tmp_path / "bundle", bundle())
+    assert evaluate_budget(folder, folder, None, *split, seed=1)["versus"]["champion"] is None
+
+
+def test_a_broken_shipped_bundle_is_an_answer(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    folder = write_bundle(tmp_path / "bundle", bundle())
+    torn = write_bundle(tmp_path / "torn", bundle())
+    (torn / "films.jsonl").unlink()
+    shipped = evaluate_budget(folder, torn, None, *split, seed=1)["shipped"]
+    assert not shipped["loads"] and "films.jsonl" in shipped["why"]
+    with pytest.raises(BundleError):
+        evaluate_budget(torn, folder, None, *split, seed=1)
+
+
+def test_nothing_to_measure_is_refused(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    folder = write_bundle(tmp_path / "bundle", bundle())
+    empty = write(tmp_path / "empty", [])
+    with pytest.raises(ContractError, match="0 in the holdout"):
+        evaluate_budget(folder, folder, None, split[0], empty, seed=1)
+    unpriced = write(tmp_path / "unpriced", [row(1, 1990, None)])
+    with pytest.raises(ContractError, match="without budget"):
+        evaluate_budget(folder, folder, None, split[0], unpriced, seed=1)
+
+
+def test_a_film_is_compared_with_earlier_years_only() -> None:
+    films = [
+        film("tt1", 1990, 7.0, None),
+        film("tt2", 1990, 8.0, None),
+        film("tt3", 1992, 7.0, None),
+    ]
+    above = [f.above_time for f in with_deviations(films)]
+    assert above == [None, None, pytest.approx(-0.5)]
+
+
+def test_median_by_genre_by_hand() -> None:
+    train = [
+        film("tt1", 1990, 7.0, None, genres=("Drama",)),
+        film("tt2", 1990, 8.0, None, genres=("Drama", "Action")),
+        film("tt3", 1991, 6.0, None, genres=("Drama",)),
+    ]
+    later = [
+        film("tt4", 1999, 0.0, None, genres=("Drama", "Action")),
+        film("tt5", 1999, 0.0, None, genres=("Western",)),
+    ]
+    np.testing.assert_allclose(median_by_genre(train, later), [7.5, 7.0])
+
+
+def test_ridge_finds_a_line_and_shrinks_noise() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 3)) * [1.0, 5.0, 0.1]
+    exact = fit_line(rows, 2 + rows @ [1.0, -0.2, 3.0])
+    np.testing.assert_allclose(exact.coefficients, [1.0, -0.2, 3.0], rtol=2e-3)
+    noise = fit_line(rows, rng.normal(size=200))
+    assert np.abs(noise.coefficients * rows.std(axis=0)).max() < 0.1
+
+
+def test_ridge_takes_films_without_ratings() -> None:
+    unrated = [film(f.title_id, f.year, f.log_budget, f.above_time, rating=None) for f in FILMS]
+    assert np.isfinite(ridge(unrated, unrated)).all()
+
+
+def test_films_come_in_order_of_release(split: tuple[Path, Path]) -> None:
+    films = read_films(split[0], 2010)
+    assert len(films) == 40
+    assert [f.year for f in films] == sorted(f.year for f in films)

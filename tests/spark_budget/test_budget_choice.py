@@ -1,0 +1,124 @@
+"""Choosing a recipe, folds, intervals and saved trees, without a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marquee.errors import BundleError, RecipeError
+from spark_apps.budget.choice import Tried, choose, clustered_error
+from spark_apps.budget.folds import make_folds
+from spark_apps.budget.intervals import interval_of
+from spark_apps.budget.recipes import read_recipe, read_recipes
+from spark_apps.budget.saved_trees import read_saved_trees
+from tests.spark_budget.budget_lake import FOREST, GBT, LINEAR
+
+RNG = np.random.default_rng(11)
+ERRORS = RNG.normal(0, 0.4, 100)
+ALONE = tuple(str(i) for i in range(100))
+
+
+def tried(recipe: dict[str, object], errors: np.ndarray) -> Tried:
+    return Tried(read_recipe(recipe), errors, ALONE)
+
+
+def test_the_best_is_chosen_where_there_is_no_champion() -> None:
+    best = tried(FOREST, ERRORS * 0.999)
+    assert choose([tried(LINEAR, ERRORS), best], None) is best
+
+
+def test_of_equals_the_cheaper() -> None:
+    cheap = tried(LINEAR, ERRORS)
+    assert choose([tried(GBT, ERRORS), cheap], None) is cheap
+
+
+def test_the_champion_stays_unless_clearly_beaten() -> None:
+    held = tried(LINEAR, ERRORS)
+    shuffled = tried(FOREST, RNG.permutation(ERRORS) * 0.99)
+    clearly = tried(FOREST, ERRORS * 0.7)
+    assert choose([shuffled, held], held.recipe) is held
+    assert choose([clearly, held], held.recipe) is clearly
+
+
+def test_clusters_that_repeat_a_value_tell_no_more_than_one() -> None:
+    values = RNG.normal(size=50)
+    alone = clustered_error(values, [str(i) for i in range(50)])
+    assert alone == pytest.approx(values.std() / np.sqrt(50))
+    repeated = clustered_error(np.repeat(values, 4), [str(i) for i in range(50) for _ in range(4)])
+    assert repeated == pytest.approx(alone)
+
+
+def test_folds_are_scored_on_later_films_only() -> None:
+    origins, kept = make_folds(200, 50)
+    assert [(f.fitted, f.scored) for f in origins] == [(110, 140), (140, 170), (170, 200)]
+    assert [(f.name, f.fitted, f.scored) for f in kept] == [
+        ("evaluated", 200, 200),
+        ("shipped", 250, 250),
+    ]
+
+
+def test_intervals() -> None:
+    low, high = interval_of(np.arange(-49.0, 50.0))  # 99 errors: the 10th and the 90th
+    assert (low, high) == (-40.0, 40.0)
+    assert interval_of(np.array([0.2, 0.3, 0.4]))[0] == 0.0
+    inside = np.mean((interval_of(ERRORS)[0] <= ERRORS) & (interval_of(ERRORS)[1] >= ERRORS))
+    assert 0.8 <= inside <= 0.85
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"family": "mlp"}, "family"),
+        ({"trees": 0}, "trees"),
+        ({"step": float("nan")}, "step"),
+        ({"linear_share": 2}, "linear_share"),
+        ({"unknown": 1}, "unknown"),
+        ({"director_smoothing": 0}, "director_smoothing"),
+    ],
+)
+def test_recipes_that_cannot_be(change: dict[str, object], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        read_recipe(FOREST | change)
+
+
+def test_no_recipe_at_all() -> None:
+    with pytest.raises(RecipeError, match="no budget recipe"):
+        read_recipes([])
+
+
+def saved(folder: Path, categories: int, left: list[float]) -> Path:
+    """One tree with one split on feature 3, as Spark saves it."""
+    leaf = {"featureIndex": -1, "leftCategoriesOrThreshold": [], "numCategories": -1}
+    split = {"featureIndex": 3, "leftCategoriesOrThreshold": left, "numCategories": categories}
+    nodes = [(0, 5.0, 1, 2, split), (1, 1.0, -1, -1, leaf), (2, 9.0, -1, -1, leaf)]
+    rows = [
+        {"id": i, "prediction": p, "leftChild": a, "rightChild": b, "split": s}
+        for i, p, a, b, s in nodes
+    ]
+    (folder / "data").mkdir(parents=True)
+    (folder / "metadata").mkdir()
+    (folder / "metadata" / "part-00000").write_text("DecisionTreeRegressionModel")
+    pq.write_table(pa.Table.from_pylist(rows), folder / "data" / "part-0.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("categories", "left", "zero", "one"),
+    [(-1, [0.5], 1.0, 9.0), (2, [0.0], 1.0, 9.0), (2, [1.0], 9.0, 1.0)],
+)
+def test_splits_of_both_kinds(
+    tmp_path: Path, categories: int, left: list[float], zero: float, one: float
+) -> None:
+    trees = read_saved_trees(saved(tmp_path / "m", categories, left))
+    rows = np.zeros((2, 4))
+    rows[1, 3] = 1.0
+    np.testing.assert_array_equal(trees.predict(rows), [zero, one])
+
+
+def test_a_split_that_cannot_leave_spark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="5 categories"):
+        read_saved_trees(saved(tmp_path / "m", 5, [0.0, 3.0]))

@@ -1,0 +1,217 @@
+"""Titles in, titles out: what is merged, what is put aside and why, what as-of allows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from marquee.contracts import TITLES
+from marquee.lake import Lake
+from spark_apps import prepare_titles
+from tests.spark_budget.budget_lake import RUN, add_ratings, add_snapshot, freeze, item, make_lake
+
+LINKS = "movieId,imdbId,tmdbId\n1,0000001,\n2,0000002,\n7,1000000,9\n8,,\n"
+MOVIES = (
+    "movieId,title,genres\n"
+    '1,"Harbour, The (2001)",Children|Drama|IMAX\n'
+    "2,Second Harbour (2002),Comedy\n"
+    '7,"Say ""No"" (1999)",(no genres listed)\n'
+    "8,Untitled,Drama\n"
+)
+
+
+class Prepared:
+    """One run's output, read back."""
+
+    def __init__(self, lake: Lake, spark: SparkSession) -> None:
+        self.frame = spark.read.parquet(lake.uri(f"runs/{RUN}/prepared/titles"))
+        self.rows = {row["title_id"] or row["movie_id"]: row for row in self.frame.collect()}
+        folder = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/prepared/quarantine/titles"
+        lines = [x for f in folder.glob("part-*.json") for x in f.read_text("utf-8").splitlines()]
+        self.quarantine = {x["title_id"]: x for x in map(json.loads, lines) if "title_id" in x}
+        self.reasons = {key: x["reason"] for key, x in self.quarantine.items()}
+        self.refused = [json.loads(line) for line in lines]
+        self.facts = lake.manifest(f"runs/{RUN}/prepared/titles").facts
+        self.split = {
+            part: [
+                row["title_id"]
+                for row in spark.read.parquet(lake.uri(f"runs/{RUN}/split/titles/{part}")).collect()
+            ]
+            for part in ("train", "holdout")
+        }
+
+
+def prepare(
+    tmp_path: Path,
+    spark: SparkSession,
+    *snapshots: tuple[str, list[str]],
+    as_of: str = "2026-11-01T03:00:00Z",
+) -> Prepared:
+    """Run the real job over snapshots given as (their as-of, lines)."""
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(lake, MOVIES, LINKS)
+    entries = [add_snapshot(lake, lines, at, i) for i, (at, lines) in enumerate(snapshots, 1)]
+    freeze(lake, ratings, entries, as_of=as_of)
+    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
+    return Prepared(lake, spark)
+
+
+NO_EURO = "no exchange rate: EUR in 1960"
+BAD: list[tuple[int, dict[str, Any], str]] = [
+    (11, {"year": None, "release_date": None}, "no year"),
+    (12, {"year": 2099}, "year in the future"),
+    (13, {"year": 1700}, "year before the first film"),
+    (14, {"genres": [f"Genre {i}" for i in range(40)]}, "40 genres"),
+    (15, {"title": "  "}, "no title"),
+    (21, {"budget": {"amount": 0, "currency": "USD"}}, "budget is 0"),
+    (22, {"budget": {"amount": -5, "currency": "USD"}}, "budget is negative"),
+    (23, {"budget": {"amount": 1e13, "currency": "KRW"}}, "budget is not a number of money"),
+    (24, {"budget": {"amount": 1000, "currency": "XYZ"}}, "currency unknown: XYZ"),
+    (25, {"budget": {"amount": 1000, "currency": None}}, "currency unknown: ?"),
+    (26, {"budget": {"amount": 1e6, "currency": "EUR"}, "year": 1960}, NO_EURO),
+    (27, {"budget": {"amount": 12_215_500_000, "currency": "USD"}}, "budget is implausible"),
+    (28, {"budget": {"amount": 3, "currency": "USD"}}, "budget is implausible"),
+]
+
+
+def test_what_is_put_aside_and_why(tmp_path: Path, spark: SparkSession) -> None:
+    lines = [item(number, **change) for number, change, _ in BAD]
+    wrong_type = json.dumps({**json.loads(item(31)), "year": "nineteen"})
+    lines += [item(1), wrong_type, '{"title_id": "tt00000', item(32, title_id="nm0000032")]
+    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", lines))
+    for number, _, reason in BAD:
+        assert found.reasons[f"tt{number:07d}"] == reason
+    assert found.reasons["nm0000032"] == "no title id"
+    unread = [line for line in found.refused if line["reason"] == "not a title item"]
+    assert sorted(line["row"] for line in unread) == sorted([wrong_type, '{"title_id": "tt00000'])
+    assert len(found.refused) == len(BAD) + 3
+    whole = {f"tt{number:07d}" for number, _, _ in BAD if number < 20}
+    assert not whole & set(found.rows)
+    unpriced = {f"tt{number:07d}" for number, _, _ in BAD if number > 20}
+    assert all(found.rows[title_id]["budget_usd"] is None for title_id in unpriced)
+    assert found.facts["items_refused"] == 8 and found.facts["budgets_refused"] == 8
+
+
+def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> None:
+    crawled = [
+        item(
+            1,
+            title="Der Hafen",
+            genres=["Drama"],
+            budget={"amount": 1e8, "currency": "FRF"},
+            year=1990,
+        ),
+        item(
+            5, directors=[{"name_id": None, "name": " Bo Zell "}, {"name_id": "nm2", "name": None}]
+        ),
+    ]
+    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", crawled))
+    TITLES.check_types(dict(found.frame.dtypes))
+    assert found.frame.columns == TITLES.names
+    assert len(found.rows) == found.facts["titles"] == 5
+    hafen = found.rows["tt0000001"]
+    assert (hafen["movie_id"], hafen["title"], hafen["year"]) == (1, "Der Hafen", 1990)
+    assert hafen["budget_usd"] == pytest.approx(1e8 / 5.445)
+    never = found.rows["tt0000002"]
+    assert (never["movie_id"], never["title"], never["year"]) == (2, "Second Harbour", 2002)
+    assert (never["genres"], never["directors"], never["rating"]) == (["Comedy"], [], None)
+    quoted = found.rows["tt1000000"]
+    assert (quoted["title"], quoted["year"], quoted["genres"]) == ('Say "No"', 1999, [])
+    assert (found.rows[8]["title"], found.rows[8]["year"]) == ("Untitled", None)
+    unlisted = found.rows["tt0000005"]
+    assert unlisted["movie_id"] is None
+    assert unlisted["directors"] == ["Bo Zell", "nm2"]
+    assert unlisted["director_names"] == ["Bo Zell", "nm2"]
+
+
+def test_movielens_words_become_imdbs(tmp_path: Path, spark: SparkSession) -> None:
+    found = prepare(tmp_path, spark)
+    harbour = found.rows["tt0000001"]
+    assert (harbour["title"], harbour["genres"]) == ("The Harbour", ["Family", "Drama"])
+    assert found.facts["with_budget"] == 0
+    assert found.split == {"train": [], "holdout": []}
+
+
+def test_a_crawl_that_brought_nothing_home(tmp_path: Path, spark: SparkSession) -> None:
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(lake, MOVIES, LINKS)
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    (folder / "report.json").write_text("{}")
+    lake.publish(folder, "raw/titles/as_of=1/run=r1")
+    entry = {"path": "raw/titles/as_of=1/run=r1", "digest": "", "as_of": "2026-01-01T00:00:00Z"}
+    freeze(lake, ratings, [entry])
+    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
+    assert len(Prepared(lake, spark).rows) == 4
+
+
+def test_the_latest_snapshot_wins(tmp_path: Path, spark: SparkSession) -> None:
+    found = prepare(
+        tmp_path,
+        spark,
+        ("2026-10-01T00:00:00Z", [item(1, rating=5.0), item(2, rating=6.0)]),
+        ("2026-10-08T00:00:00Z", [item(1, rating=5.5)]),
+    )
+    assert found.rows["tt0000001"]["rating"] == 5.5
+    assert found.rows["tt0000002"]["rating"] == 6.0
+
+
+def test_later_snapshots_lend_only_what_a_release_settles(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    found = prepare(
+        tmp_path,
+        spark,
+        ("2005-01-01T00:00:00Z", [item(1, rating=5.0, vote_count=10)]),
+        (
+            "2026-10-08T00:00:00Z",
+            [
+                item(1, rating=9.0),
+                item(2, rating=9.0),
+                item(3, year=2007, release_date="2007-01-01"),
+            ],
+        ),
+        as_of="2006-06-01T00:00:00Z",
+    )
+    known, lent = found.rows["tt0000001"], found.rows["tt0000002"]
+    assert (known["rating"], known["vote_count"]) == (5.0, 10)
+    assert (lent["rating"], lent["vote_count"]) == (None, None)
+    assert lent["directors"] == ["nm0000001"] and lent["budget_usd"] == 12e6
+    assert "tt0000003" not in found.rows
+
+
+def test_released_before_as_of(tmp_path: Path, spark: SparkSession) -> None:
+    """A date that is less exact stands for its start."""
+    dates = {
+        "tt0000041": "2006-05-31",
+        "tt0000042": "2006-06-01",
+        "tt0000043": "2006-06",
+        "tt0000044": "2006",
+        "tt0000051": "2006-06-02",
+        "tt0000052": "2006-07",
+    }
+    lines = [item(int(key[2:]), year=2006, release_date=date) for key, date in dates.items()]
+    found = prepare(tmp_path, spark, ("2026-01-01T00:00:00Z", lines), as_of="2006-06-01T00:00:00Z")
+    assert set(found.rows) & set(dates) == {key for key in dates if key < "tt0000050"}
+
+
+def test_the_newest_fifth_is_held_out(tmp_path: Path, spark: SparkSession) -> None:
+    lines = [item(100 + i, year=1990 + i // 2, release_date=None) for i in range(20)]
+    lines += [item(200, type="tvSeries"), item(201, budget=None), item(202, genres=[])]
+    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", lines))
+    assert sorted(found.split["train"]) == [f"tt0000{100 + i}" for i in range(16)]
+    assert sorted(found.split["holdout"]) == [f"tt0000{116 + i}" for i in range(4)]
+
+
+def test_no_title_at_all_is_refused(
+    tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(lake, "movieId,title,genres\n", "movieId,imdbId,tmdbId\n")
+    freeze(lake, ratings, [])
+    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 2
+    assert "error: no title was released before as-of" in capsys.readouterr().err

@@ -1,0 +1,216 @@
+"""The job as it runs, and its bundle held to Spark's own saved model."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from pyspark.ml import PipelineModel
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from marquee.lake import Lake
+from marquee.money import PriceIndex
+from marquee.scoring.budget import BudgetModel, BudgetQuery
+from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING
+from marquee.scoring.evaluate_budget import evaluate_budget
+from spark_apps import prepare_titles, train_budget
+from spark_apps.budget.features import featured, with_target
+from spark_apps.budget.fitting import answer_column
+from spark_apps.budget.folds import Fold, in_folds, with_place
+from tests.spark_budget.budget_lake import (
+    FOREST,
+    GBT,
+    LINEAR,
+    RUN,
+    add_ratings,
+    add_snapshot,
+    freeze,
+    item,
+    make_lake,
+)
+
+
+def test_the_folder_holds_what_architecture_says(model_folder: Path) -> None:
+    card = json.loads((model_folder / "card.json").read_text())
+    assert {t["name"] for t in card["recipes_tried"]} == {"forest", "linear"}
+    assert sum(t["chosen"] for t in card["recipes_tried"]) == 1
+    assert card["rows"] == card["titles"] > 100
+    for part in ("evaluated", "shipped"):
+        assert (model_folder / part / "bundle" / "bundle.json").exists()
+        assert (model_folder / part / "spark" / "metadata").is_dir()
+
+
+def test_the_incumbent_is_the_champions_recipe(model_folder: Path) -> None:
+    """Its recipe is `linear` under other code: refitted, or the challenger itself."""
+    incumbent = json.loads((model_folder / "incumbent/bundle/bundle.json").read_text())
+    assert incumbent["recipe"]["name"] == "linear"
+    assert BudgetModel.load(model_folder / "incumbent/bundle").check_golden().passed
+
+
+@pytest.mark.parametrize("part", ["evaluated", "shipped", "incumbent"])
+def test_golden_answers(model_folder: Path, part: str) -> None:
+    model = BudgetModel.load(model_folder / part / "bundle")
+    report = model.check_golden()
+    assert report.passed and report.count >= 40 and report.worst < 1e-9
+    queries = model.bundle.golden["queries"]
+    assert {q["question"] for q in queries} == {WITH_RATING, BEFORE_RELEASE}
+    assert any("nm0000000" in q["directors"] for q in queries)
+    assert any("Puppetry" in q["genres"] for q in queries)
+
+
+def test_every_holdout_row_equals_the_saved_spark_model(
+    trained: Lake, model_folder: Path, spark: SparkSession
+) -> None:
+    """Spark's features and its saved pipeline on one side, the bundle alone on the other."""
+    model = BudgetModel.load(model_folder / "evaluated/bundle")
+    parts = {
+        p: spark.read.parquet(trained.uri(f"runs/{RUN}/split/titles/{p}"))
+        for p in ("train", "holdout")
+    }
+    train, holdout = (parts[p].count() for p in ("train", "holdout"))
+    prices = PriceIndex.load(model.price_year + 1)
+    films = with_place(with_target(spark, parts["train"].unionByName(parts["holdout"]), prices))
+    rows = in_folds(spark, films, [Fold("f", train, train + holdout)])
+    later = featured(rows, *shaping(model)).where("NOT is_fitted")
+    saved = PipelineModel.load((model_folder / "evaluated/spark").as_uri())
+    answers = saved.transform(later).collect()
+    assert len(answers) == holdout > 20
+    for row in answers:
+        for question, rating in ((WITH_RATING, row["rating"]), (BEFORE_RELEASE, None)):
+            query = BudgetQuery(tuple(row["directors"]), tuple(row["genres"]), row["year"], rating)
+            ours = model.estimate(query)
+            assert ours.question == question
+            assert math.log10(ours.median) == pytest.approx(row[answer_column(question)], abs=1e-9)
+            assert sum(ours.contributions.values()) == pytest.approx(
+                row[answer_column(question)], abs=1e-9
+            )
+
+
+def shaping(model: BudgetModel) -> tuple[float, float]:
+    return model.bundle.stages.director_smoothing, model.bundle.stages.rating_step
+
+
+def test_evaluation_of_the_real_thing(trained: Lake, model_folder: Path) -> None:
+    split = model_folder.parents[1] / "split/titles"
+    found = evaluate_budget(
+        model_folder / "evaluated/bundle",
+        model_folder / "shipped/bundle",
+        model_folder / "incumbent/bundle",
+        split / "train",
+        split / "holdout",
+        seed=7,
+    )
+    assert found["metrics"]["answered"] == 1.0
+    assert found["metrics"]["log_rmse"] < found["baselines"]["median_by_genre"]["log_rmse"]
+    assert found["shipped"]["loads"] and found["shipped"]["golden"]["failures"] == 0
+    assert found["shipped"]["error_on_holdout"] <= found["shipped"]["error_evaluated"]
+
+
+def test_features_do_not_change_when_the_future_is_deleted(
+    trained: Lake, spark: SparkSession
+) -> None:
+    train = spark.read.parquet(trained.uri(f"runs/{RUN}/split/titles/train"))
+    films = with_place(with_target(spark, train, PriceIndex.load(2026)))
+    total, half = train.count(), train.count() // 2
+    columns = [
+        "title_id",
+        "above_time",
+        *(f"director_{x}" for x in ("mean", "last", "most", "films")),
+    ]
+
+    def early(upto: int) -> list[tuple[object, ...]]:
+        rows = featured(in_folds(spark, films, [Fold("f", upto, upto)]), 3.0, 1.0)
+        chosen = rows.where(F.col("place") <= half).orderBy("title_id").select(*columns)
+        return [tuple(row) for row in chosen.collect()]
+
+    assert len(early(half)) == half
+    assert sum(row[2] != 0 for row in early(half)) > 10
+    assert early(half) == early(total)
+
+
+def test_a_retry_keeps_what_is_published(trained: Lake) -> None:
+    before = trained.manifest(f"runs/{RUN}/models/budget").digest
+    assert train_budget.main(["--lake", trained.root, "--run", RUN]) == 0
+    assert prepare_titles.main(["--lake", trained.root, "--run", RUN]) == 0
+    assert trained.manifest(f"runs/{RUN}/models/budget").digest == before
+
+
+def films(count: int, rated: bool = True) -> list[str]:
+    """Dramas and action films of five directors; action costs ten times as much."""
+    return [
+        item(
+            1000 + i,
+            year=1980 + i // 4,
+            release_date=None,
+            genres=["Action"] if i % 2 else ["Drama"],
+            directors=[{"name_id": f"nm000000{i % 5}", "name": f"Director {i % 5}"}],
+            rating=5.0 + i % 4 if rated else None,
+            budget={"amount": (4e7 if i % 2 else 4e6) * (1 + i % 3 / 10), "currency": "USD"},
+        )
+        for i in range(count)
+    ]
+
+
+def run_of(
+    tmp_path: Path, lines: list[str], as_of_crawl: str, **options: object
+) -> tuple[Lake, int]:
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(
+        lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
+    )
+    freeze(lake, ratings, [add_snapshot(lake, lines, as_of_crawl)], **options)  # type: ignore[arg-type]
+    flags = ["--lake", lake.root, "--run", RUN]
+    assert prepare_titles.main(flags) == 0
+    return lake, train_budget.main(flags)
+
+
+def test_too_few_films_are_refused_with_their_number(
+    tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, status = run_of(tmp_path, films(20), "2026-11-01T03:00:00Z")
+    said = capsys.readouterr().err
+    assert status == 2
+    assert "error: 16 films in train" in said and "20 with a budget" in said
+
+
+def test_without_a_crawl_before_as_of_only_before_release_is_answered(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    lake, status = run_of(tmp_path, films(80), "2026-12-01T00:00:00Z", recipes=[LINEAR])
+    assert status == 0
+    folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
+    model = BudgetModel.load(folder / "shipped/bundle")
+    assert set(model.bundle.fits) == {BEFORE_RELEASE}
+    answer = model.estimate(BudgetQuery(("Director 1",), ("Action",), 1995, 8.0))
+    assert answer.question == BEFORE_RELEASE
+    assert "answers before release only" in " ".join(
+        json.loads((folder / "card.json").read_text())["notes"]
+    )
+
+
+@pytest.mark.parametrize("recipe", [GBT, FOREST | {"family": "tree", "linear_share": 0.0}])
+def test_other_families_leave_spark_whole(
+    tmp_path: Path, spark: SparkSession, recipe: dict[str, object]
+) -> None:
+    lake, status = run_of(
+        tmp_path, films(80), "2026-11-01T03:00:00Z", recipes=[recipe], search="none"
+    )
+    assert status == 0
+    folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
+    model = BudgetModel.load(folder / "shipped/bundle")
+    assert model.check_golden().passed
+    action, drama = (model.estimate(BudgetQuery((), (g,), 1999)) for g in ("Action", "Drama"))
+    assert 4 < action.median / drama.median < 25
+    assert action.low <= action.median <= action.high and action.low < action.high
+    assert not (folder / "incumbent").exists()
+
+
+def test_a_wrong_recipe_is_named(
+    tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, status = run_of(tmp_path, films(80), "2026-11-01T03:00:00Z", recipes=[LINEAR | {"tress": 3}])
+    assert status == 2
+    assert "recipe linear: tress" in capsys.readouterr().err
