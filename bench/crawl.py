@@ -1,11 +1,12 @@
 """How fast pages are read and crawled, as ratios within one run, and how much memory a crawl needs.
 
-    python bench/crawl.py [--pages FOLDER] [--crawl N] [--repeats 3] [--out FILE]
+    python bench/crawl.py [--pages FOLDER] [--crawl N] [--hdfs N] [--repeats 3] [--out FILE]
 
 Reading: our page objects against `parsel_pages.py` (whole documents, the same fields), page for
 page equal, CPU seconds of one core, medians. Crawling: our command against a plain Scrapy spider
 with parsel on the same replica; ours also keeps its memory after every page. Memory: the largest
-resident set of the crawl's process.
+resident set of the crawl's process. Loading: a crawl of N titles into a real HDFS of its own,
+through the lake and by one `hdfs dfs -put` a file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "scrapy_imdb")]
 from made_up_titles import made_up, write_links, write_world  # noqa: E402
 from web_poet import HttpResponse  # noqa: E402
 
+from bench.hdfs_load import measure_hdfs_load  # noqa: E402
 from bench.parsel_pages import FIELDS, read_with_parsel  # noqa: E402
 from replica.records import record_of  # noqa: E402
 from replica.site_pages import LAYOUTS, render  # noqa: E402
@@ -42,6 +44,8 @@ def main() -> None:
     result: dict[str, Any] = {"reading": measure_reading(options.pages, options.repeats)}
     if options.crawl:
         result["crawling"] = measure_crawling(options.crawl)
+    if options.hdfs:
+        result["loading"] = measure_hdfs_load(options.hdfs, options.repeats)
     _print(result)
     if options.out:
         options.out.write_text(json.dumps(result, indent=2) + "\n")
@@ -147,7 +151,7 @@ def _print(result: dict[str, Any]) -> None:
     print(f"{'layout':<24}{'pages':>6}{'ms':>8}{'parsel ms':>11}{'ratio':>7}")
     for layout, row in result["reading"].items():
         print(f"{layout:<24}{row['pages']:>6}{row['ms']:>8}{row['parsel_ms']:>11}{row['ratio']:>7}")
-    for name, row in result.get("crawling", {}).items():
+    for name, row in [*result.get("crawling", {}).items(), *result.get("loading", {}).items()]:
         print(f"{name:<24}", row)
 
 
@@ -155,6 +159,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=Path, help="folder of saved pages with manifest.jsonl")
     parser.add_argument("--crawl", type=int, default=0, metavar="N", help="also crawl N pages")
+    parser.add_argument("--hdfs", type=int, default=0, metavar="N", help="also load N titles")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="keep the figures as JSON")
     return parser.parse_args()

@@ -1,0 +1,1 @@
+"""A small IMDb-shaped website and the synthetic world behind it."""

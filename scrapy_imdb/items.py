@@ -7,7 +7,7 @@ from typing import Any
 
 from marquee.normalise.money import Money
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Goes up whenever the same page would give another item."""
 
 

@@ -84,8 +84,7 @@ def load_release(lake: Lake, folder: Path, name: str) -> tuple[str, Manifest]:
 def write_candidates(folder: Path, target: Path) -> int:
     """Write which titles are worth a page, `title_id,rated_count`, most rated first; how many."""
     counts = Counter(row["movieId"] for row in read_rows(folder, "ratings.csv"))
-    linked = {row["movieId"]: row["imdbId"] for row in read_rows(folder, "links.csv")}
-    rows = [(counts[movie], f"tt{int(i):07d}") for movie, i in linked.items() if i.isdecimal()]
+    rows = [(counts[movie], title) for movie, title in linked_titles(folder).items()]
     rows.sort(key=lambda row: (-row[0], row[1]))
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf-8", newline="") as stream:
@@ -93,3 +92,9 @@ def write_candidates(folder: Path, target: Path) -> int:
         writer.writerow(["title_id", "rated_count"])
         writer.writerows((title, count) for count, title in rows)
     return len(rows)
+
+
+def linked_titles(folder: Path) -> dict[str, str]:
+    """MovieLens' number to IMDb's title id, wherever the release links the two."""
+    linked = {row["movieId"]: row["imdbId"] for row in read_rows(folder, "links.csv")}
+    return {movie: f"tt{int(i):07d}" for movie, i in linked.items() if i.isdecimal()}

@@ -8,97 +8,90 @@ good crawl, nothing is loaded: the site changed, and a person has to look.
 
 from __future__ import annotations
 
-import gzip
 import json
 import tempfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from marquee.contracts import TITLE_ITEM
+from marquee.digest import digest_bytes
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest
 from marquee.sources.coverage import Coverage, coverage_alarm
+from marquee.sources.title_lines import line_of, read_lines, write_lines
+from marquee.sources.title_record import Record
+from marquee.sources.title_snapshots import digests_at, last_coverage, parts, snapshots
 
-Record = dict[str, Any]
-TITLES = "raw/titles"
+
+@dataclass(frozen=True)
+class Loaded:
+    """Where the titles lie, and what is there."""
+
+    path: str
+    manifest: Manifest
+    is_new: bool
+    """False where the lake held all of it already."""
 
 
-def load_titles(lake: Lake, folder: Path, path: str) -> Manifest | None:
+@dataclass(frozen=True)
+class _Sorted:
+    """How many records went which way."""
+
+    coverage: Coverage
+    loaded: int
+    aside: int
+    already: int
+
+
+def load_titles(lake: Lake, folder: Path, path: str, **facts: Any) -> Loaded | None:
     """Publish a crawl's folder at `path`; None where it brought no title home.
 
-    Loading the same crawl again is a no-op. Raises ContractError with the table of fields where
+    Loading the same crawl again is a no-op; one that went on since adds the rest as a further
+    part. `facts` join the manifest's. Raises ContractError with the table of fields where
     coverage fell, SourceError where the folder is not a crawl's or does not add up.
     """
     report = _read_report(folder)
     if not report["titles"]:
         return None
+    there = parts(lake, path)
     with tempfile.TemporaryDirectory() as scratch:
         ready = Path(scratch)
-        coverage, loaded, aside = _sort_out(folder, ready)
-        _reconcile(folder, report, loaded, aside)
-        alarm = coverage_alarm(coverage, last_coverage(lake, path))
+        found = _sort_out(folder, ready, digests_at(lake, there))
+        _reconcile(folder, report, found)
+        if there and not found.loaded:
+            return Loaded(there[-1], lake.manifest(there[-1]), is_new=False)
+        source = str(report.get("site", report.get("source", "")))
+        alarm = coverage_alarm(found.coverage, last_coverage(lake, path, source))
         if alarm:
             raise ContractError(alarm, "look at the pages; load by hand what proves right")
-        counts = {**_counts(report), "loaded": loaded, "quarantined": aside}
+        counts = _counts(report, found)
         report.pop("left", None)  # changes with the day, not with the crawl
         _write_report(ready / "report.json", {**report, **counts})
-        return lake.publish(
-            ready,
-            path,
-            rows=loaded,
-            coverage=coverage.shares,
-            counts=counts,
-            source=report.get("site", report.get("source", "")),
-        )
+        same = _same_before(lake, path, ready)
+        if same:
+            return same
+        path = f"{path}-part{len(there) + 1}" if there else path
+        facts = {**facts, "coverage": found.coverage.shares, "counts": counts, "source": source}
+        return Loaded(path, lake.publish(ready, path, rows=found.loaded, **facts), is_new=True)
 
 
-def last_coverage(lake: Lake, before: str) -> Coverage | None:
-    """Field coverage of the newest titles loaded before `before` (a path); None: there are none."""
-    found = [
-        f"{TITLES}/{moment}/{run}"
-        for moment in lake.names(TITLES)
-        for run in lake.names(f"{TITLES}/{moment}")
-    ]
-    earlier = [path for path in found if path < before]
-    if not earlier:
+def _same_before(lake: Lake, path: str, ready: Path) -> Loaded | None:
+    """The newest snapshot, where it holds the very same files: sources that say nothing new."""
+    newest = snapshots(lake, path)[-1:]
+    if not newest:
         return None
-    facts = lake.manifest(max(earlier)).facts
-    shares = facts.get("coverage") or {}
-    return Coverage.of_shares(shares, int((facts.get("counts") or {}).get("loaded", 0)))
+    manifest = lake.manifest(newest[0])
+    is_same = manifest.digest == Manifest.of_folder(ready).digest
+    return Loaded(newest[0], manifest, is_new=False) if is_same else None
 
 
-def read_lines(paths: Iterable[Path]) -> Iterator[Record]:
-    """Objects of gzipped JSON lines; SourceError names the file and line that is none."""
-    for path in paths:
-        number = 0
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as stream:
-                for line in stream:
-                    record = json.loads(line)
-                    if not isinstance(record, dict):
-                        raise ValueError("not an object")
-                    yield record
-                    number += 1
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise SourceError(
-                f"{path} is damaged after line {number}: {error}", "run the crawl task again"
-            ) from None
+def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
+    """Write loadable items, broken ones and refused pages into `ready`.
 
-
-def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
-    """Gzipped JSON lines, the same bytes for the same records; how many there were."""
-    count = 0
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
-        for record in records:
-            stream.write(json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n")
-            count += 1
-    return count
-
-
-def _sort_out(folder: Path, ready: Path) -> tuple[Coverage, int, int]:
-    """Write loadable items, broken ones and refused pages into `ready`."""
+    `there` holds the digests of records the lake has already.
+    """
     coverage, seen = Coverage(), set[str]()
     aside: list[Record] = []
 
@@ -111,6 +104,8 @@ def _sort_out(folder: Path, ready: Path) -> tuple[Coverage, int, int]:
                 aside.append({"reason": "; ".join(wrong), "record": record})
                 continue
             seen.add(record["title_id"])
+            if there and digest_bytes(line_of(record)) in there:
+                continue
             coverage.add(record)
             yield record
 
@@ -119,16 +114,16 @@ def _sort_out(folder: Path, ready: Path) -> tuple[Coverage, int, int]:
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in sorted(folder.glob("refused-*.jsonl.gz")):
         (ready / path.name).write_bytes(path.read_bytes())
-    return coverage, loaded, len(aside)
+    return _Sorted(coverage, loaded, len(aside), len(seen) - loaded)
 
 
-def _reconcile(folder: Path, report: Record, loaded: int, aside: int) -> None:
-    """fetched = loaded + quarantined + refused, or SourceError with the figures."""
+def _reconcile(folder: Path, report: Record, found: _Sorted) -> None:
+    """fetched = loaded (now or before) + quarantined + refused, or SourceError with the figures."""
     refused = sum(1 for _ in read_lines(sorted(folder.glob("refused-*.jsonl.gz"))))
-    if report["fetched"] != loaded + aside + refused:
+    if report["fetched"] != found.loaded + found.already + found.aside + refused:
         raise SourceError(
-            f"{folder} does not add up: {report['fetched']} fetched, but {loaded} to load, "
-            f"{aside} quarantined and {refused} refused",
+            f"{folder} does not add up: {report['fetched']} fetched, but {found.loaded} to load, "
+            f"{found.already} loaded before, {found.aside} quarantined and {refused} refused",
             "run the crawl task again; it writes its files anew",
         )
 
@@ -150,9 +145,11 @@ def _read_report(folder: Path) -> Record:
     return dict(report)
 
 
-def _counts(report: Record) -> dict[str, int]:
+def _counts(report: Record, found: _Sorted) -> dict[str, int]:
     names = ("pages", "fetched", "refused", "missing", "failed")
-    return {name: int(report[name]) for name in names if name in report}
+    counts = {name: int(report[name]) for name in names if name in report}
+    counts |= {"loaded": found.loaded, "quarantined": found.aside}
+    return counts | ({"already": found.already} if found.already else {})
 
 
 def _write_report(path: Path, report: Record) -> None:

@@ -8,22 +8,20 @@ it is reported, not hidden.
 from __future__ import annotations
 
 import json
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from marquee.contracts import TITLE_ITEM
-from marquee.errors import SourceError
+from marquee.sources.title_lines import write_lines
 from marquee.sources.title_record import Record, is_stated
-from marquee.sources.titles import write_lines
 
 OWN = ("title_id", "layout", "source_url", "fetched_at", "parser_version", "notes")
 """Fields that describe a source's own record; they come with its first source."""
 COMPARED = ("year", "type", "budget", "runtime")
 """Fields in which two sources must not differ without being told of."""
-NOTES = Path(__file__).with_name("title_sources.toml")
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,16 @@ class Merged:
     records: dict[str, Record] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
 
+    @property
+    def given(self) -> dict[str, int]:
+        """Source to how many fields it gave."""
+        sources = (s for r in self.records.values() for s in r["provenance"].values())
+        return dict(sorted(Counter(sources).items()))
 
-def licence_note(source: str) -> str:
-    """What may be done with a source, to be shown before its first use."""
-    notes = tomllib.loads(NOTES.read_text(encoding="utf-8"))
-    if source not in notes:
-        raise SourceError(
-            f"no source is called '{source}'", f"choose of {', '.join(sorted(notes))}"
-        )
-    return f"{notes[source]['name']}: {notes[source]['terms']}"
+    @property
+    def disputed(self) -> dict[str, int]:
+        """Field to how often two sources stated different values."""
+        return dict(sorted(Counter(conflict.field for conflict in self.conflicts).items()))
 
 
 def merge_titles(sources: Sequence[tuple[str, Iterable[Record]]]) -> Merged:
@@ -65,10 +64,13 @@ def merge_titles(sources: Sequence[tuple[str, Iterable[Record]]]) -> Merged:
     return merged
 
 
-def write_merged(folder: Path, merged: Merged, source: str) -> None:
-    """Leave the records as a crawl would, ready for `load_titles`; incomplete ones are refused."""
+def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Record] = ()) -> None:
+    """Leave the records as a crawl would, ready for `load_titles`; incomplete ones are refused.
+
+    `refused` is what a source refused itself: pages that could not be read.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    refused: list[Record] = []
+    refused = list(refused)
     titles = write_lines(folder / "titles-00001.jsonl.gz", _complete(merged, refused))
     if refused:
         write_lines(folder / "refused-00001.jsonl.gz", refused)

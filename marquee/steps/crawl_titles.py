@@ -11,6 +11,7 @@ from marquee.errors import CrawlStoppedError, SourceError
 from marquee.names import iso
 from marquee.settings import REPOSITORY
 from marquee.sources.ratings import write_candidates
+from marquee.sources.titles_gather import CRAWL
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.run import Run
 
@@ -22,6 +23,9 @@ def crawl_titles(run: Run) -> dict[str, Any]:
 
     Raises CrawlStoppedError with the spider's own sentence where the site shut it out.
     """
+    if CRAWL not in run.form.sources:
+        print("the crawl is not among this run's sources: nothing is fetched", flush=True)
+        return {"folder": None}
     out = crawl_folder(run)
     links = run.places.crawl / "candidates.csv"
     count = write_candidates(Path(fetch_ratings(run)["folder"]), links)

@@ -1,22 +1,77 @@
-"""load_titles: what the crawl brought home, into the lake, unless an alarm says no."""
+"""load_titles: what this run's sources say of titles, into the lake, unless an alarm says no."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from marquee.names import compact
+from marquee.sources.licences import unseen_notes
+from marquee.sources.ratings import linked_titles
+from marquee.sources.title_lines import read_lines
+from marquee.sources.titles import Loaded
 from marquee.sources.titles import load_titles as load
+from marquee.sources.titles_gather import CRAWL, crawled_titles, gather_titles
+from marquee.sources.titles_merge import Conflict, Merged, write_merged
 from marquee.steps.crawl_titles import crawl_folder
+from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.run import Run
+
+SHOWN = 10
+"""Conflicts told one by one; report.json beside the titles holds them all."""
 
 
 def load_titles(run: Run) -> dict[str, Any]:
-    """Publish the crawl's folder; a crawl that found nothing new loads nothing."""
-    folder = crawl_folder(run)
+    """Publish what the sources brought home; what is nothing new loads nothing."""
     path = f"raw/titles/as_of={compact(run.as_of)}/run={run.id}"
-    manifest = load(run.lake, folder, path) if folder.is_dir() else None
-    if manifest is None:
-        print("the crawl brought nothing new home: nothing to load", flush=True)
+    is_plain = run.form.sources == (CRAWL,)
+    loaded = _load_crawl(run, path) if is_plain else _load_merged(run, path)
+    if loaded is None:
+        who = "the crawl" if is_plain else "the sources"
+        print(f"{who} brought nothing new home: nothing to load", flush=True)
         return {"path": None, "rows": 0}
-    print(f"{manifest.rows} titles at {run.lake.uri(path)}", flush=True)
-    return {"path": path, "rows": manifest.rows}
+    what = f"{loaded.manifest.rows} titles at {run.lake.uri(loaded.path)}"
+    print(what if loaded.is_new else f"{what}: already loaded, nothing done", flush=True)
+    return {"path": loaded.path, "rows": loaded.manifest.rows}
+
+
+def _load_crawl(run: Run, path: str) -> Loaded | None:
+    folder = crawl_folder(run)
+    return load(run.lake, folder, path) if folder.is_dir() else None
+
+
+def _load_merged(run: Run, path: str) -> Loaded | None:
+    """All chosen sources as one, as if one crawl had brought it home."""
+    for note in unseen_notes(run.lake, run.form.sources):
+        print(f"licence: {note}", flush=True)
+    folder = crawl_folder(run)
+    wanted = set(linked_titles(Path(fetch_ratings(run)["folder"])).values())
+    crawled = crawled_titles(run.lake, folder, path)
+    places = run.settings.titles.model_dump(exclude={"sources"})
+    merged = gather_titles(run.form.sources, places, crawled, wanted)
+    _tell(merged)
+    has_crawl = CRAWL in run.form.sources
+    refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
+    with tempfile.TemporaryDirectory() as scratch:
+        write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
+        facts = {"fields_given": merged.given, "conflicts": merged.disputed}
+        return load(run.lake, Path(scratch), path, **facts)
+
+
+def _tell(merged: Merged) -> None:
+    given = ", ".join(f"{count} by {name}" for name, count in merged.given.items())
+    print(f"{len(merged.records)} titles; fields given: {given or 'none'}", flush=True)
+    if merged.conflicts:
+        print(f"{len(merged.conflicts)} conflicts: {merged.disputed}", flush=True)
+    for line in _lines(merged.conflicts[:SHOWN]):
+        print(line, flush=True)
+
+
+def _lines(conflicts: Iterable[Conflict]) -> list[str]:
+    return [
+        f"  {c.title_id} {c.field}: {c.kept} says {c.values[0]}, {c.other} {c.values[1]}; "
+        f"{c.kept}'s stands"
+        for c in conflicts
+    ]

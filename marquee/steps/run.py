@@ -23,6 +23,7 @@ class Form:
     max_pages: int
     search: Search
     promote: Promote
+    sources: tuple[str, ...] = ("crawl",)
     force: bool = False
     tighten: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -42,6 +43,7 @@ class Form:
             max_pages=int(said.get("max_pages", settings.crawl.max_pages)),
             search=said.get("search", settings.schedule.search),
             promote=said.get("promote", settings.schedule.promote),
+            sources=tuple(said.get("sources") or settings.titles.sources),
             force=bool(said.get("force", False)),
             tighten={model: values for model, values in bounds.items() if values},
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from airflow.sdk import Param
 
-from marquee.settings import Settings
+from marquee.settings import Settings, TitleSource
+
+SOURCES = list(get_args(TitleSource))
 
 
 def form(settings: Settings) -> dict[str, Param]:
@@ -30,6 +34,16 @@ def form(settings: Settings) -> dict[str, Param]:
             maximum=100_000,
             title="Pages to crawl at most",
             description="On a public host one page takes at least a second.",
+        ),
+        "sources": Param(
+            list(settings.titles.sources),
+            type="array",
+            items={"type": "string", "enum": SOURCES},
+            examples=SOURCES,  # makes the form offer them, not ask for text
+            uniqueItems=True,
+            minItems=1,
+            title="Sources of titles",
+            description="In order of precedence. All but the crawl need a place in [titles].",
         ),
         "as_of": Param(
             None,

@@ -6,10 +6,13 @@ A page whose marks we do not know is refused with what it looks like: never half
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable
+from functools import cache
+from inspect import getattr_static
 from typing import Any
 
 from web_poet import HttpResponse
+from web_poet.fields import get_fields_dict
 
 from marquee.contracts import TITLE_ITEM
 from scrapy_imdb.items import TitleItem, as_record
@@ -52,7 +55,7 @@ def page_for(response: HttpResponse) -> TitlePage:
 
 def read_page(response: HttpResponse) -> TitleItem:
     """The item of a page, checked against its contract; RefusedPageError says why there is none."""
-    item = _finish(page_for(response).to_item())
+    item = _item(page_for(response))
     differences = TITLE_ITEM.differences(as_record(item))
     if differences:
         raise RefusedPageError("the page breaks the contract: " + "; ".join(differences))
@@ -88,12 +91,16 @@ def is_challenge(body: bytes) -> bool:
     return len(body) < 200_000 and _CHALLENGE.search(body) is not None
 
 
-def _finish(reading: Coroutine[Any, Any, TitleItem]) -> TitleItem:
-    """Run a page object's `to_item`, which never really waits: its page is already here."""
-    try:
-        reading.send(None)
-    except StopIteration as done:
-        item: TitleItem = done.value
-        return item
-    reading.close()
-    raise RuntimeError("a page object waited for something; page objects never fetch")
+def _item(page: TitlePage) -> TitleItem:
+    """What `page.to_item()` answers, a third faster on small pages.
+
+    web-poet wraps every field for validators, processors and coroutines; ours have none of them,
+    so their methods are called as they were written. A test holds the two equal.
+    """
+    return TitleItem(**{name: method(page) for name, method in _methods(type(page))})
+
+
+@cache
+def _methods(page: type[TitlePage]) -> list[tuple[str, Callable[[TitlePage], Any]]]:
+    """The fields of a page class with the methods below them."""
+    return [(name, getattr_static(page, name).original_method) for name in get_fields_dict(page)]

@@ -228,4 +228,5 @@ def _person(link: Element) -> Person | None:
 def _area(label: Element) -> str | None:
     """The first remark in parentheses after a label that is not a date: `(USA)`."""
     remarks = re.findall(r"\(([^()]+)\)", text_of(label.getparent()))
-    return next((clean(r) for r in remarks if not re.search(r"\d", r)), None)
+    area = next((clean(r) for r in remarks if not re.search(r"\d", r)), None)
+    return "world" if area and area.lower() in ("worldwide", "weltweit") else area

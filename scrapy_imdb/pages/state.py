@@ -71,6 +71,8 @@ def next_data(response: HttpResponse, mark: int = 0) -> PageState:
         return _read(bytes(response.body), mark)
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError):
         pass  # perhaps only its encoding is another
+    except RecursionError:
+        raise RefusedPageError("its __NEXT_DATA__ is nested too deeply") from None
     try:
         return _read(transcoded(response))
     except (msgspec.DecodeError, orjson.JSONDecodeError, RecursionError) as error:

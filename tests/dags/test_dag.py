@@ -57,6 +57,9 @@ def test_the_form_is_typed(dag: dict[str, Any]) -> None:
     assert params["promote"]["enum"] == ["yes", "ask", "no"]
     assert params["search"]["enum"] == ["none", "quick", "full"]
     assert params["max_pages"]["type"] == "integer"
+    assert params["sources"]["type"] == "array"
+    assert "wikidata" in params["sources"]["items"]["enum"]
+    assert params["sources"]["examples"] == params["sources"]["items"]["enum"]
     assert params["as_of"]["format"] == "date-time"
     assert params["force"]["type"] == "boolean"
     assert all(schema["title"] for schema in params.values())

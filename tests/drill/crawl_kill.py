@@ -1,54 +1,53 @@
-"""`make drill`: one crawl, killed (SIGKILL) at 200 random moments, must change nothing.
-
-python tests/drill/crawl_kill.py [--kills 200] [--titles 6000] [--seed 1]
-"""
+"""One crawl, killed (SIGKILL) at random moments, must change nothing."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1] / "scrapy_imdb")]
+from crawl_rig import Crawl, start_site, stop_site, titles
+from killing import crawl_under_fire
+from made_up_titles import title_id, write_world
 
-from crawl_rig import Crawl, start_site, stop_site, titles  # noqa: E402
-from killing import crawl_under_fire  # noqa: E402
-from made_up_titles import title_id, write_world  # noqa: E402
+from tests.drill.rounds import Drill, Figures
 
 LANES = 4
+TITLES_A_KILL = 30
+"""Enough that the crawl is never done before it can be killed."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--titles", type=int, default=6000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+def run(seed: int, kills: int, folder: Path) -> Figures:
+    """Kill one crawl `kills` times; its items must be those of an undisturbed one."""
+    count = TITLES_A_KILL * kills
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        world = write_world(folder / "world", options.titles)
+        place = Path(scratch)
+        world = write_world(place / "world", count)
         process, site = start_site(world, "--fault", "slow,seconds=0.03")
         try:
-            crawl = Crawl(site.url, folder, options.titles)
-            command = crawl.command(pages=options.titles)
-            killed = crawl_under_fire(
-                command, folder / "log", options.kills, site.asked, options.seed
-            )
+            crawl = Crawl(site.url, place, count)
+            command = crawl.command(pages=count)
+            killed = crawl_under_fire(command, folder / "crawl", kills, site.asked, seed)
             served = site.served()
         finally:
             stop_site(process)
-        wanted = [title_id(n) for n in range(options.titles)]
-        is_whole = [t["title_id"] for t in titles(crawl.out)] == wanted
+        found = [title["title_id"] for title in titles(crawl.out)]
+    wanted = [title_id(number) for number in range(count)]
     repeats = sum(served.values()) - len(served)
-    verdict = "equal" if is_whole else "DIFFER from"
-    print(
-        f"{killed.kills} kills, {killed.mid_crawl} of them in mid-crawl: items {verdict} an "
-        f"undisturbed crawl's; {repeats} repeats, {options.kills * LANES} may be in flight"
-    )
-    return 0 if is_whole and repeats <= options.kills * LANES else 1
+    return {
+        "kills": killed.kills,
+        "in_mid_crawl": killed.mid_crawl,
+        "titles": len(found),
+        "missing": len(set(wanted) - set(found)),
+        "twice": len(found) - len(set(found)),
+        "pages_asked_again": repeats,
+        "of_at_most": kills * LANES,
+        "failures": int(found != wanted) + int(repeats > kills * LANES),
+    }
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+CRAWL_KILL = Drill(
+    "the items equal an undisturbed crawl's; repeats are at most what was in flight",
+    count=200,
+    a_round=200,
+    run=run,
+)

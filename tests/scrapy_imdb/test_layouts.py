@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from made_up_titles import made_up
 from web_poet import HttpResponse
@@ -10,7 +12,7 @@ from replica.records import record_of
 from replica.site_pages import LAYOUTS, render
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import LAYOUTS as PAGES
-from scrapy_imdb.pages import read_page
+from scrapy_imdb.pages import page_for, read_page
 
 COMMON = (
     "title_id",
@@ -89,3 +91,17 @@ def test_the_same_title_is_always_the_same_page():
     record = record_of(made_up(11))
     for layout in LAYOUTS:
         assert render(record, layout, "de") == render(record, layout, "de")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_reading_directly_equals_web_poets_own_item(layout):
+    for number in range(6):
+        response = HttpResponse("http://site/", body=render(record_of(made_up(number)), layout))
+        assert read_page(response) == asyncio.run(page_for(response).to_item())
+
+
+@pytest.mark.parametrize("layout", ["overview_top", "title_wrapper_microdata"])
+def test_a_worldwide_gross_covers_the_world_in_every_layout(layout):
+    assert {read(n, layout, language).gross_area for n in (1, 2) for language in ("en", "de")} == {
+        "world"
+    }

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from marquee.errors import ContractError, SourceError
-from marquee.lake import Lake, open_lake
-from marquee.sources.titles import load_titles
+from marquee.lake import Lake, Manifest, open_lake
+from marquee.sources import titles
 
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"
 NEXT = "raw/titles/as_of=20260111T030000Z/run=r-2"
+
+
+def load_titles(lake: Lake, folder: Path, path: str) -> Manifest | None:
+    loaded = titles.load_titles(lake, folder, path)
+    return loaded.manifest if loaded else None
 
 
 @pytest.fixture
@@ -71,6 +76,27 @@ def test_a_crawl_is_loaded_whole_and_once(lake, tmp_path):
     assert loaded(lake, PATH, tmp_path / "copy") == items
     again = load_titles(lake, folder, PATH)
     assert again and again.digest == manifest.digest
+
+
+def test_a_crawl_that_went_on_after_its_load_adds_only_the_rest(lake, tmp_path):
+    """Stopped, loaded, cleared, gone on: what is published stays, the rest comes beside it."""
+    items = [item(n) for n in range(1, 61)]
+    first = load_titles(lake, crawled(tmp_path / "out", items[:40], refused=2), PATH)
+    went_on = crawled(tmp_path / "out", [item(1, rating=7.5), *items[1:]], refused=1)
+    rest = titles.load_titles(lake, went_on, PATH)
+    assert rest and rest.path == f"{PATH}-part2" and rest.is_new
+    found = loaded(lake, rest.path, tmp_path / "rest")
+    assert found == [item(1, rating=7.5), *items[40:]]
+    report = json.loads(lake.read_bytes(f"{rest.path}/report.json"))
+    counted = [report[name] for name in ("loaded", "already", "quarantined", "refused")]
+    assert counted == [21, 39, 0, 1] and report["fetched"] == sum(counted)
+    assert first and lake.manifest(PATH).digest == first.digest
+    again = titles.load_titles(lake, went_on, PATH)
+    assert again and not again.is_new and again.manifest.digest == rest.manifest.digest
+    assert lake.names(PATH.rsplit("/", 1)[0]) == ["run=r-1", "run=r-1-part2"]
+    items.append(item(99))
+    third = titles.load_titles(lake, crawled(tmp_path / "out", items, refused=1), PATH)
+    assert third and third.path == f"{PATH}-part3" and third.manifest.rows == 1
 
 
 def test_a_crawl_that_brought_nothing_loads_nothing(lake, tmp_path):

@@ -13,11 +13,13 @@ import pytest
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
 from marquee.lake import open_lake
-from marquee.sources.titles import load_titles, read_lines
+from marquee.sources.licences import licence_note, unseen_notes
+from marquee.sources.title_lines import read_lines
+from marquee.sources.titles import load_titles
 from marquee.sources.titles_csv import read_titles_csv
 from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, stated_budget
 from marquee.sources.titles_imdb_tsv import read_imdb_tsv
-from marquee.sources.titles_merge import licence_note, merge_titles, write_merged
+from marquee.sources.titles_merge import merge_titles, write_merged
 from marquee.sources.titles_wikidata import read_wikidata
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -240,8 +242,8 @@ def test_merged_titles_load_like_a_crawl(tmp_path, datasets):
     sources += [("wikidata", read_wikidata(wikidata_file(tmp_path, "csv")))]
     write_merged(tmp_path / "out", merge_titles(sources), "imdb_tsv+wikidata")
     lake = open_lake((tmp_path / "lake").as_uri())
-    manifest = load_titles(lake, tmp_path / "out", "raw/titles/as_of=x/run=r")
-    assert manifest and manifest.rows == 2
+    loaded = load_titles(lake, tmp_path / "out", "raw/titles/as_of=x/run=r")
+    assert loaded and loaded.manifest.rows == 2
     refused = list(read_lines([tmp_path / "out" / "refused-00001.jsonl.gz"]))
     assert {line["title_id"] for line in refused} == {"tt0000003", "tt0000004"}
     assert all("title is null" in line["reason"] for line in refused)
@@ -252,3 +254,14 @@ def test_every_source_has_its_terms():
         assert len(licence_note(source)) > 20
     with pytest.raises(SourceError, match="no source is called"):
         licence_note("torrent")
+
+
+def test_terms_are_shown_once_a_lake(tmp_path):
+    lake = open_lake((tmp_path / "lake").as_uri())
+    assert unseen_notes(lake, ("wikidata", "csv")) == [
+        licence_note("wikidata"),
+        licence_note("csv"),
+    ]
+    assert unseen_notes(lake, ("csv", "imdb5000")) == [licence_note("imdb5000")]
+    other = open_lake((tmp_path / "other").as_uri())
+    assert unseen_notes(other, ("csv",)) == [licence_note("csv")]

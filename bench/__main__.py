@@ -1,0 +1,29 @@
+"""`make bench`: the short benchmarks, one after the other. Longer ones are run by name.
+
+python -m bench                     # parsing; what Airflow costs, where a stack is up
+python bench/crawl.py --help        # crawl and HDFS load beside their peers
+python -m bench.weekly_run --help   # a whole run through Airflow and from a shell
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from marquee.settings import REPOSITORY
+
+SHORT = ([sys.executable, "bench/crawl.py", "--repeats", "3"],)
+
+
+def main() -> int:
+    """Run each; the first status that is not zero."""
+    print(__doc__)
+    return next((status for command in SHORT if (status := _run(command))), 0)
+
+
+def _run(command: list[str]) -> int:
+    return subprocess.run([*command, *sys.argv[1:]], cwd=REPOSITORY).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

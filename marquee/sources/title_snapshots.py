@@ -1,0 +1,70 @@
+"""What the lake holds of titles already: snapshots, their coverage and their records.
+
+A snapshot is one run's load, `raw/titles/as_of=T/run=R`. A crawl that was stopped, loaded, and
+then went on in the same run adds what came home since as `run=R-part2`: what is published stays
+as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from marquee.digest import digest_bytes
+from marquee.lake import Lake
+from marquee.sources.coverage import Coverage
+from marquee.sources.title_lines import line_of, read_lines
+from marquee.sources.title_record import Record
+
+TITLES = "raw/titles"
+
+
+def snapshots(lake: Lake, before: str) -> list[str]:
+    """Paths of the snapshots loaded before `before` (a path), the oldest first."""
+    found = (
+        f"{TITLES}/{moment}/{run}"
+        for moment in lake.names(TITLES)
+        for run in lake.names(f"{TITLES}/{moment}")
+    )
+    return sorted(path for path in found if path < before)
+
+
+def parts(lake: Lake, path: str) -> list[str]:
+    """What one run has loaded so far: `path` itself, then its later parts."""
+    folder, name = path.rsplit("/", 1)
+    pattern = re.compile(re.escape(name) + r"(-part\d+)?")
+    return [f"{folder}/{found}" for found in lake.names(folder) if pattern.fullmatch(found)]
+
+
+def records_at(lake: Lake, path: str) -> Iterator[Record]:
+    """The titles of one snapshot."""
+    names = [f.name for f in lake.manifest(path).files if f.name.startswith("titles-")]
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            lake.copy_out(f"{path}/{name}", Path(scratch, name))
+        yield from read_lines(Path(scratch, name) for name in names)
+
+
+def digests_at(lake: Lake, paths: Iterable[str]) -> set[str]:
+    """Digests of every record in some snapshots."""
+    return {digest_bytes(line_of(record)) for path in paths for record in records_at(lake, path)}
+
+
+def last_coverage(lake: Lake, before: str, source: str = "") -> Coverage | None:
+    """Field coverage of the newest snapshot before `before` from the same kind of source.
+
+    Crawls are compared with crawls, of whichever site, and merged sources with the same ones:
+    a source without budgets is no sign that a site changed. None where there is none yet.
+    """
+    for path in reversed(snapshots(lake, before)):
+        facts = lake.manifest(path).facts
+        if _kind(str(facts.get("source", ""))) == _kind(source):
+            loaded = int((facts.get("counts") or {}).get("loaded", 0))
+            return Coverage.of_shares(facts.get("coverage") or {}, loaded)
+    return None
+
+
+def _kind(source: str) -> str:
+    return "crawl" if not source or "://" in source else source
