@@ -102,7 +102,7 @@ def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> N
             1,
             title="Der Hafen",
             genres=["Drama"],
-            budget={"amount": 1e8, "currency": "FRF"},
+            budget={"amount": 1e8, "currency": "JPY"},
             year=1990,
         ),
         item(
@@ -115,7 +115,7 @@ def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> N
     assert len(found.rows) == found.facts["titles"] == 5
     hafen = found.rows["tt0000001"]
     assert (hafen["movie_id"], hafen["title"], hafen["year"]) == (1, "Der Hafen", 1990)
-    assert hafen["budget_usd"] == pytest.approx(1e8 / 5.445)
+    assert hafen["budget_usd"] == pytest.approx(1e8 / 144.999)
     never = found.rows["tt0000002"]
     assert (never["movie_id"], never["title"], never["year"]) == (2, "Second Harbour", 2002)
     assert (never["genres"], never["directors"], never["rating"]) == (["Comedy"], [], None)
