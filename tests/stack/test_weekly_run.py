@@ -193,6 +193,8 @@ def test_three_backfilled_weeks_are_judged_and_promote_nothing(api: AirflowApi, 
         assert tasks["recommender.gate"] in ("success", "skipped")
         assert tasks["recommender.promote"] == "skipped"
     assert [Ledger(lake, model).entries() for model in MODELS] == before
+    scheduled = api.call("GET", "/dags/weekly_retrain/dagRuns", params={"run_type": "scheduled"})
+    assert scheduled["dag_runs"] == [], "a replay must not set off a live run"
 
 
 def test_backfilled_week_sees_only_its_past(api: AirflowApi, lake: Lake) -> None:
