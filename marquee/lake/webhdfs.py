@@ -131,7 +131,7 @@ class WebHdfsLake(Lake):
         """Our name for what the library or the wire said."""
         kind = getattr(error, "exception", "") or ""
         text = str(error)
-        if isinstance(error, requests.RequestException) or kind in TRANSIENT or NO_DATANODE in text:
+        if isinstance(error, requests.RequestException) or kind in TRANSIENT:
             return LakeUnavailableError(
                 f"HDFS did not answer for {self.uri(path)}: {type(error).__name__} {kind}",
                 "look at NameNode and DataNode (`marquee status`), then try again",
@@ -145,10 +145,15 @@ class WebHdfsLake(Lake):
         return error
 
 
-NO_DATANODE = "Failed to find datanode"
-"""A NameNode just back says so (as a plain IOException) until its DataNodes have registered."""
+# A plain IOException is what a DataNode says whose call to a dying NameNode broke, and a NameNode
+# just back until its DataNodes have registered; what is wrong for good has a class of its own.
 TRANSIENT = frozenset(
     {"RetriableException", "StandbyException", "SafeModeException", "ConnectException"}
-    | {"EOFException", "SocketException", "SocketTimeoutException"}  # a DataNode's own call broke
+    | {
+        "IOException",
+        "EOFException",
+        "SocketException",
+        "SocketTimeoutException",
+    }  # a DataNode's own call broke
     | {"NotReplicatedYetException", "RecoveryInProgressException", "NoRouteToHostException"}
 )

@@ -17,6 +17,7 @@ from marquee.stack.airflow import migrate, password
 from marquee.stack.doctor import require
 from marquee.stack.environment import Places, stack_environment
 from marquee.stack.hdfs import format_namenode, write_conf
+from marquee.stack.leftovers import end_leftovers
 from marquee.stack.procfile import AFTER, read_procfile, waves
 from marquee.stack.readiness import missing, wait_for
 from marquee.stack.supervisor import Keeper
@@ -70,10 +71,11 @@ class Stack:
     def down(self) -> bool:
         """Stop everything; whether anything ran."""
         if not self.keeper.is_running():
-            return False
+            return end_leftovers(self.places.state) > 0
         last = [["datanode"], ["namenode"]]  # whoever still writes needs them
         first = [name for name in self.processes if [name] not in last]
         self.keeper.shut_down([first, *last])
+        end_leftovers(self.places.state)
         return True
 
     def status(self) -> list[dict[str, object]]:

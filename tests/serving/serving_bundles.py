@@ -129,7 +129,9 @@ def promote_recommender(lake: Lake, folder: Path, seed: int = 1, mean: float = M
 
 def write_budget(folder: Path, intercept: float = 7.0) -> Path:
     """A sound bundle of linear fits: a rating adds 0.1 a point, comedies are half as dear."""
-    stages = Stages(("Drama", "Comedy", "Action"), 1990, 2025, director_smoothing=3.0)
+    stages = Stages(
+        ("Drama", "Comedy", "Action"), 1990, 2025, director_smoothing=3.0, rating_step=0.0
+    )
     fits, queries = {}, []
     for question in (BEFORE_RELEASE, WITH_RATING):
         names = stages.names(question)

@@ -51,6 +51,7 @@ def test_a_real_release_ends_with_real_titles_from_the_api(
             assert set(ids) <= set(titles)
         finally:
             run.terminate()
+            run.stdout.read()
     assert run.returncode == 0
     assert "100836 ratings at hdfs://" in told
     (kept,) = (tmp_path / "ml-latest-small" / "figures").glob("*.json")
