@@ -100,7 +100,7 @@ def test_first_run_promotes_both_models(
         (entry,) = Ledger(lake, model).entries()
         assert entry.run == run_slug(first)
         served = get(stack, f"/v1/models/{model}/champion").json()
-        assert served["bundle"] == entry.bundle
+        assert served["entry"]["bundle"] == entry.bundle
     recommended = get(stack, "/v1/users/1/recommendations", n=5).json()
     assert len(recommended["recommendations"]) == 5
 
