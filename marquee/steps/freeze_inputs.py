@@ -79,6 +79,7 @@ def _learns_from(model: Model, common: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs a model's content depends on: digests, and as-of only where it cuts."""
     cut = int(parse_moment(common["as_of"]).timestamp())
     value = {key: common[key] for key in COMMON} | {"ratings": common["ratings"]["digest"]}
+    value["scale"] = common["ratings"]["scale"]
     if model == "recommender":
         value["feedback"] = [f["digest"] for f in common["feedback"]]
         value["cut"] = cut if cut <= common["ratings"]["last_time"] else None
