@@ -1,8 +1,8 @@
 """`make bench`: the short benchmarks, one after the other. Longer ones are run by name.
 
-python -m bench                     # parsing; what Airflow costs, where a stack is up
+python -m bench                     # reading pages, beside parsel
 python bench/crawl.py --help        # crawl and HDFS load beside their peers
-python -m bench.weekly_run --help   # a whole run through Airflow and from a shell
+python -m bench.weekly_run --help   # a run through Airflow and from a shell (stack up)
 """
 
 from __future__ import annotations
