@@ -26,6 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import ConflictError, MarqueeError
 from marquee.lake import Lake, Manifest, open_lake
+from spark_apps.shipping import ship_code
 
 BAD_INPUT = 2  # exit status: trying again will not help
 
@@ -53,6 +54,7 @@ class Job:
             .getOrCreate()
         )
         session.sparkContext.setLogLevel("WARN")
+        ship_code(session.sparkContext, self.scratch)
         self.session_ready = time.time()
         return session
 

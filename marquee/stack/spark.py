@@ -23,7 +23,6 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         # Since 4.1 a master answers anybody's submissions over HTTP unless told not to.
         "spark.master.rest.enabled": "false",
-        "spark.executorEnv.PYTHONPATH": str(REPOSITORY),
     }
 
 
