@@ -1,7 +1,8 @@
-"""Set-up from nothing: `python3 -m marquee.bootstrap run|dev|lock`. Standard library only.
+"""Set-up from nothing: `python3 -m marquee.bootstrap run|dev|bench|lock`. Standard library only.
 
 Makes `.venv` from a hash-pinned lock, then hands over to `marquee.stack.setup` inside it for
-Java, jars and class archives. A second call compares one stamp and does nothing.
+Java, jars and class archives. A second call compares one stamp and does nothing. The peers that
+benchmarks compare with live in an environment of their own, `.venv-bench`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCKS = REPOSITORY / "requirements"
 VENV = REPOSITORY / ".venv"
-STAMP = VENV / "marquee-stamp"
+BENCH = REPOSITORY / ".venv-bench"
+STAMP = "marquee-stamp"
 TOOL = VENV / "tool"  # the installer lives beside the packages: a sync removes what no lock names
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 
@@ -26,11 +28,13 @@ class SetupError(Exception):
 
 
 def main(argv: list[str]) -> int:
-    """Set up for `run` or `dev`, or compile the locks."""
+    """Set up for `run`, `dev` or `bench`, or compile the locks."""
     goal = argv[0] if argv else "run"
     try:
         if goal == "lock":
             compile_locks()
+        elif goal == "bench":
+            set_up_bench()
         else:
             set_up(goal)
     except SetupError as error:
@@ -42,11 +46,23 @@ def main(argv: list[str]) -> int:
 def set_up(goal: str) -> None:
     """Bring `.venv`, Java, jars and archives to what the locks say."""
     wanted = _fingerprint(goal)
-    if _stamp() in {wanted, _fingerprint("dev")} and _is_complete():
+    if _stamp(VENV) in {wanted, _fingerprint("dev")} and _is_complete():
         return
-    _make_environment(goal)
-    _call([_python(), "-m", "marquee.stack.setup"], "Java, jars or class archives")
-    STAMP.write_text(wanted)
+    _make_tool()
+    _install(goal, VENV)
+    _call([_python(VENV), "-m", "marquee.stack.setup"], "Java, jars or class archives")
+    (VENV / STAMP).write_text(wanted)
+
+
+def set_up_bench() -> Path:
+    """Bring `.venv-bench` to its lock, and `.venv` with it; returns its interpreter."""
+    set_up("run")
+    wanted = _fingerprint("bench")
+    if _stamp(BENCH) != wanted:
+        _call([_python(VENV), "-m", "venv", "--clear", "--without-pip", str(BENCH)], ".venv-bench")
+        _install("bench", BENCH)
+        (BENCH / STAMP).write_text(wanted)
+    return Path(_python(BENCH))
 
 
 def compile_locks() -> None:
@@ -61,10 +77,9 @@ def compile_locks() -> None:
         _call(command, f"requirements/{name}.txt", cwd=LOCKS)
 
 
-def _make_environment(goal: str) -> None:
-    _make_tool()
-    print(f"installing requirements/{goal}.txt into .venv (about half a minute)", flush=True)
-    command = [str(TOOL / "bin" / "uv"), "pip", "sync", "-q", "--python", _python()]
+def _install(goal: str, venv: Path) -> None:
+    print(f"installing requirements/{goal}.txt into {venv.name} (about half a minute)", flush=True)
+    command = [str(TOOL / "bin" / "uv"), "pip", "sync", "-q", "--python", _python(venv)]
     command += ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
     _call([*command, str(LOCKS / f"{goal}.txt")], "the Python packages")
 
@@ -77,9 +92,10 @@ def _make_tool() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         _call([python, "-m", "venv", str(VENV)], "a virtual environment (Debian: python3-venv)")
     if not (TOOL / "bin" / "uv").exists():
-        if subprocess.run([_python(), "-m", "pip", "--version"], capture_output=True).returncode:
-            _call([_python(), "-m", "ensurepip", "--default-pip"], "pip")
-        pip = [_python(), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        have = subprocess.run([_python(VENV), "-m", "pip", "--version"], capture_output=True)
+        if have.returncode:
+            _call([_python(VENV), "-m", "ensurepip", "--default-pip"], "pip")
+        pip = [_python(VENV), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         pip += ["--target", str(TOOL), "--require-hashes", "-r", str(LOCKS / "uv.txt")]
         _call(pip, "the installer")
 
@@ -107,8 +123,9 @@ def _fingerprint(goal: str) -> str:
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 
-def _stamp() -> str:
-    return STAMP.read_text() if STAMP.is_file() else ""
+def _stamp(venv: Path) -> str:
+    stamp = venv / STAMP
+    return stamp.read_text() if stamp.is_file() else ""
 
 
 def _is_complete() -> bool:
@@ -117,8 +134,8 @@ def _is_complete() -> bool:
     return (REPOSITORY / cache / "ready").is_file()
 
 
-def _python() -> str:
-    return str(VENV / "bin" / "python")
+def _python(venv: Path) -> str:
+    return str(venv / "bin" / "python")
 
 
 def _call(command: list[str], what: str, cwd: Path = REPOSITORY) -> None:

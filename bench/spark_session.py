@@ -1,0 +1,41 @@
+"""One warm Spark session with the settings that the weekly run's tasks have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from marquee.settings import Settings, load_settings
+from marquee.stack.archives import archive, spark_environment
+from marquee.stack.java import java_home
+from marquee.stack.setup import cache_folder
+from marquee.stack.spark import spark_conf
+
+
+@contextmanager
+def spark_session(name: str, memory: str = "") -> Iterator[SparkSession]:
+    """Start it as `spark-submit` would, without the user interface; stop it at the end."""
+    settings = load_settings()
+    cache = cache_folder(settings)
+    os.environ.update(spark_environment(java_home(cache)))
+    builder = SparkSession.builder.master(settings.spark.master).appName(name)
+    for key, value in _conf(settings, str(archive(cache)), memory).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _conf(settings: Settings, archive_file: str, memory: str) -> dict[str, str]:
+    return spark_conf(settings, archive_file) | {
+        "spark.driver.memory": memory or settings.spark.driver_memory,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.caseSensitive": "true",
+        "spark.ui.showConsoleProgress": "false",
+    }
