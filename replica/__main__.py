@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="a small IMDb-shaped site")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=0, help="0: a free one, printed")
-    source = serve.add_mutually_exclusive_group(required=True)
+    source = serve.add_mutually_exclusive_group()
     source.add_argument("--world", type=Path, help="folder with titles.jsonl")
     source.add_argument("--imdb5000", type=Path, help="IMDB 5000's CSV, read in place")
     serve.add_argument("--pages", type=Path, help="folder of saved pages, served as they are")
@@ -52,7 +52,8 @@ def _serve(options: argparse.Namespace) -> None:
     from replica.site import Site, check_layout, linked_ids, saved_pages, serve
 
     layout = check_layout(options.layout)
-    records = load_world(options.world) if options.world else load_imdb5000(options.imdb5000)
+    records = load_world(options.world) if options.world else {}
+    records = load_imdb5000(options.imdb5000) if options.imdb5000 else records
     saved = saved_pages(options.pages) if options.pages else {}
     if options.links:
         wanted = linked_ids(options.links)

@@ -1,7 +1,8 @@
 """Job: raw ratings and feedback to prepared ratings and their split.
 
 Reads the folders that `inputs.json` froze; writes `prepared/ratings`, `prepared/quarantine/ratings`
-and `split/ratings/{train,holdout}`. One pass over the rows: what is refused is counted on the way.
+and `split/ratings/{train,holdout}`; where the release's ids are text, also `prepared/ids`. One pass
+over the rows: what is refused is counted on the way.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
@@ -19,8 +21,9 @@ from marquee.names import parse_moment
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.judging import Scale, count_reasons, good_rows, judge, quarantined_rows
 from spark_apps.ratings.merging import before, latest_of_each_pair
-from spark_apps.ratings.reading import read_feedback, read_release
+from spark_apps.ratings.reading import read_feedback, read_listed, read_release
 from spark_apps.ratings.split import HELD_OUT, mark_holdout
+from spark_apps.ratings.text_ids import id_tables, refuse_collisions
 
 DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
@@ -61,6 +64,8 @@ def prepare(job: Job) -> None:
             f"({count.refused} quarantined)",
             "look at the file, or give a later as-of",
         )
+    with job.stopwatch("ids"):
+        publish_ids(job, judged)
     with job.stopwatch("write"):
         publish(job, judged, ratings, count)
     print(
@@ -80,7 +85,13 @@ def judged_rows(job: Job) -> DataFrame:
     release = read_release(job.spark, job.lake.uri(f"{job.inputs['ratings']['path']}/ratings.csv"))
     segments = [job.lake.uri(f"{s['path']}/feedback.jsonl") for s in job.inputs["feedback"]]
     raw = release.unionByName(read_feedback(job.spark, segments)) if segments else release
-    return judge(raw, scale(job))
+    return judge(raw, scale(job), text_ids(job))
+
+
+def text_ids(job: Job) -> Sequence[str]:
+    """Which of `users` and `titles` the release names by text; usually neither."""
+    kinds: Sequence[str] = job.inputs["ratings"].get("text_ids", ())
+    return kinds
 
 
 def count_rows(ratings: DataFrame, seen: Observation, judged: DataFrame, scale: Scale) -> Count:
@@ -109,6 +120,17 @@ def publish(job: Job, judged: DataFrame, ratings: DataFrame, count: Count) -> No
     )
     split = {"train": train, "holdout": holdout}
     job.publish_frames(split, job.path("split/ratings"), rows=count.kept, held_out=count.held_out)
+
+
+def publish_ids(job: Job, judged: DataFrame) -> None:
+    """What number each text has; nothing where ids are numbers already."""
+    kinds = text_ids(job)
+    if not kinds:
+        return
+    listed = read_listed(job.spark, job.lake.uri(f"{job.inputs['ratings']['path']}/movies.csv"))
+    tables = id_tables(judged, listed, kinds)
+    counts: dict[str, Any] = {kind: refuse_collisions(table) for kind, table in tables.items()}
+    job.publish_frames(tables, job.path("prepared/ids"), rows=sum(counts.values()), **counts)
 
 
 def publish_quarantine(job: Job, judged: DataFrame, count: Count) -> None:

@@ -40,7 +40,8 @@ def prepare(job: Job) -> None:
             rate_frame(spark, rates, range(FIRST_YEAR, int(as_of[:4]) + 1)),
             [*rates.rates, "USD"],
         )
-        movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]))
+        is_text = "titles" in job.inputs["ratings"].get("text_ids", ())
+        movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]), is_text)
         titles = released_before(join_movielens(priced, movielens), as_of).coalesce(1).cache()
         facts = count(titles, items)
     with job.stopwatch("publish"):

@@ -20,7 +20,7 @@ def settings_for(data: str) -> Settings:
     if not folder.is_dir():
         raise SourceError(
             f"there is no folder '{data}'",
-            "give a folder with ratings.csv, movies.csv and links.csv, or one of: "
+            "give a folder with a release (ratings.csv, u.data or ratings.dat), or one of: "
             + ", ".join(RELEASES),
         )
     folder = folder.resolve()

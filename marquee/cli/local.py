@@ -20,8 +20,8 @@ from marquee.stack.stack import Stack, unwind_on_term
 Data = Annotated[
     str,
     typer.Option(
-        help="A folder with ratings.csv, movies.csv and links.csv, or ml-latest-small to fetch "
-        "that release. Default: the embedded synthetic world."
+        help="A folder with a MovieLens release of any form (ratings.csv, u.data or ratings.dat), "
+        "or ml-latest-small to fetch that one. Default: the embedded synthetic world."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

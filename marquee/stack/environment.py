@@ -100,7 +100,8 @@ def replica_titles(settings: Settings, places: Places) -> str:
         return f"--world '{places.world}'"
     records = Path(source).resolve().parent
     csv, pages = records / "imdb5000" / "movie_metadata.csv", records / "imdb-pages"
-    flags = f"--links '{Path(source).resolve() / 'links.csv'}'"
+    links = Path(source).resolve() / "links.csv"
+    flags = f"--links '{links}'" if links.is_file() else ""
     if csv.is_file():
         flags += f" --imdb5000 '{csv}'"
     return flags + (f" --pages '{pages}'" if pages.is_dir() else "")

@@ -29,6 +29,9 @@ def crawl_titles(run: Run) -> dict[str, Any]:
     out = crawl_folder(run)
     links = run.places.crawl / "candidates.csv"
     count = write_candidates(Path(fetch_ratings(run)["folder"]), links)
+    if not count:
+        print("the release links no title to IMDb (links.csv): there is nothing to crawl")
+        return {"folder": None}
     print(f"{count} titles are linked; at most {run.form.max_pages} pages this time", flush=True)
     command = crawl_command(run, links, out)
     last = ""

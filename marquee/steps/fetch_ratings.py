@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import SourceError
-from marquee.sources.ratings import HEADERS
+from marquee.sources.ratings_forms import recognise
 from marquee.steps.run import Run
 
 
 def fetch_ratings(run: Run) -> dict[str, Any]:
-    """The folder of the release; SourceError where it is not whole."""
+    """The folder of the release; SourceError where it holds none in a form we know."""
     source = run.settings.ratings.source
     folder = Path(source) if source else run.places.world
-    missing = [name for name in HEADERS if not (folder / name).is_file()]
-    if missing:
-        raise SourceError(
-            f"{folder} lacks {', '.join(missing)}", f"a release holds {', '.join(HEADERS)}"
-        )
+    print(f"{folder}: {recognise(folder).form.name}", flush=True)
     return {"folder": str(folder), "name": run.settings.ratings.name or run.settings.world}

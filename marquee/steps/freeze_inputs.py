@@ -99,6 +99,7 @@ def _ratings(run: Run, path: str | None) -> dict[str, Any]:
         "rows": manifest.rows,
         "last_time": manifest.facts["last_time"],
         "scale": [run.settings.ratings.lowest, run.settings.ratings.highest],
+        "text_ids": manifest.facts.get("text_ids", []),
     }
 
 

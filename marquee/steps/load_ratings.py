@@ -18,6 +18,10 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
     is_new = path.rsplit("/", 1)[1] not in before
     what = f"{manifest.rows} ratings at {run.lake.uri(path)}"
     print(what if is_new else f"{what}: already loaded, nothing done", flush=True)
+    if not manifest.facts.get("linked"):
+        print(
+            "no title is linked to IMDb: recommendations go on without crawled titles", flush=True
+        )
     return {"path": path, "rows": manifest.rows, "loaded": is_new}
 
 

@@ -60,7 +60,10 @@ class SparkJobOperator(SparkSubmitOperator):
 
     def _skip_if_unchanged(self, context: Any) -> None:
         run = current_run(context)
-        models = run.lake.read_json(run.path("inputs.json"))["models"]
+        inputs = run.lake.read_json(run.path("inputs.json"))
+        models = inputs["models"]
+        if self.models == ("budget",) and not inputs["titles"]:
+            raise AirflowSkipException("no source has brought titles home: no budget to learn from")
         since = {model: models[model]["unchanged_since"] for model in self.models}
         if all(since.values()):
             told = ", ".join(f"{model} since run {run}" for model, run in since.items())

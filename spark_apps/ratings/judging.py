@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from spark_apps.ratings.text_ids import text_id
 
 # Seconds reach this in the year 5138; any MovieLens moment in milliseconds is beyond it.
 MILLISECONDS_FROM = 100_000_000_000
@@ -23,11 +26,14 @@ class Scale:
     highest: float
 
 
-def judge(raw: DataFrame, scale: Scale) -> DataFrame:
-    """Add `typed` (a struct of the four columns in their types) and `reason` (null where good)."""
+def judge(raw: DataFrame, scale: Scale, text_ids: Sequence[str] = ()) -> DataFrame:
+    """Add `typed` (a struct of the four columns in their types) and `reason` (null where good).
+
+    `text_ids` says which of the release's `users` and `titles` are named by text.
+    """
     typed = F.struct(
-        _whole("user_id").alias("user_id"),
-        _whole("movie_id").alias("movie_id"),
+        _id("user_id", "users" in text_ids).alias("user_id"),
+        _id("movie_id", "titles" in text_ids).alias("movie_id"),
         F.col("rating").try_cast("double").alias("rating"),
         _seconds(_whole("time")).alias("time"),
     )
@@ -76,6 +82,13 @@ def _rules(scale: Scale) -> list[Rule]:
 
 def _outside(scale: Scale) -> str:
     return f"the rating is outside {scale.lowest:g} to {scale.highest:g}"
+
+
+def _id(name: str, is_text: bool) -> Column:
+    """Our own API's feedback already says titles and people by number."""
+    if not is_text:
+        return _whole(name)
+    return F.when(F.col("is_ours"), _whole(name)).otherwise(text_id(F.col(name)))
 
 
 def _whole(name: str) -> Column:

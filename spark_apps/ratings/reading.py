@@ -35,6 +35,12 @@ def read_release(spark: SparkSession, uri: str) -> DataFrame:
     return raw.select(*columns, F.lit(False).alias("is_deleted"), F.lit(False).alias("is_ours"))
 
 
+def read_listed(spark: SparkSession, uri: str) -> DataFrame:
+    """The texts that name titles in a release's `movies.csv`, as the column `text`."""
+    listed = spark.read.csv(uri, header=True, mode="PERMISSIVE", quote='"', escape='"')
+    return listed.select(F.trim(F.col("movieId")).alias("text"))
+
+
 def read_feedback(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
     """Sealed segments of feedback; people of our API get negative ids."""
     lines = spark.read.schema(FEEDBACK_LINES).json(list(uris))

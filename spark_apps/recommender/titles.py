@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from marquee.lake import Lake
+from marquee.names import text_id
 from marquee.scoring.recommender_bundle import Title
+from marquee.scoring.releases import listed_title
+from marquee.sources.ratings import is_whole
 
+LISTED = ("movieId", "title", "genres")
 COLUMNS = ["movie_id", "title_id", "title", "year", "genres"]
-NAME_AND_YEAR = re.compile(r"(?P<name>.*\S)\s*\((?P<year>\d{4})\)\s*")
-NO_GENRE = "(no genres listed)"  # MovieLens' words
 
 
 def read_titles(lake: Lake, inputs: Mapping[str, Any], run: str, scratch: Path) -> dict[int, Title]:
@@ -26,7 +27,8 @@ def read_titles(lake: Lake, inputs: Mapping[str, Any], run: str, scratch: Path) 
     if lake.exists(path):
         return prepared_titles(lake.fetch(path, scratch / "titles"))
     listed = f"{inputs['ratings']['path']}/movies.csv"
-    return listed_titles(lake.read_bytes(listed)) if lake.exists(listed) else {}
+    is_text = "titles" in inputs["ratings"].get("text_ids", ())
+    return listed_titles(lake.read_bytes(listed), is_text) if lake.exists(listed) else {}
 
 
 def prepared_titles(folder: Path) -> dict[int, Title]:
@@ -41,22 +43,15 @@ def prepared_titles(folder: Path) -> dict[int, Title]:
     }
 
 
-def listed_titles(movies_csv: bytes) -> dict[int, Title]:
+def listed_titles(movies_csv: bytes, is_text: bool = False) -> dict[int, Title]:
     """MovieLens' `movies.csv`; older releases are in Latin-1. Lines without an id are left out."""
     try:
         text = movies_csv.decode("utf-8")
     except UnicodeDecodeError:
         text = movies_csv.decode("latin-1")
-    rows = csv.DictReader(io.StringIO(text))
-    titles = (listed_title(row) for row in rows if (row.get("movieId") or "").strip().isdigit())
+    number = text_id if is_text else int
+    lines = csv.DictReader(io.StringIO(text))
+    cells = (tuple((row.get(c) or "").strip() for c in LISTED) for row in lines)
+    known = (c for c in cells if c[0] and (is_text or is_whole(c[0])))
+    titles = (listed_title(c, number, {}) for c in known)
     return {t.movie_id: t for t in titles}
-
-
-def listed_title(row: Mapping[str, str | None]) -> Title:
-    """One line: `Heat (1995)` is a name and a year."""
-    text = (row.get("title") or "").strip()
-    match = NAME_AND_YEAR.fullmatch(text)
-    name, year = (match["name"], int(match["year"])) if match else (text, None)
-    genres = (row.get("genres") or "").split("|")
-    kept = tuple(g for g in genres if g and g != NO_GENRE)
-    return Title(int(row["movieId"] or 0), None, name, year, kept)

@@ -8,6 +8,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_apps.ratings.text_ids import text_id
+
 CORRUPT = "corrupt"
 PERSON = "struct<name_id: string, name: string>"
 ITEM_SCHEMA = f"""
@@ -58,17 +60,18 @@ def _no_items(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([], f"{ITEM_SCHEMA}, snapshot string, known boolean")
 
 
-def read_movielens(spark: SparkSession, folder: str) -> DataFrame:
+def read_movielens(spark: SparkSession, folder: str, is_text: bool = False) -> DataFrame:
     """`movies.csv` joined to `links.csv`: movie_id, title_id, title, year, genres.
 
     MovieLens writes `Matrix, The (1999)`, genres as `Action|Sci-Fi`, and IMDb's number without
-    `tt` and leading zeros.
+    `tt` and leading zeros. `is_text`: the release names titles by text, not by number.
     """
-    movies = _read_csv(spark, f"{folder}/movies.csv", "movieId bigint, title string, genres string")
-    links = _read_csv(spark, f"{folder}/links.csv", "movieId bigint, imdbId string, tmdbId string")
+    key = "string" if is_text else "bigint"
+    movies = _read_csv(spark, f"{folder}/movies.csv", f"movieId {key}, title string, genres string")
+    links = _read_csv(spark, f"{folder}/links.csv", f"movieId {key}, imdbId string, tmdbId string")
     title_id = F.concat(F.lit("tt"), F.lpad("imdbId", 7, "0"))
     return movies.join(links, on="movieId", how="left").select(
-        F.col("movieId").alias("movie_id"),
+        (text_id(F.trim("movieId")) if is_text else F.col("movieId")).alias("movie_id"),
         F.when(F.col("imdbId").rlike(r"^\d{1,7}$"), title_id)
         .when(F.col("imdbId").rlike(r"^\d+$"), F.concat(F.lit("tt"), "imdbId"))
         .alias("title_id"),

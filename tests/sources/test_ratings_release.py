@@ -37,10 +37,10 @@ def test_census_counts_rows_and_the_last_sound_time(release: Path) -> None:
     assert (census.rows, census.last_time) == (3, 3000)
 
 
-def test_milliseconds_and_nonsense_are_no_last_time(release: Path) -> None:
+def test_milliseconds_are_seconds_and_nonsense_is_no_last_time(release: Path) -> None:
     with (release / "ratings.csv").open("a") as out:
         out.write("3,10,4.0,1600000000000\n3,20,4.0,yesterday\n")
-    assert take_census(release).last_time == 3000
+    assert take_census(release).last_time == 1_600_000_000
 
 
 def test_loading_twice_is_a_no_op(release: Path, folder_lake: Lake) -> None:
@@ -85,10 +85,21 @@ def test_a_faulty_file_is_refused_by_name_and_nothing_is_loaded(
     assert folder_lake.names("raw") == []
 
 
-def test_a_missing_file_is_named(release: Path, folder_lake: Lake) -> None:
-    (release / "links.csv").unlink()
-    with pytest.raises(SourceError, match=r"links\.csv is missing"):
+@pytest.mark.parametrize("name", ["ratings.csv", "movies.csv"])
+def test_a_missing_file_is_named(release: Path, folder_lake: Lake, name: str) -> None:
+    (release / name).unlink()
+    with pytest.raises(SourceError, match=f"{name} is missing"):
         load_release(folder_lake, release, "small")
+
+
+def test_without_links_the_lake_gets_a_file_of_none(
+    release: Path, folder_lake: Lake, tmp_path: Path
+) -> None:
+    (release / "links.csv").unlink()
+    path, manifest = load_release(folder_lake, release, "small")
+    assert manifest.facts["linked"] == 0
+    assert folder_lake.read_bytes(f"{path}/links.csv") == b"movieId,imdbId,tmdbId\n"
+    assert write_candidates(release, tmp_path / "candidates.csv") == 0
 
 
 def test_candidates_come_most_rated_first(release: Path, tmp_path: Path) -> None:

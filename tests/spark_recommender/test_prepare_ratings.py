@@ -9,13 +9,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.names import parse_moment, person_id
+from marquee.names import parse_moment, person_id, text_id
 from marquee.scoring.ratings import Ratings, read_ratings
 from marquee.scoring.splits import last_share
 from spark_apps.prepare_ratings import main
+from spark_apps.ratings.text_ids import refuse_collisions
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import AS_OF, flags, make_lake, ratings_lines
 
@@ -156,6 +159,42 @@ def test_running_twice_is_running_once(lake):
     before = lake.manifest("runs/r-1/split/ratings")
     assert main(flags(lake)) == 0
     assert lake.manifest("runs/r-1/split/ratings") == before
+
+
+@pytest.mark.usefixtures("spark")
+def test_text_ids_become_the_kernels_numbers_and_are_kept_to_look_up(tmp_path: Path):
+    lines = ["alice,tt1,4,1000", "alice,tt2,3,1001", "Zoë,tt1,5,1002", ",tt1,5,1002", "bob,tt1,x,9"]
+    feedback = [f'{{"person": "p-ann", "movie_id": {text_id("tt1")}, "rating": 2.0, "time": 5}}']
+    kinds = {"text_ids": ["users", "titles"], "path": "raw/ratings/made-up-r-1"}
+    lake = make_lake(tmp_path, lines, feedback=feedback, ratings=kinds)
+    assert main(flags(lake)) == 0
+    found = read_ratings(lake.fetch("runs/r-1/prepared/ratings", tmp_path / "prepared"))
+    assert set(triples(found)) == {
+        (text_id("alice"), text_id("tt1"), 4.0),
+        (text_id("alice"), text_id("tt2"), 3.0),
+        (text_id("Zoë"), text_id("tt1"), 5.0),
+        (ANN, text_id("tt1"), 2.0),
+    }
+    assert (found.movie_ids > 0).all()
+    assert (found.movie_ids < 2**53).all()
+    quarantined = lake.manifest("runs/r-1/prepared/ratings").facts["quarantined"]
+    assert quarantined == {"an id is missing": 1, "the rating is not a number": 1}
+    ids = lake.fetch("runs/r-1/prepared/ids", tmp_path / "ids")
+    users, titles = (pq.read_table(ids / kind).to_pylist() for kind in ("users", "titles"))
+    assert {r["text"]: r["id"] for r in users} == {n: text_id(n) for n in ("alice", "Zoë")}
+    listed = [*("tt1", "tt2"), *map(str, range(1, 45))]
+    assert {r["text"]: r["id"] for r in titles} == {n: text_id(n) for n in listed}
+
+
+def test_whole_numbers_leave_no_table_of_ids(lake):
+    assert not lake.exists("runs/r-1/prepared/ids")
+
+
+def test_two_texts_with_one_hash_are_refused_by_name(spark):  # noqa: F811
+    table = spark.createDataFrame([("ann", 1), ("bob", 2), ("eve", 1)], "text string, id long")
+    with pytest.raises(SourceError, match="'ann' and 'eve' have one hash"):
+        refuse_collisions(table)
+    assert refuse_collisions(table.where("id = 2")) == 1
 
 
 @pytest.mark.usefixtures("spark")

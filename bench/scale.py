@@ -1,0 +1,254 @@
+"""Seconds and memory of both rating jobs, run as the DAG runs them, by the number of ratings.
+
+    python -m bench.scale --rows 100000,1000000,10000000 [--json FILE] [--plot FILE.svg]
+
+Made-up ratings (seeded; people and titles by power laws, 100,000 people and 20,000 titles at ten
+million rows, fewer below) are written as ratings.csv, loaded into a `file://` lake and frozen.
+Then `marquee step prepare_ratings` and `marquee step train_recommender` run in processes of their
+own. Memory is the proportional set size of the whole tree of a job's processes (driver JVM, Python
+driver and workers), looked at five times a second; its peak must stay inside `--limit-mb`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.scale_chart import draw
+from marquee.settings import REPOSITORY, load_settings
+
+JOBS = ("prepare_ratings", "train_recommender")
+PEOPLE, TITLES, FULL = 100_000, 20_000, 10_000_000
+CHUNK = 1_000_000
+RANKER = {"family": "implicit_als", "rank": 32, "alpha": 1.0, "reg": 0.1, "iterations": 8}
+
+
+@dataclass
+class Figures:
+    """What one job took: wall and processor seconds, and megabytes at its peak."""
+
+    job: str
+    rows: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    status: int
+    work: dict[str, float] = field(default_factory=dict)
+
+
+def main() -> int:
+    """Measure every number of rows; 1 where a job failed or grew over the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="100000,1000000,10000000")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--driver-memory", default="", help="of the JVM; default: by rows")
+    parser.add_argument("--limit-mb", type=float, default=4096)
+    parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    found: list[Figures] = []
+    for rows in map(int, options.rows.split(",")):
+        with tempfile.TemporaryDirectory(prefix="marquee-scale-", dir=options.folder) as work:
+            found += measure(Path(work), rows, options.seed, options.driver_memory or heap(rows))
+        keep(found, options.json, options.plot)
+    print(table(found))
+    return int(any(f.status or f.peak_mb > options.limit_mb for f in found))
+
+
+def measure(work: Path, rows: int, seed: int, driver_memory: str) -> list[Figures]:
+    """Make the ratings, load and freeze them, run both jobs."""
+    write_release(work / "release", rows, seed)
+    environment = os.environ | surroundings(work, driver_memory)
+    for name in ("load_ratings", "freeze_inputs"):
+        subprocess.run(command(name, work), env=environment, cwd=REPOSITORY, check=True)
+    shutil.rmtree(work / "release", ignore_errors=True)
+    (work / "release").mkdir()  # a step asks for the folder, the jobs read the lake
+    found = []
+    for job in JOBS:
+        figures = run_job(job, rows, work, environment)
+        print(f"{job}, {rows} rows: {asdict(figures)}", flush=True)
+        found.append(figures)
+        if figures.status:
+            break
+    return found
+
+
+def command(name: str, work: Path) -> list[str]:
+    """A step from a shell."""
+    where = ["--run", "scale", "--data", str(work / "release")]
+    return [
+        sys.executable,
+        "-m",
+        "marquee",
+        "step",
+        name,
+        *where,
+        "--as-of",
+        "2030-01-01T00:00:00Z",
+    ]
+
+
+def heap(rows: int) -> str:
+    """The driver JVM's heap: what small data gets by default, and more by the million."""
+    return f"{max(900, min(1800, 800 + rows // 10_000))}m"
+
+
+def surroundings(work: Path, driver_memory: str) -> dict[str, str]:
+    """A folder lake, one recipe (ALS with biases, implicit ALS), the driver's heap."""
+    return {
+        "MARQUEE_LAKE__ROOT": f"file://{work / 'lake'}",
+        "MARQUEE_LAKE__WEBHDFS": "",
+        "MARQUEE_STATE": str(work / "state"),
+        "MARQUEE_SPARK__DRIVER_MEMORY": driver_memory,
+        "MARQUEE_RECIPES__RECOMMENDER": json.dumps([recipe()]),
+        "SPARK_LOCAL_DIRS": str(work / "spark"),
+        "TMPDIR": str(work),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def recipe() -> dict[str, Any]:
+    """The configuration's first ALS recipe, with its first implicit ALS as ranker."""
+    recipes = load_settings().recipes.recommender
+    rankers = [r["ranker"] for r in recipes if r["ranker"]["family"] == "implicit_als"]
+    predictor = next(r for r in recipes if r["family"] == "als_bias")
+    return {**predictor, "ranker": rankers[0] if rankers else RANKER}
+
+
+def write_release(folder: Path, rows: int, seed: int) -> None:
+    """Made-up `ratings.csv` and `movies.csv`, a chunk of rows at a time."""
+    folder.mkdir()
+    lots = np.random.default_rng(seed)
+    share = min(1.0, max(rows / FULL, 0.01))
+    people, titles = int(PEOPLE * share), int(TITLES * share**0.5)
+    person, title = power_law(people, 0.6), power_law(titles, 0.8)
+    taste, lean = lots.normal(0, 0.4, (people, 4)), lots.normal(0, 0.4, (titles, 4))
+    with (folder / "ratings.csv").open("wb") as out:
+        out.write(b"userId,movieId,rating,timestamp\n")
+        for start in range(0, rows, CHUNK):
+            n = min(CHUNK, rows - start)
+            users, items = (np.searchsorted(p, lots.random(n)) for p in (person, title))
+            stars = 3.5 + np.einsum("nk,nk->n", taste[users], lean[items]) + lots.normal(0, 0.8, n)
+            stars = (np.round(2 * stars) / 2).clip(0.5, 5.0)
+            times = 1_000_000_000 + start + np.arange(n)
+            lines = zip(users + 1, items + 1, stars, times)
+            out.write("".join(f"{u},{m},{r},{t}\n" for u, m, r, t in lines).encode())
+    names = "".join(f"{m},Film {m} ({1950 + m % 70}),Drama\n" for m in range(1, titles + 1))
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + names)
+
+
+def power_law(n: int, exponent: float) -> np.ndarray:
+    """The distribution function of `n` places; weights fall as a power after the first 2 %."""
+    weights = (np.arange(1, n + 1) + 0.02 * n) ** -exponent
+    total: np.ndarray = np.cumsum(weights)
+    return total / total[-1]
+
+
+def run_job(job: str, rows: int, work: Path, environment: dict[str, str]) -> Figures:
+    """One job in a process tree of its own, watched."""
+    started, peak = time.monotonic(), [0.0, 0.0]
+    with (work / f"{job}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command(job, work), env=environment, cwd=REPOSITORY, stdout=log, stderr=log
+        )
+        with watching(process.pid, peak):
+            status = process.wait()
+    seconds = time.monotonic() - started
+    if status:
+        print((work / f"{job}.log").read_text(errors="replace")[-3000:], file=sys.stderr)
+    timings = work / f"lake/runs/scale/timings/{job}.json"
+    done = json.loads(timings.read_text())["work"] if timings.is_file() else {}
+    return Figures(job, rows, round(seconds, 1), peak[1], round(peak[0]), status, done)
+
+
+@contextmanager
+def watching(root: int, peak: list[float]) -> Iterator[None]:
+    """Keep the highest memory (MB) and the processor seconds of a tree in `peak`."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.2):
+            tree = descendants(root)
+            peak[0] = max(peak[0], sum(map(proportional_mb, tree)))
+            peak[1] = max(peak[1], round(sum(map(cpu_seconds, tree)), 1))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def descendants(root: int) -> list[int]:
+    """A process and all below it."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue  # it ended while we looked
+    tree = [root]
+    for process in tree:
+        tree += [child for child, parent in parents.items() if parent == process]
+    return tree
+
+
+def proportional_mb(process: int) -> float:
+    """Its memory, pages shared with others counted by their share."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(x.split()[1]) for x in lines if x.startswith("Pss:")) / 1024
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor seconds of a process, and of children it has waited for."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def table(found: list[Figures]) -> str:
+    """One line a job and number of rows, and the same by the million."""
+    lines = [f"{'job':20}{'rows':>12}{'seconds':>10}{'cpu s':>10}{'peak MB':>10}{'s/million':>11}"]
+    for f in found:
+        per = 1e6 / f.rows
+        line = f"{f.job:20}{f.rows:>12,}{f.seconds:>10.1f}{f.cpu_seconds:>10.1f}{f.peak_mb:>10.0f}"
+        said = f"{f.seconds * per:>11.1f}" if not f.status else f"  failed ({f.status})"
+        lines.append(f"{line}{said}")
+    return "\n".join(lines)
+
+
+def keep(found: list[Figures], as_json: Path | None, plot: Path | None) -> None:
+    """Figures and plot after every number of rows: a later one may not end."""
+    if as_json:
+        as_json.write_text(json.dumps([asdict(f) for f in found], indent=1))
+    if plot:
+        plot.write_text(draw([asdict(f) for f in found]), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
