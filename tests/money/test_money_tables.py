@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marquee.money import PriceIndex, RateTable
+from marquee.money import PriceIndex, RateTable, rate_sources
 
 TODAY = RateTable.load(2026)
 
@@ -38,8 +38,36 @@ BY_HAND = [
 ]
 
 
-# Devaluations that really happened; any other jump is a slip in the table.
-CRISES = {("MXN", 1995), ("TRL", 2001), ("TRY", 2022)}
+# Devaluations and inflations that really happened; any other jump is a slip in the table.
+CRISES = {
+    "ARS": {2002},
+    "CLP": {1985},
+    "COP": {1958},
+    "CRC": {1981, 1982},
+    "DOP": {2003},
+    "DZD": {1991},
+    "EGP": {1979, 2017},
+    "ETB": {1993},
+    "GTQ": {1986},
+    "IDR": {1998},
+    "ISK": {1982, 1983},
+    "JMD": {1984, 1991, 1992},
+    "KES": {1993},
+    "KRW": {1964},
+    "LKR": {1978},
+    "MDL": {1999},
+    "MXN": {1995},
+    "MXP": {1982, 1983, 1986, 1987, 1988},
+    "NGN": {1986, 1987, 1989, 1992},
+    "PHP": {1962},
+    "PKR": {1972},
+    "RUB": {1999},
+    "TRL": {1980, 1984, 1988, 1992, 1994, 1996, 1997, 1998, 1999, 2001},
+    "TRY": {2022},
+    "UAH": {1999},
+    "XAF": {1994},
+    "XOF": {1994},
+}
 
 
 @pytest.mark.parametrize(("amount", "currency", "year", "dollars"), BY_HAND)
@@ -52,7 +80,10 @@ def test_amounts_worked_out_by_hand(
     assert found.amount == pytest.approx(dollars, rel=5e-3)
 
 
-@pytest.mark.parametrize(("currency", "year"), [("FRF", 1990), ("GBP", 1980), ("XAU", 2010)])
+@pytest.mark.parametrize(
+    ("currency", "year"),
+    [("FRF", 1955), ("GBP", 1949), ("AUD", 1960), ("EGP", 1985), ("XAU", 2010)],
+)
 def test_a_year_without_a_checked_rate_is_never_guessed(currency: str, year: int) -> None:
     assert TODAY.dollars(1_000_000, currency, year) is None
 
@@ -92,7 +123,54 @@ def test_rates_move_smoothly() -> None:
         for year in by_year
         if year - 1 in by_year and not 0.6 < by_year[year] / by_year[year - 1] < 1.6
     }
-    assert jumps == CRISES
+    assert jumps == {(currency, year) for currency, years in CRISES.items() for year in years}
+
+
+# Legally fixed: units a euro (Council Regulation 2866/98 and successors).
+EURO = {
+    "ATS": 13.7603,
+    "BEF": 40.3399,
+    "DEM": 1.95583,
+    "ESP": 166.386,
+    "FIM": 5.94573,
+    "FRF": 6.55957,
+    "IEP": 0.787564,
+    "ITL": 1936.27,
+    "NLG": 2.20371,
+    "PTE": 200.482,
+}
+
+
+@pytest.mark.parametrize(("currency", "per_euro"), EURO.items())
+def test_the_euros_predecessors_keep_its_fixed_rate_and_their_history(
+    currency: str, per_euro: float
+) -> None:
+    rates = TODAY.rates[currency]
+    assert rates[2000] / TODAY.rates["EUR"][2000] == pytest.approx(per_euro, rel=1e-4)
+    assert {*range(1964, 2003)} <= rates.keys()
+    # 1998's market rates were within a few per cent of the factors fixed on its last day.
+    assert rates[1998] / rates[1999] == pytest.approx(1.0, abs=0.1)
+
+
+def test_every_rate_names_who_published_it_and_what_it_was_checked_against() -> None:
+    named = rate_sources()
+    assert set(named) == {"ecb", "fed", "pwt"}
+    assert all(source["publisher"] and source["checked_against"] for source in named.values())
+    found = TODAY.coverage()
+    assert set(found) == set(TODAY.rates) and len(found) >= 90
+    assert {s for one in found.values() for s in one.sources} == set(named)
+    assert found["ITL"].first == 1950 and found["ITL"].last == 2002
+
+
+def test_coverage_ends_before_as_of() -> None:
+    assert RateTable.load(1980).coverage()["DEM"].last == 1979
+    assert "EUR" not in RateTable.load(1999).coverage()
+
+
+def test_a_rate_long_gone_is_none() -> None:
+    """Five years past its end a currency's last rate says nothing any more."""
+    assert TODAY.dollars(1e6, "DEM", 2007) is not None
+    assert TODAY.dollars(1e6, "DEM", 2008) is None
 
 
 def test_prices() -> None:
