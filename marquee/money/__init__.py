@@ -2,5 +2,15 @@
 
 from marquee.money.prices import PriceIndex
 from marquee.money.rates import Coverage, Dollars, RateTable, rate_sources
+from marquee.money.unlabelled import CERTAIN, Reading, read_unlabelled
 
-__all__ = ["Coverage", "Dollars", "PriceIndex", "RateTable", "rate_sources"]
+__all__ = [
+    "CERTAIN",
+    "Coverage",
+    "Dollars",
+    "PriceIndex",
+    "RateTable",
+    "Reading",
+    "rate_sources",
+    "read_unlabelled",
+]

@@ -2,17 +2,19 @@
 
 It gives budgets in the *original currency without saying which*, holds full duplicates and
 titles that come twice with other values, and ends titles in a non-breaking space. A budget is
-kept only where its currency is beyond doubt: dollars for American titles; a country's own money
-where the figure cannot be dollars and is plausible in that money.
+kept only where its currency is beyond doubt (`marquee.money.unlabelled`), with the confidence;
+elsewhere a note says what it may be.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.text import clean, unique
@@ -20,22 +22,8 @@ from marquee.sources.title_record import Record, number, rows_of, title_record, 
 
 SOURCE = "imdb5000"
 NEEDED = ("movie_imdb_link", "movie_title", "director_name", "genres", "budget", "country")
-LARGEST_DOLLARS = 300e6
-"""The dearest film of the file's years; more than that is not dollars."""
-# Units a dollar, rough and of the 1990s and 2000s: only whether a figure is possible at all.
-MONEY_OF = {
-    "KR": ("KRW", 1100.0),
-    "JP": ("JPY", 115.0),
-    "HU": ("HUF", 200.0),
-    "TH": ("THB", 38.0),
-    "IN": ("INR", 45.0),
-    "CN": ("CNY", 7.5),
-    "FR": ("FRF", 6.0),
-    "ES": ("ESP", 145.0),
-    "IT": ("ITL", 1700.0),
-}
-EURO_FROM = 2002
-EURO_COUNTRIES = ("FR", "ES", "IT")
+SCRAPED_IN = 2016
+"""The file's own moment: currencies are told apart by the rates known then."""
 
 
 def read_imdb5000(path: Path) -> Iterator[Record]:
@@ -48,23 +36,28 @@ def read_imdb5000(path: Path) -> Iterator[Record]:
     return (_record(title_id, rows[title_id]) for title_id in sorted(rows))
 
 
-def stated_budget(row: Mapping[str, str]) -> dict[str, Any] | None:
-    """The budget with its currency, where the currency is beyond doubt."""
-    amount, code = number(row.get("budget", "")), country_code(row.get("country", ""))
-    if not amount or amount <= 0:
+def stated_budget(row: Mapping[str, str]) -> dict[str, Any] | str | None:
+    """The budget with its currency and the confidence in it, or why its currency is in doubt."""
+    amount, country = number(row.get("budget", "")), country_code(row.get("country", ""))
+    if amount is None:
         return None
-    if code == "US":
-        return {"amount": amount, "currency": "USD"} if amount <= LARGEST_DOLLARS else None
-    currency, units = MONEY_OF.get(code or "", ("", 1.0))
-    is_euro = code in EURO_COUNTRIES and (number(row.get("title_year", "")) or 0) >= EURO_FROM
-    is_dollars_perhaps = amount <= LARGEST_DOLLARS
-    if not currency or is_euro or is_dollars_perhaps or amount / units > LARGEST_DOLLARS:
-        return None
-    return {"amount": amount, "currency": currency}
+    if amount <= 0:
+        return f"{amount:.0f} is no amount of money"
+    countries, year = [country] if country else [], whole(row.get("title_year", ""))
+    found = read_unlabelled(amount, countries, year, *_tables())
+    if not found.is_certain:
+        return found.reason
+    confidence = round(found.confidence, 4)
+    return {"amount": amount, "currency": found.currency, "confidence": confidence}
+
+
+@cache
+def _tables() -> tuple[RateTable, PriceIndex]:
+    return RateTable.load(SCRAPED_IN + 1), PriceIndex.load(SCRAPED_IN + 1)
 
 
 def _record(title_id: str, row: Mapping[str, str]) -> Record:
-    gross = number(row.get("gross", ""))
+    gross, budget = number(row.get("gross", "")), stated_budget(row)
     return title_record(
         SOURCE,
         title_id,
@@ -77,7 +70,8 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
         genres=read_genres(_parts(row["genres"])),
         rating=number(row.get("imdb_score", "")),
         vote_count=whole(row.get("num_voted_users", "")),
-        budget=stated_budget(row),
+        budget=None if isinstance(budget, str) else budget,
+        notes=[f"budget: {budget}"] if isinstance(budget, str) else [],
         gross={"amount": gross, "currency": "USD"} if gross else None,
         gross_area="USA" if gross else None,
         countries=[code for code in [country_code(row["country"])] if code],

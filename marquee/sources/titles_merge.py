@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from marquee.contracts import TITLE_ITEM
+from marquee.normalise.text import unique
 from marquee.sources.title_lines import write_lines
 from marquee.sources.title_record import Record, is_stated
 
 OWN = ("title_id", "layout", "source_url", "fetched_at", "parser_version", "notes")
-"""Fields that describe a source's own record; they come with its first source."""
+"""Fields that describe a source's own record; they come with its first source, notes with all."""
 COMPARED = ("year", "type", "budget", "runtime")
 """Fields in which two sources must not differ without being told of."""
 
@@ -96,19 +97,27 @@ def _complete(merged: Merged, refused: list[Record]) -> Iterator[Record]:
             yield record
 
 
+def _differs(kept: Any, other: Any) -> bool:
+    """How sure a source is of a currency is its own affair."""
+    if isinstance(kept, dict) and isinstance(other, dict):
+        return any(kept[key] != other[key] for key in ("amount", "currency"))
+    return bool(kept != other)
+
+
 def _add(merged: Merged, source: str, record: Record) -> None:
     known = merged.records.get(record["title_id"])
     if known is None:
         stated = [name for name, value in record.items() if is_stated(value) and name not in OWN]
         merged.records[record["title_id"]] = {**record, "provenance": dict.fromkeys(stated, source)}
         return
+    known["notes"] = unique([*known.get("notes", ()), *record.get("notes", ())])
     for name, value in record.items():
         if name in OWN or not is_stated(value):
             continue
         if not is_stated(known.get(name)):
             known[name] = value
             known["provenance"][name] = source
-        elif name in COMPARED and known[name] != value:
+        elif name in COMPARED and _differs(known[name], value):
             kept = known["provenance"][name]
             found = Conflict(record["title_id"], name, kept, source, (known[name], value))
             merged.conflicts.append(found)

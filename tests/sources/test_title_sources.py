@@ -13,6 +13,7 @@ import pytest
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
 from marquee.lake import open_lake
+from marquee.money import CERTAIN
 from marquee.sources.licences import licence_note, unseen_notes
 from marquee.sources.title_lines import read_lines
 from marquee.sources.titles import load_titles
@@ -169,11 +170,15 @@ def row(**changes: str) -> dict[str, str]:
         ("USA", "2000", "5000000", (5_000_000, "USD")),
         ("USA", "2000", "12000000000", None),
         ("South Korea", "2006", "12000000000", (12_000_000_000, "KRW")),
-        ("South Korea", "2006", "5000000", None),
+        ("South Korea", "2006", "5000000", (5_000_000, "USD")),
         ("UK", "2010", "5000000", None),
+        ("UK", "", "5000000", None),
+        ("USA", "", "5000000", (5_000_000, "USD")),
         ("France", "1999", "390000000", (390_000_000, "FRF")),
         ("France", "2005", "390000000", None),
         ("USA", "2000", "", None),
+        ("USA", "2000", "-5", None),
+        ("USA", "2000", "0", None),
         ("Official site", "2000", "5000000", None),
     ],
 )
@@ -181,7 +186,11 @@ def test_a_budget_of_imdb5000_is_kept_only_where_its_currency_is_beyond_doubt(
     country, year, budget, expected
 ):
     found = stated_budget(row(country=country, title_year=year, budget=budget))
-    assert (found and (found["amount"], found["currency"])) == expected
+    if isinstance(found, dict):
+        assert (found["amount"], found["currency"]) == expected
+        assert found["confidence"] >= CERTAIN
+    else:
+        assert expected is None and (found or budget == "")
 
 
 def test_imdb5000s_repeats_and_spaces_are_mended(tmp_path):
@@ -208,7 +217,11 @@ def test_imdb5000_itself():
         pytest.skip(f"{path} is not there: the file is not in the repository")
     found = {record["title_id"]: record for record in read_imdb5000(path)}
     assert len(found) == 4919
-    assert found["tt0468492"]["budget"] == {"amount": 12_215_500_000, "currency": "KRW"}
+    assert found["tt0468492"]["budget"] == {
+        "amount": 12_215_500_000,
+        "currency": "KRW",
+        "confidence": 1.0,
+    }
     assert not any(record["title"].endswith("\u00a0") for record in found.values())
     assert all(TITLE_ITEM.differences(record) == [] for record in found.values())
     assert 3_000 < sum(record["budget"] is not None for record in found.values()) < 4_551
