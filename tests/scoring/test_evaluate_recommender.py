@@ -11,7 +11,8 @@ import pytest
 
 from marquee.errors import BundleError, ContractError
 from marquee.scoring.arrays import rows_of
-from marquee.scoring.evaluate_recommender import LIKED, evaluate_recommender
+from marquee.scoring.evaluate_recommender import evaluate_recommender
+from marquee.scoring.exam import LIKED
 from marquee.scoring.ratings import Ratings, RatingsMatrix, read_ratings
 from marquee.scoring.recommender import Recommender
 from marquee.scoring.splits import last_share
