@@ -8,19 +8,23 @@ whatever it cost.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from marquee.errors import ContractError, MarqueeError
+from marquee.errors import MarqueeError
 from marquee.scoring.arrays import Floats
 from marquee.scoring.bootstrap import paired
-from marquee.scoring.budget import BudgetModel, BudgetQuery
+from marquee.scoring.budget import BudgetEstimate, BudgetModel
 from marquee.scoring.budget_baselines import median_by_genre, ridge
-from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING, Film
+from marquee.scoring.budget_exam import BudgetExam, estimates_of, rms
+from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING
 from marquee.scoring.budget_films import read_films
+from marquee.scoring.budget_known_films import known_films, read_votes
+from marquee.scoring.budget_residuals import question_row, residuals
+from marquee.scoring.calibration import by_tenths
 
 
 def evaluate_budget(
@@ -32,88 +36,97 @@ def evaluate_budget(
     `evaluated` or `incumbent` cannot be loaded; a broken `shipped` bundle is an answer.
     """
     model = BudgetModel.load(evaluated)
-    known, films = read_films(train, model.price_year), read_films(holdout, model.price_year)
-    if not known or not films:
-        raise ContractError(
-            f"{len(known)} films in train and {len(films)} in the holdout measure nothing",
-            "crawl more titles",
-        )
-    actual = np.array([film.log_budget for film in films])
-    ours = actual - log_answers(model, films)
+    exam = BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
+    champion = exam.errors(BudgetModel.load(incumbent)) if incumbent else None
+    found = measure(model, exam, seed, champion, read_votes(holdout))
+    return found | {"shipped": _shipped(shipped, exam, found["metrics"]["log_rmse"])}
+
+
+def measure(
+    model: BudgetModel,
+    exam: BudgetExam,
+    seed: int,
+    champion: Floats | None,
+    votes: Mapping[str, int],
+) -> dict[str, Any]:
+    """All of `evaluation.json` that one bundle on one exam tells; `champion` are its errors."""
+    ours = exam.errors(model)
+    rated, before = estimates_of(model, exam.films), estimates_of(model, exam.films, False)
     others = {
-        "median_by_genre": actual - median_by_genre(known, films),
-        "ridge": actual - ridge(known, films),
+        "median_by_genre": exam.actual - median_by_genre(exam.train, exam.films),
+        "ridge": exam.actual - ridge(exam.train, exam.films),
     }
-    champion = actual - log_answers(BudgetModel.load(incumbent), films) if incumbent else None
+    questions = _questions(exam, {WITH_RATING: rated, BEFORE_RELEASE: before}, seed)
     return {
         "model": "budget",
-        "holdout": {"rows": len(films), "people": 0, "titles": len(films)},
-        "metrics": _metrics(model, films, ours),
-        "baselines": {name: {"log_rmse": _rms(errors)} for name, errors in others.items()},
+        "holdout": {"rows": len(exam.films), "people": 0, "titles": len(exam.films)},
+        "metrics": _metrics(exam, ours, rated, questions[BEFORE_RELEASE]["log_rmse"]),
+        "intervals": {"log_rmse": questions[WITH_RATING]["interval_of_rmse"]},
+        "baselines": {name: {"log_rmse": rms(errors)} for name, errors in others.items()},
         "versus": {
-            **{name: {"log_rmse": _compare(ours, errors, seed)} for name, errors in others.items()},
-            "champion": None if champion is None else {"log_rmse": _compare(ours, champion, seed)},
+            **{name: {"log_rmse": compare(ours, errors, seed)} for name, errors in others.items()},
+            "champion": None if champion is None else {"log_rmse": compare(ours, champion, seed)},
         },
-        "shipped": _shipped(shipped, films, _rms(ours)),
+        "questions": questions,
+        "residuals": residuals(exam, ours, exam.inside(rated), seed),
+        "calibration": by_tenths(exam.actual - ours, exam.actual),
+        "price_year": model.price_year,
+        "films": known_films(exam.films, rated, before, votes),
     }
 
 
-def query_of(film: Film, with_rating: bool = True) -> BudgetQuery:
-    """The film as a user would ask about it."""
-    return BudgetQuery(
-        film.directors, film.genres[:12], film.year, film.rating if with_rating else None
-    )
+def compare(ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
+    """log-RMSE of two models' errors on the same films, paired by film."""
+    return paired(ours**2, other**2, root=True, units="titles", seed=seed)
 
 
-def log_answers(model: BudgetModel, films: Sequence[Film], with_rating: bool = True) -> Floats:
-    """log10 dollars of the model's price year."""
-    return model.log_estimates([query_of(film, with_rating) for film in films])
+def _questions(
+    exam: BudgetExam, answers: Mapping[str, Sequence[BudgetEstimate]], seed: int
+) -> dict[str, Any]:
+    """Each question's error, interval coverage and width on the same films."""
+    found = {}
+    for question, estimates in answers.items():
+        errors = exam.actual - np.array([math.log10(e.median) for e in estimates])
+        row = question_row(errors, exam.inside(estimates), _width(estimates), seed)
+        found[question] = row | {"answered_as": sorted({e.question for e in estimates})}
+    return found
 
 
-def _metrics(model: BudgetModel, films: Sequence[Film], errors: Floats) -> dict[str, Any]:
-    before = np.array([f.log_budget for f in films]) - log_answers(model, films, with_rating=False)
-    estimates = [model.estimate(query_of(film)) for film in films]
-    inside = [
-        math.log10(e.low) <= film.log_budget <= math.log10(e.high)
-        for e, film in zip(estimates, films)
-    ]
+def _metrics(
+    exam: BudgetExam, errors: Floats, estimates: Sequence[BudgetEstimate], before: float
+) -> dict[str, Any]:
     return {
-        "log_rmse": _rms(errors),
+        "log_rmse": rms(errors),
         "mae_log": float(np.abs(errors).mean()),
         "bias_log": float(errors.mean()),
         "median_factor": float(10 ** np.median(np.abs(errors))),
         "answered": float(np.isfinite(errors).mean()),
-        "interval_coverage": float(np.mean(inside)),
-        "interval_width_log": float(np.mean([math.log10(e.high / e.low) for e in estimates])),
+        "interval_coverage": float(exam.inside(estimates).mean()),
+        "interval_width_log": _width(estimates),
         "questions": {
             WITH_RATING: sum(e.question == WITH_RATING for e in estimates),
             BEFORE_RELEASE: sum(e.question == BEFORE_RELEASE for e in estimates),
         },
-        "log_rmse_before_release": _rms(before),
+        "log_rmse_before_release": before,
     }
 
 
-def _shipped(folder: Path, films: Sequence[Film], error_evaluated: float) -> dict[str, Any]:
+def _width(estimates: Sequence[BudgetEstimate]) -> float:
+    return float(np.mean([math.log10(e.high / e.low) for e in estimates]))
+
+
+def _shipped(folder: Path, exam: BudgetExam, error: float) -> dict[str, Any]:
     """Whether the bundle to be served loads, repeats its golden answers and has learnt more."""
     answer: dict[str, Any] = {
         "loads": False,
         "why": "",
         "golden": {"count": 0, "failures": 0, "worst": None},
         "error_on_holdout": None,
-        "error_evaluated": error_evaluated,
+        "error_evaluated": error,
     }
     try:
         model = BudgetModel.load(folder)
-        report = model.check_golden()
-        apart = np.array([f.log_budget for f in films]) - log_answers(model, films)
-    except MarqueeError as error:
-        return answer | {"why": str(error)}
-    return answer | {"loads": True, "golden": report.as_json(), "error_on_holdout": _rms(apart)}
-
-
-def _rms(errors: Floats) -> float:
-    return math.sqrt(float(np.mean(errors**2)))
-
-
-def _compare(ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
-    return paired(ours**2, other**2, root=True, units="titles", seed=seed)
+        golden, found = model.check_golden().as_json(), rms(exam.errors(model))
+    except MarqueeError as why:
+        return answer | {"why": str(why)}
+    return answer | {"loads": True, "golden": golden, "error_on_holdout": found}
