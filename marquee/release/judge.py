@@ -13,7 +13,9 @@ from marquee.names import parse_moment
 from marquee.release.bundles import model_folder, shipped_digest
 from marquee.release.gate import decide
 from marquee.release.ledger import Ledger
+from marquee.release.live import read_live
 from marquee.release.policy import read_policy
+from marquee.release.reading import number
 from marquee.release.report import model_report
 from marquee.release.subject import Subject
 from marquee.release.verdict import Verdict, read_verdict
@@ -35,9 +37,19 @@ def judge(lake: Lake, model: str, run: str) -> Verdict:
         verdict = _decide(lake, model, run, evaluation, card)
         lake.create_json(f"{folder}/verdict.json", verdict.to_json())
     if not lake.exists(f"{folder}/report.html"):
-        page = model_report(verdict, evaluation, card)
+        live = read_live(lake, run) if model == "recommender" else None
+        costs = _timings(lake, model, run)
+        page = model_report(verdict, evaluation, card, timings=costs, live=live)
         lake.create(f"{folder}/report.html", page.encode())
     return verdict
+
+
+def _timings(lake: Lake, model: str, run: str) -> list[Any]:
+    """What the run's tasks took that this model came through, in order of their start."""
+    others = {"recommender", "budget"} - {model}
+    names = [n for n in lake.names(f"runs/{run}/timings") if not any(o in n for o in others)]
+    found = [_json_or_none(lake.read_bytes(f"runs/{run}/timings/{name}")) for name in names]
+    return sorted(found, key=lambda value: number(value, "started") or 0.0)
 
 
 def same_maker(champion: Mapping[str, Any] | None, recipe: Mapping[str, Any], code: str) -> bool:

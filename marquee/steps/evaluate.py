@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake
+from marquee.release.live import live_sentence
 from marquee.settings import REPOSITORY
+from marquee.steps.live_record import record_live
 from marquee.steps.run import Model, Run
 
 SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
@@ -31,6 +34,8 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _leave_timings(run, model, started)
+    if model == "recommender":
+        print(f"live record: {live_sentence(record_live(run))}", flush=True)
     metrics: dict[str, Any] = run.lake.read_json(target)["metrics"]
     print(json.dumps(metrics), flush=True)
     return metrics
@@ -88,6 +93,13 @@ def _fetch(lake: Lake, folder: str, below: str, target: Path) -> Path | None:
 
 def _leave_timings(run: Run, model: Model, started: float) -> None:
     task = f"evaluate_{model}"
-    value = {"task": task, "started": started, "session_ready": started}
+    value: dict[str, Any] = {"task": task, "started": started, "session_ready": started}
     value |= {"work": {"evaluate": time.time() - started}, "finished": time.time()}
+    peaks = {"evaluation": resource.RUSAGE_SELF, "its serving check": resource.RUSAGE_CHILDREN}
+    value |= {"peak_mb": {name: _peak_mb(of) for name, of in peaks.items()}}
     run.lake.create_json(run.path(f"timings/{task}.json"), value)
+
+
+def _peak_mb(of: int) -> float:
+    """Peak resident megabytes of this process, or of the largest it has waited for."""
+    return round(resource.getrusage(of).ru_maxrss / 1024, 1)

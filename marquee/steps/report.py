@@ -8,6 +8,7 @@ from typing import Any
 from marquee.errors import ConflictError, NotFoundError
 from marquee.names import iso, now
 from marquee.release.ledger import Ledger
+from marquee.release.live import live_sentence, read_live
 from marquee.steps.approve import verdict_of
 from marquee.steps.run import MODELS, Model, Run
 
@@ -21,12 +22,15 @@ def report(run: Run) -> dict[str, Any]:
         "as_of": iso(run.as_of),
         "written_at": iso(now()),
         "models": outcomes,
+        "live": read_live(run.lake, run.id),
     }
     # A cleared run reports again; the first report stays, with its moment.
     with suppress(ConflictError):
         run.lake.create_json(run.path("report.json"), value)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
+    if value["live"]:
+        print(f"live record: {live_sentence(value['live'])}", flush=True)
     return value
 
 

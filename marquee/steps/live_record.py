@@ -1,0 +1,59 @@
+"""The live record: what serves, scored on ratings given since it was trained; `live.json`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from marquee.errors import ConflictError, LakeUnavailableError, MarqueeError, NotFoundError
+from marquee.lake import Lake
+from marquee.release.bundles import bundle_folder
+from marquee.release.ledger import Ledger
+from marquee.release.live import LIVE
+from marquee.steps.run import Run
+
+
+def record_live(run: Run) -> dict[str, Any]:
+    """Write `runs/R/live.json`, once, and return it.
+
+    It is about the recommender that served when this run froze its inputs. Beside the gate, not
+    part of it: what cannot be measured is said in `why` and never fails the run.
+    """
+    path = run.path(LIVE)
+    with suppress(NotFoundError):
+        found: dict[str, Any] = run.lake.read_json(path)
+        return found
+    scratch = Path(tempfile.mkdtemp(prefix="marquee-live-"))
+    try:
+        value = _measured(run, scratch)
+    except LakeUnavailableError:
+        raise
+    except MarqueeError as error:
+        value = {"rows": 0, "people": 0, "alarm": False, "why": f"not measured: {error}"}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    with suppress(ConflictError):
+        run.lake.create_json(path, value)
+    return value
+
+
+def _measured(run: Run, scratch: Path) -> dict[str, Any]:
+    inputs = run.lake.read_json(run.path("inputs.json"))
+    champion = inputs["models"]["recommender"]["champion"]
+    if champion is None:
+        return {"rows": 0, "people": 0, "alarm": False, "why": "nothing has served yet"}
+    entry = Ledger(run.lake, "recommender").entry(champion["number"])
+    since = int(entry.as_of.timestamp())
+    told = {"bundle": entry.bundle, "number": entry.number}
+    bundle = _fetch_bundle(run.lake, entry.bundle, scratch)
+    ratings = run.lake.fetch(run.path("prepared/ratings"), scratch / "ratings")
+    from marquee.scoring.live_record import live_record  # NumPy, which no DAG parse should pay for
+
+    return told | live_record(bundle, ratings, since, run.settings.seed)
+
+
+def _fetch_bundle(lake: Lake, name: str, scratch: Path) -> Path:
+    return lake.fetch(bundle_folder("recommender", name), scratch / "bundle", below="bundle")
