@@ -16,6 +16,7 @@ from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator
 from marquee_airflow.form import form
+from marquee_airflow.report_link import with_report
 from marquee_airflow.spark import MACROS, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
 
@@ -47,7 +48,8 @@ with DAG(
                 task_id="approve", model=model, days=settings.schedule.approval_days
             )
             promoted = tasks.promote(model)
-            train >> tasks.evaluate(model) >> tasks.gate(model) >> approve >> promoted
+            judged = with_report(tasks.gate(model))
+            train >> tasks.evaluate(model) >> judged >> approve >> promoted
             tasks.verify_serving(model, promoted)
         return group
 

@@ -99,6 +99,7 @@ class ServingSettings(Section):
     host: str
     poll_seconds: float = Field(gt=0)
     server: str
+    public_url: str
 
 
 class PortSettings(Section):
@@ -186,6 +187,12 @@ class Settings(BaseSettings):
     def state_folder(self) -> Path:
         """`<state>/<world>`, absolute."""
         return (REPOSITORY / self.state / self.world).resolve()
+
+    @property
+    def serving_url(self) -> str:
+        """Where people reach the API, without a slash at the end."""
+        own = f"http://{self.serving.host}:{self.stack.port('serving')}"
+        return (self.serving.public_url or own).rstrip("/")
 
     @classmethod
     def settings_customise_sources(

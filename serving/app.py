@@ -14,7 +14,16 @@ from serving.asgi import Measured
 from serving.metrics import RequestMetrics
 from serving.pages import router as pages
 from serving.problems import install_problems
-from serving.routes import budget, health, models, people, predictions, recommendations, titles
+from serving.routes import (
+    budget,
+    health,
+    models,
+    people,
+    predictions,
+    recommendations,
+    reports,
+    titles,
+)
 from serving.source import Source
 
 ABOUT = """What to watch next, how somebody would rate a title, and what a film costs to make.
@@ -45,7 +54,7 @@ def create_app(source: Source) -> FastAPI:
     app.state.source = source
     app.state.metrics = RequestMetrics()
     install_problems(app)
-    for module in (recommendations, predictions, people, titles, budget, models, health):
+    for module in (recommendations, predictions, people, titles, budget, models, reports, health):
         app.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

@@ -35,7 +35,9 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *HEADERS]
+                said = {name for name, _ in message["headers"]}
+                ours = [header for header in HEADERS if header[0] not in said]
+                message["headers"] = [*message["headers"], *ours]
             await send(message)
 
         try:

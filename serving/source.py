@@ -23,6 +23,8 @@ class Source:
     recommender: Follower[LoadedRecommender]
     budget: Follower[BudgetModel]
     journal: Journal
+    lake: Lake
+    """Where runs keep their reports."""
     scale: tuple[float, float] = (0.5, 5.0)
     """Lowest and highest rating a person may give."""
     poll_seconds: float = 1.0
@@ -54,6 +56,7 @@ def open_source(
         Follower(lake, "recommender", load_recommender, cache),
         Follower(lake, "budget", load_budget, cache),
         Journal(feedback, server),
+        lake,
         scale,
         poll_seconds,
     )

@@ -23,7 +23,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.model = model
         super().__init__(
             subject=f"May the new {model} serve?",
-            body="Its verdict is in the gate task's log, its report beside it in the lake.",
+            body="Its verdict is in the gate task's log; that task's Report button opens the page.",
             defaults=self.REJECT,
             response_timeout=timedelta(days=days),
             **kwargs,

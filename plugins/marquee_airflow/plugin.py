@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from marquee_airflow.report_link import ReportLink
 from marquee_airflow.timetable import WeeklyTimetable
 
 
 class MarqueePlugin(AirflowPlugin):
-    """The timetable has to be known wherever a DAG is read back from the database."""
+    """The timetable and the button have to be known wherever a DAG is read back."""
 
     name = "marquee"
     timetables = (WeeklyTimetable,)
+    operator_extra_links = (ReportLink(),)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from marquee.names import run_slug
 from tests.plugins.airflow_dag import read_dag
 
 
@@ -50,6 +51,16 @@ def test_spark_jobs_and_the_crawl_wait_in_their_pools(dag: dict[str, Any]) -> No
     in_spark = {name for name, pool in pools.items() if pool == "spark"}
     assert in_spark == {"prepare_titles", "prepare_ratings", "budget.train", "recommender.train"}
     assert pools["crawl_titles"] == "crawl"
+
+
+def test_the_gate_has_a_button_that_opens_its_report(dag: dict[str, Any]) -> None:
+    for model in ("budget", "recommender"):
+        link = dag["tasks"][f"{model}.gate"]["links"]["Report"]
+        run = run_slug("manual__2026-01-04T03:00:00+00:00")
+        assert link == f"http://127.0.0.1:8000/v1/models/{model}/runs/{run}/report"
+    # Read back from the database, as the API server shows it.
+    buttons = {name for name, links in dag["buttons"].items() if "Report" in links}
+    assert buttons == {"budget.gate", "recommender.gate"}
 
 
 def test_the_form_is_typed(dag: dict[str, Any]) -> None:

@@ -14,17 +14,24 @@ from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
 import json, sys
+from types import SimpleNamespace
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 dag = bag.dags.get("weekly_retrain")
+read_link = lambda link, task: link.get_link(
+    task, ti_key=SimpleNamespace(run_id="manual__2026-01-04T03:00:00+00:00"))
 out = {"errors": bag.import_errors, "commands": {}, "tasks": {}, "params": {}}
 if dag:
     out["params"] = {k: dag.params.get_param(k).schema for k in dag.params}
+    read_back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    out["buttons"] = {t.task_id: sorted(t.extra_links) for t in read_back.tasks}
     for task in dag.tasks:
         out["tasks"][task.task_id] = {
             "downstream": sorted(task.downstream_task_ids), "pool": task.pool,
             "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
             "teardown": task.is_teardown, "retries": task.retries,
+            "links": {link.name: read_link(link, task) for link in task.operator_extra_links},
         }
         if hasattr(task, "job"):
             lake, web = sys.argv[2:]

@@ -1,0 +1,39 @@
+"""A run's report, as the gate left it in the lake: where Airflow's button leads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
+
+from marquee.errors import NotFoundError
+from marquee.release.bundles import model_folder
+from serving.problems import ProblemError
+from serving.routes.context import SourceHere
+from serving.routes.models import Name
+
+router = APIRouter(tags=["models"])
+RunName = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="the run's name in the lake, as `marquee history` lists it",
+    ),
+]
+# The page brings its own style and nothing else; it may load nothing and run nothing.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+@router.get("/v1/models/{name}/runs/{run}/report", response_class=HTMLResponse)
+def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLResponse:
+    """The page that says why this run's model was let through or refused."""
+    try:
+        page = source.lake.read_bytes(f"{model_folder(run, name)}/report.html")
+    except NotFoundError:
+        raise ProblemError(
+            404,
+            f"run {run} has left no report on a {name}",
+            "its gate writes one; `marquee history` lists the runs that were judged",
+        ) from None
+    return HTMLResponse(page, headers={"content-security-policy": POLICY})
