@@ -26,6 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import ConflictError, MarqueeError
 from marquee.lake import Lake, Manifest, open_lake
+from spark_apps.peak_memory import peak_mb
 from spark_apps.shipping import ship_code
 
 BAD_INPUT = 2  # exit status: trying again will not help
@@ -119,6 +120,7 @@ class Job:
                 "started": started,
                 "session_ready": self.session_ready or started,
                 "work": self.work,
+                "peak_mb": peak_mb(),
                 "finished": time.time(),
             }
             self.lake.create_json(path, value)

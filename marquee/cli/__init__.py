@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from marquee import __version__
-from marquee.cli import local, parse_pages, release, step
+from marquee.cli import bundles, local, parse_pages, release, step
 from marquee.cli.run import run
 from marquee.errors import MarqueeError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(run)
 local.mount(app)
 release.mount(app)
+bundles.mount(app)
 parse_pages.mount(app)
 step.mount(app)
 

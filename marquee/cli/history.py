@@ -14,6 +14,7 @@ from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.ledger import Ledger
+from marquee.release.live import live_sentence, read_live
 from marquee.release.replay import Replayed, would_have_promoted
 from marquee.release.verdict import Verdict, read_verdict
 from marquee.steps.history import decisions
@@ -33,6 +34,8 @@ def history(
 ) -> None:
     """Every run's verdict, in as-of order: approved or refused, why, and what came of it.
 
+    Beside it the live record: how the recommender that served did on ratings given since.
+
     With --replay, the backfilled runs alone, told as if each had been live in its week.
     """
     opened = asked_lake(lake, webhdfs)
@@ -49,10 +52,13 @@ def history(
 def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
     entries = Ledger(lake, model).entries()
     numbers = {entry.run: entry.number for entry in entries if entry.kind == "promote"}
+    judged = verdicts if model == "recommender" else []
+    lives = {v.subject.run: read_live(lake, v.subject.run) for v in judged}
     return [
         _row(verdict)
         | {"entry": (number := numbers.get(verdict.subject.run))}
         | {"outcome": f"promoted, entry {number}" if number else _unpromoted(verdict)}
+        | {"live": lives.get(verdict.subject.run)}
         for verdict in verdicts
     ]
 
@@ -82,10 +88,20 @@ def _row(verdict: Verdict) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("as of", "run", "type", "verdict", "what came of it", "why not")
+    columns = ["as of", "run", "type", "verdict", "what came of it", "why not"]
+    has_live = any(row.get("live") for row in rows)
+    table = Table(*columns, *(["what served, on newer ratings"] if has_live else []))
     for row in rows:
         word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
         why = escape("\n".join(row["failed"]))
         run = escape(row["run"])
-        table.add_row(row["as_of"], run, row["run_type"], word, row["outcome"], why)
+        live = [_live(row["live"])] if has_live else []
+        table.add_row(row["as_of"], run, row["run_type"], word, row["outcome"], why, *live)
     return table
+
+
+def _live(live: dict[str, Any] | None) -> str:
+    if not live:
+        return ""
+    said = escape(live_sentence(live))
+    return f"[red]{said}[/red]" if live.get("alarm") else said

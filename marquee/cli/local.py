@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from marquee.cli.data import settings_for
 from marquee.cli.showing import console
+from marquee.errors import MarqueeError
+from marquee.lake import open_lake
 from marquee.names import iso
+from marquee.release.live import latest_live, live_sentence
+from marquee.settings import Settings
 from marquee.stack.airflow_api import AirflowApi
 from marquee.stack.doctor import examine
-from marquee.stack.stack import Stack, unwind_on_term
+from marquee.stack.stack import Stack, place_locally, unwind_on_term
 
 Data = Annotated[
     str,
@@ -72,7 +77,11 @@ def status(
         bool, typer.Option(help="Only tell by the status: 0 if all is ready.")
     ] = False,
 ) -> None:
-    """What runs, since when, and what each part still lacks."""
+    """What runs, since when, and what each part still lacks.
+
+    Below the parts, the live record: how the recommender that serves has done
+    on ratings given since it was trained.
+    """
     parts = Stack(settings_for(data)).status()
     if check:
         raise typer.Exit(0 if parts and not any(part["lacks"] for part in parts) else 1)
@@ -89,6 +98,18 @@ def status(
         ready = lacks or "[green]yes[/green]"
         table.add_row(str(part["name"]), str(part["state"]), str(part["pid"]), since, ready)
     out.print(table)
+    if (live := newest_live(place_locally(settings_for(data)))) is not None:
+        colour = "red" if live.get("alarm") else "default"
+        out.print(f"[{colour}]live record: {escape(live_sentence(live))}[/{colour}]")
+
+
+def newest_live(settings: Settings) -> dict[str, Any] | None:
+    """How what serves did on newer ratings; None where no run measured it or no lake answers."""
+    try:
+        lake = open_lake(settings.lake.root, settings.lake.webhdfs, settings.lake.user)
+        return latest_live(lake)
+    except MarqueeError:
+        return None
 
 
 def doctor(data: Data = "", as_json: AsJson = False) -> None:

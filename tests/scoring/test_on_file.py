@@ -1,0 +1,167 @@
+"""A bundle on a file of one's own gives the weekly evaluation's figures, or says why it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marquee.errors import SourceError
+from marquee.scoring.evaluate_recommender import evaluate_recommender
+from marquee.scoring.live_record import is_among, live_record, ratings_learnt
+from marquee.scoring.on_file import compare_on_file, evaluate_on_file
+from marquee.scoring.ratings import Ratings
+from marquee.scoring.ratings_file import read_ratings_file
+from marquee.scoring.recommender import Recommender
+from tests.scoring.made_up import save_ratings
+from tests.scoring.test_evaluate_recommender import HOLDOUT, ROWS, TRAIN, bundle_of
+
+
+def save_csv(path: Path, ratings: Ratings, times: bool = True) -> Path:
+    head = "userId,movieId,rating" + (",timestamp" if times else "")
+    columns = [ratings.user_ids, ratings.movie_ids, ratings.values, ratings.times]
+    rows = zip(*(c.tolist() for c in columns[: 4 if times else 3]))
+    lines = [head, *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Recommender:
+    return Recommender.load(bundle_of(tmp_path_factory.mktemp("b") / "one", TRAIN, noise=0.3))
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory) -> Recommender:
+    return Recommender.load(
+        bundle_of(tmp_path_factory.mktemp("b") / "two", TRAIN, noise=2.0, seed=2)
+    )
+
+
+def test_the_figures_are_the_weekly_ones(model: Recommender, tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path / "bundle", TRAIN, noise=0.3)
+    train, holdout = (
+        save_ratings(tmp_path / name, r) for name, r in (("t", TRAIN), ("h", HOLDOUT))
+    )
+    weekly = evaluate_recommender(bundle, bundle, None, train, holdout, seed=5)
+    for path in (save_csv(tmp_path / "h.csv", HOLDOUT), holdout, holdout / "part-0.parquet"):
+        found = evaluate_on_file(model, path, seed=5)
+        assert found["file"]["used"] == len(HOLDOUT) > 0
+        for part in ("metrics", "versus", "baselines", "intervals"):
+            assert flat(found[part]) == pytest.approx(flat(weekly[part]), abs=1e-9)
+
+
+def flat(value, name: str = "") -> dict[str, float]:
+    if isinstance(value, dict):
+        return {
+            k: v for key, inner in value.items() for k, v in flat(inner, f"{name}/{key}").items()
+        }
+    if isinstance(value, list):
+        return flat(dict(enumerate(value)), name)
+    return {name: value} if isinstance(value, float | int) else {}
+
+
+def test_rows_learnt_from_are_left_out_and_counted(model: Recommender, tmp_path: Path) -> None:
+    every = evaluate_on_file(model, save_csv(tmp_path / "all.csv", ROWS), seed=5)
+    new = evaluate_on_file(model, save_csv(tmp_path / "new.csv", HOLDOUT), seed=5)
+    assert every["file"]["learnt"] == len(TRAIN)
+    assert every["metrics"]["rmse"] == new["metrics"]["rmse"]
+    with pytest.raises(SourceError, match="every one of them was learnt from"):
+        evaluate_on_file(model, save_csv(tmp_path / "old.csv", TRAIN), seed=5)
+
+
+def test_strangers_are_answered_and_counted(model: Recommender, tmp_path: Path) -> None:
+    more = [(999, 1, 4.0, 5), (1, 999, 4.0, 5), (999, 999, 4.0, 5)]
+    columns = zip(vars(HOLDOUT).values(), zip(*more))
+    strange = Ratings(*(np.concatenate([column, np.array(new)]) for column, new in columns))
+    found = evaluate_on_file(model, save_csv(tmp_path / "s.csv", strange), seed=5)
+    assert found["metrics"]["answered"] == 1.0
+    assert found["file"]["of_unknown_people"] == found["file"]["of_unknown_titles"] == 2
+
+
+def test_the_better_bundle_wins_and_a_bundle_ties_with_itself(
+    model: Recommender, worse: Recommender, tmp_path: Path
+) -> None:
+    path = save_csv(tmp_path / "h.csv", HOLDOUT, times=False)
+    versus = compare_on_file(model, worse, path, seed=5)["versus"]
+    assert versus["rmse"]["upper95"] < 0 < versus["ndcg@10"]["lower95"]
+    same = compare_on_file(model, model, path, seed=5)["versus"]
+    assert same["rmse"]["interval"] == same["ndcg@10"]["interval"] == [0.0, 0.0]
+
+
+def test_of_repeats_the_latest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("userId,movieId,rating,timestamp\n1,2,3.0,9\n1,2,5.0,10\n1,2,1.0,8\n")
+    ratings, repeats = read_ratings_file(path)
+    assert (ratings.values.tolist(), repeats) == ([5.0], 2)
+
+
+BAD = {
+    "header": "a,b\n1,2\n",
+    "letters": "userId,movieId,rating\nx,2,3\n",
+    "nan": "userId,movieId,rating\n1,2,3\n1,3,nan\n",
+    "empty cell": "userId,movieId,rating\n1,,3\n",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_clear_error(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(BAD[name])
+    with pytest.raises(SourceError, match=r"bad\.csv"):
+        read_ratings_file(path)
+    pq.write_table(
+        pa.table({"user_id": ["x"], "movie_id": [1], "rating": [3.0]}), tmp_path / "b.parquet"
+    )
+    with pytest.raises(SourceError, match="user_id is not a number"):
+        read_ratings_file(tmp_path / "b.parquet")
+
+
+def test_pairs_are_told_apart_whatever_their_order() -> None:
+    lots = np.random.default_rng(0).permutation(len(ROWS))
+    assert is_among(TRAIN.take(lots[lots < len(TRAIN)]), ROWS).all()
+    assert not is_among(HOLDOUT, TRAIN).any() and not is_among(TRAIN, HOLDOUT).any()
+
+
+def test_a_bundle_tells_what_it_has_learnt(model: Recommender) -> None:
+    learnt = ratings_learnt(model)
+    order = np.lexsort((TRAIN.movie_ids, TRAIN.user_ids))
+    assert np.array_equal(learnt.user_ids, TRAIN.user_ids[order])
+    assert np.array_equal(learnt.movie_ids, TRAIN.movie_ids[order])
+    assert np.array_equal(learnt.values, TRAIN.values[order])
+
+
+# The live record. The made-up holdout has too few rows for an alarm; a test lowers that bound.
+
+
+def live(folder: Path, noise: float, newer: Ratings, since: int = 10**10) -> dict:
+    moved = Ratings(newer.user_ids, newer.movie_ids, newer.values, newer.times + 10**10)
+    every = save_ratings(folder / "ratings", TRAIN.join(moved))
+    return live_record(bundle_of(folder / "bundle", TRAIN, noise), every, since, seed=1)
+
+
+def test_too_few_newer_ratings_raise_no_alarm(tmp_path: Path) -> None:
+    found = live(tmp_path, 3.0, HOLDOUT)
+    assert found["rmse"] > found["bias_rmse"]
+    assert (found["rows"], found["enough"], found["alarm"]) == (len(HOLDOUT), False, False)
+
+
+@pytest.mark.parametrize(("noise", "alarm"), [(3.0, True), (0.1, False)])
+def test_worse_than_bias_over_enough_rows_is_an_alarm(
+    tmp_path: Path, noise: float, alarm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marquee.scoring.live_record.FEWEST_ROWS", 100)
+    found = live(tmp_path, noise, HOLDOUT)
+    assert found["enough"] is True and found["alarm"] is alarm
+    assert found["versus_bias"]["units"] == "people"
+
+
+def test_nothing_newer_is_said(tmp_path: Path) -> None:
+    found = live(tmp_path, 0.3, HOLDOUT, since=10**12)
+    assert (found["rows"], found["alarm"]) == (0, False) and "nothing newer" in found["why"]
+    known = live(tmp_path / "again", 0.3, TRAIN)
+    assert known["rows"] == 0, "what it has learnt from is not news"
