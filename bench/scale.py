@@ -15,16 +15,17 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from marquee.settings import REPOSITORY, load_settings
 JOBS = ("prepare_ratings", "train_recommender")
 PEOPLE, TITLES, FULL = 100_000, 20_000, 10_000_000
 CHUNK = 1_000_000
+OUT_OF_TIME = 124  # exit status, as timeout(1) has it
 RANKER = {"family": "implicit_als", "rank": 32, "alpha": 1.0, "reg": 0.1, "iterations": 8}
 
 
@@ -57,6 +59,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--driver-memory", default="", help="of the JVM; default: by rows")
     parser.add_argument("--limit-mb", type=float, default=4096)
+    parser.add_argument("--minutes", type=float, default=0, help="a job may take; 0: any")
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
@@ -64,13 +67,14 @@ def main() -> int:
     found: list[Figures] = []
     for rows in map(int, options.rows.split(",")):
         with tempfile.TemporaryDirectory(prefix="marquee-scale-", dir=options.folder) as work:
-            found += measure(Path(work), rows, options.seed, options.driver_memory or heap(rows))
+            memory = options.driver_memory or heap(rows)
+            found += measure(Path(work), rows, options.seed, memory, options.minutes)
         keep(found, options.json, options.plot)
     print(table(found))
     return int(any(f.status or f.peak_mb > options.limit_mb for f in found))
 
 
-def measure(work: Path, rows: int, seed: int, driver_memory: str) -> list[Figures]:
+def measure(work: Path, rows: int, seed: int, driver_memory: str, minutes: float) -> list[Figures]:
     """Make the ratings, load and freeze them, run both jobs."""
     write_release(work / "release", rows, seed)
     environment = os.environ | surroundings(work, driver_memory)
@@ -80,7 +84,7 @@ def measure(work: Path, rows: int, seed: int, driver_memory: str) -> list[Figure
     (work / "release").mkdir()  # a step asks for the folder, the jobs read the lake
     found = []
     for job in JOBS:
-        figures = run_job(job, rows, work, environment)
+        figures = run_job(job, rows, work, environment, minutes)
         print(f"{job}, {rows} rows: {asdict(figures)}", flush=True)
         found.append(figures)
         if figures.status:
@@ -160,21 +164,52 @@ def power_law(n: int, exponent: float) -> np.ndarray:
     return total / total[-1]
 
 
-def run_job(job: str, rows: int, work: Path, environment: dict[str, str]) -> Figures:
+def run_job(
+    job: str, rows: int, work: Path, environment: dict[str, str], minutes: float
+) -> Figures:
     """One job in a process tree of its own, watched."""
     started, peak = time.monotonic(), [0.0, 0.0]
-    with (work / f"{job}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command(job, work), env=environment, cwd=REPOSITORY, stdout=log, stderr=log
-        )
-        with watching(process.pid, peak):
-            status = process.wait()
+    with (
+        (work / f"{job}.log").open("wb") as log,
+        grouped(job, work, environment, log) as process,
+        watching(process.pid, peak),
+    ):
+        status = waited(process, minutes)
     seconds = time.monotonic() - started
     if status:
         print((work / f"{job}.log").read_text(errors="replace")[-3000:], file=sys.stderr)
     timings = work / f"lake/runs/scale/timings/{job}.json"
     done = json.loads(timings.read_text())["work"] if timings.is_file() else {}
     return Figures(job, rows, round(seconds, 1), peak[1], round(peak[0]), status, done)
+
+
+@contextmanager
+def grouped(
+    job: str, work: Path, environment: dict[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A job in a process group of its own, none of which outlives the block."""
+    process = subprocess.Popen(
+        command(job, work),
+        env=environment,
+        cwd=REPOSITORY,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def waited(process: subprocess.Popen[bytes], minutes: float) -> int:
+    """Its exit status; OUT_OF_TIME where it takes longer."""
+    try:
+        return process.wait(minutes * 60 if minutes else None)
+    except subprocess.TimeoutExpired:
+        return OUT_OF_TIME
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from spark_apps.ratings.reading import read_feedback, read_listed, read_release
 from spark_apps.ratings.split import HELD_OUT, mark_holdout
 from spark_apps.ratings.text_ids import id_tables, refuse_collisions
 
+ROWS_A_PARTITION = 500_000
 DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
 
@@ -52,7 +53,7 @@ def prepare(job: Job) -> None:
     """Judge, merge, split, publish; raises SourceError where no row is left."""
     as_of = int(parse_moment(job.inputs["as_of"]).timestamp())
     with job.stopwatch("session"):
-        job.spark  # noqa: B018 — the first use starts it
+        widen_shuffles(job)
     with job.stopwatch("judge and merge"):
         judged, seen = judged_rows(job), Observation("judged")
         rows = before(good_rows(judged.observe(seen, *count_reasons(scale(job)))), as_of)
@@ -73,6 +74,13 @@ def prepare(job: Job) -> None:
         f"{count.refused} quarantined: {dict(count.quarantined) or 'none'}",
         flush=True,
     )
+
+
+def widen_shuffles(job: Job) -> None:
+    """More partitions than the configured few where rows are many: each is sorted in memory."""
+    key, rows = "spark.sql.shuffle.partitions", int(job.inputs["ratings"].get("rows") or 0)
+    partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_A_PARTITION))
+    job.spark.conf.set(key, str(partitions))
 
 
 def scale(job: Job) -> Scale:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import RecipeError
-from marquee.scoring.ratings import Ratings, read_ratings
+from marquee.scoring.ratings import Ratings, count_rows, read_ratings
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.als import needs_checkpoints
 from spark_apps.recommender.fitting import Trainer
@@ -110,14 +110,13 @@ def scale(job: Job) -> tuple[float, float]:
 def read_split(job: Job) -> tuple[Ratings, Ratings]:
     """Train and holdout, in an order that does not depend on how Spark wrote them."""
     folder = job.lake.fetch(job.path("split/ratings"), job.scratch / "split")
-    return sorted_rows(read_ratings(folder / "train")), sorted_rows(
-        read_ratings(folder / "holdout")
-    )
-
-
-def sorted_rows(rows: Ratings) -> Ratings:
-    """By person and title."""
-    return rows.take(np.lexsort((rows.movie_ids, rows.user_ids)))
+    train, holdout = folder / "train", folder / "holdout"
+    rows = read_ratings(train, holdout)
+    parts = rows.cut(count_rows(train))
+    shutil.rmtree(folder)
+    for part in parts:
+        part.sort()
+    return parts
 
 
 def fit_all(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from marquee.errors import ContractError
 from marquee.scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, Singles
 
+Number = TypeVar("Number", np.int64, np.float64)
 COLUMNS = ("user_id", "movie_id", "rating", "time")
 
 
@@ -27,35 +31,95 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, chosen: Rows | Mask) -> Ratings:
+    def take(self, chosen: Rows | Mask | slice) -> Ratings:
         """The chosen rows, in their order."""
         return Ratings(
             self.user_ids[chosen], self.movie_ids[chosen], self.values[chosen], self.times[chosen]
         )
 
     def join(self, other: Ratings) -> Ratings:
-        """These rows and then those."""
+        """These rows and then those; of two that `cut` made, what was cut, without a copy."""
         return Ratings(
-            np.concatenate([self.user_ids, other.user_ids]),
-            np.concatenate([self.movie_ids, other.movie_ids]),
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.times, other.times]),
+            _joined(self.user_ids, other.user_ids),
+            _joined(self.movie_ids, other.movie_ids),
+            _joined(self.values, other.values),
+            _joined(self.times, other.times),
         )
 
+    def cut(self, at: int) -> tuple[Ratings, Ratings]:
+        """The first `at` rows and the others, as views of these."""
+        return self.take(slice(None, at)), self.take(slice(at, None))
 
-def read_ratings(folder: Path) -> Ratings:
-    """Read a folder of Parquet in the `ratings` contract; raises ContractError where it is not."""
+    def sort(self) -> None:
+        """Order the rows by person and title in place: ten million are not held twice."""
+        order = np.lexsort((self.movie_ids, self.user_ids))
+        for column in (self.user_ids, self.movie_ids, self.values, self.times):
+            column[:] = column[order]
+
+
+def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
+    whole = first.base
+    if isinstance(whole, np.ndarray) and whole is second.base:
+        pieces = whole[: len(first)], whole[len(first) :]
+        if len(whole) == len(first) + len(second) and all(
+            map(_is_same_piece, pieces, (first, second))
+        ):
+            return whole
+    return np.concatenate([first, second])
+
+
+def _is_same_piece(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two views are the same elements in the same order; of none there is one kind."""
+    if not len(one):
+        return True
+    places = (a.__array_interface__["data"][0] for a in (one, other))
+    return len(set(places)) == 1 and one.strides == other.strides
+
+
+def read_ratings(*folders: Path) -> Ratings:
+    """Read folders of Parquet in the `ratings` contract, one after the other, a row group at a
+    time; raises ContractError where one is not in it."""
+    files = [file for folder in folders for file in _open(folder)]
+    total = sum(file.metadata.num_rows for file in files)
+    kinds = (np.int64, np.int64, np.float64, np.int64)
+    columns = [np.empty(total, dtype=kind) for kind in kinds]
+    at = 0
+    for file in files:
+        for group in range(file.num_row_groups):
+            at = _fill(columns, at, file.read_row_group(group, columns=list(COLUMNS)))
+    users, movies, values, times = columns
+    return Ratings(users, movies, values, times)
+
+
+def count_rows(folder: Path) -> int:
+    """How many rows a folder of Parquet holds, from its footers alone."""
+    rows: int = sum(file.metadata.num_rows for file in _open(folder))
+    return rows
+
+
+def _open(folder: Path) -> list[pq.ParquetFile]:
+    inside = (p for p in folder.glob("*.parquet") if not p.name.startswith(("_", ".")))
+    paths = [folder] if folder.is_file() else sorted(inside)
+    wanted = "it should be Parquet with " + ", ".join(COLUMNS)
+    if not paths:
+        raise ContractError(f"{folder} holds no ratings: no Parquet file is in it", wanted)
     try:
-        table = pq.read_table(folder, columns=list(COLUMNS))
+        files = [pq.ParquetFile(path) for path in paths]
     except (OSError, pa.ArrowException) as error:
-        raise ContractError(
-            f"{folder} holds no ratings: {error}", "it should be Parquet with " + ", ".join(COLUMNS)
-        ) from None
-    if table.column_names != list(COLUMNS) or any(c.null_count for c in table.columns):
-        raise ContractError(f"{folder}: columns are missing or hold nulls", "prepare it again")
-    ids = (table[name].to_numpy().astype(np.int64) for name in ("user_id", "movie_id", "time"))
-    users, movies, times = ids
-    return Ratings(users, movies, table["rating"].to_numpy().astype(np.float64), times)
+        raise ContractError(f"{folder} holds no ratings: {error}", wanted) from None
+    if any(set(COLUMNS) - set(file.schema_arrow.names) for file in files):
+        raise ContractError(f"{folder}: columns are missing", wanted)
+    return files
+
+
+def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
+    """Copy a row group into place; the row after its last."""
+    end: int = at + table.num_rows
+    for column, name in zip(columns, COLUMNS):
+        if table[name].null_count:
+            raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
+        column[at:end] = table[name].to_numpy()
+    return end
 
 
 @dataclass(frozen=True)

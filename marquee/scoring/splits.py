@@ -40,12 +40,13 @@ def global_time(ratings: Ratings, share: float = TRAIN_SHARE) -> Mask:
 
 def _after_share(users: Ints, order: Ints, share: float, fewest: int) -> Mask:
     """True for rows past ceil(share n) of their person's n, counted along `order`."""
-    sorted_users = users[order]
-    _, start, count = np.unique(sorted_users, return_index=True, return_counts=True)
-    place = np.arange(len(users)) - np.repeat(start, count) + 1
-    n = np.repeat(count, count)
-    # Rounding first keeps ceil(0.8 * 5) at 4: 0.8 is a little more than four fifths in binary.
-    kept = np.ceil(np.round(share * n, 9))
     held: Mask = np.zeros(len(users), dtype=np.bool_)
-    held[order] = (place > kept) & (n >= fewest)
+    if not len(users):
+        return held
+    sorted_users = users[order]
+    start = np.flatnonzero(np.append(True, sorted_users[1:] != sorted_users[:-1]))
+    count = np.diff(np.append(start, len(users)))
+    # Rounding first keeps ceil(0.8 * 5) at 4: 0.8 is a little more than four fifths in binary.
+    kept = np.where(count >= fewest, np.ceil(np.round(share * count, 9)), count).astype(np.int64)
+    held[order] = np.arange(len(users)) >= np.repeat(start + kept, count)
     return held

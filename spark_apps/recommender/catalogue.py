@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import Title
+
+ROWS_A_BATCH = 500_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class IndexedRatings:
             "user": self.users.astype(np.int32),
             "item": self.items.astype(np.int32),
             "rating": self.values.astype(np.float32),
-            "seen": np.ones(len(self.values), dtype=np.float32),
         }
-        return spark.createDataFrame(pa.table(columns))
+        # Beyond 48 MB each batch becomes one partition: Spark's 10,000 rows would be far too many.
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(ROWS_A_BATCH))
+        frame = spark.createDataFrame(pa.table(columns))
+        return frame.withColumn("seen", F.lit(1.0).cast("float"))

@@ -1,0 +1,102 @@
+"""Bad ratings end in a whole model: raw file to bundle, on a folder lake.
+
+What is refused in one clear line is in test_prepare_ratings and the tests of sources; people and
+titles of one, and ratings all equal, are in test_train_recommender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marquee.names import text_id
+from marquee.scoring.recommender import Recommender
+from marquee.sources.ratings import load_release
+from spark_apps import prepare_ratings, train_recommender
+from tests.plugins.spark_session import spark  # noqa: F401
+from tests.spark_recommender.made_up import RECIPE, flags, make_lake, ratings_lines
+
+pytestmark = pytest.mark.usefixtures("spark")
+SMALL = RECIPE | {
+    "rank": 2,
+    "iterations": 2,
+    "blend": [0.5],
+    "ranker": RECIPE["ranker"] | {"rank": 2, "iterations": 2},
+}
+GOOD = ratings_lines(8, 10)
+
+
+def named(line: str) -> str:
+    """The row with words for ids."""
+    user, movie, rest = line.split(",", 2)
+    return f"person {user},tt{int(movie):07d},{rest}"
+
+
+def moved(line: str, user: int, movie: int) -> str:
+    """The row with ids moved beyond 32 bits."""
+    one, other, rest = line.split(",", 2)
+    return f"{int(one) + user},{int(other) + movie},{rest}"
+
+
+STRANGE = [
+    *GOOD,
+    "1,999,4,5",  # a title rated once
+    *(f"99,{m},{m % 5 + 1},{m}" for m in range(1, 10_001)),  # a person with 10,000 ratings
+    *GOOD,  # every row twice
+    *(moved(f"{line}000", 2**40, 2**53) for line in GOOD),  # wide ids; milliseconds
+    "1,2,4,4000000000",  # after as-of
+    *("1,2,NaN,5", "1,2,inf,5", "1,2,six,5", "1,2,11,5", "x,2,4,5", "1,2,4,9000000000"),
+]
+TEXT = [named(line) for line in GOOD]
+# name -> rows, the text ids the census finds, how many are refused, how many are kept
+MODELS: dict[str, tuple[Sequence[str], list[str], int, int]] = {
+    "one rating": (["1,1,4,1000"], [], 0, 1),
+    "everything strange at once": (STRANGE, [], 6, 2 * len(GOOD) + 10_001),
+    "text ids": (TEXT, ["users", "titles"], 0, len(GOOD)),
+}
+
+
+@pytest.mark.parametrize("case", list(MODELS))
+def test_a_model_comes_out_whole(tmp_path: Path, case: str) -> None:
+    lines, kinds, refused, rows = MODELS[case]
+    ratings = {"path": "raw/ratings/made-up-r-1", "rows": len(lines), "text_ids": kinds}
+    models = {"recommender": {"recipes": [SMALL], "champion": None}}
+    lake = make_lake(tmp_path, lines, ratings=ratings, models=models)
+    assert prepare_ratings.main(flags(lake)) == 0
+    kept = lake.manifest("runs/r-1/prepared/ratings")
+    assert sum(kept.facts["quarantined"].values()) == refused
+    assert train_recommender.main(flags(lake)) == 0
+    model = Recommender.load(
+        lake.fetch("runs/r-1/models/recommender", tmp_path / "model") / "shipped/bundle"
+    )
+    assert model.check_golden().failures == ()
+    assert len(model.bundle.ratings.values) == kept.rows == rows
+    answers = model.predict(model.user_ids, np.resize(model.movie_ids, len(model.user_ids)))
+    assert np.isfinite(answers.values).all()
+    if kinds:
+        assert model.knows_user(text_id("person 1"))
+    found = model.recommend(int(model.user_ids[0]), 3)
+    assert all(np.isfinite(one.score) for one in found)
+
+
+def test_an_old_release_is_loaded_and_prepared(tmp_path: Path) -> None:
+    """MovieLens 100K's form, in Latin-1, through the same doors as a run."""
+    release = tmp_path / "old"
+    release.mkdir()
+    (release / "u.data").write_text("".join(line.replace(",", "\t") + "\n" for line in GOOD))
+    items = (f"{m}|Amélie {m} (1995)|01-Jan-1995||" + "|0" * 19 + "\n" for m in range(1, 11))
+    (release / "u.item").write_text("".join(items), "latin-1")
+    models = {"recommender": {"recipes": [SMALL], "champion": None}}
+    lake = make_lake(tmp_path, [])
+    path, manifest = load_release(lake, release, "old")
+    frozen = lake.read_json("runs/r-1/inputs.json") | {"models": models, "run": "r-2"}
+    lake.create_json("runs/r-2/inputs.json", frozen | {"ratings": {"path": path}})
+    assert prepare_ratings.main(flags(lake, "r-2")) == 0
+    assert lake.manifest("runs/r-2/prepared/ratings").rows == manifest.rows == len(GOOD)
+    assert train_recommender.main(flags(lake, "r-2")) == 0
+    folder = lake.fetch("runs/r-2/models/recommender", tmp_path / "model")
+    title = Recommender.load(folder / "shipped" / "bundle").titles[3]
+    assert (title.title, title.year) == ("Amélie 3", 1995)
