@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
-from marquee.money import RateTable
+from marquee.money import PriceIndex, RateTable
 from spark_apps.job import Job, run_job
 from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
 from spark_apps.titles.dollars import rate_frame, with_dollars
-from spark_apps.titles.items import FIRST_YEAR, latest_per_title, with_reason
+from spark_apps.titles.items import FIRST_YEAR, merged_per_title, with_reason
+from spark_apps.titles.people import with_one_key
 from spark_apps.titles.raw import read_items, read_movielens
 from spark_apps.titles.split import USABLE, split_by_release, split_sizes
 
@@ -28,24 +29,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare(job: Job) -> None:
-    """Read, merge, convert, split, publish."""
+    """Read, merge, convert, describe, split, publish."""
     as_of = job.inputs["as_of"]
     with job.stopwatch("start"):
         spark = job.spark
     with job.stopwatch("merge"):
         items = with_reason(read_items(spark, job.inputs["titles"], job.lake.root, as_of)).cache()
-        rates = RateTable.load(int(as_of[:4]))
-        priced = with_dollars(
-            latest_per_title(items.where("reason IS NULL")),
-            rate_frame(spark, rates, range(FIRST_YEAR, int(as_of[:4]) + 1)),
-            [*rates.rates, "USD"],
-        )
         is_text = "titles" in job.inputs["ratings"].get("text_ids", ())
         movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]), is_text)
-        titles = released_before(join_movielens(priced, movielens), as_of).coalesce(1).cache()
-        facts = count(titles, items)
+        merged = merged_per_title(items.where("reason IS NULL"))
+        every = priced(with_one_key(join_movielens(merged, movielens)), as_of).cache()
+        titles = released_before(every.where("title IS NOT NULL"), as_of).coalesce(1).cache()
+        facts = count(titles, items) | money_facts(as_of)
+        facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
         publish(job, titles, items, facts)
+
+
+def priced(titles: DataFrame, as_of: str) -> DataFrame:
+    """The titles with their budgets in dollars, at the rates known at `as_of`."""
+    rates = RateTable.load(int(as_of[:4]))
+    frame = rate_frame(titles.sparkSession, rates, range(FIRST_YEAR, int(as_of[:4]) + 1))
+    return with_dollars(titles, frame, [*rates.rates, "USD"])
+
+
+def money_facts(as_of: str) -> dict[str, Any]:
+    """What the conversion stood on: how many currencies, the newest rate, and the sources."""
+    found = RateTable.load(int(as_of[:4])).coverage()
+    return {
+        "currencies": len(found),
+        "rates_to": max((one.last for one in found.values()), default=None),
+        "rate_sources": sorted({source for one in found.values() for source in one.sources}),
+        "prices_to": PriceIndex.load(int(as_of[:4])).last,
+    }
 
 
 def count(titles: DataFrame, items: DataFrame) -> dict[str, Any]:
@@ -89,7 +105,9 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
     unpriced = titles.where("budget_reason IS NOT NULL").select(
         F.col("budget_reason").alias("reason"),
         "title_id",
-        F.to_json(F.struct("title", "year", "budget_amount", "budget_currency")).alias("row"),
+        F.to_json(F.struct("title", "year", "budget_amount", "budget_currency", "countries")).alias(
+            "row"
+        ),
     )
     return refused.unionByName(unpriced).coalesce(1)
 

@@ -45,7 +45,7 @@ RATINGS = Contract(
 
 TITLES = Contract(
     "titles",
-    1,
+    2,
     ("movie_id", "title_id"),
     (
         Column("movie_id", "bigint"),
@@ -63,6 +63,15 @@ TITLES = Contract(
         Column("budget_usd", "double"),
         Column("countries", "array<string>", nullable=False),
         Column("type", "string"),
+        Column("budget_confidence", "double"),
+        Column("writers", "array<string>", nullable=False),
+        Column("cast", "array<string>", nullable=False),
+        Column("companies", "array<string>", nullable=False),
+        Column("languages", "array<string>", nullable=False),
+        Column("keywords", "array<string>", nullable=False),
+        Column("runtime", "int"),
+        Column("certificate", "string"),
+        Column("plot", "string"),
     ),
 )
 
@@ -80,11 +89,11 @@ FEEDBACK = Contract(
 
 TITLE_ITEM = Contract(
     "title_item",
-    1,
+    2,
     ("title_id",),
     (
         Column("title_id", "string", False, _is_title_id, "is not like tt0123456"),
-        Column("title", "string", False, lambda v: bool(v.strip()), "is empty"),
+        Column("title", "string", True, lambda v: bool(v.strip()), "is empty"),
         Column("type", "string"),
         Column("year", "int", True, _is_year, "is not a film's year"),
         Column("release_date", "string"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 # Zero-width and direction marks: invisible, and they make equal words differ.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
@@ -21,3 +22,22 @@ def clean(text: str) -> str:
 def unique(values: list[str]) -> list[str]:
     """The non-empty values in order of first appearance."""
     return list(dict.fromkeys(value for value in values if value))
+
+
+def fold(text: str) -> str:
+    """A name's one spelling to compare by: no case, no accents, single spaces."""
+    return "".join(map(_folded, clean(text)))
+
+
+@cache
+def _folded(character: str) -> str:
+    parts = unicodedata.normalize("NFD", character.lower())
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+def folding_table() -> tuple[str, str]:
+    """The Latin, Greek and Cyrillic letters `fold` changes, and what each becomes, for engines
+    that translate letter by letter; letters that become several are left out."""
+    letters = [chr(code) for code in (*range(0x41, 0x530), *range(0x1E00, 0x2000))]
+    pairs = [(a, b) for a in letters if len(b := _folded(a)) == 1 and a != b]
+    return "".join(a for a, _ in pairs), "".join(b for _, b in pairs)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
 
 Record = dict[str, Any]
@@ -42,6 +43,10 @@ SINGLES = (
 )
 
 
+NAMED = {"directors", "writers", "cast", "genres", "type", "rating", "plot"}
+"""What only a record of a title itself states."""
+
+
 def title_record(source: str, title_id: str, title: str | None, **stated: Any) -> Record:
     """A record of the `title_item` contract; what is not stated is null or an empty list.
 
@@ -55,6 +60,20 @@ def title_record(source: str, title_id: str, title: str | None, **stated: Any) -
 def is_stated(value: Any) -> bool:
     """Whether a field holds something."""
     return value not in (None, "", [])
+
+
+def lends_a_budget(record: Mapping[str, Any]) -> bool:
+    """Whether a record without a title says what a title named elsewhere cost, and nothing else."""
+    stated = {name for name, value in record.items() if is_stated(value)}
+    return record.get("title") is None and "budget" in stated and not stated & NAMED
+
+
+def differences(record: Mapping[str, Any]) -> list[str]:
+    """What keeps a record out of the lake: the contract's faults, or no title nor a mere budget."""
+    wrong = TITLE_ITEM.differences(record)
+    if "title" in record and record["title"] is None and not lends_a_budget(record):
+        wrong.append("title is null")
+    return wrong
 
 
 def rows_of(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:

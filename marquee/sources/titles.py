@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from marquee.contracts import TITLE_ITEM
 from marquee.digest import digest_bytes
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest
 from marquee.sources.coverage import Coverage, coverage_alarm
 from marquee.sources.title_lines import line_of, read_lines, write_lines
-from marquee.sources.title_record import Record
+from marquee.sources.title_record import Record, differences, lends_a_budget
 from marquee.sources.title_snapshots import digests_at, last_coverage, parts, snapshots
 
 
@@ -97,7 +96,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
 
     def good() -> Iterator[Record]:
         for record in read_lines(sorted(folder.glob("titles-*.jsonl.gz"))):
-            wrong = TITLE_ITEM.differences(record)
+            wrong = differences(record)
             if record.get("title_id") in seen:
                 wrong.append("title_id is there twice")
             if wrong:
@@ -106,7 +105,8 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
             seen.add(record["title_id"])
             if there and digest_bytes(line_of(record)) in there:
                 continue
-            coverage.add(record)
+            if not lends_a_budget(record):
+                coverage.add(record)
             yield record
 
     loaded = write_lines(ready / "titles-00001.jsonl.gz", good())

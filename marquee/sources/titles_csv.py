@@ -1,24 +1,32 @@
 """A user's own CSV of titles. `title_id` is needed, any other column may be there:
 
-`title`, `year`, `type`, `release_date`, `runtime`, `rating`, `vote_count`, `directors` and
-`genres` and `countries` (several joined by `|`), `budget` (`$12.5 million`, `EUR 3,000,000`).
+`title`, `year`, `type`, `release_date`, `runtime`, `rating`, `vote_count`, `certificate`, `plot`;
+`directors`, `writers`, `cast`, `genres`, `countries`, `languages`, `companies` and `keywords`
+(several joined by `|`); `budget` (`$12.5 million`, `EUR 3,000,000`), or a bare number with its
+ISO 4217 code in `currency`. A bare number without one is read where the countries and the year
+leave no doubt (`marquee.money.unlabelled`), else set aside with a note. People may be name ids
+(`nm0000116`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from marquee.errors import SourceError
-from marquee.normalise.countries import country_code
+from marquee.money import PriceIndex, RateTable, read_unlabelled
+from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
-from marquee.normalise.money import Money, read_money
-from marquee.normalise.text import clean
+from marquee.normalise.money import Unreadable, read_money
+from marquee.normalise.text import clean, unique
 from marquee.sources.title_record import Record, number, rows_of, title_record, whole
 
 SOURCE = "csv"
+NOW = 9999
+"""A user's own file is of today: every rate there is may tell currencies apart."""
 
 
 def read_titles_csv(path: Path) -> Iterator[Record]:
@@ -33,11 +41,8 @@ def read_titles_csv(path: Path) -> Iterator[Record]:
 
 
 def _record(title_id: str, row: dict[str, str]) -> Record:
-    countries = [code for name in _parts(row, "countries") if (code := country_code(name))]
-    money = read_money(row["budget"], countries) if row.get("budget", "").strip() else None
-    budget: Any = None
-    if isinstance(money, Money):
-        budget = {"amount": money.amount, "currency": money.currency}
+    countries = unique([country_code(name) or "" for name in _parts(row, "countries")])
+    budget = _budget(row, countries)
     return title_record(
         SOURCE,
         title_id,
@@ -48,13 +53,53 @@ def _record(title_id: str, row: dict[str, str]) -> Record:
         runtime=whole(row.get("runtime", "")),
         rating=number(row.get("rating", "")),
         vote_count=whole(row.get("vote_count", "")),
-        directors=[{"name_id": None, "name": name} for name in _parts(row, "directors")],
+        directors=_people(row, "directors"),
+        writers=_people(row, "writers"),
+        cast=_people(row, "cast"),
         genres=read_genres(_parts(row, "genres")),
         countries=countries,
-        budget=budget,
-        notes=[f"budget: {money.reason} ({money.text})"] if money and not budget else [],  # type: ignore[union-attr]
+        languages=unique([language_code(name) or "" for name in _parts(row, "languages")]),
+        companies=_parts(row, "companies"),
+        keywords=_parts(row, "keywords"),
+        certificate=clean(row.get("certificate", "")) or None,
+        plot=clean(row.get("plot", "")) or None,
+        budget=None if isinstance(budget, str) else budget,
+        notes=[f"budget: {budget}"] if isinstance(budget, str) else [],
     )
 
 
+def _budget(row: dict[str, str], countries: list[str]) -> dict[str, Any] | str | None:
+    """The budget, or why it cannot be read; None where the cell is empty."""
+    text, code = clean(row.get("budget", "")), clean(row.get("currency", "")).upper()
+    amount = number(text)
+    if not text:
+        return None
+    if amount is not None and amount <= 0:
+        return f"{text} is no amount of money"
+    if amount is not None and not code:
+        return _unlabelled(amount, countries, whole(row.get("year", "")))
+    money = read_money(f"{code} {text}", countries)
+    if isinstance(money, Unreadable):
+        return f"{money.reason} ({text})"
+    return {"amount": money.amount, "currency": money.currency}
+
+
+def _unlabelled(amount: float, countries: list[str], year: int | None) -> dict[str, Any] | str:
+    found = read_unlabelled(amount, countries, year, *_tables())
+    if not found.is_certain:
+        return found.reason
+    return {"amount": amount, "currency": found.currency, "confidence": round(found.confidence, 4)}
+
+
+@cache
+def _tables() -> tuple[RateTable, PriceIndex]:
+    return RateTable.load(NOW), PriceIndex.load(NOW)
+
+
+def _people(row: dict[str, str], name: str) -> list[dict[str, Any]]:
+    words = [(word, re.fullmatch(r"nm\d{7,10}", word)) for word in _parts(row, name)]
+    return [{"name_id": w if is_id else None, "name": None if is_id else w} for w, is_id in words]
+
+
 def _parts(row: dict[str, str], name: str) -> list[str]:
-    return [word for part in row.get(name, "").split("|") if (word := clean(part))]
+    return unique([clean(part) for part in row.get(name, "").split("|")])

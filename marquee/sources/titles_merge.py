@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marquee.contracts import TITLE_ITEM
 from marquee.normalise.text import unique
 from marquee.sources.title_lines import write_lines
-from marquee.sources.title_record import Record, is_stated
+from marquee.sources.title_record import Record, differences, is_stated, lends_a_budget
 
 OWN = ("title_id", "layout", "source_url", "fetched_at", "parser_version", "notes")
 """Fields that describe a source's own record; they come with its first source, notes with all."""
@@ -81,6 +80,7 @@ def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Re
         "fetched": titles + len(refused),
         "titles": titles,
         "refused": len(refused),
+        "budget_lenders": sum(map(lends_a_budget, merged.records.values())),
         "conflicts": conflicts,
     }
     text = json.dumps(report, indent=2, sort_keys=True, default=str)
@@ -90,7 +90,7 @@ def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Re
 def _complete(merged: Merged, refused: list[Record]) -> Iterator[Record]:
     for title_id in sorted(merged.records):
         record = merged.records[title_id]
-        wrong = TITLE_ITEM.differences(record)
+        wrong = differences(record)
         if wrong:
             refused.append({"title_id": title_id, "reason": "; ".join(wrong), "record": record})
         else:

@@ -1,4 +1,4 @@
-"""The titles of a run: what the ratings release lists, with what the crawl knows of them."""
+"""The titles of a run: what the ratings release lists, with what other sources know of them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,30 @@ CRAWLED = (
     "vote_count",
     "budget_amount",
     "budget_currency",
-    "budget_usd",
+    "budget_confidence",
     "type",
+    "runtime",
+    "certificate",
+    "plot",
+    "notes",
 )
-LISTS = ("directors", "director_names", "countries")
+LISTS = (
+    "directors",
+    "director_names",
+    "countries",
+    "writers",
+    "cast",
+    "companies",
+    "languages",
+    "keywords",
+)
 
 
 def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
     """Every title either side knows; the crawl's word counts before MovieLens'.
 
     Titles never crawled keep MovieLens' title, year and genres; titles MovieLens does not list
-    have no movie_id.
+    have no movie_id; a budget for a title that nobody names has no title either.
     """
     crawled, listed = items.alias("c"), movielens.alias("m")
     joined = crawled.join(listed, on=F.col("c.title_id") == F.col("m.title_id"), how="full")
@@ -35,7 +48,7 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
         F.coalesce("c.title", "m.title").alias("title"),
         F.coalesce("c.year", "m.year").alias("year"),
         F.coalesce(crawled_genres, "m.genres", nothing).alias("genres"),
-        *(F.col(f"c.{name}").alias(name) for name in (*CRAWLED, "budget_reason", "is_exact")),
+        *(F.col(f"c.{name}").alias(name) for name in CRAWLED),
         *(F.coalesce(f"c.{name}", nothing).alias(name) for name in LISTS),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.money import RateTable
+from marquee.money import CERTAIN, RateTable
 
+BUDGET_NOTE = "budget: "
 TOO_MUCH = 1e12
 """In any currency: a number misread, or a telephone number."""
 LEAST_DOLLARS, MOST_DOLLARS = 100.0, 1e9
@@ -36,15 +37,24 @@ def with_dollars(titles: DataFrame, rates: DataFrame, known_currencies: list[str
 
 def _reason(known_currencies: list[str]) -> Column:
     amount, currency = F.col("budget_amount"), F.coalesce("budget_currency", F.lit("?"))
-    return F.when(
-        amount.isNotNull(),
-        F.when(amount == 0, "budget is 0")
+    doubt = F.format_string("currency in doubt: %s at %.2f", currency, F.col("budget_confidence"))
+    return (
+        F.when(amount.isNull(), _note())
+        .when(amount == 0, "budget is 0")
         .when(amount < 0, F.lit("budget is negative"))
         .when(F.isnan(amount) | (amount >= TOO_MUCH), F.lit("budget is not a number of money"))
+        .when(F.col("budget_confidence") < CERTAIN, doubt)
         .when(~currency.isin(known_currencies), F.concat(F.lit("currency unknown: "), currency))
+        .when(F.col("year").isNull(), F.lit("no year to convert the budget at"))
         .when(
             F.col("per_dollar").isNull(),
             F.concat(F.lit("no exchange rate: "), currency, F.lit(" in "), F.col("year")),
         )
-        .when(~F.col("converted").between(LEAST_DOLLARS, MOST_DOLLARS), "budget is implausible"),
+        .when(~F.col("converted").between(LEAST_DOLLARS, MOST_DOLLARS), "budget is implausible")
     )
+
+
+def _note() -> Column:
+    """Why a source could not read a budget it saw: its note `budget: …`."""
+    notes = F.filter("notes", lambda note: note.startswith(BUDGET_NOTE))
+    return F.substring(F.get(notes, F.lit(0)), len(BUDGET_NOTE) + 1, 500)

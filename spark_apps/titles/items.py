@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from marquee.normalise.text import folding_table
 from spark_apps.titles.raw import CORRUPT
 
 MOST_GENRES = 12
 """IMDb lists at most a handful; a longer list is a page read wrongly."""
 FIRST_YEAR = 1874
-SETTLED_LATER = ("rating", "vote_count")
-"""What goes on changing after the release: only a snapshot that precedes as-of may say it."""
-
-
+SETTLED_LATER = ("keywords", "plot")
+"""What goes on changing after the release: only a snapshot that precedes as-of may say it. So do
+rating and votes, which come in pairs."""
+SETTLED = (
+    "title",
+    "type",
+    "year",
+    "release_date",
+    "directors",
+    "writers",
+    "cast",
+    "genres",
+    "budget",
+    "countries",
+    "languages",
+    "companies",
+    "runtime",
+    "certificate",
+)
+"""What the release settled: a snapshot taken later may lend it."""
+LISTS = ("genres", "countries", "languages", "companies", "keywords")
 NO_WORDS = "cast(array() as array<string>)"
 
 
@@ -30,6 +48,7 @@ def _first_reason() -> Column:
     return (
         F.when(F.col(CORRUPT).isNotNull(), F.lit("not a title item"))
         .when(~F.coalesce(F.col("title_id").rlike(r"^tt\d{7,10}$"), F.lit(False)), "no title id")
+        .when(is_lender(), F.lit(None).cast("string"))
         .when(F.trim(F.coalesce("title", F.lit(""))) == "", F.lit("no title"))
         .when(F.col("year").isNull(), F.lit("no year"))
         .when(F.col("year") < FIRST_YEAR, F.lit("year before the first film"))
@@ -41,36 +60,63 @@ def _first_reason() -> Column:
     )
 
 
-def latest_per_title(items: DataFrame) -> DataFrame:
-    """One row a title: the latest known at as-of, else the latest of all.
+def is_lender() -> Column:
+    """Whether an item has no title of its own and only says what one cost."""
+    return F.col("title").isNull() & F.col("type").isNull() & F.col("budget").isNotNull()
 
-    From a snapshot taken later a title may have only what its release settled: director, genres,
-    year and budget, never ratings or votes.
+
+def merged_per_title(items: DataFrame) -> DataFrame:
+    """One row a title, each field from the latest known at as-of that states it, else the latest.
+
+    From a snapshot taken later a title may have only what its release settled.
     """
-    newest_first = Window.partitionBy("title_id").orderBy(
-        F.desc("known"), F.desc("snapshot"), F.desc_nulls_last("fetched_at")
+    order = F.struct("known", "snapshot", F.coalesce("fetched_at", F.lit("")))
+    known = F.col("known")
+    votes = F.struct("rating", "vote_count")
+    rated = F.when(known & F.col("rating").isNotNull(), order)
+    merged = items.groupBy("title_id").agg(
+        *(_latest(name, order) for name in SETTLED),
+        *(_latest(name, order, known) for name in SETTLED_LATER),
+        F.max_by(votes, rated).alias("votes"),
+        F.max_by("notes", order).alias("notes"),
     )
-    latest = items.withColumn("place", F.row_number().over(newest_first)).where("place = 1")
-    known = {name: F.when(F.col("known"), F.col(name)) for name in SETTLED_LATER}
-    return latest.withColumns(known).select(
-        "title_id",
-        "title",
-        "year",
-        "release_date",
-        "type",
-        F.coalesce("genres", F.expr(NO_WORDS)).alias("genres"),
-        "rating",
-        "vote_count",
-        F.col("budget.amount").alias("budget_amount"),
-        F.col("budget.currency").alias("budget_currency"),
-        F.coalesce("countries", F.expr(NO_WORDS)).alias("countries"),
-        _credited("name_id", "name").alias("directors"),
-        _credited("name", "name_id").alias("director_names"),
+    return merged.select(
+        *("title_id", "title", "type", "year", "release_date", "runtime", "certificate", "plot"),
+        *(F.coalesce(name, F.expr(NO_WORDS)).alias(name) for name in LISTS),
+        "votes.rating",
+        "votes.vote_count",
+        *(F.col(f"budget.{part}").alias(f"budget_{part}") for part in BUDGET),
+        *(credited(role).alias(role) for role in ("directors", "writers", "cast")),
+        credited("directors", named=True).alias("director_names"),
+        "notes",
     )
 
 
-def _credited(first: str, second: str) -> Column:
-    """The directors' ids (or, lacking, names), or the other way round; the same people in both."""
-    named = F.filter("directors", lambda p: F.coalesce(p["name_id"], p["name"]).isNotNull())
-    words = F.transform(named, lambda p: F.trim(F.coalesce(p[first], p[second])))
-    return F.coalesce(words, F.expr(NO_WORDS))
+BUDGET = ("amount", "currency", "confidence")
+
+
+def _latest(name: str, order: Column, also: Column | None = None) -> Column:
+    """The latest value stated; an empty list states nothing."""
+    lists = (*LISTS, "directors", "writers", "cast")
+    stated = F.size(name) > 0 if name in lists else F.col(name).isNotNull()
+    return F.max_by(name, F.when(stated if also is None else stated & also, order)).alias(name)
+
+
+def credited(role: str, named: bool = False) -> Column:
+    """People's ids or, lacking, their names folded so that spellings agree; or, `named`, their
+    names as credited. The same people in both, in order."""
+    people = F.filter(role, lambda p: F.coalesce(p["name_id"], p["name"]).isNotNull())
+    plain = F.transform(people, lambda p: _one(p, named))
+    return F.coalesce(plain, F.expr(NO_WORDS))
+
+
+def _one(person: Column, named: bool) -> Column:
+    spaced = F.trim(F.regexp_replace(person["name"], r"\s+", " "))
+    if named:
+        return F.coalesce(spaced, person["name_id"])
+    return F.coalesce(person["name_id"], folded(spaced))
+
+
+def folded(name: Column) -> Column:
+    """`marquee.normalise.text.fold`, as far as it changes letters one by one."""
+    return F.translate(name, *folding_table())

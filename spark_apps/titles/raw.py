@@ -14,9 +14,12 @@ CORRUPT = "corrupt"
 PERSON = "struct<name_id: string, name: string>"
 ITEM_SCHEMA = f"""
     title_id string, title string, type string, year int, release_date string,
-    directors array<{PERSON}>, genres array<string>, rating double, vote_count bigint,
-    budget struct<amount: double, currency: string>, countries array<string>, fetched_at string,
-    {CORRUPT} string
+    directors array<{PERSON}>, writers array<{PERSON}>, cast array<{PERSON}>,
+    genres array<string>, rating double, vote_count bigint,
+    budget struct<amount: double, currency: string, confidence: double>,
+    countries array<string>, languages array<string>, companies array<string>,
+    keywords array<string>, runtime int, certificate string, plot string,
+    notes array<string>, fetched_at string, {CORRUPT} string
 """
 """The part of a title item this job reads; a line that does not fit comes whole in `corrupt`."""
 

@@ -124,7 +124,7 @@ def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> N
     assert (found.rows[8]["title"], found.rows[8]["year"]) == ("Untitled", None)
     unlisted = found.rows["tt0000005"]
     assert unlisted["movie_id"] is None
-    assert unlisted["directors"] == ["Bo Zell", "nm2"]
+    assert unlisted["directors"] == ["bo zell", "nm2"]
     assert unlisted["director_names"] == ["Bo Zell", "nm2"]
 
 
