@@ -41,6 +41,19 @@ def live_sentence(live: Any) -> str:
         f"RMSE {rmse:.4f}, the bias model {bias:.4f}, on {rows:,.0f} ratings of {people:,.0f} "
         f"people given since {name(dig(live, 'bundle'))} was trained"
     )
+    told += _sureness(live)
     if dig(live, "alarm") is True:
         return f"ALARM: what serves is worse than the bias model: {told}"
     return told if dig(live, "enough") is True else f"{told}; too few to raise an alarm"
+
+
+def _sureness(live: Any) -> str:
+    """The difference's 95 % interval, where the record holds one."""
+    ends = dig(live, "versus_bias", "interval")
+    known = [number(end) for end in ends] if isinstance(ends, list) else []
+    finite = [end for end in known if end is not None]
+    if len(finite) != 2:
+        return ""
+    low, high = finite
+    doubt = ", zero is inside" if low <= 0 <= high else ""
+    return f" (difference, 95 %: {low:+.4f} to {high:+.4f}{doubt})"

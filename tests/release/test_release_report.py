@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_world import BUDGET, RECOMMENDER, budget_evaluation, recommender_evaluation, subject
@@ -13,6 +14,7 @@ from release_world import BUDGET, RECOMMENDER, budget_evaluation, recommender_ev
 from marquee.release.charts import WIDTH, Interval, bars, whiskers
 from marquee.release.gate import decide
 from marquee.release.report import model_report
+from marquee.release.report.calibration import LEFT, SIDE, calibration_plot
 from marquee.release.verdict import Verdict
 
 CHAMPION = {"number": 3, "digest": "d" * 64}
@@ -97,8 +99,120 @@ def test_the_budget_model_has_its_own_rivals() -> None:
     assert tags(page)["circle"] == 3
 
 
-def test_the_page_is_self_contained() -> None:
-    page = model_report(verdict_on(recommender_evaluation()), recommender_evaluation(), CARD)
+SEGMENT = {"people": 9, "rmse": 0.9, "interval": [0.8, 1.05], "bias": 0.95}
+TOLD = {"movie_id": 7, "title": "Brazil", "year": 1985}
+FULL = {
+    "intervals": {"rmse": [0.87, 0.89]},
+    "segments": [
+        {"by": "people", "from": 0, "below": 20, "rows": 11} | SEGMENT,
+        {"by": "titles", "from": 100, "below": None, "rows": 12} | SEGMENT,
+    ],
+    "calibration": [
+        {"rows": 10, "predicted": 2.0, "actual": 2.5, "middle_half": [2.0, 3.0]},
+        {"rows": 90, "predicted": 4.0, "actual": 4.25, "middle_half": [4.0, 4.5]},
+    ],
+    "people": [
+        {
+            "user_id": 4242, "rated": 17, "held_out": 5, "liked": 2,
+            "past": [TOLD | {"stars": 4.5}],
+            "recommended": [
+                TOLD | {"title": "Heat", "stars": 5.0, "strategy": "personal", "because": ["Ran"]},
+                TOLD | {"title": "Jaws", "stars": 2.0, "strategy": "personal", "because": []},
+                TOLD | {"title": "Alien", "stars": None, "strategy": "popular", "because": []},
+            ],
+        }
+    ],
+}  # fmt: skip
+ERRS = {"name": "Drama", "films": 9, "bias": 0.2, "interval": [0.1, 0.3], "log_rmse": 0.5}
+QUESTION = {"log_rmse": 0.61, "interval_of_rmse": [0.5, 0.7], "bias": 0.0, "coverage": 0.79}
+BUDGET_FULL = {
+    "price_year": 2016,
+    "questions": {"with rating": QUESTION | {"width_log": 1.0, "answered_as": ["with rating"]}},
+    "residuals": {by: [ERRS | {"coverage": 0.8}] for by in ("year", "genre", "size")},
+    "calibration": [
+        {"rows": 10, "predicted": 6.0, "actual": 6.5, "middle_half": [6.0, 7.0]},
+        {"rows": 10, "predicted": 8.0, "actual": 8.0, "middle_half": [7.5, 8.2]},
+    ],
+    "films": [
+        {
+            "title": "Gravity", "year": 2013, "directors": ["A. C."], "actual": 1e8,
+            "estimate": 5e7, "interval": [1e7, 2e8], "before_release": 4e7,
+            "reasons": {"director": 2.5},
+        }
+    ],
+}  # fmt: skip
+TIMINGS = [
+    {"task": "train_recommender", "started": 10.0, "session_ready": 15.0, "finished": 40.0,
+     "work": {"fit": 20.0}, "peak_mb": {"Spark's JVM": 812.4}},
+]  # fmt: skip
+LIVE = {"bundle": "b", "rows": 900, "people": 60, "rmse": 1.0, "bias_rmse": 0.9, "alarm": True}
+
+
+def full_page() -> str:
+    evaluation = recommender_evaluation(champion=(0.881, 0.18)) | FULL
+    return model_report(verdict_on(evaluation), evaluation, CARD, timings=TIMINGS, live=LIVE)
+
+
+def budget_page() -> str:
+    evaluation = budget_evaluation() | BUDGET_FULL
+    return model_report(verdict_on(evaluation, "budget"), evaluation, CARD)
+
+
+def plain(page: str) -> str:
+    """What a reader sees, without the tags."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") :]).split())
+
+
+def test_a_recommenders_page_has_segments_calibration_and_people() -> None:
+    page = full_page()
+    tags(page)
+    text = plain(page)
+    for shown in ("0 to 19", "100 and more", "0.8000 to 1.0500", "95 %: 0.8700 to 0.8900"):
+        assert shown in text
+    assert "Person 4242 17 ratings known, 5 held out (2 of them liked)" in text
+    assert "2 of 3 recommendations were later rated, 1 of them liked" in text
+    assert "Heat (1985) later rated ★ 5 because of Ran" in text
+    assert "Alien (1985) popular" in text
+    assert page.count('<li class="hit">') == 1, "liked later; two stars are no hit"
+
+
+def test_the_search_marks_what_was_chosen() -> None:
+    page = full_page()
+    assert page.count('<tr class="chosen">') == 1
+    assert "als-32 ✓ yes 0.8912" in plain(page) and "als-64 no 0.8899" in plain(page)
+
+
+def test_seconds_memory_and_the_live_record_are_shown() -> None:
+    text = plain(full_page())
+    assert "train_recommender 30.0 Spark&#39;s JVM 812 MB start of Spark 5.0 s, fit 20.0 s" in text
+    assert "ALARM: what serves is worse than the bias model" in text
+
+
+def test_a_budgets_page_has_questions_residuals_and_films() -> None:
+    page = budget_page()
+    tags(page)
+    text = plain(page)
+    for heading in ("By year of release", "By genre", "By what the film cost"):
+        assert f"{heading} films of" in text
+    assert "with rating 0.6100 0.5000 to 0.7000" in text and "79.0%" in text
+    assert "Gravity (2013) A. C. $100 m $50 m $40 m" in text
+    assert "director ×2.50" in text and "dollars of 2016" in text
+    assert "$1.00 m" in text and "$100 m" in text, "calibration in dollars"
+
+
+def test_the_calibration_plot_has_one_scale_on_both_axes() -> None:
+    found = calibration_plot(FULL)
+    assert found and len(found.points) == 2
+    for point in found.points:
+        assert LEFT <= point.x <= SIDE and 0 <= point.top <= point.y <= point.bottom <= SIDE
+    low, high = found.points
+    assert low.x < high.x and low.y > high.y, "up is more"
+    assert [label for _, label in found.across] == [label for _, label in found.upwards]
+    assert calibration_plot({"calibration": FULL["calibration"][:1]}) is None
+
+
+@pytest.mark.parametrize("page", [full_page(), budget_page()], ids=["recommender", "budget"])
+def test_the_page_is_self_contained(page: str) -> None:
     assert not re.search(r"https?:|<script|<link|@import|url\(", page)
 
 
@@ -120,6 +234,17 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=15,
 )
+
+
+@given(ANY_JSON, st.sampled_from([*FULL, *BUDGET_FULL]), st.sampled_from(["recommender", "budget"]))
+@settings(deadline=None, max_examples=80)
+def test_any_section_may_be_malformed(odd: Any, key: str, model: str) -> None:
+    whole = {**FULL, **BUDGET_FULL, key: odd, "model": model}
+    evaluation = recommender_evaluation() | whole
+    tags(model_report(verdict_on(evaluation), evaluation, CARD, timings=[odd], live=odd))
+    rows = {**whole, key: [odd, {**FULL["segments"][0], "rows": odd, "interval": odd}]}
+    evaluation |= rows
+    tags(model_report(verdict_on(evaluation), evaluation, CARD, timings=[{"work": odd}], live={}))
 
 
 @given(ANY_JSON, st.fixed_dictionaries(dict.fromkeys(CARD, ANY_JSON)) | ANY_JSON)
