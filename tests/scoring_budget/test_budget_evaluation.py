@@ -16,7 +16,9 @@ from marquee.money import PriceIndex
 from marquee.scoring.budget import BudgetModel, BudgetQuery
 from marquee.scoring.budget_baselines import fit_line, median_by_genre, ridge
 from marquee.scoring.budget_bundle import write_bundle
+from marquee.scoring.budget_exam import estimates_of
 from marquee.scoring.budget_films import read_films, with_deviations
+from marquee.scoring.budget_known_films import known_films, read_votes
 from marquee.scoring.evaluate_budget import evaluate_budget
 from tests.scoring_budget.handmade import FILMS, bundle, film
 
@@ -81,6 +83,41 @@ def test_every_number_by_hand(tmp_path: Path, split: tuple[Path, Path]) -> None:
     assert against["difference"] == against["upper95"] == 0.0
     assert against["units"] == "titles"
     json.dumps(found, allow_nan=False)
+
+
+def test_residuals_films_and_questions(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    folder = write_bundle(tmp_path / "bundle", bundle())
+    found = evaluate_budget(folder, folder, None, *split, seed=1)
+    assert set(found["questions"]) == {"with rating", "before release"}
+    whole = found["questions"]["with rating"]
+    assert whole["log_rmse"] == found["metrics"]["log_rmse"]
+    assert whole["coverage"] == found["metrics"]["interval_coverage"]
+    assert found["questions"]["before release"]["answered_as"] == ["before release"]
+    sizes = found["residuals"]["size"]
+    assert sum(row["films"] for row in sizes) == 10
+    mean = sum(row["films"] * row["bias"] for row in sizes) / 10
+    assert mean == pytest.approx(found["metrics"]["bias_log"])
+    action = next(row for row in found["residuals"]["genre"] if row["name"] == "Action")
+    assert action["films"] == sum(i % 3 > 0 for i in range(40, 50))
+    assert action["interval"][0] <= action["bias"] <= action["interval"][1]
+    assert sum(group["rows"] for group in found["calibration"]) == 10
+
+
+def test_known_films_are_the_most_voted_and_reasons_multiply(tmp_path: Path) -> None:
+    model = BudgetModel(bundle())
+    films = [film(f"tt{i:07d}", 2000 + i % 9, 7.0 + i / 50, 0.1) for i in range(30)]
+    votes = {f.title_id: i for i, f in enumerate(films)}
+    answers = estimates_of(model, films)
+    shown = known_films(films, answers, estimates_of(model, films, False), votes)
+    assert {row["title_id"] for row in shown} == {f.title_id for f in films[10:]}
+    assert [row["actual"] for row in shown] == sorted((r["actual"] for r in shown), reverse=True)
+    by_id = {f.title_id: e for f, e in zip(films, answers)}
+    for row in shown:
+        estimate = by_id[row["title_id"]]
+        assert row["interval"] == [estimate.low, estimate.high]
+        assert row["reasons"]["director"] == pytest.approx(10 ** estimate.contributions["director"])
+        assert row["before_release"] < row["estimate"]
+    assert read_votes(tmp_path / "nowhere") == {}
 
 
 def test_no_champion(tmp_path: Path, split: tuple[Path, Path]) -> None:
