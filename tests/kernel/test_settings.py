@@ -62,3 +62,10 @@ def test_settings_are_frozen() -> None:
 
 def test_merge_goes_deep_and_replaces_lists() -> None:
     assert merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
+
+
+def test_links_lead_to_where_people_reach_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARQUEE_STACK__PORT_OFFSET", "100")
+    assert load_settings("local").serving_url == "http://127.0.0.1:8100"
+    monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", "https://films.example/api/")
+    assert load_settings("local").serving_url == "https://films.example/api"

@@ -105,6 +105,18 @@ def test_first_run_promotes_both_models(
     assert len(recommended["recommendations"]) == 5
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_gates_button_opens_its_report(
+    api: AirflowApi, lake: Lake, first: str, model: str
+) -> None:
+    gate = f"/dags/weekly_retrain/dagRuns/{first}/taskInstances/{model}.gate"
+    link = api.call("GET", f"{gate}/links")["extra_links"]["Report"]
+    answer = httpx.get(link, trust_env=False, timeout=30)
+    assert answer.status_code == 200
+    verdict = lake.read_json(f"runs/{run_slug(first)}/models/{model}/verdict.json")
+    assert verdict["headline"] in answer.text
+
+
 def test_first_run_read_and_wrote_hdfs_only(lake: Lake, first: str) -> None:
     """Where HDFS was meant, no path may be a folder's."""
     assert lake.root.startswith("hdfs://")
