@@ -20,6 +20,7 @@ from spark_apps.budget.features import with_target
 from spark_apps.budget.folds import Fold, make_folds, with_place
 from spark_apps.budget.keeping import Keeper
 from spark_apps.budget.recipes import BudgetRecipe, read_recipe, read_recipes
+from spark_apps.budget.told import with_told
 from spark_apps.budget.workbench import Workbench
 from spark_apps.job import Job, run_job
 
@@ -95,7 +96,7 @@ def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
         spark.conf.set(key, value)
     prices = PriceIndex.load(int(job.inputs["as_of"][:4]))
     both = spark.read.parquet(*(job.lake.uri(job.path(f"{SPLIT}/{p}")) for p in PARTS))
-    films = with_place(with_target(spark, both, prices))
+    films = with_place(with_told(with_target(spark, both, prices)))
     origins, kept = make_folds(train, holdout)
     bench = Workbench(spark, films, [*origins, *kept], int(job.inputs["seed"]))
     facts = {"as_of": job.inputs["as_of"], "price_year": prices.last}

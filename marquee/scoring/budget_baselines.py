@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import (
-    WITH_RATING,
-    Film,
-    director_key,
-    films_by_director,
-    record_of,
-    vector,
-)
+from marquee.scoring.budget_features import WITH_RATING, Told, films_by_director, vector
 from marquee.scoring.budget_films import fit_stages
+from marquee.scoring.budget_records import Film, record_of
 
 PENALTIES = np.logspace(-1, 3, 25)
 SMOOTHING = 3.0
@@ -43,23 +37,14 @@ def ridge(train: Sequence[Film], later: Sequence[Film]) -> Floats:
     known = [film.rating for film in train if film.rating is not None]
     usual = float(np.mean(known)) if known else 6.0
 
+    def row(film: Film) -> Floats:
+        rating = usual if film.rating is None else film.rating
+        told = Told(film.year, film.genres, rating, {}, {})
+        records = [record_of(made.get(k, ()), film.year, SMOOTHING) for k in film.keys("director")]
+        return vector(stages, WITH_RATING, told, {"director": records})
+
     def rows(films: Sequence[Film]) -> Floats:
-        return np.array(
-            [
-                vector(
-                    stages,
-                    WITH_RATING,
-                    film.year,
-                    film.genres,
-                    usual if film.rating is None else film.rating,
-                    [
-                        record_of(made.get(director_key(d), ()), film.year, SMOOTHING)
-                        for d in film.directors
-                    ],
-                )
-                for film in films
-            ]
-        )
+        return np.array([row(film) for film in films])
 
     line = fit_line(rows(train), np.array([film.log_budget for film in train]))
     return line.predict(rows(later))

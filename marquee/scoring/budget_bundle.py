@@ -21,7 +21,9 @@ import numpy as np
 
 from marquee.errors import BundleError
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import BEFORE_RELEASE, QUESTIONS, Film, Stages
+from marquee.scoring.budget_features import BEFORE_RELEASE, QUESTIONS, Stages
+from marquee.scoring.budget_interval import STEADY, Spread, read_spread
+from marquee.scoring.budget_records import FOUR, RECORD, Film
 from marquee.scoring.trees import REMEDY, FlatTrees, load_trees, save_trees
 
 FORMAT = 1
@@ -29,14 +31,32 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Fit:
-    """One question's answerer: linear_share * linear + (1 - linear_share) * trees."""
+    """One question's answerer: linear_share * linear + tree_share * trees."""
 
     linear_share: float
     intercept: float
     coefficients: Floats  # [features]; zeros where the recipe has no linear part
     trees: FlatTrees | None
     means: Floats  # [features], of the films the fit has seen: what a typical film is like
-    residuals: tuple[float, float]  # 10th and 90th percentile, out of sample, log10
+    residuals: tuple[float, float]  # 10th and 90th percentile, out of sample, in spreads
+    spread: Spread = STEADY
+    tree_share: float | None = None  # None: what linear_share leaves
+
+    @property
+    def share_of_trees(self) -> float:
+        """What the trees' answer is multiplied with."""
+        return 1.0 - self.linear_share if self.tree_share is None else self.tree_share
+
+    def answers(self, rows: Floats) -> Floats:
+        """log10 dollars of [films, features]."""
+        linear = rows @ self.coefficients + self.intercept
+        if self.trees is None:
+            return self.linear_share * linear
+        return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
+
+    def filled(self, row: Floats) -> Floats:
+        """A film's features; a typical film's where they are not told."""
+        return np.where(np.isnan(row), self.means, row)
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,8 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
             "has_trees": fit.trees is not None,
             "means": fit.means.tolist(),
             "residuals": list(fit.residuals),
+            "spread": None if fit.spread == STEADY else asdict(fit.spread),
+            "tree_share": fit.share_of_trees,
         }
     facts = {
         "format": FORMAT,
@@ -107,7 +129,19 @@ def _stages(table: Mapping[str, Any]) -> Stages:
         raise ValueError("director_smoothing is not positive")
     years = int(table["first_year"]), int(table["last_year"])
     step = float(table["rating_step"])
-    return Stages(tuple(table["genres"]), *years, director_smoothing=smoothing, rating_step=step)
+    record = tuple(table.get("record", FOUR))
+    if not set(record) <= set(RECORD):
+        raise ValueError(f"unknown features of a record: {', '.join(record)}")
+    return Stages(
+        tuple(table["genres"]),
+        *years,
+        director_smoothing=smoothing,
+        rating_step=step,
+        record=record,
+        people=tuple(table.get("people", ())),
+        numbers=tuple(table.get("numbers", ())),
+        labels={column: tuple(words) for column, words in table.get("labels", {}).items()},
+    )
 
 
 def _fit(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) -> Fit:
@@ -121,14 +155,18 @@ def _fit(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) 
         trees=trees,
         means=np.asarray(table["means"], dtype=np.float64),
         residuals=(low, high),
+        spread=read_spread(table.get("spread")),
+        tree_share=float(table.get("tree_share", 1.0 - float(table["linear_share"]))),
     )
-    numbers = np.concatenate([fit.coefficients, fit.means, [fit.intercept, fit.linear_share]])
+    numbers = np.concatenate(
+        [fit.coefficients, fit.means, [fit.intercept, fit.linear_share, fit.share_of_trees]]
+    )
     if len(fit.coefficients) != width or len(fit.means) != width:
         raise ValueError(f"'{question}' has not {width} coefficients and means")
     if not np.isfinite(numbers).all() or not low <= 0 <= high or not np.isfinite(high - low):
         raise ValueError(f"'{question}' holds a number that cannot be")
-    if trees is None and fit.linear_share != 1.0:
-        raise ValueError(f"'{question}' has no trees for its share of {1 - fit.linear_share}")
+    if trees is None and (fit.linear_share != 1.0 or fit.share_of_trees != 0.0):
+        raise ValueError(f"'{question}' has no trees for their share of {fit.share_of_trees}")
     return fit
 
 
@@ -136,7 +174,8 @@ def _films(path: Path) -> Iterable[Film]:
     for line in _read_text(path).splitlines():
         record = json.loads(line)
         lists = {k: tuple(record[k]) for k in ("directors", "director_names", "genres")}
-        film = Film(**(record | lists))
+        people = {role: tuple(names) for role, names in record.get("people", {}).items()}
+        film = Film(**(record | lists | {"people": people}))
         if not np.isfinite(film.log_budget) or not np.isfinite(film.above_time or 0.0):
             raise ValueError(f"{film.title_id} has a budget that is not finite")
         yield film

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marquee.scoring.budget_features import Film, director_key
+from marquee.scoring.budget_records import Film, director_key
 
 SHOWN = 3
 # Weights of a plain distance: sharing a director counts as much as all genres, thirty years apart

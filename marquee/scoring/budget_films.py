@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ COLUMNS = [
     "title_id", "title", "year", "directors", "director_names", "genres", "rating", "budget_usd",
 ]  # fmt: skip
 FEWEST_OF_A_GENRE = 3
+RECENT, STEADY = 10, 5.0
+"""Years that say what is usual, and how many films the mean of all time counts as."""
 
 
 def read_films(folder: Path, price_year: int) -> list[Film]:
@@ -57,22 +59,29 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def with_deviations(films: Sequence[Film]) -> list[Film]:
-    """Each film with its budget less the mean of all films of earlier years (None in the first).
+    """Each film with its budget less what was usual before its year (None in the first).
 
-    `films` are in order of years.
+    Usual is the mean of the ten years before, with the mean of all earlier years counted as
+    STEADY further films. `films` are in order of years.
     """
-    found: list[Film] = []
-    earlier: list[float] = []
-    this_year: list[float] = []
-    year = None
+    yearly: dict[int, list[float]] = {}
     for film in films:
-        if film.year != year:
-            earlier += this_year
-            this_year, year = [], film.year
-        above = film.log_budget - math.fsum(earlier) / len(earlier) if earlier else None
-        found.append(replace(film, above_time=above))
-        this_year.append(film.log_budget)
-    return found
+        yearly.setdefault(film.year, []).append(film.log_budget)
+    usual = {year: _usual(yearly, year) for year in yearly}
+    return [replace(film, above_time=_above(film, usual[film.year])) for film in films]
+
+
+def _above(film: Film, usual: float | None) -> float | None:
+    return None if usual is None else film.log_budget - usual
+
+
+def _usual(yearly: Mapping[int, Sequence[float]], year: int) -> float | None:
+    earlier = [value for made, values in yearly.items() if made < year for value in values]
+    if not earlier:
+        return None
+    recent = [v for made, vs in yearly.items() if year - RECENT <= made < year for v in vs]
+    mean = math.fsum(earlier) / len(earlier)
+    return (math.fsum(recent) + STEADY * mean) / (len(recent) + STEADY)
 
 
 def fit_stages(films: Sequence[Film], director_smoothing: float) -> Stages:

@@ -8,6 +8,7 @@ split on the way, the child's value less the parent's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,31 @@ class FlatTrees:
             values <= self.threshold[nodes], self.left[nodes], self.right[nodes]
         )
         return onward
+
+
+def join_trees(parts: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
+    """One weighted sum of several, each with its own weight, plus a constant (a lone leaf)."""
+    leaf = _leaf(constant)
+    every = [*parts, *([(1.0, leaf)] if constant else [])]
+    starts = np.cumsum([0, *(len(trees.feature) for _, trees in every)])[:-1]
+
+    def moved(name: str) -> ShortInts:
+        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, every, strict=True)]
+        return np.concatenate(arrays).astype(np.int32)
+
+    def kept(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(trees, name) for _, trees in every])
+
+    weight = np.concatenate([share * trees.weight for share, trees in every])
+    return FlatTrees(
+        kept("feature"), kept("threshold"), moved("left"), moved("right"), kept("value"),
+        moved("root"), weight,
+    )  # fmt: skip
+
+
+def _leaf(value: float) -> FlatTrees:
+    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
+    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
 
 
 def save_trees(trees: FlatTrees, folder: Path, prefix: str) -> None:

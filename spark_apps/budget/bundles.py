@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pyspark.sql import Row
 
 from marquee.lake import Lake
 from marquee.scoring.arrays import Floats
 from marquee.scoring.budget_bundle import BudgetBundle, Fit
-from marquee.scoring.budget_features import WITH_RATING, Film, Stages
-from spark_apps.budget.features import RECORD, TARGET
-from spark_apps.budget.fitting import Answerer, FittedBudget
+from marquee.scoring.budget_features import DIRECTOR
+from marquee.scoring.budget_records import Film
+from marquee.scoring.trees import join_trees
+from spark_apps.budget.answerers import Answerer
+from spark_apps.budget.features import TARGET
+from spark_apps.budget.fitting import FittedBudget
+from spark_apps.budget.intervals import Interval
 from spark_apps.budget.saved_trees import read_saved_trees
 
 
@@ -24,7 +27,7 @@ class Story:
     """What a bundle says beside its numbers."""
 
     facts: Mapping[str, Any]
-    residuals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, Interval]
     golden: Mapping[str, Any]
 
 
@@ -41,31 +44,26 @@ def make_bundle(
     fitted: FittedBudget, saved: Path, films: Sequence[Row], story: Story
 ) -> BudgetBundle:
     """The bundle of a saved pipeline; `films` are the rows it was fitted on."""
-    years = [int(film["year"]) for film in films]
-    stages = Stages(fitted.genres, min(years), max(years), *fitted.recipe.shaping)
-    fits = {}
-    for question, answerer in fitted.answerers.items():
-        means = _vectors(films, fitted.genres, question).mean(axis=0)
-        fits[question] = _fit(fitted, answerer, saved, means, story.residuals[question])
+    fits = {
+        question: _fit(answerer, saved, fitted.means[question], story.intervals[question])
+        for question, answerer in fitted.answerers.items()
+    }
     facts = {**story.facts, "recipe": fitted.recipe.model_dump(mode="json")}
-    return BudgetBundle(stages, fits, tuple(map(_film, films)), facts, story.golden)
+    return BudgetBundle(fitted.stages, fits, tuple(map(_film, films)), facts, story.golden)
 
 
-def _fit(
-    fitted: FittedBudget,
-    answerer: Answerer,
-    saved: Path,
-    means: Floats,
-    residuals: tuple[float, float],
-) -> Fit:
-    linear, trees = answerer.linear, answerer.trees
+def _fit(answerer: Answerer, saved: Path, means: Floats, interval: Interval) -> Fit:
+    linear = answerer.parts.linear
+    parts = [(w.weight, read_saved_trees(_stage(saved, w.model.uid))) for w in answerer.weighted]
     return Fit(
-        linear_share=fitted.recipe.share_of_linear,
-        intercept=float(linear.intercept) if linear else 0.0,
-        coefficients=linear.coefficients.toArray() if linear else np.zeros(len(means)),
-        trees=read_saved_trees(_stage(saved, trees.uid)) if trees else None,
+        linear_share=answerer.linear_share,
+        intercept=float(linear.intercept),
+        coefficients=linear.coefficients.toArray(),
+        trees=join_trees(parts, answerer.constant) if parts else None,
         means=means,
-        residuals=residuals,
+        residuals=interval.residuals,
+        spread=interval.spread,
+        tree_share=1.0 if parts else 0.0,
     )
 
 
@@ -74,17 +72,8 @@ def _stage(saved: Path, uid: str) -> Path:
     return next((saved / "stages").glob(f"*_{uid}"))
 
 
-def _vectors(films: Sequence[Row], genres: Sequence[str], question: str) -> Floats:
-    """The vectors a question was fitted on, [films, features], in the pipeline's order."""
-    rated = [f for f in films if question != WITH_RATING or f["rating"] is not None]
-    rating = ["rating_rounded"] if question == WITH_RATING else []
-    names = ["year_clipped", *RECORD, "genre_count", *rating]
-    return np.array(
-        [[float(f[n]) for n in names] + [float(g in f["genres"]) for g in genres] for f in rated]
-    )
-
-
 def _film(row: Row) -> Film:
+    people = {role: tuple(names) for role, names in row["people"].items() if role != DIRECTOR}
     return Film(
         title_id=row["title_id"],
         title=row["title"],
@@ -95,6 +84,9 @@ def _film(row: Row) -> Film:
         rating=row["rating"],
         log_budget=float(row[TARGET]),
         above_time=row["above_time"],
+        people=people,
+        numbers=dict(row["numbers"]),
+        labels=dict(row["labels"]),
     )
 
 

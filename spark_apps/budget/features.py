@@ -1,9 +1,9 @@
 """Features of a film, as columns: what was known when it came out and nothing later.
 
-A director's record is taken from films of *earlier years* among those the fit may see, each as the
-difference between its budget and the mean budget of all films before it (log10 dollars of the
-price year). So a row's features do not change when the future is deleted. `marquee.scoring.
-budget_features` makes the same numbers for one query.
+A person's record is taken from films of *earlier years* among those the fit may see, each as the
+difference between its budget and what was usual in its time (log10 dollars of the price year). So
+a row's features do not change when the future is deleted. `marquee.scoring.budget_features` makes
+the same numbers for one query.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.money import PriceIndex
+from marquee.scoring.budget_films import RECENT, STEADY
+from marquee.scoring.budget_records import LONGEST_GAP
 
 TARGET = "log_budget"
-RECORD = ("director_mean", "director_last", "director_most", "director_films")
+EARLIER = Window.unboundedPreceding, -1
+"""Years before a row's own, in a window ordered by year."""
 
 
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
@@ -26,89 +29,74 @@ def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> D
 
 
 def with_time_deviation(rows: DataFrame) -> DataFrame:
-    """Adds `above_time`: log_budget less the mean over the fold's fitted films of earlier years.
+    """Adds `above_time`: log_budget less what was usual, from the fold's fitted films of earlier
+    years (`marquee.scoring.budget_films.with_deviations`).
 
     Null for films of a fold's first year (there is nothing before them) and for films the fold
     may not learn from.
     """
     yearly = rows.where("is_fitted").groupBy("fold", "year")
     sums = yearly.agg(F.sum(TARGET).alias("total"), F.count("*").alias("films"))
-    before = Window.partitionBy("fold").orderBy("year").rowsBetween(Window.unboundedPreceding, -1)
-    means = sums.select(
-        "fold", "year", (F.sum("total").over(before) / F.sum("films").over(before)).alias("mean")
-    )
-    joined = rows.join(F.broadcast(means), on=["fold", "year"], how="left")
-    above = F.when(F.col("is_fitted"), F.col(TARGET) - F.col("mean"))
-    return joined.withColumn("above_time", above).drop("mean")
+    by_year = Window.partitionBy("fold").orderBy("year")
+    ever, recent = by_year.rangeBetween(*EARLIER), by_year.rangeBetween(-RECENT, -1)
+
+    def summed(column: str) -> Column:
+        return F.coalesce(F.sum(column).over(recent), F.lit(0.0))
+
+    mean = F.sum("total").over(ever) / F.sum("films").over(ever)
+    usual = (summed("total") + STEADY * mean) / (summed("films") + STEADY)
+    known = sums.select("fold", "year", usual.alias("usual"))
+    joined = rows.join(F.broadcast(known), on=["fold", "year"], how="left")
+    above = F.when(F.col("is_fitted"), F.col(TARGET) - F.col("usual"))
+    return joined.withColumn("above_time", above).drop("usual")
 
 
-def director_history(rows: DataFrame) -> DataFrame:
-    """One row a fold, director and fitted film: what each had made, and when."""
-    return rows.where("above_time IS NOT NULL").select(
-        "fold",
-        _keys().alias("key"),
-        F.col("year").alias("made_in"),
-        F.col("title_id").alias("made"),
-        "above_time",
-    )
+def with_records(rows: DataFrame, smoothing: float) -> DataFrame:
+    """Adds `record`: for each role told, a struct of mean, last, most, films and gap.
 
-
-def with_record(rows: DataFrame, history: DataFrame, smoothing: float) -> DataFrame:
-    """Adds the four features of the directors' record; zeros where there is none.
-
-    Several directors: the mean of their means and lasts, the greatest of the rest.
+    Several people: the mean of their means and lasts, the greatest of the rest, the least gap.
+    Rows need `fold`, `title_id`, `year`, `people` and `above_time` (null for those that are only
+    asked about).
     """
-    keyed = rows.select("fold", "title_id", "year", _keys(outer=True).alias("key"))
-    earlier = [
-        keyed["fold"] == history["fold"],
-        keyed["key"] == history["key"],
-        history["made_in"] < keyed["year"],
-    ]
-    each = keyed.join(history, on=earlier, how="left").groupBy(
-        keyed["fold"], keyed["title_id"], keyed["key"]
-    )
-    films = F.count("above_time")
-    per_director = each.agg(
-        F.coalesce(F.sum("above_time") / (films + smoothing), F.lit(0.0)).alias("mean"),
-        F.coalesce(F.max_by("above_time", F.struct("made_in", "made")), F.lit(0.0)).alias("last"),
-        F.coalesce(F.max("above_time"), F.lit(0.0)).alias("most"),
+    named = rows.select("fold", "title_id", "year", "above_time", F.explode("people"))
+    each = named.withColumnsRenamed({"key": "role", "value": "names"})
+    each = each.withColumn("name", F.explode("names")).drop("names")
+    by_year = Window.partitionBy("fold", "role", "name").orderBy("year").rangeBetween(*EARLIER)
+    counts = F.col("above_time").isNotNull()
+    films = F.count("above_time").over(by_year)
+    when = F.when(counts, F.struct("year", "title_id"))
+    made_in = F.max(F.when(counts, F.col("year"))).over(by_year)
+    record = each.select(
+        "fold",
+        "title_id",
+        "role",
+        _or_zero(F.sum("above_time").over(by_year) / (films + smoothing)).alias("mean"),
+        _or_zero(F.max_by("above_time", when).over(by_year)).alias("last"),
+        _or_zero(F.max("above_time").over(by_year)).alias("most"),
         films.alias("films"),
+        F.least(F.lit(LONGEST_GAP), F.col("year") - made_in).alias("gap"),
     )
-    per_film = per_director.groupBy("fold", "title_id").agg(
-        F.avg("mean").alias("director_mean"),
-        F.avg("last").alias("director_last"),
-        F.max("most").alias("director_most"),
-        F.log1p(F.max("films").cast("double")).alias("director_films"),
+    return rows.join(_by_film(record), on=["fold", "title_id"], how="left")
+
+
+def _by_film(record: DataFrame) -> DataFrame:
+    by_role = record.groupBy("fold", "title_id", "role").agg(
+        F.struct(
+            F.avg("mean").alias("mean"),
+            F.avg("last").alias("last"),
+            F.max("most").alias("most"),
+            F.log1p(F.max("films").cast("double")).alias("films"),
+            F.coalesce(F.min("gap"), F.lit(LONGEST_GAP)).alias("gap"),
+        ).alias("stats")
     )
-    return rows.join(per_film, on=["fold", "title_id"], how="left")
+    pairs = F.map_from_entries(F.collect_list(F.struct("role", "stats")))
+    return by_role.groupBy("fold", "title_id").agg(pairs.alias("record"))
 
 
-def with_numbers(
-    rows: DataFrame, first_year: Column, last_year: Column, rating_step: float
-) -> DataFrame:
-    """Adds `year_clipped` (into the years the fit has seen), `genre_count` and `rating_rounded`."""
-    rounded = F.floor(F.col("rating") / (rating_step or 1.0) + 0.5) * F.lit(rating_step)
-    return rows.withColumns(
-        {
-            "year_clipped": F.greatest(F.least("year", last_year), first_year).cast("double"),
-            "genre_count": F.size(F.array_distinct("genres")).cast("double"),
-            "rating_rounded": rounded if rating_step else F.col("rating"),
-        }
-    )
+def _or_zero(value: Column) -> Column:
+    return F.coalesce(value, F.lit(0.0))
 
 
-def featured(rows: DataFrame, smoothing: float, rating_step: float) -> DataFrame:
+def featured(rows: DataFrame, smoothing: float) -> DataFrame:
     """All features of rows laid out in folds (`spark_apps.budget.folds`)."""
-    deviating = with_time_deviation(rows)
-    recorded = with_record(deviating, director_history(deviating), smoothing)
-    fitted_year = F.when(F.col("is_fitted"), F.col("year"))
-    of_fold = Window.partitionBy("fold")
-    years = F.min(fitted_year).over(of_fold), F.max(fitted_year).over(of_fold)
-    return with_numbers(recorded, *years, rating_step)
-
-
-def _keys(outer: bool = False) -> Column:
-    """A director's id, or a name without regard to case and spaces; as budget_features does."""
-    tidy = F.transform("directors", lambda d: F.lower(F.trim(F.regexp_replace(d, r"\s+", " "))))
-    distinct = F.array_distinct(tidy)
-    return F.explode_outer(distinct) if outer else F.explode(distinct)
+    return with_records(with_time_deviation(rows), smoothing)

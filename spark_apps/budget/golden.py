@@ -8,20 +8,22 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING
-from spark_apps.budget.features import director_history, with_numbers, with_record
-from spark_apps.budget.fitting import FittedBudget
+from marquee.scoring.budget_features import BEFORE_RELEASE, PLANNED, WIDE, WITH_RATING
+from spark_apps.budget.features import with_records
+from spark_apps.budget.fitting import FittedBudget, answer_column
+from spark_apps.budget.told import with_told
 
 TOLERANCE = 1e-9
 FEWEST = 40
 QUERY_SCHEMA = """
     fold string, title_id string, year int, directors array<string>, genres array<string>,
-    rating double
+    rating double, people map<string,array<string>>, numbers map<string,double>,
+    labels map<string,string>, above_time double
 """
-Query = tuple[list[str], list[str], int, float | None]  # directors, genres, year, rating
+Query = dict[str, Any]
 
 
-def golden_queries(films: Sequence[Row]) -> list[Query]:
+def golden_queries(films: Sequence[Row], is_wide: bool) -> list[Query]:
     """At least FEWEST queries from `films` in order of release: the newest as they are and with
     something missing, strange or out of range, so that every branch of an answer is recorded."""
     newest = list(films)[-10:]
@@ -31,20 +33,40 @@ def golden_queries(films: Sequence[Row]) -> list[Query]:
         directors, genres = list(film["directors"]), list(film["genres"])
         year, rating = int(film["year"]), film["rating"]
         queries += [
-            (directors, genres, last + 1, rating),
-            (directors, genres, year, None),
-            (["nm0000000"], genres, year, rating),
-            (directors, [*genres, "Puppetry"], year, 6.5),
+            _query(directors, genres, last + 1, rating),
+            _query(directors, genres, year, None),
+            _query(["nm0000000"], genres, year, rating),
+            _query(directors, [*genres, "Puppetry"], year, 6.5),
         ]
+        queries += _wide_queries(film, last) if is_wide else []
     oldest = list(films[0]["directors"])
     both = list(newest[-1]["directors"]) + list(newest[0]["directors"])
     return [
         *queries,
-        ([], [], last, None),
-        ([], ["Puppetry"], last + 40, 9.9),
-        (oldest, list(films[0]["genres"]), 1900, 1.0),
-        (both, ["Drama", "Action", "Drama"], last + 1, 7.0),
-    ] + [(oldest, ["Drama"], last, 5.0 + i / 4) for i in range(max(0, FEWEST - len(queries)))]
+        _query([], [], last, None),
+        _query([], ["Puppetry"], last + 40, 9.9),
+        _query(oldest, list(films[0]["genres"]), 1900, 1.0),
+        _query(both, ["Drama", "Action", "Drama"], last + 1, 7.0),
+    ] + [_query(oldest, ["Drama"], last, 5.0 + i / 4) for i in range(max(0, FEWEST - len(queries)))]
+
+
+def _query(directors: list[str], genres: list[str], year: int, rating: float | None) -> Query:
+    return {"directors": directors, "genres": genres, "year": year, "rating": rating}
+
+
+def _wide_queries(film: Row, last: int) -> list[Query]:
+    """The film with all it tells, with a part of it, and with names nobody has heard of."""
+    plain = _query(list(film["directors"]), list(film["genres"]), last + 1, film["rating"])
+    people = {role: names for role, names in film["people"].items() if role != "director"}
+    numbers, labels = dict(film["numbers"]), dict(film["labels"])
+    planned = {name: value for name, value in numbers.items() if name == "runtime"}
+    strange = {role: ["nm0000000", *names[:1]] for role, names in people.items()}
+    return [
+        plain | {"people": people, "numbers": numbers, "labels": labels},
+        plain | {"rating": None, "people": people, "numbers": planned, "labels": labels},
+        plain | {"numbers": numbers, "labels": {"certificate": "Puppets"}},
+        plain | {"rating": None, "people": strange},
+    ]
 
 
 def record_golden(
@@ -52,36 +74,43 @@ def record_golden(
     fitted: FittedBudget,
     known: DataFrame,
     queries: Sequence[Query],
-    years: tuple[int, int],
 ) -> dict[str, Any]:
     """`golden.json`: each query with the question it is and Spark's answer.
 
-    `known` holds the fold's fitted films, which directors' records come from; `years` are the
-    first and last of them.
+    `known` holds the fold's fitted films, which records come from.
     """
-    rows = [("golden", f"q{i:04d}", q[2], q[0], q[1], q[3]) for i, q in enumerate(queries)]
-    asked = spark.createDataFrame(rows, QUERY_SCHEMA).coalesce(1)
-    history = director_history(known.withColumn("fold", F.lit("golden")))
-    recorded = with_record(asked, history, fitted.recipe.director_smoothing)
-    featured = with_numbers(recorded, F.lit(years[0]), F.lit(years[1]), fitted.recipe.rating_step)
-    answers = fitted.pipeline.transform(featured).select("title_id", "estimate").collect()
-    by_id = {row["title_id"]: float(row["estimate"]) for row in answers}
-    return {
-        "tolerance": TOLERANCE,
-        "queries": [
-            {
-                "directors": directors,
-                "genres": genres,
-                "year": year,
-                "rating": rating,
-                "question": _question(fitted, rating),
-                "log10": by_id[f"q{i:04d}"],
-            }
-            for i, (directors, genres, year, rating) in enumerate(queries)
-        ],
-    }
+    rows = [_row(number, query) for number, query in enumerate(queries)]
+    asked = with_told(spark.createDataFrame(rows, QUERY_SCHEMA).coalesce(1))
+    needed = ["fold", "title_id", "year", "people", "above_time"]
+    history = known.withColumn("fold", F.lit("golden")).select(*needed)
+    both = asked.unionByName(history, allowMissingColumns=True)
+    featured = with_records(both, fitted.recipe.director_smoothing).where("directors IS NOT NULL")
+    columns = [answer_column(question) for question in fitted.answerers]
+    answers = fitted.pipeline.transform(featured).select("title_id", *columns).collect()
+    by_id = {row["title_id"]: row for row in answers}
+    recorded = []
+    for number, query in enumerate(queries):
+        question = _question(fitted, query)
+        answer = float(by_id[_name(number)][answer_column(question)])
+        recorded.append(query | {"question": question, "log10": answer})
+    return {"tolerance": TOLERANCE, "queries": recorded}
 
 
-def _question(fitted: FittedBudget, rating: float | None) -> str:
-    can_rate = rating is not None and WITH_RATING in fitted.answerers
-    return WITH_RATING if can_rate else BEFORE_RELEASE
+def _row(number: int, query: Query) -> tuple[Any, ...]:
+    told = [query.get(name) or {} for name in ("people", "numbers", "labels")]
+    plain = (query["year"], query["directors"], query["genres"], query["rating"])
+    return ("golden", _name(number), *plain, *told, None)
+
+
+def _name(number: int) -> str:
+    return f"query {number:04d}"
+
+
+def _question(fitted: FittedBudget, query: Query) -> str:
+    """The question a query is: written apart from `BudgetQuery`, which is held against it."""
+    is_known = any(name != "runtime" for name in query.get("numbers", {}))
+    tells_more = any(query.get(name) for name in ("people", "numbers", "labels"))
+    narrow = BEFORE_RELEASE if query["rating"] is None else WITH_RATING
+    wide = WIDE if is_known or query["rating"] is not None else PLANNED
+    asked = [wide, narrow] if tells_more else [narrow]
+    return next(q for q in (*asked, BEFORE_RELEASE) if q in fitted.answerers)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from marquee.lake import Lake
 from marquee.scoring.budget_bundle import write_bundle
 from marquee.scoring.budget_features import BEFORE_RELEASE
@@ -15,9 +17,10 @@ from spark_apps.budget.bundles import Story, make_bundle, save_pipeline
 from spark_apps.budget.choice import Tried
 from spark_apps.budget.folds import Fold
 from spark_apps.budget.golden import golden_queries, record_golden
-from spark_apps.budget.intervals import interval_of
+from spark_apps.budget.intervals import Interval, make_interval
 from spark_apps.budget.recipes import BudgetRecipe
-from spark_apps.budget.workbench import Scores, Workbench, joined
+from spark_apps.budget.scores import Scores, joined
+from spark_apps.budget.workbench import Workbench
 
 FOLDS_AT_ONCE = 2
 """Small fits mostly wait for the scheduler, so that two cost little more than one."""
@@ -38,7 +41,7 @@ class Keeper:
     def scores(self, recipe: BudgetRecipe) -> Scores:
         """The recipe on the films after each rolling origin."""
         if recipe not in self._scores:
-            self.bench.rows(recipe.shaping, self.origins[0])  # features once, before the threads
+            self.bench.rows(recipe, self.origins[0])  # features once, before the threads
             with ThreadPoolExecutor(FOLDS_AT_ONCE) as pool:
                 parts = list(pool.map(lambda fold: self.bench.score(recipe, fold), self.origins))
             self._scores[recipe] = joined(parts)
@@ -52,14 +55,12 @@ class Keeper:
     def keep(self, recipe: BudgetRecipe, fold: Fold, folder: Path) -> list[str]:
         """Fit, save, carry over into `folder`/bundle; which questions it answers."""
         fitted = self.bench.fit(recipe, fold)
-        films = self.bench.rows(recipe.shaping, fold)
-        years = [int(film["year"]) for film in films]
+        films = self.bench.rows(recipe, fold)
         golden = record_golden(
             self.bench.spark,
             fitted,
-            self.bench.fitted_films(recipe.shaping, fold),
-            golden_queries(films),
-            (min(years), max(years)),
+            self.bench.fitted_films(recipe, fold),
+            golden_queries(films, recipe.wide),
         )
         saved = save_pipeline(self.lake, fitted, folder / "spark")
         intervals = {q: self._interval(recipe, q) for q in fitted.answerers}
@@ -67,10 +68,13 @@ class Keeper:
         write_bundle(folder / "bundle", bundle)
         return list(fitted.answerers)
 
-    def _interval(self, recipe: BudgetRecipe, question: str) -> tuple[float, float]:
+    def _interval(self, recipe: BudgetRecipe, question: str) -> Interval:
+        """From every origin's errors; too few of them: from `before release`."""
         scores = self.scores(recipe)
         asked = question if question in scores.answers else BEFORE_RELEASE
-        errors = scores.errors(asked)
-        return interval_of(
-            errors if len(errors) >= FEWEST_ERRORS else scores.errors(BEFORE_RELEASE)
-        )
+        if len(scores.errors(asked)) < FEWEST_ERRORS:
+            asked = BEFORE_RELEASE
+        answers = scores.answers[asked]
+        found = np.isfinite(answers)
+        errors = (scores.actual - answers)[found]
+        return make_interval(errors, answers[found], scores.beginners[found])

@@ -2,123 +2,117 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, director_key
-from spark_apps.budget.features import TARGET, featured
-from spark_apps.budget.fitting import FittedBudget, answer_column, fit_budget
+from marquee.scoring.budget_features import (
+    BEFORE_RELEASE,
+    NARROW,
+    PLANNED,
+    QUESTIONS,
+    WIDE,
+    WITH_RATING,
+    Stages,
+    is_rated,
+)
+from spark_apps.budget.features import featured
+from spark_apps.budget.fitting import FittedBudget, FittedParts, blend, fit_questions
 from spark_apps.budget.folds import Fold, in_folds
 from spark_apps.budget.recipes import BudgetRecipe
+from spark_apps.budget.scores import PartScores, Scores, score_parts
+from spark_apps.budget.vocabularies import make_stages
 
-Shaping = tuple[float, float]
-"""A recipe's director_smoothing and rating_step."""
 FEWEST_RATED = 25
 """Films with a rating below which nothing is learnt from ratings."""
-FEWEST_OF_A_GENRE = 3
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Films after a fold's clock was stopped, with what the fit said of them."""
-
-    directors: tuple[str, ...]
-    actual: Floats
-    answers: Mapping[str, Floats]  # by question; NaN where it cannot be put
-
-    def errors(self, question: str) -> Floats:
-        """actual - answer, where there is an answer."""
-        apart = self.actual - self.answers[question]
-        found: Floats = apart[np.isfinite(apart)]
-        return found
-
-    def errors_as_asked(self) -> Floats:
-        """With the rating where there is one, one error a film: what the gate will measure."""
-        answers = self.answers[BEFORE_RELEASE]
-        if WITH_RATING in self.answers:
-            rated = self.answers[WITH_RATING]
-            answers = np.where(np.isfinite(rated), rated, answers)
-        return self.actual - answers
 
 
 @dataclass
 class Workbench:
-    """Films with `place` and `log_budget`; features are made once for each shaping."""
+    """Films with `place`, `log_budget` and what is told; features are made once for each
+    smoothing, and a fit once for recipes that differ in nothing but shares."""
 
     spark: SparkSession
     films: DataFrame
     folds: Sequence[Fold]
     seed: int
-    _frames: dict[Shaping, DataFrame] = field(default_factory=dict)
-    _rows: dict[Shaping, list[Row]] = field(default_factory=dict)
+    asked: Sequence[str] = QUESTIONS
+    """Questions to be fitted, where the films tell enough."""
+    _frames: dict[float, DataFrame] = field(default_factory=dict)
+    _rows: dict[float, dict[str, list[Row]]] = field(default_factory=dict)
+    _fits: dict[tuple[BudgetRecipe, str], FittedParts] = field(default_factory=dict)
+    _scores: dict[tuple[BudgetRecipe, str], PartScores] = field(default_factory=dict)
 
-    def frame(self, shaping: Shaping) -> DataFrame:
+    def frame(self, smoothing: float) -> DataFrame:
         """Featured films of every fold, in one partition in order of release, cached."""
-        if shaping not in self._frames:
-            rows = featured(in_folds(self.spark, self.films, list(self.folds)), *shaping)
+        if smoothing not in self._frames:
+            rows = featured(in_folds(self.spark, self.films, list(self.folds)), smoothing)
             ordered = rows.repartition(1).sortWithinPartitions("fold", "place")
-            self._frames[shaping] = ordered.cache()
-        return self._frames[shaping]
+            self._frames[smoothing] = ordered.cache()
+        return self._frames[smoothing]
 
-    def rows(self, shaping: Shaping, fold: Fold) -> list[Row]:
+    def rows(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
         """What a fold learns from, collected: thousands at most, and the bundle holds them."""
-        if shaping not in self._rows:
-            self._rows[shaping] = self.frame(shaping).where("is_fitted").collect()
-        return [row for row in self._rows[shaping] if row["fold"] == fold.name]
+        smoothing = recipe.director_smoothing
+        if smoothing not in self._rows:
+            by_fold: dict[str, list[Row]] = {f.name: [] for f in self.folds}
+            for row in self.frame(smoothing).where("is_fitted").collect():
+                by_fold[row["fold"]].append(row)
+            self._rows[smoothing] = by_fold
+        return self._rows[smoothing][fold.name]
 
-    def genres(self, shaping: Shaping, fold: Fold) -> list[str]:
-        """The fold's vocabulary, in alphabetical order."""
-        counts = Counter(g for row in self.rows(shaping, fold) for g in set(row["genres"]))
-        return sorted(genre for genre, films in counts.items() if films >= FEWEST_OF_A_GENRE)
+    def stages(self, recipe: BudgetRecipe, fold: Fold) -> Stages:
+        """The fold's vocabularies."""
+        return make_stages(recipe, self.rows(recipe, fold))
 
-    def questions(self, shaping: Shaping, fold: Fold) -> list[str]:
+    def questions(self, recipe: BudgetRecipe, fold: Fold, stages: Stages) -> list[str]:
         """What can be learnt from the fold's films."""
-        rated = sum(row["rating"] is not None for row in self.rows(shaping, fold))
-        return [q for q in QUESTIONS if q == BEFORE_RELEASE or rated >= FEWEST_RATED]
+        rated = sum(row["rating"] is not None for row in self.rows(recipe, fold))
+        tells = {
+            BEFORE_RELEASE: True,
+            WITH_RATING: rated >= FEWEST_RATED,
+            PLANNED: _is_wider(stages, PLANNED),
+            WIDE: _is_wider(stages, WIDE) and rated >= FEWEST_RATED,
+        }
+        return [q for q in QUESTIONS if tells[q] and q in self.asked]
 
-    def fitted_films(self, shaping: Shaping, fold: Fold) -> DataFrame:
-        """The featured films a fold learns from."""
-        return self.frame(shaping).where((F.col("fold") == fold.name) & F.col("is_fitted"))
+    def fitted_films(self, recipe: BudgetRecipe, fold: Fold) -> DataFrame:
+        """The featured films a fold learns from, with their `weight`."""
+        films = self._of(recipe, fold, is_fitted=True)
+        last = max(int(row["year"]) for row in self.rows(recipe, fold))
+        weight = F.pow(F.lit(0.5), (F.lit(last) - F.col("year")) / (recipe.recent or 1.0))
+        return films.withColumn("weight", weight if recipe.recent else F.lit(1.0))
 
     def fit(self, recipe: BudgetRecipe, fold: Fold) -> FittedBudget:
-        """Fit a recipe on a fold's films."""
-        shaping = recipe.shaping
-        films = self.fitted_films(shaping, fold)
-        genres, questions = self.genres(shaping, fold), self.questions(shaping, fold)
-        return fit_budget(recipe, films, genres, questions, self.seed)
+        """A recipe fitted on a fold's films."""
+        return blend(recipe, self._parts(recipe, fold))
 
     def score(self, recipe: BudgetRecipe, fold: Fold) -> Scores:
         """Fit on a fold's films and answer for the later ones."""
-        fitted = self.fit(recipe, fold)
-        later = self.frame(recipe.shaping).where((F.col("fold") == fold.name) & ~F.col("is_fitted"))
-        columns = [answer_column(q) for q in fitted.answerers]
-        scored = fitted.pipeline.transform(later).select("directors", "rating", TARGET, *columns)
-        return _scores(scored.collect(), list(fitted.answerers))
+        key = (recipe.parts, fold.name)
+        if key not in self._scores:
+            later = self._of(recipe, fold, is_fitted=False)
+            self._scores[key] = score_parts(self._parts(recipe, fold), later)
+        return self._scores[key].blended(recipe)
+
+    def _parts(self, recipe: BudgetRecipe, fold: Fold) -> FittedParts:
+        key = (recipe.parts, fold.name)
+        if key not in self._fits:
+            stages = self.stages(recipe, fold)
+            questions = self.questions(recipe, fold, stages)
+            films = self.fitted_films(recipe, fold).cache()
+            self._fits[key] = fit_questions(recipe, films, stages, questions, self.seed)
+            films.unpersist()
+        return self._fits[key]
+
+    def _of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:
+        of_fold = F.col("fold") == fold.name
+        wanted = F.col("is_fitted") if is_fitted else ~F.col("is_fitted")
+        return self.frame(recipe.director_smoothing).where(of_fold & wanted)
 
 
-def joined(parts: Sequence[Scores]) -> Scores:
-    """Several folds' scores as one; a question counts only where every fold can answer it."""
-    questions = [q for q in QUESTIONS if all(q in part.answers for part in parts)]
-    return Scores(
-        tuple(d for part in parts for d in part.directors),
-        np.concatenate([part.actual for part in parts]),
-        {q: np.concatenate([part.answers[q] for part in parts]) for q in questions},
-    )
-
-
-def _scores(rows: Sequence[Row], questions: Sequence[str]) -> Scores:
-    answers = {q: np.array([_answer(row, q) for row in rows], dtype=np.float64) for q in questions}
-    directors = tuple(director_key(row["directors"][0]) if row["directors"] else "" for row in rows)
-    return Scores(directors, np.array([row[TARGET] for row in rows]), answers)
-
-
-def _answer(row: Row, question: str) -> float:
-    """Vectors with a missing rating give Spark no answer that means anything."""
-    unasked = question == WITH_RATING and row["rating"] is None
-    return float("nan") if unasked else float(row[answer_column(question)])
+def _is_wider(stages: Stages, question: str) -> bool:
+    narrow = NARROW[0] if is_rated(question) else NARROW[1]
+    return len(stages.names(question)) > len(stages.names(narrow))

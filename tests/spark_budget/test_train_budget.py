@@ -15,11 +15,13 @@ from marquee.lake import Lake
 from marquee.money import PriceIndex
 from marquee.scoring.budget import BudgetModel, BudgetQuery
 from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING
+from marquee.scoring.budget_records import RECORD
 from marquee.scoring.evaluate_budget import evaluate_budget
 from spark_apps import prepare_titles, train_budget
 from spark_apps.budget.features import featured, with_target
 from spark_apps.budget.fitting import answer_column
 from spark_apps.budget.folds import Fold, in_folds, with_place
+from spark_apps.budget.told import with_told
 from tests.spark_budget.budget_lake import (
     FOREST,
     GBT,
@@ -72,9 +74,10 @@ def test_every_holdout_row_equals_the_saved_spark_model(
     }
     train, holdout = (parts[p].count() for p in ("train", "holdout"))
     prices = PriceIndex.load(model.price_year + 1)
-    films = with_place(with_target(spark, parts["train"].unionByName(parts["holdout"]), prices))
+    both = parts["train"].unionByName(parts["holdout"])
+    films = with_place(with_told(with_target(spark, both, prices)))
     rows = in_folds(spark, films, [Fold("f", train, train + holdout)])
-    later = featured(rows, *shaping(model)).where("NOT is_fitted")
+    later = featured(rows, model.bundle.stages.director_smoothing).where("NOT is_fitted")
     saved = PipelineModel.load((model_folder / "evaluated/spark").as_uri())
     answers = saved.transform(later).collect()
     assert len(answers) == holdout > 20
@@ -87,10 +90,6 @@ def test_every_holdout_row_equals_the_saved_spark_model(
             assert sum(ours.contributions.values()) == pytest.approx(
                 row[answer_column(question)], abs=1e-9
             )
-
-
-def shaping(model: BudgetModel) -> tuple[float, float]:
-    return model.bundle.stages.director_smoothing, model.bundle.stages.rating_step
 
 
 def test_evaluation_of_the_real_thing(trained: Lake, model_folder: Path) -> None:
@@ -113,16 +112,12 @@ def test_features_do_not_change_when_the_future_is_deleted(
     trained: Lake, spark: SparkSession
 ) -> None:
     train = spark.read.parquet(trained.uri(f"runs/{RUN}/split/titles/train"))
-    films = with_place(with_target(spark, train, PriceIndex.load(2026)))
+    films = with_place(with_told(with_target(spark, train, PriceIndex.load(2026))))
     total, half = train.count(), train.count() // 2
-    columns = [
-        "title_id",
-        "above_time",
-        *(f"director_{x}" for x in ("mean", "last", "most", "films")),
-    ]
+    columns = ["title_id", "above_time", *(f"record.director.{x}" for x in RECORD)]
 
     def early(upto: int) -> list[tuple[object, ...]]:
-        rows = featured(in_folds(spark, films, [Fold("f", upto, upto)]), 3.0, 1.0)
+        rows = featured(in_folds(spark, films, [Fold("f", upto, upto)]), 3.0)
         chosen = rows.where(F.col("place") <= half).orderBy("title_id").select(*columns)
         return [tuple(row) for row in chosen.collect()]
 

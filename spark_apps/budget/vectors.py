@@ -1,0 +1,87 @@
+"""A question's feature vector as SQL, so that it is saved with the pipeline and read off a frame.
+
+One expression a feature, in the order of `Stages.names`; null where something is not told, which
+the pipeline replaces with the mean over the films it learns from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pyspark.ml.feature import SQLTransformer, VectorAssembler
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.scoring.arrays import Floats
+from marquee.scoring.budget_features import DIRECTOR, PLAIN_NUMBERS, Stages, is_rated
+from marquee.scoring.budget_records import LONGEST_GAP
+
+
+def column(kind: str, question: str) -> str:
+    """The name of a question's own column."""
+    return f"{kind}_{question.replace(',', '').replace(' ', '_')}"
+
+
+def expressions(stages: Stages, question: str) -> list[str]:
+    """SQL of each feature, double or null."""
+    year = f"GREATEST(LEAST(year, {stages.last_year}), {stages.first_year})"
+    return [
+        f"CAST({year} AS DOUBLE)",
+        *(_record(role, stat) for role in stages.roles(question) for stat in stages.record),
+        "CAST(SIZE(ARRAY_DISTINCT(genres)) AS DOUBLE)",
+        *([_rating(stages.rating_step)] if is_rated(question) else []),
+        *(_number(name) for name in stages.numbers_of(question)),
+        *(_label(name, word) for name, word in stages.labels_of(question)),
+        *(f"CAST(ARRAY_CONTAINS(genres, {_text(genre)}) AS DOUBLE)" for genre in stages.genres),
+    ]
+
+
+def fill_values(films: DataFrame, wanted: Sequence[str]) -> Floats:
+    """The mean of every expression over `films`; 0 where none of them tells it."""
+    means = [F.avg(F.expr(sql)).alias(f"m{i}") for i, sql in enumerate(wanted)]
+    found = films.agg(*means).first()
+    return np.array([0.0 if value is None else float(value) for value in found or ()])
+
+
+def vector_stages(
+    question: str, wanted: Sequence[str], fills: Floats
+) -> tuple[SQLTransformer, VectorAssembler]:
+    """From featured rows to the column `features_<question>`."""
+    names = [f"{column('x', question)}_{i}" for i in range(len(wanted))]
+    told = [
+        f"COALESCE({sql}, {_double(fill)}) AS {name}"
+        for sql, fill, name in zip(wanted, fills, names, strict=True)
+    ]
+    made = SQLTransformer(statement=f"SELECT *, {', '.join(told)} FROM __THIS__")
+    return made, VectorAssembler(inputCols=names, outputCol=column("features", question))
+
+
+def _record(role: str, stat: str) -> str:
+    """A film without directors counts as a beginner's; other roles are then not told."""
+    value = f"record[{_text(role)}].{stat}"
+    if role != DIRECTOR:
+        return value
+    return f"COALESCE({value}, {_double(LONGEST_GAP if stat == 'gap' else 0.0)})"
+
+
+def _rating(step: float) -> str:
+    return f"FLOOR(rating / {_double(step)} + 0.5D) * {_double(step)}" if step else "rating"
+
+
+def _number(name: str) -> str:
+    value = f"numbers[{_text(name)}]"
+    return value if name in PLAIN_NUMBERS else f"LOG1P(GREATEST({value}, 0.0D))"
+
+
+def _label(name: str, word: str) -> str:
+    return f"CAST(labels[{_text(name)}] = {_text(word)} AS DOUBLE)"
+
+
+def _double(value: float) -> str:
+    return f"{float(value)!r}D"
+
+
+def _text(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
