@@ -106,7 +106,7 @@ class BudgetModel:
         asked = np.array([self.question(query) for query in queries])
         for question in dict.fromkeys(asked.tolist()):
             fit, rows = self.bundle.fits[question], np.flatnonzero(asked == question)
-            told = np.array([fit.filled(self.features(queries[row])) for row in rows])
+            told = np.array([fit.filled(self.features(queries[row])) for row in rows.tolist()])
             found[rows] = fit.answers(told)
         return found
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from marquee.errors import ContractError
 from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.budget import MOST_GENRES, BudgetEstimate, BudgetModel, BudgetQuery
-from marquee.scoring.budget_features import Film
+from marquee.scoring.budget import BudgetEstimate, BudgetModel, BudgetQuery
+from marquee.scoring.budget_query import MOST_GENRES
+from marquee.scoring.budget_records import Film
 
 
 @dataclass(frozen=True)

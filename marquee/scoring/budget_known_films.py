@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from marquee.scoring.budget import TYPICAL, BudgetEstimate
-from marquee.scoring.budget_features import Film
+from marquee.scoring.budget import BudgetEstimate
+from marquee.scoring.budget_explain import TYPICAL
+from marquee.scoring.budget_records import Film
 
 SHOWN_FILMS, SHOWN_REASONS = 20, 4
 

@@ -51,9 +51,7 @@ def read_any_release(folder: Path) -> Release:
     user, movie = (text_id if n in census.text_ids else int for n in ("users", "titles"))
     ratings = _ratings(found.ratings(), user, movie)
     title_ids = {m: f"tt{int(i):07d}" for m, i in found.links() if i.isdecimal()}
-    titles = [
-        listed_title(row, movie, title_ids) for row in found.titles() if _fits(row[0], movie)
-    ]
+    titles = [listed_title(row, movie, title_ids) for row in found.titles() if _fits(row[0], movie)]
     people = {user(key): facts for key, facts in found.people() if _fits(key, user)}
     dropped = census.rows - len(ratings)
     return Release(folder.name, ratings, {t.movie_id: t for t in titles}, people, dropped)
