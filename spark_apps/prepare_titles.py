@@ -17,7 +17,7 @@ from marquee.money import PriceIndex, RateTable
 from spark_apps.job import Job, run_job
 from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
 from spark_apps.titles.dollars import rate_frame, with_dollars
-from spark_apps.titles.items import FIRST_YEAR, merged_per_title, with_reason
+from spark_apps.titles.items import FIRST_YEAR, is_lender, merged_per_title, with_reason
 from spark_apps.titles.people import with_one_key
 from spark_apps.titles.raw import read_items, read_movielens
 from spark_apps.titles.split import USABLE, split_by_release, split_sizes
@@ -35,15 +35,30 @@ def prepare(job: Job) -> None:
         spark = job.spark
     with job.stopwatch("merge"):
         items = with_reason(read_items(spark, job.inputs["titles"], job.lake.root, as_of)).cache()
+        seen = count_items(items)
         is_text = "titles" in job.inputs["ratings"].get("text_ids", ())
         movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]), is_text)
         merged = merged_per_title(items.where("reason IS NULL"))
-        every = priced(with_one_key(join_movielens(merged, movielens)), as_of).cache()
+        joined = join_movielens(merged, movielens)
+        every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)
         titles = released_before(every.where("title IS NOT NULL"), as_of).coalesce(1).cache()
-        facts = count(titles, items) | money_facts(as_of)
-        facts["budgets_without_a_title"] = every.where("title IS NULL").count()
+        facts = count(titles) | seen | money_facts(as_of)
+        if seen["budget_lenders"]:
+            facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
         publish(job, titles, items, facts)
+
+
+def count_items(items: DataFrame) -> dict[str, Any]:
+    """How many items there are, cannot be used, only lend a budget, name people without an id."""
+    nameless = "exists(directors, p -> p.name_id IS NULL AND p.name IS NOT NULL)"
+    counts = items.agg(
+        F.count("*").alias("items"),
+        F.count("reason").alias("items_refused"),
+        F.count_if(F.col("reason").isNull() & is_lender()).alias("budget_lenders"),
+        F.count_if(F.expr(nameless)).alias("names_without_id"),
+    )
+    return dict(counts.collect()[0].asDict())
 
 
 def priced(titles: DataFrame, as_of: str) -> DataFrame:
@@ -64,7 +79,7 @@ def money_facts(as_of: str) -> dict[str, Any]:
     }
 
 
-def count(titles: DataFrame, items: DataFrame) -> dict[str, Any]:
+def count(titles: DataFrame) -> dict[str, Any]:
     """How many titles there are, and what of them is known; SourceError where there is none."""
     is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
     counts = titles.agg(
@@ -78,7 +93,6 @@ def count(titles: DataFrame, items: DataFrame) -> dict[str, Any]:
         F.count_if(is_earlier).alias("budgets_at_an_earlier_rate"),
     )
     facts: dict[str, Any] = counts.collect()[0].asDict()
-    facts["items_refused"] = items.where("reason IS NOT NULL").count()
     if not facts["titles"]:
         raise SourceError(
             "no title was released before as-of",

@@ -56,14 +56,16 @@ _SCALES: dict[str, tuple[int, bool]] = {
     "milliarden": (9, True),
     "mrd": (9, True),
 }
-_REMARK = re.compile(r"\([^()]*\)|\b(?:estimated|geschätzt|approx\.?|about|circa|ca\.|etwa|über)\b")
+_REMARK = re.compile(
+    r"\([^()]*\)|\b(?:estimated|geschätzt|about|circa|etwa|über)\b|\b(?:approx|ca)\b\.?"
+)
 _NUMBER = r"\d[\d.,'’ ]*\d|\d"
 _AMOUNT = re.compile(
     rf"({_NUMBER})(?:\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b\.?)?"
 )
 _SIGN = re.compile(
     "|".join(re.escape(s) for s in sorted([*SIGNS, *SHARED], key=len, reverse=True))
-    + rf"|\b(?:{'|'.join(sorted(CODES))}|{'|'.join(WORDS)})(?![A-Za-z])",
+    + rf"|\b(?:{'|'.join(sorted(CODES))}|(?i:{'|'.join(WORDS)}))(?![A-Za-z])",
 )
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis)\s*$")
 _SMALLEST, _LARGEST = Decimal(1), Decimal(10) ** 13
