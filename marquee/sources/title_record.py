@@ -7,7 +7,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
@@ -76,13 +76,12 @@ def differences(record: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def rows_of(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """Rows of a CSV or TSV, gzipped or not, one at a time; SourceError names what is wrong."""
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+def rows_of(path: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Rows of a CSV, gzipped or not, one at a time; SourceError names what is wrong."""
     line = 0
     try:
         with _open(path) as stream:
-            reader = csv.DictReader(stream, delimiter=delimiter, quoting=quoting)
+            reader = csv.DictReader(stream)
             missing = [name for name in needed if name not in (reader.fieldnames or ())]
             if missing:
                 raise SourceError(
