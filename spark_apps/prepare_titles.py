@@ -16,6 +16,7 @@ from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
 from spark_apps.job import Job, run_job
 from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
+from spark_apps.titles.data_report import describe
 from spark_apps.titles.dollars import rate_frame, with_dollars
 from spark_apps.titles.items import FIRST_YEAR, is_lender, merged_per_title, with_reason
 from spark_apps.titles.people import with_one_key
@@ -47,6 +48,26 @@ def prepare(job: Job) -> None:
             facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
         publish(job, titles, items, facts)
+    with job.stopwatch("describe"):
+        report(job, titles)
+
+
+def report(job: Job, titles: DataFrame) -> None:
+    """Leave `runs/R/data/titles.json`, compared with the newest run before this one's as-of."""
+    path = job.path("data/titles.json")
+    if not job.lake.exists(path):
+        last = last_report(job)
+        found = describe(titles, last)
+        compared = {"as_of": job.inputs["as_of"], "compared_with": last and last["as_of"]}
+        job.lake.create_json(path, {**compared, **found})
+
+
+def last_report(job: Job) -> dict[str, Any] | None:
+    """The data report of the run with the latest as-of before this run's; None for the first."""
+    paths = (f"runs/{run}/data/titles.json" for run in job.lake.names("runs") if run != job.run)
+    reports = [job.lake.read_json(path) for path in paths if job.lake.exists(path)]
+    earlier = [one for one in reports if one["as_of"] < job.inputs["as_of"]]
+    return max(earlier, key=lambda one: str(one["as_of"]), default=None)
 
 
 def count_items(items: DataFrame) -> dict[str, Any]:

@@ -68,13 +68,13 @@ LANGUAGE_NAMES = dict(_table(_LANGUAGES))
 
 
 def country_code(text: str) -> str | None:
-    """`USA`, `United States`, `us` and `US` are `US`."""
+    """`USA`, `United States`, `us` and `US` are `US`; `UK`, which is no ISO code, is `GB`."""
     word = text.strip()
+    if word.lower() in _COUNTRY_CODES:
+        return _COUNTRY_CODES[word.lower()]
     if re.fullmatch(r"[A-Za-z]{2}", word):
         return word.upper()
-    if word.upper() in _FORMER:
-        return _FORMER[word.upper()]
-    return _COUNTRY_CODES.get(word.lower())
+    return _FORMER.get(word.upper())
 
 
 def language_code(text: str) -> str | None:

@@ -44,7 +44,15 @@ def test_an_unknown_genre_is_kept_as_it_is():
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("USA", "US"), ("United States", "US"), ("us", "US"), ("West Germany", "DE"), ("XWG", "DE")],
+    [
+        ("USA", "US"),
+        ("United States", "US"),
+        ("us", "US"),
+        ("West Germany", "DE"),
+        ("XWG", "DE"),
+        ("UK", "GB"),
+        ("gb", "GB"),
+    ],
 )
 def test_countries_have_one_code(text, code):
     assert country_code(text) == code

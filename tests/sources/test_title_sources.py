@@ -278,3 +278,56 @@ def test_terms_are_shown_once_a_lake(tmp_path):
     assert unseen_notes(lake, ("csv", "imdb5000")) == [licence_note("imdb5000")]
     other = open_lake((tmp_path / "other").as_uri())
     assert unseen_notes(other, ("csv",)) == [licence_note("csv")]
+
+
+def test_a_budget_of_a_title_that_no_source_names_is_lent(tmp_path):
+    """Wikidata alone: the budgets are loaded for a title named elsewhere, the rest is refused."""
+    sources = [("wikidata", read_wikidata(wikidata_file(tmp_path, "csv")))]
+    write_merged(tmp_path / "out", merge_titles(sources), "wikidata")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (report["titles"], report["refused"], report["budget_lenders"]) == (2, 2, 2)
+    lake = open_lake((tmp_path / "lake").as_uri())
+    loaded = load_titles(lake, tmp_path / "out", "raw/titles/as_of=x/run=r")
+    assert loaded and loaded.manifest.rows == 2
+    assert all(share == 0 for share in loaded.manifest.facts["coverage"].values())
+
+
+def test_a_users_csv_may_be_wide_and_state_its_currency_apart(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "title_id,title,year,countries,budget,currency,writers,cast,languages,companies,keywords,"
+        "runtime,certificate,plot\n"
+        'tt0000001,A,1997,Japan,"2,400,000,000",jpy,nm0000005|Bo,Ada,Japanese,Studio,war|love,90,'
+        "PG,Two meet.\n"
+        "tt0000002,B,2006,South Korea,12215500000,,,,,,,,,\n"
+        "tt0000003,C,2006,UK,5000000,,,,,,,,,\n"
+        "tt0000004,D,2006,USA,-5,USD,,,,,,,,\n"
+        "tt0000005,E,2006,USA,10000000000000,USD,,,,,,,,\n"
+        "tt0000006,F,2006,USA,7,XYZ,,,,,,,,\n"
+    )
+    found = list(read_titles_csv(path))
+    first = found[0]
+    assert first["budget"] == {"amount": 2_400_000_000, "currency": "JPY"}
+    assert first["writers"] == [
+        {"name_id": "nm0000005", "name": None},
+        {"name_id": None, "name": "Bo"},
+    ]
+    assert (first["languages"], first["companies"], first["keywords"]) == (
+        ["ja"],
+        ["Studio"],
+        ["war", "love"],
+    )
+    assert (first["runtime"], first["certificate"], first["plot"]) == (90, "PG", "Two meet.")
+    assert found[1]["budget"]["currency"] == "KRW" and found[1]["budget"]["confidence"] >= CERTAIN
+    assert [r["budget"] for r in found[2:]] == [None] * 4
+    notes = [r["notes"][0] for r in found[2:]]
+    assert "may be" in notes[0] and "no amount" in notes[1] and "plausible" in notes[2]
+    assert "names no currency" in notes[3]
+
+
+def test_one_budget_told_with_more_or_less_confidence_is_no_conflict():
+    sure = {"title_id": "tt0000001", "budget": {"amount": 5, "currency": "USD"}, "notes": ["a"]}
+    guess = {"title_id": "tt0000001", "budget": {**sure["budget"], "confidence": 0.99}}
+    merged = merge_titles([("csv", [sure]), ("imdb5000", [guess | {"notes": ["b"]}])])
+    assert merged.conflicts == []
+    assert merged.records["tt0000001"]["notes"] == ["a", "b"]

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from marquee.contracts import TITLES
 from marquee.lake import Lake
 from spark_apps import prepare_titles
+from spark_apps.titles.data_report import drift
 from tests.spark_budget.budget_lake import RUN, add_ratings, add_snapshot, freeze, item, make_lake
 
 LINKS = "movieId,imdbId,tmdbId\n1,0000001,\n2,0000002,\n7,1000000,9\n8,,\n"
@@ -35,6 +36,7 @@ class Prepared:
         self.quarantine = {x["title_id"]: x for x in map(json.loads, lines) if "title_id" in x}
         self.reasons = {key: x["reason"] for key, x in self.quarantine.items()}
         self.refused = [json.loads(line) for line in lines]
+        self.report = lake.read_json(f"runs/{RUN}/data/titles.json")
         self.facts = lake.manifest(f"runs/{RUN}/prepared/titles").facts
         self.split = {
             part: [
@@ -75,6 +77,12 @@ BAD: list[tuple[int, dict[str, Any], str]] = [
     (26, {"budget": {"amount": 1e6, "currency": "EUR"}, "year": 1960}, NO_EURO),
     (27, {"budget": {"amount": 12_215_500_000, "currency": "USD"}}, "budget is implausible"),
     (28, {"budget": {"amount": 3, "currency": "USD"}}, "budget is implausible"),
+    (
+        29,
+        {"budget": {"amount": 5e6, "currency": "GBP", "confidence": 0.62}},
+        "currency in doubt: GBP at 0.62",
+    ),
+    (30, {"budget": None, "notes": ["budget: 7 may be INR or USD"]}, "7 may be INR or USD"),
 ]
 
 
@@ -93,7 +101,7 @@ def test_what_is_put_aside_and_why(tmp_path: Path, spark: SparkSession) -> None:
     assert not whole & set(found.rows)
     unpriced = {f"tt{number:07d}" for number, _, _ in BAD if number > 20}
     assert all(found.rows[title_id]["budget_usd"] is None for title_id in unpriced)
-    assert found.facts["items_refused"] == 8 and found.facts["budgets_refused"] == 8
+    assert found.facts["items_refused"] == 8 and found.facts["budgets_refused"] == 10
 
 
 def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> None:
@@ -215,3 +223,101 @@ def test_no_title_at_all_is_refused(
     freeze(lake, ratings, [])
     assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 2
     assert "error: no title was released before as-of" in capsys.readouterr().err
+
+
+PERSON = {"name_id": None, "name": "Zoë  Åkers"}
+WIDE: dict[str, Any] = {
+    "directors": [PERSON],
+    "writers": [{"name_id": "nm0000007", "name": "W"}, {"name_id": None, "name": "Jo  Ó Sé"}],
+    "cast": [{"name_id": "nm0000008", "name": "C"}],
+    "companies": ["Made-up Films"],
+    "languages": ["en", "fr"],
+    "keywords": ["harbour"],
+    "runtime": 101,
+    "certificate": "PG-13",
+    "plot": "Something happens.",
+}
+
+
+def test_wide_columns_spellings_and_budgets_that_are_lent(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    """Fields come one by one from the latest snapshot that states them; what the release did not
+    settle comes from before as-of only; a budget may come without a title."""
+    lender = {"title": None, "type": None, "year": None, "release_date": None, "genres": []}
+    lender |= {"directors": [], "rating": None, "vote_count": None, "countries": []}
+    older = [
+        item(1, **WIDE),
+        item(3, directors=[{"name_id": "nm0000009", "name": "zoe akers"}], budget=None),
+        item(4, directors=[{"name_id": None, "name": "Bo Zell"}]),
+        item(5, directors=[{"name_id": None, "name": "BO  ZELL"}]),
+        item(2, **lender, budget={"amount": 9e6, "currency": "EUR"}),
+        item(6, **lender),
+        item(7, **lender | {"budget": None}),
+    ]
+    newer = [item(1, runtime=99, budget=None, directors=[PERSON]), item(8, **WIDE)]
+    found = prepare(
+        tmp_path,
+        spark,
+        ("2026-09-01T00:00:00Z", older),
+        ("2026-12-01T00:00:00Z", newer),
+    )
+    first, lent = found.rows["tt0000001"], found.rows["tt0000008"]
+    assert first["runtime"] == 101 and first["budget_usd"] == 12e6
+    assert first["keywords"] == ["harbour"] and first["plot"] == "Something happens."
+    assert first["writers"] == ["nm0000007", "jo o se"] and first["cast"] == ["nm0000008"]
+    assert (first["languages"], first["certificate"]) == (["en", "fr"], "PG-13")
+    assert lent["companies"] == ["Made-up Films"] and lent["runtime"] == 101
+    assert (lent["keywords"], lent["plot"], lent["rating"]) == ([], None, None)
+    # One person by id, by a name that one id answers to, or by a name in two spellings.
+    assert first["directors"] == lent["directors"] == found.rows["tt0000003"]["directors"]
+    assert first["directors"] == ["nm0000009"] and first["director_names"] == ["Zoë Åkers"]
+    assert found.rows["tt0000004"]["directors"] == found.rows["tt0000005"]["directors"]
+    # MovieLens names title 2, nobody title 6.
+    listed = found.rows["tt0000002"]
+    assert (listed["title"], listed["year"]) == ("Second Harbour", 2002)
+    assert listed["budget_usd"] == pytest.approx(9e6 * 0.9456, rel=5e-3)
+    assert "tt0000006" not in found.rows and found.reasons["tt0000007"] == "no title"
+    assert (found.facts["budget_lenders"], found.facts["budgets_without_a_title"]) == (2, 1)
+    assert found.facts["currencies"] >= 90 and found.facts["rate_sources"] == ["ecb", "fed", "pwt"]
+
+
+def test_one_row_and_an_empty_file(tmp_path: Path, spark: SparkSession) -> None:
+    """One usable film trains on itself alone; an empty snapshot beside it changes nothing."""
+    one = item(1, genres=["Drama"])
+    found = prepare(tmp_path, spark, ("2026-10-01T00:00:00Z", [one]), ("2026-10-02T00:00:00Z", []))
+    assert found.split == {"train": ["tt0000001"], "holdout": []}
+    assert found.facts["usable"] == 1 and found.facts["items_refused"] == 0
+    assert found.refused == []
+    report = found.report
+    assert (report["rows"], report["with_budget"], report["chi_square"]) == (4, 1, {})
+    assert report["compared_with"] is None and report["drift"] is None
+
+
+def test_the_data_report(tmp_path: Path, spark: SparkSession) -> None:
+    """Action costs a hundred times as much as drama, and a title stands there twice."""
+    lines = [
+        item(
+            100 + i,
+            genres=["Action" if i % 2 else "Drama"],
+            directors=[{"name_id": f"nm000000{i % 3}", "name": f"D {i % 3}"}],
+            budget={"amount": 90e6 if i % 2 else 0.9e6, "currency": "USD"},
+            runtime=90 + i if i % 4 else None,
+            year=2000 + i % 5,
+        )
+        for i in range(60)
+    ]
+    lines.append(item(300, title="Film 100", year=2000, directors=[{"name_id": "nm0000000"}]))
+    found = prepare(tmp_path, spark, ("2026-10-01T00:00:00Z", lines))
+    report = found.report
+    assert report["numbers"]["runtime"]["count"] == 45
+    assert report["numbers"]["log10_budget_usd"]["count"] == report["with_budget"] == 61
+    assert report["missing"]["title"] == 0.0 and report["missing"]["plot"] == 1.0
+    assert report["duplicates"] == {"title_id": 0, "title_year_directors": 1}
+    chance = {one["word"]: one["p"] for one in report["chi_square"]["genres"]}
+    assert chance["Action"] < 1e-6 and chance["Drama"] < 1e-6
+    assert all(one["p"] > 1e-3 for one in report["chi_square"]["directors"])
+    assert sum(report["shares"]["genre"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert set(drift(report, report).values()) == {0.0}
+    other = {**report, "shares": {**report["shares"], "decade": {"1950": 1.0}}}
+    assert drift(other, report)["decade"] > 0.2
