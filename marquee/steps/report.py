@@ -10,7 +10,7 @@ from marquee.names import iso, now
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.steps.approve import verdict_of
-from marquee.steps.run import MODELS, Model, Run
+from marquee.steps.run import MODELS, NO_TITLES, Model, Run
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -46,6 +46,8 @@ def outcome(run: Run, model: Model) -> dict[str, Any]:
             "sentence": f"nothing changed since run {since}; the champion stays",
             "promoted": None,
         }
+    if model == "budget" and not inputs["titles"]:
+        return {"sentence": NO_TITLES, "promoted": None}
     try:
         verdict = verdict_of(run, model)
     except NotFoundError:

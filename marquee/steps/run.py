@@ -14,6 +14,7 @@ from marquee.stack.environment import Places
 Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = ("recommender", "budget")
 BACKFILL = "backfill"
+NO_TITLES = "no source has brought titles home: there are no budgets to learn from"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from marquee.names import run_slug
 from marquee.settings import REPOSITORY, Settings
 from marquee.stack.spark import spark_conf
+from marquee.steps.run import NO_TITLES
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
 
@@ -63,7 +64,7 @@ class SparkJobOperator(SparkSubmitOperator):
         inputs = run.lake.read_json(run.path("inputs.json"))
         models = inputs["models"]
         if self.models == ("budget",) and not inputs["titles"]:
-            raise AirflowSkipException("no source has brought titles home: no budget to learn from")
+            raise AirflowSkipException(NO_TITLES)
         since = {model: models[model]["unchanged_since"] for model in self.models}
         if all(since.values()):
             told = ", ".join(f"{model} since run {run}" for model, run in since.items())

@@ -6,7 +6,7 @@ titles of one, and ratings all equal, are in test_train_recommender.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,9 @@ import pytest
 from marquee.names import text_id
 from marquee.scoring.recommender import Recommender
 from marquee.sources.ratings import load_release
-from spark_apps import prepare_ratings, train_recommender
+from spark_apps import prepare_ratings, prepare_titles, train_recommender
 from tests.plugins.spark_session import spark  # noqa: F401
-from tests.spark_recommender.made_up import RECIPE, flags, make_lake, ratings_lines
+from tests.spark_recommender.made_up import HEADER, RECIPE, flags, make_lake, ratings_lines
 
 pytestmark = pytest.mark.usefixtures("spark")
 SMALL = RECIPE | {
@@ -51,20 +51,18 @@ STRANGE = [
     *("1,2,NaN,5", "1,2,inf,5", "1,2,six,5", "1,2,11,5", "x,2,4,5", "1,2,4,9000000000"),
 ]
 TEXT = [named(line) for line in GOOD]
-# name -> rows, the text ids the census finds, how many are refused, how many are kept
-MODELS: dict[str, tuple[Sequence[str], list[str], int, int]] = {
-    "one rating": (["1,1,4,1000"], [], 0, 1),
-    "everything strange at once": (STRANGE, [], 6, 2 * len(GOOD) + 10_001),
-    "text ids": (TEXT, ["users", "titles"], 0, len(GOOD)),
+# name -> rows, how many are refused, how many are kept
+MODELS: dict[str, tuple[Sequence[str], int, int]] = {
+    "one rating": (["1,1,4,1000"], 0, 1),
+    "everything strange at once": (STRANGE, 6, 2 * len(GOOD) + 10_001),
 }
 
 
 @pytest.mark.parametrize("case", list(MODELS))
 def test_a_model_comes_out_whole(tmp_path: Path, case: str) -> None:
-    lines, kinds, refused, rows = MODELS[case]
-    ratings = {"path": "raw/ratings/made-up-r-1", "rows": len(lines), "text_ids": kinds}
+    lines, refused, rows = MODELS[case]
     models = {"recommender": {"recipes": [SMALL], "champion": None}}
-    lake = make_lake(tmp_path, lines, ratings=ratings, models=models)
+    lake = make_lake(tmp_path, lines, models=models)
     assert prepare_ratings.main(flags(lake)) == 0
     kept = lake.manifest("runs/r-1/prepared/ratings")
     assert sum(kept.facts["quarantined"].values()) == refused
@@ -76,27 +74,47 @@ def test_a_model_comes_out_whole(tmp_path: Path, case: str) -> None:
     assert len(model.bundle.ratings.values) == kept.rows == rows
     answers = model.predict(model.user_ids, np.resize(model.movie_ids, len(model.user_ids)))
     assert np.isfinite(answers.values).all()
-    if kinds:
-        assert model.knows_user(text_id("person 1"))
     found = model.recommend(int(model.user_ids[0]), 3)
     assert all(np.isfinite(one.score) for one in found)
 
 
-def test_an_old_release_is_loaded_and_prepared(tmp_path: Path) -> None:
-    """MovieLens 100K's form, in Latin-1, through the same doors as a run."""
-    release = tmp_path / "old"
-    release.mkdir()
+def write_old(release: Path) -> None:
+    """MovieLens 100K's form, in Latin-1."""
     (release / "u.data").write_text("".join(line.replace(",", "\t") + "\n" for line in GOOD))
     items = (f"{m}|Amélie {m} (1995)|01-Jan-1995||" + "|0" * 19 + "\n" for m in range(1, 11))
     (release / "u.item").write_text("".join(items), "latin-1")
-    models = {"recommender": {"recipes": [SMALL], "champion": None}}
-    lake = make_lake(tmp_path, [])
-    path, manifest = load_release(lake, release, "old")
-    frozen = lake.read_json("runs/r-1/inputs.json") | {"models": models, "run": "r-2"}
-    lake.create_json("runs/r-2/inputs.json", frozen | {"ratings": {"path": path}})
-    assert prepare_ratings.main(flags(lake, "r-2")) == 0
-    assert lake.manifest("runs/r-2/prepared/ratings").rows == manifest.rows == len(GOOD)
-    assert train_recommender.main(flags(lake, "r-2")) == 0
-    folder = lake.fetch("runs/r-2/models/recommender", tmp_path / "model")
-    title = Recommender.load(folder / "shipped" / "bundle").titles[3]
-    assert (title.title, title.year) == ("Amélie 3", 1995)
+
+
+def write_text(release: Path) -> None:
+    """Everybody and everything named by words; titles by IMDb's own."""
+    rows = "".join(f"{line}\n" for line in TEXT)
+    (release / "ratings.csv").write_text(f"{HEADER}\n{rows}")
+    items = (f"tt{m:07d},Amélie {m} (1995),Drama\n" for m in range(1, 11))
+    (release / "movies.csv").write_text("movieId,title,genres\n" + "".join(items), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("write", "third", "title_id"),
+    [(write_old, 3, None), (write_text, text_id("tt0000003"), "tt0000003")],
+)
+def test_a_release_goes_through_the_same_doors_as_in_a_run(
+    tmp_path: Path, write: Callable[[Path], None], third: int, title_id: str | None
+) -> None:
+    (tmp_path / "release").mkdir()
+    write(tmp_path / "release")
+    lake = make_lake(tmp_path, [], run="r-0")
+    path, manifest = load_release(lake, tmp_path / "release", "some")
+    kinds = manifest.facts.get("text_ids", [])
+    frozen = lake.read_json("runs/r-0/inputs.json") | {"run": "r-1"}
+    frozen |= {"models": {"recommender": {"recipes": [SMALL], "champion": None}}}
+    lake.create_json(
+        "runs/r-1/inputs.json", frozen | {"ratings": {"path": path, "text_ids": kinds}}
+    )
+    for job in (prepare_titles, prepare_ratings, train_recommender):
+        assert job.main(flags(lake)) == 0
+    assert lake.manifest("runs/r-1/prepared/ratings").rows == manifest.rows == len(GOOD)
+    folder = lake.fetch("runs/r-1/models/recommender", tmp_path / "model")
+    model = Recommender.load(folder / "shipped" / "bundle")
+    title = model.titles[third]
+    assert (title.title, title.year, title.title_id) == ("Amélie 3", 1995, title_id)
+    assert len(model.movie_ids) == 10

@@ -1,0 +1,62 @@
+"""A release that links no title to IMDb: the recommender goes on, the budget side says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from marquee.errors import SourceError
+from marquee.stack.environment import Places, replica_titles
+from marquee.steps.crawl_titles import crawl_titles
+from marquee.steps.fetch_ratings import fetch_ratings
+from marquee.steps.freeze_inputs import freeze_inputs
+from marquee.steps.load_ratings import load_ratings
+from marquee.steps.load_titles import load_titles
+from marquee.steps.report import report
+from marquee.steps.run import NO_TITLES, Run
+from replica.__main__ import _parser
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def unlinked(release: Path) -> Path:
+    """MovieLens 100K's form, in place of the newer one."""
+    for path in release.iterdir():
+        path.unlink()
+    (release / "u.data").write_text("1\t10\t4\t1000\n2\t10\t3\t1700000000\n")
+    (release / "u.item").write_text(f"10|A Film (1999)|01-Jan-1999||{'|0' * 19}\n")
+    return release
+
+
+@pytest.mark.usefixtures("unlinked")
+def test_nothing_is_crawled_and_the_run_goes_on(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("r-1")
+    assert crawl_titles(run) == {"folder": None}
+    assert "nothing to crawl" in capsys.readouterr().out
+    assert load_titles(run) == {"path": None, "rows": 0}
+    loaded = load_ratings(run, **fetch_ratings(run))
+    assert "no title is linked to IMDb" in capsys.readouterr().out
+    freeze_inputs(run, loaded["path"])
+    inputs = run.lake.read_json(run.path("inputs.json"))
+    assert inputs["titles"] == []
+    assert (inputs["ratings"]["rows"], inputs["ratings"]["text_ids"]) == (2, [])
+    assert report(run)["models"]["budget"]["sentence"] == NO_TITLES
+
+
+def test_the_replica_serves_no_titles(make_run: MakeRun, unlinked: Path) -> None:
+    run = make_run("r-1")
+    flags = replica_titles(run.settings, Places(unlinked))
+    assert flags == ""
+    options = _parser().parse_args(["serve", *flags.split()])
+    assert (options.world, options.imdb5000, options.links) == (None, None, None)
+
+
+def test_a_folder_of_no_release_is_refused(make_run: MakeRun, release: Path) -> None:
+    (release / "ratings.csv").unlink()
+    with pytest.raises(SourceError, match="holds no ratings"):
+        fetch_ratings(make_run("r-1"))
