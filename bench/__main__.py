@@ -2,6 +2,7 @@
 
 python -m bench                     # reading pages, beside parsel
 python bench/crawl.py --help        # crawl and HDFS load beside their peers
+python -m bench.scale --help        # both rating jobs on 100,000 to ten million made-up ratings
 python -m bench.weekly_run --help   # a run through Airflow and from a shell (stack up)
 """
 

@@ -31,6 +31,7 @@ import numpy as np
 
 from bench.scale_chart import draw
 from marquee.settings import REPOSITORY, load_settings
+from marquee.stack.stack import unwind_on_term
 
 JOBS = ("prepare_ratings", "train_recommender")
 PEOPLE, TITLES, FULL = 100_000, 20_000, 10_000_000
@@ -64,6 +65,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
+    unwind_on_term()
     found: list[Figures] = []
     for rows in map(int, options.rows.split(",")):
         with tempfile.TemporaryDirectory(prefix="marquee-scale-", dir=options.folder) as work:

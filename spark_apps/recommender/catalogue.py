@@ -18,7 +18,9 @@ from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import Title
 
-ROWS_A_BATCH = 500_000
+IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "100000"}
+"""Beyond four megabytes (350,000 rows) the JVM keeps Arrow's bytes, a partition a batch. Below,
+each row is an object there, serialised with each task: a million of them fill a heap of 900 MB."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class IndexedRatings:
             "item": self.items.astype(np.int32),
             "rating": self.values.astype(np.float32),
         }
-        # Beyond 48 MB each batch becomes one partition: Spark's 10,000 rows would be far too many.
-        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(ROWS_A_BATCH))
+        for key, value in IN_BATCHES.items():
+            spark.conf.set(f"spark.sql.execution.arrow.{key}", value)
         frame = spark.createDataFrame(pa.table(columns))
         return frame.withColumn("seen", F.lit(1.0).cast("float"))
