@@ -18,7 +18,7 @@ from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import Title
 
-IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "100000"}
+IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
 """Beyond four megabytes (350,000 rows) the JVM keeps Arrow's bytes, a partition a batch. Below,
 each row is an object there, serialised with each task: a million of them fill a heap of 900 MB."""
 
