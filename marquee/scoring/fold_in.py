@@ -2,9 +2,8 @@
 
 Spark's ALS solves people last in an iteration, from the final item factors, so folding a training
 person back in repeats the factors Spark gave them. Formulas: Zhou et al., Large-scale Parallel
-Collaborative Filtering for the Netflix Prize (AAIM 2008) for the explicit side, Hu, Koren and
-Volinsky, Collaborative Filtering for Implicit Feedback Datasets (ICDM 2008) for the implicit one;
-both with the regularisation scaled by the number of ratings, as Spark does.
+Collaborative Filtering for the Netflix Prize (AAIM 2008), with the regularisation scaled by the
+number of ratings, as Spark does. Rankers fold in by `marquee/scoring/rankers/`.
 """
 
 from __future__ import annotations
@@ -46,42 +45,14 @@ class PredictorFoldIn:
         return bias, self.weight * np.concatenate([own, [-(mean + bias), -1.0]])
 
 
-@dataclass(frozen=True)
-class RankerFoldIn:
-    """How the implicit side was fitted: confidence 1 + alpha for a rated title, 1 for the rest."""
-
-    alpha: float
-    reg: float
-
-    def inverse(self, gramian: Floats, rated: Floats) -> Floats:
-        """(Y'Y + alpha R'R + reg n I)^-1, where R [n, K] are the rated titles' factors."""
-        n, rank = rated.shape
-        system = gramian + self.alpha * (rated.T @ rated) + self.reg * n * np.eye(rank)
-        inverse: Floats = np.linalg.inv(system)
-        return inverse
-
-    def person(self, gramian: Floats, rated: Floats) -> Floats:
-        """Ranker factors [K] of a person who rated these titles."""
-        own: Floats = self.inverse(gramian, rated) @ ((1.0 + self.alpha) * rated.sum(axis=0))
-        return own
-
-    def reasons(self, gramian: Floats, rated: Floats, wanted: Floats) -> Floats:
-        """How much each rated title adds to each wanted title's score; [wanted, rated].
-
-        Rows sum to the score (Hu, Koren and Volinsky, section 5).
-        """
-        shares: Floats = (1.0 + self.alpha) * (wanted @ self.inverse(gramian, rated) @ rated.T)
-        return shares
-
-
-def read_fold_in(tree: Mapping[str, Any]) -> tuple[PredictorFoldIn, RankerFoldIn]:
-    """The two from `bundle.json`'s `fold_in`; BundleError where a parameter is missing."""
+def read_fold_in(tree: Mapping[str, Any]) -> PredictorFoldIn:
+    """The predictor's from `bundle.json`'s `fold_in`; BundleError where a parameter is missing."""
     try:
-        predictor, ranker = dict(tree["predictor"]), dict(tree["ranker"])
-        families = (predictor.pop("family"), ranker.pop("family"))
-        if families != ("als_bias", "implicit_als"):
-            raise BundleError(f"no fold-in for the families {families}", "update Marquee")
-        return PredictorFoldIn(**predictor), RankerFoldIn(**ranker)
+        predictor = dict(tree["predictor"])
+        family = predictor.pop("family")
+        if family != "als_bias":
+            raise BundleError(f"no fold-in for the family {family!r}", "update Marquee")
+        return PredictorFoldIn(**predictor)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"fold_in in bundle.json is not complete: {error}", "train again"

@@ -126,12 +126,14 @@ def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
 class RatingsMatrix:
     """People by titles, in compressed rows: a person's titles ascend.
 
-    `indptr` [U+1], `indices` [ratings] (item rows), `values` [ratings].
+    `indptr` [U+1], `indices` [ratings] (item rows), `values` [ratings]; `places` [ratings], where
+    the order matters, counts back from each person's latest rating, which has place 0.
     """
 
     indptr: Ints
     indices: ShortInts
     values: Singles
+    places: ShortInts | None = None
 
     def items(self, user_row: int) -> ShortInts:
         """Item rows that this person rated."""
@@ -141,10 +143,51 @@ class RatingsMatrix:
         """Their ratings, in the order of `items`."""
         return self.values[self.indptr[user_row] : self.indptr[user_row + 1]]
 
+    def oldest_first(self, user_row: int) -> Rows:
+        """Places in `items` and `stars` in the order of rating; as they lie where it is unknown."""
+        start, end = self.indptr[user_row], self.indptr[user_row + 1]
+        if self.places is None:
+            return np.arange(end - start)
+        return np.argsort(-self.places[start:end], kind="stable")
+
+    def fault(self, people: int, titles: int) -> str:
+        """What does not fit a catalogue of this size; empty where all does."""
+        ends, rows = self.indptr, self.indices
+        whole = ends.shape == (people + 1,) and ends[0] == 0
+        if not (whole and ends[-1] == len(rows) == len(self.values) and (np.diff(ends) >= 0).all()):
+            return "ratings_indptr does not fit"
+        if len(rows) and (rows.min() < 0 or rows.max() >= titles):
+            return "ratings_indices points outside the titles"
+        if self.places is not None and not _are_places(self.places, np.diff(ends)):
+            return "ratings_places does not count back from each person's latest rating"
+        return "" if np.isfinite(self.values).all() else "ratings_values: a value is not finite"
+
     @classmethod
-    def build(cls, users: Rows, items: Rows, values: Floats, people: int) -> RatingsMatrix:
-        """From rows of any order; a pair must appear at most once."""
+    def build(
+        cls, users: Rows, items: Rows, values: Floats, people: int, times: Ints | None = None
+    ) -> RatingsMatrix:
+        """From rows of any order; a pair must appear at most once. With `times`, in the order of
+        (time, title)."""
         order = np.lexsort((items, users))
         counts = np.bincount(users, minlength=people)
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(indptr, items[order].astype(np.int32), values[order].astype(np.float32))
+        places = None if times is None else _places(users, items, times, counts)[order]
+        return cls(indptr, items[order].astype(np.int32), values[order].astype(np.float32), places)
+
+
+def _places(users: Rows, items: Rows, times: Ints, counts: Rows) -> ShortInts:
+    """How many of the same person's ratings are later, for each row."""
+    order = np.lexsort((items, times, users))
+    ends = np.repeat(np.cumsum(counts), counts)
+    places: ShortInts = np.empty(len(users), dtype=np.int32)
+    places[order] = ends - 1 - np.arange(len(users))
+    return places
+
+
+def _are_places(places: ShortInts, counts: Ints) -> bool:
+    """Whether each person's places are 0 .. n - 1 in some order."""
+    if len(places) != counts.sum():
+        return False
+    owner = np.repeat(np.arange(len(counts)), counts)
+    wanted = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return bool(np.array_equal(places[np.lexsort((places, owner))], wanted))

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marquee.errors import BundleError
-from marquee.scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of, top_rows
+from marquee.scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
 from marquee.scoring.fold_in import read_fold_in
 from marquee.scoring.golden import GoldenReport
+from marquee.scoring.rankers.ranker import Ranker
+from marquee.scoring.rankers.reading import read_ranker
 from marquee.scoring.recommender_bundle import RecommenderBundle, Title, read_bundle
 from marquee.scoring.recommender_golden import check_golden
 
@@ -48,7 +50,8 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Similar:
-    """A title and the cosine between its ranker factors and the asked title's."""
+    """A title and how near it is: the cosine of the ranker's factors, or, where it has none, the
+    weight of having rated the asked title."""
 
     movie_id: int
     similarity: float
@@ -59,14 +62,14 @@ class Recommender:
 
     def __init__(self, bundle: RecommenderBundle) -> None:
         self.bundle = bundle
-        self.predictor_fold_in, self.ranker_fold_in = read_fold_in(bundle.facts.get("fold_in", {}))
+        self.predictor_fold_in = read_fold_in(bundle.facts.get("fold_in", {}))
+        self.ranker: Ranker = read_ranker(
+            bundle.facts, bundle.rank_user_factors, bundle.rank_item_factors, bundle.rank_weights
+        )
         self._mean = float(bundle.facts["mean"])
         self._low, self._high = (float(v) for v in bundle.facts["clip"])
         self._warm: Mask = np.asarray(bundle.item_factors.any(axis=1))
-        factors = bundle.rank_item_factors.astype(np.float64)
-        self._gramian: Floats = factors.T @ factors
-        self._norms: Floats = np.sqrt((factors**2).sum(axis=1))
-        self._unranked: Mask = self._norms == 0.0
+        self._unranked: Mask = ~self.ranker.known
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
@@ -97,12 +100,14 @@ class Recommender:
         return self._user_row(user_id) >= 0
 
     def ratings_of(self, user_id: int) -> dict[int, float]:
-        """The person's ratings the bundle holds, by movie id; empty for a stranger."""
+        """The person's ratings the bundle holds, by movie id, oldest first where the bundle knows
+        the order; empty for a stranger."""
         row = self._user_row(user_id)
         if row < 0:
             return {}
-        movies = self.movie_ids[self.bundle.ratings.items(row)].tolist()
-        return dict(zip(movies, self.bundle.ratings.stars(row).tolist()))
+        order = self.bundle.ratings.oldest_first(row)
+        movies = self.movie_ids[self.bundle.ratings.items(row)[order]].tolist()
+        return dict(zip(movies, self.bundle.ratings.stars(row)[order].tolist()))
 
     # Predicting ---------------------------------------------------------------------------
 
@@ -155,9 +160,8 @@ class Recommender:
         barred = self._barred(allowed, exclude)
         if row < 0:
             return self._popular(n, barred)
-        seen = self.bundle.ratings.items(row).astype(np.intp)
-        person = self.bundle.rank_user_factors[row]
-        return self._ranked(person, seen, "personal", n, barred)
+        seen = self._seen(row)
+        return self._ranked(self.ranker.personal(row, seen), seen, "personal", n, barred)
 
     def recommend_for(
         self,
@@ -167,15 +171,16 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[Recommendation]:
-        """The best `n` titles for a person known by these ratings alone, those left out."""
+        """The best `n` titles for a person known by these ratings alone, those left out.
+
+        `ratings` is taken to be oldest first: some rankers listen more to the latest.
+        """
         seen, _ = self._known(ratings)
         barred = self._barred(allowed, exclude)
-        rated = self.bundle.rank_item_factors[seen].astype(np.float64)
-        if not rated.any():
+        if not self.ranker.known[seen].any():
             barred[seen] = True
             return self._popular(n, barred)
-        person = self.ranker_fold_in.person(self._gramian, rated).astype(np.float32)
-        return self._ranked(person, seen, "fold-in", n, barred)
+        return self._ranked(self.ranker.fold_in(seen), seen, "fold-in", n, barred)
 
     def top_unseen(self, user_ids: Ints, n: int) -> Ints:
         """Movie ids [people, n] as `recommend` orders them, -1 past the end; for evaluation."""
@@ -185,26 +190,28 @@ class Recommender:
             row, barred = self._user_row(int(user_id)), nobody.copy()
             best = np.empty(0, dtype=np.intp)
             if row >= 0:
-                barred[self.bundle.ratings.items(row)] = True
-                best, _ = self._best(self.bundle.rank_user_factors[row], barred, n)
+                seen = self._seen(row)
+                barred[seen] = True
+                best, _ = self._best(self.ranker.personal(row, seen), barred, n)
                 barred[best] = True
             fill = top_rows(np.where(barred, -np.inf, self.bundle.popularity), n - len(best))
             rows = np.concatenate([best, fill])
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
+    def scores(self, user_id: int) -> Floats:
+        """The ranker's score of every title for a known person; by row of `movie_ids`."""
+        row = self._user_row(user_id)
+        return self.ranker.personal(row, self._seen(row))
+
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
         """The `n` nearest titles by taste; none for a title nobody rated."""
         row = int(rows_of(self.movie_ids, np.array([movie_id]))[0])
-        if row < 0 or self._norms[row] == 0.0:
+        if row < 0 or self._unranked[row]:
             return []
-        factors = self.bundle.rank_item_factors
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cosine = (factors @ factors[row]) / (self._norms * self._norms[row])
-        cosine = np.where(self._norms > 0.0, cosine, -np.inf)
-        cosine[row] = -np.inf
-        best = top_rows(cosine, n)
-        return [Similar(int(self.movie_ids[r]), float(cosine[r])) for r in best]
+        nearness = self.ranker.similarities(row)
+        best = top_rows(nearness, n)
+        return [Similar(int(self.movie_ids[r]), float(nearness[r])) for r in best]
 
     def check_golden(self) -> GoldenReport:
         """Ask the queries the training job recorded; see `golden.json`."""
@@ -214,6 +221,11 @@ class Recommender:
 
     def _user_row(self, user_id: int) -> int:
         return int(rows_of(self.user_ids, np.array([user_id], dtype=np.int64))[0])
+
+    def _seen(self, row: int) -> Rows:
+        """What this person rated, oldest first where the bundle knows the order."""
+        ratings = self.bundle.ratings
+        return ratings.items(row)[ratings.oldest_first(row)].astype(np.intp)
 
     def _rows(self, movie_ids: Collection[int]) -> Rows:
         rows = rows_of(self.movie_ids, np.fromiter(movie_ids, dtype=np.int64))
@@ -232,19 +244,17 @@ class Recommender:
         barred[self._rows(exclude)] = True
         return barred
 
-    def _best(self, person: Singles, barred: Mask, n: int) -> tuple[Rows, Singles]:
+    def _best(self, scores: Floats, barred: Mask, n: int) -> tuple[Rows, Floats]:
         """Rows and scores of the best titles that the ranker knows and that are not barred."""
-        scores: Singles = self.bundle.rank_item_factors @ person
-        scores[barred | self._unranked] = -np.inf
-        rows = top_rows(scores, n)
+        rows = top_rows(np.where(barred | self._unranked, -np.inf, scores), n)
         return rows, scores[rows]
 
     def _ranked(
-        self, person: Singles, seen: Rows, strategy: str, n: int, barred: Mask
+        self, everything: Floats, seen: Rows, strategy: str, n: int, barred: Mask
     ) -> list[Recommendation]:
         """The ranker's titles with their reasons; popular ones fill up what it leaves empty."""
         barred[seen] = True
-        rows, scores = self._best(person, barred, n)
+        rows, scores = self._best(everything, barred, n)
         movies = self.movie_ids[rows].tolist()
         reasons = self._because(rows, seen)
         best = [Recommendation(*r) for r in zip(movies, scores.tolist(), repeat(strategy), reasons)]
@@ -261,8 +271,6 @@ class Recommender:
 
     def _because(self, best: Rows, seen: Rows) -> list[tuple[int, ...]]:
         """For each recommended title, the rated titles that add most to its score."""
-        factors = self.bundle.rank_item_factors
-        rated, wanted = factors[seen].astype(np.float64), factors[best].astype(np.float64)
-        shares = self.ranker_fold_in.reasons(self._gramian, rated, wanted)
+        shares = self.ranker.reasons(seen, best)
         first = [top_rows(np.where(s > 0.0, s, -np.inf), REASONS) for s in shares]
         return [tuple(self.movie_ids[seen[f]].tolist()) for f in first]

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from marquee.scoring.arrays import Floats, Ints, Singles
+from marquee.scoring.rankers.item_weights import ItemWeights
+from marquee.scoring.rankers.reading import has_places, has_weights
 from marquee.scoring.ratings import RatingsMatrix
 
 FORMAT = 1
@@ -39,8 +41,9 @@ class Title:
 class RecommenderBundle:
     """U people, I titles, K and L factors.
 
-    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors);
-    ranking score = rank_user_factors . rank_item_factors.
+    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors). What the
+    ranker's arrays mean is said by `fold_in.ranker` in `facts`: see `scoring/rankers/reading.py`;
+    L is 0 where it has no factors, and `rank_weights` is None where it has no item weights.
     """
 
     user_ids: Ints
@@ -56,6 +59,7 @@ class RecommenderBundle:
     titles: Mapping[int, Title]
     facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of
     golden: Mapping[str, Any]  # golden.json: what the training job answered
+    rank_weights: ItemWeights | None = None
 
 
 ARRAYS: dict[str, type[np.generic]] = {
@@ -74,6 +78,12 @@ RATINGS: dict[str, type[np.generic]] = {
     "indices": np.int32,
     "values": np.float32,
 }
+PLACES: dict[str, type[np.generic]] = {"places": np.int32}  # where the ranker asks for an order
+WEIGHTS: dict[str, type[np.generic]] = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "values": np.float32,
+}  # where the ranker has item weights
 
 
 def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
@@ -82,8 +92,9 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, kind in ARRAYS.items():
         np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=kind))
-    for name, kind in RATINGS.items():
-        np.save(folder / f"ratings_{name}.npy", np.asarray(getattr(bundle.ratings, name), kind))
+    _save(folder, "ratings", bundle.ratings, _ratings_files(bundle.facts))
+    if has_weights(bundle.facts):
+        _save(folder, "rank_weights", bundle.rank_weights, WEIGHTS)
     facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
     (folder / "golden.json").write_text(json.dumps(bundle.golden, allow_nan=False), "utf-8")
@@ -97,13 +108,15 @@ def read_bundle(folder: Path) -> RecommenderBundle:
     if facts.get("format") != FORMAT or facts.get("model") != "recommender":
         raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
     arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
-    parts = {n: _array(folder / f"ratings_{n}.npy", kind) for n, kind in RATINGS.items()}
+    ratings = _load(folder, "ratings", _ratings_files(facts))
+    weights = _load(folder, "rank_weights", WEIGHTS) if has_weights(facts) else None
     bundle = RecommenderBundle(
         **arrays,
-        ratings=RatingsMatrix(**parts),
+        ratings=RatingsMatrix(**ratings),
         titles=_titles(folder / "titles.jsonl"),
         facts=facts,
         golden=_json(folder / "golden.json"),
+        rank_weights=ItemWeights(**weights) if weights else None,
     )
     _check(folder, bundle)
     return bundle
@@ -129,17 +142,20 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
         ids = getattr(bundle, name)
         _require(ids.ndim == 1 and len(ids) > 0, folder, f"{name} is empty")
         _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
-    _check_ratings(folder, bundle.ratings, people, titles)
+    fault = bundle.ratings.fault(people, titles)
+    _require(not fault, folder, fault)
     _check_facts(folder, bundle.facts)
+    _check_ranker(folder, bundle, titles)
 
 
-def _check_ratings(folder: Path, ratings: RatingsMatrix, people: int, titles: int) -> None:
-    ends, rows, values = ratings.indptr, ratings.indices, ratings.values
-    whole = ends.shape == (people + 1,) and ends[0] == 0 and ends[-1] == len(rows) == len(values)
-    _require(bool(whole and (np.diff(ends) >= 0).all()), folder, "ratings_indptr does not fit")
-    inside = not len(rows) or (rows.min() >= 0 and rows.max() < titles)
-    _require(bool(inside), folder, "ratings_indices points outside the titles")
-    _require(bool(np.isfinite(values).all()), folder, "ratings_values: a value is not finite")
+def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
+    """What the ranker's family asks for beside factors is there and fits."""
+    ordered = bundle.ratings.places is not None
+    _require(ordered or not has_places(bundle.facts), folder, "the order of ratings is missing")
+    weights = bundle.rank_weights
+    _require(weights is not None or not has_weights(bundle.facts), folder, "no item weights")
+    fault = weights.fault(titles) if weights is not None else ""
+    _require(not fault, folder, fault)
 
 
 def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -156,6 +172,19 @@ def _is_finite(value: object) -> bool:
 def _require(holds: bool, folder: Path, what: str) -> None:
     if not holds:
         raise BundleError(f"{folder}: {what}", REMEDY)
+
+
+def _ratings_files(facts: Mapping[str, Any]) -> dict[str, type[np.generic]]:
+    return RATINGS | PLACES if has_places(facts) else RATINGS
+
+
+def _save(folder: Path, part: str, owner: object, kinds: Mapping[str, type[np.generic]]) -> None:
+    for name, kind in kinds.items():
+        np.save(folder / f"{part}_{name}.npy", np.asarray(getattr(owner, name), kind))
+
+
+def _load(folder: Path, part: str, kinds: Mapping[str, type[np.generic]]) -> dict[str, Any]:
+    return {name: _array(folder / f"{part}_{name}.npy", kind) for name, kind in kinds.items()}
 
 
 def _array(path: Path, kind: type[np.generic]) -> NDArray[Any]:

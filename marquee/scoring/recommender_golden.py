@@ -64,6 +64,4 @@ def _scores(model: Recommender, user_id: int, movie_ids: list[int]) -> Floats | 
     items = rows_of(model.movie_ids, np.array(movie_ids, dtype=np.int64))
     if users.min() < 0 or items.min(initial=0) < 0:
         return None
-    factors = model.bundle.rank_item_factors[items].astype(np.float64)
-    scores: Floats = factors @ model.bundle.rank_user_factors[users[0]].astype(np.float64)
-    return scores
+    return model.scores(user_id)[items]

@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame
 
 from marquee.scoring.arrays import Singles
 from spark_apps.recommender.catalogue import IndexedRatings
-from spark_apps.recommender.recipes import RankerRecipe, RecommenderRecipe
+from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe, RankerRecipe
+from spark_apps.recommender.recipes import RecommenderRecipe
 
 ROWS_A_BLOCK = 500_000
 CHECKPOINT_EVERY = 10  # iterations; without one the lineage of twenty overflows the stack
@@ -44,19 +45,14 @@ def fit_predictor(
     ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, seed: int
 ) -> AlsFit:
     """Explicit ALS on the stars."""
-    als = _als(ratings, recipe, seed).setRatingCol("rating")
-    return _fit(als, ratings, frame)
+    als = als_of(ratings, recipe, seed).setRatingCol("rating")
+    return fit_als(als, ratings, frame)
 
 
-def fit_ranker(
-    ratings: IndexedRatings, frame: DataFrame, recipe: RankerRecipe, seed: int
-) -> AlsFit:
-    """Implicit ALS on who rated what, whatever the stars."""
-    als = _als(ratings, recipe, seed).setRatingCol("seen").setImplicitPrefs(True)
-    return _fit(als.setAlpha(recipe.alpha), ratings, frame)
-
-
-def _als(ratings: IndexedRatings, recipe: RecommenderRecipe | RankerRecipe, seed: int) -> ALS:
+def als_of(
+    ratings: IndexedRatings, recipe: RecommenderRecipe | ImplicitAlsRecipe, seed: int
+) -> ALS:
+    """What the explicit and the implicit fit share."""
     blocks = blocks_for(len(ratings.values))
     return ALS(
         rank=recipe.rank,
@@ -72,7 +68,8 @@ def _als(ratings: IndexedRatings, recipe: RecommenderRecipe | RankerRecipe, seed
     )
 
 
-def _fit(als: ALS, ratings: IndexedRatings, frame: DataFrame) -> AlsFit:
+def fit_als(als: ALS, ratings: IndexedRatings, frame: DataFrame) -> AlsFit:
+    """Fit, and bring the factors to the driver."""
     model = als.fit(frame)
     catalogue = ratings.catalogue
     users = _by_row(model.userFactors, len(catalogue.user_ids), model.rank)

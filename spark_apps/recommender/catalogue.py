@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
-from marquee.scoring.ratings import Ratings
+from marquee.scoring.ratings import Ratings, RatingsMatrix
 from marquee.scoring.recommender_bundle import Title
 
 IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
@@ -41,20 +42,30 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class IndexedRatings:
-    """Ratings by row of a catalogue."""
+    """Ratings by row of a catalogue; `times` are UTC seconds."""
 
     catalogue: Catalogue
     users: Rows
     items: Rows
     values: Floats
+    times: Ints
 
     @classmethod
     def of(cls, ratings: Ratings, catalogue: Catalogue) -> IndexedRatings:
         """Every id must be in the catalogue."""
         users = rows_of(catalogue.user_ids, ratings.user_ids)
-        return cls(
-            catalogue, users, rows_of(catalogue.movie_ids, ratings.movie_ids), ratings.values
-        )
+        items = rows_of(catalogue.movie_ids, ratings.movie_ids)
+        return cls(catalogue, users, items, ratings.values, ratings.times)
+
+    @cached_property
+    def matrix(self) -> RatingsMatrix:
+        """People by titles, with the order of rating."""
+        people = len(self.catalogue.user_ids)
+        return RatingsMatrix.build(self.users, self.items, self.values, people, self.times)
+
+    def rated(self, user: int) -> Rows:
+        """The titles a person rated, oldest first."""
+        return self.matrix.items(user)[self.matrix.oldest_first(user)].astype(np.intp)
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """As Spark sees them: `user` int, `item` int, `rating` float, `seen` float (always 1)."""

@@ -11,12 +11,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from marquee.scoring.baselines import popularity
-from marquee.scoring.ratings import Ratings, RatingsMatrix
+from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import RecommenderBundle, Title, write_bundle
-from spark_apps.recommender.als import AlsFit, fit_predictor, fit_ranker
+from spark_apps.recommender.als import fit_predictor
 from spark_apps.recommender.blend import Blend, Clip, fit_biases
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
 from spark_apps.recommender.golden import NO_QUERIES, record_golden
+from spark_apps.recommender.ranking.fit import RankerFit, fit_ranker
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.saved_model import save_model
 
@@ -54,13 +55,14 @@ class Trainer:
         if serves:
             golden = record_golden(self.spark, indexed, blend, ranker, self.clip, self.seed)
         save_model(blend.als, out / "spark" / "predictor")
-        save_model(ranker, out / "spark" / "ranker")
-        facts = self.facts(recipe, blend)
+        if ranker.als is not None:  # item weights have no form that Spark could load
+            save_model(ranker.als, out / "spark" / "ranker")
+        facts = self.facts(recipe, blend, ranker)
         write_bundle(out / "bundle", assemble(indexed, blend, ranker, facts, golden))
 
     def fit_both(
         self, ratings: IndexedRatings, recipe: RecommenderRecipe, weight: float
-    ) -> tuple[Blend, AlsFit]:
+    ) -> tuple[Blend, RankerFit]:
         """Predictor and ranker side by side: on small data a fit keeps one core busy, not two."""
         frame = ratings.frame(self.spark)
         with ThreadPoolExecutor(2) as pool:
@@ -68,7 +70,7 @@ class Trainer:
             ranker = pool.submit(fit_ranker, ratings, frame, recipe.ranker, self.seed)
             return Blend(fit_biases(ratings, recipe), als.result(), weight), ranker.result()
 
-    def facts(self, recipe: RecommenderRecipe, blend: Blend) -> dict[str, Any]:
+    def facts(self, recipe: RecommenderRecipe, blend: Blend, ranker: RankerFit) -> dict[str, Any]:
         """What `bundle.json` says beside the arrays."""
         fold_in = {
             "predictor": {
@@ -78,7 +80,7 @@ class Trainer:
                 "weight": blend.weight,
                 "bias_reg_user": recipe.bias_reg_user,
             },
-            "ranker": recipe.ranker.model_dump(include={"family", "alpha", "reg"}),
+            "ranker": ranker.facts(),
         }
         return {
             "recipe": recipe.model_dump(mode="json"),
@@ -92,7 +94,7 @@ class Trainer:
 def assemble(
     ratings: IndexedRatings,
     blend: Blend,
-    ranker: AlsFit,
+    ranker: RankerFit,
     facts: Mapping[str, Any],
     golden: Mapping[str, Any],
 ) -> RecommenderBundle:
@@ -108,9 +110,8 @@ def assemble(
         item_factors=items,
         rank_user_factors=ranker.users,
         rank_item_factors=ranker.items,
-        ratings=RatingsMatrix.build(
-            ratings.users, ratings.items, ratings.values, len(known.user_ids)
-        ),
+        rank_weights=ranker.weights,
+        ratings=ratings.matrix,
         popularity=popularity(ratings.items, ratings.values, len(known.movie_ids)),
         titles=known.titles,
         facts=facts,

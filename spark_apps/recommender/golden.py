@@ -1,5 +1,5 @@
-"""Golden queries, answered by Spark: `transform` and `recommendForUserSubset`, and plain arithmetic
-on their numbers. Nothing here imports the scorer that will be held to them.
+"""Golden queries, answered by Spark where it can: `transform` and `recommendForUserSubset`; else by
+plain arithmetic on what was fitted. Nothing here imports the scorer that will be held to them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from marquee.scoring.arrays import Rows
-from spark_apps.recommender.als import AlsFit
 from spark_apps.recommender.blend import Blend, Clip
 from spark_apps.recommender.catalogue import IndexedRatings
+from spark_apps.recommender.ranking.fit import RankerFit
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
 TOLERANCE = 1e-5
@@ -24,7 +24,7 @@ def record_golden(
     spark: SparkSession,
     ratings: IndexedRatings,
     blend: Blend,
-    ranker: AlsFit,
+    ranker: RankerFit,
     clip: Clip,
     seed: int,
 ) -> dict[str, Any]:
@@ -69,16 +69,26 @@ def _blended(blend: Blend, user: int, item: int, product: float, clip: Clip) -> 
 
 
 def _rankings(
-    spark: SparkSession, ratings: IndexedRatings, ranker: AlsFit, lots: np.random.Generator
+    spark: SparkSession, ratings: IndexedRatings, ranker: RankerFit, lots: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Best unseen titles: Spark ranks all titles, so it is asked for as many more as were seen."""
-    people = _light_raters(ratings, lots)
-    seen = {u: set(ratings.items[ratings.users == u].tolist()) for u in people.tolist()}
-    most = max(len(items) for items in seen.values())
-    asked = spark.createDataFrame([(u,) for u in seen], "user int")
-    answers = _top(ranker.model.recommendForUserSubset(asked, TOP + most))
-    lists = [_unseen(ratings, u, answers[u], seen[u]) for u in seen if u in answers]
+    """Best unseen titles of light raters: all are ranked, as many more as were seen are listed."""
+    seen = {u: ratings.rated(u) for u in _light_raters(ratings, lots).tolist()}
+    if ranker.answered_by_spark is not None:
+        most = TOP + max(len(items) for items in seen.values())
+        asked = spark.createDataFrame([(u,) for u in seen], "user int")
+        answers = _top(ranker.answered_by_spark.recommendForUserSubset(asked, most))
+    else:
+        answers = {u: _ranked(ranker, u, rated) for u, rated in seen.items()}
+    lists = [_unseen(ratings, u, answers[u], set(seen[u].tolist())) for u in seen if u in answers]
     return [asked for asked in lists if asked["movie_ids"]]
+
+
+def _ranked(ranker: RankerFit, user: int, rated: Rows) -> list[tuple[int, float]]:
+    """Every title the ranker knows with its score, best first."""
+    scores = ranker.scores(user, rated)
+    rows = np.flatnonzero(ranker.known)
+    order = rows[np.argsort(-scores[rows], kind="stable")]
+    return [(int(row), float(scores[row])) for row in order]
 
 
 def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:

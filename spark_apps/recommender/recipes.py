@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from marquee.errors import RecipeError
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Whole = Annotated[int, Field(ge=1, le=500)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Part(BaseModel):
-    """A frozen table; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RankerRecipe(Part):
-    """Implicit ALS over who rated what; `alpha` is the extra confidence of a rated title."""
-
-    family: Literal["implicit_als"]
-    rank: Whole
-    alpha: Positive
-    reg: Positive
-    iterations: Whole
+from spark_apps.recommender.ranking.recipes import RankerRecipe
+from spark_apps.recommender.recipe_parts import Part, Positive, Share, Whole
 
 
 class RecommenderRecipe(Part):

@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, top_rows
+from marquee.scoring.arrays import Floats, Mask, top_rows
 from marquee.scoring.bootstrap import paired
 from marquee.scoring.metrics import AT, Relevant, ranking_values, rmse, squared_errors_by_person
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.splits import last_share
-from spark_apps.recommender.als import fit_predictor, fit_ranker
+from spark_apps.recommender.als import fit_predictor
 from spark_apps.recommender.blend import fit_biases, predict_shares
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.fitting import Trainer
-from spark_apps.recommender.recipes import RankerRecipe, RecommenderRecipe
+from spark_apps.recommender.ranking.fit import fit_ranker
+from spark_apps.recommender.ranking.recipes import RankerRecipe
+from spark_apps.recommender.recipes import RecommenderRecipe
 
 RESAMPLES = 500  # enough for a standard error
 TWO_SIDED_90 = 3.29  # standard errors between the 5th and the 95th percentile of a normal
@@ -39,9 +41,10 @@ class Inner:
     rows: Ratings
 
     @classmethod
-    def of(cls, trainer: Trainer, ratings: Ratings) -> Inner | None:
-        """None where nobody has enough ratings to hold out any of a title somebody else rated."""
-        late = last_share(ratings)
+    def of(cls, trainer: Trainer, ratings: Ratings, held: Mask | None = None) -> Inner | None:
+        """Hold out each person's last, or the rows `held`, of titles somebody else rated too;
+        None where nothing is left to judge by."""
+        late = last_share(ratings) if held is None else held
         train = trainer.index(ratings.take(~late))
         rows = ratings.take(late & np.isin(ratings.movie_ids, train.catalogue.movie_ids))
         if not len(rows):
@@ -112,8 +115,9 @@ def inner_ndcg(trainer: Trainer, inner: Inner, recipe: RankerRecipe) -> Floats:
     relevant = Relevant.of(inner.held_out.users.astype(np.int64), inner.held_out.items)
     lists = np.full((len(relevant.people), AT), -1, dtype=np.int64)
     for place, user in enumerate(relevant.people):
-        scores = ranker.items @ ranker.users[user]
-        scores[inner.train.items[inner.train.users == user]] = -np.inf
+        rated = inner.train.rated(int(user))
+        scores = np.where(ranker.known, ranker.scores(int(user), rated), -np.inf)
+        scores[rated] = -np.inf
         best = top_rows(scores, AT)
         lists[place, : len(best)] = best
     return ranking_values(relevant.hits(lists), relevant.counts)["ndcg"]

@@ -129,11 +129,10 @@ def test_reasons_are_rated_titles_that_add_to_the_score(model):
 
 def test_shares_of_the_reasons_sum_to_the_score(model, bundle):
     factors = bundle.rank_item_factors.astype(float)
-    gramian = factors.T @ factors
-    rated, wanted = factors[[0, 3, 4]], factors[[5, 6]]
-    shares = model.ranker_fold_in.reasons(gramian, rated, wanted)
-    person = model.ranker_fold_in.person(gramian, rated)
-    assert shares.sum(axis=1) == pytest.approx(wanted @ person)
+    rated, wanted = np.array([0, 3, 4]), np.array([5, 6])
+    shares = model.ranker.reasons(rated, wanted)
+    person = model.ranker.person(rated)
+    assert shares.sum(axis=1) == pytest.approx(factors[wanted] @ person)
 
 
 def test_predicting_for_ratings_at_hand(model, bundle):

@@ -1,0 +1,1 @@
+"""The rankers' training: implicit ALS, EASE, and the two blended; one family a module."""
