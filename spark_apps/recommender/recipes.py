@@ -42,6 +42,13 @@ def read_recipe(table: Mapping[str, Any]) -> RecommenderRecipe:
     try:
         return RecommenderRecipe.model_validate(dict(table))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(f"{_key(e['loc'])}: {e['msg']}" for e in error.errors())
         name = table.get("name", "without a name")
         raise RecipeError(f"recipe {name}: {wrong}", "correct [[recipes.recommender]]") from None
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    """The key's path; after `ranker` the union names the family, which is no key."""
+    return ".".join(
+        str(part) for at, part in enumerate(place) if at == 0 or place[at - 1] != "ranker"
+    )
