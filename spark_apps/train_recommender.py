@@ -20,6 +20,7 @@ import numpy as np
 from marquee.errors import RecipeError
 from marquee.scoring.ratings import Ratings, count_rows, read_ratings
 from spark_apps.job import Job, run_job
+from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
@@ -41,7 +42,7 @@ def train(job: Job) -> None:
     if job.lake.exists(target):
         print(f"[train_recommender] {target} is published already: nothing to do")
         return
-    recipes = recipes_to_try(job)
+    recipes = read_recipes(job.inputs["models"]["recommender"]["recipes"])
     refuse_too_many_rows(job)
     with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
@@ -50,10 +51,11 @@ def train(job: Job) -> None:
         session.result()
     trainer = Trainer(job.spark, titles, scale(job), job.inputs["as_of"], job.inputs["seed"])
     out = job.scratch / "recommender"
+    recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):
         with job.stopwatch("search"):
-            choice = choose(trainer, rows, recipes)
-        notes = fit_all(job, trainer, rows, holdout, choice, out)
+            choice = choose(trainer, rows, to_try(job, recipes))
+        notes += fit_all(job, trainer, rows, holdout, choice, out)
     card = make_card(job, choice, rows.join(holdout), notes)
     (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
     with job.stopwatch("publish"):
@@ -86,9 +88,8 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
         job.lake.delete(staged)
 
 
-def recipes_to_try(job: Job) -> list[RecommenderRecipe]:
+def to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
     """The default alone, or with a search all of them, the champion's first."""
-    recipes = read_recipes(job.inputs["models"]["recommender"]["recipes"])
     if job.inputs["search"] == "none":
         return recipes[:1]
     champion = champion_recipe(job)
@@ -124,11 +125,11 @@ def fit_all(
 ) -> list[str]:
     """The three fits; returns notes for the card."""
     with job.stopwatch("fit evaluated"):
-        trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
+        notes = trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
     with job.stopwatch("fit shipped"):
         trainer.fit(rows.join(holdout), choice.recipe, choice.weight, out / "shipped")
     with job.stopwatch("fit incumbent"):
-        return fit_incumbent(job, trainer, rows, choice, out)
+        return notes + fit_incumbent(job, trainer, rows, choice, out)
 
 
 def fit_incumbent(

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from marquee.scoring.arrays import Singles
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe, RankerRecipe
-from spark_apps.recommender.recipes import RecommenderRecipe
+from spark_apps.recommender.recipes import AlsRecipe, BayesRecipe
 
 ROWS_A_BLOCK = 500_000
 CHECKPOINT_EVERY = 10  # iterations; without one the lineage of twenty overflows the stack
@@ -36,22 +36,20 @@ def blocks_for(rows: int) -> int:
     return max(1, -(-rows // ROWS_A_BLOCK))
 
 
-def needs_checkpoints(recipe: RecommenderRecipe | RankerRecipe) -> bool:
+def needs_checkpoints(recipe: AlsRecipe | BayesRecipe | RankerRecipe) -> bool:
     """Whether the session needs a checkpoint folder for this recipe."""
-    return recipe.iterations > CHECKPOINT_EVERY
+    return not isinstance(recipe, BayesRecipe) and recipe.iterations > CHECKPOINT_EVERY
 
 
 def fit_predictor(
-    ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, seed: int
+    ratings: IndexedRatings, frame: DataFrame, recipe: AlsRecipe, seed: int
 ) -> AlsFit:
     """Explicit ALS on the stars."""
     als = als_of(ratings, recipe, seed).setRatingCol("rating")
     return fit_als(als, ratings, frame)
 
 
-def als_of(
-    ratings: IndexedRatings, recipe: RecommenderRecipe | ImplicitAlsRecipe, seed: int
-) -> ALS:
+def als_of(ratings: IndexedRatings, recipe: AlsRecipe | ImplicitAlsRecipe, seed: int) -> ALS:
     """What the explicit and the implicit fit share."""
     blocks = blocks_for(len(ratings.values))
     return ALS(

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
 
 from marquee.scoring.baselines import popularity
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import RecommenderBundle, Title, write_bundle
-from spark_apps.recommender.als import fit_predictor
-from spark_apps.recommender.blend import Blend, Clip, fit_biases
+from spark_apps.recommender.bayes.sides import Sides, sides_of_titles
+from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
+from spark_apps.recommender.factor_model import Predictor
 from spark_apps.recommender.golden import NO_QUERIES, record_golden
+from spark_apps.recommender.predicting import fit_family
 from spark_apps.recommender.ranking.fit import RankerFit, fit_ranker
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.saved_model import save_model
@@ -24,13 +28,20 @@ from spark_apps.recommender.saved_model import save_model
 
 @dataclass(frozen=True)
 class Trainer:
-    """What every fit of one job shares."""
+    """What every fit of one job shares. `given` is what is known of people and titles beside
+    their ratings; where it is None, the titles' genres and years."""
 
     spark: SparkSession
     titles: Mapping[int, Title]
     clip: Clip
     as_of: str
     seed: int
+    given: Sides | None = None
+
+    @cached_property
+    def sides(self) -> Sides:
+        """What is known of people and titles beside their ratings."""
+        return sides_of_titles(self.titles) if self.given is None else self.given
 
     def index(self, ratings: Ratings) -> IndexedRatings:
         """The rows by number in a catalogue of everybody in them and every listed title."""
@@ -43,49 +54,52 @@ class Trainer:
         weight: float,
         out: Path,
         serves: bool = True,
-    ) -> None:
-        """Fit predictor and ranker at once and write `out/bundle` and `out/spark`.
+    ) -> list[str]:
+        """Fit predictor and ranker at once, write `out/bundle` and `out/spark`; notes for the card.
 
         Golden queries are recorded for a bundle that `serves`; those that are only measured do
         without the second that Spark needs to answer them.
         """
         indexed = self.index(ratings)
-        blend, ranker = self.fit_both(indexed, recipe, weight)
+        predictor, ranker = self.fit_both(indexed, recipe, weight)
         golden = NO_QUERIES
         if serves:
-            golden = record_golden(self.spark, indexed, blend, ranker, self.clip, self.seed)
-        save_model(blend.als, out / "spark" / "predictor")
+            golden = record_golden(self.spark, indexed, predictor, ranker, self.clip, self.seed)
+        predictor.save(out / "spark" / "predictor", self.spark)
         if ranker.als is not None:  # item weights have no form that Spark could load
             save_model(ranker.als, out / "spark" / "ranker")
-        facts = self.facts(recipe, blend, ranker)
-        write_bundle(out / "bundle", assemble(indexed, blend, ranker, facts, golden))
+        facts = self.facts(recipe, predictor, ranker)
+        write_bundle(out / "bundle", assemble(indexed, predictor, ranker, facts, golden))
+        return predictor.notes()
 
     def fit_both(
         self, ratings: IndexedRatings, recipe: RecommenderRecipe, weight: float
-    ) -> tuple[Blend, RankerFit]:
+    ) -> tuple[Predictor, RankerFit]:
         """Predictor and ranker side by side: on small data a fit keeps one core busy, not two."""
         frame = ratings.frame(self.spark)
         with ThreadPoolExecutor(2) as pool:
-            als = pool.submit(fit_predictor, ratings, frame, recipe, self.seed)
+            predictor = pool.submit(self.fit_predictor, ratings, frame, recipe, weight)
             ranker = pool.submit(fit_ranker, ratings, frame, recipe.ranker, self.seed)
-            return Blend(fit_biases(ratings, recipe), als.result(), weight), ranker.result()
+            return predictor.result(), ranker.result()
 
-    def facts(self, recipe: RecommenderRecipe, blend: Blend, ranker: RankerFit) -> dict[str, Any]:
+    def fit_predictor(
+        self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
+    ) -> Predictor:
+        """The predictor alone; `frame` holds the same ratings."""
+        return fit_family(self.spark, ratings, frame, recipe, self.sides, weight, self.seed)
+
+    def facts(
+        self, recipe: RecommenderRecipe, predictor: Predictor, ranker: RankerFit
+    ) -> dict[str, Any]:
         """What `bundle.json` says beside the arrays."""
         fold_in = {
-            "predictor": {
-                "family": recipe.family,
-                "rank": recipe.rank,
-                "reg": recipe.reg,
-                "weight": blend.weight,
-                "bias_reg_user": recipe.bias_reg_user,
-            },
+            "predictor": predictor.fold_in(),
             "ranker": ranker.facts(),
         }
         return {
             "recipe": recipe.model_dump(mode="json"),
             "as_of": self.as_of,
-            "mean": blend.bias.mean,
+            "mean": predictor.factor_model().mean,
             "clip": list(self.clip),
             "fold_in": fold_in,
         }
@@ -93,21 +107,21 @@ class Trainer:
 
 def assemble(
     ratings: IndexedRatings,
-    blend: Blend,
+    predictor: Predictor,
     ranker: RankerFit,
     facts: Mapping[str, Any],
     golden: Mapping[str, Any],
 ) -> RecommenderBundle:
     """The bundle's arrays from what was fitted."""
     known = ratings.catalogue
-    users, items = blend.factors()
+    model = predictor.factor_model()
     return RecommenderBundle(
         user_ids=known.user_ids,
         movie_ids=known.movie_ids,
-        user_bias=blend.bias.user_bias,
-        item_bias=blend.bias.item_bias,
-        user_factors=users,
-        item_factors=items,
+        user_bias=model.user_bias,
+        item_bias=model.item_bias,
+        user_factors=model.user_factors.astype(np.float32),
+        item_factors=model.item_factors.astype(np.float32),
         rank_user_factors=ranker.users,
         rank_item_factors=ranker.items,
         rank_weights=ranker.weights,

@@ -1,5 +1,6 @@
-"""Golden queries, answered by Spark where it can: `transform` and `recommendForUserSubset`; else by
-plain arithmetic on what was fitted. Nothing here imports the scorer that will be held to them.
+"""Golden queries, answered by whoever was trained: Spark's `transform` and
+`recommendForUserSubset`, or the double-precision posterior, and plain arithmetic on their numbers.
+Nothing here imports the scorer that will be held to them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from marquee.scoring.arrays import Rows
-from spark_apps.recommender.blend import Blend, Clip
+from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import IndexedRatings
+from spark_apps.recommender.factor_model import Predictor
 from spark_apps.recommender.ranking.fit import RankerFit
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
@@ -23,7 +25,7 @@ NO_QUERIES: dict[str, Any] = {"tolerance": TOLERANCE, "predictions": [], "rankin
 def record_golden(
     spark: SparkSession,
     ratings: IndexedRatings,
-    blend: Blend,
+    predictor: Predictor,
     ranker: RankerFit,
     clip: Clip,
     seed: int,
@@ -32,7 +34,7 @@ def record_golden(
     lots = np.random.default_rng(seed)
     return {
         "tolerance": TOLERANCE,
-        "predictions": _predictions(spark, ratings, blend, clip, lots),
+        "predictions": _predictions(spark, ratings, predictor, clip, lots),
         "rankings": _rankings(spark, ratings, ranker, lots),
     }
 
@@ -40,32 +42,23 @@ def record_golden(
 def _predictions(
     spark: SparkSession,
     ratings: IndexedRatings,
-    blend: Blend,
+    predictor: Predictor,
     clip: Clip,
     lots: np.random.Generator,
 ) -> list[dict[str, float | int]]:
     known = ratings.catalogue
     users = lots.integers(0, len(known.user_ids), PREDICTIONS)
     items = lots.integers(0, len(known.movie_ids), PREDICTIONS)
-    pairs = sorted(set(zip(users.tolist(), items.tolist())))
-    frame = spark.createDataFrame(pairs, "user int, item int")
-    answers = {(r.user, r.item): r.prediction for r in blend.als.model.transform(frame).collect()}
+    pairs = np.array(sorted(set(zip(users.tolist(), items.tolist()))), dtype=np.intp)
+    stars = predictor.answers(spark, pairs[:, 0], pairs[:, 1]).clip(*clip)
     return [
         {
             "user_id": int(known.user_ids[u]),
             "movie_id": int(known.movie_ids[i]),
-            "value": _blended(blend, u, i, answers[u, i], clip),
+            "value": float(value),
         }
-        for u, i in pairs
+        for (u, i), value in zip(pairs.tolist(), stars)
     ]
-
-
-def _blended(blend: Blend, user: int, item: int, product: float, clip: Clip) -> float:
-    """Spark's prediction in the blend; NaN is Spark's word for a pair it cannot answer."""
-    bias = blend.bias
-    plain = float(bias.mean + bias.user_bias[user] + bias.item_bias[item])
-    mixed = plain if np.isnan(product) else blend.weight * product + (1 - blend.weight) * plain
-    return min(max(mixed, clip[0]), clip[1])
 
 
 def _rankings(

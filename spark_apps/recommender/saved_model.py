@@ -9,6 +9,7 @@ of the bundle's `user_ids.npy` and `movie_ids.npy`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,13 @@ import pyarrow.parquet as pq
 from marquee.scoring.arrays import Singles
 from spark_apps.recommender.als import AlsFit
 
+PARAMS: dict[str, object] = {
+    "userCol": "user",
+    "itemCol": "item",
+    "predictionCol": "prediction",
+    "coldStartStrategy": "nan",
+    "blockSize": 4096,
+}
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -27,12 +35,26 @@ SCHEMA = pa.schema(
 
 
 def save_model(fit: AlsFit, folder: Path) -> None:
-    """Write the model into `folder`."""
-    for name, factors in (("userFactors", fit.users), ("itemFactors", fit.items)):
+    """Write Spark's model into `folder`."""
+    params = {p.name: value for p, value in fit.model.extractParamMap().items()}
+    version = fit.model.userFactors.sparkSession.version
+    _save(fit.users, fit.items, params, version, folder)
+
+
+def save_factors(users: Singles, items: Singles, version: str, folder: Path) -> None:
+    """Write factors [rows, K] of any origin as a model of Spark `version`."""
+    _save(users, items, PARAMS, version, folder)
+
+
+def _save(
+    users: Singles, items: Singles, params: Mapping[str, object], version: str, folder: Path
+) -> None:
+    for name, factors in (("userFactors", users), ("itemFactors", items)):
         (folder / name).mkdir(parents=True)
         pq.write_table(_table(factors), folder / name / "part-00000.parquet")
     (folder / "metadata").mkdir()
-    (folder / "metadata" / "part-00000.txt").write_text(json.dumps(_metadata(fit)) + "\n", "utf-8")
+    line = json.dumps(_metadata(params, version, users.shape[1]))
+    (folder / "metadata" / "part-00000.txt").write_text(line + "\n", "utf-8")
 
 
 def _table(factors: Singles) -> pa.Table:
@@ -44,15 +66,13 @@ def _table(factors: Singles) -> pa.Table:
     return pa.table([pa.array(rows), features.cast(SCHEMA.field("features").type)], schema=SCHEMA)
 
 
-def _metadata(fit: AlsFit) -> dict[str, object]:
-    model = fit.model
-    params = {p.name: value for p, value in model.extractParamMap().items()}
+def _metadata(params: Mapping[str, object], version: str, rank: int) -> dict[str, object]:
     return {
         "class": "org.apache.spark.ml.recommendation.ALSModel",
         "timestamp": 0,  # when it was fitted is in card.json; equal fits make equal files
-        "sparkVersion": model.userFactors.sparkSession.version,
+        "sparkVersion": version,
         "uid": "als",
-        "paramMap": params,
+        "paramMap": dict(params),
         "defaultParamMap": {},
-        "rank": model.rank,
+        "rank": rank,
     }

@@ -19,10 +19,9 @@ from marquee.scoring.bootstrap import paired
 from marquee.scoring.metrics import AT, Relevant, ranking_values, rmse, squared_errors_by_person
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.splits import last_share
-from spark_apps.recommender.als import fit_predictor
-from spark_apps.recommender.blend import fit_biases, predict_shares
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.fitting import Trainer
+from spark_apps.recommender.predicting import predict_by_share, shares_of
 from spark_apps.recommender.ranking.fit import fit_ranker
 from spark_apps.recommender.ranking.recipes import RankerRecipe
 from spark_apps.recommender.recipes import RecommenderRecipe
@@ -87,10 +86,12 @@ class Choice:
 
 def choose(trainer: Trainer, ratings: Ratings, recipes: Sequence[RecommenderRecipe]) -> Choice:
     """Try every recipe on one inner split of `ratings`; the first is the one to beat."""
+    if len(recipes) == 1 and len(shares_of(recipes[0])) == 1:
+        return Choice(recipes[0], shares_of(recipes[0])[0], ())  # nothing to choose
     inner = Inner.of(trainer, ratings)
     if inner is None:
         # Nothing to choose by: the first recipe, as near to the bias model as it allows.
-        return Choice(recipes[0], min(recipes[0].blend), ())
+        return Choice(recipes[0], min(shares_of(recipes[0])), ())
     tries = [try_recipe(trainer, inner, r, compared=len(recipes) > 1) for r in recipes]
     best = tries[0]
     for other in tries[1:]:
@@ -100,9 +101,8 @@ def choose(trainer: Trainer, ratings: Ratings, recipes: Sequence[RecommenderReci
 
 def try_recipe(trainer: Trainer, inner: Inner, recipe: RecommenderRecipe, compared: bool) -> Try:
     """Fit on the inner train; the ranker too where recipes are `compared`."""
-    als = fit_predictor(inner.train, inner.frame, recipe, trainer.seed)
-    bias = fit_biases(inner.train, recipe)
-    answers = predict_shares(recipe, als, bias, inner.held_out, trainer.clip)
+    predictor = trainer.fit_predictor(inner.train, inner.frame, recipe, weight=1.0)
+    answers = predict_by_share(predictor, recipe, inner.held_out, trainer.clip)
     errors = {w: rmse(values, inner.held_out.values) for w, values in answers.items()}
     best = min(errors, key=lambda w: errors[w])
     ndcg = inner_ndcg(trainer, inner, recipe.ranker) if compared else None

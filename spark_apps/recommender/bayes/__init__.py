@@ -1,0 +1,1 @@
+"""Bayesian matrix factorisation with side information: Gibbs chains as Spark tasks, packed."""
