@@ -27,7 +27,7 @@ from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_
 from spark_apps.recommender.search import Choice, choose
 from spark_apps.recommender.titles import read_titles
 
-MOST_ROWS = 20_000_000  # 32 bytes each, held a few times over while they are indexed: about 2 GB
+MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
 DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
 
