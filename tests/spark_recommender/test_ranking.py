@@ -26,7 +26,7 @@ ALS: dict[str, Any] = {
     "alpha": 2.0,
     "reg": 0.2,
     "iterations": 3,
-    "person": {"reg": 0.1, "power": 0.75},
+    "person": {"reg": 0.1, "power": 0.75, "sweeps": 2},
 }
 EASE: dict[str, Any] = {"family": "ease", "titles": 30, "keep": 8, "reg": 5.0}
 RECENT = EASE | {"recency": {"span": 4.0, "floor": 0.1}, "title_power": 0.5, "people_power": 0.5}

@@ -1,8 +1,8 @@
-"""Implicit ALS, and people's factors solved once more where the recipe gives them a ridge.
+"""Implicit ALS, and its factors solved further where the recipe gives them a ridge.
 
 Spark's ridge grows with the number of ratings only. One that counts the titles not rated too
 (Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022)
-ranks better, and people's side can have it without another sweep.
+ranks better; the driver goes on under it from where Spark stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from marquee.scoring.arrays import Floats, Singles
+from marquee.scoring.ratings import RatingsMatrix
 from spark_apps.recommender.als import AlsFit, als_of, fit_als
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe
@@ -24,22 +25,32 @@ def fit_implicit_als(
     """Implicit ALS on who rated what, whatever the stars."""
     als = als_of(ratings, recipe, seed).setRatingCol("seen").setImplicitPrefs(True)
     fit = fit_als(als.setAlpha(recipe.alpha), ratings, frame)
-    return replace(fit, users=people_of(ratings, fit.items, recipe)) if recipe.person else fit
+    return polished(ratings, fit, recipe) if recipe.person else fit
 
 
-def people_of(ratings: IndexedRatings, items: Singles, recipe: ImplicitAlsRecipe) -> Singles:
-    """People's factors [U, K] under the recipe's own ridge, titles' factors fixed."""
-    factors = items.astype(np.float64)
+def polished(ratings: IndexedRatings, fit: AlsFit, recipe: ImplicitAlsRecipe) -> AlsFit:
+    """Titles and people solved in turn under the recipe's own ridge, people last."""
+    sweeps = recipe.person.sweeps if recipe.person else 0
+    by_title = RatingsMatrix.build(ratings.items, ratings.users, ratings.values, len(fit.items))
+    users, items = solved(ratings.matrix, fit.items, recipe), fit.items
+    for _ in range(sweeps):
+        items = solved(by_title, users, recipe)
+        users = solved(ratings.matrix, items, recipe)
+    return replace(fit, users=users, items=items)
+
+
+def solved(matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe) -> Singles:
+    """Factors of the matrix's rows, those of its columns `fixed`; zero where a row is empty."""
+    factors = fixed.astype(np.float64)
     rest = 1.0 / (1.0 + recipe.alpha)
-    everything = rest * (factors.T @ factors)
-    matrix = ratings.matrix
-    people: Floats = np.zeros((len(matrix.indptr) - 1, recipe.rank))
-    for user in range(len(people)):
-        rated = factors[matrix.items(user)]
-        ridge = _ridge(recipe, len(rated), rest * int(factors.any(axis=1).sum()))
+    everything, known = rest * (factors.T @ factors), int(factors.any(axis=1).sum())
+    found: Floats = np.zeros((len(matrix.indptr) - 1, recipe.rank))
+    for row in np.flatnonzero(np.diff(matrix.indptr)).tolist():
+        rated = factors[matrix.items(row)]
+        ridge = _ridge(recipe, len(rated), rest * known)
         system = everything + (1.0 - rest) * (rated.T @ rated) + ridge * np.eye(recipe.rank)
-        people[user] = np.linalg.solve(system, rated.sum(axis=0))
-    return people.astype(np.float32)
+        found[row] = np.linalg.solve(system, rated.sum(axis=0))
+    return found.astype(np.float32)
 
 
 def _ridge(recipe: ImplicitAlsRecipe, rated: int, rest: float) -> float:

@@ -11,10 +11,12 @@ from spark_apps.recommender.recipe_parts import Part, Positive, Share, Whole
 
 class PersonRidge(Part):
     """People's factors solved once more with the ridge `reg` (n + w I)^`power`: n of I titles
-    rated, each of the rest with the weight w beside a rated one's 1."""
+    rated, each of the rest with the weight w beside a rated one's 1. Before that, titles and
+    people are solved alike in `sweeps` turns."""
 
     reg: Positive
     power: Share
+    sweeps: Annotated[int, Field(ge=0, le=50)] = 0
 
 
 class ImplicitAlsRecipe(Part):
