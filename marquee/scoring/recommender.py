@@ -68,7 +68,9 @@ class Recommender:
         )
         self._mean = float(bundle.facts["mean"])
         self._low, self._high = (float(v) for v in bundle.facts["clip"])
-        self._warm: Mask = np.asarray(bundle.item_factors.any(axis=1))
+        # Side information gives factors to titles nobody rated too: those answers are not personal.
+        rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
+        self._warm: Mask = bundle.item_factors.any(axis=1) & rated
         self._unranked: Mask = ~self.ranker.known
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")

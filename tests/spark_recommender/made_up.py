@@ -20,6 +20,22 @@ RECIPE: dict[str, Any] = {
     "blend": [0.3, 0.5, 0.7],
     "ranker": {"family": "implicit_als", "rank": 4, "alpha": 1.0, "reg": 0.2, "iterations": 5},
 }
+BAYES: dict[str, Any] = {
+    "name": "bayes-4",
+    "family": "bayes",
+    "likelihood": "normal",
+    "noise_shape": 2.5,
+    "rank": 4,
+    "chains": 2,
+    "sweeps": 40,
+    "burn_in": 15,
+    "every": 1,
+    "side_columns": 4,
+    "packed_rank": 8,
+    "most_gigabytes": 1.0,
+    "most_teraoperations": 0.1,
+    "ranker": RECIPE["ranker"],
+}
 HEADER = "userId,movieId,rating,timestamp"
 AS_OF = "2026-01-04T03:00:00Z"
 
