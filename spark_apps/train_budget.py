@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from marquee.errors import SourceError
 from marquee.money import PriceIndex
-from marquee.scoring.budget_features import WITH_RATING
-from spark_apps.budget.choice import Tried, choose
+from spark_apps.budget.card import make_card, notes_of
+from spark_apps.budget.choice import choose
 from spark_apps.budget.features import with_target
 from spark_apps.budget.folds import Fold, make_folds, with_place
 from spark_apps.budget.keeping import Keeper
@@ -60,7 +59,8 @@ def train(job: Job) -> None:
             questions = keeper.keep(chosen, fold, out / fold.name)
     with job.stopwatch("fit incumbent"):
         notes = keep_incumbent(job, keeper, chosen, champion, evaluated, out)
-    card = make_card(job, tried, chosen, shipped.fitted, [*said_of(job, questions), *notes])
+    notes = [*notes_of(job.lake.manifest(job.path(TITLES)).facts, questions), *notes]
+    card = make_card(job, tried, chosen, shipped.fitted, notes)
     (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
     with job.stopwatch("publish"):
         job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
@@ -122,50 +122,6 @@ def keep_incumbent(
     # Under today's code the champion's recipe on these films *is* the challenger's fit.
     shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
     return ["the champion's recipe under today's code is the challenger's own fit"]
-
-
-def said_of(job: Job, questions: Sequence[str]) -> list[str]:
-    """What a reader of the card must know of the data."""
-    facts = job.lake.manifest(job.path(TITLES)).facts
-    notes = []
-    if WITH_RATING not in questions:
-        notes.append(
-            "no crawl precedes as-of, so no rating was known then: answers before release only"
-        )
-    if earlier := facts.get("budgets_at_an_earlier_rate"):
-        notes.append(f"{earlier} budgets were converted at the last exchange rate known")
-    if refused := facts.get("budgets_refused"):
-        notes.append(f"{refused} stated budgets were put aside (quarantine says why)")
-    return notes
-
-
-def make_card(
-    job: Job,
-    tried: Sequence[Tried],
-    chosen: BudgetRecipe,
-    films: int,
-    notes: Sequence[str],
-) -> Mapping[str, Any]:
-    """`card.json`."""
-    return {
-        "model": "budget",
-        "recipe": chosen.model_dump(mode="json"),
-        "recipes_tried": [
-            {
-                "name": t.recipe.name,
-                "chosen": t.recipe == chosen,
-                "inner_log_rmse": t.log_rmse,
-                "inner_titles": len(t.errors),
-            }
-            for t in tried
-        ],
-        "rows": films,
-        "people": None,
-        "titles": films,
-        "as_of": job.inputs["as_of"],
-        "seconds": dict(job.work),
-        "notes": list(notes),
-    }
 
 
 if __name__ == "__main__":

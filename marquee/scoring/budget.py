@@ -103,10 +103,11 @@ class BudgetModel:
     def log_estimates(self, queries: Sequence[BudgetQuery]) -> Floats:
         """log10 dollars of the price year for many films, [len(queries)]."""
         found = np.empty(len(queries))
-        asked = np.array([self.question(query) for query in queries])
-        for question in dict.fromkeys(asked.tolist()):
-            fit, rows = self.bundle.fits[question], np.flatnonzero(asked == question)
-            told = np.array([fit.filled(self.features(queries[row])) for row in rows.tolist()])
+        asked = [self.question(query) for query in queries]
+        for question in dict.fromkeys(asked):
+            fit = self.bundle.fits[question]
+            rows = [row for row, other in enumerate(asked) if other == question]
+            told = np.array([fit.filled(self.features(queries[row])) for row in rows])
             found[rows] = fit.answers(told)
         return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark.sql import DataFrame, Row
 
-from marquee.scoring.arrays import Floats
+from marquee.scoring.arrays import Floats, Mask
 from marquee.scoring.budget_features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, director_key
 from spark_apps.budget.answerers import answerer, of_models
 from spark_apps.budget.features import TARGET
@@ -24,6 +24,7 @@ class Scores:
     beginners: Floats  # 1 where none of the directors has a film in the fit
     actual: Floats
     answers: Mapping[str, Floats]  # by question; NaN where it cannot be put
+    rated: Mask
 
     def errors(self, question: str) -> Floats:
         """actual - answer, where there is an answer."""
@@ -55,6 +56,7 @@ class PartScores:
             np.array([_is_beginner(row) for row in rows], dtype=np.float64),
             np.array([row[TARGET] for row in rows]),
             {q: self._answers(recipe, q) for q in self.fitted.questions},
+            np.array([row["rating"] is not None for row in rows], dtype=np.bool_),
         )
 
     def _answers(self, recipe: BudgetRecipe, question: str) -> Floats:
@@ -93,6 +95,7 @@ def joined(parts: Sequence[Scores]) -> Scores:
         np.concatenate([part.beginners for part in parts]),
         np.concatenate([part.actual for part in parts]),
         {q: np.concatenate([part.answers[q] for part in parts]) for q in questions},
+        np.concatenate([part.rated for part in parts]),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from pyspark.ml import Transformer
 from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -44,17 +45,18 @@ def fill_values(films: DataFrame, wanted: Sequence[str]) -> Floats:
     return np.array([0.0 if value is None else float(value) for value in found or ()])
 
 
-def vector_stages(
-    question: str, wanted: Sequence[str], fills: Floats
-) -> tuple[SQLTransformer, VectorAssembler]:
-    """From featured rows to the column `features_<question>`."""
+def vector_stages(question: str, wanted: Sequence[str], fills: Floats) -> tuple[Transformer, ...]:
+    """From featured rows to the column `features_<question>`, and no other."""
     names = [f"{column('x', question)}_{i}" for i in range(len(wanted))]
     told = [
         f"COALESCE({sql}, {_double(fill)}) AS {name}"
         for sql, fill, name in zip(wanted, fills, names, strict=True)
     ]
     made = SQLTransformer(statement=f"SELECT *, {', '.join(told)} FROM __THIS__")
-    return made, VectorAssembler(inputCols=names, outputCol=column("features", question))
+    whole = VectorAssembler(inputCols=names, outputCol=column("features", question))
+    # Hundreds of columns would make every later stage's plan slow to analyse.
+    tidy = SQLTransformer(statement=f"SELECT * EXCEPT ({', '.join(names)}) FROM __THIS__")
+    return made, whole, tidy
 
 
 def _record(role: str, stat: str) -> str:

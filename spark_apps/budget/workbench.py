@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pyspark.ml import Transformer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -96,6 +97,15 @@ class Workbench:
             later = self._of(recipe, fold, is_fitted=False)
             self._scores[key] = score_parts(self._parts(recipe, fold), later)
         return self._scores[key].blended(recipe)
+
+    def later(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
+        """The films a fold is scored on, collected, in the order of its scores."""
+        found: list[Row] = self._of(recipe, fold, is_fitted=False).collect()
+        return found
+
+    def vector(self, recipe: BudgetRecipe, fold: Fold, question: str) -> tuple[Transformer, ...]:
+        """The stages that make a question's vector of featured films."""
+        return self._parts(recipe, fold).questions[question].vector
 
     def _parts(self, recipe: BudgetRecipe, fold: Fold) -> FittedParts:
         key = (recipe.parts, fold.name)

@@ -1,0 +1,202 @@
+"""How well budgets are foretold: the Spark-trained champion beside its peers, on rolling origins.
+
+    python bench/budget.py --titles movie_metadata.csv [--json FILE] [--plot FILE] [--log FILE]
+
+Train on films released before a year, score those of the next two; error is the root mean square
+of log10 dollars (nominal: a film's own inflation adds the same to both sides). Three feature sets:
+`with_rating` (director, genres, year, rating), `before_release` (also cast, writers, companies,
+keywords, running time, certificate, language; no rating, votes or anything known only later),
+`wide` (everything the file tells by now: votes, takings, reviews and likes too). Every model has
+six configurations, chosen at each origin on the three rolling origins before it and never on the
+scored years. The champion is scored from its bundle. `--quick` takes the last origin alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY)]
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+import numpy as np  # noqa: E402
+
+from bench.budget_champion import Champion, Data  # noqa: E402
+from bench.budget_films import read_films  # noqa: E402
+from bench.budget_peers import LIGHTGBM, PEERS, split_conformal  # noqa: E402
+from bench.budget_table import draw, print_result  # noqa: E402
+from marquee.errors import MarqueeError, SourceError  # noqa: E402
+from marquee.money import PriceIndex  # noqa: E402
+from marquee.scoring.arrays import Floats  # noqa: E402
+from marquee.scoring.budget_features import PLANNED, WIDE, WITH_RATING  # noqa: E402
+
+SETS = {"with_rating": WITH_RATING, "before_release": PLANNED, "wide": WIDE}
+YEARS = (2003, 2005, 2007, 2009, 2011, 2013)
+INNER = (6, 4, 2)
+"""Years before an origin at which the clock is stopped to choose a configuration."""
+FEWEST_FITTED, FEWEST_SCORED = 60, 15
+ALPHA = 0.2
+CHAMPION, MEDIAN = "champion (Spark)", "median by genre"
+
+
+@dataclass
+class Tries:
+    """Squared errors and answers of every configuration at every origin, each fitted once."""
+
+    answers: dict[tuple[str, int, int], Floats] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def main() -> int:
+    """Run; 2 with one line on standard error where the input cannot be used."""
+    options = _options()
+    try:
+        result = run(options)
+    except (MarqueeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print_result(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.plot:
+        draw(result, options.plot)
+    return 0
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """All figures."""
+    prices = PriceIndex.load(2100)
+    films = read_films(options.titles, prices)
+    print(f"{len(films.rows)} films; put aside: {dict(films.aside)}", flush=True)
+    years = np.array([row[2] for row in films.rows])
+    outer = _usable(YEARS[-1:] if options.quick else YEARS, years)
+    if not outer:
+        raise SourceError(
+            f"{options.titles} has no origin with {FEWEST_FITTED} films before and "
+            f"{FEWEST_SCORED} after it ({len(years)} films)",
+            "give a file with films before and after 2003",
+        )
+    every = _usable(sorted({*outer, *(o - back for o in outer for back in INNER)}), years)
+    with tempfile.TemporaryDirectory() as scratch:
+        champion = Champion(films.rows, prices, every, Path(scratch))
+        try:
+            found = {name: _measure(champion, name, outer, every, options.log) for name in SETS}
+        finally:
+            champion.stop()
+    return {"films": len(films.rows), "aside": dict(films.aside), "origins": outer, "sets": found}
+
+
+def _usable(origins: Sequence[int], years: Floats) -> list[int]:
+    """The origins with enough films on both sides."""
+    return [
+        o
+        for o in origins
+        if (years < o).sum() >= FEWEST_FITTED
+        and ((years >= o) & (years < o + 2)).sum() >= FEWEST_SCORED
+    ]
+
+
+def _measure(
+    champion: Champion, name: str, outer: list[int], every: list[int], log: Path | None
+) -> dict[str, Any]:
+    """One feature set: every model's error at every origin, and the intervals."""
+    question, tries = SETS[name], Tries()
+    data = {o: champion.data(o, question) for o in every}
+    if any(not len(d.rows) for d in data.values()):
+        return {"skipped": "the file does not tell enough"}
+    for origin in every:
+        _try_all(champion, tries, data[origin], origin, question)
+        print(f"[{name}] origin {origin} fitted", flush=True)
+    rows: dict[str, list[float]] = {model: [] for model in (MEDIAN, *PEERS, CHAMPION)}
+    intervals: dict[str, list[list[float]]] = {"champion": [], "split conformal": []}
+    for origin in outer:
+        inner = [origin - back for back in INNER if origin - back in data] or [origin]
+        later = data[origin]
+        rows[MEDIAN].append(_rms(later.actual - later.medians))
+        for model in (*PEERS, CHAMPION):
+            chosen, scores = _choose(tries, data, model, inner)
+            _note(log, name, model, origin, scores, chosen)
+            answers = tries.answers[model, chosen, origin]
+            if model == CHAMPION:
+                answers, bounds = champion.from_bundle(origin, question, chosen, inner)
+                intervals["champion"].append(_judge(bounds, later.actual))
+            rows[model].append(_rms(later.actual - answers))
+            if model == LIGHTGBM:
+                plain = split_conformal(PEERS[model][chosen], later.rows, later.target, later.later)
+                intervals["split conformal"].append(_judge(plain, later.actual))
+    return {"rmse": rows, "seconds": tries.seconds, "intervals": intervals}
+
+
+def _try_all(champion: Champion, tries: Tries, data: Data, origin: int, question: str) -> None:
+    for model, makers in PEERS.items():
+        started = time.process_time()
+        for number, make in enumerate(makers):
+            fitted = make().fit(data.rows, data.target)
+            tries.answers[model, number, origin] = fitted.predict(data.later)
+        _spend(tries, model, (time.process_time() - started) / len(makers))
+    started = time.perf_counter()
+    for number, answers in enumerate(champion.answers(origin, question)):
+        tries.answers[CHAMPION, number, origin] = answers
+    _spend(tries, CHAMPION, time.perf_counter() - started)
+
+
+def _spend(tries: Tries, model: str, seconds: float) -> None:
+    """The longest a single fit took."""
+    tries.seconds[model] = max(tries.seconds.get(model, 0.0), round(seconds, 2))
+
+
+def _choose(
+    tries: Tries, data: dict[int, Data], model: str, inner: list[int]
+) -> tuple[int, list[float]]:
+    """The configuration of least mean error over the inner origins, and all their errors."""
+    count = 1 + max(number for m, number, _ in tries.answers if m == model)
+    scores = [
+        float(np.mean([_rms(data[o].actual - tries.answers[model, n, o]) for o in inner]))
+        for n in range(count)
+    ]
+    return int(np.argmin(scores)), scores
+
+
+def _note(
+    log: Path | None, name: str, model: str, origin: int, scores: list[float], chosen: int
+) -> None:
+    if log:
+        line = {"set": name, "model": model, "origin": origin, "inner": scores, "chosen": chosen}
+        with log.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _rms(errors: Floats) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _judge(bounds: Floats, actual: Floats) -> list[float]:
+    """Coverage, and the mean interval score (Gneiting and Raftery, JASA 102, 2007): width plus
+    2 / alpha times what lies outside."""
+    low, high = bounds[:, 0], bounds[:, 1]
+    outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+    covered = float(np.mean((actual >= low) & (actual <= high)))
+    return [covered, float(np.mean(high - low + 2 / ALPHA * outside))]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--titles", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="keep the figures")
+    parser.add_argument("--plot", type=Path, help="draw errors by origin (needs matplotlib)")
+    parser.add_argument("--log", type=Path, help="append inner scores, one JSON line a choice")
+    parser.add_argument("--quick", action="store_true", help="the last origin alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The product's own budget model on the bench: Spark's features, fits and bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
+
+from bench.budget_films import SCHEMA
+from bench.budget_films import Row as FilmRow
+from marquee.lake import open_lake
+from marquee.money import PriceIndex
+from marquee.scoring.arrays import Floats
+from marquee.scoring.budget import BudgetModel, BudgetQuery
+from marquee.scoring.budget_baselines import median_by_genre
+from marquee.scoring.budget_features import PLANNED, WIDE, WITH_RATING
+from marquee.scoring.budget_records import Film
+from spark_apps.budget.features import TARGET, with_target
+from spark_apps.budget.folds import Fold, with_place
+from spark_apps.budget.keeping import Keeper
+from spark_apps.budget.recipes import BudgetRecipe, read_recipe
+from spark_apps.budget.told import with_told
+from spark_apps.budget.vectors import column
+from spark_apps.budget.workbench import Workbench
+from spark_apps.train_budget import SMALL_DATA
+
+SHARES = ((0.2, 0.4), (0.1, 0.3), (0.3, 0.3), (0.1, 0.6), (0.4, 0.0), (0.2, 0.2))
+"""(linear, direct): the six configurations; they share their fits."""
+RECIPE = {
+    "name": "boosted",
+    "family": "boosted",
+    "wide": True,
+    "director_smoothing": 2.0,
+    "recent": 8.0,
+    "reg": 0.05,
+    "rounds": 3,
+    "step": 1.0,
+    "trees": 30,
+    "depth": 6,
+    "min_instances": 5,
+    "feature_share": 0.33,
+    "subsample": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """One origin's films as the peers see them, [films, features]; `actual` of the later ones."""
+
+    rows: Floats
+    target: Floats
+    later: Floats
+    actual: Floats
+    medians: Floats
+
+
+class Champion:
+    """Fits by origin; an origin is the first year that is scored."""
+
+    def __init__(
+        self, rows: Sequence[FilmRow], prices: PriceIndex, origins: Sequence[int], scratch: Path
+    ) -> None:
+        self.spark = _session()
+        years = np.array([row[2] for row in rows])
+        self.folds = {
+            o: Fold(f"origin {o}", int((years < o).sum()), int((years < o + 2).sum()))
+            for o in origins
+        }
+        self.recipes = [
+            read_recipe(RECIPE | {"linear_share": linear, "direct_share": direct})
+            for linear, direct in SHARES
+        ]
+        titles = self.spark.createDataFrame(list(rows), SCHEMA)
+        films = with_place(with_told(with_target(self.spark, titles, prices))).cache()
+        asked = (WITH_RATING, "before release", PLANNED, WIDE)
+        self.bench = Workbench(self.spark, films, list(self.folds.values()), 7, asked)
+        self.scratch, self.facts = scratch, {"as_of": "", "price_year": prices.last}
+        self.models: dict[tuple[int, BudgetRecipe], BudgetModel] = {}
+
+    def stop(self) -> None:
+        """End Spark."""
+        self.spark.stop()
+
+    def data(self, origin: int, question: str) -> Data:
+        """The very vectors the champion is fitted on and asked with."""
+        recipe, fold = self.recipes[0], self.folds[origin]
+        fitted = self.bench.fit(recipe, fold)
+        if question not in fitted.answerers:
+            return Data(*(np.zeros((0, 0)) for _ in range(5)))
+        of_fold = self.bench.frame(recipe.director_smoothing).where(F.col("fold") == fold.name)
+        for stage in self.bench.vector(recipe, fold, question):
+            of_fold = stage.transform(of_fold)
+        found = of_fold.where("rating IS NOT NULL") if question == WITH_RATING else of_fold
+        kept = found.select(
+            column("features", question), TARGET, "is_fitted", "genres", "title_id"
+        ).collect()
+        train, later = ([r for r in kept if r["is_fitted"] is side] for side in (True, False))
+        medians = median_by_genre(list(map(_plain, train)), list(map(_plain, later)))
+        return Data(*_arrays(train, question), *_arrays(later, question), medians)
+
+    def answers(self, origin: int, question: str) -> list[Floats]:
+        """What each configuration says of the origin's later films."""
+        found = []
+        for recipe in self.recipes:
+            scores = self.bench.score(recipe, self.folds[origin])
+            said = scores.answers[question]
+            found.append(said[scores.rated] if question == WITH_RATING else said)
+        return found
+
+    def from_bundle(
+        self, origin: int, question: str, number: int, inner: Sequence[int]
+    ) -> tuple[Floats, Floats]:
+        """Answers and 80 % intervals for the later films, both from the bundle alone."""
+        recipe = self.recipes[number]
+        if (origin, recipe) not in self.models:
+            self.models[origin, recipe] = self._bundle(origin, recipe, inner)
+        model = self.models[origin, recipe]
+        fold = self.folds[origin]
+        films = self.bench.later(recipe, fold)
+        queries = [_query(f, question) for f in films if f["rating"] or question != WITH_RATING]
+        answers = model.log_estimates(queries)
+        bounds = [model.interval(q, a) for q, a in zip(queries, answers.tolist(), strict=True)]
+        return answers, np.array(bounds)
+
+    def _bundle(self, origin: int, recipe: BudgetRecipe, inner: Sequence[int]) -> BudgetModel:
+        lake = open_lake((self.scratch / "lake").as_uri())
+        keeper = Keeper(lake, self.bench, [self.folds[o] for o in inner], self.facts)
+        folder = self.scratch / f"{origin}-{recipe.linear_share}-{recipe.direct_share}"
+        keeper.keep(recipe, self.folds[origin], folder)
+        model = BudgetModel.load(folder / "bundle")
+        assert model.check_golden().passed, f"the bundle of {origin} differs from Spark"
+        return model
+
+
+def _session() -> SparkSession:
+    builder = SparkSession.builder.master("local[2]").appName("bench budget")
+    facts = SMALL_DATA | {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "2g",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.log.level": "ERROR",
+    }
+    for key, value in facts.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _query(film: Row, question: str) -> BudgetQuery:
+    """A film as the feature set tells it; that it is asked as this question is checked there."""
+    people = {r: tuple(n) for r, n in film["people"].items() if r != "director"}
+    numbers, labels = dict(film["numbers"]), dict(film["labels"])
+    directors, genres = tuple(film["directors"]), tuple(film["genres"])[:12]
+    if question == WITH_RATING:
+        return BudgetQuery(directors, genres, film["year"], film["rating"])
+    if question == PLANNED:
+        planned = {n: v for n, v in numbers.items() if n == "runtime"}
+        return BudgetQuery(directors, genres, film["year"], None, people, planned, labels)
+    return BudgetQuery(directors, genres, film["year"], film["rating"], people, numbers, labels)
+
+
+def _arrays(rows: Sequence[Row], question: str) -> tuple[Floats, Floats]:
+    vectors = [row[column("features", question)].toArray() for row in rows]
+    return np.array(vectors), np.array([row[TARGET] for row in rows])
+
+
+def _plain(row: Row) -> Film:
+    genres = tuple(row["genres"])
+    return Film(row["title_id"], "", 0, (), (), genres, None, row[TARGET], None)

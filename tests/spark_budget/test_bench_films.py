@@ -1,0 +1,73 @@
+"""What the budget benchmark reads of a CSV, and what it puts aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.budget_films import read_films
+from marquee.errors import SourceError
+from marquee.money import PriceIndex
+
+HEADER = "title_id,title,year,directors,genres,rating,budget,currency,cast,runtime"
+GOOD = "tt0000001,A film,2001,Ada Lane|Bo Zell,Drama|Action,7.1,12000000,USD,Cy One|Di Two,101"
+PRICES = PriceIndex.load(2026)
+
+
+def write(folder: Path, *lines: str) -> Path:
+    path = folder / "titles.csv"
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
+def test_a_film_with_all_it_tells(tmp_path: Path) -> None:
+    films = read_films(write(tmp_path, HEADER, GOOD), PRICES)
+    (row,) = films.rows
+    assert row[:3] == ("tt0000001", "A film", 2001)
+    assert row[4] == ["Ada Lane", "Bo Zell"] and row[6] == ["Drama", "Action"]
+    assert row[8] == 12_000_000.0 and row[10] == ["Cy One", "Di Two"] and row[15] == 101
+    assert not films.aside
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ((",2001,", ",,"), "without a year"),
+        ((",2001,", ",2999,"), "of a year that cannot be"),
+        (("12000000", "0"), "implausible"),
+        (("12000000", "-5"), "implausible"),
+        (("12000000", "10000000000000"), "implausible"),
+        (("USD", "XXQ"), "exchange rate"),
+        (("Drama|Action", ""), "without a genre"),
+    ],
+)
+def test_rows_put_aside_with_their_reason(
+    tmp_path: Path, change: tuple[str, str], reason: str
+) -> None:
+    bad = GOOD.replace("tt0000001", "tt0000002").replace(*change)
+    films = read_films(write(tmp_path, HEADER, GOOD, bad), PRICES)
+    assert len(films.rows) == 1
+    assert [reason in why for why in films.aside] == [True]
+
+
+def test_a_film_twice_and_one_of_forty_genres(tmp_path: Path) -> None:
+    many = GOOD.replace("tt0000001", "tt0000003").replace(
+        "Drama", "|".join(f"Genre {i}" for i in range(40))
+    )
+    films = read_films(write(tmp_path, HEADER, GOOD, GOOD, many), PRICES)
+    assert len(films.rows) == 2 and films.aside == {"there twice": 1}
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([], "no row"),
+        ([HEADER], "no row"),
+        (["title_id,title,year", "tt0000001,A,2001"], "lacks the column"),
+        ([HEADER, GOOD.replace("12000000", "")], "no film with a budget"),
+    ],
+)
+def test_files_that_are_refused_in_a_line(tmp_path: Path, lines: list[str], says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        read_films(write(tmp_path, *lines), PRICES)
