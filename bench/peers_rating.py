@@ -1,0 +1,146 @@
+"""Peers that predict ratings, on the same rows: `PEERS[name](task)` gives stars for the holdout.
+
+Each peer's package is imported inside its function, so that nobody needs all of them. Parameters
+are the packages' own defaults or those of their documentation; nothing is tuned here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from marquee.scoring.arrays import Floats, Ints
+from marquee.scoring.baselines import fit_bias
+from marquee.scoring.ratings import Ratings
+from spark_apps.recommender.bayes.sides import Sides
+
+REG = 5.0  # of the bias model that answers what stock ALS cannot
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows to learn from, rows to answer, the scale's ends; `spark` only for the peer that asks."""
+
+    train: Ratings
+    holdout: Ratings
+    clip: tuple[float, float]
+    seed: int
+    sides: Sides = field(default_factory=Sides)
+    spark: Any = None
+
+
+def stock_als(task: Task) -> Floats:
+    """Spark's ALS with its defaults (rank 10); pairs it cannot answer take the bias model's."""
+    from pyspark.ml.recommendation import ALS
+
+    users, movies = _ids(task)
+    frame = task.spark.createDataFrame(
+        list(zip(*_rows(task.train, users, movies), task.train.values.tolist(), strict=True)),
+        "user int, item int, rating double",
+    )
+    asked = _rows(task.holdout, users, movies)
+    pairs = task.spark.createDataFrame(
+        list(zip(range(len(task.holdout)), *asked, strict=True)), "n int, user int, item int"
+    )
+    model = ALS(userCol="user", itemCol="item", ratingCol="rating", seed=task.seed).fit(frame)
+    stars = np.full(len(task.holdout), np.nan)
+    for row in model.transform(pairs).collect():
+        stars[row["n"]] = row["prediction"]
+    return np.where(np.isnan(stars), _bias(task), stars).clip(*task.clip)
+
+
+def surprise_svd(task: Task) -> Floats:
+    """Surprise's SVD with its defaults (100 factors, 20 epochs)."""
+    from surprise import SVD
+
+    return _surprise(task, SVD(random_state=task.seed))
+
+
+def surprise_svdpp(task: Task) -> Floats:
+    """Surprise's SVD++ with its defaults (20 factors, 20 epochs)."""
+    from surprise import SVDpp
+
+    return _surprise(task, SVDpp(random_state=task.seed))
+
+
+def myfm(task: Task) -> Floats:
+    """myFM's Bayesian factorisation machine with implicit sets on both sides, as the ML-100K
+    example of its documentation: 10 factors, 200 iterations, sets over the root of their size."""
+    from myfm import MyFMRegressor
+    from scipy import sparse
+
+    users, movies = _ids(task)
+    given = [f.of(users) for f in task.sides.people.values()]
+    traits = [f.of(movies) for f in task.sides.titles.values()]
+    seen = sparse.csr_matrix(
+        (np.ones(len(task.train)), _rows(task.train, users, movies)), (len(users), len(movies))
+    )
+    people = sparse.hstack([sparse.eye(len(users)), _set(seen), *map(sparse.csr_matrix, given)])
+    titles = sparse.hstack([sparse.eye(len(movies)), _set(seen.T), *map(sparse.csr_matrix, traits)])
+    model = MyFMRegressor(rank=10, random_seed=task.seed)
+    groups = [len(users), len(movies), sum(g.shape[1] for g in given)]
+    groups += [len(movies), len(users), sum(t.shape[1] for t in traits)]
+    both = [
+        sparse.hstack([people.tocsr()[u], titles.tocsr()[m]]).tocsr()
+        for u, m in (_rows(rows, users, movies) for rows in (task.train, task.holdout))
+    ]
+    model.fit(both[0], task.train.values, n_iter=200, group_shapes=[g for g in groups if g])
+    stars: Floats = model.predict(both[1]).clip(*task.clip)
+    return stars
+
+
+PEERS: dict[str, Callable[[Task], Floats]] = {
+    "Spark ALS, defaults (cold pairs: bias)": stock_als,
+    "Surprise SVD": surprise_svd,
+    "Surprise SVD++": surprise_svdpp,
+    "myFM, implicit sets": myfm,
+}
+
+
+def _surprise(task: Task, model: Any) -> Floats:
+    from surprise import Dataset, Reader
+
+    frame = _frame(task.train)
+    data = Dataset.load_from_df(frame, Reader(rating_scale=task.clip)).build_full_trainset()
+    model.fit(data)
+    pairs = zip(task.holdout.user_ids.tolist(), task.holdout.movie_ids.tolist(), strict=True)
+    return np.array([model.predict(u, m).est for u, m in pairs])
+
+
+def _frame(rows: Ratings) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame({"user": rows.user_ids, "item": rows.movie_ids, "rating": rows.values})
+
+
+def _ids(task: Task) -> tuple[Ints, Ints]:
+    return (
+        np.union1d(task.train.user_ids, task.holdout.user_ids),
+        np.union1d(task.train.movie_ids, task.holdout.movie_ids),
+    )
+
+
+def _rows(rows: Ratings, users: Ints, movies: Ints) -> tuple[list[int], list[int]]:
+    return (
+        np.searchsorted(users, rows.user_ids).tolist(),
+        np.searchsorted(movies, rows.movie_ids).tolist(),
+    )
+
+
+def _set(seen: Any) -> Any:
+    """Rows over the root of how many they hold."""
+    from scipy import sparse
+
+    sizes = np.asarray(seen.sum(axis=1)).ravel()
+    return sparse.diags(1.0 / np.sqrt(np.maximum(sizes, 1.0))) @ seen
+
+
+def _bias(task: Task) -> Floats:
+    users, movies = _ids(task)
+    own = [np.array(r, dtype=np.intp) for r in _rows(task.train, users, movies)]
+    model = fit_bias(own[0], own[1], task.train.values, len(users), len(movies), REG, REG)
+    asked = [np.array(r, dtype=np.intp) for r in _rows(task.holdout, users, movies)]
+    return model.predict(asked[0], asked[1])
