@@ -89,11 +89,12 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
 
 
 def to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
-    """The default alone, or with a search all of them, the champion's first."""
+    """The default alone, or all that the search is long enough for, the champion's first."""
     if job.inputs["search"] == "none":
         return recipes[:1]
-    champion = champion_recipe(job)
-    return sorted(recipes, key=lambda r: r != champion)
+    champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
+    wanted = [r for r in recipes if r.tried_in in searches[job.inputs["search"]] or r == champion]
+    return sorted(wanted, key=lambda r: r != champion)
 
 
 def champion_recipe(job: Job) -> RecommenderRecipe | None:

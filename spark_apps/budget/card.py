@@ -1,4 +1,4 @@
-"""`card.json` of a budget model: what was tried, what was chosen, what must be known of the data."""
+"""`card.json` of a budget model: what was tried and chosen, what must be known of the data."""
 
 from __future__ import annotations
 

@@ -11,6 +11,9 @@ from marquee.errors import RecipeError
 from spark_apps.recommender.ranking.recipes import RankerRecipe
 from spark_apps.recommender.recipe_parts import Part, Positive, Share, Whole
 
+Search = Literal["quick", "full"]
+"""The least search that tries a recipe; without a search the first is taken."""
+
 
 class AlsRecipe(Part):
     """Explicit ALS blended with the bias model, and a ranker.
@@ -20,6 +23,7 @@ class AlsRecipe(Part):
     """
 
     name: str
+    tried_in: Search = "quick"
     family: Literal["als_bias"]
     rank: Whole
     reg: Positive
@@ -41,6 +45,7 @@ class BayesRecipe(Part):
     """
 
     name: str
+    tried_in: Search = "quick"
     family: Literal["bayes"]
     likelihood: Literal["normal", "ordered"]
     noise_shape: Positive

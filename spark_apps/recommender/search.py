@@ -84,11 +84,17 @@ class Choice:
         return [t.as_json(t.recipe == self.recipe) for t in self.tries]
 
 
-def choose(trainer: Trainer, ratings: Ratings, recipes: Sequence[RecommenderRecipe]) -> Choice:
-    """Try every recipe on one inner split of `ratings`; the first is the one to beat."""
+def choose(
+    trainer: Trainer,
+    ratings: Ratings,
+    recipes: Sequence[RecommenderRecipe],
+    held: Mask | None = None,
+) -> Choice:
+    """Try every recipe on one inner split of `ratings` (see `Inner.of`); the first is the one to
+    beat."""
     if len(recipes) == 1 and len(shares_of(recipes[0])) == 1:
         return Choice(recipes[0], shares_of(recipes[0])[0], ())  # nothing to choose
-    inner = Inner.of(trainer, ratings)
+    inner = Inner.of(trainer, ratings, held)
     if inner is None:
         # Nothing to choose by: the first recipe, as near to the bias model as it allows.
         return Choice(recipes[0], min(shares_of(recipes[0])), ())

@@ -18,6 +18,7 @@ from marquee.scoring.recommender_bundle import Title
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
 
 DECADES = range(1920, 2030, 10)  # before the first and after the last count as these
+BANDS, MOST_VALUES = 9, 50  # of a demographic number, of a demographic word
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,27 @@ def sides_of_titles(titles: Mapping[int, Title]) -> Sides:
     decades = np.array([_decade(titles[m].year) for m in known])
     ids = np.array(known, dtype=np.int64)
     return Sides(titles={"genres": Facts(ids, table), "decade": Facts(ids, decades)})
+
+
+def sides_of_people(people: Mapping[int, Mapping[str, str]]) -> dict[str, Facts]:
+    """Demographics: numbers in bands of equal size, words as they are, each value a column; what
+    almost everybody has for themselves (a post code) is left out."""
+    ids = np.array(sorted(people), dtype=np.int64)
+    names = sorted({name for facts in people.values() for name in facts})
+    tables = {n: _values([people[i].get(n, "") for i in ids.tolist()]) for n in names}
+    return {name: Facts(ids, table) for name, table in tables.items() if table.shape[1]}
+
+
+def _values(words: list[str]) -> Floats:
+    """One column a value or band; none where there are too many values."""
+    if all(word.isdecimal() for word in words):
+        numbers = np.array(words, dtype=np.float64)
+        edges = np.unique(np.quantile(numbers, np.linspace(0.0, 1.0, BANDS + 1)[1:-1]))
+        return np.eye(len(edges) + 1)[np.digitize(numbers, edges)]
+    levels = sorted(set(words) - {""})
+    if len(levels) > MOST_VALUES:
+        return np.zeros((len(words), 0))
+    return np.array([[float(word == level) for level in levels] for word in words])
 
 
 def _decade(year: int | None) -> list[float]:

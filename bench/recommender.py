@@ -1,0 +1,96 @@
+"""Marquee's recommender beside its peers: the same rows, the same split, the same run.
+
+    python bench/recommender.py --data FOLDER --splits u1,u2,u3,u4,u5 [--json FILE]
+
+FOLDER is MovieLens 100K or any release (`ratings.csv`, or `ratings.dat`). Splits: `u1`-`u5`
+(100K's own), `last20`, `random75`, `global`. Ours is trained by the weekly run's own code in one
+warm Spark session and scored from the bundle it writes; every parameter was fixed, or is chosen
+here, on inner splits of train. The error counts every held-out pair, cold ones too. Ranking: ten
+titles a person out of all in the catalogue that they have not rated in train; every held-out
+title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
+
+Rating peers stand beside the splits that are about error, ranking peers beside `random75`, both
+beside `last20`; `--peers` names others. Seconds are of the clock, warm; megabytes are the most
+that this process and Spark held together (PSS).
+"""
+
+from __future__ import annotations
+
+from environment import enter
+
+enter()
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from bench.recommender_contest import Contest, Line  # noqa: E402
+from bench.recommender_splits import RULES, SEEDED, cut  # noqa: E402
+from bench.recommender_tables import show  # noqa: E402
+from bench.spark_session import spark_session  # noqa: E402
+from marquee.errors import MarqueeError  # noqa: E402
+from marquee.scoring.releases import read_any_release  # noqa: E402
+
+SEEDS = (42, 1, 2)
+MEMORY = "2g"
+
+
+def main() -> int:
+    """Run every split with every seed; print tables, keep the figures."""
+    options = _options()
+    try:
+        lines = compete(options)
+    except MarqueeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    result = show(lines)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+def compete(options: argparse.Namespace) -> list[Line]:
+    """All lines; each is printed as it comes."""
+    release = read_any_release(options.data)
+    lines: list[Line] = []
+    with spark_session("recommender bench", MEMORY) as spark:
+        contest = Contest(spark, release, options.search, options.recipe)
+        contest.warm_up()
+        for name in options.splits:
+            for seed in options.seeds:
+                parts = cut(options.data, release, name, seed)
+                lines += contest.ours(parts, seed)
+                if name in SEEDED or seed == options.seeds[0] or options.all_peer_seeds:
+                    lines += contest.peers(parts, seed, options.peers)
+    return lines
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="a folder with a release")
+    parser.add_argument("--splits", type=_names, default=list(RULES), help="joined by commas")
+    parser.add_argument("--seeds", type=_numbers, default=list(SEEDS), help="joined by commas")
+    parser.add_argument("--peers", type=_names, help="names; none: no peers (see --list-peers)")
+    parser.add_argument(
+        "--all-peer-seeds", action="store_true", help="peers with every seed, not with the first"
+    )
+    parser.add_argument("--search", choices=["none", "quick", "full"], default="none")
+    parser.add_argument("--recipe", default="", help="a recipe of config/ by name; else the first")
+    parser.add_argument("--json", type=Path, help="keep every line and the means")
+    return parser.parse_args()
+
+
+def _names(text: str) -> Sequence[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> Sequence[int]:
+    return [int(name) for name in _names(text)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The splits that recommenders are compared on: `u1`-`u5` (MovieLens 100K's own), `last20`,
+`random75`, `global`. Train and holdout hold different rows; nothing here looks at a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from marquee.errors import SourceError
+from marquee.scoring.arrays import Mask
+from marquee.scoring.ratings import Ratings
+from marquee.scoring.releases import OFFICIAL, Release, read_official_split
+from marquee.scoring.splits import global_time, last_share, random_share
+
+RULES: dict[str, Callable[[Ratings, int], Mask]] = {
+    "last20": lambda rows, seed: last_share(rows),
+    "random75": random_share,
+    "global": lambda rows, seed: global_time(rows),
+}
+SEEDED = ("random75",)
+"""Splits that the seed changes; on the others a seed changes the models alone."""
+
+
+def is_late(name: str) -> bool:
+    """Whether a split holds out what came later, rather than rows drawn by lot."""
+    return name in ("last20", "global")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One split: rows to learn from and rows to be asked."""
+
+    name: str
+    train: Ratings
+    holdout: Ratings
+
+
+def cut(folder: Path, release: Release, name: str, seed: int) -> Cut:
+    """A split of the release in `folder`; SourceError where it has none of that name, or the split
+    holds out nothing."""
+    if name in OFFICIAL:
+        return Cut(name, *read_official_split(folder, name))
+    if name not in RULES:
+        raise SourceError(f"no split is called {name}", f"use {', '.join([*OFFICIAL, *RULES])}")
+    held = RULES[name](release.ratings, seed)
+    if not held.any() or held.all():
+        raise SourceError(
+            f"{name} leaves {int((~held).sum())} rows to learn from and {int(held.sum())} to ask",
+            "give a release with more ratings a person",
+        )
+    return Cut(name, release.ratings.take(~held), release.ratings.take(held))

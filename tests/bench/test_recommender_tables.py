@@ -1,0 +1,40 @@
+"""A contest's tables: what is averaged over what, and whom the best is compared with."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.measuring import Taken
+from bench.recommender_contest import OURS, Line
+from bench.recommender_tables import compare, per_person, table
+
+
+def line(model: str, seed: int, rmse: float, people: dict[int, float]) -> Line:
+    return Line("random75", seed, model, Taken(seconds=float(seed)), {"rmse": rmse}, {}, people)
+
+
+LINES = [
+    line(OURS, 1, 0.9, {1: 0.5, 2: 0.7}),
+    line(OURS, 2, 1.1, {1: 0.7, 2: 0.9}),
+    line("weak", 1, 1.0, {1: 0.1, 2: 0.1}),
+    line("strong", 1, 1.0, {1: 0.4, 2: 0.6}),
+]
+
+
+def test_means_are_over_the_seeds_of_each_model() -> None:
+    assert table(LINES, "rmse")[OURS] == pytest.approx({"random75": 1.0, "mean": 1.0})
+    assert table(LINES, "seconds")["weak"] == {"random75": 1.0, "mean": 1.0}
+
+
+def test_people_are_averaged_over_the_seeds_that_all_models_share() -> None:
+    assert per_person(LINES, "random75", OURS) == {1: 0.5, 2: 0.7}
+
+
+def test_ours_is_compared_with_the_best_peer() -> None:
+    found = compare(LINES)["random75"]
+    assert found["best"] == "strong"
+    assert found["difference"] == pytest.approx(0.1)
+
+
+def test_without_a_ranking_peer_nothing_is_compared() -> None:
+    assert compare([line(OURS, 1, 0.9, {1: 0.5})]) == {}
