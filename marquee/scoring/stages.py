@@ -52,7 +52,8 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Buckets:
-    """Bucketizer: the number of [split, next); the last bucket holds its end; null one more."""
+    """Bucketizer: the number of [split, next); the last bucket holds its end; NaN is
+    one more (`keep`), null stays null (NaN here)."""
 
     splits: tuple[float, ...]
 
@@ -61,7 +62,9 @@ class Buckets:
         return _column(self._of(value, last) for value in values)
 
     def _of(self, value: float | None, last: int) -> float:
-        if value is None or np.isnan(value):
+        if value is None:
+            return float("nan")
+        if np.isnan(value):
             return float(last + 1)
         return float(min(int(np.searchsorted(self.splits, value, side="right")) - 1, last))
 
