@@ -26,6 +26,8 @@ NARROW = (WITH_RATING, BEFORE_RELEASE)
 DIRECTOR = "director"
 BEFORE_NUMBERS = ("runtime",)
 """Of the numbers a source gives, those known before release."""
+GRID = 1e9
+"""Steps of a feature's value to one; see `on_grid`."""
 PLAIN_NUMBERS = ("runtime", "aspect_ratio", "faces")
 """Taken as they are; any other number is a count or an amount: log(1 + x)."""
 
@@ -131,7 +133,14 @@ def vector(
         label = told.labels.get(column)
         found.append(math.nan if label is None else float(label == word))
     given = set(told.genres)
-    return np.array([*found, *(float(genre in given) for genre in stages.genres)])
+    return on_grid(np.array([*found, *(float(genre in given) for genre in stages.genres)]))
+
+
+def on_grid(values: Floats) -> Floats:
+    """To nine decimals, halves upwards. Sums in another order differ in the last bit, and a tree
+    may have cut between two values that only the last bit tells apart."""
+    rounded: Floats = np.floor(values * GRID + 0.5) / GRID
+    return rounded
 
 
 def number(name: str, value: float | None) -> float:

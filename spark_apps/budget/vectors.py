@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import DIRECTOR, PLAIN_NUMBERS, Stages, is_rated
+from marquee.scoring.budget_features import DIRECTOR, GRID, PLAIN_NUMBERS, Stages, is_rated
 from marquee.scoring.budget_records import LONGEST_GAP
 
 
@@ -61,7 +61,7 @@ def vector_stages(question: str, wanted: Sequence[str], fills: Floats) -> tuple[
 
 def _record(role: str, stat: str) -> str:
     """A film without directors counts as a beginner's; other roles are then not told."""
-    value = f"record[{_text(role)}].{stat}"
+    value = _on_grid(f"record[{_text(role)}].{stat}")
     if role != DIRECTOR:
         return value
     return f"COALESCE({value}, {_double(LONGEST_GAP if stat == 'gap' else 0.0)})"
@@ -73,7 +73,14 @@ def _rating(step: float) -> str:
 
 def _number(name: str) -> str:
     value = f"numbers[{_text(name)}]"
-    return value if name in PLAIN_NUMBERS else f"LOG1P(GREATEST({value}, 0.0D))"
+    # Not GREATEST: it passes over nulls, and what nobody told would count as nought.
+    count = f"LOG1P(IF({value} < 0.0D, 0.0D, {value}))"
+    return _on_grid(value if name in PLAIN_NUMBERS else count)
+
+
+def _on_grid(value: str) -> str:
+    """`marquee.scoring.budget_features.on_grid` as SQL."""
+    return f"FLOOR({value} * {_double(GRID)} + 0.5D) / {_double(GRID)}"
 
 
 def _label(name: str, word: str) -> str:
