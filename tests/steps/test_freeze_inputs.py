@@ -51,7 +51,7 @@ def test_first_run_has_no_champion_and_nothing_unchanged(make_run: Make) -> None
     assert inputs["as_of"] == "2026-01-04T00:00:00Z"
     assert inputs["ratings"]["rows"] == 2
     assert inputs["models"]["recommender"]["champion"] is None
-    assert inputs["models"]["recommender"]["recipes"][0]["family"] == "als_bias"
+    assert inputs["models"]["recommender"]["recipes"][0]["family"] == "bayes"
 
 
 def test_a_retry_keeps_what_was_frozen(make_run: Make, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from spark_apps.recommender.bayes.vectors import Seen
 
 FEWEST_LEVELS, MOST_LEVELS = 2, 20  # of an ordered scale; outside it stars are just numbers
 VAGUE = 0.1  # rate of the rate's own prior
+SUREST = 400.0  # nobody means it to within 0.05 stars; without a bound, exact stars have no end
 
 
 class Likelihood(Protocol):
@@ -57,7 +58,8 @@ class Normal:
     def step(self, scores: Floats, lots: np.random.Generator) -> Seen:
         """Draw everybody's precision, then the rate."""
         squares = np.bincount(self._users, (self._z - scores) ** 2)
-        precision = lots.gamma(self._shapes, 1.0 / (self._rate + 0.5 * squares))
+        drawn = lots.gamma(self._shapes, 1.0 / (self._rate + 0.5 * squares))
+        precision = np.minimum(drawn, SUREST)
         self._rate = lots.gamma(self._shape * len(precision) + 1.0, 1.0 / (precision.sum() + VAGUE))
         return Seen(self._z, precision[self._users])
 
