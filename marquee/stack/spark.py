@@ -20,6 +20,8 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": partitions,
         "spark.default.parallelism": partitions,
         "spark.sql.adaptive.enabled": "false",
+        # Larger results take a detour through storage memory, from which small drivers lose them.
+        "spark.task.maxDirectResultSize": "16m",
         "spark.ui.enabled": "false",
         # Since 4.1 a master answers anybody's submissions over HTTP unless told not to.
         "spark.master.rest.enabled": "false",

@@ -17,7 +17,7 @@ from spark_apps.recommender.als import blocks_for
 
 PEOPLE_AT_ONCE = 256
 ROWS_AT_ONCE = 256  # of the result, in one record: 8 MB at 4,000 titles
-MOST_TASKS = 8  # each sends a whole Gramian to the driver
+MOST_TASKS = 8  # each makes a whole Gramian
 Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
@@ -32,6 +32,9 @@ def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: 
         frame.select("user", "item")
         .repartition(tasks, "user")
         .mapInArrow(_partial(column, titles, power, mean), "first int, cells binary")
+        # A whole Gramian as one task's result (50 MB at 2,500 titles) is lost where the driver's
+        # memory is tight; through a shuffle it arrives in pieces.
+        .repartition(-(-titles // ROWS_AT_ONCE) or 1, "first")
     )
     total: Floats = np.zeros((titles, titles))
     for piece in pieces.toLocalIterator():
