@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from marquee.errors import MarqueeError
 from marquee.scoring.arrays import Floats
 from marquee.scoring.bootstrap import paired
 from marquee.scoring.budget import BudgetEstimate, BudgetModel
@@ -25,6 +25,8 @@ from marquee.scoring.budget_films import read_films
 from marquee.scoring.budget_known_films import known_films, read_votes
 from marquee.scoring.budget_residuals import question_row, residuals
 from marquee.scoring.calibration import by_tenths
+from marquee.scoring.golden import GoldenReport
+from marquee.scoring.shipped import judge_shipped
 
 
 def evaluate_budget(
@@ -39,7 +41,9 @@ def evaluate_budget(
     exam = BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
     champion = exam.errors(BudgetModel.load(incumbent)) if incumbent else None
     found = measure(model, exam, seed, champion, read_votes(holdout))
-    return found | {"shipped": _shipped(shipped, exam, found["metrics"]["log_rmse"])}
+    return found | {
+        "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["log_rmse"])
+    }
 
 
 def measure(
@@ -115,18 +119,7 @@ def _width(estimates: Sequence[BudgetEstimate]) -> float:
     return float(np.mean([math.log10(e.high / e.low) for e in estimates]))
 
 
-def _shipped(folder: Path, exam: BudgetExam, error: float) -> dict[str, Any]:
-    """Whether the bundle to be served loads, repeats its golden answers and has learnt more."""
-    answer: dict[str, Any] = {
-        "loads": False,
-        "why": "",
-        "golden": {"count": 0, "failures": 0, "worst": None},
-        "error_on_holdout": None,
-        "error_evaluated": error,
-    }
-    try:
-        model = BudgetModel.load(folder)
-        golden, found = model.check_golden().as_json(), rms(exam.errors(model))
-    except MarqueeError as why:
-        return answer | {"why": str(why)}
-    return answer | {"loads": True, "golden": golden, "error_on_holdout": found}
+def _measured(folder: Path, exam: BudgetExam) -> tuple[GoldenReport, float]:
+    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+    model = BudgetModel.load(folder)
+    return model.check_golden(), rms(exam.errors(model))

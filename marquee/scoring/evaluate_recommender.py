@@ -5,12 +5,12 @@ Every number is scored from the bundle through `Recommender`: what is measured i
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from marquee.errors import MarqueeError
 from marquee.scoring.calibration import by_half_star, shares_of_stars
 from marquee.scoring.exam import Exam, Scored, mean
 from marquee.scoring.exam_rivals import (
@@ -20,11 +20,13 @@ from marquee.scoring.exam_rivals import (
     own_intervals,
     popular_lists,
 )
+from marquee.scoring.golden import GoldenReport
 from marquee.scoring.metrics import rmse
 from marquee.scoring.ratings import read_ratings
 from marquee.scoring.recommender import Recommender
 from marquee.scoring.recommender_metrics import all_metrics, fine_segments, variety
 from marquee.scoring.recommender_people import real_people
+from marquee.scoring.shipped import judge_shipped
 
 
 def evaluate_recommender(
@@ -39,7 +41,9 @@ def evaluate_recommender(
     model = Recommender.load(evaluated)
     other = exam.score(Recommender.load(incumbent)) if incumbent else None
     found = measure(model, exam, seed, other)
-    return found | {"shipped": _shipped(shipped, exam, found["metrics"]["rmse"])}
+    return found | {
+        "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["rmse"])
+    }
 
 
 def measure(model: Recommender, exam: Exam, seed: int, other: Scored | None) -> dict[str, Any]:
@@ -86,20 +90,8 @@ def _sizes(exam: Exam) -> dict[str, int]:
     return {"rows": len(exam.holdout), "people": len(exam.people), "titles": titles}
 
 
-def _shipped(folder: Path, exam: Exam, error: float) -> dict[str, Any]:
-    """Whether the bundle that would serve loads, repeats Spark's answers, and has not got worse."""
-    answer: dict[str, Any] = {
-        "loads": False,
-        "why": "",
-        "golden": {"count": 0, "failures": 0, "worst": None},
-        "error_on_holdout": None,
-        "error_evaluated": error,
-    }
-    try:
-        model = Recommender.load(folder)
-        golden = model.check_golden().as_json()
-        values = model.predict(exam.holdout.user_ids, exam.holdout.movie_ids).values
-    except MarqueeError as why:
-        return answer | {"why": str(why)}
-    found = rmse(values, exam.holdout.values)
-    return answer | {"loads": True, "golden": golden, "error_on_holdout": found}
+def _measured(folder: Path, exam: Exam) -> tuple[GoldenReport, float]:
+    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+    model = Recommender.load(folder)
+    values = model.predict(exam.holdout.user_ids, exam.holdout.movie_ids).values
+    return model.check_golden(), rmse(values, exam.holdout.values)
