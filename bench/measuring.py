@@ -1,5 +1,5 @@
-"""What a piece of work took: seconds, CPU seconds and the most memory, of this process and all
-it started (Spark's JVM, its Python workers)."""
+"""What a piece of work took: seconds, CPU seconds and the most memory, of a process and all it
+started (Spark's JVM, its Python workers)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
+
+from marquee.stack.memory import resident_mb
 
 SAMPLE_SECONDS = 0.2
 
@@ -26,46 +27,38 @@ class Taken:
 
 
 @contextmanager
-def taken() -> Iterator[Taken]:
-    """Measure the block; memory is sampled five times a second, shared pages counted once."""
+def taken(root: int = 0) -> Iterator[Taken]:
+    """Measure the block in process `root` (default: this one) and all below it, looking five
+    times a second."""
+    root = root or os.getpid()
     found, over = Taken(), threading.Event()
-    watch = threading.Thread(target=_sample, args=(found, over), daemon=True)
-    started, cpu = time.perf_counter(), _cpu_seconds()
+    started, before = time.perf_counter(), cpu_seconds(root)
+
+    def look() -> None:
+        found.peak_mb = max(found.peak_mb, resident_mb([root]))
+        found.cpu_seconds = max(found.cpu_seconds, cpu_seconds(root) - before)
+
+    def sample() -> None:
+        look()
+        while not over.wait(SAMPLE_SECONDS):
+            look()
+
+    watch = threading.Thread(target=sample, daemon=True)
     watch.start()
     try:
         yield found
     finally:
         over.set()
         watch.join()
+        look()
         found.seconds = time.perf_counter() - started
-        found.cpu_seconds = _cpu_seconds() - cpu
 
 
-def _sample(found: Taken, over: threading.Event) -> None:
-    while True:
-        found.peak_mb = max(found.peak_mb, sum(map(_pss_mb, _family())))
-        if over.wait(SAMPLE_SECONDS):
-            return
-
-
-def _family() -> list[psutil.Process]:
-    me = psutil.Process(os.getpid())
-    return [me, *me.children(recursive=True)]
-
-
-def _pss_mb(process: psutil.Process) -> float:
-    with suppress(OSError):
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return float(line.split()[1]) / 1024
-    return 0.0
-
-
-def _cpu_seconds() -> float:
-    """Of the living and of the children already waited for."""
+def cpu_seconds(root: int) -> float:
+    """Of the living below `root`, itself included, and of the children they have waited for."""
     total = 0.0
-    for process in _family():
-        with suppress(psutil.Error):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
+    with suppress(psutil.NoSuchProcess):
+        for process in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
+            with suppress(psutil.Error):
+                total += sum(process.cpu_times()[:4])
     return total

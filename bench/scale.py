@@ -19,23 +19,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
+from bench.made_up_ratings import write_release
+from bench.measuring import taken
 from bench.scale_chart import draw
 from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.stack import unwind_on_term
 
 JOBS = ("prepare_ratings", "train_recommender")
-PEOPLE, TITLES, FULL = 100_000, 20_000, 10_000_000
-CHUNK = 1_000_000
 OUT_OF_TIME = 124  # exit status, as timeout(1) has it
 RANKER = {"family": "implicit_als", "rank": 32, "alpha": 1.0, "reg": 0.1, "iterations": 8}
 
@@ -97,16 +93,8 @@ def measure(work: Path, rows: int, seed: int, driver_memory: str, minutes: float
 def command(name: str, work: Path) -> list[str]:
     """A step from a shell."""
     where = ["--run", "scale", "--data", str(work / "release")]
-    return [
-        sys.executable,
-        "-m",
-        "marquee",
-        "step",
-        name,
-        *where,
-        "--as-of",
-        "2030-01-01T00:00:00Z",
-    ]
+    step = [sys.executable, "-m", "marquee", "step", name, *where]
+    return [*step, "--as-of", "2030-01-01T00:00:00Z"]
 
 
 def heap(rows: int) -> str:
@@ -137,52 +125,22 @@ def recipe() -> dict[str, Any]:
     return {**predictor, "ranker": rankers[0] if rankers else RANKER}
 
 
-def write_release(folder: Path, rows: int, seed: int) -> None:
-    """Made-up `ratings.csv` and `movies.csv`, a chunk of rows at a time."""
-    folder.mkdir()
-    lots = np.random.default_rng(seed)
-    share = min(1.0, max(rows / FULL, 0.01))
-    people, titles = int(PEOPLE * share), int(TITLES * share**0.5)
-    person, title = power_law(people, 0.6), power_law(titles, 0.8)
-    taste, lean = lots.normal(0, 0.4, (people, 4)), lots.normal(0, 0.4, (titles, 4))
-    with (folder / "ratings.csv").open("wb") as out:
-        out.write(b"userId,movieId,rating,timestamp\n")
-        for start in range(0, rows, CHUNK):
-            n = min(CHUNK, rows - start)
-            users, items = (np.searchsorted(p, lots.random(n)) for p in (person, title))
-            stars = 3.5 + np.einsum("nk,nk->n", taste[users], lean[items]) + lots.normal(0, 0.8, n)
-            stars = (np.round(2 * stars) / 2).clip(0.5, 5.0)
-            times = 1_000_000_000 + start + np.arange(n)
-            lines = zip(users + 1, items + 1, stars, times)
-            out.write("".join(f"{u},{m},{r},{t}\n" for u, m, r, t in lines).encode())
-    names = "".join(f"{m},Film {m} ({1950 + m % 70}),Drama\n" for m in range(1, titles + 1))
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + names)
-
-
-def power_law(n: int, exponent: float) -> np.ndarray:
-    """The distribution function of `n` places; weights fall as a power after the first 2 %."""
-    weights = (np.arange(1, n + 1) + 0.02 * n) ** -exponent
-    total: np.ndarray = np.cumsum(weights)
-    return total / total[-1]
-
-
 def run_job(
     job: str, rows: int, work: Path, environment: dict[str, str], minutes: float
 ) -> Figures:
     """One job in a process tree of its own, watched."""
-    started, peak = time.monotonic(), [0.0, 0.0]
     with (
         (work / f"{job}.log").open("wb") as log,
         grouped(job, work, environment, log) as process,
-        watching(process.pid, peak),
+        taken(process.pid) as cost,
     ):
         status = waited(process, minutes)
-    seconds = time.monotonic() - started
     if status:
         print((work / f"{job}.log").read_text(errors="replace")[-3000:], file=sys.stderr)
     timings = work / f"lake/runs/scale/timings/{job}.json"
     done = json.loads(timings.read_text())["work"] if timings.is_file() else {}
-    return Figures(job, rows, round(seconds, 1), peak[1], round(peak[0]), status, done)
+    seconds, cpu = round(cost.seconds, 1), round(cost.cpu_seconds, 1)
+    return Figures(job, rows, seconds, cpu, round(cost.peak_mb), status, done)
 
 
 @contextmanager
@@ -212,60 +170,6 @@ def waited(process: subprocess.Popen[bytes], minutes: float) -> int:
         return process.wait(minutes * 60 if minutes else None)
     except subprocess.TimeoutExpired:
         return OUT_OF_TIME
-
-
-@contextmanager
-def watching(root: int, peak: list[float]) -> Iterator[None]:
-    """Keep the highest memory (MB) and the processor seconds of a tree in `peak`."""
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.2):
-            tree = descendants(root)
-            peak[0] = max(peak[0], sum(map(proportional_mb, tree)))
-            peak[1] = max(peak[1], round(sum(map(cpu_seconds, tree)), 1))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def descendants(root: int) -> list[int]:
-    """A process and all below it."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-            except (OSError, IndexError):
-                continue  # it ended while we looked
-    tree = [root]
-    for process in tree:
-        tree += [child for child, parent in parents.items() if parent == process]
-    return tree
-
-
-def proportional_mb(process: int) -> float:
-    """Its memory, pages shared with others counted by their share."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(x.split()[1]) for x in lines if x.startswith("Pss:")) / 1024
-
-
-def cpu_seconds(process: int) -> float:
-    """Processor seconds of a process, and of children it has waited for."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def table(found: list[Figures]) -> str:

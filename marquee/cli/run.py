@@ -18,8 +18,8 @@ from marquee.lake import open_lake
 from marquee.names import run_slug
 from marquee.sources.ratings import take_census
 from marquee.stack.airflow_api import DONE, AirflowApi
-from marquee.stack.doctor import resident_mb
 from marquee.stack.figures import Figures
+from marquee.stack.memory import resident_mb
 from marquee.stack.stack import Stack, unwind_on_term
 
 out = showing.console()
