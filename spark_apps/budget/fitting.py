@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pyspark.ml import PipelineModel, Transformer
@@ -13,7 +14,11 @@ from marquee.scoring.arrays import Floats
 from marquee.scoring.budget_features import WITH_RATING, Stages
 from spark_apps.budget.answerers import Answerer, Parts, answerer, fit_parts
 from spark_apps.budget.recipes import BudgetRecipe
+from spark_apps.budget.saved_stages import refuse_uncarried
 from spark_apps.budget.vectors import column, expressions, fill_values, vector_stages
+
+AT_ONCE = 2
+"""Questions fitted at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,10 @@ def fit_questions(
     recipe: BudgetRecipe, films: DataFrame, stages: Stages, questions: Sequence[str], seed: int
 ) -> FittedParts:
     """Fit every question on `films` (featured rows with `weight`, one partition, in order of
-    release)."""
-    return FittedParts(stages, {q: _fit(recipe, films, stages, q, seed) for q in questions})
+    release); side by side, as a fit on one partition keeps one core busy."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        fits = pool.map(lambda q: _fit(recipe, films, stages, q, seed), questions)
+        return FittedParts(stages, dict(zip(questions, fits)))
 
 
 def _fit(
@@ -59,6 +66,7 @@ def _fit(
     wanted = expressions(stages, question)
     means = fill_values(rated, wanted)
     vector = vector_stages(question, wanted, means)
+    refuse_uncarried(vector)
     rows = rated
     for stage in vector:
         rows = stage.transform(rows)
@@ -77,13 +85,6 @@ def blend(recipe: BudgetRecipe, fitted: FittedParts) -> FittedBudget:
     stages.append(SQLTransformer(statement=f"SELECT *, {answers} FROM __THIS__"))
     means = {q: found.means for q, found in fitted.questions.items()}
     return FittedBudget(recipe, fitted.stages, means, answerers, PipelineModel(stages=stages))
-
-
-def fit_budget(
-    recipe: BudgetRecipe, films: DataFrame, stages: Stages, questions: Sequence[str], seed: int
-) -> FittedBudget:
-    """Fit and blend."""
-    return blend(recipe, fit_questions(recipe, films, stages, questions, seed))
 
 
 def answer_column(question: str) -> str:

@@ -1,7 +1,8 @@
 """Feature stages as Spark saved them, into what NumPy can apply (`marquee.scoring.stages`).
 
 A stage that cannot be carried over is refused *before* anything is trained (`refuse_uncarried`),
-with what to use in its place.
+with what to use in its place. Today's recipes make their vectors in SQL, whose twin in NumPy is
+`marquee.scoring.budget_features.vector`; the readers here are for those that will not.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from marquee.scoring.stages import (
 )
 
 Row = Mapping[str, Any]
+TWINS = ("SQLTransformer", "VectorAssembler")
+"""What `spark_apps.budget.vectors` makes; golden queries hold it to its twin."""
 SUBSTITUTES = {
     "QuantileDiscretizer": "Bucketizer with splits worked out beforehand",
     "PCA": "the columns themselves, scaled by StandardScaler",
@@ -42,7 +45,7 @@ def refuse_uncarried(stages: Iterable[Any]) -> None:
     """RecipeError for the first stage, fitted or not, that could not leave Spark."""
     for stage in stages:
         name = type(stage).__name__.removesuffix("Model")
-        if name not in READERS:
+        if name not in READERS and name not in TWINS:
             instead = SUBSTITUTES.get(name, f"one of {', '.join(sorted(READERS))}")
             raise RecipeError(f"the stage {name} cannot leave Spark", f"use {instead}")
 
