@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class Champion:
         asked = (WITH_RATING, "before release", PLANNED, WIDE)
         self.bench = Workbench(self.spark, films, list(self.folds.values()), 7, asked)
         self.scratch, self.facts = scratch, {"as_of": "", "price_year": prices.last}
+        self.seconds = 0.0  # the longest fit of an origin, all of its questions together
         self.models: dict[tuple[int, BudgetRecipe], BudgetModel] = {}
 
     def stop(self) -> None:
@@ -88,7 +90,9 @@ class Champion:
     def data(self, origin: int, question: str) -> Data:
         """The very vectors the champion is fitted on and asked with."""
         recipe, fold = self.recipes[0], self.folds[origin]
+        started = time.perf_counter()
         fitted = self.bench.fit(recipe, fold)
+        self.seconds = max(self.seconds, time.perf_counter() - started)
         if question not in fitted.answerers:
             return Data(*(np.zeros((0, 0)) for _ in range(5)))
         of_fold = self.bench.frame(recipe.director_smoothing).where(F.col("fold") == fold.name)

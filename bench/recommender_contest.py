@@ -18,10 +18,11 @@ from bench.peers_rating import PEERS as RATING_PEERS
 from bench.peers_rating import Task
 from bench.recommender_splits import Cut, is_late
 from marquee.scoring.arrays import Floats, Ints
+from marquee.scoring.exam import LIKED
 from marquee.scoring.metrics import AT, Relevant, mae, ranking_values, rmse
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender import Recommender
-from marquee.scoring.releases import Release
+from marquee.scoring.releases import OFFICIAL, Release
 from marquee.scoring.splits import random_share
 from marquee.settings import load_settings
 from spark_apps.recommender.affordable import affordable_recipes
@@ -31,14 +32,11 @@ from spark_apps.recommender.recipes import RecommenderRecipe, read_recipes
 from spark_apps.recommender.search import choose
 
 OURS = "marquee"
-LIKED = 4.0
-ERROR_SPLITS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub", "global", "last20")
+ERROR_SPLITS = (*OFFICIAL, "global", "last20")
 RANKING_SPLITS = ("random75", "last20")
 AS_OF = "2026-01-01T00:00:00Z"
 INNER_SHARE = 0.9  # of train that a recipe is tried on where rows are held out by lot
-RECIPES = dict.fromkeys(("u1", "u2", "u3", "u4", "u5", "ua", "ub"), "bayes-20") | {
-    "random75": "bayes-16-all-alike"
-}
+RECIPES = dict.fromkeys(OFFICIAL, "bayes-20") | {"random75": "bayes-16-all-alike"}
 """Recipes of config/ for splits by lot; the first of config/ is for what comes later. Both were
 settled on inner splits (bench/logs/)."""
 FEW = 3_000
