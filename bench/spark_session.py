@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from marquee.settings import Settings, load_settings
-from marquee.stack.archives import archive, spark_environment
+from marquee.stack.archives import spark_environment
 from marquee.stack.java import java_home
 from marquee.stack.setup import cache_folder
 from marquee.stack.spark import spark_conf
@@ -19,10 +19,9 @@ from marquee.stack.spark import spark_conf
 def spark_session(name: str, memory: str = "") -> Iterator[SparkSession]:
     """Start it as `spark-submit` would, without the user interface; stop it at the end."""
     settings = load_settings()
-    cache = cache_folder(settings)
-    os.environ.update(spark_environment(java_home(cache)))
+    os.environ.update(spark_environment(java_home(cache_folder(settings))))
     builder = SparkSession.builder.master(settings.spark.master).appName(name)
-    for key, value in _conf(settings, str(archive(cache)), memory).items():
+    for key, value in _conf(settings, memory).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
@@ -32,8 +31,9 @@ def spark_session(name: str, memory: str = "") -> Iterator[SparkSession]:
         session.stop()
 
 
-def _conf(settings: Settings, archive_file: str, memory: str) -> dict[str, str]:
-    return spark_conf(settings, archive_file) | {
+def _conf(settings: Settings, memory: str) -> dict[str, str]:
+    # No class archive: it was recorded from the jars of another environment.
+    return spark_conf(settings, archive="") | {
         "spark.driver.memory": memory or settings.spark.driver_memory,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.caseSensitive": "true",
