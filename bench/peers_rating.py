@@ -93,10 +93,10 @@ def myfm(task: Task) -> Floats:
 
 
 PEERS: dict[str, Callable[[Task], Floats]] = {
-    "Spark ALS, defaults (cold pairs: bias)": stock_als,
+    "Spark ALS (cold: bias)": stock_als,
     "Surprise SVD": surprise_svd,
     "Surprise SVD++": surprise_svdpp,
-    "myFM, implicit sets": myfm,
+    "myFM with implicit sets": myfm,
 }
 
 

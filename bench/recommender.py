@@ -40,21 +40,22 @@ MEMORY = "2g"
 def main() -> int:
     """Run every split with every seed; print tables, keep the figures."""
     options = _options()
+    lines: list[Line] = []
     try:
-        lines = compete(options)
+        compete(options, lines)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    result = show(lines)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    finally:  # an hour's lines are not lost with the one that failed
+        result = show(lines)
+        if options.json and lines:
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
-def compete(options: argparse.Namespace) -> list[Line]:
-    """All lines; each is printed as it comes."""
+def compete(options: argparse.Namespace, lines: list[Line]) -> None:
+    """Add all lines to `lines`; each is printed as it comes."""
     release = read_any_release(options.data)
-    lines: list[Line] = []
     with spark_session("recommender bench", MEMORY) as spark:
         contest = Contest(spark, release, options.search, options.recipe)
         contest.warm_up()
@@ -64,7 +65,6 @@ def compete(options: argparse.Namespace) -> list[Line]:
                 lines += contest.ours(parts, seed)
                 if name in SEEDED or seed == options.seeds[0] or options.all_peer_seeds:
                     lines += contest.peers(parts, seed, options.peers)
-    return lines
 
 
 def _options() -> argparse.Namespace:
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a folder with a release")
     parser.add_argument("--splits", type=_names, default=list(RULES), help="joined by commas")
     parser.add_argument("--seeds", type=_numbers, default=list(SEEDS), help="joined by commas")
-    parser.add_argument("--peers", type=_names, help="names; none: no peers (see --list-peers)")
+    parser.add_argument("--peers", type=_names, help="names, joined by commas; none: no peers")
     parser.add_argument(
         "--all-peer-seeds", action="store_true", help="peers with every seed, not with the first"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from bench.peers_ranking import peers as ranking_peers
 from bench.peers_rating import PEERS as RATING_PEERS
 from bench.peers_rating import Task
 from bench.recommender_splits import Cut, is_late
+from marquee.errors import SourceError
 from marquee.scoring.arrays import Floats, Ints
 from marquee.scoring.exam import LIKED
 from marquee.scoring.metrics import AT, Relevant, mae, ranking_values, rmse
@@ -97,16 +98,18 @@ class Contest:
         figures = error_figures(parts.holdout, values) | figures
         return [said(Line(parts.name, seed, OURS, cost, figures, facts, ndcg))]
 
-    def peers(self, parts: Cut, seed: int, names: Sequence[str] | None) -> list[Line]:
-        """The peers asked for, or those that belong to the split."""
-        lines = []
+    def peers(self, parts: Cut, seed: int, names: Sequence[str] | None) -> Iterator[Line]:
+        """The peers asked for, or those that belong to the split; SourceError for a stranger."""
         for name in self._names(parts.name, names):
             peer = self._rating_peer if name in RATING_PEERS else self._ranking_peer
-            lines.append(said(peer(name, parts, seed)))
-        return lines
+            yield said(peer(name, parts, seed))
 
     def _names(self, split: str, names: Sequence[str] | None) -> list[str]:
         if names is not None:
+            strangers = set(names) - {"none", *RATING_PEERS, *ranking_peers()}
+            if strangers:
+                known = ", ".join([*RATING_PEERS, *ranking_peers()])
+                raise SourceError(f"no peer is called {', '.join(strangers)}", f"use {known}")
             return [n for n in names if n != "none"]
         rating = [*RATING_PEERS] if split in ERROR_SPLITS else []
         return rating + ([*ranking_peers()] if split in RANKING_SPLITS else [])
