@@ -1,4 +1,4 @@
-"""Job: the split to a model folder: evaluated, shipped and, where needed, incumbent.
+"""Job: the split to a model folder: evaluated, forecast, shipped and, where needed, incumbent.
 
 One job for all fits, so that all but the first run warm. The driver reads the rows itself (it must
 hold them anyway, to write each person's into the bundle) and hands them to Spark by row number.
@@ -19,6 +19,7 @@ import numpy as np
 
 from marquee.errors import RecipeError
 from marquee.scoring.ratings import Ratings, count_rows, read_ratings
+from marquee.scoring.splits import global_time
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
@@ -124,11 +125,17 @@ def read_split(job: Job) -> tuple[Ratings, Ratings]:
 def fit_all(
     job: Job, trainer: Trainer, rows: Ratings, holdout: Ratings, choice: Choice, out: Path
 ) -> list[str]:
-    """The three fits; returns notes for the card."""
+    """All fits; returns notes for the card."""
+    every = rows.join(holdout)
+    late = global_time(every)
     with job.stopwatch("fit evaluated"):
         notes = trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
+    if late.any():
+        with job.stopwatch("fit forecast"):
+            early = every.take(~late)
+            trainer.fit_bundle(early, choice.recipe, choice.weight, out / "forecast" / "bundle")
     with job.stopwatch("fit shipped"):
-        trainer.fit(rows.join(holdout), choice.recipe, choice.weight, out / "shipped")
+        trainer.fit(every, choice.recipe, choice.weight, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 

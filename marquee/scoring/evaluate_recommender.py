@@ -20,6 +20,7 @@ from marquee.scoring.exam_rivals import (
     own_intervals,
     popular_lists,
 )
+from marquee.scoring.forecast import judge_forecast
 from marquee.scoring.golden import GoldenReport
 from marquee.scoring.metrics import rmse
 from marquee.scoring.ratings import read_ratings
@@ -30,19 +31,27 @@ from marquee.scoring.shipped import judge_shipped
 
 
 def evaluate_recommender(
-    evaluated: Path, shipped: Path, incumbent: Path | None, train: Path, holdout: Path, seed: int
+    evaluated: Path,
+    shipped: Path,
+    incumbent: Path | None,
+    forecast: Path | None,
+    train: Path,
+    holdout: Path,
+    seed: int,
 ) -> dict[str, Any]:
     """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
 
-    `train` and `holdout` are folders of Parquet in the `ratings` contract. Raises BundleError
-    where `evaluated` or `incumbent` cannot be loaded; a broken `shipped` bundle is an answer.
+    `train` and `holdout` are folders of Parquet in the `ratings` contract; `forecast` is a bundle
+    fitted on the early rows of both (`marquee.scoring.forecast`). Raises BundleError where a
+    bundle cannot be loaded; a broken `shipped` one is an answer.
     """
     exam = Exam.of(read_ratings(train), read_ratings(holdout))
     model = Recommender.load(evaluated)
     other = exam.score(Recommender.load(incumbent)) if incumbent else None
     found = measure(model, exam, seed, other)
     return found | {
-        "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["rmse"])
+        "forecast": forecast and judge_forecast(forecast, exam.train.join(exam.holdout), seed),
+        "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["rmse"]),
     }
 
 

@@ -20,6 +20,11 @@ from marquee.steps.live_record import record_live
 from marquee.steps.run import Model, Run
 
 SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
+BUNDLES = {
+    "recommender": ("evaluated", "shipped", "incumbent", "forecast"),
+    "budget": ("evaluated", "shipped", "incumbent"),
+}
+"""What the training job leaves of each model; the first two always."""
 
 
 def evaluate(run: Run, model: Model) -> dict[str, Any]:
@@ -43,19 +48,13 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
 
 def _measure(run: Run, model: Model, folder: str, scratch: Path) -> dict[str, Any]:
     bundles = {
-        name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name)
-        for name in ("evaluated", "shipped", "incumbent")
+        name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name) for name in BUNDLES[model]
     }
     split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
-    evaluated, shipped = bundles["evaluated"], bundles["shipped"]
-    assert evaluated is not None and shipped is not None  # the training job publishes them whole
+    shipped = bundles["shipped"]
+    assert bundles["evaluated"] and shipped  # the training job publishes them whole
     value: dict[str, Any] = _evaluation(model)(
-        evaluated,
-        shipped,
-        bundles["incumbent"],
-        split / "train",
-        split / "holdout",
-        run.settings.seed,
+        **bundles, train=split / "train", holdout=split / "holdout", seed=run.settings.seed
     )
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
     return value
@@ -85,7 +84,7 @@ def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
 
 
 def _fetch(lake: Lake, folder: str, below: str, target: Path) -> Path | None:
-    """One sub-folder of the model's folder; None where the job left none (an incumbent)."""
+    """One sub-folder of the model's folder; None where the job left none."""
     if not lake.manifest(folder).below(below).files:
         return None
     return lake.fetch(folder, target, below=below)

@@ -72,6 +72,15 @@ class Trainer:
         write_bundle(out / "bundle", assemble(indexed, predictor, ranker, facts, golden))
         return predictor.notes()
 
+    def fit_bundle(
+        self, ratings: Ratings, recipe: RecommenderRecipe, weight: float, bundle: Path
+    ) -> None:
+        """The same without what only a model that serves needs: Spark's form, golden queries."""
+        indexed = self.index(ratings)
+        predictor, ranker = self.fit_both(indexed, recipe, weight)
+        facts = self.facts(recipe, predictor, ranker)
+        write_bundle(bundle, assemble(indexed, predictor, ranker, facts, NO_QUERIES))
+
     def fit_both(
         self, ratings: IndexedRatings, recipe: RecommenderRecipe, weight: float
     ) -> tuple[Predictor, RankerFit]:

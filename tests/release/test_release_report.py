@@ -111,6 +111,14 @@ FULL = {
         {"rows": 10, "predicted": 2.0, "actual": 2.5, "middle_half": [2.0, 3.0]},
         {"rows": 90, "predicted": 4.0, "actual": 4.25, "middle_half": [4.0, 4.5]},
     ],
+    "forecast": {
+        "rows": 1200, "people": 70, "since": 883612800, "coverage": 0.25,
+        "versus": {
+            "bias": {"rmse": {"challenger": 0.91, "other": 0.96, "difference": -0.05,
+                              "interval": [-0.07, -0.03]}},
+            "popularity": {"ndcg@10": None},
+        },
+    },
     "people": [
         {
             "user_id": 4242, "rated": 17, "held_out": 5, "liked": 2,
@@ -174,6 +182,17 @@ def test_a_recommenders_page_has_segments_calibration_and_people() -> None:
     assert "Heat (1985) later rated ★ 5 because of Ran" in text
     assert "Alien (1985) popular" in text
     assert page.count('<li class="hit">') == 1, "liked later; two stars are no hit"
+
+
+def test_the_forecast_says_since_when_and_stands_beside_the_bias_model() -> None:
+    text = plain(full_page())
+    assert (
+        "ratings before 01 January 1998 and asked about the 1,200 later ones of 70 people" in text
+    )
+    assert "25.0% of them could be answered personally" in text
+    assert "RMSE the bias model 0.9100 0.9600 -0.0500 -0.0700 to -0.0300" in text
+    evaluation = recommender_evaluation() | {"forecast": None}
+    assert "As a forecast" not in model_report(verdict_on(evaluation), evaluation, CARD)
 
 
 def test_the_search_marks_what_was_chosen() -> None:

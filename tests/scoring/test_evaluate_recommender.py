@@ -13,14 +13,16 @@ from marquee.errors import BundleError, ContractError
 from marquee.scoring.arrays import rows_of
 from marquee.scoring.evaluate_recommender import evaluate_recommender
 from marquee.scoring.exam import LIKED
+from marquee.scoring.forecast import judge_forecast
 from marquee.scoring.ratings import Ratings, RatingsMatrix, read_ratings
 from marquee.scoring.recommender import Recommender
-from marquee.scoring.splits import last_share
+from marquee.scoring.splits import global_time, last_share
 from tests.scoring.made_up import make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)
 LATE = last_share(ROWS)
 TRAIN, HOLDOUT = ROWS.take(~LATE), ROWS.take(LATE)
+LATER = global_time(ROWS)
 
 
 def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
@@ -54,6 +56,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
         "evaluated": bundle_of(at / "evaluated", TRAIN, noise=0.3),
         "shipped": bundle_of(at / "shipped", ROWS, noise=0.1),
         "incumbent": bundle_of(at / "incumbent", TRAIN, noise=1.0, seed=2),
+        "forecast": bundle_of(at / "forecast", ROWS.take(~LATER), noise=0.6, seed=3),
         "train": save_ratings(at / "train", TRAIN),
         "holdout": save_ratings(at / "holdout", HOLDOUT),
     }
@@ -124,6 +127,25 @@ def test_without_an_incumbent_there_is_no_comparison(folders):
     assert found["versus"]["champion"] is None
 
 
+def test_the_forecast_is_of_everybodys_later_ratings(found, folders):
+    later, model = ROWS.take(LATER), Recommender.load(folders["forecast"])
+    said = model.predict(later.user_ids, later.movie_ids)
+    errors = said.values - later.values
+    told = found["forecast"]
+    assert told["rows"] == len(later) and told["since"] == later.times.min()
+    assert told["rmse"] == pytest.approx(math.sqrt(float((errors**2).mean())))
+    assert told["coverage"] == float((said.strategies == "personal").mean())
+    versus = told["versus"]
+    assert versus["bias"]["rmse"]["challenger"] == pytest.approx(told["rmse"])
+    assert versus["popularity"]["ndcg@10"]["challenger"] == pytest.approx(told["ndcg@10"])
+
+
+def test_without_a_bundle_or_later_rows_there_is_no_forecast(folders):
+    assert evaluate_recommender(**(folders | {"forecast": None}), seed=5)["forecast"] is None
+    at_once = ROWS.take(ROWS.times == ROWS.times[0])
+    assert judge_forecast(folders["forecast"], at_once, seed=5) is None
+
+
 def test_the_shipped_bundle_is_loaded_and_scored(found):
     shipped = found["shipped"]
     assert (shipped["loads"], shipped["why"]) == (True, "")
@@ -145,7 +167,7 @@ def test_people_and_titles_the_fit_never_saw_are_answered(folders, tmp_path):
         *(np.append(c, v) for c, v in zip(vars(strangers).values(), (1, 999, 4.0, 5)))
     )
     folder = save_ratings(tmp_path / "holdout", unheard)
-    found = evaluate_recommender(**(folders | {"holdout": folder}), seed=5)
+    found = evaluate_recommender(**(folders | {"holdout": folder, "forecast": None}), seed=5)
     assert found["metrics"]["answered"] == 1.0
     assert found["metrics"]["coverage"] == pytest.approx(len(HOLDOUT) / (len(HOLDOUT) + 2))
 

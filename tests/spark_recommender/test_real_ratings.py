@@ -38,7 +38,7 @@ def test_the_default_recipe_beats_bias_and_popularity(spark, tmp_path: Path):  #
     trainer.fit(train, recipe, choice.weight, tmp_path / "evaluated")
     bundle = tmp_path / "evaluated" / "bundle"
     folders = [save_ratings(tmp_path / n, r) for n, r in (("train", train), ("holdout", holdout))]
-    found = evaluate_recommender(bundle, bundle, None, *folders, seed=1)
+    found = evaluate_recommender(bundle, bundle, None, None, *folders, seed=1)
     assert found["metrics"]["rmse"] <= 0.885
     assert found["versus"]["bias"]["rmse"]["upper95"] < 0.0
     assert found["versus"]["popularity"]["ndcg@10"]["difference"] > 0.0

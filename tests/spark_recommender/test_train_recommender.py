@@ -16,7 +16,7 @@ from marquee.scoring.baselines import fit_bias
 from marquee.scoring.evaluate_recommender import evaluate_recommender
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender import Recommender
-from marquee.scoring.splits import last_share
+from marquee.scoring.splits import global_time, last_share
 from spark_apps import train_recommender
 from spark_apps.job import Job
 from spark_apps.recommender.fitting import Trainer
@@ -169,6 +169,7 @@ def test_evaluation_reads_what_training_wrote(trained):
         folder / "evaluated/bundle",
         folder / "shipped/bundle",
         None,
+        folder / "forecast/bundle",
         split / "train",
         split / "holdout",
         seed=1,
@@ -178,6 +179,17 @@ def test_evaluation_reads_what_training_wrote(trained):
     assert found["metrics"]["answered"] == 1.0
     assert found["metrics"]["rmse"] < 0.8
     assert found["shipped"]["error_on_holdout"] < found["shipped"]["error_evaluated"]
+    assert found["forecast"]["versus"]["bias"]["rmse"]["challenger"] == pytest.approx(
+        found["forecast"]["rmse"]
+    )
+
+
+def test_the_forecast_has_seen_nothing_later(trained):
+    every = trained.train.join(trained.holdout)
+    late = global_time(every)
+    known = trained.load("forecast").bundle.ratings
+    assert len(known.values) == (~late).sum() and late.sum() > 100
+    assert not (trained.folder / "forecast/spark").exists(), "it never serves"
 
 
 def test_training_twice_publishes_once(trained):

@@ -35,6 +35,8 @@ def model_report(
         conditions=[_condition_row(c) for c in verdict.conditions],
         rivals=rivals(evaluation),
         variety=variety(evaluation),
+        forecast=recommender_sections.forecast(evaluation),
+        foretold=rivals(dig(evaluation, "forecast")),
         plot=calibration_plot(evaluation, *((_power, _axis) if is_budget else ())),
         segments=recommender_sections.segments(evaluation),
         people=recommender_sections.people(evaluation),

@@ -1,16 +1,18 @@
-"""What only a recommender's report shows: error by segment, and real people."""
+"""What only a recommender's report shows: its forecast, error by segment, and real people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from marquee.release.charts import Whisker, beside
 from marquee.release.reading import dig, number
-from marquee.release.report.cells import figure, interval_of, listed, rows_in, span, text
+from marquee.release.report.cells import figure, interval_of, listed, rows_in, share, span, text
 
 LIKED = 4.0
+MOST_SECONDS = 253402300799  # the last of the year 9999
 _BY = {"people": "People, by their ratings in train", "titles": "Titles, by their ratings in train"}
 
 
@@ -61,6 +63,20 @@ def _line(row: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
     if point is None or bias is None or ends is None:
         return None
     return ends[0], point, ends[1], bias
+
+
+def forecast(evaluation: Any) -> str:
+    """What the forecast was asked, as a sentence; empty where the evaluation holds none."""
+    found = dig(evaluation, "forecast")
+    since = number(found, "since")
+    if since is None or not 0 <= since <= MOST_SECONDS:
+        return ""
+    return (
+        f"Fitted anew on everybody's ratings before {datetime.fromtimestamp(since, UTC):%d %B %Y} "
+        f"and asked about the {figure(number(found, 'rows'))} later ones of "
+        f"{figure(number(found, 'people'))} people; {share(number(found, 'coverage'))} of them "
+        "could be answered personally, the others are of strangers."
+    )
 
 
 @dataclass(frozen=True)
