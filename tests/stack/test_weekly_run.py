@@ -153,7 +153,7 @@ def test_second_run_loads_and_retrains_nothing(api: AirflowApi, lake: Lake, firs
 def test_killed_driver_is_retried_and_promotes_once(api: AirflowApi, lake: Lake) -> None:
     before = {model: len(Ledger(lake, model).entries()) for model in MODELS}
     run_id = api.trigger({"force": True})
-    os.kill(wait_for_driver("train_recommender"), signal.SIGKILL)
+    os.kill(wait_for_driver("train_recommender", lake, run_slug(run_id)), signal.SIGKILL)
     tasks = finish(api, run_id)
     assert states(tasks)["recommender.train"] == "success"
     assert tasks["recommender.train"]["try_number"] == 2
@@ -163,13 +163,15 @@ def test_killed_driver_is_retried_and_promotes_once(api: AirflowApi, lake: Lake)
         assert Ledger(lake, model).verify() == []
 
 
-def wait_for_driver(job: str) -> int:
-    """The JVM of a job's driver, once it has had time to start its session."""
+def wait_for_driver(job: str, lake: Lake, run: str) -> int:
+    """The JVM of this lake's and run's driver, once it has had time to start its session; a driver
+    that somebody else runs on this machine is not ours to kill."""
     deadline = time.monotonic() + MINUTES * 60
     while time.monotonic() < deadline:
         for process in psutil.process_iter(["name", "cmdline"]):
             line = " ".join(process.info["cmdline"] or [])
-            is_driver = process.info["name"] == "java" and f"{job}.py" in line
+            is_ours = all(part in line for part in (f"{job}.py", lake.root, run))
+            is_driver = process.info["name"] == "java" and is_ours
             if is_driver and any("python" in c.name() for c in process.children()):
                 return int(process.pid)
         time.sleep(0.2)
