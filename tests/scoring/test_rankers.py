@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.rankers.item_weights import ItemWeights
+from marquee.scoring.rankers.item_weights import ItemWeightRanker, ItemWeights
 from marquee.scoring.rankers.recency import Recency
 from marquee.scoring.ratings import RatingsMatrix
 from marquee.scoring.recommender import Recommender
@@ -132,6 +132,23 @@ def test_item_weights_add_up_as_by_hand(family):
     ages = [0.1 + 0.9 * np.exp(-age / 2.0) for age in (2, 1, 0)] if "recency" in family else [1] * 3
     by_hand = sum(a * weights[r] for a, r in zip(ages, rated))
     assert model.ranker.fold_in(rated) == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("recency", [None, Recency(2.0, 0.1)])
+def test_few_and_many_ratings_are_summed_alike(recency):
+    """One way gathers the rated titles' weights, the other passes over all; both are the sum."""
+    lots, titles = np.random.default_rng(4), 60
+    dense = lots.normal(size=(titles, titles)) * (lots.random((titles, titles)) < 0.3)
+    dense[:, 7] = 0.0  # a title that nothing adds to
+    ranker = ItemWeightRanker(sparse(dense.astype(np.float32)), recency)
+    for count in (0, 1, 5, 11, 13, 30, 60):
+        rated = lots.permutation(titles)[:count]
+        ages = recency.weights(count) if recency else np.ones(count)
+        by_hand = ages @ dense[rated].astype(np.float32)
+        assert ranker.fold_in(rated) == pytest.approx(by_hand, abs=1e-9)
+        shares = ranker.reasons(rated, np.array([3, 7, 8]))
+        assert shares.shape == (3, count)
+        assert shares.sum(axis=1) == pytest.approx(by_hand[[3, 7, 8]], abs=1e-9)
 
 
 @pytest.mark.parametrize("family", ["ease", "ease with recency"])
