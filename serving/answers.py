@@ -45,11 +45,15 @@ class TitleCard(BaseModel):
 
 
 class Recommended(TitleCard):
-    """One recommendation; `because` are the rated titles that speak for it most."""
+    """One recommendation; `because` are the rated titles that speak for it most, or, where
+    `content` recommends it, those most like it."""
 
     score: float
     predicted_rating: float
-    strategy: str
+    strategy: str = Field(
+        description="personal, fold-in, content (from what the title is: too few rated it) or "
+        "popular; of ten titles at most one new one is content's"
+    )
     because: list[TitleCard]
 
 
@@ -151,13 +155,14 @@ class TitleAnswer(Answer):
 
 
 class SimilarTitle(TitleCard):
-    """A title near another by taste; `similarity` is a cosine."""
+    """A title near another, by taste or by content; `similarity` is a cosine or a weight."""
 
     similarity: float
 
 
 class SimilarAnswer(Answer):
-    """Titles liked by the same people."""
+    """Titles liked by the same people (`similar`), or, of a title too few rated, alike in what
+    they are (`content`)."""
 
     movie_id: int
     similar: list[SimilarTitle]

@@ -23,6 +23,7 @@ from marquee.scoring.splits import global_time
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
+from spark_apps.recommender.content.words import read_words
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
 from spark_apps.recommender.search import Choice, choose
@@ -49,8 +50,10 @@ def train(job: Job) -> None:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
         rows, holdout = read_split(job)
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
+        words = read_words(job.scratch / "titles", titles)
         session.result()
-    trainer = Trainer(job.spark, titles, scale(job), job.inputs["as_of"], job.inputs["seed"])
+    facts = titles, scale(job), job.inputs["as_of"], job.inputs["seed"]
+    trainer = Trainer(job.spark, *facts, words=words)
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):

@@ -1,15 +1,15 @@
 """The recommender as people use it: predict, recommend, fold in, find similar titles.
 
-Every answer says by which strategy it was made. Ranking: `personal` (trained factors), `fold-in`
-(factors solved from ratings at hand), `popular`. Predicting: `personal`, `fold-in`, `bias` (the
-person or the title is unknown to the factors) and `mean` (both are).
+Every answer says by which strategy it was made. Ranking: `personal` (trained on the person),
+`fold-in` (from ratings at hand), `content` (from what a title is: see `scoring/content.py`),
+`popular`. Predicting: `personal`, `fold-in`, `bias` (the person or the title is unknown to the
+factors) and `mean` (both are).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from marquee.scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
+from marquee.scoring.chain import FOLD_IN, PERSONAL, Chain, Listed
+from marquee.scoring.content import ContentFacts, ContentMap
 from marquee.scoring.fold_in import read_fold_in
 from marquee.scoring.golden import GoldenReport
 from marquee.scoring.rankers.ranker import Ranker
@@ -24,9 +26,8 @@ from marquee.scoring.rankers.reading import read_ranker
 from marquee.scoring.recommender_bundle import RecommenderBundle, Title, read_bundle
 from marquee.scoring.recommender_golden import check_golden
 
-REASONS = 3  # titles named in "because you rated ..."
-MEAN, BIAS, FOLD_IN, PERSONAL = range(4)
-STRATEGIES = np.array(["mean", "bias", "fold-in", "personal"])
+STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
+BY_MEAN, BY_BIAS, FOLDED_IN, KNOWN = range(4)  # places in it
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Recommendation:
 @dataclass(frozen=True)
 class Similar:
     """A title and how near it is: the cosine of the ranker's factors, or, where it has none, the
-    weight of having rated the asked title."""
+    weight of having rated the asked title; with the strategy `content`, the cosine of what both
+    are."""
 
     movie_id: int
     similarity: float
+    strategy: str = "similar"
 
 
 class Recommender:
@@ -71,7 +74,7 @@ class Recommender:
         # Side information gives factors to titles nobody rated too: those answers are not personal.
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
-        self._unranked: Mask = ~self.ranker.known
+        self.chain = Chain(self.ranker, _content(bundle, self.ranker), bundle.popularity)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
@@ -123,8 +126,8 @@ class Recommender:
         values += np.where(items >= 0, self.bundle.item_bias[items], 0.0)
         left = self.bundle.user_factors[users[known]].astype(np.float64)
         values[known] += np.einsum("nk,nk->n", left, self.bundle.item_factors[items[known]])
-        code = np.where((users >= 0) | (items >= 0), BIAS, MEAN)
-        code[known & self._warm[items]] = PERSONAL
+        code = np.where((users >= 0) | (items >= 0), BY_BIAS, BY_MEAN)
+        code[known & self._warm[items]] = KNOWN
         return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
 
     def predict_for(self, ratings: Mapping[int, float], movie_ids: Ints) -> Predictions:
@@ -140,8 +143,8 @@ class Recommender:
         known = items >= 0
         values[known] += self.bundle.item_bias[items[known]]
         values[known] += self.bundle.item_factors[items[known]].astype(np.float64) @ factors
-        code = np.where(known | bool(len(rows)), BIAS, MEAN)
-        code[known & self._warm[items] & bool(factors.any())] = FOLD_IN
+        code = np.where(known | bool(len(rows)), BY_BIAS, BY_MEAN)
+        code[known & self._warm[items] & bool(factors.any())] = FOLDED_IN
         return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
 
     # Ranking ------------------------------------------------------------------------------
@@ -158,12 +161,8 @@ class Recommender:
 
         `allowed` limits the answer to these movie ids; `exclude` leaves these out.
         """
-        row = self._user_row(user_id)
-        barred = self._barred(allowed, exclude)
-        if row < 0:
-            return self._popular(n, barred)
-        seen = self._seen(row)
-        return self._ranked(self.ranker.personal(row, seen), seen, "personal", n, barred)
+        row, barred = self._user_row(user_id), self._barred(allowed, exclude)
+        return self._told(self._list_of(row, barred, n), self._seen(row))
 
     def recommend_for(
         self,
@@ -179,41 +178,42 @@ class Recommender:
         """
         seen, _ = self._known(ratings)
         barred = self._barred(allowed, exclude)
-        if not self.ranker.known[seen].any():
-            barred[seen] = True
-            return self._popular(n, barred)
-        return self._ranked(self.ranker.fold_in(seen), seen, "fold-in", n, barred)
+        if not self.chain.knows_any(seen):
+            return self._told(self.chain.by_content(seen, barred, n), seen)
+        scores = self.ranker.fold_in(seen)
+        return self._told(self.chain.ranked(scores, FOLD_IN, seen, barred, n), seen)
+
+    def strategy_for(self, ratings: Mapping[int, float]) -> str:
+        """By what `recommend_for` answers somebody with these ratings."""
+        return self.chain.strategy_for(self._known(ratings)[0])
 
     def top_unseen(self, user_ids: Ints, n: int) -> Ints:
         """Movie ids [people, n] as `recommend` orders them, -1 past the end; for evaluation."""
         top = np.full((len(user_ids), n), -1, dtype=np.int64)
-        nobody = self._barred(None, ())
         for place, user_id in enumerate(user_ids):
-            row, barred = self._user_row(int(user_id)), nobody.copy()
-            best = np.empty(0, dtype=np.intp)
-            if row >= 0:
-                seen = self._seen(row)
-                barred[seen] = True
-                best, _ = self._best(self.ranker.personal(row, seen), barred, n)
-                barred[best] = True
-            fill = top_rows(np.where(barred, -np.inf, self.bundle.popularity), n - len(best))
-            rows = np.concatenate([best, fill])
+            rows = self.listed(int(user_id), n).rows
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
+    def listed(self, user_id: int, n: int) -> Listed:
+        """`recommend` by row of `movie_ids`, without reasons."""
+        return self._list_of(self._user_row(user_id), self._barred(None, ()), n)
+
     def scores(self, user_id: int) -> Floats:
-        """The ranker's score of every title for a known person; by row of `movie_ids`."""
+        """What `recommend` orders titles by for a known person, by row of `movie_ids`: the ranker's
+        score, and content's of a title it does not know."""
         row = self._user_row(user_id)
-        return self.ranker.personal(row, self._seen(row))
+        return self.chain.all_scores(self.ranker.personal(row, self._seen(row)))
 
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
-        """The `n` nearest titles by taste; none for a title nobody rated."""
+        """The `n` nearest titles: by taste, or by content for a title the ranker does not know;
+        none where nothing is known of it."""
         row = int(rows_of(self.movie_ids, np.array([movie_id]))[0])
-        if row < 0 or self._unranked[row]:
+        if row < 0:
             return []
-        nearness = self.ranker.similarities(row)
+        nearness, strategy = self.chain.similarities(row)
         best = top_rows(nearness, n)
-        return [Similar(int(self.movie_ids[r]), float(nearness[r])) for r in best]
+        return [Similar(int(self.movie_ids[r]), float(nearness[r]), strategy) for r in best]
 
     def check_golden(self) -> GoldenReport:
         """Ask the queries the training job recorded; see `golden.json`."""
@@ -225,7 +225,10 @@ class Recommender:
         return int(rows_of(self.user_ids, np.array([user_id], dtype=np.int64))[0])
 
     def _seen(self, row: int) -> Rows:
-        """What this person rated, oldest first where the bundle knows the order."""
+        """What this person rated, oldest first where the bundle knows the order; nothing for a
+        stranger."""
+        if row < 0:
+            return np.empty(0, dtype=np.intp)
         ratings = self.bundle.ratings
         return ratings.items(row)[ratings.oldest_first(row)].astype(np.intp)
 
@@ -246,33 +249,23 @@ class Recommender:
         barred[self._rows(exclude)] = True
         return barred
 
-    def _best(self, scores: Floats, barred: Mask, n: int) -> tuple[Rows, Floats]:
-        """Rows and scores of the best titles that the ranker knows and that are not barred."""
-        rows = top_rows(np.where(barred | self._unranked, -np.inf, scores), n)
-        return rows, scores[rows]
+    def _list_of(self, row: int, barred: Mask, n: int) -> Listed:
+        """The list of a person of the training rows; a stranger's where there is no such row."""
+        seen = self._seen(row)
+        if not self.chain.knows_any(seen):
+            return self.chain.by_content(seen, barred, n)
+        return self.chain.ranked(self.ranker.personal(row, seen), PERSONAL, seen, barred, n)
 
-    def _ranked(
-        self, everything: Floats, seen: Rows, strategy: str, n: int, barred: Mask
-    ) -> list[Recommendation]:
-        """The ranker's titles with their reasons; popular ones fill up what it leaves empty."""
-        barred[seen] = True
-        rows, scores = self._best(everything, barred, n)
-        movies = self.movie_ids[rows].tolist()
-        reasons = self._because(rows, seen)
-        best = [Recommendation(*r) for r in zip(movies, scores.tolist(), repeat(strategy), reasons)]
-        barred[rows] = True
-        return best + self._popular(n - len(best), barred)
+    def _told(self, found: Listed, seen: Rows) -> list[Recommendation]:
+        movies = self.movie_ids[found.rows].tolist()
+        because = [tuple(self.movie_ids[rows].tolist()) for rows in self.chain.reasons(found, seen)]
+        parts = zip(movies, found.scores.tolist(), found.strategies.tolist(), because, strict=True)
+        return [Recommendation(*part) for part in parts]
 
-    def _popular(self, n: int, barred: Mask) -> list[Recommendation]:
-        if n <= 0:
-            return []
-        scores = np.where(barred, -np.inf, self.bundle.popularity)
-        rows = top_rows(scores, n)
-        movies = self.movie_ids[rows].tolist()
-        return [Recommendation(m, s, "popular") for m, s in zip(movies, scores[rows].tolist())]
 
-    def _because(self, best: Rows, seen: Rows) -> list[tuple[int, ...]]:
-        """For each recommended title, the rated titles that add most to its score."""
-        shares = self.ranker.reasons(seen, best)
-        first = [top_rows(np.where(s > 0.0, s, -np.inf), REASONS) for s in shares]
-        return [tuple(self.movie_ids[seen[f]].tolist()) for f in first]
+def _content(bundle: RecommenderBundle, ranker: Ranker) -> ContentMap | None:
+    """None for a bundle of before content was kept."""
+    facts = ContentFacts.of(bundle.facts)
+    if facts is None or bundle.content_vectors is None:
+        return None
+    return ContentMap(bundle.content_vectors, ranker.known, facts)

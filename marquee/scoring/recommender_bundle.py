@@ -60,6 +60,7 @@ class RecommenderBundle:
     facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of
     golden: Mapping[str, Any]  # golden.json: what the training job answered
     rank_weights: ItemWeights | None = None
+    content_vectors: Singles | None = None  # [I, C]; None in bundles of before they were kept
 
 
 ARRAYS: dict[str, type[np.generic]] = {
@@ -84,6 +85,7 @@ WEIGHTS: dict[str, type[np.generic]] = {
     "indices": np.int32,
     "values": np.float32,
 }  # where the ranker has item weights
+CONTENT = "content_vectors"  # where bundle.json has `content`
 
 
 def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
@@ -95,6 +97,8 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
     _save(folder, "ratings", bundle.ratings, _ratings_files(bundle.facts))
     if has_weights(bundle.facts):
         _save(folder, "rank_weights", bundle.rank_weights, WEIGHTS)
+    if _has_content(bundle.facts):
+        np.save(folder / f"{CONTENT}.npy", np.asarray(bundle.content_vectors, dtype=np.float32))
     facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
     (folder / "golden.json").write_text(json.dumps(bundle.golden, allow_nan=False), "utf-8")
@@ -110,6 +114,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
     arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
     ratings = _load(folder, "ratings", _ratings_files(facts))
     weights = _load(folder, "rank_weights", WEIGHTS) if has_weights(facts) else None
+    has_content = _has_content(facts)
     bundle = RecommenderBundle(
         **arrays,
         ratings=RatingsMatrix(**ratings),
@@ -117,6 +122,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
         facts=facts,
         golden=_json(folder / "golden.json"),
         rank_weights=ItemWeights(**weights) if weights else None,
+        content_vectors=_array(folder / f"{CONTENT}.npy", np.float32) if has_content else None,
     )
     _check(folder, bundle)
     return bundle
@@ -146,6 +152,7 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
     _require(not fault, folder, fault)
     _check_facts(folder, bundle.facts)
     _check_ranker(folder, bundle, titles)
+    _check_content(folder, bundle, titles)
 
 
 def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
@@ -156,6 +163,23 @@ def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
     _require(weights is not None or not has_weights(bundle.facts), folder, "no item weights")
     fault = weights.fault(titles) if weights is not None else ""
     _require(not fault, folder, fault)
+
+
+def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
+    """Where `bundle.json` speaks of content, there is a finite row a title."""
+    vectors = bundle.content_vectors
+    if not _has_content(bundle.facts):
+        return
+    _require(vectors is not None, folder, f"no {CONTENT}")
+    if vectors is not None:
+        fits = vectors.ndim == 2 and len(vectors) == titles
+        _require(fits, folder, f"{CONTENT} is {vectors.shape}, not a row for each of {titles}")
+        finite = bool(np.isfinite(vectors).all())
+        _require(finite, folder, f"{CONTENT} holds a value that is not finite")
+
+
+def _has_content(facts: Mapping[str, Any]) -> bool:
+    return facts.get("content") is not None
 
 
 def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -2,11 +2,14 @@
 
     {"tolerance": 1e-5,
      "predictions": [{"user_id", "movie_id", "value"}...],
-     "rankings": [{"user_id", "movie_ids": [...], "scores": [...]}...]}
+     "rankings": [{"user_id", "n", "movie_ids": [...], "scores": [...]}...],
+     "cold": [{"user_id", "movie_id", "score"}...]}
 
 Predictions and rankings are the training job's own, best unseen title first, never this package's.
-Rankings must be equal up to ties: every recorded title scores here what it scored there, and our
-own list has the same scores place by place.
+A ranking is the head of a list of `n`, without the popular titles that fill it up. Rankings must
+be equal up to ties: every recorded title scores here what it scored there, and our own list has the
+same scores place by place. `cold` is of each person the best title the ranker does not know,
+whether it is admitted to the list or not; bundles of before content have none.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ def check_golden(model: Recommender) -> GoldenReport:
     try:
         tolerance = float(golden["tolerance"])
         found = _predictions(model, golden["predictions"]) + _rankings(model, golden["rankings"])
+        found += [(f"cold {q['user_id']}", _cold(model, q)) for q in golden.get("cold", ())]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"golden.json is not complete: {error}", "train it again") from None
     failures = tuple(query for query, apart in found if not apart <= tolerance)
@@ -51,12 +55,21 @@ def _rankings(model: Recommender, asked: list[Mapping[str, Any]]) -> list[tuple[
 def _ranking(model: Recommender, query: Mapping[str, Any]) -> float:
     """The largest difference of one ranking; infinite where it has other titles or a stranger."""
     recorded = np.array(query["scores"], dtype=np.float64)
-    ours = model.recommend(int(query["user_id"]), len(recorded))
+    asked = int(query.get("n", len(recorded)))
+    ours = model.recommend(int(query["user_id"]), asked)[: len(recorded)]
     there = _scores(model, int(query["user_id"]), query["movie_ids"])
     if len(ours) != len(recorded) or there is None or not len(recorded):
         return float("inf")
     here = np.array([r.score for r in ours])
     return float(max(differences(there, recorded).max(), differences(here, recorded).max()))
+
+
+def _cold(model: Recommender, query: Mapping[str, Any]) -> float:
+    """How far one cold title's score is off; infinite where it or the person is unknown."""
+    there = _scores(model, int(query["user_id"]), [int(query["movie_id"])])
+    if there is None:
+        return float("inf")
+    return float(differences(there, np.array([query["score"]], dtype=np.float64)).max())
 
 
 def _scores(model: Recommender, user_id: int, movie_ids: list[int]) -> Floats | None:

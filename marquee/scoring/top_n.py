@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from marquee.scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of, top_rows
+from marquee.scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of
+from marquee.scoring.chain import Listed
 from marquee.scoring.recommender import Recommender
 
 BLOCK = 256  # people at once: with 20,000 titles, 20 MB of scores
@@ -20,13 +22,20 @@ BLOCK = 256  # people at once: with 20,000 titles, 20 MB of scores
 
 @dataclass(frozen=True)
 class Lists:
-    """`movie_ids` [people, n], the best first and -1 past the end; `scores` and `personal` (by the
-    ranker, not by popularity) of one shape with it."""
+    """`movie_ids` [people, n], the best first and -1 past the end; `scores` and `strategies` of one
+    shape with it."""
 
     user_ids: Ints
     movie_ids: Ints
     scores: Floats
-    personal: Mask
+    strategies: NDArray[np.str_]
+
+    def put(self, place: int, movies: Ints, found: Listed, start: int = 0) -> None:
+        """A person's titles from the place `start` of their list on; `movies` are their ids."""
+        end = start + len(movies)
+        self.movie_ids[place, start:end] = movies
+        self.scores[place, start:end] = found.scores
+        self.strategies[place, start:end] = found.strategies
 
 
 def top_lists(
@@ -48,10 +57,8 @@ def ranks_by_factors(model: Recommender) -> bool:
 def _one_by_one(model: Recommender, people: Ints, n: int) -> Lists:
     lists = _empty(people, n)
     for place, user in enumerate(people.tolist()):
-        for rank, found in enumerate(model.recommend(user, n)):
-            lists.movie_ids[place, rank] = found.movie_id
-            lists.scores[place, rank] = found.score
-            lists.personal[place, rank] = found.strategy == "personal"
+        found = model.listed(user, n)
+        lists.put(place, model.movie_ids[found.rows], found)
     return lists
 
 
@@ -60,7 +67,8 @@ def _by_factors(model: Recommender, people: Ints, n: int) -> Lists:
     users = rows_of(model.user_ids, people)
     known = np.flatnonzero(users >= 0)
     scores: Singles = bundle.rank_user_factors[users[known]] @ bundle.rank_item_factors.T
-    scores[:, ~bundle.rank_item_factors.any(axis=1)] = -np.inf
+    cold = model.chain.cold(scores, n)
+    scores[:, ~model.ranker.known] = -np.inf
     for place, user in enumerate(users[known].tolist()):
         scores[place, bundle.ratings.items(user)] = -np.inf
     best = _best(scores, n)
@@ -69,7 +77,12 @@ def _by_factors(model: Recommender, people: Ints, n: int) -> Lists:
     ranked: Mask = found > -np.inf
     lists.movie_ids[known, :width] = np.where(ranked, model.movie_ids[best], -1)
     lists.scores[known, :width] = np.where(ranked, found, np.nan)
-    lists.personal[known, :width] = ranked
+    lists.strategies[known, :width] = np.where(ranked, "personal", "")
+    for row, place in enumerate(known.tolist() if cold is not None else []):
+        rows, own = best[row][ranked[row]], scores[row].astype(np.float64)
+        barred = _barred(model, int(users[place]))
+        with_cold = model.chain.listed(rows, own, cold and cold.of(row), "personal", barred, n)
+        lists.put(place, model.movie_ids[with_cold.rows], with_cold)
     for short in np.flatnonzero((lists.movie_ids < 0).any(axis=1)).tolist():
         _fill_with_popular(model, lists, short, int(users[short]))
     return lists
@@ -83,20 +96,25 @@ def _best(scores: Singles, n: int) -> Rows:
     return np.take_along_axis(part, order, axis=1)
 
 
+def _barred(model: Recommender, user: int) -> Mask:
+    """What this person rated; nothing for a stranger."""
+    barred = np.zeros(len(model.movie_ids), dtype=np.bool_)
+    if user >= 0:
+        barred[model.bundle.ratings.items(user)] = True
+    return barred
+
+
 def _fill_with_popular(model: Recommender, lists: Lists, place: int, user: int) -> None:
     """What the ranker leaves empty, as `recommend` fills it."""
-    ranked = int(lists.personal[place].sum())
-    scores = np.array(model.bundle.popularity)
-    if user >= 0:
-        scores[model.bundle.ratings.items(user)] = -np.inf
-    scores[rows_of(model.movie_ids, lists.movie_ids[place, :ranked])] = -np.inf
-    rows = top_rows(scores, lists.movie_ids.shape[1] - ranked)
-    lists.movie_ids[place, ranked : ranked + len(rows)] = model.movie_ids[rows]
-    lists.scores[place, ranked : ranked + len(rows)] = scores[rows]
+    barred = _barred(model, user)
+    there = int((lists.movie_ids[place] >= 0).sum())
+    barred[rows_of(model.movie_ids, lists.movie_ids[place, :there])] = True
+    found = model.chain.popular(barred, lists.movie_ids.shape[1] - there)
+    lists.put(place, model.movie_ids[found.rows], found, start=there)
 
 
 def _empty(people: Ints, n: int) -> Lists:
     shape = len(people), n
     return Lists(
-        people, np.full(shape, -1, np.int64), np.full(shape, np.nan), np.zeros(shape, np.bool_)
+        people, np.full(shape, -1, np.int64), np.full(shape, np.nan), np.full(shape, "", "<U8")
     )

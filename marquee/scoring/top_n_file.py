@@ -67,6 +67,6 @@ def _table(model: Recommender, lists: Lists) -> pa.Table:
         [title and title.title for title in known],
         [title and title.year for title in known],
         lists.scores[places, ranks],
-        np.where(lists.personal[places, ranks], "personal", "popular"),
+        lists.strategies[places, ranks],
     ]
     return pa.table(columns, schema=SCHEMA)

@@ -83,7 +83,7 @@ def _answer(
 ) -> PersonAnswer:
     now = _now(source, champion, person)
     return PersonAnswer(
-        **stamp(champion, "fold-in" if now else "popular"),
+        **stamp(champion, champion.model.model.strategy_for(now)),
         user_id=person,
         accepted=accepted,
         ratings=now,

@@ -44,7 +44,8 @@ async def recommend(
     year_to: int | None = None,
     exclude: Annotated[list[AnyId], Query(max_length=1_000)] = [],  # noqa: B006 - never changed
 ) -> RecommendationsAnswer:
-    """The best titles this person has not rated. A stranger gets what is popular."""
+    """The best titles this person has not rated; of ten at most one is new to most (`content`).
+    A stranger gets what is popular."""
     asker = asker_of(champion.model.model, source.journal, user_id)
     allowed = allowed_by(champion.model.catalogue, genre, year_from, year_to)
     return _answer(champion, asker, user_id, n, allowed, exclude)

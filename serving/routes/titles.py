@@ -15,7 +15,14 @@ from serving.answers import (
     TitleAnswer,
     TitlesAnswer,
 )
-from serving.routes.context import RecommenderHere, card, known_title, stamp, title_card
+from serving.routes.context import (
+    RecommenderHere,
+    card,
+    known_title,
+    one_strategy,
+    stamp,
+    title_card,
+)
 
 router = APIRouter(tags=["titles"])
 STRANGER = -1  # no user has this number: people of a release have none below 0
@@ -49,12 +56,12 @@ async def look_up_title(champion: RecommenderHere, movie_id: MovieId) -> TitleAn
 async def similar_titles(
     champion: RecommenderHere, movie_id: MovieId, n: Count = 10
 ) -> SimilarAnswer:
-    """Titles liked by the same people; none where nobody has rated the title."""
+    """Titles liked by the same people; by content where too few have rated the title."""
     catalogue = champion.model.catalogue
     known_title(catalogue, movie_id)
     found = champion.model.model.similar(movie_id, n)
     return SimilarAnswer(
-        **stamp(champion, "similar" if found else "none"),
+        **stamp(champion, one_strategy([s.strategy for s in found])),
         movie_id=movie_id,
         similar=[
             SimilarTitle.model_validate(

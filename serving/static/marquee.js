@@ -6,8 +6,9 @@ const HIGHEST = Number(document.currentScript.dataset.highest);
 const STRATEGIES = {
   "personal": "from this person's own history",
   "fold-in": "from the ratings you gave",
+  "content": "from what the titles you rated are about: too few people rated them",
   "popular": "what most people watch, until you rate something",
-  "mixed": "partly from your ratings, partly from what is popular",
+  "mixed": "mostly from ratings; a new title may be among them, and popular ones fill up",
   "none": "nothing fits these filters",
 };
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -136,8 +137,13 @@ function recommended(title) {
   poster.style.setProperty("--hue", hue); // set here: the page forbids inline styles
   return make("li", {}, poster,
     make("span", {class: "name"}, make("b", {}, title.title), " ", make("small", {}, about),
-      make("span", {class: "why"}, because ? `because of ${because}` : "watched by many")),
+      make("span", {class: "why"}, why(title, because))),
     make("span", {class: "guess"}, `★ ${title.predicted_rating.toFixed(1)}`, make("small", {}, "expected")));
+}
+
+function why(title, because) {
+  if (title.strategy === "content") return because ? `new to most, and like ${because}` : "new to most";
+  return because ? `because of ${because}` : "watched by many";
 }
 
 async function keep(event) {

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from marquee.scoring.baselines import popularity
 from marquee.scoring.ratings import Ratings
 from marquee.scoring.recommender_bundle import RecommenderBundle, Title, write_bundle
-from spark_apps.recommender.bayes.sides import Sides, sides_of_titles
+from spark_apps.recommender.bayes.sides import Facts, Sides, sides_of_titles
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
+from spark_apps.recommender.content.recipe import ContentRecipe
+from spark_apps.recommender.content.ridge import ContentFit, fit_content
+from spark_apps.recommender.content.vectors import content_vectors
+from spark_apps.recommender.content.words import listed_words
 from spark_apps.recommender.factor_model import Predictor
 from spark_apps.recommender.golden import NO_QUERIES, record_golden
 from spark_apps.recommender.predicting import fit_family
@@ -29,7 +34,8 @@ from spark_apps.recommender.saved_model import save_model
 @dataclass(frozen=True)
 class Trainer:
     """What every fit of one job shares. `given` is what is known of people and titles beside
-    their ratings; where it is None, the titles' genres and years."""
+    their ratings, `words` what titles are told by; where they are None, the titles' genres and
+    years."""
 
     spark: SparkSession
     titles: Mapping[int, Title]
@@ -37,6 +43,8 @@ class Trainer:
     as_of: str
     seed: int
     given: Sides | None = None
+    words: pa.Table | None = None
+    vectors: dict[ContentRecipe, Facts] = field(default_factory=dict)  # counted once a job
 
     @cached_property
     def sides(self) -> Sides:
@@ -62,15 +70,19 @@ class Trainer:
         """
         indexed = self.index(ratings)
         predictor, ranker = self.fit_both(indexed, recipe, weight)
+        content = self.fit_content(indexed, ranker, recipe.content)
         golden = NO_QUERIES
         if serves:
-            golden = record_golden(self.spark, indexed, predictor, ranker, self.clip, self.seed)
+            golden = record_golden(
+                self.spark, indexed, predictor, ranker, content, self.clip, self.seed
+            )
         predictor.save(out / "spark" / "predictor", self.spark)
         if ranker.als is not None:  # item weights have no form that Spark could load
             save_model(ranker.als, out / "spark" / "ranker")
         facts = self.facts(recipe, predictor, ranker)
-        write_bundle(out / "bundle", assemble(indexed, predictor, ranker, facts, golden))
-        return predictor.notes()
+        bundle = with_content(assemble(indexed, predictor, ranker, facts, golden), content)
+        write_bundle(out / "bundle", bundle)
+        return predictor.notes() + ([content.note()] if content else [])
 
     def fit_bundle(
         self, ratings: Ratings, recipe: RecommenderRecipe, weight: float, bundle: Path
@@ -90,6 +102,18 @@ class Trainer:
             predictor = pool.submit(self.fit_predictor, ratings, frame, recipe, weight)
             ranker = pool.submit(fit_ranker, ratings, frame, recipe.ranker, self.seed)
             return predictor.result(), ranker.result()
+
+    def fit_content(
+        self, ratings: IndexedRatings, ranker: RankerFit, recipe: ContentRecipe
+    ) -> ContentFit | None:
+        """How the ranker's titles tell of those it does not know; None where nothing is told."""
+        words = listed_words(self.titles) if self.words is None else self.words
+        if not len(words):
+            return None
+        if recipe not in self.vectors:
+            self.vectors[recipe] = content_vectors(self.spark, words, recipe, self.seed)
+        vectors = self.vectors[recipe].of(ratings.catalogue.movie_ids)
+        return fit_content(ratings, ranker, vectors, recipe, self.seed)
 
     def fit_predictor(
         self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
@@ -140,3 +164,11 @@ def assemble(
         facts=facts,
         golden=golden,
     )
+
+
+def with_content(bundle: RecommenderBundle, content: ContentFit | None) -> RecommenderBundle:
+    """The bundle with content vectors, where there are any."""
+    if content is None:
+        return bundle
+    facts = {**bundle.facts, "content": content.facts()}
+    return replace(bundle, content_vectors=content.vectors, facts=facts)

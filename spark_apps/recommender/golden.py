@@ -1,6 +1,6 @@
 """Golden queries, answered by whoever was trained: Spark's `transform` and
 `recommendForUserSubset`, or the double-precision posterior, and plain arithmetic on their numbers.
-Nothing here imports the scorer that will be held to them.
+Nothing here imports the scorer that will be held to them, nor the code it scores cold titles by.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
-from marquee.scoring.arrays import Rows
+from marquee.scoring.arrays import Floats, Mask, Rows
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import IndexedRatings
+from spark_apps.recommender.content.ridge import ContentFit, admitted, best_unseen
 from spark_apps.recommender.factor_model import Predictor
 from spark_apps.recommender.ranking.fit import RankerFit
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
 TOLERANCE = 1e-5
-NO_QUERIES: dict[str, Any] = {"tolerance": TOLERANCE, "predictions": [], "rankings": []}
+NO_QUERIES: dict[str, Any] = {
+    "tolerance": TOLERANCE,
+    "predictions": [],
+    "rankings": [],
+    "cold": [],
+}
 
 
 def record_golden(
@@ -27,15 +33,20 @@ def record_golden(
     ratings: IndexedRatings,
     predictor: Predictor,
     ranker: RankerFit,
+    content: ContentFit | None,
     clip: Clip,
     seed: int,
 ) -> dict[str, Any]:
-    """Predictions of seeded random pairs and top lists of seeded people, as `golden.json`."""
+    """Predictions of seeded random pairs, top lists of seeded people and the best cold title of
+    each, as `golden.json`."""
     lots = np.random.default_rng(seed)
+    predictions = _predictions(spark, ratings, predictor, clip, lots)
+    rankings, cold = _rankings(spark, ratings, ranker, content, lots)
     return {
         "tolerance": TOLERANCE,
-        "predictions": _predictions(spark, ratings, predictor, clip, lots),
-        "rankings": _rankings(spark, ratings, ranker, lots),
+        "predictions": predictions,
+        "rankings": rankings,
+        "cold": cold,
     }
 
 
@@ -62,43 +73,54 @@ def _predictions(
 
 
 def _rankings(
-    spark: SparkSession, ratings: IndexedRatings, ranker: RankerFit, lots: np.random.Generator
-) -> list[dict[str, Any]]:
-    """Best unseen titles of light raters: all are ranked, as many more as were seen are listed."""
+    spark: SparkSession,
+    ratings: IndexedRatings,
+    ranker: RankerFit,
+    content: ContentFit | None,
+    lots: np.random.Generator,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Best unseen titles of light raters the ranker can learn from, and of each the best title
+    that it does not know."""
+    known, ids = ranker.known, ratings.catalogue.movie_ids
     seen = {u: ratings.rated(u) for u in _light_raters(ratings, lots).tolist()}
-    if ranker.answered_by_spark is not None:
+    seen = {u: rated for u, rated in seen.items() if known[rated].any()}
+    rankings, colds = [], []
+    for user, plain in _scores(spark, ranker, seen).items():
+        rows, cold, scores = _listed(plain, known, seen[user], content)
+        person = {"user_id": int(ratings.catalogue.user_ids[user])}
+        told = {"n": TOP, "movie_ids": ids[rows].tolist(), "scores": scores[rows].tolist()}
+        rankings.append(person | told)
+        colds += [person | {"movie_id": int(ids[r]), "score": float(scores[r])} for r in cold]
+    return [one for one in rankings if one["movie_ids"]], colds
+
+
+def _listed(
+    plain: Floats, known: Mask, seen: Rows, content: ContentFit | None
+) -> tuple[list[int], list[int], Floats]:
+    """One person's list, the best title that the ranker does not know (if any), all scores [I]."""
+    if content is None:
+        return best_unseen(plain, known, seen, TOP), [], plain
+    scores, error = content.scores(plain, known)
+    cold = best_unseen(scores, content.told & ~known, seen, 1)
+    return admitted(scores, error, known, seen, content, TOP), cold, scores
+
+
+def _scores(spark: SparkSession, ranker: RankerFit, seen: Mapping[int, Rows]) -> dict[int, Floats]:
+    """Scores [I] of each person; those of the best titles by Spark where it can tell them."""
+    scores = {user: ranker.scores(user, rated) for user, rated in seen.items()}
+    if ranker.answered_by_spark is not None and seen:
         most = TOP + max(len(items) for items in seen.values())
         asked = spark.createDataFrame([(u,) for u in seen], "user int")
         answers = _top(ranker.answered_by_spark.recommendForUserSubset(asked, most))
-    else:
-        answers = {u: _ranked(ranker, u, rated) for u, rated in seen.items()}
-    lists = [_unseen(ratings, u, answers[u], set(seen[u].tolist())) for u in seen if u in answers]
-    return [asked for asked in lists if asked["movie_ids"]]
-
-
-def _ranked(ranker: RankerFit, user: int, rated: Rows) -> list[tuple[int, float]]:
-    """Every title the ranker knows with its score, best first."""
-    scores = ranker.scores(user, rated)
-    rows = np.flatnonzero(ranker.known)
-    order = rows[np.argsort(-scores[rows], kind="stable")]
-    return [(int(row), float(scores[row])) for row in order]
+        for user, best in answers.items():
+            for item, score in best:
+                scores[user][item] = score
+    return scores
 
 
 def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:
     rows = frame.collect()
     return {r["user"]: [(x["item"], x["rating"]) for x in r["recommendations"]] for r in rows}
-
-
-def _unseen(
-    ratings: IndexedRatings, user: int, ranked: list[tuple[int, float]], seen: set[int]
-) -> dict[str, Any]:
-    best = [(item, score) for item, score in ranked if item not in seen][:TOP]
-    known = ratings.catalogue
-    return {
-        "user_id": int(known.user_ids[user]),
-        "movie_ids": [int(known.movie_ids[item]) for item, _ in best],
-        "scores": [float(score) for _, score in best],
-    }
 
 
 def _light_raters(ratings: IndexedRatings, lots: np.random.Generator) -> Rows:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from marquee.errors import RecipeError
+from spark_apps.recommender.content.recipe import ContentRecipe
 from spark_apps.recommender.ranking.recipes import RankerRecipe
 from spark_apps.recommender.recipe_parts import Part, Positive, Share, Whole
 
@@ -32,6 +33,7 @@ class AlsRecipe(Part):
     bias_reg_item: Positive
     blend: Annotated[tuple[Share, ...], Field(min_length=1)]
     ranker: RankerRecipe
+    content: ContentRecipe = ContentRecipe()
 
 
 class BayesRecipe(Part):
@@ -59,6 +61,7 @@ class BayesRecipe(Part):
     most_gigabytes: Positive
     most_teraoperations: Positive
     ranker: RankerRecipe
+    content: ContentRecipe = ContentRecipe()
 
     @model_validator(mode="after")
     def _keeps_a_draw(self) -> Self:

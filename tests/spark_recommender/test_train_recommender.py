@@ -123,8 +123,10 @@ def test_the_saved_ranker_ranks_as_the_bundle_does(spark, trained):  # noqa: F81
             for r in row["recommendations"]
             if int(model.movie_ids[r["item"]]) not in seen
         ]
-        ours = [r.score for r in model.recommend(user, 10)]
-        assert ours == pytest.approx(spark_scores[:10], abs=1e-5)
+        found = model.recommend(user, 10)
+        ours = [r.score for r in found if r.strategy == "personal"]
+        assert len(ours) >= 9 and len(found) == 10  # one may be a title nobody rated
+        assert ours == pytest.approx(spark_scores[: len(ours)], abs=1e-5)
 
 
 def test_folding_a_training_person_in_repeats_their_factors(trained):
@@ -217,7 +219,7 @@ def test_the_champions_recipe_is_retrained_on_the_same_rows(trained):
     incumbent = trained.load("incumbent")
     assert incumbent.bundle.facts["recipe"]["name"] == "als-bias-2"
     assert len(incumbent.bundle.ratings.values) == len(trained.train)
-    assert "als-bias-2" in trained.card["notes"][0]
+    assert any("als-bias-2 was retrained" in note for note in trained.card["notes"])
 
 
 def test_the_champions_own_recipe_under_other_code_is_the_challengers_fit(trained, tmp_path):

@@ -1,0 +1,171 @@
+"""The two exams of cold titles, inside the train rows of a split; see `bench/cold_titles.py`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from bench.recommender_contest import AS_OF, INNER_SHARE, scale_of
+from bench.recommender_splits import Cut, is_late
+from marquee.scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
+from marquee.scoring.content import ContentFacts, ContentMap
+from marquee.scoring.metrics import AT, Relevant, ranking_values
+from marquee.scoring.ratings import Ratings
+from marquee.scoring.releases import Release
+from marquee.scoring.splits import last_share, random_share
+from marquee.sources.titles_imdb5000 import read_imdb5000
+from spark_apps.recommender.catalogue import IndexedRatings
+from spark_apps.recommender.content.words import words_table
+from spark_apps.recommender.fitting import Trainer
+from spark_apps.recommender.ranking.fit import RankerFit, fit_ranker
+from spark_apps.recommender.recipes import RecommenderRecipe
+
+Figures = dict[str, dict[str, float]]
+PEOPLE = ("directors", "writers", "cast")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both exams share; `told` is IMDB 5000's file, or None."""
+
+    spark: SparkSession
+    release: Release
+    parts: Cut
+    recipe: RecommenderRecipe
+    told: Path | None
+
+    def trainer(self, genres_only: bool = False) -> Trainer:
+        """A trainer that knows the titles, by all that is told or by genres alone."""
+        clip = scale_of(self.parts.train)
+        words = words_table(list(self._rows(genres_only)))
+        return Trainer(self.spark, self.release.titles, clip, AS_OF, seed=1, words=words)
+
+    def _rows(self, genres_only: bool) -> Iterator[dict[str, Any]]:
+        more = {r["title_id"]: r for r in read_imdb5000(self.told)} if self.told else {}
+        for title in self.release.titles.values():
+            row: dict[str, Any] = {"movie_id": title.movie_id, "genres": list(title.genres)}
+            record = more.get(title.title_id, {})
+            named = {side: [p["name"] for p in record.get(side, ())] for side in PEOPLE}
+            yield row if genres_only else {**record, **named, **row, "year": title.year}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A ranker on some rows, and a content map of its titles."""
+
+    ratings: IndexedRatings
+    ranker: RankerFit
+    content: ContentMap
+
+    @classmethod
+    def on(cls, rows: Ratings, setting: Setting, trainer: Trainer) -> Fitted:
+        """Fit both as the training job does."""
+        ratings = trainer.index(rows)
+        frame = ratings.frame(setting.spark)
+        ranker = fit_ranker(ratings, frame, setting.recipe.ranker, trainer.seed)
+        return cls(ratings, ranker, cls.map_of(ratings, ranker, setting, trainer))
+
+    @staticmethod
+    def map_of(
+        ratings: IndexedRatings, ranker: RankerFit, setting: Setting, trainer: Trainer
+    ) -> ContentMap:
+        """The scorer's map, with the penalty that training chose."""
+        fit = trainer.fit_content(ratings, ranker, setting.recipe.content)
+        assert fit is not None, "the release tells nothing of its titles"
+        facts = ContentFacts.of({"content": fit.facts()})
+        assert facts is not None
+        print(f"  {fit.note()}", flush=True)
+        return ContentMap(fit.vectors, ranker.known, facts)
+
+
+def hidden_titles(setting: Setting, seeds: Sequence[int]) -> Figures:
+    """Model to its mean figures among hidden titles."""
+    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for seed in seeds:
+        for model, figures in _hidden_once(setting, seed).items():
+            found[model].append(figures)
+    return {m: {k: float(np.mean([f[k] for f in fs])) for k in fs[0]} for m, fs in found.items()}
+
+
+def _hidden_once(setting: Setting, seed: int) -> Figures:
+    train, lots = setting.parts.train, np.random.default_rng(seed)
+    movies = np.unique(train.movie_ids)
+    hidden = np.sort(lots.choice(movies, max(1, len(movies) // 10), replace=False))
+    is_hidden = np.isin(train.movie_ids, hidden)
+    trainer = setting.trainer()
+    full = Fitted.on(train.take(~is_hidden), setting, trainer)
+    genres = replace(
+        full, content=Fitted.map_of(full.ratings, full.ranker, setting, setting.trainer(True))
+    )
+    asked = train.take(is_hidden)
+    asked = asked.take(np.isin(asked.user_ids, full.ratings.catalogue.user_ids))
+    relevant = Relevant.of(asked.user_ids, asked.movie_ids)
+    rows = rows_of(full.ratings.catalogue.movie_ids, hidden)
+    lists = {name: np.full((len(relevant.people), AT), -1) for name in NAMES}
+    for place, person in enumerate(relevant.people.tolist()):
+        user = int(rows_of(full.ratings.catalogue.user_ids, np.array([person]))[0])
+        for name, scores in zip(NAMES, _rivals(full, genres, user, rows, lots), strict=True):
+            best = hidden[top_rows(scores, AT)]
+            lists[name][place, : len(best)] = best
+    return {name: _figures(relevant, found) for name, found in lists.items()}
+
+
+NAMES = ("chance", "nearness of content", "genres alone", "content")
+
+
+def _rivals(
+    full: Fitted, genres: Fitted, user: int, rows: Rows, lots: np.random.Generator
+) -> Iterator[Floats]:
+    """Scores of the hidden titles `rows` by each of `NAMES`."""
+    rated = full.ratings.rated(user)
+    scores = full.ranker.scores(user, rated)
+    yield lots.random(len(rows))
+    yield full.content.likeness(rated)[rows]
+    for fitted in (genres, full):
+        cold, every = fitted.content.score(scores), np.full(len(scores), scores.min())
+        every[cold.rows] = cold.values
+        yield every[rows]
+
+
+def _figures(relevant: Relevant, lists: Ints) -> dict[str, float]:
+    values = ranking_values(relevant.hits(lists), relevant.counts)
+    return {f"{name}@{AT}": float(values[name].mean()) for name in ("ndcg", "recall")}
+
+
+def last_place(setting: Setting) -> Figures:
+    """nDCG@10 of whole lists on an inner split of rows: without, always, and as they ship."""
+    train = setting.parts.train
+    late = is_late(setting.parts.name)
+    held = last_share(train) if late else random_share(train, 1, INNER_SHARE)
+    fitted = Fitted.on(train.take(~held), setting, setting.trainer())
+    rows = train.take(held & np.isin(train.user_ids, fitted.ratings.catalogue.user_ids))
+    relevant = Relevant.of(rows.user_ids, rows.movie_ids)
+    bold = replace(fitted.content.facts, optimism=np.inf)
+    always = ContentMap(fitted.content.vectors, fitted.ranker.known, bold)
+    maps = {"no cold title": None, "always one": always, "as shipped": fitted.content}
+    return {name: _place(fitted, content, relevant) for name, content in maps.items()}
+
+
+def _place(fitted: Fitted, content: ContentMap | None, relevant: Relevant) -> dict[str, float]:
+    ids, known = fitted.ratings.catalogue.movie_ids, fitted.ranker.known
+    lists, cold = np.full((len(relevant.people), AT), -1), 0
+    users = rows_of(fitted.ratings.catalogue.user_ids, relevant.people)
+    for place, user in enumerate(users.tolist()):
+        rated = fitted.ratings.rated(user)
+        scores, barred = fitted.ranker.scores(user, rated), np.zeros(len(ids), dtype=np.bool_)
+        barred[rated] = True
+        best = top_rows(np.where(barred | ~known, -np.inf, scores), AT)
+        if content is not None:
+            found = content.score(scores)
+            scores[found.rows] = found.values
+            best = content.admit(best, scores, found, barred, AT)
+        cold += int((~known[best]).sum())
+        lists[place, : len(best)] = ids[best]
+    shares = {"lists with one": cold / len(users)}
+    return _figures(relevant, lists) | shares

@@ -1,0 +1,1 @@
+"""What titles are, as vectors, and how a ranker's titles tell of those it does not know."""

@@ -1,0 +1,129 @@
+"""How far content may be trusted: the ridge from content to what the ranker holds of its titles.
+
+The penalty is chosen by generalised cross-validation (Golub, Heath and Wahba, Technometrics 21(2),
+1979) over the ranker's own titles, on the scores of seeded people: how well a title's score follows
+from the other titles'. No holdout is looked at. The scores for golden answers are solved here by
+another road than the scorer's: a singular value decomposition, not normal equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marquee.scoring.arrays import Floats, Mask, Rows, Singles
+from spark_apps.recommender.catalogue import IndexedRatings
+from spark_apps.recommender.content.recipe import ContentRecipe
+from spark_apps.recommender.ranking.fit import RankerFit
+
+RIDGES = tuple(float(f"{10**e:.3g}") for e in np.arange(-1.0, 3.01, 0.25))
+PEOPLE = 100  # whose scores the penalty is chosen on
+ONE_IN = 10  # of a list's titles at most are cold
+
+
+@dataclass(frozen=True)
+class ContentFit:
+    """`vectors` [I, C] of the catalogue's titles, and the penalty of the map."""
+
+    recipe: ContentRecipe
+    vectors: Singles
+    ridge: float
+    explained: float  # share of the variance of people's scores, by generalised cross-validation
+
+    @property
+    def told(self) -> Mask:
+        """Titles of which something is known."""
+        told: Mask = np.asarray(self.vectors.any(axis=1))
+        return told
+
+    @property
+    def optimism(self) -> float:
+        """The recipe's; none where content explains nothing: doubt alone recommends no title."""
+        return self.recipe.optimism if self.explained > 0.0 else 0.0
+
+    def facts(self) -> dict[str, float]:
+        """`content` of `bundle.json`."""
+        return {"ridge": self.ridge, "optimism": self.optimism}
+
+    def note(self) -> str:
+        """A sentence for the card."""
+        size = self.vectors.nbytes / 1e6
+        return (
+            f"content: {self.vectors.shape[1]} columns for {len(self.vectors)} titles, "
+            f"{size:.1f} MB of at most {self.recipe.most_megabytes:g}; ridge {self.ridge:g}, "
+            f"{100 * self.explained:.0f} % of a score's variance follows from content"
+        )
+
+    def scores(self, scores: Floats, known: Mask) -> tuple[Floats, float]:
+        """The ranker's scores [I] with cold titles' filled in, and the map's standard error."""
+        warm, cold = np.flatnonzero(known & self.told), np.flatnonzero(~known & self.told)
+        vectors, mean = self.vectors.astype(np.float64), float(scores[warm].mean())
+        centre = vectors[warm].mean(axis=0)
+        left, values, right = np.linalg.svd(vectors[warm] - centre, full_matrices=False)
+        kept = values**2 / (values**2 + self.ridge)
+        moment = left.T @ (scores[warm] - mean)
+        effect = right.T @ (values / (values**2 + self.ridge) * moment)
+        rest = scores[warm] - mean - left @ (kept * moment)
+        freedom = max(len(warm) - 1 - kept.sum(), 1.0)
+        filled = scores.copy()
+        filled[cold] = mean + (vectors[cold] - centre) @ effect
+        return filled, float(np.sqrt((rest**2).sum() / freedom))
+
+
+def fit_content(
+    ratings: IndexedRatings, ranker: RankerFit, vectors: Floats, recipe: ContentRecipe, seed: int
+) -> ContentFit | None:
+    """None where content says nothing, or the ranker knows no title to learn from."""
+    singles = vectors.astype(np.float32)
+    told = singles.any(axis=1)
+    warm = np.flatnonzero(ranker.known & told)
+    if not len(warm):
+        return None
+    people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:PEOPLE]
+    scores = [ranker.scores(int(user), ratings.rated(int(user)))[warm] for user in people]
+    ridge, explained = choose_ridge(vectors[warm], np.array(scores).T)
+    return ContentFit(recipe, singles, ridge, explained)
+
+
+def choose_ridge(
+    vectors: Floats, scores: Floats, ridges: Sequence[float] = RIDGES
+) -> tuple[float, float]:
+    """The penalty with the least generalised cross-validation error of `scores` [titles, people],
+    and the share of variance it explains by that measure."""
+    left, values, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    apart = scores - scores.mean(axis=0)
+    moments, total, titles = ((left.T @ apart) ** 2).sum(axis=1), (apart**2).sum(), len(vectors)
+
+    def error(ridge: float) -> float:
+        kept = values**2 / (values**2 + ridge)
+        lost = max(float(total - ((2.0 * kept - kept**2) * moments).sum()), 0.0)
+        return lost * titles / max(titles - 1 - float(kept.sum()), 1.0) ** 2
+
+    best = min(ridges, key=lambda ridge: (error(ridge), -ridge))
+    plain = float(total) * titles / max(titles - 1, 1) ** 2
+    return best, 1.0 - error(best) / plain if plain > 0.0 else 0.0
+
+
+def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
+    """The `n` best allowed titles that are not among the seen."""
+    free = np.where(allowed, scores, -np.inf)
+    free[seen] = -np.inf
+    order = np.argsort(-free, kind="stable")[:n]
+    return [int(row) for row in order if free[row] > -np.inf]
+
+
+def admitted(
+    scores: Floats, error: float, known: Mask, seen: Rows, content: ContentFit, n: int
+) -> list[int]:
+    """The `n` best unseen titles, by arithmetic that does not import the scorer: a cold title in
+    the place of the last while its score and some standard errors are above that one's."""
+    listed, taken = best_unseen(scores, known, seen, n), list[int]()
+    for title in best_unseen(scores, content.told & ~known, seen, n // ONE_IN):
+        full = len(listed) + len(taken) >= n
+        if full and scores[title] + content.optimism * error <= scores[listed[-1]]:
+            break
+        listed = listed[:-1] if full else listed
+        taken.append(title)
+    return sorted(listed + taken, key=lambda row: -scores[row])
