@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +27,11 @@ GENRES = ("Drama", "Comedy", "Action")
 MEAN = 3.5
 
 
-def write_recommender(folder: Path, seed: int = 1, mean: float = MEAN) -> Path:
-    """A sound bundle: 12 people, 30 titles, golden answers by plain NumPy."""
+def write_recommender(
+    folder: Path, seed: int = 1, mean: float = MEAN, cold: Sequence[int] = ()
+) -> Path:
+    """A sound bundle: 12 people, 30 titles, golden answers by plain NumPy. With `cold` titles,
+    which nobody rated, it has content: by genre, and generous to them."""
     rng = np.random.default_rng(seed)
     user_ids = np.arange(1, PEOPLE + 1) * 10
     movie_ids = np.arange(1, TITLES + 1)
@@ -35,7 +40,10 @@ def write_recommender(folder: Path, seed: int = 1, mean: float = MEAN) -> Path:
     # The last two columns belong to the blend (see the fold-in); zero says: no blend.
     blank = np.zeros((TITLES, 2), dtype=np.float32)
     items, users = np.hstack([items, blank]), np.hstack([users, blank[:PEOPLE]])
-    rows, titles = np.nonzero(rng.random((PEOPLE, TITLES)) < 0.3)
+    rated = rng.random((PEOPLE, TITLES)) < 0.3
+    is_cold = np.isin(movie_ids, cold)
+    rated[:, is_cold], items[is_cold] = False, 0.0
+    rows, titles = np.nonzero(rated)
     stars = rng.integers(1, 11, len(rows)) / 2
     exact = mean + user_bias[:, None] + item_bias + users.astype(float) @ items.T.astype(float)
     pairs = [(u, i) for u in range(4) for i in range(5)]
@@ -81,7 +89,15 @@ def write_recommender(folder: Path, seed: int = 1, mean: float = MEAN) -> Path:
         },
         golden=golden,
     )
+    if len(cold):
+        facts = {**bundle.facts, "content": {"ridge": 1.0, "optimism": 50.0}}
+        bundle = replace(bundle, facts=facts, content_vectors=_by_genre(bundle))
     return write_bundle(folder, bundle)
+
+
+def _by_genre(bundle: RecommenderBundle) -> np.ndarray:
+    titles = [bundle.titles[int(m)] for m in bundle.movie_ids]
+    return np.array([[g in t.genres for g in GENRES] for t in titles], dtype=np.float32)
 
 
 def _title(movie_id: int) -> Title:
