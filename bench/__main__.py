@@ -3,6 +3,7 @@
 python -m bench                     # reading pages, beside parsel
 python bench/crawl.py --help        # crawl and HDFS load beside their peers
 python bench/recommender.py --help  # errors and rankings beside peers, any release, any split
+python bench/cold_titles.py --help  # titles nobody rated: ranked by content, inside train
 python bench/als_speed.py --help    # Spark's ALS as we set it, beside its defaults
 python bench/budget.py --help       # budgets on rolling origins, beside peers
 python bench/title_dump.py --help   # IMDb's datasets at full size: rows a second, memory
