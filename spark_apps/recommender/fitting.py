@@ -80,8 +80,8 @@ class Trainer:
         if ranker.als is not None:  # item weights have no form that Spark could load
             save_model(ranker.als, out / "spark" / "ranker")
         facts = self.facts(recipe, predictor, ranker)
-        bundle = with_content(assemble(indexed, predictor, ranker, facts, golden), content)
-        write_bundle(out / "bundle", bundle)
+        bundle = assemble(indexed, predictor, ranker, facts, golden)
+        write_bundle(out / "bundle", with_content(bundle, content))
         return predictor.notes() + ([content.note()] if content else [])
 
     def fit_bundle(
@@ -90,30 +90,41 @@ class Trainer:
         """The same without what only a model that serves needs: Spark's form, golden queries."""
         indexed = self.index(ratings)
         predictor, ranker = self.fit_both(indexed, recipe, weight)
+        content = self.fit_content(indexed, ranker, recipe.content)
         facts = self.facts(recipe, predictor, ranker)
-        write_bundle(bundle, assemble(indexed, predictor, ranker, facts, NO_QUERIES))
+        found = assemble(indexed, predictor, ranker, facts, NO_QUERIES)
+        write_bundle(bundle, with_content(found, content))
 
     def fit_both(
         self, ratings: IndexedRatings, recipe: RecommenderRecipe, weight: float
     ) -> tuple[Predictor, RankerFit]:
-        """Predictor and ranker side by side: on small data a fit keeps one core busy, not two."""
+        """Predictor and ranker side by side: on small data a fit keeps one core busy, not two.
+        Titles' words are counted beside them, the first time."""
         frame = ratings.frame(self.spark)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:
             predictor = pool.submit(self.fit_predictor, ratings, frame, recipe, weight)
             ranker = pool.submit(fit_ranker, ratings, frame, recipe.ranker, self.seed)
+            pool.submit(self.content_facts, recipe.content).result()
             return predictor.result(), ranker.result()
 
     def fit_content(
         self, ratings: IndexedRatings, ranker: RankerFit, recipe: ContentRecipe
     ) -> ContentFit | None:
         """How the ranker's titles tell of those it does not know; None where nothing is told."""
+        told = self.content_facts(recipe)
+        if told is None:
+            return None
+        vectors = told.of(ratings.catalogue.movie_ids)
+        return fit_content(ratings, ranker, vectors, recipe, self.seed)
+
+    def content_facts(self, recipe: ContentRecipe) -> Facts | None:
+        """What all titles' words come to, counted once a job; None where none has any."""
         words = listed_words(self.titles) if self.words is None else self.words
         if not len(words):
             return None
         if recipe not in self.vectors:
             self.vectors[recipe] = content_vectors(self.spark, words, recipe, self.seed)
-        vectors = self.vectors[recipe].of(ratings.catalogue.movie_ids)
-        return fit_content(ratings, ranker, vectors, recipe, self.seed)
+        return self.vectors[recipe]
 
     def fit_predictor(
         self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
