@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from marquee.normalise.text import fold
+
 FOUR = ("mean", "last", "most", "films")
 RECORD = (*FOUR, "gap")
 """What is taken from a record: shrunken mean, the last and the greatest deviation, log(1 + films),
@@ -56,8 +58,9 @@ NO_RECORD = Record(0.0, 0.0, 0.0, 0)
 
 
 def director_key(name: str) -> str:
-    """How a person is looked up: ids as they are, names without regard to case and spaces."""
-    return " ".join(name.split()).lower()
+    """How a person is looked up: ids as they are, names without regard to case, accents and
+    spaces."""
+    return fold(name)
 
 
 def record_of(films: Sequence[Film], year: int, smoothing: float) -> Record:

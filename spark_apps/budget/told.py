@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from marquee.scoring.budget_features import DIRECTOR
+from spark_apps.titles.items import folded
 
 PEOPLE = {
     DIRECTOR: "directors",
@@ -19,6 +20,9 @@ PEOPLE = {
     "keyword": "keywords",
 }
 NUMBERS = ("runtime", "vote_count")
+UNSEEN = r"[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad]"
+"""Accents written as marks of their own, and marks that nobody sees."""
+SPACES = r"[\s\u00a0\u2000-\u200a\u202f\u3000]+"
 FIRST_OF = {"language": "languages", "country": "countries"}
 
 
@@ -54,10 +58,14 @@ def _keys(column: str) -> Column:
 
 
 def _tidied(names: Column) -> Column:
-    """Ids, or names without regard to case and spaces; as `director_key` does."""
-    return F.array_distinct(
-        F.transform(names, lambda d: F.lower(F.trim(F.regexp_replace(d, r"\s+", " "))))
-    )
+    """Ids, or names without regard to case, accents and spaces; as `director_key` does."""
+    return F.array_distinct(F.transform(names, _tidy))
+
+
+def _tidy(name: Column) -> Column:
+    bare = F.regexp_replace(name, UNSEEN, "")
+    # `folded` knows the letters of three alphabets; others are at least in lower case.
+    return F.lower(folded(F.trim(F.regexp_replace(bare, SPACES, " "))))
 
 
 def _numbers(there: set[str]) -> Column:

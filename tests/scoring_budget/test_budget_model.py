@@ -53,7 +53,9 @@ def test_only_earlier_years_count(model: BudgetModel) -> None:
     assert log_of(model, ("nm0000001",), (), 2000) == pytest.approx(7.3)
 
 
-@pytest.mark.parametrize("name", ["Ada Lane", "ada  lane", " ADA LANE ", "nm0000001"])
+@pytest.mark.parametrize(
+    "name", ["Ada Lane", "ada  lane", " ADA LANE ", "Áda Lane", "Ada La\u0301ne", "nm0000001"]
+)
 def test_a_director_by_any_spelling(model: BudgetModel, name: str) -> None:
     assert log_of(model, (name,), (), 2006) == pytest.approx(7.1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.trees import FlatTrees, load_trees, save_trees
+from marquee.scoring.trees import FlatTrees, join_trees, load_trees, save_trees
 
 #   tree 0 (weight 1):   x0 <= 2 ? 1.0 : (x1 <= 0.5 ? 3.0 : 7.0)      values inside: 4.0, 5.0
 #   tree 1 (weight 0.1): x1 <= 0.5 ? -10 : 10                         value inside: 0.0
@@ -68,3 +68,13 @@ def test_a_missing_or_cut_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "t_value.npy").unlink()
     with pytest.raises(BundleError, match=r"t_value\.npy"):
         load_trees(tmp_path, "t", features=2)
+
+
+def test_joined_trees_are_the_weighted_sum(tmp_path: Path) -> None:
+    other = replace(TREES, weight=np.array([0.5, -2.0]))
+    joined = join_trees([(0.25, TREES), (3.0, other)], constant=6.5)
+    expected = 0.25 * TREES.predict(ROWS) + 3.0 * other.predict(ROWS) + 6.5
+    np.testing.assert_allclose(joined.predict(ROWS), expected, rtol=0, atol=1e-12)
+    assert joined.base == pytest.approx(0.25 * TREES.base + 3.0 * other.base + 6.5)
+    save_trees(joined, tmp_path, "t")
+    np.testing.assert_array_equal(load_trees(tmp_path, "t", 2).predict(ROWS), joined.predict(ROWS))

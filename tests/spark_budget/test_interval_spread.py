@@ -1,0 +1,49 @@
+"""The predicted spread of an interval, on errors whose spread is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from marquee.scoring.budget_interval import LEAST, MOST, Spread
+from spark_apps.budget.intervals import FEWEST_FOR_A_SPREAD, STEADY, fit_spread, make_interval
+
+FILMS = 6000
+
+
+def made_up() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(errors, answers, beginners, scale): cheap films and beginners' are harder."""
+    rng = np.random.default_rng(3)
+    answers, beginners = rng.normal(7.0, 0.4, FILMS), (rng.random(FILMS) < 0.4).astype(float)
+    scale = 0.3 * np.exp(-0.5 * (answers - 7.0) + 0.4 * beginners)
+    return rng.normal(0.0, scale), answers, beginners, scale
+
+
+def test_the_spread_finds_what_is_harder() -> None:
+    errors, answers, beginners, _ = made_up()
+    spread = fit_spread(errors, answers, beginners)
+    assert spread.by_estimate == pytest.approx(-0.5, abs=0.15)
+    assert spread.by_beginner == pytest.approx(0.4, abs=0.1)
+
+
+def test_every_kind_of_film_is_covered_alike() -> None:
+    errors, answers, beginners, _ = made_up()
+    half = FILMS // 2
+    learnt = make_interval(errors[:half], answers[:half], beginners[:half])
+    later = slice(half, FILMS)
+    scales = learnt.spread.of(answers[later], beginners[later])
+    low, high = learnt.residuals
+    inside = (errors[later] >= low * scales) & (errors[later] <= high * scales)
+    kinds = [beginners[later] > 0, beginners[later] == 0, answers[later] < 6.8]
+    assert [float(inside[kind].mean()) for kind in kinds] == pytest.approx([0.8] * 3, abs=0.04)
+
+
+def test_a_spread_stays_within_bounds() -> None:
+    spread = Spread(level=0.3, by_estimate=-5.0, by_beginner=0.0, centre=7.0)
+    found = spread.of(np.array([1.0, 7.0, 12.0]), np.zeros(3))
+    np.testing.assert_allclose(found, [0.3 * MOST, 0.3, 0.3 * LEAST])
+
+
+def test_too_few_films_have_one_width() -> None:
+    errors, answers, beginners, _ = (values[: FEWEST_FOR_A_SPREAD - 1] for values in made_up())
+    assert fit_spread(errors, answers, beginners) == STEADY
