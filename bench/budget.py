@@ -8,8 +8,11 @@ of log10 dollars (nominal: a film's own inflation adds the same to both sides). 
 keywords, running time, certificate, language; no rating, votes or anything known only later),
 `wide` (everything the file tells by now: votes, takings, reviews and likes too). Every model has
 six configurations, chosen at each origin on the three rolling origins before it and never on the
-scored years. The champion is scored from its bundle. `--quick` takes the last origin alone. "fit s"
-is the longest fit of one configuration: CPU seconds of a peer, seconds of the clock of the
+scored years: a peer's by least error, the champion's by the product's rule, which leaves the first
+one only for one that is clearly better. The champion is scored from its bundle. Two plain
+intervals of one width stand beside its own: split conformal of LightGBM, and the champion's answers
+with its errors on the films after those inner origins. `--quick` takes the last origin alone.
+"fit s" is the longest fit of one configuration: CPU seconds of a peer, seconds of the clock of the
 champion, whose feature sets are fitted together.
 """
 
@@ -33,7 +36,7 @@ import numpy as np  # noqa: E402
 
 from bench.budget_champion import Champion, Data  # noqa: E402
 from bench.budget_films import read_films  # noqa: E402
-from bench.budget_peers import LIGHTGBM, PEERS, split_conformal  # noqa: E402
+from bench.budget_peers import LIGHTGBM, PEERS, one_width, split_conformal  # noqa: E402
 from bench.budget_table import draw, print_result  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.money import PriceIndex  # noqa: E402
@@ -79,14 +82,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     films = read_films(options.titles, prices)
     print(f"{len(films.rows)} films; put aside: {dict(films.aside)}", flush=True)
     years = np.array([row[2] for row in films.rows])
-    outer = _usable(YEARS[-1:] if options.quick else YEARS, years)
+    outer = usable(YEARS[-1:] if options.quick else YEARS, years)
     if not outer:
         raise SourceError(
             f"{options.titles} has no origin with {FEWEST_FITTED} films before and "
             f"{FEWEST_SCORED} after it ({len(years)} films)",
             "give a file with films before and after 2003",
         )
-    every = _usable(sorted({*outer, *(o - back for o in outer for back in INNER)}), years)
+    every = usable(sorted({*outer, *(o - back for o in outer for back in INNER)}), years)
     with tempfile.TemporaryDirectory() as scratch:
         champion = Champion(films.rows, prices, every, Path(scratch))
         try:
@@ -96,7 +99,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return {"films": len(films.rows), "aside": dict(films.aside), "origins": outer, "sets": found}
 
 
-def _usable(origins: Sequence[int], years: Floats) -> list[int]:
+def usable(origins: Sequence[int], years: Floats) -> list[int]:
     """The origins with enough films on both sides."""
     return [
         o
@@ -118,22 +121,28 @@ def _measure(
         _try_all(champion, tries, data[origin], origin, question)
         print(f"[{name}] origin {origin} fitted", flush=True)
     rows: dict[str, list[float]] = {model: [] for model in (MEDIAN, *PEERS, CHAMPION)}
-    intervals: dict[str, list[list[float]]] = {"champion": [], "split conformal": []}
+    kinds = ("champion", "champion, one width", "LightGBM, one width")
+    intervals: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     for origin in outer:
         inner = [origin - back for back in INNER if origin - back in data] or [origin]
         later = data[origin]
         rows[MEDIAN].append(_rms(later.actual - later.medians))
         for model in (*PEERS, CHAMPION):
             chosen, scores = _choose(tries, data, model, inner)
+            if model == CHAMPION:
+                chosen = champion.choose(question, inner)
             _note(log, name, model, origin, scores, chosen)
             answers = tries.answers[model, chosen, origin]
             if model == CHAMPION:
                 answers, bounds = champion.from_bundle(origin, question, chosen, inner)
                 intervals["champion"].append(_judge(bounds, later.actual))
+                errors = [data[o].actual - tries.answers[model, chosen, o] for o in inner]
+                plain = one_width(np.concatenate(errors), answers)
+                intervals["champion, one width"].append(_judge(plain, later.actual))
             rows[model].append(_rms(later.actual - answers))
             if model == LIGHTGBM:
                 plain = split_conformal(PEERS[model][chosen], later.rows, later.target, later.later)
-                intervals["split conformal"].append(_judge(plain, later.actual))
+                intervals["LightGBM, one width"].append(_judge(plain, later.actual))
     return {"rmse": rows, "seconds": tries.seconds, "intervals": intervals}
 
 

@@ -20,6 +20,7 @@ from marquee.scoring.budget import BudgetModel, BudgetQuery
 from marquee.scoring.budget_baselines import median_by_genre
 from marquee.scoring.budget_features import PLANNED, WIDE, WITH_RATING
 from marquee.scoring.budget_records import Film
+from spark_apps.budget.choice import Tried, choose
 from spark_apps.budget.features import TARGET, with_target
 from spark_apps.budget.folds import Fold, with_place
 from spark_apps.budget.keeping import Keeper
@@ -30,7 +31,8 @@ from spark_apps.budget.workbench import Workbench
 from spark_apps.train_budget import SMALL_DATA
 
 SHARES = ((0.2, 0.4), (0.1, 0.3), (0.3, 0.3), (0.1, 0.6), (0.4, 0.0), (0.2, 0.2))
-"""(linear, direct): the six configurations; they share their fits."""
+"""(linear, direct): the six configurations; they share their fits. The first answers unless another
+is clearly better."""
 RECIPE = {
     "name": "boosted",
     "family": "boosted",
@@ -63,7 +65,12 @@ class Champion:
     """Fits by origin; an origin is the first year that is scored."""
 
     def __init__(
-        self, rows: Sequence[FilmRow], prices: PriceIndex, origins: Sequence[int], scratch: Path
+        self,
+        rows: Sequence[FilmRow],
+        prices: PriceIndex,
+        origins: Sequence[int],
+        scratch: Path,
+        recipes: Sequence[BudgetRecipe] = (),
     ) -> None:
         self.spark = _session()
         years = np.array([row[2] for row in rows])
@@ -71,7 +78,7 @@ class Champion:
             o: Fold(f"origin {o}", int((years < o).sum()), int((years < o + 2).sum()))
             for o in origins
         }
-        self.recipes = [
+        self.recipes = list(recipes) or [
             read_recipe(RECIPE | {"linear_share": linear, "direct_share": direct})
             for linear, direct in SHARES
         ]
@@ -114,6 +121,29 @@ class Champion:
             said = scores.answers[question]
             found.append(said[scores.rated] if question == WITH_RATING else said)
         return found
+
+    def choose(self, question: str, inner: Sequence[int]) -> int:
+        """The configuration that answers after the `inner` origins, by the product's own rule:
+        another takes the first one's place only if better on them by more than a standard error."""
+        scores = [[self._scores(r, o, question) for o in inner] for r in self.recipes]
+        tried = [
+            Tried(
+                recipe,
+                np.concatenate([errors for errors, _ in found]),
+                tuple(name for _, names in found for name in names),
+            )
+            for recipe, found in zip(self.recipes, scores, strict=True)
+        ]
+        return self.recipes.index(choose(tried, self.recipes[0]).recipe)
+
+    def _scores(
+        self, recipe: BudgetRecipe, origin: int, question: str
+    ) -> tuple[Floats, tuple[str, ...]]:
+        """Errors of a question at an origin, and the first director of each film."""
+        scores = self.bench.score(recipe, self.folds[origin])
+        found = np.isfinite(scores.answers[question])
+        names = tuple(name for name, kept in zip(scores.directors, found, strict=True) if kept)
+        return scores.errors(question), names
 
     def from_bundle(
         self, origin: int, question: str, number: int, inner: Sequence[int]

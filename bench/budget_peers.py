@@ -90,11 +90,17 @@ PEERS: dict[str, list[Maker]] = {
 
 def split_conformal(make: Maker, rows: Floats, target: Floats, later: Floats) -> Floats:
     """Plain split conformal 80 % intervals, [later, 2]: three films in four, drawn at random, are
-    fitted, the errors of the rest give one half-width for all (Vovk et al., 2005)."""
+    fitted, the errors of the rest give the half-width."""
     order = np.random.default_rng(7).permutation(len(rows))
     fitted, held = np.split(order, [3 * len(rows) // 4])
     model = make().fit(rows[fitted], target[fitted])
-    sizes = np.sort(np.abs(target[held] - model.predict(rows[held])))
+    errors = target[held] - model.predict(rows[held])
+    return one_width(errors, model.predict(later))
+
+
+def one_width(errors: Floats, answers: Floats) -> Floats:
+    """Plain split conformal 80 % intervals round `answers`, [answers, 2]: one half-width for all,
+    from `errors` on films that the fit had not seen (Vovk et al., 2005)."""
+    sizes = np.sort(np.abs(errors))
     half = sizes[min(int(np.ceil(0.8 * (len(sizes) + 1))), len(sizes)) - 1]
-    answers = model.predict(later)
     return np.column_stack([answers - half, answers + half])

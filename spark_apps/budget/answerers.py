@@ -73,7 +73,7 @@ def answerer(recipe: BudgetRecipe, parts: Parts) -> Answerer:
 def fit_parts(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -> Parts:
     """Fit on `rows`: the question's vectors, TARGET and `weight`."""
     features = column("features", question)
-    kept = rows.select(features, TARGET, "weight").cache()
+    kept = rows.select(features, TARGET, "weight").localCheckpoint()
     mean = float(kept.agg(F.sum(F.col(TARGET) * F.col("weight")) / F.sum("weight")).first()[0])
     linear = _linear(recipe, question).fit(kept)
     if recipe.family == "boosted":
@@ -91,12 +91,9 @@ def fit_parts(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -
             )
             for number, (kind, start) in enumerate(starts.items())
         }
-        parts = Parts(linear, mean, **found)
-    else:
-        trees = () if recipe.family == "linear" else (_trees(recipe, question, seed).fit(kept),)
-        parts = Parts(linear, mean, trees)
-    kept.unpersist()
-    return parts
+        return Parts(linear, mean, **found)
+    trees = () if recipe.family == "linear" else (_trees(recipe, question, seed).fit(kept),)
+    return Parts(linear, mean, trees)
 
 
 def of_models(models: Sequence[Any]) -> list[str]:

@@ -27,13 +27,13 @@ def boost(
     `names` gives the features' and the predictions' columns. A film's answer is recipe.step times
     the sum of the forests'.
     """
-    current, models = rows.cache(), []
+    # A checkpoint, not a cache: plans that grow by a forest a round cost more than the forests.
+    current, models = rows.localCheckpoint(), []
     for number in range(recipe.rounds):
         model = _forest(recipe, names, seed + number).fit(current)
         models.append(model.setPredictionCol(f"{names['prediction']}_{number}"))
         if number + 1 < recipe.rounds:
             current = _left_over(model, current, names["features"], recipe.step)
-    current.unpersist()
     return models
 
 
@@ -42,10 +42,7 @@ def _left_over(
 ) -> DataFrame:
     said = F.col(model.getPredictionCol())
     rest = (F.col(REST) - F.lit(step) * said).alias(REST)
-    after = model.transform(rows).select(features, "weight", rest).cache()
-    after.count()
-    rows.unpersist()
-    return after
+    return model.transform(rows).select(features, "weight", rest).localCheckpoint()
 
 
 def _forest(recipe: BudgetRecipe, names: Mapping[str, str], seed: int) -> Any:

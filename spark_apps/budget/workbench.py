@@ -47,11 +47,12 @@ class Workbench:
     _scores: dict[tuple[BudgetRecipe, str], PartScores] = field(default_factory=dict)
 
     def frame(self, smoothing: float) -> DataFrame:
-        """Featured films of every fold, in one partition in order of release, cached."""
+        """Featured films of every fold, in one partition in order of release."""
         if smoothing not in self._frames:
             rows = featured(in_folds(self.spark, self.films, list(self.folds)), smoothing)
             ordered = rows.repartition(1).sortWithinPartitions("fold", "place")
-            self._frames[smoothing] = ordered.cache()
+            # Its plan is long, and each of a hundred queries would be planned from its start.
+            self._frames[smoothing] = ordered.localCheckpoint()
         return self._frames[smoothing]
 
     def rows(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
@@ -112,9 +113,8 @@ class Workbench:
         if key not in self._fits:
             stages = self.stages(recipe, fold)
             questions = self.questions(recipe, fold, stages)
-            films = self.fitted_films(recipe, fold).cache()
+            films = self.fitted_films(recipe, fold).localCheckpoint()
             self._fits[key] = fit_questions(recipe, films, stages, questions, self.seed)
-            films.unpersist()
         return self._fits[key]
 
     def _of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:
