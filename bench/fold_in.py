@@ -22,13 +22,13 @@ import numpy as np
 from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
 from marquee.scoring.arrays import Floats, Ints
-from marquee.scoring.exam import Exam
-from marquee.scoring.exam_rivals import compare_ndcg, compare_rmse, popular_lists
-from marquee.scoring.metrics import AT, rmse
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.recommender import Recommender
-from marquee.scoring.releases import read_any_release
-from marquee.scoring.splits import last_share
+from marquee.scoring.recommender.exam import Exam
+from marquee.scoring.recommender.metrics import AT, rmse
+from marquee.scoring.recommender.model import Recommender
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.releases import read_any_release
+from marquee.scoring.recommender.rivals import compare_ndcg, compare_rmse, popular_lists
+from marquee.scoring.recommender.splits import last_share
 from marquee.settings import load_settings
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipes

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from marquee.scoring.arrays import Floats, Ints, rows_of, top_rows
-from marquee.scoring.metrics import AT, Relevant, ranking_values
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.splits import last_share, random_share
+from marquee.scoring.recommender.metrics import AT, Relevant, ranking_values
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.splits import last_share, random_share
 
 Peer = Callable[[Ratings, Ints, Ints, int], Ints]
 Fit = Callable[..., Floats]  # (who rated what [U, I], seed, **parameters) -> scores [U, I]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from marquee.scoring.arrays import Floats, Ints
-from marquee.scoring.baselines import fit_bias
-from marquee.scoring.ratings import Ratings
+from marquee.scoring.recommender.baselines import fit_bias
+from marquee.scoring.recommender.ratings import Ratings
 from spark_apps.recommender.bayes.sides import Sides
 
 REG = 5.0  # of the bias model that answers what stock ALS cannot

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marquee.names import person_id
-from marquee.scoring.recommender import Predictions, Recommendation, Recommender
+from marquee.scoring.recommender.model import Predictions, Recommendation, Recommender
 from serving.catalogue import Ids
 from serving.journal import Journal, ratings_now
 

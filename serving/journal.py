@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from marquee.sources.feedback import Feedback, append_feedback, read_feedback
 
 Said = dict[int, float | None]

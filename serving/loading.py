@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marquee.errors import BundleError
-from marquee.scoring.budget import BudgetModel
+from marquee.scoring.budget.model import BudgetModel
 from marquee.scoring.golden import GoldenReport
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from serving.catalogue import Catalogue, build_catalogue
 
 MODELS = ("recommender", "budget")

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
-from marquee.scoring.budget import BudgetModel
+from marquee.scoring.budget.model import BudgetModel
 from serving.answers import ModelState
 from serving.loading import LoadedRecommender
 from serving.routes.context import SourceHere

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from marquee.lake import Lake
-from marquee.scoring.budget import BudgetModel
+from marquee.scoring.budget.model import BudgetModel
 from serving.follower import Champion, Follower
 from serving.journal import Journal
 from serving.loading import LoadedRecommender, load_budget, load_recommender

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import RecipeError
-from marquee.scoring.ratings import Ratings, count_rows, read_ratings
-from marquee.scoring.splits import global_time
+from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
+from marquee.scoring.recommender.splits import global_time
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints

@@ -54,8 +54,8 @@ def recommend_all(
 
 
 def _write(folder: Path, out_file: Path, n: int) -> tuple[int, int]:
-    from marquee.scoring.recommender import Recommender
-    from marquee.scoring.top_n_file import write_top_n
+    from marquee.scoring.recommender.model import Recommender
+    from marquee.scoring.recommender.top_n_file import write_top_n
 
     model = Recommender.load(folder)
     people = len(model.user_ids)

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import SourceError
-from marquee.scoring import evaluate_budget, evaluate_recommender
-from marquee.scoring.budget import BudgetModel
-from marquee.scoring.budget_exam import BudgetExam
-from marquee.scoring.budget_known_films import read_votes
-from marquee.scoring.exam import Exam
-from marquee.scoring.films_file import titles_table, usable_films
-from marquee.scoring.live_record import is_among, ratings_learnt
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.ratings_file import read_ratings_file
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.budget import evaluate as evaluate_budget
+from marquee.scoring.budget.exam import BudgetExam
+from marquee.scoring.budget.films_file import titles_table, usable_films
+from marquee.scoring.budget.known_films import read_votes
+from marquee.scoring.budget.model import BudgetModel
+from marquee.scoring.recommender import evaluate as evaluate_recommender
+from marquee.scoring.recommender.exam import Exam
+from marquee.scoring.recommender.live_record import is_among, ratings_learnt
+from marquee.scoring.recommender.model import Recommender
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.ratings_file import read_ratings_file
 
 Model = Recommender | BudgetModel
 

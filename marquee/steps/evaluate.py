@@ -63,10 +63,10 @@ def _measure(run: Run, model: Model, folder: str, scratch: Path) -> dict[str, An
 def _evaluation(model: Model) -> Callable[..., dict[str, Any]]:
     """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
     if model == "budget":
-        from marquee.scoring.evaluate_budget import evaluate_budget
+        from marquee.scoring.budget.evaluate import evaluate_budget
 
         return evaluate_budget
-    from marquee.scoring.evaluate_recommender import evaluate_recommender
+    from marquee.scoring.recommender.evaluate import evaluate_recommender
 
     return evaluate_recommender
 

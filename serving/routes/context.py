@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from marquee.names import iso
-from marquee.scoring.recommender_bundle import Title
+from marquee.scoring.recommender.bundle import Title
 from serving.answers import TitleCard
 from serving.catalogue import Catalogue
 from serving.follower import Champion

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from fastapi import APIRouter
 
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from serving.answers import (
     LARGEST_ID,
     MovieId,

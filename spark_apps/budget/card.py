@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marquee.scoring.budget_features import WITH_RATING
+from marquee.scoring.budget.features import WITH_RATING
 from spark_apps.budget.choice import Tried
 from spark_apps.budget.recipes import BudgetRecipe
 from spark_apps.job import Job

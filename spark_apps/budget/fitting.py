@@ -11,7 +11,7 @@ from pyspark.ml.feature import SQLTransformer
 from pyspark.sql import DataFrame
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import WITH_RATING, Stages
+from marquee.scoring.budget.features import WITH_RATING, Stages
 from spark_apps.budget.answerers import Answerer, Parts, answerer, fit_parts
 from spark_apps.budget.recipes import BudgetRecipe
 from spark_apps.budget.saved_stages import refuse_uncarried

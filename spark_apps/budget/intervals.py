@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_interval import STEADY, Spread
+from marquee.scoring.budget.interval import STEADY, Spread
 
 LOW, HIGH = 0.1, 0.9
 """An 80 % interval."""

@@ -9,7 +9,7 @@ import numpy as np
 from pyspark.sql import DataFrame, Row
 
 from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.budget_features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, director_key
+from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, director_key
 from spark_apps.budget.answerers import answerer, of_models
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.fitting import FittedParts

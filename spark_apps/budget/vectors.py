@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget_features import DIRECTOR, GRID, PLAIN_NUMBERS, Stages, is_rated
-from marquee.scoring.budget_records import LONGEST_GAP
+from marquee.scoring.budget.features import DIRECTOR, GRID, PLAIN_NUMBERS, Stages, is_rated
+from marquee.scoring.budget.records import LONGEST_GAP
 
 
 def column(kind: str, question: str) -> str:
@@ -79,7 +79,7 @@ def _number(name: str) -> str:
 
 
 def _on_grid(value: str) -> str:
-    """`marquee.scoring.budget_features.on_grid` as SQL."""
+    """`marquee.scoring.budget.features.on_grid` as SQL."""
     return f"FLOOR({value} * {_double(GRID)} + 0.5D) / {_double(GRID)}"
 
 

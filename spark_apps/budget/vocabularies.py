@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pyspark.sql import Row
 
-from marquee.scoring.budget_features import DIRECTOR, Stages
-from marquee.scoring.budget_records import RECORD
+from marquee.scoring.budget.features import DIRECTOR, Stages
+from marquee.scoring.budget.records import RECORD
 from spark_apps.budget.recipes import BudgetRecipe
 
 FEWEST_OF_A_GENRE = 3

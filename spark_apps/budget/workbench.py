@@ -9,7 +9,7 @@ from pyspark.ml import Transformer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget_features import (
+from marquee.scoring.budget.features import (
     BEFORE_RELEASE,
     NARROW,
     PLANNED,

@@ -37,7 +37,7 @@ class Predictor(Protocol):
         ...
 
     def fold_in(self) -> dict[str, Any]:
-        """What `marquee/scoring/fold_in.py` needs for a new person, as JSON."""
+        """What `marquee/scoring/recommender/fold_in.py` needs for a new person, as JSON."""
         ...
 
     def answers(self, spark: SparkSession, users: Rows, items: Rows) -> Floats:

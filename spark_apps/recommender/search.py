@@ -16,9 +16,15 @@ from pyspark.sql import DataFrame
 
 from marquee.scoring.arrays import Floats, Mask, top_rows
 from marquee.scoring.bootstrap import paired
-from marquee.scoring.metrics import AT, Relevant, ranking_values, rmse, squared_errors_by_person
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.splits import last_share
+from marquee.scoring.recommender.metrics import (
+    AT,
+    Relevant,
+    ranking_values,
+    rmse,
+    squared_errors_by_person,
+)
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.splits import last_share
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.predicting import predict_by_share, shares_of

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from marquee.lake import Lake
 from marquee.names import text_id
-from marquee.scoring.recommender_bundle import Title
-from marquee.scoring.releases import listed_title
+from marquee.scoring.recommender.bundle import Title
+from marquee.scoring.recommender.releases import listed_title
 from marquee.sources.ratings import is_whole
 
 LISTED = ("movieId", "title", "genres")

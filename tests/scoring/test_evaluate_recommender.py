@@ -11,12 +11,12 @@ import pytest
 
 from marquee.errors import BundleError, ContractError
 from marquee.scoring.arrays import rows_of
-from marquee.scoring.evaluate_recommender import evaluate_recommender
-from marquee.scoring.exam import LIKED
-from marquee.scoring.forecast import judge_forecast
-from marquee.scoring.ratings import Ratings, RatingsMatrix, read_ratings
-from marquee.scoring.recommender import Recommender
-from marquee.scoring.splits import global_time, last_share
+from marquee.scoring.recommender.evaluate import evaluate_recommender
+from marquee.scoring.recommender.exam import LIKED
+from marquee.scoring.recommender.forecast import judge_forecast
+from marquee.scoring.recommender.model import Recommender
+from marquee.scoring.recommender.ratings import Ratings, RatingsMatrix, read_ratings
+from marquee.scoring.recommender.splits import global_time, last_share
 from tests.scoring.made_up import make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)

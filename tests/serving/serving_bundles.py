@@ -15,11 +15,11 @@ from marquee.names import compact
 from marquee.release.bundles import bundle_folder
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import Ledger
-from marquee.scoring.budget_bundle import BudgetBundle, Fit
-from marquee.scoring.budget_bundle import write_bundle as write_budget_bundle
-from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING, Film, Stages
-from marquee.scoring.ratings import RatingsMatrix
-from marquee.scoring.recommender_bundle import RecommenderBundle, Title, write_bundle
+from marquee.scoring.budget.bundle import BudgetBundle, Fit
+from marquee.scoring.budget.bundle import write_bundle as write_budget_bundle
+from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
+from marquee.scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
+from marquee.scoring.recommender.ratings import RatingsMatrix
 
 FIRST = datetime(2026, 1, 4, 3, tzinfo=UTC)
 PEOPLE, TITLES, RANK = 12, 30, 4

@@ -17,7 +17,7 @@ from serving_bundles import write_recommender
 from marquee.contracts import FEEDBACK
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from marquee.sources.feedback import (
     Feedback,
     append_feedback,

@@ -11,7 +11,7 @@ from serving_bundles import promote_recommender
 
 from marquee.lake import Lake
 from marquee.names import person_id
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from marquee.sources.feedback import read_feedback
 from serving.catalogue import spoken
 from serving.source import Source

@@ -12,8 +12,8 @@ import pytest
 from marquee.errors import SourceError
 from marquee.lake import open_lake
 from marquee.names import text_id
-from marquee.scoring.recommender_bundle import Title
-from marquee.scoring.releases import OFFICIAL, read_any_release, read_official_split
+from marquee.scoring.recommender.bundle import Title
+from marquee.scoring.recommender.releases import OFFICIAL, read_any_release, read_official_split
 from marquee.sources.ratings import linked_titles, load_release, take_census
 from marquee.sources.ratings_forms import FLAGS, recognise
 

@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 
 from marquee.lake import Lake
 from marquee.money import PriceIndex
-from marquee.scoring.budget import BudgetModel, BudgetQuery
-from marquee.scoring.budget_features import BEFORE_RELEASE, WITH_RATING
-from marquee.scoring.budget_records import RECORD
-from marquee.scoring.evaluate_budget import evaluate_budget
+from marquee.scoring.budget.evaluate import evaluate_budget
+from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
+from marquee.scoring.budget.model import BudgetModel, BudgetQuery
+from marquee.scoring.budget.records import RECORD
 from spark_apps import prepare_titles, train_budget
 from spark_apps.budget.features import featured, with_target
 from spark_apps.budget.fitting import answer_column

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from marquee.names import text_id
-from marquee.scoring.recommender import Recommender
+from marquee.scoring.recommender.model import Recommender
 from marquee.sources.ratings import load_release
 from spark_apps import prepare_ratings, prepare_titles, train_recommender
 from tests.plugins.spark_session import spark  # noqa: F401

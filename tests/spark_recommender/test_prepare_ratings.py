@@ -15,8 +15,8 @@ import pytest
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.names import parse_moment, person_id, text_id
-from marquee.scoring.ratings import Ratings, read_ratings
-from marquee.scoring.splits import last_share
+from marquee.scoring.recommender.ratings import Ratings, read_ratings
+from marquee.scoring.recommender.splits import last_share
 from spark_apps.prepare_ratings import main
 from spark_apps.ratings.text_ids import refuse_collisions
 from tests.plugins.spark_session import spark  # noqa: F401

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marquee.scoring.evaluate_recommender import evaluate_recommender
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.splits import last_share
+from marquee.scoring.recommender.evaluate import evaluate_recommender
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.splits import last_share
 from marquee.settings import REPOSITORY, load_settings
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import read_recipe

@@ -12,11 +12,11 @@ import pytest
 from pyspark.ml.recommendation import ALSModel
 
 from marquee.lake import Lake
-from marquee.scoring.baselines import fit_bias
-from marquee.scoring.evaluate_recommender import evaluate_recommender
-from marquee.scoring.ratings import Ratings
-from marquee.scoring.recommender import Recommender
-from marquee.scoring.splits import global_time, last_share
+from marquee.scoring.recommender.baselines import fit_bias
+from marquee.scoring.recommender.evaluate import evaluate_recommender
+from marquee.scoring.recommender.model import Recommender
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.splits import global_time, last_share
 from spark_apps import train_recommender
 from spark_apps.job import Job
 from spark_apps.recommender.fitting import Trainer

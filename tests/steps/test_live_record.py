@@ -11,7 +11,7 @@ import pytest
 from marquee.cli.history import _table
 from marquee.lake import Lake
 from marquee.release.live import latest_live, live_sentence
-from marquee.scoring.ratings import Ratings
+from marquee.scoring.recommender.ratings import Ratings
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.live_record import record_live
 from marquee.steps.load_ratings import load_ratings

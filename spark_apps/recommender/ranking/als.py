@@ -13,7 +13,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from marquee.scoring.arrays import Floats, Singles
-from marquee.scoring.ratings import RatingsMatrix
+from marquee.scoring.recommender.ratings import RatingsMatrix
 from spark_apps.recommender.als import AlsFit, als_of, fit_als
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe

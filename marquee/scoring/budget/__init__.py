@@ -1,0 +1,1 @@
+"""The budget model: `model.BudgetModel` loads a bundle and answers, `evaluate` measures it."""

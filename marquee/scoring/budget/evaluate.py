@@ -1,0 +1,125 @@
+"""`evaluation.json` of the budget model: what the bundle does on films newer than its fit.
+
+Every number is scored from the bundle through `BudgetModel`: what is measured is what serves.
+Errors are in log10 dollars of the price year, so that a film misjudged by half counts the same
+whatever it cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marquee.scoring.arrays import Floats
+from marquee.scoring.bootstrap import paired
+from marquee.scoring.budget.baselines import median_by_genre, ridge
+from marquee.scoring.budget.exam import BudgetExam, estimates_of, rms
+from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
+from marquee.scoring.budget.films import read_films
+from marquee.scoring.budget.known_films import known_films, read_votes
+from marquee.scoring.budget.model import BudgetEstimate, BudgetModel
+from marquee.scoring.budget.residuals import question_row, residuals
+from marquee.scoring.calibration import by_tenths
+from marquee.scoring.golden import GoldenReport
+from marquee.scoring.shipped import judge_shipped
+
+
+def evaluate_budget(
+    evaluated: Path, shipped: Path, incumbent: Path | None, train: Path, holdout: Path, seed: int
+) -> dict[str, Any]:
+    """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
+
+    `train` and `holdout` are folders of Parquet in the `titles` contract. Raises BundleError where
+    `evaluated` or `incumbent` cannot be loaded; a broken `shipped` bundle is an answer.
+    """
+    model = BudgetModel.load(evaluated)
+    exam = BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
+    champion = exam.errors(BudgetModel.load(incumbent)) if incumbent else None
+    found = measure(model, exam, seed, champion, read_votes(holdout))
+    return found | {
+        "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["log_rmse"])
+    }
+
+
+def measure(
+    model: BudgetModel,
+    exam: BudgetExam,
+    seed: int,
+    champion: Floats | None,
+    votes: Mapping[str, int],
+) -> dict[str, Any]:
+    """All of `evaluation.json` that one bundle on one exam tells; `champion` are its errors."""
+    ours = exam.errors(model)
+    rated, before = estimates_of(model, exam.films), estimates_of(model, exam.films, False)
+    others = {
+        "median_by_genre": exam.actual - median_by_genre(exam.train, exam.films),
+        "ridge": exam.actual - ridge(exam.train, exam.films),
+    }
+    questions = _questions(exam, {WITH_RATING: rated, BEFORE_RELEASE: before}, seed)
+    return {
+        "model": "budget",
+        "holdout": {"rows": len(exam.films), "people": 0, "titles": len(exam.films)},
+        "metrics": _metrics(exam, ours, rated, questions[BEFORE_RELEASE]["log_rmse"]),
+        "intervals": {"log_rmse": questions[WITH_RATING]["interval_of_rmse"]},
+        "baselines": {name: {"log_rmse": rms(errors)} for name, errors in others.items()},
+        "versus": {
+            **{name: {"log_rmse": compare(ours, errors, seed)} for name, errors in others.items()},
+            "champion": None if champion is None else {"log_rmse": compare(ours, champion, seed)},
+        },
+        "questions": questions,
+        "residuals": residuals(exam, ours, exam.inside(rated), seed),
+        "calibration": by_tenths(exam.actual - ours, exam.actual),
+        "price_year": model.price_year,
+        "films": known_films(exam.films, rated, before, votes),
+    }
+
+
+def compare(ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
+    """log-RMSE of two models' errors on the same films, paired by film."""
+    return paired(ours**2, other**2, root=True, units="titles", seed=seed)
+
+
+def _questions(
+    exam: BudgetExam, answers: Mapping[str, Sequence[BudgetEstimate]], seed: int
+) -> dict[str, Any]:
+    """Each question's error, interval coverage and width on the same films."""
+    found = {}
+    for question, estimates in answers.items():
+        errors = exam.actual - np.array([math.log10(e.median) for e in estimates])
+        row = question_row(errors, exam.inside(estimates), _width(estimates), seed)
+        found[question] = row | {"answered_as": sorted({e.question for e in estimates})}
+    return found
+
+
+def _metrics(
+    exam: BudgetExam, errors: Floats, estimates: Sequence[BudgetEstimate], before: float
+) -> dict[str, Any]:
+    return {
+        "log_rmse": rms(errors),
+        "mae_log": float(np.abs(errors).mean()),
+        "bias_log": float(errors.mean()),
+        "median_factor": float(10 ** np.median(np.abs(errors))),
+        "answered": float(np.isfinite(errors).mean()),
+        "interval_coverage": float(exam.inside(estimates).mean()),
+        "interval_width_log": _width(estimates),
+        "questions": {
+            WITH_RATING: sum(e.question == WITH_RATING for e in estimates),
+            BEFORE_RELEASE: sum(e.question == BEFORE_RELEASE for e in estimates),
+        },
+        "log_rmse_before_release": before,
+    }
+
+
+def _width(estimates: Sequence[BudgetEstimate]) -> float:
+    return float(np.mean([math.log10(e.high / e.low) for e in estimates]))
+
+
+def _measured(folder: Path, exam: BudgetExam) -> tuple[GoldenReport, float]:
+    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+    model = BudgetModel.load(folder)
+    return model.check_golden(), rms(exam.errors(model))

@@ -1,0 +1,86 @@
+"""Where a budget model errs: by year, by genre, by size of the film, by question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from marquee.scoring.arrays import Floats, Mask
+from marquee.scoring.bootstrap import paired
+from marquee.scoring.budget.exam import BudgetExam, rms
+
+FEWEST_FILMS = 5  # of a year or a genre that is shown by itself
+MOST_GENRES_SHOWN = 16
+SIZES = (1e6, 5e6, 10e6, 25e6, 50e6, 100e6)  # dollars of the price year
+
+
+def residuals(
+    exam: BudgetExam, errors: Floats, inside: Mask, seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """`{"year": [...], "genre": [...], "size": [...]}`; each row has `name`, `films`, `bias` (mean
+    of log10 actual over estimate), its 95 % `interval`, `log_rmse` and interval `coverage`.
+
+    By size the bias is steep by nature: films are sorted by the truth, which no estimate knows.
+    """
+    groups = {"year": _years(exam), "genre": _genres(exam), "size": _sizes(exam)}
+    return {
+        by: [{"name": name} | _row(errors[rows], inside[rows], seed) for name, rows in found]
+        for by, found in groups.items()
+    }
+
+
+def question_row(errors: Floats, inside: Mask, width: float, seed: int) -> dict[str, Any]:
+    """One question's whole figures, with the interval's mean width in log10 dollars."""
+    squares = errors**2
+    whole = paired(squares, np.zeros_like(squares), root=True, units="titles", seed=seed)
+    return _row(errors, inside, seed) | {"interval_of_rmse": whole["interval"], "width_log": width}
+
+
+def _row(errors: Floats, inside: Mask, seed: int) -> dict[str, Any]:
+    whole = paired(errors, np.zeros_like(errors), units="titles", seed=seed)
+    return {
+        "films": len(errors),
+        "bias": whole["challenger"],
+        "interval": whole["interval"],
+        "log_rmse": rms(errors),
+        "coverage": float(inside.mean()),
+    }
+
+
+def _years(exam: BudgetExam) -> list[tuple[str, Mask]]:
+    years = np.array([film.year for film in exam.films])
+    return _large_enough((str(year), years == year) for year in np.unique(years))
+
+
+def _genres(exam: BudgetExam) -> list[tuple[str, Mask]]:
+    counts = Counter(genre for film in exam.films for genre in set(film.genres))
+    return _large_enough(
+        (genre, np.array([genre in film.genres for film in exam.films]))
+        for genre, _ in counts.most_common(MOST_GENRES_SHOWN)
+    )
+
+
+def _sizes(exam: BudgetExam) -> list[tuple[str, Mask]]:
+    dollars = 10**exam.actual
+    edges: Sequence[float] = (0.0, *SIZES, np.inf)
+    return [
+        (_size_name(low, high), rows)
+        for low, high in pairwise(edges)
+        if (rows := (dollars >= low) & (dollars < high)).any()
+    ]
+
+
+def _size_name(low: float, high: float) -> str:
+    if low == 0.0:
+        return f"under ${high / 1e6:.0f} million"
+    if high == np.inf:
+        return f"${low / 1e6:.0f} million and more"
+    return f"${low / 1e6:.0f} to {high / 1e6:.0f} million"
+
+
+def _large_enough(groups: Any) -> list[tuple[str, Mask]]:
+    return [(name, rows) for name, rows in groups if rows.sum() >= FEWEST_FILMS]

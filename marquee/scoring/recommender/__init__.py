@@ -1,0 +1,1 @@
+"""The recommender: `model.Recommender` loads a bundle and answers, `evaluate` measures it."""

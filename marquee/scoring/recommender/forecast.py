@@ -1,0 +1,49 @@
+"""How a recommender forecasts: fitted on everybody's ratings up to a moment, asked about all later.
+
+The holdout of each person's last ratings measures taste: what other people rated later is in its
+train. Here nothing later is, and people who came later are strangers, as they are to what serves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from marquee.scoring.recommender.exam import Exam, mean
+from marquee.scoring.recommender.metrics import rmse
+from marquee.scoring.recommender.model import Recommender
+from marquee.scoring.recommender.ratings import Ratings
+from marquee.scoring.recommender.rivals import (
+    bias_predictions,
+    compare_ndcg,
+    compare_rmse,
+    popular_lists,
+)
+from marquee.scoring.recommender.splits import global_time
+
+
+def judge_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
+    """`evaluation.json`'s `forecast`: the bundle was fitted on the rows of `ratings` that
+    `global_time` keeps and is asked about the rest; None where it keeps all."""
+    late = global_time(ratings)
+    if not late.any():
+        return None
+    model, exam = Recommender.load(bundle), Exam.of(ratings.take(~late), ratings.take(late))
+    ours = exam.score(model)
+    bias, popular = bias_predictions(exam), popular_lists(exam, model.movie_ids)
+    actual = exam.holdout.values
+    return {
+        "rows": len(exam.holdout),
+        "people": len(exam.people),
+        "since": int(exam.holdout.times.min()),
+        "coverage": float(ours.personal.mean()),
+        "rmse": rmse(ours.values, actual),
+        "rmse_personal": (
+            rmse(ours.values[ours.personal], actual[ours.personal]) if ours.personal.any() else None
+        ),
+        "ndcg@10": mean(exam.ranking_liked(ours.lists)["ndcg"]),
+        "versus": {
+            "bias": {"rmse": compare_rmse(exam, ours.values, bias, seed)},
+            "popularity": {"ndcg@10": compare_ndcg(exam, ours.lists, popular, seed)},
+        },
+    }
