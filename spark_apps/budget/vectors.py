@@ -32,7 +32,7 @@ def expressions(stages: Stages, question: str) -> list[str]:
         *(_record(role, stat) for role in stages.roles(question) for stat in stages.record),
         "CAST(SIZE(ARRAY_DISTINCT(genres)) AS DOUBLE)",
         *([_rating(stages.rating_step)] if is_rated(question) else []),
-        *(_number(name) for name in stages.numbers_of(question)),
+        *(_number(stages, name) for name in stages.numbers_of(question)),
         *(_label(name, word) for name, word in stages.labels_of(question)),
         *(f"CAST(ARRAY_CONTAINS(genres, {_text(genre)}) AS DOUBLE)" for genre in stages.genres),
     ]
@@ -71,11 +71,15 @@ def _rating(step: float) -> str:
     return f"FLOOR(rating / {_double(step)} + 0.5D) * {_double(step)}" if step else "rating"
 
 
-def _number(name: str) -> str:
+def _number(stages: Stages, name: str) -> str:
     value = f"numbers[{_text(name)}]"
     # Not GREATEST: it passes over nulls, and what nobody told would count as nought.
     count = f"LOG1P(IF({value} < 0.0D, 0.0D, {value}))"
-    return _on_grid(value if name in PLAIN_NUMBERS else count)
+    found = value if name in PLAIN_NUMBERS else count
+    if name in stages.ranges:
+        low, high = map(_double, stages.ranges[name])
+        found = f"IF({found} < {low}, {low}, IF({found} > {high}, {high}, {found}))"
+    return _on_grid(found)
 
 
 def _on_grid(value: str) -> str:

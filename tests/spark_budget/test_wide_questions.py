@@ -6,6 +6,7 @@ On a made-up file of IMDB 5000's own form, through the benchmark's own reader an
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.plugins.spark_session import spark  # noqa: F401
 PRICES = PriceIndex.load(2026)
 SMALL = {"rounds": 2, "trees": 3, "depth": 3, "min_instances": 2}
 ORIGIN, INNER = 2008, [2004, 2006]
+MISTYPED = 285  # a film of 2009: no screen is sixteen times as wide as high
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def film(rng: np.random.Generator, number: int) -> dict[str, object]:
         "country": "USA",
         "language": "English",
         "content_rating": rng.choice(["R", "PG-13"]),
+        "aspect_ratio": 16.0 if number == MISTYPED else float(rng.choice([1.85, 2.35])),
         "duration": int(rng.integers(80, 180)) if number % 7 else "",
         "imdb_score": round(float(rng.uniform(4, 9)), 1),
         "num_voted_users": round(votes),
@@ -88,3 +91,13 @@ def test_what_is_told_makes_the_answer(champion: Champion) -> None:
     wide, _ = champion.from_bundle(ORIGIN, WIDE, 0, INNER)
     error, usual = (np.sqrt(np.mean((data.actual - said) ** 2)) for said in (wide, data.medians))
     assert error < 0.7 * usual
+
+
+def test_a_number_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champion) -> None:
+    recipe, fold = champion.recipes[0], champion.folds[ORIGIN]
+    stages = champion.bench.stages(recipe, fold)
+    assert stages.ranges["aspect_ratio"] == (1.85, 2.35)
+    seen = champion.data(ORIGIN, WIDE).later[:, stages.names(WIDE).index("aspect_ratio")]
+    assert any(f["numbers"]["aspect_ratio"] == 16.0 for f in champion.bench.later(recipe, fold))
+    assert sorted(set(seen.round(2))) == [1.85, 2.35]
+    assert math.isnan(stages.clip("aspect_ratio", None))

@@ -141,6 +141,9 @@ def _stages(table: Mapping[str, Any]) -> Stages:
         people=tuple(table.get("people", ())),
         numbers=tuple(table.get("numbers", ())),
         labels={column: tuple(words) for column, words in table.get("labels", {}).items()},
+        ranges={
+            name: (float(low), float(high)) for name, (low, high) in table.get("ranges", {}).items()
+        },
     )
 
 

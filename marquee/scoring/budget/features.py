@@ -45,6 +45,9 @@ class Stages:
     people: tuple[str, ...] = ()  # roles beside the director's whose records count
     numbers: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column to vocabulary
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of a number as the model reads it: what lies outside counts as the nearest inside. One
+    mistyped aspect ratio of 16 would carry a line far beyond any film."""
 
     def roles(self, question: str) -> tuple[str, ...]:
         """Whose records a question reads."""
@@ -78,6 +81,12 @@ class Stages:
         """To the nearest step, halves upwards: a tenth of a point is mostly noise."""
         step = self.rating_step
         return math.floor(rating / step + 0.5) * step if step else rating
+
+    def clip(self, name: str, value: float | None) -> float:
+        """A number as the model reads it, inside its range; NaN where it is not told."""
+        low, high = self.ranges.get(name, (-math.inf, math.inf))
+        found = number(name, value)
+        return low if found < low else high if found > high else found
 
     def clip_year(self, year: int) -> int:
         """Years outside training count as the nearest one inside."""
@@ -128,7 +137,7 @@ def vector(
     found.append(float(len(set(told.genres))))
     if is_rated(question):
         found.append(math.nan if told.rating is None else stages.round_rating(told.rating))
-    found += [number(name, told.numbers.get(name)) for name in stages.numbers_of(question)]
+    found += [stages.clip(name, told.numbers.get(name)) for name in stages.numbers_of(question)]
     for column, word in stages.labels_of(question):
         label = told.labels.get(column)
         found.append(math.nan if label is None else float(label == word))
@@ -144,7 +153,7 @@ def on_grid(values: Floats) -> Floats:
 
 
 def number(name: str, value: float | None) -> float:
-    """A number as the model reads it."""
+    """A number as the model reads it, wherever it lies."""
     if value is None:
         return math.nan
     return value if name in PLAIN_NUMBERS else math.log1p(max(value, 0.0))
