@@ -25,11 +25,17 @@ from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
 from spark_apps.recommender.content.words import read_words
 from spark_apps.recommender.fitting import Trainer
-from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
+from spark_apps.recommender.recipes import (
+    BayesRecipe,
+    RecommenderRecipe,
+    read_recipe,
+    read_recipes,
+)
 from spark_apps.recommender.search import Choice, choose
 from spark_apps.recommender.titles import read_titles
 
 MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
+FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
 DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
 
@@ -135,12 +141,20 @@ def fit_all(
         notes = trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
     if late.any():
         with job.stopwatch("fit forecast"):
-            early = every.take(~late)
-            trainer.fit_bundle(early, choice.recipe, choice.weight, out / "forecast" / "bundle")
+            brief = shortened(choice.recipe)
+            trainer.fit_bundle(every.take(~late), brief, choice.weight, out / "forecast" / "bundle")
     with job.stopwatch("fit shipped"):
         trainer.fit(every, choice.recipe, choice.weight, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
+
+
+def shortened(recipe: RecommenderRecipe) -> RecommenderRecipe:
+    """The recipe for the fit that is only looked at: chains of half the length lose 0.004 of inner
+    RMSE on ml-latest-small."""
+    if not isinstance(recipe, BayesRecipe) or recipe.sweeps < FEWEST_SWEEPS:
+        return recipe
+    return recipe.model_copy(update={"sweeps": recipe.sweeps // 2, "burn_in": recipe.burn_in // 2})
 
 
 def fit_incumbent(

@@ -17,6 +17,7 @@ from marquee.scoring.recommender.evaluate import evaluate_recommender
 from marquee.scoring.recommender.model import Recommender
 from marquee.scoring.recommender.ratings import Ratings
 from marquee.scoring.recommender.splits import global_time, last_share
+from marquee.settings import load_settings
 from spark_apps import train_recommender
 from spark_apps.job import Job
 from spark_apps.recommender.fitting import Trainer
@@ -192,6 +193,15 @@ def test_the_forecast_has_seen_nothing_later(trained):
     known = trained.load("forecast").bundle.ratings
     assert len(known.values) == (~late).sum() and late.sum() > 100
     assert not (trained.folder / "forecast/spark").exists(), "it never serves"
+
+
+def test_the_forecasts_chains_are_half_as_long_and_no_shorter():
+    recipe = read_recipe(load_settings().recipes.recommender[0])
+    brief = train_recommender.shortened(recipe)
+    assert (2 * brief.sweeps, 2 * brief.burn_in) == (recipe.sweeps, recipe.burn_in)
+    assert brief.model_copy(update={"sweeps": 140, "burn_in": 50}) == recipe
+    assert train_recommender.shortened(brief) == brief
+    assert train_recommender.shortened(read_recipe(RECIPE)) == read_recipe(RECIPE)
 
 
 def test_training_twice_publishes_once(trained):
