@@ -24,14 +24,14 @@ def print_result(result: dict[str, Any]) -> None:
 def print_errors(origins: list[int], found: dict[str, Any]) -> None:
     """A line a model; ratio and ahead are against LightGBM, where it is there."""
     heads = "".join(f"{origin:>8}" for origin in origins)
-    print(f"{'model':<26}{heads}{'mean':>8}{'ratio':>8}{'ahead':>7}{'fit s':>8}")
+    print(f"{'model':<34}{heads}{'mean':>8}{'ratio':>8}{'ahead':>7}{'fit s':>8}")
     other = np.array(found["rmse"].get(LIGHTGBM, [np.nan] * len(origins)))
     for model, errors in found["rmse"].items():
         mean, ahead = float(np.mean(errors)), int((np.array(errors) < other).sum())
         cells = "".join(f"{error:>8.3f}" for error in errors)
         seconds = found["seconds"].get(model, 0.0)
-        ratio = mean / float(other.mean())
-        print(f"{model:<26}{cells}{mean:>8.4f}{ratio:>8.3f}{ahead:>7}{seconds:>8.1f}")
+        ratio = f"{mean / other.mean():>8.3f}{ahead:>7}" if LIGHTGBM in found["rmse"] else 15 * " "
+        print(f"{model:<34}{cells}{mean:>8.4f}{ratio}{seconds:>8.1f}")
 
 
 def _print_intervals(origins: list[int], intervals: dict[str, list[list[float]]]) -> None:
@@ -39,7 +39,7 @@ def _print_intervals(origins: list[int], intervals: dict[str, list[list[float]]]
         covered = "".join(f"{100 * c:>7.0f}%" for c, _ in judged)
         means = np.mean(judged, axis=0)
         label = f"80 %: {model}"
-        print(f"{label:<26}{covered}{100 * means[0]:>7.1f}%  interval score {means[1]:.3f}")
+        print(f"{label:<34}{covered}{100 * means[0]:>7.1f}%  interval score {means[1]:.3f}")
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from bench.recommender_contest import AS_OF, INNER_SHARE, scale_of
 from bench.recommender_splits import Cut, is_late
+from marquee.errors import SourceError
 from marquee.scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
 from marquee.scoring.recommender.content import ContentFacts, ContentMap
 from marquee.scoring.recommender.metrics import AT, Relevant, ranking_values
@@ -77,11 +78,10 @@ class Fitted:
     ) -> ContentMap:
         """The scorer's map, with the penalty that training chose."""
         fit = trainer.fit_content(ratings, ranker, setting.recipe.content)
-        assert fit is not None, "the release tells nothing of its titles"
-        facts = ContentFacts.of({"content": fit.facts()})
-        assert facts is not None
+        if fit is None:
+            raise SourceError("the release tells nothing of its titles", "give one with genres")
         print(f"  {fit.note()}", flush=True)
-        return ContentMap(fit.vectors, ranker.known, facts)
+        return ContentMap(fit.vectors, ranker.known, ContentFacts(fit.ridge, fit.optimism))
 
 
 def hidden_titles(setting: Setting, seeds: Sequence[int]) -> Figures:

@@ -26,7 +26,7 @@ from pathlib import Path  # noqa: E402
 
 from bench.cold_exams import Setting, hidden_titles, last_place  # noqa: E402
 from bench.recommender_contest import RECIPES  # noqa: E402
-from bench.recommender_splits import RULES, cut  # noqa: E402
+from bench.recommender_splits import RULES, cut, seed_list  # noqa: E402
 from bench.recommender_tables import print_table  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError  # noqa: E402
@@ -55,14 +55,16 @@ def main() -> int:
 def measure(options: argparse.Namespace) -> list[dict[str, object]]:
     """One line a model and exam."""
     release = read_any_release(options.data)
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    parts = cut(options.data, release, options.split, seeds[0])
+    parts = cut(options.data, release, options.split, options.seeds[0])
     recipes = read_recipes(load_settings().recipes.recommender)
     name = RECIPES.get(options.split, recipes[0].name)
     recipe = next(one for one in recipes if one.name == name)
     with spark_session("cold titles bench", "2g") as spark:
         setting = Setting(spark, release, parts, recipe, options.titles)
-        found = {"hidden titles": hidden_titles(setting, seeds), "a place": last_place(setting)}
+        found = {
+            "hidden titles": hidden_titles(setting, options.seeds),
+            "a place": last_place(setting),
+        }
     about = {"train_of": f"{release.name} {options.split}", "titles": options.titles is not None}
     return [
         about | {"exam": exam, "model": model, "figures": figures}
@@ -78,7 +80,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a folder with a release")
     parser.add_argument("--split", choices=list(RULES), default="last20", help="whose train rows")
     parser.add_argument("--titles", type=Path, help="IMDB 5000's movie_metadata.csv")
-    parser.add_argument("--seeds", default="1,2,3", help="of the hidden titles, joined by commas")
+    parser.add_argument(
+        "--seeds", type=seed_list, default=[1, 2, 3], help="of hidden titles, joined by commas"
+    )
     parser.add_argument("--json", type=Path, help="keep the figures, one JSON line a model")
     return parser.parse_args()
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.recommender_splits import seed_list
 from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
 from marquee.scoring.arrays import Floats, Ints
@@ -144,9 +145,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--recipes", default="bayes-16,als-bias-16,bayes-16-all-alike", help="of config/"
     )
-    parser.add_argument(
-        "--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 3]
-    )
+    parser.add_argument("--seeds", type=seed_list, default=[1, 2, 3], help="joined by commas")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

@@ -27,7 +27,7 @@ from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from bench.recommender_contest import Contest, Line  # noqa: E402
-from bench.recommender_splits import RULES, SEEDED, cut  # noqa: E402
+from bench.recommender_splits import RULES, SEEDED, cut, seed_list  # noqa: E402
 from bench.recommender_tables import show  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError  # noqa: E402
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="a folder with a release")
     parser.add_argument("--splits", type=_names, default=list(RULES), help="joined by commas")
-    parser.add_argument("--seeds", type=_numbers, default=list(SEEDS), help="joined by commas")
+    parser.add_argument("--seeds", type=seed_list, default=list(SEEDS), help="joined by commas")
     parser.add_argument("--peers", type=_names, help="names, joined by commas; none: no peers")
     parser.add_argument(
         "--all-peer-seeds", action="store_true", help="peers with every seed, not with the first"
@@ -86,10 +86,6 @@ def _options() -> argparse.Namespace:
 
 def _names(text: str) -> Sequence[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _numbers(text: str) -> Sequence[int]:
-    return [int(name) for name in _names(text)]
 
 
 if __name__ == "__main__":

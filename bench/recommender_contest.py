@@ -129,7 +129,7 @@ class Contest:
         if self.search == "none":
             recipes = recipes[:1]
         choice = choose(trainer, parts.train, recipes, held)
-        notes += trainer.fit(parts.train, choice.recipe, choice.weight, out, serves=False)
+        notes += trainer.fit_bundle(parts.train, choice.recipe, choice.weight, out / "bundle")
         return choice.recipe.name, {"tried": choice.tried(), "notes": notes}
 
     def _recipes(self, split: str) -> list[RecommenderRecipe]:

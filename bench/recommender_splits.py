@@ -50,3 +50,8 @@ def cut(folder: Path, release: Release, name: str, seed: int) -> Cut:
             "give a release with more ratings a person",
         )
     return Cut(name, release.ratings.take(~held), release.ratings.take(held))
+
+
+def seed_list(text: str) -> list[int]:
+    """Seeds joined by commas, for a command line."""
+    return [int(part) for part in text.split(",") if part.strip()]

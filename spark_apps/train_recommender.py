@@ -142,6 +142,8 @@ def fit_all(
     if late.any():
         with job.stopwatch("fit forecast"):
             brief = shortened(choice.recipe)
+            if isinstance(brief, BayesRecipe) and brief != choice.recipe:
+                notes.append(f"the forecast's chains are half as long: {brief.sweeps} sweeps")
             trainer.fit_bundle(every.take(~late), brief, choice.weight, out / "forecast" / "bundle")
     with job.stopwatch("fit shipped"):
         trainer.fit(every, choice.recipe, choice.weight, out / "shipped")
@@ -166,7 +168,7 @@ def fit_incumbent(
         return ["no champion at as-of: nothing to compare with but the baselines"]
     if recipe != choice.recipe:
         own = choose(trainer, rows, [recipe])
-        trainer.fit(rows, recipe, own.weight, out / "incumbent", serves=False)
+        trainer.fit_bundle(rows, recipe, own.weight, out / "incumbent" / "bundle")
         return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
     if job.inputs["models"]["recommender"]["champion"]["code"] == job.inputs["code"]:
         return ["the challenger has the champion's recipe and code"]

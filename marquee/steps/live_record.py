@@ -50,9 +50,8 @@ def _measured(run: Run, scratch: Path) -> dict[str, Any]:
     told = {"bundle": entry.bundle, "number": entry.number}
     bundle = _fetch_bundle(run.lake, entry.bundle, scratch)
     ratings = run.lake.fetch(run.path("prepared/ratings"), scratch / "ratings")
-    from marquee.scoring.recommender.live_record import (
-        live_record,  # NumPy, which no DAG parse should pay for
-    )
+    # Here, not above: no DAG parse should pay for NumPy.
+    from marquee.scoring.recommender.live_record import live_record
 
     return told | live_record(bundle, ratings, since, run.settings.seed)
 

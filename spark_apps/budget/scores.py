@@ -9,7 +9,7 @@ import numpy as np
 from pyspark.sql import DataFrame, Row
 
 from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, director_key
+from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, person_key
 from spark_apps.budget.answerers import answerer, of_models
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.fitting import FittedParts
@@ -52,7 +52,7 @@ class PartScores:
         """Scores under the recipe's shares."""
         rows = self.rows
         return Scores(
-            tuple(director_key(r["directors"][0]) if r["directors"] else "" for r in rows),
+            tuple(person_key(r["directors"][0]) if r["directors"] else "" for r in rows),
             np.array([_is_beginner(row) for row in rows], dtype=np.float64),
             np.array([row[TARGET] for row in rows]),
             {q: self._answers(recipe, q) for q in self.fitted.questions},

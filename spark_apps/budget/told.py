@@ -20,9 +20,6 @@ PEOPLE = {
     "keyword": "keywords",
 }
 NUMBERS = ("runtime", "vote_count")
-UNSEEN = r"[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad]"
-"""Accents written as marks of their own, and marks that nobody sees."""
-SPACES = r"[\s\u00a0\u2000-\u200a\u202f\u3000]+"
 FIRST_OF = {"language": "languages", "country": "countries"}
 
 
@@ -58,14 +55,8 @@ def _keys(column: str) -> Column:
 
 
 def _tidied(names: Column) -> Column:
-    """Ids, or names without regard to case, accents and spaces; as `director_key` does."""
-    return F.array_distinct(F.transform(names, _tidy))
-
-
-def _tidy(name: Column) -> Column:
-    bare = F.regexp_replace(name, UNSEEN, "")
-    # `folded` knows the letters of three alphabets; others are at least in lower case.
-    return F.lower(folded(F.trim(F.regexp_replace(bare, SPACES, " "))))
+    """Each once; as `person_key` does."""
+    return F.array_distinct(F.transform(names, folded))
 
 
 def _numbers(there: set[str]) -> Column:

@@ -32,6 +32,20 @@ from spark_apps.recommender.saved_model import save_model
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """What was fitted on some rows; `content` is None where nothing is told of titles."""
+
+    ratings: IndexedRatings
+    predictor: Predictor
+    ranker: RankerFit
+    content: ContentFit | None
+
+    def notes(self) -> list[str]:
+        """For the card."""
+        return self.predictor.notes() + ([self.content.note()] if self.content else [])
+
+
+@dataclass(frozen=True)
 class Trainer:
     """What every fit of one job shares. `given` is what is known of people and titles beside
     their ratings, `words` what titles are told by; where they are None, the titles' genres and
@@ -68,32 +82,40 @@ class Trainer:
         Golden queries are recorded for a bundle that `serves`; those that are only measured do
         without the second that Spark needs to answer them.
         """
-        indexed = self.index(ratings)
-        predictor, ranker = self.fit_both(indexed, recipe, weight)
-        content = self.fit_content(indexed, ranker, recipe.content)
+        fitted = self.fit_parts(ratings, recipe, weight)
         golden = NO_QUERIES
         if serves:
-            golden = record_golden(
-                self.spark, indexed, predictor, ranker, content, self.clip, self.seed
-            )
-        predictor.save(out / "spark" / "predictor", self.spark)
-        if ranker.als is not None:  # item weights have no form that Spark could load
-            save_model(ranker.als, out / "spark" / "ranker")
-        facts = self.facts(recipe, predictor, ranker)
-        bundle = assemble(indexed, predictor, ranker, facts, golden)
-        write_bundle(out / "bundle", with_content(bundle, content))
-        return predictor.notes() + ([content.note()] if content else [])
+            parts = fitted.ratings, fitted.predictor, fitted.ranker, fitted.content
+            golden = record_golden(self.spark, *parts, self.clip, self.seed)
+        fitted.predictor.save(out / "spark" / "predictor", self.spark)
+        if fitted.ranker.als is not None:  # item weights have no form that Spark could load
+            save_model(fitted.ranker.als, out / "spark" / "ranker")
+        write_bundle(out / "bundle", self.bundle(fitted, recipe, golden))
+        return fitted.notes()
 
     def fit_bundle(
-        self, ratings: Ratings, recipe: RecommenderRecipe, weight: float, bundle: Path
-    ) -> None:
-        """The same without what only a model that serves needs: Spark's form, golden queries."""
+        self, ratings: Ratings, recipe: RecommenderRecipe, weight: float, out: Path
+    ) -> list[str]:
+        """The bundle `out` alone: without golden queries and Spark's form, as nothing serves it;
+        notes for the card."""
+        fitted = self.fit_parts(ratings, recipe, weight)
+        write_bundle(out, self.bundle(fitted, recipe, NO_QUERIES))
+        return fitted.notes()
+
+    def fit_parts(self, ratings: Ratings, recipe: RecommenderRecipe, weight: float) -> Fitted:
+        """Everything a bundle is made of."""
         indexed = self.index(ratings)
         predictor, ranker = self.fit_both(indexed, recipe, weight)
         content = self.fit_content(indexed, ranker, recipe.content)
-        facts = self.facts(recipe, predictor, ranker)
-        found = assemble(indexed, predictor, ranker, facts, NO_QUERIES)
-        write_bundle(bundle, with_content(found, content))
+        return Fitted(indexed, predictor, ranker, content)
+
+    def bundle(
+        self, fitted: Fitted, recipe: RecommenderRecipe, golden: Mapping[str, Any]
+    ) -> RecommenderBundle:
+        """The arrays and what `bundle.json` says of them."""
+        facts = self.facts(recipe, fitted.predictor, fitted.ranker)
+        found = assemble(fitted.ratings, fitted.predictor, fitted.ranker, facts, golden)
+        return with_content(found, fitted.content)
 
     def fit_both(
         self, ratings: IndexedRatings, recipe: RecommenderRecipe, weight: float
@@ -101,10 +123,10 @@ class Trainer:
         """Predictor and ranker side by side: on small data a fit keeps one core busy, not two.
         Titles' words are counted beside them, the first time."""
         frame = ratings.frame(self.spark)
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(2) as pool:
             predictor = pool.submit(self.fit_predictor, ratings, frame, recipe, weight)
             ranker = pool.submit(fit_ranker, ratings, frame, recipe.ranker, self.seed)
-            pool.submit(self.content_facts, recipe.content).result()
+            self.content_facts(recipe.content)
             return predictor.result(), ranker.result()
 
     def fit_content(

@@ -100,9 +100,9 @@ def _listed(
     """One person's list, the best title that the ranker does not know (if any), all scores [I]."""
     if content is None:
         return best_unseen(plain, known, seen, TOP), [], plain
-    scores, error = content.scores(plain, known)
-    cold = best_unseen(scores, content.told & ~known, seen, 1)
-    return admitted(scores, error, known, seen, content, TOP), cold, scores
+    scores, error = content.scores(plain)
+    cold = best_unseen(scores, content.cold, seen, 1)
+    return admitted(scores, error, seen, content, TOP), cold, scores
 
 
 def _scores(spark: SparkSession, ranker: RankerFit, seen: Mapping[int, Rows]) -> dict[int, Floats]:

@@ -93,6 +93,9 @@ def merged_per_title(items: DataFrame) -> DataFrame:
 
 
 BUDGET = ("amount", "currency", "confidence")
+UNSEEN = r"[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad]"
+"""Accents written as marks of their own, and marks that nobody sees."""
+SPACES = r"[\s\u00a0\u2000-\u200a\u202f\u3000]+"
 
 
 def _latest(name: str, order: Column, also: Column | None = None) -> Column:
@@ -111,12 +114,16 @@ def credited(role: str, named: bool = False) -> Column:
 
 
 def _one(person: Column, named: bool) -> Column:
-    spaced = F.trim(F.regexp_replace(person["name"], r"\s+", " "))
     if named:
-        return F.coalesce(spaced, person["name_id"])
-    return F.coalesce(person["name_id"], folded(spaced))
+        return F.coalesce(_spaced(person["name"]), person["name_id"])
+    return F.coalesce(person["name_id"], folded(person["name"]))
 
 
 def folded(name: Column) -> Column:
-    """`marquee.normalise.text.fold`, as far as it changes letters one by one."""
-    return F.translate(name, *folding_table())
+    """`marquee.normalise.text.fold` for letters of three alphabets; others become lower case."""
+    plain = F.regexp_replace(name, UNSEEN, "")
+    return F.lower(F.translate(_spaced(plain), *folding_table()))
+
+
+def _spaced(name: Column) -> Column:
+    return F.trim(F.regexp_replace(name, SPACES, " "))

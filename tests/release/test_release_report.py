@@ -112,7 +112,7 @@ FULL = {
         {"rows": 90, "predicted": 4.0, "actual": 4.25, "middle_half": [4.0, 4.5]},
     ],
     "forecast": {
-        "rows": 1200, "people": 70, "since": 883612800, "coverage": 0.25,
+        "rows": 1200, "people": 70, "since": 883612800, "metrics": {"coverage": 0.25},
         "versus": {
             "bias": {"rmse": {"challenger": 0.91, "other": 0.96, "difference": -0.05,
                               "interval": [-0.07, -0.03]}},

@@ -133,11 +133,13 @@ def test_the_forecast_is_of_everybodys_later_ratings(found, folders):
     errors = said.values - later.values
     told = found["forecast"]
     assert told["rows"] == len(later) and told["since"] == later.times.min()
-    assert told["rmse"] == pytest.approx(math.sqrt(float((errors**2).mean())))
-    assert told["coverage"] == float((said.strategies == "personal").mean())
+    assert told["metrics"]["rmse"] == pytest.approx(math.sqrt(float((errors**2).mean())))
+    assert told["metrics"]["coverage"] == float((said.strategies == "personal").mean())
     versus = told["versus"]
-    assert versus["bias"]["rmse"]["challenger"] == pytest.approx(told["rmse"])
-    assert versus["popularity"]["ndcg@10"]["challenger"] == pytest.approx(told["ndcg@10"])
+    assert versus["bias"]["rmse"]["challenger"] == pytest.approx(told["metrics"]["rmse"])
+    assert versus["popularity"]["ndcg@10"]["challenger"] == pytest.approx(
+        told["metrics"]["ndcg@10"]
+    )
 
 
 def test_without_a_bundle_or_later_rows_there_is_no_forecast(folders):

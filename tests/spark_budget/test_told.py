@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from marquee.scoring.budget.records import director_key
+from marquee.scoring.budget.records import person_key
 from spark_apps.budget.features import with_records, with_time_deviation
 from spark_apps.budget.told import with_told
 from tests.plugins.spark_session import spark  # noqa: F401
@@ -32,7 +32,7 @@ def test_spellings_are_one_key(spark: SparkSession) -> None:  # noqa: F811
 def test_training_and_query_agree(spark: SparkSession, name: str) -> None:  # noqa: F811
     told = with_told(spark.createDataFrame([("tt1", 2001, [name], [])], SCHEMA)).first()
     assert told is not None
-    assert told["people"]["director"] == [director_key(name)]
+    assert told["people"]["director"] == [person_key(name)]
 
 
 def test_a_record_is_carried_from_one_spelling_to_the_next(

@@ -183,7 +183,7 @@ def test_evaluation_reads_what_training_wrote(trained):
     assert found["metrics"]["rmse"] < 0.8
     assert found["shipped"]["error_on_holdout"] < found["shipped"]["error_evaluated"]
     assert found["forecast"]["versus"]["bias"]["rmse"]["challenger"] == pytest.approx(
-        found["forecast"]["rmse"]
+        found["forecast"]["metrics"]["rmse"]
     )
 
 

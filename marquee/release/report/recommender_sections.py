@@ -74,8 +74,9 @@ def forecast(evaluation: Any) -> str:
     return (
         f"Fitted anew on everybody's ratings before {datetime.fromtimestamp(since, UTC):%d %B %Y} "
         f"and asked about the {figure(number(found, 'rows'))} later ones of "
-        f"{figure(number(found, 'people'))} people; {share(number(found, 'coverage'))} of them "
-        "could be answered personally, the others are of strangers."
+        f"{figure(number(found, 'people'))} people; "
+        f"{share(number(found, 'metrics', 'coverage'))} of them could be answered personally, "
+        "the others are of strangers."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marquee.scoring.budget.records import Film, director_key
+from marquee.scoring.budget.records import Film, person_key
 
 SHOWN = 3
 # Weights of a plain distance: sharing a director counts as much as all genres, thirty years apart
@@ -23,7 +23,7 @@ def nearest_films(
     asked = set(genres)
 
     def distance(film: Film) -> float:
-        shares = bool(set(director_keys) & set(map(director_key, film.directors)))
+        shares = bool(set(director_keys) & set(map(person_key, film.directors)))
         either = asked | set(film.genres)
         overlap = len(asked & set(film.genres)) / len(either) if either else 0.0
         both_rated = rating is not None and film.rating is not None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.records import FOUR, Film, Record, director_key, record_of, stats
+from marquee.scoring.budget.records import FOUR, Film, Record, person_key, record_of, stats
 
 WITH_RATING, BEFORE_RELEASE = "with rating", "before release"
 PLANNED, WIDE = "before release, all that is planned", "all that is known"
@@ -159,4 +159,4 @@ def number(name: str, value: float | None) -> float:
     return value if name in PLAIN_NUMBERS else math.log1p(max(value, 0.0))
 
 
-__all__ = ["Film", "Record", "director_key", "record_of"]
+__all__ = ["Film", "Record", "person_key", "record_of"]

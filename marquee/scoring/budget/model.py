@@ -27,7 +27,7 @@ from marquee.scoring.budget.features import (
 from marquee.scoring.budget.golden import check_golden
 from marquee.scoring.budget.interval import STEADY
 from marquee.scoring.budget.query import BudgetEstimate, BudgetQuery
-from marquee.scoring.budget.records import NO_RECORD, Film, Record, director_key, record_of
+from marquee.scoring.budget.records import NO_RECORD, Film, Record, person_key, record_of
 from marquee.scoring.golden import GoldenReport
 
 __all__ = ["BudgetEstimate", "BudgetModel", "BudgetQuery"]
@@ -60,10 +60,10 @@ class BudgetModel:
         ids: dict[str, str] = {}
         made = self._works[DIRECTOR]
         for film in self.bundle.films:
-            for key, name in zip(map(director_key, film.directors), film.director_names):
-                rival = ids.setdefault(director_key(name), key)
+            for key, name in zip(map(person_key, film.directors), film.director_names):
+                rival = ids.setdefault(person_key(name), key)
                 if len(made.get(key, ())) > len(made.get(rival, ())):
-                    ids[director_key(name)] = key
+                    ids[person_key(name)] = key
         return ids
 
     def question(self, query: BudgetQuery) -> str:
@@ -127,7 +127,7 @@ class BudgetModel:
         if role == DIRECTOR:
             keys = self._keys(query)
         else:
-            keys = list(dict.fromkeys(map(director_key, query.people.get(role, ()))))
+            keys = list(dict.fromkeys(map(person_key, query.people.get(role, ()))))
         return [
             record_of(works[key], query.year, smoothing) if key in works else NO_RECORD
             for key in keys
@@ -135,7 +135,7 @@ class BudgetModel:
 
     def _key(self, name: str) -> str:
         """A director's key: an id or name as films know it, else through the name credited."""
-        key = director_key(name)
+        key = person_key(name)
         return key if key in self._works[DIRECTOR] else self._ids.get(key, key)
 
     def _keys(self, query: BudgetQuery) -> list[str]:

@@ -40,7 +40,7 @@ class Film:
     def keys(self, role: str) -> list[str]:
         """How the people of a role are looked up, each once."""
         names = self.directors if role == "director" else self.people.get(role, ())
-        return list(dict.fromkeys(map(director_key, names)))
+        return list(dict.fromkeys(map(person_key, names)))
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ class Record:
 NO_RECORD = Record(0.0, 0.0, 0.0, 0)
 
 
-def director_key(name: str) -> str:
-    """How a person is looked up: ids as they are, names without regard to case, accents and
-    spaces."""
+def person_key(name: str) -> str:
+    """How a person, company or keyword is looked up: an id as it is, a name in one spelling."""
     return fold(name)
 
 

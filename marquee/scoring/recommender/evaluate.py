@@ -26,6 +26,7 @@ from marquee.scoring.recommender.rivals import (
     compare_rmse,
     own_intervals,
     popular_lists,
+    versus_trivial,
 )
 from marquee.scoring.shipped import judge_shipped
 
@@ -72,8 +73,7 @@ def measure(model: Recommender, exam: Exam, seed: int, other: Scored | None) -> 
             },
         },
         "versus": {
-            "bias": {"rmse": compare_rmse(exam, ours.values, bias, seed)},
-            "popularity": {"ndcg@10": compare_ndcg(exam, ours.lists, popular, seed)},
+            **versus_trivial(exam, ours, bias, popular, seed),
             "champion": other and compare(exam, ours, other, seed),
         },
         "segments": fine_segments(exam, ours.values, bias, seed),

@@ -9,16 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from marquee.scoring.recommender.exam import Exam, mean
-from marquee.scoring.recommender.metrics import rmse
+from marquee.scoring.recommender.all_metrics import all_metrics
+from marquee.scoring.recommender.exam import Exam
 from marquee.scoring.recommender.model import Recommender
 from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.rivals import (
-    bias_predictions,
-    compare_ndcg,
-    compare_rmse,
-    popular_lists,
-)
+from marquee.scoring.recommender.rivals import bias_predictions, popular_lists, versus_trivial
 from marquee.scoring.recommender.splits import global_time
 
 
@@ -31,19 +26,10 @@ def judge_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] 
     model, exam = Recommender.load(bundle), Exam.of(ratings.take(~late), ratings.take(late))
     ours = exam.score(model)
     bias, popular = bias_predictions(exam), popular_lists(exam, model.movie_ids)
-    actual = exam.holdout.values
     return {
         "rows": len(exam.holdout),
         "people": len(exam.people),
         "since": int(exam.holdout.times.min()),
-        "coverage": float(ours.personal.mean()),
-        "rmse": rmse(ours.values, actual),
-        "rmse_personal": (
-            rmse(ours.values[ours.personal], actual[ours.personal]) if ours.personal.any() else None
-        ),
-        "ndcg@10": mean(exam.ranking_liked(ours.lists)["ndcg"]),
-        "versus": {
-            "bias": {"rmse": compare_rmse(exam, ours.values, bias, seed)},
-            "popularity": {"ndcg@10": compare_ndcg(exam, ours.lists, popular, seed)},
-        },
+        "metrics": all_metrics(exam, ours, model.movie_ids),
+        "versus": versus_trivial(exam, ours, bias, popular, seed),
     }

@@ -1,7 +1,7 @@
 """The recommender as people use it: predict, recommend, fold in, find similar titles.
 
 Every answer says by which strategy it was made. Ranking: `personal` (trained on the person),
-`fold-in` (from ratings at hand), `content` (from what a title is: see `scoring/content.py`),
+`fold-in` (from ratings at hand), `content` (from what a title is: see `content.py`),
 `popular`. Predicting: `personal`, `fold-in`, `bias` (the person or the title is unknown to the
 factors) and `mean` (both are).
 """

@@ -10,7 +10,7 @@ from marquee.errors import BundleError
 from marquee.scoring.arrays import Floats, Ints, rows_of, top_rows
 from marquee.scoring.bootstrap import paired
 from marquee.scoring.recommender.baselines import fit_bias, popularity
-from marquee.scoring.recommender.exam import Exam
+from marquee.scoring.recommender.exam import Exam, Scored
 from marquee.scoring.recommender.metrics import AT
 
 BASELINE_REG = (5.0, 3.0)  # ratings at the mean that the bias baseline adds to a person, a title
@@ -46,6 +46,16 @@ def popular_lists(exam: Exam, movies: Ints) -> Ints:
         best = top_rows(scores, AT)
         lists[place, : len(best)] = movies[best]
     return lists
+
+
+def versus_trivial(
+    exam: Exam, ours: Scored, bias: Floats, popular: Ints, seed: int
+) -> dict[str, dict[str, Any]]:
+    """`versus` of the trivial models: RMSE beside the bias model's, nDCG@10 beside popularity's."""
+    return {
+        "bias": {"rmse": compare_rmse(exam, ours.values, bias, seed)},
+        "popularity": {"ndcg@10": compare_ndcg(exam, ours.lists, popular, seed)},
+    }
 
 
 def compare_rmse(exam: Exam, ours: Floats, other: Floats, seed: int) -> dict[str, Any]:

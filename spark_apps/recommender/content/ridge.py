@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,10 +26,12 @@ ONE_IN = 10  # of a list's titles at most are cold
 
 @dataclass(frozen=True)
 class ContentFit:
-    """`vectors` [I, C] of the catalogue's titles, and the penalty of the map."""
+    """`vectors` [I, C] of the catalogue's titles, those the ranker has `known` [I], and the penalty
+    of the map."""
 
     recipe: ContentRecipe
     vectors: Singles
+    known: Mask
     ridge: float
     explained: float  # share of the variance of people's scores, by generalised cross-validation
 
@@ -56,19 +59,31 @@ class ContentFit:
             f"{100 * self.explained:.0f} % of a score's variance follows from content"
         )
 
-    def scores(self, scores: Floats, known: Mask) -> tuple[Floats, float]:
+    @property
+    def cold(self) -> Mask:
+        """Titles [I] that content alone can tell of."""
+        cold: Mask = self.told & ~self.known
+        return cold
+
+    @cached_property
+    def _parts(self) -> tuple[Rows, Floats, Floats, Floats, Floats]:
+        """The titles learnt from, the mean of their vectors, and the rest decomposed."""
+        warm = np.flatnonzero(self.known & self.told)
+        vectors = self.vectors[warm].astype(np.float64)
+        centre = vectors.mean(axis=0)
+        return warm, centre, *np.linalg.svd(vectors - centre, full_matrices=False)
+
+    def scores(self, scores: Floats) -> tuple[Floats, float]:
         """The ranker's scores [I] with cold titles' filled in, and the map's standard error."""
-        warm, cold = np.flatnonzero(known & self.told), np.flatnonzero(~known & self.told)
-        vectors, mean = self.vectors.astype(np.float64), float(scores[warm].mean())
-        centre = vectors[warm].mean(axis=0)
-        left, values, right = np.linalg.svd(vectors[warm] - centre, full_matrices=False)
+        warm, centre, left, values, right = self._parts
+        mean = float(scores[warm].mean())
         kept = values**2 / (values**2 + self.ridge)
         moment = left.T @ (scores[warm] - mean)
         effect = right.T @ (values / (values**2 + self.ridge) * moment)
         rest = scores[warm] - mean - left @ (kept * moment)
         freedom = max(len(warm) - 1 - kept.sum(), 1.0)
         filled = scores.copy()
-        filled[cold] = mean + (vectors[cold] - centre) @ effect
+        filled[self.cold] = mean + (self.vectors[self.cold].astype(np.float64) - centre) @ effect
         return filled, float(np.sqrt((rest**2).sum() / freedom))
 
 
@@ -84,7 +99,7 @@ def fit_content(
     people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:PEOPLE]
     scores = [ranker.scores(int(user), ratings.rated(int(user)))[warm] for user in people]
     ridge, explained = choose_ridge(vectors[warm], np.array(scores).T)
-    return ContentFit(recipe, singles, ridge, explained)
+    return ContentFit(recipe, singles, ranker.known, ridge, explained)
 
 
 def choose_ridge(
@@ -114,13 +129,11 @@ def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
     return [int(row) for row in order if free[row] > -np.inf]
 
 
-def admitted(
-    scores: Floats, error: float, known: Mask, seen: Rows, content: ContentFit, n: int
-) -> list[int]:
+def admitted(scores: Floats, error: float, seen: Rows, content: ContentFit, n: int) -> list[int]:
     """The `n` best unseen titles, by arithmetic that does not import the scorer: a cold title in
     the place of the last while its score and some standard errors are above that one's."""
-    listed, taken = best_unseen(scores, known, seen, n), list[int]()
-    for title in best_unseen(scores, content.told & ~known, seen, n // ONE_IN):
+    listed, taken = best_unseen(scores, content.known, seen, n), list[int]()
+    for title in best_unseen(scores, content.cold, seen, n // ONE_IN):
         full = len(listed) + len(taken) >= n
         if full and scores[title] + content.optimism * error <= scores[listed[-1]]:
             break
