@@ -13,6 +13,7 @@ from pathlib import Path
 
 from marquee.errors import SourceError
 from marquee.money import PriceIndex
+from marquee.names import iso
 from spark_apps.budget.card import make_card, notes_of
 from spark_apps.budget.choice import choose
 from spark_apps.budget.features import with_target
@@ -44,9 +45,9 @@ def train(job: Job) -> None:
     if job.lake.exists(job.path(MODEL)):
         print("[train_budget] the model folder is published already: nothing to do")
         return
-    model = job.inputs["models"]["budget"]
-    champion = model["champion"] and read_recipe(model["champion"]["recipe"])
-    recipes = candidates(read_recipes(model["recipes"]), champion, job.inputs["search"])
+    model = job.inputs.models["budget"]
+    champion = read_recipe(model.champion.recipe) if model.champion else None
+    recipes = candidates(read_recipes(model.recipes), champion, job.inputs.search)
     films, holdout = count_films(job)
     with job.stopwatch("read"):
         keeper, (evaluated, shipped) = set_up(job, films, holdout)
@@ -94,12 +95,12 @@ def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
     spark = job.spark
     for key, value in SMALL_DATA.items():
         spark.conf.set(key, value)
-    prices = PriceIndex.load(int(job.inputs["as_of"][:4]))
+    prices = PriceIndex.load(job.inputs.as_of.year)
     both = spark.read.parquet(*(job.lake.uri(job.path(f"{SPLIT}/{p}")) for p in PARTS))
     films = with_place(with_told(with_target(spark, both, prices)))
     origins, kept = make_folds(train, holdout)
-    bench = Workbench(spark, films, [*origins, *kept], int(job.inputs["seed"]))
-    facts = {"as_of": job.inputs["as_of"], "price_year": prices.last}
+    bench = Workbench(spark, films, [*origins, *kept], job.inputs.seed)
+    facts = {"as_of": iso(job.inputs.as_of), "price_year": prices.last}
     return Keeper(job.lake, bench, origins, facts), kept
 
 
@@ -117,7 +118,8 @@ def keep_incumbent(
     if champion != chosen:
         keeper.keep(champion, evaluated, out / "incumbent")
         return [f"the champion's recipe {champion.name} was retrained on the same films"]
-    if job.inputs["models"]["budget"]["champion"]["code"] == job.inputs["code"]:
+    serving = job.inputs.models["budget"].champion
+    if serving and serving.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
     # Under today's code the champion's recipe on these films *is* the challenger's fit.
     shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")

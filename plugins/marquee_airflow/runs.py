@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from airflow.sdk import get_current_context
 
 from marquee.names import parse_moment, run_slug
+from marquee.release.subject import RunType
 from marquee.settings import load_settings
 from marquee.steps.run import Form, Run
 from marquee_airflow.connections import open_lake
@@ -40,7 +41,7 @@ def as_of(params: dict[str, Any], dag_run: Any) -> datetime:
     return moment
 
 
-def run_type(dag_run: Any) -> str:
+def run_type(dag_run: Any) -> RunType:
     """manual, scheduled or backfill, by the run's type, never by its id."""
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
-    return kind if kind in ("scheduled", "backfill") else "manual"
+    return next((known for known in get_args(RunType) if known == kind), "manual")
