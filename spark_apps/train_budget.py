@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from marquee.errors import SourceError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.errors import ContractError, SourceError
 from marquee.money import PriceIndex
 from marquee.names import iso
 from spark_apps.budget.card import make_card, notes_of
@@ -25,7 +28,7 @@ from spark_apps.budget.workbench import Workbench
 from spark_apps.job import Job, run_job
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
-PARTS = ("train", "holdout")
+IN_HOLDOUT = "in_holdout"
 SMALL_DATA = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -96,12 +99,28 @@ def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
     for key, value in SMALL_DATA.items():
         spark.conf.set(key, value)
     prices = PriceIndex.load(job.inputs.as_of.year)
-    both = spark.read.parquet(*(job.lake.uri(job.path(f"{SPLIT}/{p}")) for p in PARTS))
-    films = with_place(with_told(with_target(spark, both, prices)))
+    both = read_split(job, {"train": train, "holdout": holdout})
+    films = with_place(with_told(with_target(spark, both, prices)), IN_HOLDOUT)
     origins, kept = make_folds(train, holdout)
     bench = Workbench(spark, films, [*origins, *kept], job.inputs.seed)
     facts = {"as_of": iso(job.inputs.as_of), "price_year": prices.last}
     return Keeper(job.lake, bench, origins, facts), kept
+
+
+def read_split(job: Job, sizes: Mapping[str, int]) -> DataFrame:
+    """The films of both parts with IN_HOLDOUT: a film's place follows the split, so that no film
+    held out is learnt from. ContractError where a part has not the size its manifest states."""
+    parts = []
+    for part, size in sizes.items():
+        path = job.path(f"{SPLIT}/{part}")
+        films = job.spark.read.parquet(job.lake.uri(path))
+        if (found := films.count()) != size:
+            raise ContractError(
+                f"{path} holds {found} films and its manifest states {size}",
+                "run prepare_titles again in a new run",
+            )
+        parts.append(films.withColumn(IN_HOLDOUT, F.lit(part == "holdout")))
+    return parts[0].unionByName(parts[1])
 
 
 def keep_incumbent(

@@ -166,9 +166,9 @@ def fit_incumbent(
         return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
     if champion.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Under today's code the champion's recipe on these rows *is* the challenger's fit.
-    shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
-    return ["the champion's recipe under today's code is the challenger's own fit"]
+    # Retraining that recipe would repeat the challenger. What the champion's code made of it is in
+    # its holdout record.
+    return ["the challenger has the champion's recipe under other code: its record is compared"]
 
 
 def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from marquee.clock import SKEW
 from marquee.errors import SourceError
 from marquee.names import iso, parse_moment
 
 FETCHED = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?"
 """A whole moment, ISO 8601; without a zone it is UTC. Python and Spark read it alike."""
-SKEW = timedelta(minutes=5)
-"""By so much the clocks of a crawl and a load may differ."""
 
 
 def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime) -> datetime:

@@ -16,10 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import now
 from marquee.digest import digest_bytes
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.sources.coverage import Coverage, coverage_alarm
 from marquee.sources.title_lines import line_of, read_lines, write_lines
 from marquee.sources.title_moments import Span

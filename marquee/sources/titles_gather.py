@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime
 from pathlib import Path
 
+from marquee.clock import now
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.names import now
 from marquee.sources.title_lines import read_lines
 from marquee.sources.title_moments import fetch_moment
 from marquee.sources.title_record import Record

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import now
 from marquee.errors import CrawlStoppedError, SourceError
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.settings import REPOSITORY
 from marquee.sources.ratings import write_candidates
 from marquee.sources.titles_gather import CRAWL

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+from marquee.clock import now, refuse_ahead
 from marquee.errors import SourceError
-from marquee.names import now
 from marquee.release.inputs import (
     ChampionInput,
     FeedbackInput,
@@ -38,6 +38,7 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
     """
     path = inputs_path(run.id)
     if not run.lake.exists(path):
+        refuse_ahead(run.as_of, "the run's as-of")
         run.lake.create(path, _inputs(run, ratings).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from marquee.names import now
+from marquee.clock import now
 from marquee.sources.licences import unseen_notes
 from marquee.sources.ratings import linked_titles
 from marquee.sources.title_lines import read_lines

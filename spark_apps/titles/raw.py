@@ -7,9 +7,10 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from marquee.clock import SKEW
 from marquee.names import iso
 from marquee.release.inputs import Inputs, TitlesInput
-from marquee.sources.title_moments import FETCHED, SKEW
+from marquee.sources.title_moments import FETCHED
 from spark_apps.ratings.text_ids import text_id
 
 CORRUPT = "corrupt"
