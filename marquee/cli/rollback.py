@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.errors import PromotionRefusedError
 from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
@@ -36,6 +44,7 @@ def rollback(
     yes: Yes = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Let an earlier bundle serve again. Serving follows within seconds, without a restart.
@@ -44,7 +53,7 @@ def rollback(
     back. With --hold, weekly runs go on training and judging but promote nothing, until
     `marquee rollback MODEL --release`.
     """
-    opened = asked_lake(lake, webhdfs)
+    opened = asked_lake(lake, webhdfs, data)
     if release and (hold or to is not None):
         raise PromotionRefusedError("--release goes with neither --to nor --hold")
     if release:
