@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from marquee.clock import now
 from marquee.errors import LakeError, MarqueeError
 from marquee.lake import Lake
 from marquee.release.entry import Entry
@@ -153,7 +154,7 @@ class Follower(Generic[M]):
                 self._cache.forget(entry)
             self._keep(f"champion {entry.number} ({entry.bundle}) does not serve: {_said(error)}")
             return False
-        self._swap(Champion(model, entry, datetime.now(UTC)))
+        self._swap(Champion(model, entry, now()))
         return True
 
     def _swap(self, champion: Champion[M]) -> None:

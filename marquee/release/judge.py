@@ -9,19 +9,19 @@ from typing import Any
 from marquee.digest import canonical_json
 from marquee.errors import ContractError
 from marquee.lake import Lake
-from marquee.names import parse_moment
 from marquee.release.bundles import model_folder, shipped_digest
 from marquee.release.gate import decide
+from marquee.release.inputs import Inputs, inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import read_live
-from marquee.release.policy import read_policy
-from marquee.release.reading import number
+from marquee.release.policy import Model, read_policy
+from marquee.release.reading import dig, number
 from marquee.release.report import model_report
 from marquee.release.subject import Subject
 from marquee.release.verdict import Verdict, read_verdict
 
 
-def judge(lake: Lake, model: str, run: str) -> Verdict:
+def judge(lake: Lake, model: Model, run: str) -> Verdict:
     """Decide on a run's challenger, and leave `verdict.json` and `report.html` beside it.
 
     A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
@@ -60,19 +60,16 @@ def same_maker(champion: Mapping[str, Any] | None, recipe: Mapping[str, Any], co
     return canonical_json(theirs) == canonical_json([recipe, code])
 
 
-def _decide(lake: Lake, model: str, run: str, evaluation: Any, card: Any) -> Verdict:
-    inputs = lake.read_json(f"runs/{run}/inputs.json")
-    try:
-        asked = inputs["models"][model]
-        champion = asked["champion"]
-        subject = _subject(inputs, model, card["recipe"], shipped_digest(lake, model, run))
-        accepted = Ledger(lake, model).entry(champion["number"]).losses if champion else {}
-        policy = read_policy(model, asked["policy"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ContractError(
-            f"inputs.json or card.json of run {run} cannot be used: {type(error).__name__} {error}",
-            "freeze the inputs again",
-        ) from None
+def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Any) -> Verdict:
+    inputs = inputs_of(lake, run)
+    asked = inputs.models[model]
+    recipe = dig(card, "recipe")
+    if recipe is None:
+        raise ContractError(f"card.json of run {run} names no recipe", "train in a new run")
+    subject = _subject(inputs, model, recipe, shipped_digest(lake, model, run))
+    champion = asked.champion.model_dump() if asked.champion else None
+    accepted = Ledger(lake, model).entry(champion["number"]).losses if champion else {}
+    policy = read_policy(model, asked.policy)
     return decide(
         evaluation,
         policy,
@@ -83,16 +80,16 @@ def _decide(lake: Lake, model: str, run: str, evaluation: Any, card: Any) -> Ver
     )
 
 
-def _subject(inputs: Any, model: str, recipe: Any, bundle_digest: str) -> Subject:
+def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:
     return Subject(
-        run=inputs["run"],
+        run=inputs.run,
         model=model,
-        as_of=parse_moment(inputs["as_of"]),
-        run_type=inputs["run_type"],
-        promote=inputs["promote"],
+        as_of=inputs.as_of,
+        run_type=inputs.run_type,
+        promote=inputs.promote,
         recipe=recipe,
-        code=inputs["code"],
-        fingerprint=inputs["models"][model]["fingerprint"],
+        code=inputs.code,
+        fingerprint=inputs.models[model].fingerprint,
         bundle_digest=bundle_digest,
     )
 

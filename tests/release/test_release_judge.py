@@ -95,7 +95,7 @@ def test_an_evaluation_that_makes_no_sense_is_refused(
     assert b"NaN" not in lake.read_bytes(f"{FOLDER}/verdict.json")
 
 
-@pytest.mark.parametrize("broken", [{"run_type": "weekly"}, {"promote": True}, {"models": {}}])
+@pytest.mark.parametrize("broken", [{"run_type": "weekly"}, {"promote": True}, {"format": 3}])
 def test_inputs_that_are_none_say_so(lake: Lake, scratch: Path, broken: dict[str, Any]) -> None:
     publish_run(lake, scratch, "r1", **broken)
     with pytest.raises(ContractError):
