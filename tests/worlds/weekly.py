@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import now
 from marquee.lake import Lake, open_lake
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.release.verdict import Verdict
 from marquee.settings import Settings, load_settings
 from marquee.sources.title_lines import write_lines
@@ -86,9 +87,10 @@ class Place:
         return Run(name, moment, "manual", Form.of(settings, asked), settings, self.lake)
 
 
-def load(run: Run) -> None:
-    """Everything before the jobs: pages, ratings, frozen inputs."""
-    crawl(run)
+def load(run: Run, *, pages: bool) -> None:
+    """Everything before the jobs: pages where the run crawls any, ratings, frozen inputs."""
+    if pages:
+        crawl(run)
     load_titles(run)
     loaded = load_ratings(run, **fetch_ratings(run))
     freeze_inputs(run, loaded["path"])
@@ -128,8 +130,3 @@ def serve(run: Run, models: Sequence[Model]) -> None:
     """Promote what was approved."""
     for model in models:
         promote(run, model)
-
-
-def refused(verdict: Verdict) -> set[int]:
-    """The groups of conditions that refuse."""
-    return {condition.group for condition in verdict.conditions if not condition.passed}
