@@ -21,7 +21,7 @@ from spark_apps.recommender.factor_model import Predictor
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import RecommenderRecipe
 
-MIXED_UP = 0.1
+MIXED_UP = 1 / 8
 """The share of ratings whose stars are another one's: RMSE is clearly worse, and still better than
 the bias model's."""
 

@@ -61,7 +61,7 @@ FAULTS: Mapping[str, Fault] = {
         "what each film cost belongs to some other film: nothing can be learnt", 3, "budget"
     ),
     "spoilt_code": Fault(
-        "the training job mixes up what a third of the ratings say: the recipe is unchanged, its "
+        "the training job mixes up what an eighth of the ratings say: the recipe is unchanged, its "
         "model is worse",
         4, "recommender", acts="training",
     ),
