@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from marquee.release.condition import Condition
+from marquee.release.evaluation import Ends, Evaluation, Question, Shipped
 from marquee.release.metric import Metric
-from marquee.release.reading import dig, figures, name, number
+from marquee.release.reading import figures, name, number
 
 SOUND, GOOD_ENOUGH, SERVABLE = 1, 2, 6
 
 
-def figures_finite(evaluation: Any, model: str, needed: tuple[str, ...]) -> Condition:
+def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) -> Condition:
     """The evaluation is about `model`, and every metric in it is a finite number."""
-    metrics = dig(evaluation, "metrics")
+    metrics: Mapping[str, Any] = evaluation.metrics or {}
     missing = [key for key in needed if number(metrics, key) is None]
     present = figures(metrics)
     broken = dict.fromkeys(missing + [key for key, value in present if number(value) is None])
-    about = dig(evaluation, "model")
+    about = evaluation.model
     if about != model:
         sentence = f"the evaluation is not about the {model} but about: {name(about or 'nothing')}"
     elif broken:
@@ -27,9 +29,9 @@ def figures_finite(evaluation: Any, model: str, needed: tuple[str, ...]) -> Cond
     return Condition(SOUND, "finite figures", about == model and not broken, sentence)
 
 
-def holdout_filled(evaluation: Any, units: str) -> Condition:
+def holdout_filled(evaluation: Evaluation, units: str) -> Condition:
     """There are holdout rows, of at least one person or title (`units`)."""
-    rows, of = number(evaluation, "holdout", "rows"), number(evaluation, "holdout", units)
+    rows, of = evaluation.units("rows"), evaluation.units(units)
     if rows is None or of is None:
         sentence = f"how many rows and {units} the holdout has is missing"
     else:
@@ -38,9 +40,9 @@ def holdout_filled(evaluation: Any, units: str) -> Condition:
     return Condition(SOUND, "holdout not empty", passed, sentence, rows, "at least", 1.0, "count")
 
 
-def every_pair_answered(evaluation: Any) -> Condition:
+def every_pair_answered(evaluation: Evaluation) -> Condition:
     """Rows left unanswered (Spark's `coldStartStrategy="drop"`) flatter the error."""
-    answered = number(evaluation, "metrics", "answered")
+    answered = evaluation.metric("answered")
     said = "an unknown share" if answered is None else f"{answered:.2%}"
     sentence = f"{said} of the holdout rows got an answer; all must"
     passed = answered == 1.0
@@ -49,9 +51,9 @@ def every_pair_answered(evaluation: Any) -> Condition:
     )
 
 
-def coverage_reached(evaluation: Any, floor: float) -> Condition:
+def coverage_reached(evaluation: Evaluation, floor: float) -> Condition:
     """Enough holdout rows were answered personally, before any fallback."""
-    coverage = number(evaluation, "metrics", "coverage")
+    coverage = evaluation.metric("coverage")
     passed = coverage is not None and floor <= coverage <= 1.0
     said = "an unknown share" if coverage is None else f"{coverage:.1%}"
     sentence = f"{said} of the holdout rows got a personal answer; at least {floor:.0%} must"
@@ -60,9 +62,9 @@ def coverage_reached(evaluation: Any, floor: float) -> Condition:
     )
 
 
-def below_ceiling(evaluation: Any, metric: Metric, ceiling: float) -> Condition:
+def below_ceiling(evaluation: Evaluation, metric: Metric, ceiling: float) -> Condition:
     """The error is at most the policy's ceiling."""
-    error = number(evaluation, "metrics", metric.key)
+    error = evaluation.metric(metric.key)
     passed = error is not None and 0 <= error <= ceiling
     said = "unknown" if error is None else f"{error:.4f}"
     sentence = f"{metric.label} is {said}; the ceiling is {ceiling:.4g}"
@@ -71,24 +73,84 @@ def below_ceiling(evaluation: Any, metric: Metric, ceiling: float) -> Condition:
     )
 
 
-def servable(evaluation: Any) -> list[Condition]:
-    """The shipped bundle loads, repeats the training job's answers, and has not lost the fit."""
-    shipped = dig(evaluation, "shipped")
-    return [_loads(shipped), _golden(shipped), _seen_error(shipped)]
+def bias_bounded(evaluation: Evaluation, most: float) -> list[Condition]:
+    """No question is answered too low or too high on average, as far as the holdout can tell."""
+    return [_bias(key, question, most) for key, question in _questions(evaluation).items()]
 
 
-def _loads(shipped: Any) -> Condition:
-    loads = dig(shipped, "loads") is True
-    why = name(dig(shipped, "why") or "no reason was given", 300)
+def interval_holds(evaluation: Evaluation, floor: float) -> list[Condition]:
+    """No question's interval holds fewer actual costs than it says."""
+    return [_held(key, question, floor) for key, question in _questions(evaluation).items()]
+
+
+def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
+    """The questions asked; one that is unknown where there are none, so that it is refused."""
+    return evaluation.questions or {"any_question": None}
+
+
+def _bias(key: str, question: Question | None, most: float) -> Condition:
+    title = f"bias {name(key).replace('_', ' ')}"
+    point = question.bias if question else None
+    ends = _ends(question.bias_interval if question else None)
+    if ends is None or point is None:
+        return Condition(GOOD_ENOUGH, title, False, _no_interval("mean error"))
+    low, high = ends
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
     sentence = (
-        "a serving process loads it" if loads else f"a serving process does not load it: {why}"
+        f"the mean error is {point:+.3f} log10 dollars, {low:+.3f} to {high:+.3f} with 95 % "
+        f"confidence; "
+        f"it must not lie wholly beyond {most:g}"
     )
+    return Condition(GOOD_ENOUGH, title, nearest <= most, sentence, nearest, "at most", most)
+
+
+def _held(key: str, question: Question | None, floor: float) -> Condition:
+    title = f"interval {name(key).replace('_', ' ')}"
+    held = question.coverage if question else None
+    ends = _ends(question.coverage_interval if question else None)
+    if ends is None or held is None:
+        return Condition(GOOD_ENOUGH, title, False, _no_interval("coverage"))
+    low, high = ends
+    sentence = (
+        f"{held:.1%} of the costs lie inside the interval, {low:.1%} to {high:.1%} with 95 % "
+        f"confidence; "
+        f"that must not lie wholly below {floor:.0%}"
+    )
+    return Condition(GOOD_ENOUGH, title, high >= floor, sentence, high, "at least", floor, "share")
+
+
+def _ends(found: Ends | None) -> tuple[float, float] | None:
+    low, high = found or (None, None)
+    return None if low is None or high is None or low > high else (low, high)
+
+
+def _no_interval(what: str) -> str:
+    return f"the 95 % interval of the {what} is missing or cannot be read; evaluate again"
+
+
+def servable(evaluation: Evaluation, figures_sound: bool) -> list[Condition]:
+    """The shipped bundle loads, repeats the training job's answers, and has not lost the fit.
+
+    The last is left out where the evaluated figures are not sound: it compares with them, and
+    condition 1 refuses them already.
+    """
+    shipped = evaluation.shipped or Shipped()
+    return [_loads(shipped), _golden(shipped)] + [_seen_error(shipped)] * figures_sound
+
+
+def _loads(shipped: Shipped) -> Condition:
+    loads = shipped.loads is True
+    sentence = "a serving process loads it"
+    if not loads:
+        sentence = f"a serving process does not load it: {_why(shipped) or 'no reason was given'}"
     return Condition(SERVABLE, "loads", loads, sentence)
 
 
-def _golden(shipped: Any) -> Condition:
-    count, failures = number(shipped, "golden", "count"), number(shipped, "golden", "failures")
-    worst = number(shipped, "golden", "worst")
+def _golden(shipped: Shipped) -> Condition:
+    golden = shipped.golden
+    count, failures, worst = (
+        (golden.count, golden.failures, golden.worst) if golden else (None, None, None)
+    )
     if count is None or failures is None or worst is None:
         sentence = "what it answers to the golden queries is unknown"
     elif count < 1:
@@ -98,15 +160,15 @@ def _golden(shipped: Any) -> Condition:
             f"{count - failures:.0f} of {count:.0f} golden queries get the training job's answer; "
             f"the largest difference is {worst:.1e}"
         )
-        sentence += f" ({name(dig(shipped, 'why'), 300)})" if failures else ""
+        sentence += f" ({_why(shipped)})" if failures else ""
     passed = worst is not None and failures == 0 and count is not None and count >= 1
     return Condition(
         SERVABLE, "answers as trained", passed, sentence, failures, "at most", 0.0, "count"
     )
 
 
-def _seen_error(shipped: Any) -> Condition:
-    seen, evaluated = number(shipped, "error_on_holdout"), number(shipped, "error_evaluated")
+def _seen_error(shipped: Shipped) -> Condition:
+    seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
     passed = seen is not None and evaluated is not None and 0 <= seen <= evaluated
     if seen is None or evaluated is None:
         sentence = "its error on the holdout it has now seen is unknown"
@@ -118,3 +180,7 @@ def _seen_error(shipped: Any) -> Condition:
     return Condition(
         SERVABLE, "learned from all rows", passed, sentence, seen, "at most", evaluated
     )
+
+
+def _why(shipped: Shipped) -> str:
+    return name(shipped.why, 300) if shipped.why else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from marquee.digest import digest_bytes
+from marquee.digest import canonical_json, digest_bytes
 from marquee.errors import BundleError
 from marquee.lake import Lake, Manifest
 from marquee.names import compact
@@ -13,6 +13,10 @@ from marquee.release.verdict import Verdict
 
 SHIPPED = "shipped/bundle"
 EVIDENCE = ("card.json", "evaluation.json", "verdict.json", "report.html")
+RECORD = "record.jsonl"
+"""What the model said of each unit of its holdout: another code version is compared with it."""
+DATA = "data.json"
+"""The figures of the world it was trained on."""
 
 
 def model_folder(run: str, model: str) -> str:
@@ -23,6 +27,11 @@ def model_folder(run: str, model: str) -> str:
 def bundle_folder(model: str, bundle: str) -> str:
     """Where a promoted bundle lies; its own files are below `bundle/` there."""
     return f"serving/{model}/bundles/{bundle}"
+
+
+def world_files(run: str) -> dict[str, str]:
+    """Where a run's preparations record the figures of its ratings and titles."""
+    return {name: f"runs/{run}/data/{name}.json" for name in ("ratings", "titles")}
 
 
 def shipped_digest(lake: Lake, model: str, run: str) -> str:
@@ -54,6 +63,7 @@ def publish_bundle(lake: Lake, verdict: Verdict) -> str:
         folder = Path(scratch)
         lake.fetch(model_folder(subject.run, subject.model), folder / "bundle", below=SHIPPED)
         _copy_evidence(lake, model_folder(subject.run, subject.model), folder)
+        _copy_figures(lake, subject.run, folder)
         bundle = f"{compact(subject.as_of)}-{Manifest.of_folder(folder).digest[:12]}"
         lake.publish(folder, bundle_folder(subject.model, bundle), run=subject.run)
     return bundle
@@ -61,7 +71,8 @@ def publish_bundle(lake: Lake, verdict: Verdict) -> str:
 
 def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
     published = {fact.name: fact.sha256 for fact in lake.manifest(source).files}
-    for name in EVIDENCE:
+    kept = [RECORD] if lake.exists(f"{source}/{RECORD}") else []
+    for name in (*EVIDENCE, *kept):
         data = lake.read_bytes(f"{source}/{name}")
         if published.get(name, digest_bytes(data)) != digest_bytes(data):
             raise BundleError(
@@ -69,3 +80,12 @@ def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
                 "run the training task again in a new run",
             )
         (folder / name).write_bytes(data)
+
+
+def _copy_figures(lake: Lake, run: str, folder: Path) -> None:
+    """`data.json`: both documents as they are; none where the run recorded none."""
+    found = {
+        name: lake.read_json(path) for name, path in world_files(run).items() if lake.exists(path)
+    }
+    if found:
+        (folder / DATA).write_bytes(canonical_json(found))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
+
+from pydantic import Field
 
 from marquee.digest import digest_bytes
-from marquee.errors import LedgerError, SourceError
-from marquee.names import iso, parse_moment
+from marquee.errors import LedgerError
+from marquee.release.document import Document, Moment, NewerFormatError, Share, read_document
 
-Kind = Literal["promote", "roll_back", "release_hold"]
+FORMAT = 2
+"""Format 2 adds the kind `accept_world` and the key `world`."""
+Kind = Literal["promote", "roll_back", "release_hold", "accept_world"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(Document):
     """What an entry says, before it has its place in the chain."""
 
     kind: Kind
@@ -26,29 +26,44 @@ class Draft:
     bundle_digest: str
     """Digest of the bundle's own file list, equal to the verdict's."""
     run: str
-    as_of: datetime
+    as_of: Moment
     recipe: Mapping[str, Any]
     code: str
-    at: datetime
+    at: Moment
     verdict: str
     """sha256 of `verdict.json`."""
-    losses: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Share] = {}
     """The balance of accepted losses while this bundle serves, by metric, as shares."""
     hold: bool = False
     """While the last entry holds, nothing is promoted."""
     reason: str = ""
+    world: str = ""
+    """The run whose figures condition 5 compares with, where a person accepted another world
+    than the champion's own; stands until the next promotion."""
+
+    def but(self, **changes: Any) -> Draft:
+        """The same as a draft, with other values where `changes` names some."""
+        return Draft(**{name: getattr(self, name) for name in Draft.model_fields} | changes)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Entry(Draft):
-    """A draft with its number, chained to the entry before it."""
+    """A draft with its number, chained to the entry before it.
 
-    number: int
+    The chain is over the file's bytes, whatever their spelling: an entry that was read keeps
+    them. Two entries are equal where their bytes are.
+    """
+
+    format: int = FORMAT
+    number: int = Field(ge=1)
     previous: str | None
     """sha256 of the previous entry's bytes; None for the first."""
+    stored: bytes = Field(default=b"", exclude=True, repr=False)
+    """The file's content, where the entry comes from one."""
 
     def to_bytes(self) -> bytes:
-        """The file's content: indented for the person who opens it, one spelling a value."""
+        """The file's content: as it was read, else indented for the person who opens it."""
+        if self.stored:
+            return self.stored
         text = json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False)
         return text.encode() + b"\n"
 
@@ -59,34 +74,25 @@ class Entry(Draft):
 
     def to_json(self) -> dict[str, Any]:
         """The entry as its file spells it."""
-        moments = {"as_of": iso(self.as_of), "at": iso(self.at)}
-        return {"format": 1, **vars(self), **moments, "losses": dict(self.losses)}
+        return self.model_dump(mode="json")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
 
 
 def read_entry(data: bytes, where: str) -> Entry:
-    """An entry from its file; LedgerError where it is not one, or not spelled as we spell it.
-
-    The spelling matters: the chain is over bytes, and `digest` is computed from the value.
-    """
+    """An entry from its file; LedgerError where it is not one, or one of a later release."""
     try:
-        value = json.loads(data)
-        keys = Entry.__dataclass_fields__
-        moments = {key: parse_moment(value[key]) for key in ("as_of", "at")}
-        entry = Entry(**{key: value[key] for key in keys} | moments)
-        sound = value["format"] == 1 and _is_sound(entry) and entry.to_bytes() == data
-    except (ValueError, TypeError, KeyError, AttributeError, SourceError):
-        sound = False
-    if not sound:
-        raise LedgerError(f"{where} is not a ledger entry", "restore it from a copy of the lake")
-    return entry
-
-
-def _is_sound(entry: Entry) -> bool:
-    shares = entry.losses.values()
-    return (
-        type(entry.number) is int
-        and entry.number >= 1
-        and isinstance(entry.hold, bool)
-        and entry.kind in get_args(Kind)
-        and all(isinstance(s, int | float) and math.isfinite(s) and s >= 0 for s in shares)
-    )
+        entry = read_document(Entry, data, FORMAT)
+    except NewerFormatError as error:
+        raise LedgerError(
+            f"{where} was written by a later release: {error}", "update this one"
+        ) from None
+    except ValueError as error:
+        raise LedgerError(
+            f"{where} is not a ledger entry: {error}", "restore it from a copy of the lake"
+        ) from None
+    return entry.model_copy(update={"stored": data})

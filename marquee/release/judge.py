@@ -7,18 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from marquee.digest import canonical_json
-from marquee.errors import ContractError
+from marquee.errors import NotFoundError
 from marquee.lake import Lake
-from marquee.release.bundles import model_folder, shipped_digest
+from marquee.release.against import Against
+from marquee.release.bundles import bundle_folder, model_folder, shipped_digest
+from marquee.release.card import Card, read_card
+from marquee.release.entry import Entry
+from marquee.release.evaluation import read_evaluation
 from marquee.release.gate import decide
-from marquee.release.inputs import Inputs, inputs_of
+from marquee.release.inputs import ChampionInput, Inputs, inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import read_live
 from marquee.release.policy import Model, read_policy
-from marquee.release.reading import dig, number
+from marquee.release.reading import number
 from marquee.release.report import model_report
-from marquee.release.subject import Subject
+from marquee.release.same_world import Worlds
+from marquee.release.subject import Head, Subject
 from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.world import world_of_entry, world_of_run
 
 
 def judge(lake: Lake, model: Model, run: str) -> Verdict:
@@ -30,7 +36,7 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
     """
     folder = model_folder(run, model)
     evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
-    card = _json_or_none(lake.read_bytes(f"{folder}/card.json"))
+    card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
     if lake.exists(f"{folder}/verdict.json"):
         verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
     else:
@@ -39,7 +45,8 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
     if not lake.exists(f"{folder}/report.html"):
         live = read_live(lake, run) if model == "recommender" else None
         costs = _timings(lake, model, run)
-        page = model_report(verdict, evaluation, card, timings=costs, live=live)
+        shown = _json_at(lake, f"{folder}/card.json")
+        page = model_report(verdict, evaluation, shown, timings=costs, live=live)
         lake.create(f"{folder}/report.html", page.encode())
     return verdict
 
@@ -52,32 +59,48 @@ def _timings(lake: Lake, model: str, run: str) -> list[Any]:
     return sorted(found, key=lambda value: number(value, "started") or 0.0)
 
 
-def same_maker(champion: Mapping[str, Any] | None, recipe: Mapping[str, Any], code: str) -> bool:
-    """Whether recipe and code are the champion's, so that only the rows are newer."""
+def against_of(
+    lake: Lake, model: str, champion: ChampionInput | None, recipe: Mapping[str, Any], code: str
+) -> Against:
+    """The champion a run was told of, as the ledger and its bundle's folder know it.
+
+    Raises LedgerError where the ledger no longer holds that entry.
+    """
     if champion is None:
-        return False
-    theirs = [champion.get("recipe"), champion.get("code")]
-    return canonical_json(theirs) == canonical_json([recipe, code])
+        return Against(head=None)
+    entry = _entry(lake, model, champion)
+    folder = bundle_folder(model, entry.bundle)
+    return Against(
+        head=Head(entry.number, entry.digest),
+        same_recipe=canonical_json(champion.recipe) == canonical_json(recipe),
+        same_code=champion.code == code,
+        accepted=entry.losses,
+        recorded=read_evaluation(_json_at(lake, f"{folder}/evaluation.json")),
+    )
 
 
-def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Any) -> Verdict:
+def worlds_of(lake: Lake, model: str, run: str, champion: ChampionInput | None) -> Worlds:
+    """The figures of both runs that condition 5 compares."""
+    ours = world_of_run(lake, run)
+    if champion is None:
+        return Worlds(ours, None)
+    return Worlds(ours, world_of_entry(lake, model, _entry(lake, model, champion)))
+
+
+def _entry(lake: Lake, model: str, champion: ChampionInput) -> Entry:
+    """The ledger's entry as it stands, which must be the one the run was told of."""
+    named = Head(champion.number, champion.digest)
+    return Ledger(lake, model).standing(named)[named.number - 1]
+
+
+def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> Verdict:
     inputs = inputs_of(lake, run)
     asked = inputs.models[model]
-    recipe = dig(card, "recipe")
-    if recipe is None:
-        raise ContractError(f"card.json of run {run} names no recipe", "train in a new run")
-    subject = _subject(inputs, model, recipe, shipped_digest(lake, model, run))
-    champion = asked.champion.model_dump() if asked.champion else None
-    accepted = Ledger(lake, model).entry(champion["number"]).losses if champion else {}
+    subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
+    against = against_of(lake, model, asked.champion, subject.recipe, subject.code)
     policy = read_policy(model, asked.policy)
-    return decide(
-        evaluation,
-        policy,
-        subject=subject,
-        champion=champion,
-        incumbent_same=same_maker(champion, subject.recipe, subject.code),
-        accepted_losses=accepted,
-    )
+    worlds = worlds_of(lake, model, run, asked.champion)
+    return decide(evaluation, policy, subject=subject, against=against, worlds=worlds)
 
 
 def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:
@@ -92,6 +115,13 @@ def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> S
         fingerprint=inputs.models[model].fingerprint,
         bundle_digest=bundle_digest,
     )
+
+
+def _json_at(lake: Lake, path: str) -> Any:
+    try:
+        return _json_or_none(lake.read_bytes(path))
+    except NotFoundError:
+        return None
 
 
 def _json_or_none(data: bytes) -> Any:

@@ -7,6 +7,7 @@ read the same head both try to create the same number, and the lake lets one thr
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
@@ -68,6 +69,20 @@ class Ledger:
             )
         return entries
 
+    def standing(self, named: HeadRef | None) -> list[Entry]:
+        """The whole history, which must still hold the entry somebody else has `named`.
+
+        Raises LedgerError where it does not: a ledger only grows, so entries were lost, or
+        others were written over them.
+        """
+        entries = self.whole()
+        if named is not None and (lost := lost_entry(entries, named)):
+            raise LedgerError(
+                f"the ledger of the {self.model} {lost}",
+                f"restore {self.lake.uri(self.path)} from a copy of the lake",
+            )
+        return entries
+
     def head(self) -> Entry | None:
         """The last entry: its bundle is the champion. None before the first promotion."""
         numbers = self.numbers()
@@ -81,15 +96,14 @@ class Ledger:
     def append(self, draft: Draft, expected_head: HeadRef | None) -> Entry:
         """Add one entry after `expected_head` (None: the first).
 
-        Raises HeadMovedError where another entry was written since that head was read. Its time
-        is never before the head's: a clock that was set back must not reorder history.
+        Raises HeadMovedError where another entry was written since that head was read. Entries
+        are ordered by number; the time is the clock's, also where it was set back since.
         """
         head = self.head()
         if _ref(head) != _ref(expected_head):
             raise self._moved(expected_head)
-        at = draft.at.replace(microsecond=0)
         entry = Entry(
-            **vars(draft) | {"at": max(at, head.at) if head else at},
+            **vars(draft) | {"at": draft.at.replace(microsecond=0)},
             number=head.number + 1 if head else 1,
             previous=head.digest if head else None,
         )
@@ -118,6 +132,15 @@ class Ledger:
             f"the ledger of the {self.model} has moved on since it stood at {stood}",
             "trigger a new run: it is judged against the new champion",
         )
+
+
+def lost_entry(entries: Sequence[HeadRef], named: HeadRef) -> str:
+    """What became of an entry that once was read; empty where it stands."""
+    if len(entries) < named.number:
+        return f"ends with entry {len(entries)}, and entry {named.number} is known to have been"
+    if entries[named.number - 1].digest != named.digest:
+        return f"holds another entry {named.number} than the one that was read before"
+    return ""
 
 
 def _ref(head: HeadRef | None) -> tuple[int, str] | None:

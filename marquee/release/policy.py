@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from marquee.errors import SettingsError
@@ -15,12 +15,30 @@ from marquee.errors import SettingsError
 Model = Literal["recommender", "budget"]
 
 
-def _bound(stricter: Literal["lower", "higher"], least: float, most: float) -> Any:
-    return field(metadata={"stricter": stricter, "least": least, "most": most})
+def _bound(
+    stricter: Literal["lower", "higher"], least: float, most: float, default: Any = MISSING
+) -> Any:
+    """One bound; those with a default came later, and an older run's inputs do not name them."""
+    metadata = {"stricter": stricter, "least": least, "most": most}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecommenderPolicy:
+class SameWorld:
+    """Bounds of condition 5, for either model."""
+
+    world_shrink: float = _bound("lower", 0.0, 1.0, 0.02)
+    """Share of rows, people, titles or films that may be gone."""
+    world_growth: float = _bound("lower", 1.0, math.inf, 3.0)
+    """How many times as many there may be."""
+    world_psi: float = _bound("lower", 0.0, math.inf, 0.2)
+    """Population stability index of a distribution."""
+    world_noise: float = _bound("higher", 0.0, math.inf, 0.05)
+    """The index expected of two samples of one world; above it nothing can be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommenderPolicy(SameWorld):
     """Bounds of the recommender; margins are shares of the champion's own figure."""
 
     rmse_ceiling: float = _bound("lower", 0.0, math.inf)
@@ -31,13 +49,15 @@ class RecommenderPolicy:
     margin_ndcg: float = _bound("lower", 0.0, 1.0)
     fewest_people: float = _bound("higher", 2.0, math.inf)
     """People in the holdout below which no difference counts as shown."""
+    world_mean: float = _bound("lower", 0.0, math.inf, 0.1)
+    """Stars by which the mean rating may differ from the champion's world."""
 
     def __post_init__(self) -> None:
         _check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BudgetPolicy:
+class BudgetPolicy(SameWorld):
     """Bounds of the budget model; errors are in log10 dollars."""
 
     log_rmse_ceiling: float = _bound("lower", 0.0, math.inf)
@@ -46,6 +66,12 @@ class BudgetPolicy:
     """Share of ridge's error by which the challenger may be above it."""
     fewest_titles: float = _bound("higher", 2.0, math.inf)
     """Titles in the holdout below which no difference counts as shown."""
+    bias_most: float = _bound("lower", 0.0, math.inf, 0.08)
+    """log10 dollars; the interval of the mean error must not lie wholly beyond."""
+    interval_coverage_floor: float = _bound("higher", 0.0, 1.0, 0.80)
+    """The interval of the intervals' coverage must not lie wholly below."""
+    world_missing: float = _bound("lower", 0.0, 1.0, 0.1)
+    """Share of titles that may have lost a field since the champion's world."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -63,7 +89,8 @@ def read_policy(model: str, values: Mapping[str, Any]) -> Policy:
     if model not in POLICIES:
         raise SettingsError(f"there is no policy for a model '{model}'", _one_of(POLICIES))
     known = {f.name for f in fields(POLICIES[model])}
-    unknown, missing = sorted(set(values) - known), sorted(known - set(values))
+    needed = {f.name for f in fields(POLICIES[model]) if f.default is MISSING}
+    unknown, missing = sorted(set(values) - known), sorted(needed - set(values))
     if unknown or missing:
         said = [f"unknown key '{k}'" for k in unknown] + [f"missing key '{k}'" for k in missing]
         raise SettingsError(

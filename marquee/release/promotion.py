@@ -34,10 +34,10 @@ def promote(lake: Lake, model: str, run: str, *, approved: bool, clock: Clock = 
     PromotionRefusedError with the reason, LedgerError where the ledger is damaged.
     """
     ledger = Ledger(lake, model)
-    entries = ledger.whole()
-    if existing := _promoted(entries, run):
+    if existing := _promoted(ledger.whole(), run):
         return existing
     verdict, digest = _trusted_verdict(lake, model, run)
+    entries = ledger.standing(verdict.head)
     if why := refusal(verdict, entries, approved):
         raise PromotionRefusedError(*why)
     draft = _draft(verdict, digest, publish_bundle(lake, verdict), clock())
@@ -54,7 +54,7 @@ def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str
     """The first rule that forbids this promotion, as reason and remedy; None where none does."""
     subject = verdict.subject
     head = entries[-1] if entries else None
-    latest = max((e.as_of for e in entries if e.kind == "promote"), default=None)
+    latest = max((e.as_of for e in standing_promotions(entries)), default=None)
     rules = [
         (not verdict.approved, verdict.headline, "read the verdict's conditions"),
         (subject.run_type == "backfill", "a backfill replays history and promotes nothing", ""),
@@ -86,6 +86,22 @@ def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str
         ),
     ]
     return next(((reason, remedy) for holds, reason, remedy in rules if holds), None)
+
+
+def standing_promotions(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The promotions that were not undone, oldest first.
+
+    A roll-back to a bundle restores what stood when that bundle was promoted: it undoes every
+    promotion after it, and one forward again brings those back.
+    """
+    standing: tuple[Entry, ...] = ()
+    after: dict[str, tuple[Entry, ...]] = {}
+    for entry in entries:
+        if entry.kind == "promote":
+            standing = after[entry.bundle] = (*standing, entry)
+        elif entry.kind == "roll_back":
+            standing = after.get(entry.bundle, standing)
+    return standing
 
 
 def _trusted_verdict(lake: Lake, model: str, run: str) -> tuple[Verdict, str]:

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.release.condition import Condition
+from marquee.release.evaluation import Evaluation
+from marquee.release.loss import Loss, read_loss
 from marquee.release.metric import Metric
-from marquee.release.reading import Loss, number, read_loss
+from marquee.release.reading import number
 
 TRIVIAL, CHAMPION = 3, 4
+RETRAINED = "the retrained champion"
+RECORDED = "the champion as recorded"
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,20 @@ class Holdout:
         return f"the holdout has {found} {self.units}; telling takes {self.least:,.0f}"
 
 
-def read_holdout(evaluation: Any, units: str, least: float) -> Holdout:
+def read_holdout(evaluation: Evaluation, units: str, least: float) -> Holdout:
     """How large the holdout is, counted in `units`."""
-    return Holdout(units, number(evaluation, "holdout", units), least)
+    return Holdout(units, evaluation.units(units), least)
 
 
 def beats(
-    evaluation: Any, metric: Metric, baseline: str, label: str, holdout: Holdout
+    evaluation: Evaluation, metric: Metric, baseline: str, label: str, holdout: Holdout
 ) -> Condition:
     """The challenger is better than a baseline, and the one-sided 95 % bound says so too.
 
     A trivial model is easy to beat: where the data cannot show it, the model is not needed.
     """
     title = f"{metric.label} against {label}"
-    loss = read_loss(evaluation, baseline, metric.key, metric.lower_is_better)
+    loss = read_loss(evaluation, baseline, metric)
     if loss is None:
         return Condition(TRIVIAL, title, False, _unreadable(metric, label))
     passed = holdout.is_enough and loss.upper < 0
@@ -60,14 +64,16 @@ def beats(
     return Condition(TRIVIAL, title, passed, sentence, loss.upper, "loss below", 0.0)
 
 
-def near(evaluation: Any, metric: Metric, baseline: str, label: str, margin: float) -> Condition:
+def near(
+    evaluation: Evaluation, metric: Metric, baseline: str, label: str, margin: float
+) -> Condition:
     """The challenger's point estimate is at most `margin` above a baseline's.
 
     The point decides, not the bound: a baseline asks for no protection against bad luck, and on
     a hundred titles the bound would refuse models that are better.
     """
     title = f"{metric.label} against {label}"
-    loss = read_loss(evaluation, baseline, metric.key, metric.lower_is_better)
+    loss = read_loss(evaluation, baseline, metric)
     if loss is None:
         return Condition(TRIVIAL, title, False, _unreadable(metric, label))
     share = loss.share(loss.point)
@@ -80,15 +86,19 @@ def near(evaluation: Any, metric: Metric, baseline: str, label: str, margin: flo
 
 
 def not_worse(
-    evaluation: Any, metric: Metric, margin: float, accepted: Any, holdout: Holdout
+    loss: Loss | None,
+    metric: Metric,
+    margin: float,
+    accepted: Any,
+    holdout: Holdout,
+    label: str = RETRAINED,
 ) -> list[Condition]:
-    """The loss against the retrained champion is bounded, alone and with those accepted before."""
-    loss = read_loss(evaluation, "champion", metric.key, metric.lower_is_better)
-    title = f"{metric.label} against the champion"
+    """The loss against the champion is bounded, alone and with those accepted before."""
+    title = f"{metric.label} against {label}"
     if loss is None:
-        return [Condition(CHAMPION, title, False, _unreadable(metric, "the champion"))]
+        return [Condition(CHAMPION, title, False, _unreadable(metric, label))]
     return [
-        _within_margin(title, metric, margin, loss, holdout),
+        _within_margin(title, metric, margin, loss, holdout, label),
         _within_balance(metric, margin, loss, accepted),
     ]
 
@@ -118,11 +128,11 @@ def balance_after(loss: Loss, accepted: Any) -> float | None:
 
 
 def _within_margin(
-    title: str, metric: Metric, margin: float, loss: Loss, holdout: Holdout
+    title: str, metric: Metric, margin: float, loss: Loss, holdout: Holdout, label: str
 ) -> Condition:
     upper, point = loss.share(loss.upper), loss.share(loss.point)
     passed = holdout.is_enough and upper <= margin
-    sentence = f"{_pair(metric, 'the retrained champion', loss)}: {_worse(point)}"
+    sentence = f"{_pair(metric, label, loss)}: {_worse(point)}"
     if not holdout.is_enough:
         sentence += f"; {holdout.sentence}, so the champion stays"
     elif passed:

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
-from typing import Any
 
-from marquee.errors import LedgerError, PromotionRefusedError
+from marquee.errors import HeadMovedError, LedgerError, PromotionRefusedError
 from marquee.lake import Lake
 from marquee.names import now
 from marquee.release.bundles import served_digest
 from marquee.release.entry import Draft, Entry
-from marquee.release.ledger import Ledger
+from marquee.release.ledger import HeadRef, Ledger
 from marquee.release.promotion import Clock
 
 
 def roll_back(
-    lake: Lake, model: str, to: int | None, reason: str, hold: bool, *, clock: Clock = now
+    lake: Lake,
+    model: str,
+    to: int | None,
+    reason: str,
+    hold: bool,
+    *,
+    head: HeadRef | None = None,
+    clock: Clock = now,
 ) -> Entry:
     """Let an earlier bundle serve again: that of entry `to`, or else the one before the champion.
 
-    With `hold`, nothing is promoted until `release_hold`. Raises PromotionRefusedError where
-    there is nothing to go back to, LedgerError or NotFoundError where the bundle is not whole.
+    With `hold`, nothing is promoted until `release_hold`; a hold that stands already stays.
+    `head` is the entry the person saw as the last. Raises HeadMovedError where it no longer is,
+    PromotionRefusedError where there is nothing to go back to, LedgerError or NotFoundError
+    where the bundle is not whole.
     """
     ledger = Ledger(lake, model)
-    entries = ledger.whole()
+    entries = ledger.standing(head)
     target = target_of(model, entries, to)
     if served_digest(lake, model, target.bundle) != target.bundle_digest:
         raise LedgerError(
             f"bundle {target.bundle} is not the one entry {target.number} promoted",
             "roll back to another entry",
         )
-    draft = _change(target, kind="roll_back", at=clock(), hold=hold, reason=_said(reason))
-    return ledger.append(draft, entries[-1])
+    last = entries[-1]
+    draft = target.but(
+        kind="roll_back",
+        at=clock(),
+        hold=hold or last.hold,
+        reason=said(reason),
+        world=last.world,
+    )
+    return append_by_hand(ledger, draft, head or last)
 
 
 def target_of(model: str, entries: list[Entry], to: int | None) -> Entry:
@@ -54,14 +68,27 @@ def target_of(model: str, entries: list[Entry], to: int | None) -> Entry:
     return entries[number - 1]
 
 
-def release_hold(lake: Lake, model: str, reason: str, *, clock: Clock = now) -> Entry:
-    """Let promotions happen again; the champion stays."""
+def release_hold(
+    lake: Lake, model: str, reason: str, *, head: HeadRef | None = None, clock: Clock = now
+) -> Entry:
+    """Let promotions happen again; the champion stays. `head` as in `roll_back`."""
     ledger = Ledger(lake, model)
-    head = ledger.head()
-    if head is None or not head.hold:
+    entries = ledger.standing(head)
+    last = entries[-1] if entries else None
+    if last is None or not last.hold:
         raise PromotionRefusedError(f"no hold stands on the {model}", "nothing needs releasing")
-    draft = _change(head, kind="release_hold", at=clock(), hold=False, reason=_said(reason))
-    return ledger.append(draft, head)
+    draft = last.but(kind="release_hold", at=clock(), hold=False, reason=said(reason))
+    return append_by_hand(ledger, draft, head or last)
+
+
+def append_by_hand(ledger: Ledger, draft: Draft, head: HeadRef) -> Entry:
+    """Append what a person decided looking at `head`; HeadMovedError where it is not the last."""
+    try:
+        return ledger.append(draft, head)
+    except HeadMovedError as error:
+        raise HeadMovedError(
+            error.message, f"look at it again, then decide: marquee ledger {ledger.model}"
+        ) from None
 
 
 def _before_promotion_of(bundle: str, entries: Iterable[Entry]) -> int | None:
@@ -70,11 +97,8 @@ def _before_promotion_of(bundle: str, entries: Iterable[Entry]) -> int | None:
     return first - 1 if first > 1 else None
 
 
-def _change(entry: Entry, **changes: Any) -> Draft:
-    return Draft(**{f.name: getattr(entry, f.name) for f in fields(Draft)} | changes)
-
-
-def _said(reason: str) -> str:
+def said(reason: str) -> str:
+    """The reason in one line; PromotionRefusedError where there is none."""
     if not reason.strip():
         raise PromotionRefusedError("a change by hand needs a reason", "say why in one sentence")
     return reason.strip()

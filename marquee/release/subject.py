@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, get_args
 
 from marquee.digest import canonical_json
 from marquee.errors import ContractError
+from marquee.release.document import Moment
 
 Promote = Literal["yes", "ask", "no"]
 RunType = Literal["manual", "scheduled", "backfill"]
@@ -28,7 +28,7 @@ class Subject:
 
     run: str
     model: str
-    as_of: datetime
+    as_of: Moment
     run_type: RunType
     promote: Promote
     recipe: Mapping[str, Any]

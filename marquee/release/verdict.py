@@ -5,16 +5,21 @@ A refused model is a verdict with failed conditions, never an exception.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from marquee.errors import ContractError, SourceError
-from marquee.names import iso, parse_moment
+from pydantic import Field, field_validator
+
+from marquee.errors import ContractError
+from marquee.names import iso
 from marquee.release.condition import GROUPS, Condition
+from marquee.release.document import Document, NewerFormatError, Share, read_document
 from marquee.release.subject import Head, Subject
+
+FORMAT = 2
+GROUPS_OF: Mapping[int, frozenset[int]] = {1: frozenset({1, 2, 3, 4, 6}), 2: frozenset(GROUPS)}
+"""Which groups of conditions a verdict of each format must have judged; 5 came with format 2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +31,13 @@ class Verdict:
     head: Head | None
     """The ledger's head it was decided against; None before the first promotion."""
     losses: Mapping[str, float] = field(default_factory=dict)
+    format: int = FORMAT
 
     @property
     def approved(self) -> bool:
-        """Whether every group of conditions was judged and all of them hold."""
+        """Whether every group of its format's conditions was judged, and all conditions hold."""
         judged = {c.number for c in self.conditions}
-        return judged == GROUPS.keys() and all(c.passed for c in self.conditions)
+        return judged >= GROUPS_OF[self.format] and all(c.passed for c in self.conditions)
 
     @property
     def failed(self) -> tuple[Condition, ...]:
@@ -87,7 +93,7 @@ class Verdict:
         """Flat and strict JSON: no NaN, moments in ISO form."""
         subject = asdict(self.subject) | {"as_of": iso(self.subject.as_of)}
         return {
-            "format": 1,
+            "format": self.format,
             **subject,
             "approved": self.approved,
             "needs_approval": self.needs_approval,
@@ -98,40 +104,47 @@ class Verdict:
         }
 
 
+class _File(Document):
+    """What `verdict.json` holds beside its subject."""
+
+    format: int = Field(ge=1)
+    approved: bool
+    needs_approval: bool
+    head: Head | None
+    losses: Mapping[str, Share]
+    conditions: tuple[Condition, ...]
+
+    @field_validator("conditions")
+    @classmethod
+    def _are_known(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        if unknown := {c.number for c in conditions} - GROUPS.keys():
+            raise ValueError(f"there is no group {sorted(unknown)} of conditions")
+        return conditions
+
+
 def read_verdict(data: bytes) -> Verdict:
     """A verdict from its file; ContractError where it is not one, or contradicts itself."""
     try:
-        value = json.loads(data)
-        verdict = _from_json(value)
-        claims = value["approved"], value["needs_approval"]
-    except (ValueError, TypeError, KeyError, AttributeError, SourceError) as error:
+        subject = read_document(Subject, data, FORMAT)
+        file = read_document(_File, data, FORMAT)
+    except NewerFormatError as error:
         raise ContractError(
-            f"this is not a verdict: {type(error).__name__}: {error}", "run the gate again"
+            f"a later release wrote the verdict: {error}", "update this one"
         ) from None
-    if claims != (verdict.approved, verdict.needs_approval):
+    except ValueError as error:
+        raise ContractError(f"this is not a verdict: {error}", "run the gate again") from None
+    verdict = Verdict(
+        subject=subject,
+        conditions=file.conditions,
+        head=file.head,
+        losses=file.losses,
+        format=file.format,
+    )
+    if (file.approved, file.needs_approval) != (verdict.approved, verdict.needs_approval):
         raise ContractError(
             "the verdict says of itself what its conditions do not", "run the gate again"
         )
     return verdict
-
-
-def _from_json(value: dict[str, Any]) -> Verdict:
-    keys = Subject.__dataclass_fields__
-    subject = {key: value[key] for key in keys} | {"as_of": parse_moment(value["as_of"])}
-    if value["format"] != 1:
-        raise ValueError("its format is unknown")
-    conditions = [
-        Condition(**{k: v for k, v in c.items() if k != "group"}) for c in value["conditions"]
-    ]
-    if not all(c.passed in (True, False) and c.number in GROUPS for c in conditions):
-        raise ValueError("a condition is malformed")
-    losses = {str(metric): float(share) for metric, share in value["losses"].items()}
-    if not all(math.isfinite(share) and share >= 0 for share in losses.values()):
-        raise ValueError("losses are not shares")
-    head = Head(**value["head"]) if value["head"] is not None else None
-    return Verdict(
-        subject=Subject(**subject), conditions=tuple(conditions), head=head, losses=losses
-    )
 
 
 def _mark(condition: Condition) -> str:

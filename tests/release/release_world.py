@@ -12,7 +12,9 @@ from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.policy import BudgetPolicy, RecommenderPolicy
+from marquee.release.same_world import Worlds
 from marquee.release.subject import Subject
+from marquee.release.world import read_world
 from tests.frozen_inputs import frozen
 
 RECOMMENDER = RecommenderPolicy(
@@ -24,6 +26,32 @@ BUDGET = BudgetPolicy(
 POLICY_VALUES = {"recommender": vars(RECOMMENDER), "budget": vars(BUDGET)}
 FIRST_SUNDAY = datetime(2026, 1, 4, 3, tzinfo=UTC)
 RECIPE = {"name": "als-32", "rank": 32}
+
+
+RATINGS_WORLD: dict[str, Any] = {
+    "format": 1, "as_of": "2026-01-04T03:00:00Z", "rows": 100_000, "people": 600, "titles": 9000,
+    "mean": 3.5,
+    "counts": {
+        "stars": {"3.0": 20_000, "3.5": 30_000, "4.0": 30_000, "5.0": 20_000},
+        "activity": {"20-49": 300, "50-99": 200, "100-199": 100},
+    },
+}  # fmt: skip
+TITLES_WORLD: dict[str, Any] = {
+    "format": 2, "as_of": "2026-01-04T03:00:00Z", "rows": 1200, "films": 900, "with_budget": 950,
+    "missing": {"year": 0.0, "runtime_minutes": 0.05, "plot": 0.2},
+    "counts": {
+        "decade": {"1990": 300, "2000": 400, "2010": 200},
+        "genre": {"Drama": 500, "Comedy": 400, "Action": 200},
+        "budget_class": {"0": 200, "1": 400, "2": 300},
+    },
+}  # fmt: skip
+DATA = {"ratings": RATINGS_WORLD, "titles": TITLES_WORLD}
+
+
+def worlds(**now: Any) -> Worlds:
+    """Two worlds that are the same but for what a test changes: `ratings` or `titles` values."""
+    ours = {name: value | now.get(name, {}) for name, value in DATA.items()}
+    return Worlds(read_world(ours), read_world(DATA))
 
 
 def comparison(challenger: float, other: float, spread: float, units: str = "people") -> dict:
@@ -74,6 +102,22 @@ def recommender_evaluation(
     }  # fmt: skip
 
 
+def question(bias: float = 0.02, coverage: float = 0.8) -> dict[str, Any]:
+    """How one question of the budget model is answered."""
+    return {
+        "log_rmse": 0.55, "bias": bias, "bias_interval": [bias - 0.05, bias + 0.05],
+        "coverage": coverage, "coverage_interval": [coverage - 0.06, coverage + 0.06],
+    }  # fmt: skip
+
+
+def record(challenger: float, other: float, spread: float, matched: int = 500) -> dict[str, Any]:
+    """`versus.record` of a recommender: RMSE as given, the ranking equal."""
+    return {
+        "matched": matched, "units": 600,
+        "rmse": comparison(challenger, other, spread), "ndcg@10": comparison(0.17, 0.17, 0.002),
+    }  # fmt: skip
+
+
 def budget_evaluation(error: float = 0.55, champion: float | None = None) -> dict[str, Any]:
     """An evaluation of the budget model that passes."""
     return {
@@ -86,6 +130,7 @@ def budget_evaluation(error: float = 0.55, champion: float | None = None) -> dic
             "ridge": {"log_rmse": comparison(error, 0.56, 0.05, "titles")},
             "champion": champion and {"log_rmse": comparison(error, champion, 0.005, "titles")},
         },
+        "questions": {"with_rating": question(), "before_release": question()},
         "shipped": shipped(error),
     }
 
@@ -119,6 +164,7 @@ def publish_run(
     champion: dict[str, Any] | None = None,
     evaluation: dict[str, Any] | None = None,
     recipe: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
     **inputs: Any,
 ) -> None:
     """What a run leaves in the lake before its gate: inputs, a model folder, an evaluation."""
@@ -132,6 +178,8 @@ def publish_run(
     asked = {"policy": POLICY_VALUES["recommender"], "champion": champion}
     values = {"code": "c0de", "models": {"recommender": asked}} | inputs
     lake.create_json(f"runs/{run}/inputs.json", frozen(run, iso(as_of), **values))
+    for name, figures in (DATA if data is None else data).items():
+        lake.create_json(f"runs/{run}/data/{name}.json", figures)
     lake.publish(folder, f"runs/{run}/models/recommender")
     text = json.dumps(evaluation or recommender_evaluation()).encode()
     lake.create(f"runs/{run}/models/recommender/evaluation.json", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from release_world import RECIPE, champion_of, publish_run, recommender_evaluati
 
 from marquee.errors import ContractError, NotFoundError, SettingsError
 from marquee.lake import Lake
-from marquee.release.judge import judge, same_maker
+from marquee.release.inputs import ChampionInput
+from marquee.release.judge import against_of, judge
 from marquee.release.ledger import Ledger
 from marquee.release.promotion import promote
 from marquee.release.verdict import read_verdict
@@ -109,9 +109,18 @@ def test_a_policy_that_is_none_says_so(lake: Lake, scratch: Path) -> None:
         judge(lake, MODEL, "r1")
 
 
-def test_the_same_maker_has_the_same_recipe_and_code() -> None:
-    champion = json.loads('{"recipe": {"rank": 32, "name": "als-32"}, "code": "c0de"}')
-    assert same_maker(champion, RECIPE, "c0de")
-    assert not same_maker(champion, RECIPE, "other")
-    assert not same_maker(champion, RECIPE | {"rank": 64}, "c0de")
-    assert not same_maker(None, RECIPE, "c0de")
+def test_the_same_recipe_is_the_same_however_it_is_spelled(lake: Lake, scratch: Path) -> None:
+    publish_run(lake, scratch, "r1")
+    judge(lake, MODEL, "r1")
+    promote(lake, MODEL, "r1", approved=False)
+    champion = champion_of(lake)
+    assert champion is not None
+    for recipe, code, same in (
+        (dict(reversed(RECIPE.items())), "c0de", (True, True)),
+        (RECIPE, "other", (True, False)),
+        (RECIPE | {"rank": 64}, "c0de", (False, True)),
+    ):
+        against = against_of(lake, MODEL, ChampionInput(**champion), recipe, code)
+        assert (against.same_recipe, against.same_code) == same
+        assert against.recorded.metric("rmse") == 0.88
+    assert not against_of(lake, MODEL, None, RECIPE, "c0de").is_identical

@@ -13,11 +13,14 @@ import pytest
 from ledger_race import check_race, draft, race
 from release_world import FIRST_SUNDAY, week
 
+from marquee.digest import digest_bytes
 from marquee.errors import HeadMovedError, LedgerError, NotFoundError
 from marquee.lake import Lake, open_lake
 from marquee.release.entry import Entry, read_entry
 from marquee.release.ledger import Ledger
 from marquee.release.subject import Head
+
+FORMAT_1 = Path(__file__).parent / "format1"
 
 
 def filled(lake: Lake, count: int) -> Ledger:
@@ -57,7 +60,7 @@ def test_the_files_keys_are_the_contract(lake: Lake) -> None:
     filled(lake, 1)
     assert set(lake.read_json("serving/recommender/ledger/000001.json")) == {
         "format", "number", "previous", "kind", "bundle", "bundle_digest", "run", "as_of",
-        "recipe", "code", "at", "verdict", "losses", "hold", "reason",
+        "recipe", "code", "at", "verdict", "losses", "hold", "reason", "world",
     }  # fmt: skip
 
 
@@ -70,11 +73,11 @@ def test_what_served_when_is_a_look_up(lake: Lake) -> None:
         assert head.run == f"r{number}"
 
 
-def test_a_clock_set_back_does_not_reorder_history(lake: Lake) -> None:
+def test_entries_are_ordered_by_number_and_stamped_by_the_clock(lake: Lake) -> None:
     ledger = filled(lake, 2)
-    late = ledger.append(draft("r9", at=FIRST_SUNDAY - timedelta(days=3)), ledger.head())
-    assert late.at == week(1)
-    assert ledger.at(week(1)) == late
+    before = FIRST_SUNDAY - timedelta(days=3)
+    late = ledger.append(draft("r9", at=before), ledger.head())
+    assert (late.number, late.at, ledger.head()) == (3, before, late)
 
 
 def test_a_stale_head_loses(lake: Lake) -> None:
@@ -134,7 +137,9 @@ def test_the_same_entry_again_is_a_lost_reply_not_a_second_entry(lake: Lake) -> 
         (2, {"kind": "promoted"}, "000002.json is not a ledger entry"),
         (2, {"losses": {"rmse": -1}}, "000002.json is not a ledger entry"),
         (2, {"at": "yesterday"}, "000002.json is not a ledger entry"),
-        (2, {"extra": 1}, "000002.json is not a ledger entry"),
+        (2, {"hold": 1}, "000002.json is not a ledger entry"),
+        (2, {"extra": 1}, "entry 3 does not follow from entry 2"),
+        (3, {"format": 3}, "000003.json was written by a later release"),
     ],
 )
 def test_damage_is_found_and_said(
@@ -183,3 +188,50 @@ def test_what_is_no_entry_is_refused(data: bytes) -> None:
 def test_an_entry_survives_its_file() -> None:
     entry = Entry(**vars(draft(reason="äöü")), number=7, previous="a" * 64)
     assert read_entry(entry.to_bytes(), "here") == entry
+
+
+def test_the_chain_is_over_the_bytes_however_they_are_spelled(lake: Lake) -> None:
+    """A later release may spell an entry otherwise, or tell more than this one knows."""
+    ledger = filled(lake, 1)
+    value = ledger.entry(1).to_json() | {"number": 2, "previous": ledger.entry(1).digest}
+    odd = json.dumps(value | {"told_by": "the next release"}).encode()
+    lake.create(f"{ledger.path}/000002.json", odd)
+    entry = ledger.append(draft("r3"), ledger.head())
+    assert entry.previous == digest_bytes(odd) == ledger.entry(2).digest
+    assert ledger.entry(2).to_bytes() == odd
+    assert ledger.verify() == []
+
+
+def test_the_first_releases_ledger_reads_and_goes_on(lake: Lake) -> None:
+    for file in sorted(FORMAT_1.glob("ledger-*.json")):
+        lake.create(f"serving/recommender/ledger/{file.name[7:]}", file.read_bytes())
+    ledger = Ledger(lake, "recommender")
+    kinds = [(e.kind, e.hold, e.world, e.format) for e in ledger.whole()]
+    assert kinds == [
+        ("promote", False, "", 1), ("promote", False, "", 1),
+        ("roll_back", True, "", 1), ("release_hold", False, "", 1),
+    ]  # fmt: skip
+    head = ledger.head()
+    assert head is not None
+    assert (head.bundle, head.reason, head.losses) == (
+        "20260104T030000Z-5e76477a478b", "looked", {"rmse": 0.0, "ndcg@10": 0.0}
+    )  # fmt: skip
+    assert ledger.append(draft("next"), head).previous == head.digest
+    assert ledger.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        (Head(3, "0" * 64), "ends with entry 2, and entry 3 is known to have been"),
+        (Head(2, "0" * 64), "holds another entry 2 than the one that was read before"),
+    ],
+)
+def test_a_ledger_that_lost_what_was_named_is_refused(
+    lake: Lake, named: Head, problem: str
+) -> None:
+    ledger = filled(lake, 2)
+    assert ledger.standing(Head(2, ledger.entry(2).digest)) == ledger.standing(None)
+    with pytest.raises(LedgerError, match=problem) as refused:
+        ledger.standing(named)
+    assert "from a copy of the lake" in refused.value.remedy

@@ -61,6 +61,14 @@ def test_a_run_may_tighten() -> None:
         (BUDGET, "margin_log_rmse", 0.04),
         (BUDGET, "margin_ridge", 0.03),
         (BUDGET, "fewest_titles", 10),
+        (BUDGET, "bias_most", 0.09),
+        (BUDGET, "interval_coverage_floor", 0.79),
+        (BUDGET, "world_missing", 0.2),
+        (RECOMMENDER, "world_mean", 0.11),
+        *((policy, "world_shrink", 0.03) for policy in (RECOMMENDER, BUDGET)),
+        *((policy, "world_growth", 3.5) for policy in (RECOMMENDER, BUDGET)),
+        *((policy, "world_psi", 0.25) for policy in (RECOMMENDER, BUDGET)),
+        *((policy, "world_noise", 0.04) for policy in (RECOMMENDER, BUDGET)),
     ],
 )
 def test_loosening_is_refused_by_name(policy: Policy, key: str, value: float) -> None:
@@ -94,3 +102,9 @@ def test_tightening_never_loosens(first: float, second: float) -> None:
         else:
             assert policy.rmse_ceiling == value
     assert policy.rmse_ceiling <= RECOMMENDER.rmse_ceiling
+
+
+def test_what_an_older_run_froze_is_read_with_the_defaults() -> None:
+    old = {"rmse_ceiling": 1.0, "coverage_floor": 0.5, "margin_rmse": 0.01, "margin_ndcg": 0.03}
+    policy = read_policy("recommender", old | {"fewest_people": 30})
+    assert (policy.rmse_ceiling, policy.world_shrink, policy.world_psi) == (1.0, 0.02, 0.2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_race import draft
 from release_world import (
     champion_of,
     clock_at,
@@ -32,7 +33,7 @@ from marquee.release.bundles import served_digest
 from marquee.release.entry import Entry
 from marquee.release.judge import judge
 from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
+from marquee.release.promotion import promote, standing_promotions
 from marquee.release.rollback import release_hold, roll_back
 
 MODEL = "recommender"
@@ -70,7 +71,8 @@ def test_an_approved_run_becomes_champion(lake: Lake, scratch: Path) -> None:
     assert entry.bundle.startswith("20260104T030000Z-")
     folder = f"{BUNDLES}/{entry.bundle}"
     assert lake.names(folder) == [
-        "_manifest.json", "bundle", "card.json", "evaluation.json", "report.html", "verdict.json"
+        "_manifest.json", "bundle", "card.json", "data.json", "evaluation.json", "report.html",
+        "verdict.json",
     ]  # fmt: skip
     assert lake.names(f"{folder}/bundle") == ["bundle.json", "user_factors.npy"]
     assert served_digest(lake, MODEL, entry.bundle) == entry.bundle_digest
@@ -95,7 +97,7 @@ def test_a_run_without_a_verdict_is_refused(lake: Lake, scratch: Path) -> None:
 
 def test_a_refused_challenger_is_refused(lake: Lake, scratch: Path) -> None:
     bad = recommender_evaluation() | {"shipped": {"loads": False, "why": "torn"}}
-    refused(lake, judged(lake, scratch, "r1", evaluation=bad), "3 of 11 conditions do not hold")
+    refused(lake, judged(lake, scratch, "r1", evaluation=bad), "3 of 12 conditions do not hold")
 
 
 def test_a_backfill_is_refused(lake: Lake, scratch: Path) -> None:
@@ -124,11 +126,50 @@ def test_an_as_of_that_is_not_later_is_refused(lake: Lake, scratch: Path, as_of:
     refused(lake, judged(lake, scratch, "old", as_of=as_of), "not later than the latest promoted")
 
 
-def test_as_of_counts_from_the_latest_ever_promoted(lake: Lake, scratch: Path) -> None:
+def test_what_was_rolled_back_no_longer_counts_as_the_latest(lake: Lake, scratch: Path) -> None:
+    """An as-of promoted by mistake must not stand in every later week's way."""
     promoted(lake, scratch, 0)
-    promoted(lake, scratch, 2)
-    roll_back(lake, MODEL, None, "week 2 recommends one film", hold=False)
-    refused(lake, judged(lake, scratch, "between", as_of=week(1)), "not later than the latest")
+    promoted(lake, scratch, 40)
+    refused(lake, judged(lake, scratch, "early", as_of=week(1)), "not later than the latest")
+    roll_back(lake, MODEL, None, "week 40 was a slip of the pen", hold=False)
+    refused(lake, judged(lake, scratch, "old", as_of=week(0)), "not later than the latest")
+    assert promoted(lake, scratch, 2).number == 4
+    assert promoted(lake, scratch, 3).number == 5
+
+
+def test_a_roll_back_forward_counts_again(lake: Lake, scratch: Path) -> None:
+    for number in (0, 1, 5):
+        promoted(lake, scratch, number)
+    roll_back(lake, MODEL, 1, "both were bad", hold=False)
+    roll_back(lake, MODEL, 3, "they were not", hold=False)
+    refused(lake, judged(lake, scratch, "between", as_of=week(3)), "not later than the latest")
+    roll_back(lake, MODEL, 2, "week 5 was", hold=False)
+    assert promoted(lake, scratch, 3).number == 7
+
+
+@pytest.mark.parametrize(
+    ("acts", "stand"),
+    [
+        ("a b c", "a b c"),
+        ("a b c <b", "a b"),
+        ("a b c <a", "a"),
+        ("a b c <a d", "a d"),
+        ("a b c <a <c", "a b c"),
+        ("a b <a c <b", "a b"),
+        ("a b <a c <b <c d", "a c d"),
+        ("", ""),
+    ],
+)
+def test_a_roll_back_undoes_what_came_after(acts: str, stand: str) -> None:
+    made: dict[str, Entry] = {}
+    history = []
+    for number, act in enumerate(acts.split(), 1):
+        name = act.removeprefix("<")
+        kind = "roll_back" if act.startswith("<") else "promote"
+        values = vars(draft(name, kind=kind)) | {"number": number, "previous": None}
+        history.append(Entry(**values))
+        made.setdefault(name, history[-1])
+    assert standing_promotions(history) == tuple(made[name] for name in stand.split())
 
 
 def test_a_hold_stops_promotion_until_it_is_released(lake: Lake, scratch: Path) -> None:
@@ -163,8 +204,9 @@ def rewrite_verdict(lake: Lake, run: str, **changes: Any) -> None:
         ({"bundle_digest": "0" * 64}, "not the one its verdict judged"),
         ({"conditions": []}, "what its conditions do not"),
         ({"approved": 1, "conditions": "all"}, "not a verdict"),
-        ({"format": 2}, "not a verdict"),
-        ({"promote": "always"}, "not described soundly"),
+        ({"format": 3}, "a later release wrote the verdict"),
+        ({"format": 0}, "not a verdict"),
+        ({"promote": "always"}, "not a verdict"),
         ({"losses": {"rmse": -1}}, "not a verdict"),
         ({"head": {"number": 1}}, "not a verdict"),
     ],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 
-from release_world import RECOMMENDER, recommender_evaluation, subject, week
+from release_world import RECOMMENDER, recommender_evaluation, subject, week, worlds
 
+from marquee.release.against import Against
 from marquee.release.gate import decide
 from marquee.release.replay import would_have_promoted
+from marquee.release.same_world import Worlds
 from marquee.release.verdict import Verdict
 
 
@@ -16,9 +18,8 @@ def verdict(run: str, number: int, rmse: float = 0.88, model: str = "recommender
         recommender_evaluation(rmse=rmse) | {"model": model},
         RECOMMENDER,
         subject=subject(run=run, as_of=week(number), model=model, run_type="backfill"),
-        champion=None,
-        incumbent_same=False,
-        accepted_losses={},
+        against=Against(None),
+        worlds=Worlds(worlds().challenger, None),
     )
 
 

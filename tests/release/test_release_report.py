@@ -9,15 +9,24 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from release_world import BUDGET, RECOMMENDER, budget_evaluation, recommender_evaluation, subject
+from release_world import (
+    BUDGET,
+    RECOMMENDER,
+    budget_evaluation,
+    recommender_evaluation,
+    subject,
+    worlds,
+)
 
+from marquee.release.against import Against
 from marquee.release.charts import WIDTH, Interval, bars, whiskers
 from marquee.release.gate import decide
 from marquee.release.report import model_report
 from marquee.release.report.calibration import LEFT, SIDE, calibration_plot
+from marquee.release.subject import Head
 from marquee.release.verdict import Verdict
 
-CHAMPION = {"number": 3, "digest": "d" * 64}
+CHAMPION = Head(3, "d" * 64)
 CARD: dict[str, Any] = {
     "rows": 100836,
     "people": 610,
@@ -36,9 +45,8 @@ def verdict_on(evaluation: Any, model: str = "recommender", **changes: Any) -> V
         evaluation,
         RECOMMENDER if model == "recommender" else BUDGET,
         subject=subject(model=model, **changes),
-        champion=CHAMPION,
-        incumbent_same=False,
-        accepted_losses={},
+        against=Against(CHAMPION, same_code=True),
+        worlds=worlds(),
     )
 
 
@@ -79,7 +87,7 @@ def test_the_verdict_comes_first_and_every_condition_follows() -> None:
     body = page[page.index("<body>") :]
     assert body.index(verdict.headline) < body.index("What the gate asked")
     sentences = [c.sentence for c in verdict.conditions]
-    assert len(sentences) == 14
+    assert len(sentences) == 20
     assert all(sentence.replace("'", "&#39;") in body for sentence in sentences)
     for shown in ("100,836", "als-64", "not by a standard error", "19.5", "blend weight 0.5"):
         assert shown in body

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from release_world import RECOMMENDER, recommender_evaluation, subject
+from release_world import RECOMMENDER, recommender_evaluation, subject, worlds
 
 from marquee.errors import ContractError
+from marquee.release.against import Against
 from marquee.release.gate import decide
+from marquee.release.subject import Head
 from marquee.release.verdict import Verdict, read_verdict
 
+FORMAT_1 = Path(__file__).parent / "format1"
 
-def verdict(evaluation: Any = None, champion: Any = None, **changes: Any) -> Verdict:
+
+def verdict(evaluation: Any = None, champion: Head | None = None, **changes: Any) -> Verdict:
     return decide(
         evaluation or recommender_evaluation(),
         RECOMMENDER,
         subject=subject(**changes),
-        champion=champion,
-        incumbent_same=True,
-        accepted_losses={"rmse": 0.001},
+        against=Against(champion, True, True, {"rmse": 0.001}),
+        worlds=worlds(),
     )
 
 
 def test_a_verdict_survives_its_file() -> None:
-    decided = verdict(champion={"number": 2, "digest": "d"})
+    decided = verdict(champion=Head(2, "d"))
     assert decided.approved
     assert read_verdict(json.dumps(decided.to_json()).encode()) == decided
 
@@ -94,3 +98,27 @@ def re_pipes(row: str) -> int:
 def test_a_subject_that_is_none_is_an_error(changes: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match="not described soundly"):
         subject(**changes)
+
+
+@pytest.mark.parametrize(("name", "approved"), [("approved", True), ("refused", False)])
+def test_the_first_releases_verdicts_stay_what_they_were(name: str, approved: bool) -> None:
+    """They judged five groups; the sixth came later and says nothing about them."""
+    data = (FORMAT_1 / f"verdict-{name}.json").read_bytes()
+    old = read_verdict(data)
+    assert old.approved is approved
+    assert old.format == 1 and 5 not in {c.number for c in old.conditions}
+    assert len(old.conditions) == 14 and old.head is not None and old.head.number in (1, 2)
+    assert read_verdict(json.dumps(old.to_json()).encode()) == old
+    assert old.to_json() == json.loads(data)
+
+
+def test_what_a_later_release_adds_is_ignored_and_what_it_changes_refused() -> None:
+    value = verdict().to_json()
+    value["told_by"] = value["conditions"][0]["unit"] = "the next release"
+    assert read_verdict(json.dumps(value).encode()) == verdict()
+    with pytest.raises(ContractError, match="a later release wrote the verdict") as refused:
+        read_verdict(json.dumps(value | {"format": 3}).encode())
+    assert "update" in refused.value.remedy
+    value["conditions"][0]["number"] = 7
+    with pytest.raises(ContractError, match=r"no group \[7\]"):
+        read_verdict(json.dumps(value).encode())

@@ -91,7 +91,7 @@ def test_a_roll_back_is_followed_without_the_lake_being_asked_for_the_bundle(
     two = promote_recommender(lake, tmp_path / "two", seed=2)
     follower.look()
     lake.delete(f"serving/recommender/bundles/{one.bundle}")
-    values = {k: getattr(one, k) for k in Draft.__dataclass_fields__}
+    values = {k: getattr(one, k) for k in Draft.model_fields}
     draft = Draft(**values | {"kind": "roll_back", "reason": "worse", "hold": True})
     Ledger(lake, "recommender").append(draft, two)
     follower.look()
@@ -240,7 +240,7 @@ def test_no_request_sees_two_models(
         for turn in range(20):
             head = ledger.entries()[-1]
             entry = ledger.entry(1 + turn % 2)
-            values = {k: getattr(entry, k) for k in Draft.__dataclass_fields__}
+            values = {k: getattr(entry, k) for k in Draft.model_fields}
             ledger.append(Draft(**values | {"kind": "roll_back", "reason": "turn"}), head)
             source.recommender.look()
         done.set()

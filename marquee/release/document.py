@@ -1,0 +1,62 @@
+"""Documents of the release room: frozen values with a version, read in one way.
+
+A key nobody knows is ignored, so a release may add one without making what it writes unreadable
+to the release before. A change of meaning raises the format's number, and an older release then
+says to update instead of guessing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
+from pydantic import ValidationError as _ValidationError
+
+from marquee.names import iso
+
+T = TypeVar("T")
+Moment = Annotated[datetime, AwareDatetime, PlainSerializer(iso, return_type=str)]
+"""A UTC moment, spelled `2026-01-04T03:00:00Z`."""
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A finite share, never negative."""
+Size = Annotated[int, Field(ge=0, le=10**15)]
+"""How many of something."""
+
+
+class NewerFormatError(ValueError):
+    """A later release wrote the document."""
+
+
+class Document(BaseModel):
+    """A frozen value as a JSON file holds it; nothing is guessed from a wrong type."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Versioned(BaseModel):
+    format: int = 1
+
+
+_VERSION = TypeAdapter(_Versioned)
+
+
+def read_document(kind: type[T], data: bytes, newest: int) -> T:
+    """A `kind` from its file; ValueError with what is wrong, NewerFormatError past `newest`.
+
+    A document without a `format` is one of format 1.
+    """
+    try:
+        found = _VERSION.validate_json(data).format
+        if found > newest:
+            raise NewerFormatError(f"its format is {found}, and this release knows {newest}")
+        return TypeAdapter(kind).validate_json(data)
+    except _ValidationError as error:
+        raise ValueError(told(error)) from None
+
+
+def told(error: _ValidationError) -> str:
+    """The first three things that are wrong, by their place."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    said = [f"{'/'.join(map(str, p['loc'])) or 'it'}: {p['msg']}" for p in problems[:3]]
+    return "; ".join(said)

@@ -1,0 +1,220 @@
+"""Condition 5: the challenger learnt from the world its champion learnt from.
+
+A recipe that is unchanged excuses no data: a release that lost rows, a scale that moved or pages
+that changed their layout make a model that passes every other condition, because its baselines
+learn from the same broken rows. Bounds are the policy's; why each is as it is, is in ADR 27.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from marquee.release.condition import Condition
+from marquee.release.policy import BudgetPolicy, Policy, RecommenderPolicy, SameWorld
+from marquee.release.world import RatingsWorld, TitlesWorld, World
+
+SAME_WORLD = 5
+LEAST_SHARE = 1e-4
+"""Of a class that is empty, so that it has a logarithm."""
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """The challenger's world and the one it is compared with."""
+
+    challenger: World
+    reference: World | None
+    """None: nothing serves yet."""
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How many of something, now and then."""
+
+    name: str
+    now: int | None
+    then: int | None
+
+
+def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Condition]:
+    """Every comparison of the two worlds that their figures allow, at least one."""
+    if worlds.reference is None:
+        return [_said(True, "nothing serves yet, so there is no world to compare with")]
+    if isinstance(policy, BudgetPolicy):
+        now, then = worlds.challenger.titles, worlds.reference.titles
+        found = _films(now, then, policy) if now and then else None
+    else:
+        ours, theirs = worlds.challenger.ratings, worlds.reference.ratings
+        found = _ratings(ours, theirs, policy) if ours and theirs else None
+    if not found:
+        found = [_said(False, _unread(worlds, isinstance(policy, BudgetPolicy)))]
+    return [_with_way_out(condition, model, run) for condition in found]
+
+
+def _ratings(now: RatingsWorld, then: RatingsWorld, policy: RecommenderPolicy) -> list[Condition]:
+    sizes = [
+        _Size(name, getattr(now, name), getattr(then, name))
+        for name in ("rows", "people", "titles")
+    ]
+    return [
+        *_sizes(sizes, policy),
+        *_mean(now.mean, then.mean, policy.world_mean),
+        *_distributions(now.counts, then.counts, policy, psi),
+    ]
+
+
+def _films(now: TitlesWorld, then: TitlesWorld, policy: BudgetPolicy) -> list[Condition]:
+    sizes = [_Size("films", now.films, then.films), _Size("titles", now.rows, then.rows)]
+    return [
+        *_sizes(sizes, policy),
+        *_missing(now, then, policy.world_missing),
+        *_distributions(now.counts, then.counts, policy, kept_psi),
+    ]
+
+
+def _sizes(sizes: list[_Size], policy: SameWorld) -> list[Condition]:
+    return [_size(size, policy) for size in sizes if size.then]
+
+
+def _size(size: _Size, policy: SameWorld) -> Condition:
+    """One that is gone is never a world that shrank, however small the world."""
+    now, then = size.now, size.then or 0
+    if now is None:
+        return _condition(size.name, False, f"how many {size.name} there are was not recorded")
+    least, most = min(then - 1, then * (1 - policy.world_shrink)), then * policy.world_growth
+    change = f"{now / then - 1:+.1%}" if now <= 2 * then else f"{now / then:.1f} times as many"
+    sentence = (
+        f"{now:,} {size.name}, {then:,} in the champion's world ({change}); "
+        f"{policy.world_shrink:.0%} fewer to {policy.world_growth:g} times as many are one world"
+    )
+    too_many = now > most
+    return Condition(
+        SAME_WORLD, size.name, least <= now <= most, sentence, float(now),
+        "at most" if too_many else "at least", most if too_many else least, "count",
+    )  # fmt: skip
+
+
+def _mean(now: float | None, then: float | None, most: float) -> list[Condition]:
+    if then is None:
+        return []
+    if now is None:
+        return [_condition("mean rating", False, "the mean rating was not recorded")]
+    moved = abs(now - then)
+    sentence = f"the mean rating is {now:.3f}, {then:.3f} in the champion's world"
+    sentence += f"; it may move by {most:g}"
+    return [Condition(SAME_WORLD, "mean rating", moved <= most, sentence, moved, "at most", most)]
+
+
+def _missing(now: TitlesWorld, then: TitlesWorld, most: float) -> list[Condition]:
+    """The field that most titles lost; new titles may lack what the old ones have.
+
+    Where a crawl grew, as many titles as are new may come without the field.
+    """
+    if not then.missing:
+        return []
+    grown = max(0.0, 1 - (then.rows or 0) / now.rows) if now.rows else 0.0
+    lost = {
+        name: now.missing.get(name, 1.0) - share * (1 - grown) - grown
+        for name, share in then.missing.items()
+    }
+    name = max(lost, key=lambda key: lost[key])
+    share, before = now.missing.get(name, 1.0), then.missing[name]
+    sentence = (
+        f"'{name}' is missing in {share:.1%} of the titles, in {before:.1%} of the champion's; "
+        f"{grown:.1%} of the titles are new, and {most:.0%} may lose a field"
+    )
+    return [
+        Condition(
+            SAME_WORLD, "missing fields", lost[name] <= most, sentence,
+            max(lost[name], 0.0), "at most", most, "share",
+        )
+    ]  # fmt: skip
+
+
+def psi(now: Counts, then: Counts) -> float:
+    """Population stability index: the sum of (p - q) ln(p / q) over the classes of either."""
+    classes = {*now, *then}
+    ours, theirs = _shares(now, classes), _shares(then, classes)
+    return sum((ours[c] - theirs[c]) * math.log(ours[c] / theirs[c]) for c in classes)
+
+
+def kept_psi(now: Counts, then: Counts) -> float:
+    """The same, of what was there and is there still.
+
+    A crawl adds titles of other kinds than it began with; it takes none away.
+    """
+    return psi({c: min(count, now.get(c, 0)) for c, count in then.items()}, then)
+
+
+def expected_psi(now: Counts, then: Counts) -> float:
+    """What two samples of one world differ by: about (k - 1)(1 / n + 1 / m) for k classes."""
+    sizes = sum(now.values()), sum(then.values())
+    classes = {c for counts in (now, then) for c, count in counts.items() if count}
+    return math.inf if 0 in sizes else (len(classes) - 1) * sum(1 / size for size in sizes)
+
+
+def _distributions(
+    now: Mapping[str, Counts],
+    then: Mapping[str, Counts],
+    policy: SameWorld,
+    index: Callable[[Counts, Counts], float],
+) -> list[Condition]:
+    return [_distribution(name, now.get(name, {}), counts, policy, index)
+            for name, counts in sorted(then.items()) if any(counts.values())]  # fmt: skip
+
+
+def _distribution(
+    name: str,
+    now: Counts,
+    then: Counts,
+    policy: SameWorld,
+    index: Callable[[Counts, Counts], float],
+) -> Condition:
+    label = f"distribution of {name.replace('_', ' ')}"
+    if not any(now.values()):
+        return _condition(label, False, f"the {label} was not recorded")
+    noise, found = expected_psi(now, then), index(now, then)
+    if noise > policy.world_noise:
+        sentence = f"too few to judge: two samples of one world would differ by {noise:.2f}"
+        return _condition(label, True, sentence)
+    sentence = f"the {label} has moved by a PSI of {found:.3f}; one world stays within "
+    sentence += f"{policy.world_psi:g}"
+    passed = found <= policy.world_psi
+    return Condition(
+        SAME_WORLD, label, passed, sentence, found, "at most", policy.world_psi
+    )  # fmt: skip
+
+
+def _shares(counts: Counts, classes: set[str]) -> dict[str, float]:
+    total = sum(counts.values()) or 1
+    return {c: max(counts.get(c, 0) / total, LEAST_SHARE) for c in classes}
+
+
+def _unread(worlds: Worlds, is_budget: bool) -> str:
+    what = "titles" if is_budget else "ratings"
+    read = worlds.challenger.titles if is_budget else worlds.challenger.ratings
+    who = "the champion's run" if read else "this run"
+    return f"what {who} recorded of its {what} is missing or cannot be read"
+
+
+def _with_way_out(condition: Condition, model: str, run: str) -> Condition:
+    """A refusal names the command by which a person accepts the world as it is now."""
+    if condition.passed:
+        return condition
+    sentence = (
+        f"{condition.sentence}. If the world did change: "
+        f"marquee accept-world {model} --run {run} --reason '…'"
+    )
+    values = vars(condition) | {"sentence": sentence}
+    return Condition(**values)
+
+
+def _condition(name: str, passed: bool, sentence: str) -> Condition:
+    return Condition(SAME_WORLD, name, passed, sentence)
+
+
+def _said(passed: bool, sentence: str) -> Condition:
+    return _condition("the champion's world", passed, sentence)

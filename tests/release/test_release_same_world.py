@@ -1,0 +1,206 @@
+"""Condition 5: each figure of the world refuses alone, and a world that only grew passes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from release_world import BUDGET, DATA, RATINGS_WORLD, RECOMMENDER, TITLES_WORLD, worlds
+
+from marquee.release.condition import Condition
+from marquee.release.same_world import (
+    Worlds,
+    expected_psi,
+    kept_psi,
+    psi,
+    same_world,
+)
+from marquee.release.world import NOTHING, read_world
+
+
+def asked(model: str, found: Worlds) -> list[Condition]:
+    return same_world(model, "r7", found, RECOMMENDER if model == "recommender" else BUDGET)
+
+
+def failed(model: str, found: Worlds) -> list[str]:
+    return [condition.name for condition in asked(model, found) if not condition.passed]
+
+
+@pytest.mark.parametrize(("model", "count"), [("recommender", 6), ("budget", 6)])
+def test_the_same_world_passes_every_comparison(model: str, count: int) -> None:
+    conditions = asked(model, worlds())
+    assert len(conditions) == count
+    assert all(c.passed and c.number == 5 and c.sentence for c in conditions)
+
+
+STARS = RATINGS_WORLD["counts"]["stars"]
+ACTIVITY = RATINGS_WORLD["counts"]["activity"]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"rows": 97_999}, ["rows"]),
+        ({"rows": 98_000}, []),
+        ({"rows": 300_000}, []),
+        ({"rows": 300_001}, ["rows"]),
+        ({"people": 540}, ["people"]),
+        ({"titles": 8_000}, ["titles"]),
+        ({"mean": 3.61}, ["mean rating"]),
+        ({"mean": 3.41}, []),
+        ({"mean": None}, ["mean rating"]),
+        ({"people": None}, ["people"]),
+        ({"counts": {"stars": {"0.5": 50_000, "5.0": 50_000}, "activity": ACTIVITY}},
+         ["distribution of stars"]),
+        ({"counts": {"stars": STARS}}, ["distribution of activity"]),
+        ({"counts": {"stars": STARS, "activity": {"20-49": 100, "50-99": 100, "100-199": 400}}},
+         ["distribution of activity"]),
+    ],
+)  # fmt: skip
+def test_each_figure_of_the_ratings_refuses_alone(change: dict[str, Any], names: list[str]) -> None:
+    assert failed("recommender", worlds(ratings=change)) == names
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"films": 881}, ["films"]),
+        ({"films": 882}, []),
+        ({"rows": 1000}, ["titles"]),
+        ({"missing": TITLES_WORLD["missing"] | {"plot": 0.31}}, ["missing fields"]),
+        ({"missing": TITLES_WORLD["missing"] | {"plot": 0.29}}, []),
+        ({"missing": {"year": 0.0, "plot": 0.2}}, ["missing fields"]),
+        ({"counts": TITLES_WORLD["counts"] | {"budget_class": {"2": 200, "3": 400, "4": 300}}},
+         ["distribution of budget class"]),
+    ],
+)  # fmt: skip
+def test_each_figure_of_the_titles_refuses_alone(change: dict[str, Any], names: list[str]) -> None:
+    assert failed("budget", worlds(titles=change)) == names
+
+
+def test_a_refusal_names_the_command_that_accepts_the_world() -> None:
+    (condition,) = (c for c in asked("budget", worlds(titles={"films": 10})) if not c.passed)
+    assert "marquee accept-world budget --run r7 --reason" in condition.sentence
+
+
+def test_a_small_world_may_lose_one() -> None:
+    small = {"rows": 30, "people": 12, "titles": 20, "mean": 3.5, "counts": {}}
+    then = read_world({"ratings": small})
+    for change, names in (({"people": 11}, []), ({"people": 10}, ["people"])):
+        now = read_world({"ratings": small | change})
+        assert failed("recommender", Worlds(now, then)) == names
+
+
+@pytest.mark.parametrize("pages", [300, 600])
+def test_a_crawl_that_grows_from_the_well_known_to_the_obscure_is_one_world(pages: int) -> None:
+    """Later pages are of other decades, genres and budgets, and tell less; none is taken away."""
+    rng = np.random.default_rng(pages)
+
+    def drawn(count: int, shares: list[float]) -> dict[str, int]:
+        return {str(k): int(n) for k, n in enumerate(rng.multinomial(count, shares))}
+
+    def plus(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+        return {key: a.get(key, 0) + b.get(key, 0) for key in {*a, *b}}
+
+    known = {name: drawn(pages, [0.1, 0.2, 0.7]) for name in TITLES_WORLD["counts"]}
+    later = {name: drawn(300, [0.7, 0.2, 0.1]) for name in known}
+    then = {"rows": pages, "films": pages, "missing": {"plot": 0.05}, "counts": known}
+    missing = (0.05 * pages + 0.4 * 300) / (pages + 300)
+    now = {
+        "rows": pages + 300, "films": pages + 300, "missing": {"plot": missing},
+        "counts": {name: plus(known[name], later[name]) for name in known},
+    }  # fmt: skip
+    assert psi(now["counts"]["decade"], known["decade"]) > 0.1  # type: ignore[index]
+    assert failed("budget", Worlds(read_world({"titles": now}), read_world({"titles": then}))) == []
+
+
+def test_another_world_of_the_same_size_is_found_though_it_grew() -> None:
+    other = {"decade": {"1950": 900}, "genre": {"Western": 1100}, "budget_class": {"0": 900}}
+    found = failed("budget", worlds(titles={"counts": other, "films": 1800}))
+    assert len(found) == 3
+
+
+def test_nothing_serves_yet() -> None:
+    (condition,) = asked("recommender", Worlds(worlds().challenger, None))
+    assert condition.passed and "nothing serves yet" in condition.sentence
+
+
+@pytest.mark.parametrize("model", ["recommender", "budget"])
+def test_figures_that_are_missing_refuse_and_say_whose(model: str) -> None:
+    good = worlds().challenger
+    for found, whose in (
+        (Worlds(NOTHING, good), "this run"),
+        (Worlds(good, NOTHING), "champion's"),
+    ):
+        (condition,) = asked(model, found)
+        assert not condition.passed and whose in condition.sentence
+
+
+def test_what_an_earlier_release_did_not_record_is_not_compared() -> None:
+    sizes = {key: RATINGS_WORLD[key] for key in ("rows", "people", "titles")}
+    now = worlds().challenger
+    names = [c.name for c in asked("recommender", Worlds(now, read_world({"ratings": sizes})))]
+    assert names == ["rows", "people", "titles"]
+
+
+def test_too_few_to_judge_is_said_and_no_reason_to_refuse() -> None:
+    few = {
+        "rows": 40,
+        "people": 12,
+        "titles": 20,
+        "mean": 3.5,
+        "counts": {"stars": {"1": 15, "2": 15}},
+    }
+    now = few | {"counts": {"stars": {"1": 28, "2": 2}}}
+    found = Worlds(read_world({"ratings": now}), read_world({"ratings": few}))
+    (condition,) = (c for c in asked("recommender", found) if "distribution" in c.name)
+    assert condition.passed and "too few to judge" in condition.sentence
+
+
+def test_the_index_is_the_textbooks() -> None:
+    """Shares .5/.5 against .8/.2: .3 ln 1.6 + .3 ln 2.5, found in large counts."""
+    found = psi({"a": 500_000, "b": 500_000}, {"a": 800_000, "b": 200_000})
+    assert math.isclose(found, 0.3 * math.log(1.6) + 0.3 * math.log(2.5), rel_tol=1e-4)
+
+
+def test_two_samples_of_one_world_differ_by_what_is_expected() -> None:
+    rng = np.random.default_rng(5)
+    shares = [0.1, 0.2, 0.3, 0.4]
+
+    def counts(size: int) -> dict[str, int]:
+        return {str(k): int(n) for k, n in enumerate(rng.multinomial(size, shares))}
+
+    pairs = [(counts(400), counts(800)) for _ in range(400)]
+    mean = float(np.mean([psi(now, then) for now, then in pairs]))
+    assert math.isclose(mean, 3 * (1 / 400 + 1 / 800), rel_tol=0.2)
+    assert math.isclose(expected_psi(*pairs[0]), 3 * (1 / 400 + 1 / 800), rel_tol=1e-9)
+
+
+COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 10**6), max_size=6)
+
+
+@given(COUNTS, COUNTS)
+def test_the_index_is_never_negative_and_growth_is_nothing(now: Any, then: Any) -> None:
+    assert psi(now, then) >= 0
+    grown = {key: then.get(key, 0) + now.get(key, 0) for key in {*now, *then}}
+    assert kept_psi(grown, then) < 1e-12
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+
+
+@given(st.sampled_from(["ratings", "titles"]), st.data())
+def test_whatever_a_run_recorded_there_is_an_answer(name: str, data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(DATA[name])))
+    found = read_world(DATA | {name: DATA[name] | {key: data.draw(ANY_JSON)}})
+    for model in ("recommender", "budget"):
+        for pair in (Worlds(found, worlds().reference), Worlds(worlds().challenger, found)):
+            assert asked(model, pair)
