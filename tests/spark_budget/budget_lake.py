@@ -88,6 +88,7 @@ def freeze(
     as_of: str = AS_OF,
     run: str = RUN,
     champion: Mapping[str, Any] | None = None,
+    **rest: Any,
 ) -> None:
     """Write `inputs.json` of one run."""
     asked = {"recipes": list(recipes), "champion": champion}
@@ -99,6 +100,7 @@ def freeze(
         search=search,
         models={"budget": asked},
         code="0" * 12,
+        **rest,
     )
     lake.create_json(f"runs/{run}/inputs.json", value)
 
