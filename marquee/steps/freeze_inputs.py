@@ -84,11 +84,11 @@ def _asked(run: Run, model: Model) -> ModelInputs:
 def _with_history(run: Run, model: Model, inputs: Inputs) -> ModelInputs:
     """With the fingerprint, and the run since which it has not changed."""
     asked = inputs.models[model]
-    print_ = fingerprint(run.lake, model, inputs)
+    found = fingerprint(run.lake, model, inputs)
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
-    same = last and last["fingerprint"] == print_ and is_settled(run.lake, model, last)
-    since = last["run"] if last and same else None
-    return asked.model_copy(update={"fingerprint": print_, "unchanged_since": since})
+    is_same = last is not None and last.subject.fingerprint == found
+    since = last.subject.run if last and is_same and is_settled(run.lake, model, last) else None
+    return asked.model_copy(update={"fingerprint": found, "unchanged_since": since})
 
 
 def _ratings(run: Run, path: str | None) -> RatingsInput:
