@@ -365,13 +365,18 @@ def test_what_a_page_knew_is_decided_by_when_it_was_fetched(
     own = {
         "lines": [
             page(12, 2.0, "2026-03-05T04:00:00Z"),  # the run waited four days for an approval
-            page(13, 3.0, "2026-03-08T03:00:00Z"),  # fetched an interval later: not this run's
             page(14, 4.0, "soon"),
             page(15, 5.0, "2031-01-01T00:00:00Z"),  # ahead of the clock
             page(16, 6.0, None),
         ],
         "loaded": "2026-03-05T05:00:00Z",
         "loaded_at": "2026-03-05T05:00:00Z",
+        "own": True,
+    }
+    too_late = {  # an interval after as-of: lent to this run, though it brought it home
+        "lines": [page(13, 3.0, "2026-03-08T03:00:00Z"), page(21, 9.7, None)],
+        "loaded": "2026-03-08T03:10:00Z",
+        "loaded_at": "2026-03-08T03:10:00Z",
         "own": True,
     }
     alien = {
@@ -385,11 +390,12 @@ def test_what_a_page_knew_is_decided_by_when_it_was_fetched(
         "loaded_at": "2026-03-04T00:00:00Z",
     }
     told = known_at(
-        tmp_path, spark, SUNDAY, last_week, own, alien,
+        tmp_path, spark, SUNDAY, last_week, own, too_late, alien,
         frozen_at="2026-03-08T04:00:00Z", interval_seconds=WEEK,
     )  # fmt: skip
     assert {n for n, rating in told.items() if rating is not None} == {11, 12, 14, 15, 16, 17, 19}
-    next_week = known_at(tmp_path, spark, "2026-03-08T03:00:00Z", last_week, {**own, "own": False})
+    earlier = [{**one, "own": False} for one in (own, too_late)]
+    next_week = known_at(tmp_path, spark, "2026-03-08T03:00:00Z", last_week, *earlier)
     assert {n: rating for n, rating in next_week.items() if rating is not None} == {
         11: 1.0, 12: 2.0, 14: 4.0, 15: 5.0, 16: 6.0
     }  # fmt: skip
