@@ -7,7 +7,8 @@ MarqueeError
 │   ├── ConflictError        something else lies there already
 │   └── LakeUnavailableError HDFS did not answer; trying again may help
 ├── ContractError            a dataset differs from its contract; lists every difference
-├── SourceError              a file or folder somebody gave cannot be used
+├── SourceError              a file, folder or moment somebody gave cannot be used
+│   └── AheadOfClockError    a moment that the clock has not reached
 ├── CrawlStoppedError        the tripwire: the site shut us out, or changed
 ├── RecipeError              a recipe that cannot be trained
 ├── BundleError              a bundle that is torn, or not one
@@ -57,7 +58,11 @@ class ContractError(MarqueeError):
 
 
 class SourceError(MarqueeError):
-    """A file or folder somebody gave cannot be used."""
+    """A file, folder or moment somebody gave cannot be used."""
+
+
+class AheadOfClockError(SourceError):
+    """A moment that the clock has not reached."""
 
 
 class CrawlStoppedError(MarqueeError):

@@ -6,30 +6,50 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
+from marquee.clock import now
 from marquee.errors import SourceError
+
+__all__ = ["compact", "iso", "now", "parse_moment", "person_id", "run_slug", "text_id", "whole"]
+
+
+_MOMENT = re.compile(
+    r"\d{4}(-\d{2}-\d{2}|\d{4}|-?W\d{2}-?\d)"  # a day, by month or by week
+    r"([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def compact(moment: datetime) -> str:
     """A UTC moment as paths spell it: `20260104T030000Z`."""
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return iso(moment).replace("-", "").replace(":", "")
 
 
 def iso(moment: datetime) -> str:
     """A UTC moment as documents spell it: `2026-01-04T03:00:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, which on Linux writes the year 33 with two digits.
+    return whole(moment).replace(tzinfo=None).isoformat() + "Z"
+
+
+def whole(moment: datetime) -> datetime:
+    """A moment in UTC, cut to the second: what is left once it is written down."""
+    return moment.astimezone(UTC).replace(microsecond=0)
 
 
 def parse_moment(text: str) -> datetime:
-    """Read either spelling, or any ISO 8601 with a zone; without one it is taken as UTC."""
+    """Read either spelling, or any ISO 8601 with a zone; without one it is taken as UTC.
+
+    A day means its first second. Raises SourceError for what is no moment, also for a leap second
+    (`:60`) and for one that lies before the year 1 or after 9999 in UTC.
+    """
     try:
-        if re.fullmatch(r"\d{8}T\d{6}Z", text):
-            return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        if not _MOMENT.fullmatch(text.strip()):
+            raise ValueError(text)
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise SourceError(
-            f"'{text}' is not a moment", "write it like 2026-01-04T03:00:00Z"
+            f"'{text[:60]}' is not a moment", "write it like 2026-01-04T03:00:00Z"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def run_slug(run_id: str) -> str:
@@ -57,8 +77,3 @@ def text_id(text: str) -> int:
     100,000 names share one with a probability of about 5e-7; prepare_ratings looks and refuses.
     """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11
-
-
-def now() -> datetime:
-    """The clock on the wall, in UTC."""
-    return datetime.now(UTC)

@@ -35,6 +35,7 @@ class LakeSettings(Section):
     webhdfs: str
     user: str
     shared_folder: bool
+    drill: bool
 
 
 class RatingsSettings(Section):

@@ -37,12 +37,30 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--language", choices=("en", "de"), default="en")
     serve.add_argument("--fault", action="append", default=[], help="KIND[,after=N,times=N…]")
     serve.add_argument("--robots", help="text of robots.txt, instead of its own")
-    world = commands.add_parser("make-world", help="the synthetic world")
+    world = commands.add_parser(
+        "make-world",
+        help="the synthetic world",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    world.add_argument("-h", "--help", action=_WorldHelp, nargs=0, help="show this and exit")
     world.add_argument("--out", type=Path, required=True)
     world.add_argument("--seed", type=int, default=20200229)
     world.add_argument("--people", type=int, default=400)
     world.add_argument("--titles", type=int, default=300)
+    world.add_argument("--fault", metavar="NAME", help="what is wrong with it on purpose: below")
     return parser
+
+
+class _WorldHelp(argparse.Action):
+    """Looks the faults up only when asked: whoever serves does not pay for NumPy."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from replica.world.faults import fault_table
+
+        parser.epilog = f"faults, and which model's condition notices:\n{fault_table()}"
+        parser.print_help()
+        parser.exit()
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -69,7 +87,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _make_world(options: argparse.Namespace) -> None:
     from replica.world import make_world
 
-    make_world(options.out, options.seed, options.people, options.titles)
+    make_world(options.out, options.seed, options.people, options.titles, fault=options.fault)
 
 
 if __name__ == "__main__":

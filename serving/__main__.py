@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         given = _parser(settings).parse_args(arguments)
-        lake = open_lake(given.lake, given.webhdfs, settings.lake.user)
+        place = settings.lake
+        lake = open_lake(given.lake, given.webhdfs, place.user, drill=place.drill)
         source = open_source(
             lake,
             given.cache,

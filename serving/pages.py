@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
+from marquee.clock import now
 from marquee.scoring.budget.model import BudgetModel
 from serving.answers import ModelState
 from serving.loading import LoadedRecommender
@@ -60,7 +61,7 @@ async def home(
         person=person,
         directors=_directors(films.model) if films else [],
         budget_genres=films.model.bundle.stages.genres if films else (),
-        this_year=datetime.now(UTC).year,
+        this_year=now().year,
     )
     return HTMLResponse(page)
 

@@ -26,6 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import ConflictError, MarqueeError
 from marquee.lake import Lake, Manifest, open_lake
+from marquee.release.inputs import Inputs, inputs_of
 from spark_apps.peak_memory import peak_mb
 from spark_apps.shipping import ship_code
 
@@ -60,10 +61,9 @@ class Job:
         return session
 
     @cached_property
-    def inputs(self) -> Mapping[str, Any]:
+    def inputs(self) -> Inputs:
         """The frozen inputs of the run."""
-        value: Mapping[str, Any] = self.lake.read_json(f"runs/{self.run}/inputs.json")
-        return value
+        return inputs_of(self.lake, self.run)
 
     def path(self, below: str) -> str:
         """A path inside this run's own folder."""

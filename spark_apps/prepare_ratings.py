@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from marquee.contracts import RATINGS
 from marquee.errors import SourceError
-from marquee.names import parse_moment
+from marquee.names import iso
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.judging import Scale, count_reasons, good_rows, judge, quarantined_rows
 from spark_apps.ratings.merging import before, latest_of_each_pair
@@ -26,7 +26,6 @@ from spark_apps.ratings.split import HELD_OUT, mark_holdout
 from spark_apps.ratings.text_ids import id_tables, refuse_collisions
 
 ROWS_A_PARTITION = 500_000
-DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prepare(job: Job) -> None:
     """Judge, merge, split, publish; raises SourceError where no row is left."""
-    as_of = int(parse_moment(job.inputs["as_of"]).timestamp())
+    as_of = int(job.inputs.as_of.timestamp())
     with job.stopwatch("session"):
         widen_shuffles(job)
     with job.stopwatch("judge and merge"):
@@ -61,7 +60,7 @@ def prepare(job: Job) -> None:
         count = count_rows(ratings, seen, judged, scale(job))
     if not count.kept:
         raise SourceError(
-            f"no rating before {job.inputs['as_of']} is left of {count.read} rows "
+            f"no rating before {iso(job.inputs.as_of)} is left of {count.read} rows "
             f"({count.refused} quarantined)",
             "look at the file, or give a later as-of",
         )
@@ -78,28 +77,27 @@ def prepare(job: Job) -> None:
 
 def widen_shuffles(job: Job) -> None:
     """More partitions than the configured few where rows are many: each is sorted in memory."""
-    key, rows = "spark.sql.shuffle.partitions", int(job.inputs["ratings"].get("rows") or 0)
+    key, rows = "spark.sql.shuffle.partitions", job.inputs.ratings.rows
     partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_A_PARTITION))
     job.spark.conf.set(key, str(partitions))
 
 
 def scale(job: Job) -> Scale:
     """The lowest and highest stars."""
-    return Scale(*job.inputs["ratings"].get("scale", DEFAULT_SCALE))
+    return Scale(*job.inputs.ratings.scale)
 
 
 def judged_rows(job: Job) -> DataFrame:
     """Every row of the release and of the feedback, with its verdict."""
-    release = read_release(job.spark, job.lake.uri(f"{job.inputs['ratings']['path']}/ratings.csv"))
-    segments = [job.lake.uri(f"{s['path']}/feedback.jsonl") for s in job.inputs["feedback"]]
+    release = read_release(job.spark, job.lake.uri(f"{job.inputs.ratings.path}/ratings.csv"))
+    segments = [job.lake.uri(f"{s.path}/feedback.jsonl") for s in job.inputs.feedback]
     raw = release.unionByName(read_feedback(job.spark, segments)) if segments else release
     return judge(raw, scale(job), text_ids(job))
 
 
 def text_ids(job: Job) -> Sequence[str]:
     """Which of `users` and `titles` the release names by text; usually neither."""
-    kinds: Sequence[str] = job.inputs["ratings"].get("text_ids", ())
-    return kinds
+    return job.inputs.ratings.text_ids
 
 
 def count_rows(ratings: DataFrame, seen: Observation, judged: DataFrame, scale: Scale) -> Count:
@@ -135,7 +133,7 @@ def publish_ids(job: Job, judged: DataFrame) -> None:
     kinds = text_ids(job)
     if not kinds:
         return
-    listed = read_listed(job.spark, job.lake.uri(f"{job.inputs['ratings']['path']}/movies.csv"))
+    listed = read_listed(job.spark, job.lake.uri(f"{job.inputs.ratings.path}/movies.csv"))
     tables = id_tables(judged, listed, kinds)
     counts: dict[str, Any] = {kind: refuse_collisions(table) for kind, table in tables.items()}
     job.publish_frames(tables, job.path("prepared/ids"), rows=sum(counts.values()), **counts)

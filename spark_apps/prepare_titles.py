@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
+from marquee.names import iso
 from spark_apps.job import Job, run_job
 from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
 from spark_apps.titles.data_report import describe
@@ -31,14 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prepare(job: Job) -> None:
     """Read, merge, convert, describe, split, publish."""
-    as_of = job.inputs["as_of"]
+    as_of = iso(job.inputs.as_of)
     with job.stopwatch("start"):
         spark = job.spark
     with job.stopwatch("merge"):
-        items = with_reason(read_items(spark, job.inputs["titles"], job.lake.root, as_of)).cache()
+        items = with_reason(read_items(spark, job.inputs.titles, job.lake.root, as_of)).cache()
         seen = count_items(items)
-        is_text = "titles" in job.inputs["ratings"].get("text_ids", ())
-        movielens = read_movielens(spark, job.lake.uri(job.inputs["ratings"]["path"]), is_text)
+        is_text = "titles" in job.inputs.ratings.text_ids
+        movielens = read_movielens(spark, job.lake.uri(job.inputs.ratings.path), is_text)
         merged = merged_per_title(items.where("reason IS NULL"))
         joined = join_movielens(merged, movielens)
         every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)
@@ -58,7 +59,7 @@ def report(job: Job, titles: DataFrame) -> None:
     if not job.lake.exists(path):
         last = last_report(job)
         found = describe(titles, last)
-        compared = {"as_of": job.inputs["as_of"], "compared_with": last and last["as_of"]}
+        compared = {"as_of": iso(job.inputs.as_of), "compared_with": last and last["as_of"]}
         job.lake.create_json(path, {**compared, **found})
 
 
@@ -66,7 +67,7 @@ def last_report(job: Job) -> dict[str, Any] | None:
     """The data report of the run with the latest as-of before this run's; None for the first."""
     paths = (f"runs/{run}/data/titles.json" for run in job.lake.names("runs") if run != job.run)
     reports = [job.lake.read_json(path) for path in paths if job.lake.exists(path)]
-    earlier = [one for one in reports if one["as_of"] < job.inputs["as_of"]]
+    earlier = [one for one in reports if one["as_of"] < iso(job.inputs.as_of)]
     return max(earlier, key=lambda one: str(one["as_of"]), default=None)
 
 

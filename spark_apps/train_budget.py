@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from marquee.errors import SourceError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from marquee.errors import ContractError, SourceError
 from marquee.money import PriceIndex
+from marquee.names import iso
 from spark_apps.budget.card import make_card, notes_of
 from spark_apps.budget.choice import choose
 from spark_apps.budget.features import with_target
@@ -24,7 +28,7 @@ from spark_apps.budget.workbench import Workbench
 from spark_apps.job import Job, run_job
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
-PARTS = ("train", "holdout")
+IN_HOLDOUT = "in_holdout"
 SMALL_DATA = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -44,9 +48,9 @@ def train(job: Job) -> None:
     if job.lake.exists(job.path(MODEL)):
         print("[train_budget] the model folder is published already: nothing to do")
         return
-    model = job.inputs["models"]["budget"]
-    champion = model["champion"] and read_recipe(model["champion"]["recipe"])
-    recipes = candidates(read_recipes(model["recipes"]), champion, job.inputs["search"])
+    model = job.inputs.models["budget"]
+    champion = read_recipe(model.champion.recipe) if model.champion else None
+    recipes = candidates(read_recipes(model.recipes), champion, job.inputs.search)
     films, holdout = count_films(job)
     with job.stopwatch("read"):
         keeper, (evaluated, shipped) = set_up(job, films, holdout)
@@ -94,13 +98,29 @@ def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
     spark = job.spark
     for key, value in SMALL_DATA.items():
         spark.conf.set(key, value)
-    prices = PriceIndex.load(int(job.inputs["as_of"][:4]))
-    both = spark.read.parquet(*(job.lake.uri(job.path(f"{SPLIT}/{p}")) for p in PARTS))
-    films = with_place(with_told(with_target(spark, both, prices)))
+    prices = PriceIndex.load(job.inputs.as_of.year)
+    both = read_split(job, {"train": train, "holdout": holdout})
+    films = with_place(with_told(with_target(spark, both, prices)), IN_HOLDOUT)
     origins, kept = make_folds(train, holdout)
-    bench = Workbench(spark, films, [*origins, *kept], int(job.inputs["seed"]))
-    facts = {"as_of": job.inputs["as_of"], "price_year": prices.last}
+    bench = Workbench(spark, films, [*origins, *kept], job.inputs.seed)
+    facts = {"as_of": iso(job.inputs.as_of), "price_year": prices.last}
     return Keeper(job.lake, bench, origins, facts), kept
+
+
+def read_split(job: Job, sizes: Mapping[str, int]) -> DataFrame:
+    """The films of both parts with IN_HOLDOUT: a film's place follows the split, so that no film
+    held out is learnt from. ContractError where a part has not the size its manifest states."""
+    parts = []
+    for part, size in sizes.items():
+        path = job.path(f"{SPLIT}/{part}")
+        films = job.spark.read.parquet(job.lake.uri(path))
+        if (found := films.count()) != size:
+            raise ContractError(
+                f"{path} holds {found} films and its manifest states {size}",
+                "run prepare_titles again in a new run",
+            )
+        parts.append(films.withColumn(IN_HOLDOUT, F.lit(part == "holdout")))
+    return parts[0].unionByName(parts[1])
 
 
 def keep_incumbent(
@@ -117,7 +137,8 @@ def keep_incumbent(
     if champion != chosen:
         keeper.keep(champion, evaluated, out / "incumbent")
         return [f"the champion's recipe {champion.name} was retrained on the same films"]
-    if job.inputs["models"]["budget"]["champion"]["code"] == job.inputs["code"]:
+    serving = job.inputs.models["budget"].champion
+    if serving and serving.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
     # Under today's code the champion's recipe on these films *is* the challenger's fit.
     shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import RecipeError
+from marquee.names import iso
 from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
 from marquee.scoring.recommender.splits import global_time
 from spark_apps.job import Job, run_job
@@ -36,7 +37,6 @@ from spark_apps.recommender.titles import read_titles
 
 MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
 FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
-DEFAULT_SCALE = (0.5, 5.0)  # MovieLens' stars, where inputs.json names no other
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def train(job: Job) -> None:
     if job.lake.exists(target):
         print(f"[train_recommender] {target} is published already: nothing to do")
         return
-    recipes = read_recipes(job.inputs["models"]["recommender"]["recipes"])
+    recipes = read_recipes(job.inputs.models["recommender"].recipes)
     refuse_too_many_rows(job)
     with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
@@ -58,7 +58,7 @@ def train(job: Job) -> None:
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
         words = read_words(job.scratch / "titles", titles)
         session.result()
-    facts = titles, scale(job), job.inputs["as_of"], job.inputs["seed"]
+    facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
     trainer = Trainer(job.spark, *facts, words=words)
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
@@ -100,23 +100,17 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
 
 def to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
     """The default alone, or all that the search is long enough for, the champion's first."""
-    if job.inputs["search"] == "none":
+    if job.inputs.search == "none":
         return recipes[:1]
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
-    wanted = [r for r in recipes if r.tried_in in searches[job.inputs["search"]] or r == champion]
+    wanted = [r for r in recipes if r.tried_in in searches[job.inputs.search] or r == champion]
     return sorted(wanted, key=lambda r: r != champion)
 
 
 def champion_recipe(job: Job) -> RecommenderRecipe | None:
     """The recipe of the model that serves, where one does."""
-    champion = job.inputs["models"]["recommender"]["champion"]
-    return read_recipe(champion["recipe"]) if champion else None
-
-
-def scale(job: Job) -> tuple[float, float]:
-    """The lowest and highest stars."""
-    low, high = job.inputs["ratings"].get("scale", DEFAULT_SCALE)
-    return float(low), float(high)
+    champion = job.inputs.models["recommender"].champion
+    return read_recipe(champion.recipe) if champion else None
 
 
 def read_split(job: Job) -> tuple[Ratings, Ratings]:
@@ -163,18 +157,18 @@ def fit_incumbent(
     job: Job, trainer: Trainer, rows: Ratings, choice: Choice, out: Path
 ) -> list[str]:
     """The champion's recipe on the same rows, unless that is what the challenger is."""
-    recipe = champion_recipe(job)
-    if recipe is None:
+    recipe, champion = champion_recipe(job), job.inputs.models["recommender"].champion
+    if recipe is None or champion is None:
         return ["no champion at as-of: nothing to compare with but the baselines"]
     if recipe != choice.recipe:
         own = choose(trainer, rows, [recipe])
         trainer.fit_bundle(rows, recipe, own.weight, out / "incumbent" / "bundle")
         return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
-    if job.inputs["models"]["recommender"]["champion"]["code"] == job.inputs["code"]:
+    if champion.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Under today's code the champion's recipe on these rows *is* the challenger's fit.
-    shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
-    return ["the champion's recipe under today's code is the challenger's own fit"]
+    # Retraining that recipe would repeat the challenger. What the champion's code made of it is in
+    # its holdout record.
+    return ["the challenger has the champion's recipe under other code: its record is compared"]
 
 
 def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict[str, Any]:
@@ -186,7 +180,7 @@ def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict
         "rows": len(rows),
         "people": len(np.unique(rows.user_ids)),
         "titles": len(np.unique(rows.movie_ids)),
-        "as_of": job.inputs["as_of"],
+        "as_of": iso(job.inputs.as_of),
         "seconds": dict(job.work),
         "notes": notes,
     }

@@ -37,7 +37,10 @@ def asked_lake(root: str, webhdfs: str) -> Lake:
     """The lake the flags name, else the settings'."""
     settings = load_settings()
     if root.startswith("file:"):
-        return open_lake(root)
+        return open_lake(root, drill=settings.lake.drill)
     return open_lake(
-        root or settings.lake.root, webhdfs or settings.lake.webhdfs, settings.lake.user
+        root or settings.lake.root,
+        webhdfs or settings.lake.webhdfs,
+        settings.lake.user,
+        drill=settings.lake.drill,
     )

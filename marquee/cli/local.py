@@ -106,7 +106,8 @@ def status(
 def newest_live(settings: Settings) -> dict[str, Any] | None:
     """How what serves did on newer ratings; None where no run measured it or no lake answers."""
     try:
-        lake = open_lake(settings.lake.root, settings.lake.webhdfs, settings.lake.user)
+        place = settings.lake
+        lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
         return latest_live(lake)
     except MarqueeError:
         return None

@@ -67,7 +67,8 @@ def weekly_run(stack: Stack, form: dict[str, Any], figures: Figures) -> str:
     run_id = api.trigger(form)
     out.print(f"\nrun {run_id}", highlight=False)
     state = watch(api, run_id, stack, figures)
-    lake = open_lake(stack.settings.lake.root, stack.settings.lake.webhdfs)
+    place = stack.settings.lake
+    lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
     figures.take(api.run(run_id), api.tasks(run_id), lake, run_slug(run_id))
     showing.timings(out, figures)
     showing.verdicts(out, lake, run_slug(run_id))

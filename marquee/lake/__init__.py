@@ -4,20 +4,45 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from marquee import clock
 from marquee.errors import SettingsError
 from marquee.lake.client import Lake
 from marquee.lake.folder import FolderLake
 from marquee.lake.manifest import Manifest
 from marquee.lake.webhdfs import WebHdfsLake, connect
 
-__all__ = ["FolderLake", "Lake", "Manifest", "WebHdfsLake", "open_lake"]
+__all__ = ["FolderLake", "Lake", "Manifest", "WebHdfsLake", "check_clock", "open_lake"]
+
+WORLD = "world.json"
 
 
-def open_lake(root: str, webhdfs: str = "", user: str = "marquee") -> Lake:
+def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
     """Open the lake at `root`: `hdfs://host:port/path` (with `webhdfs`) or `file:///path`.
 
     `webhdfs` is the NameNode's HTTP address, `http://host:port`; several are joined by `;`.
+    `drill` is the setting `lake.drill`: see `check_clock`.
     """
+    return check_clock(_lake_at(root, webhdfs, user), drill)
+
+
+def check_clock(lake: Lake, drill: bool) -> Lake:
+    """The lake itself; SettingsError where the clock is offset and it is not a drill's.
+
+    Its root manifest decides. Where there is none yet, `drill` does: whoever makes the lake says
+    in the settings that it is to be a drill's.
+    """
+    if not clock.offset():
+        return lake
+    made = lake.read_json(WORLD).get("drill") if lake.exists(WORLD) else drill
+    if made is not True:
+        raise SettingsError(
+            f"the clock is offset by {clock.OFFSET}, and {lake.root} is not a drill's lake",
+            f"unset {clock.OFFSET}, or make a new lake with [lake] drill = true",
+        )
+    return lake
+
+
+def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
     parts = urlsplit(root)
     if parts.scheme == "file" and parts.path not in ("", "/"):
         return FolderLake(root)

@@ -38,10 +38,18 @@ class PriceIndex:
         """The newest year with a level: the natural price year."""
         return max(self.levels)
 
+    def nearest(self, year: int) -> int:
+        """The year whose level stands for `year`: itself, or the table's first or last."""
+        return min(max(year, self.first), self.last)
+
     def level(self, year: int) -> float:
         """The price level of `year`, or of the nearest year known."""
-        return self.levels[min(max(year, self.first), self.last)]
+        return self.levels[self.nearest(year)]
 
     def factor(self, from_year: int, to_year: int) -> float:
         """What a dollar of `from_year` is worth in dollars of `to_year`."""
         return self.level(to_year) / self.level(from_year)
+
+    def factors(self, to_year: int) -> dict[int, float]:
+        """`factor` of every year of the table; any other year takes the factor of `nearest`."""
+        return {year: self.factor(year, to_year) for year in sorted(self.levels)}

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from marquee.digest import canonical_json
-from marquee.errors import ContractError, NotFoundError
+from marquee.errors import NotFoundError
 from marquee.lake import Lake
-from marquee.names import parse_moment
 from marquee.release.against import Against
 from marquee.release.bundles import bundle_folder, model_folder, shipped_digest
 from marquee.release.card import Card, read_card
 from marquee.release.entry import Entry
 from marquee.release.evaluation import read_evaluation
 from marquee.release.gate import decide
+from marquee.release.inputs import ChampionInput, Inputs, inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import read_live
-from marquee.release.policy import read_policy
+from marquee.release.policy import Model, read_policy
 from marquee.release.reading import number
 from marquee.release.report import model_report
 from marquee.release.same_world import Worlds
@@ -27,7 +27,7 @@ from marquee.release.verdict import Verdict, read_verdict
 from marquee.release.world import world_of_entry, world_of_run
 
 
-def judge(lake: Lake, model: str, run: str) -> Verdict:
+def judge(lake: Lake, model: Model, run: str) -> Verdict:
     """Decide on a run's challenger, and leave `verdict.json` and `report.html` beside it.
 
     A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
@@ -60,7 +60,7 @@ def _timings(lake: Lake, model: str, run: str) -> list[Any]:
 
 
 def against_of(
-    lake: Lake, model: str, champion: Mapping[str, Any] | None, recipe: Mapping[str, Any], code: str
+    lake: Lake, model: str, champion: ChampionInput | None, recipe: Mapping[str, Any], code: str
 ) -> Against:
     """The champion a run was told of, as the ledger and its bundle's folder know it.
 
@@ -72,14 +72,14 @@ def against_of(
     folder = bundle_folder(model, entry.bundle)
     return Against(
         head=Head(entry.number, entry.digest),
-        same_recipe=canonical_json(champion["recipe"]) == canonical_json(recipe),
-        same_code=champion["code"] == code,
+        same_recipe=canonical_json(champion.recipe) == canonical_json(recipe),
+        same_code=champion.code == code,
         accepted=entry.losses,
         recorded=read_evaluation(_json_at(lake, f"{folder}/evaluation.json")),
     )
 
 
-def worlds_of(lake: Lake, model: str, run: str, champion: Mapping[str, Any] | None) -> Worlds:
+def worlds_of(lake: Lake, model: str, run: str, champion: ChampionInput | None) -> Worlds:
     """The figures of both runs that condition 5 compares."""
     ours = world_of_run(lake, run)
     if champion is None:
@@ -87,39 +87,35 @@ def worlds_of(lake: Lake, model: str, run: str, champion: Mapping[str, Any] | No
     return Worlds(ours, world_of_entry(lake, model, _entry(lake, model, champion)))
 
 
-def _entry(lake: Lake, model: str, champion: Mapping[str, Any]) -> Entry:
+def _entry(lake: Lake, model: str, champion: ChampionInput) -> Entry:
     """The ledger's entry as it stands, which must be the one the run was told of."""
-    named = Head(champion["number"], champion["digest"])
+    named = Head(champion.number, champion.digest)
     return Ledger(lake, model).standing(named)[named.number - 1]
 
 
-def _decide(lake: Lake, model: str, run: str, evaluation: Any, card: Card) -> Verdict:
-    inputs = lake.read_json(f"runs/{run}/inputs.json")
-    try:
-        asked = inputs["models"][model]
-        champion = asked["champion"]
-        subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
-        against = against_of(lake, model, champion, subject.recipe, subject.code)
-        policy = read_policy(model, asked["policy"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ContractError(
-            f"inputs.json of run {run} cannot be used: {type(error).__name__} {error}",
-            "freeze the inputs again",
-        ) from None
-    worlds = worlds_of(lake, model, run, champion)
-    return decide(evaluation, policy, subject=subject, against=against, worlds=worlds)
+def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> Verdict:
+    inputs = inputs_of(lake, run)
+    asked = inputs.models[model]
+    subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
+    return decide(
+        evaluation,
+        read_policy(model, asked.policy),
+        subject=subject,
+        against=against_of(lake, model, asked.champion, subject.recipe, subject.code),
+        worlds=worlds_of(lake, model, run, asked.champion),
+    )
 
 
-def _subject(inputs: Any, model: str, recipe: Any, bundle_digest: str) -> Subject:
+def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:
     return Subject(
-        run=inputs["run"],
+        run=inputs.run,
         model=model,
-        as_of=parse_moment(inputs["as_of"]),
-        run_type=inputs["run_type"],
-        promote=inputs["promote"],
+        as_of=inputs.as_of,
+        run_type=inputs.run_type,
+        promote=inputs.promote,
         recipe=recipe,
-        code=inputs["code"],
-        fingerprint=inputs["models"][model]["fingerprint"],
+        code=inputs.code,
+        fingerprint=inputs.models[model].fingerprint,
         bundle_digest=bundle_digest,
     )
 

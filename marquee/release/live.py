@@ -6,6 +6,8 @@ from typing import Any
 
 from marquee.errors import NotFoundError
 from marquee.lake import Lake
+from marquee.names import iso
+from marquee.release.inputs import inputs_of
 from marquee.release.reading import dig, name, number
 
 LIVE = "live.json"
@@ -26,8 +28,7 @@ def latest_live(lake: Lake) -> dict[str, Any] | None:
     for run in lake.names("runs"):
         live = read_live(lake, run)
         if live is not None and number(live, "rmse") is not None:
-            as_of = dig(lake.read_json(f"runs/{run}/inputs.json"), "as_of")
-            found.append({"run": run, "as_of": str(as_of), **live})
+            found.append({"run": run, "as_of": iso(inputs_of(lake, run).as_of), **live})
     return max(found, key=lambda live: (live["as_of"], live["run"]), default=None)
 
 

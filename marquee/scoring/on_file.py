@@ -13,6 +13,7 @@ import numpy as np
 
 from marquee.errors import SourceError
 from marquee.scoring.budget import evaluate as evaluate_budget
+from marquee.scoring.budget.clusters import compare as compare_budgets
 from marquee.scoring.budget.exam import BudgetExam
 from marquee.scoring.budget.films_file import titles_table, usable_films
 from marquee.scoring.budget.known_films import read_votes
@@ -50,7 +51,9 @@ def compare_on_file(one: Model, other: Model, path: Path, seed: int) -> dict[str
     if isinstance(one, BudgetModel) and isinstance(other, BudgetModel):
         exams, told = _budget_exams([one, other], path)
         ours, theirs = (exam.errors(model) for exam, model in zip(exams, (one, other)))
-        versus: dict[str, Any] = {"log_rmse": evaluate_budget.compare(ours, theirs, seed)}
+        versus: dict[str, Any] = {
+            "log_rmse": compare_budgets(exams[0].clusters, ours, theirs, seed)
+        }
     elif isinstance(one, Recommender) and isinstance(other, Recommender):
         rows, told = _new_rows([one, other], path)
         exam = Exam.of(ratings_learnt(one), rows)

@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 
+from marquee.clock import refuse_ahead
 from marquee.errors import StackError
+from marquee.names import parse_moment
 from marquee.settings import Settings
 from marquee.stack.airflow import USER, password
 
@@ -60,7 +62,13 @@ class AirflowApi:
         self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
 
     def trigger(self, form: Mapping[str, Any]) -> str:
-        """Start a run with the form's values; its run id."""
+        """Start a run with the form's values; its run id.
+
+        Raises SourceError where the form's as-of is no moment, or has not come: Airflow itself
+        cannot tell.
+        """
+        if form.get("as_of"):
+            refuse_ahead(parse_moment(str(form["as_of"])), "the form's as-of")
         body = {"logical_date": None, "conf": dict(form)}
         return str(self.call("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from marquee.clock import OFFSET
 from marquee.settings import REPOSITORY, Settings
 from marquee.stack.airflow import airflow_environment
 from marquee.stack.archives import archive, spark_environment
@@ -116,6 +117,8 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "MARQUEE_LAKE__ROOT": settings.lake.root,
         "MARQUEE_LAKE__WEBHDFS": settings.lake.webhdfs,
         "MARQUEE_LAKE__USER": settings.lake.user,
+        "MARQUEE_LAKE__DRILL": str(settings.lake.drill).lower(),
+        OFFSET: os.environ.get(OFFSET, ""),
         "MARQUEE_CRAWL__SITE": settings.crawl.site,
         "MARQUEE_RATINGS__SOURCE": settings.ratings.source,
         "MARQUEE_RATINGS__NAME": settings.ratings.name,

@@ -11,6 +11,7 @@ from typing import Any
 from marquee.errors import ConflictError, LakeUnavailableError, MarqueeError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.bundles import bundle_folder
+from marquee.release.inputs import inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import LIVE
 from marquee.steps.run import Run
@@ -41,11 +42,10 @@ def record_live(run: Run) -> dict[str, Any]:
 
 
 def _measured(run: Run, scratch: Path) -> dict[str, Any]:
-    inputs = run.lake.read_json(run.path("inputs.json"))
-    champion = inputs["models"]["recommender"]["champion"]
+    champion = inputs_of(run.lake, run.id).models["recommender"].champion
     if champion is None:
         return {"rows": 0, "people": 0, "alarm": False, "why": "nothing has served yet"}
-    entry = Ledger(run.lake, "recommender").entry(champion["number"])
+    entry = Ledger(run.lake, "recommender").entry(champion.number)
     since = int(entry.as_of.timestamp())
     told = {"bundle": entry.bundle, "number": entry.number}
     bundle = _fetch_bundle(run.lake, entry.bundle, scratch)

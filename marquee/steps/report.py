@@ -7,6 +7,7 @@ from typing import Any
 
 from marquee.errors import ConflictError, NotFoundError
 from marquee.names import iso, now
+from marquee.release.inputs import inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.steps.approve import verdict_of
@@ -37,16 +38,16 @@ def report(run: Run) -> dict[str, Any]:
 def outcome(run: Run, model: Model) -> dict[str, Any]:
     """What became of one model: its sentence, and its entry where it was promoted."""
     try:
-        inputs = run.lake.read_json(run.path("inputs.json"))
+        inputs = inputs_of(run.lake, run.id)
     except NotFoundError:
         return {"sentence": "the run ended before its inputs were frozen", "promoted": None}
-    since = inputs["models"][model]["unchanged_since"]
+    since = inputs.models[model].unchanged_since
     if since:
         return {
             "sentence": f"nothing changed since run {since}; the champion stays",
             "promoted": None,
         }
-    if model == "budget" and not inputs["titles"]:
+    if model == "budget" and not inputs.titles:
         return {"sentence": NO_TITLES, "promoted": None}
     try:
         verdict = verdict_of(run, model)

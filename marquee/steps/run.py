@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from marquee.lake import Lake
+from marquee.release.subject import RunType
 from marquee.settings import Promote, Search, Settings
 from marquee.stack.environment import Places
 
@@ -56,7 +57,7 @@ class Run:
 
     id: str
     as_of: datetime
-    run_type: str
+    run_type: RunType
     form: Form
     settings: Settings
     lake: Lake

@@ -6,7 +6,8 @@ from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import Connection
 
 from marquee.errors import SettingsError
-from marquee.lake import FolderLake, Lake, WebHdfsLake
+from marquee.lake import FolderLake, Lake, WebHdfsLake, check_clock
+from marquee.settings import load_settings
 
 LAKE = "hdfs_lake"
 SPARK = "spark_cluster"
@@ -16,8 +17,13 @@ def open_lake() -> Lake:
     """The lake of the connection `hdfs_lake`; its extra `root` says where it lies.
 
     Raises SettingsError where the connection is missing its root, or is a folder beside a
-    remote Spark master, whose executors would each write into a folder of their own.
+    remote Spark master, whose executors would each write into a folder of their own; also where
+    the clock is offset and the lake is not a drill's.
     """
+    return check_clock(_connected(), load_settings().lake.drill)
+
+
+def _connected() -> Lake:
     connection = Connection.get(LAKE)
     root = str(connection.extra_dejson.get("root", ""))
     if root.startswith("hdfs://"):

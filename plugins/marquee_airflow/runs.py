@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from airflow.sdk import get_current_context
 
-from marquee.names import parse_moment, run_slug
+from marquee.clock import of_machine, refuse_ahead
+from marquee.names import parse_moment, run_slug, whole
+from marquee.release.subject import RunType
 from marquee.settings import load_settings
 from marquee.steps.run import Form, Run
 from marquee_airflow.connections import open_lake
@@ -32,15 +34,23 @@ def current_run(context: Any = None) -> Run:
 def as_of(params: dict[str, Any], dag_run: Any) -> datetime:
     """The form's moment, else the data interval's end, else when the run was triggered.
 
-    `run_after` stands for the run's start: clearing a run resets the start, never this.
+    `run_after` stands for the run's start: clearing a run resets the start, never this. Raises
+    AheadOfClockError for a moment that has not come: a typo, or a logical date somebody gave.
     """
     if params.get("as_of"):
-        return parse_moment(str(params["as_of"]))
-    moment: datetime = dag_run.data_interval_end or dag_run.run_after
-    return moment
+        return refuse_ahead(whole(parse_moment(str(params["as_of"]))), "the form's as-of")
+    return refuse_ahead(whole(_airflows(dag_run)), "the run's as-of")
 
 
-def run_type(dag_run: Any) -> str:
+def _airflows(dag_run: Any) -> datetime:
+    """The moment Airflow gives a run. What its scheduler says is by the machine's own clock."""
+    end: datetime | None = dag_run.data_interval_end
+    if end is None or run_type(dag_run) == "scheduled":
+        return of_machine(end or dag_run.run_after)
+    return end
+
+
+def run_type(dag_run: Any) -> RunType:
     """manual, scheduled or backfill, by the run's type, never by its id."""
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
-    return kind if kind in ("scheduled", "backfill") else "manual"
+    return next((known for known in get_args(RunType) if known == kind), "manual")

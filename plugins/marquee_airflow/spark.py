@@ -10,9 +10,10 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from marquee.names import run_slug
+from marquee.release.inputs import inputs_of
 from marquee.settings import REPOSITORY, Settings
 from marquee.stack.spark import spark_conf
-from marquee.steps.run import NO_TITLES
+from marquee.steps.run import NO_TITLES, Model
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
 
@@ -26,7 +27,7 @@ class SparkJobOperator(SparkSubmitOperator):
     so. A job that refuses its input (exit status 2) fails at once; trying again would not help.
     """
 
-    def __init__(self, *, job: str, models: tuple[str, ...], settings: Settings, **kwargs: Any):
+    def __init__(self, *, job: str, models: tuple[Model, ...], settings: Settings, **kwargs: Any):
         self.job = job
         self.models = models
         super().__init__(
@@ -61,11 +62,10 @@ class SparkJobOperator(SparkSubmitOperator):
 
     def _skip_if_unchanged(self, context: Any) -> None:
         run = current_run(context)
-        inputs = run.lake.read_json(run.path("inputs.json"))
-        models = inputs["models"]
-        if self.models == ("budget",) and not inputs["titles"]:
+        inputs = inputs_of(run.lake, run.id)
+        if self.models == ("budget",) and not inputs.titles:
             raise AirflowSkipException(NO_TITLES)
-        since = {model: models[model]["unchanged_since"] for model in self.models}
+        since = {model: inputs.models[model].unchanged_since for model in self.models}
         if all(since.values()):
             told = ", ".join(f"{model} since run {run}" for model, run in since.items())
             raise AirflowSkipException(f"nothing changed: {told}")

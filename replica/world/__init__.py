@@ -4,7 +4,7 @@ Seeded and deterministic: the same seed gives the same bytes. Nothing that train
 this package; what it knows (the noise floor, the oracle's error) goes into `world.json` only.
 """
 
-from replica.world.faults import FAULTS
+from replica.world.faults import FAULTS, Fault
 from replica.world.make import make_world
 
-__all__ = ["FAULTS", "make_world"]
+__all__ = ["FAULTS", "Fault", "make_world"]

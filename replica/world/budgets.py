@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replica.world.title import Money
+from replica.world.title import Money, WorldTitle
 
 PRICE_GROWTH = 0.0135
 """log10 dollars a year by which money loses its worth (about 3.2 %)."""
@@ -41,6 +41,8 @@ COUNTRIES = (
     Country("KR", "ko", 0.04, ((0, "KRW", 800.0), (1998, "KRW", 1150.0))),
 )
 
+_COUNTRY = {country.code: country for country in COUNTRIES}
+
 
 def median_cost(genres: tuple[str, ...], scale: float, rating: float, year: int) -> float:
     """log10 of 2020 dollars; `scale` is the director's, about -0.6 to 0.6."""
@@ -59,9 +61,30 @@ def budget(
     log_cost: float, year: int, country: Country, rng: np.random.Generator, noise: float
 ) -> Money:
     """The cost in the country's money of that year, rounded as producers round."""
-    dollars = 10 ** (log_cost + PRICE_GROWTH * (year - 2020) + rng.normal(0.0, noise))
-    currency, units = [(c, u) for first, c, u in country.money if first <= year][-1]
+    return _money(log_cost + rng.normal(0.0, noise), year, country)
+
+
+def in_2020(title: WorldTitle) -> float:
+    """log10 of 2020 dollars of a title's budget, which must be there."""
+    assert title.budget is not None
+    _, units = _rate(_COUNTRY[title.country], title.year)
+    return math.log10(title.budget["amount"] / units) - PRICE_GROWTH * (title.year - 2020)
+
+
+def at_home(log_cost: float, title: WorldTitle) -> Money:
+    """A cost (log10 of 2020 dollars) in the money of a title's country and year."""
+    return _money(log_cost, title.year, _COUNTRY[title.country])
+
+
+def _money(log_cost: float, year: int, country: Country) -> Money:
+    currency, units = _rate(country, year)
+    dollars = 10 ** (log_cost + PRICE_GROWTH * (year - 2020))
     return Money(amount=_two_figures(dollars * units), currency=currency)
+
+
+def _rate(country: Country, year: int) -> tuple[str, float]:
+    """Currency, and its units a dollar."""
+    return [(c, u) for first, c, u in country.money if first <= year][-1]
 
 
 def _two_figures(amount: float) -> int:

@@ -27,18 +27,18 @@ def make_world(
 ) -> None:
     """Write `ratings.csv movies.csv links.csv titles.jsonl world.json` into the folder `out`.
 
-    The same arguments give the same bytes. `fault` names one of `FAULTS`. Raises SourceError for
-    a world too small or a fault unknown.
+    The same arguments give the same bytes. `fault` names one of `FAULTS`; one that acts in training
+    leaves all but `world.json` as it is. Raises SourceError for a world too small or a fault
+    unknown.
     """
     known_fault(fault)
     shape = Shape(seed=seed, people=people, titles=titles)
     catalogue = make_catalogue(shape)
     truth = make_truth(shape, catalogue)
-    ratings = make_ratings(shape, catalogue, truth, by_taste=fault != "chance_choices")
+    ratings = make_ratings(shape, catalogue, truth)
     facts = _facts(shape, truth, ratings)
-    rng = shape.stream("faults")
-    ratings = break_ratings(ratings, fault, rng)
-    shown = break_titles(catalogue.titles, fault, rng)
+    ratings = break_ratings(ratings, truth, shape, fault)
+    shown = break_titles(catalogue.titles, shape, fault)
     out.mkdir(parents=True, exist_ok=True)
     write_ratings(out / "ratings.csv", ratings, shown)
     write_movies(out / "movies.csv", shown)

@@ -29,13 +29,12 @@ class Ratings:
         return Ratings(self.person[keep], self.title[keep], self.stars[keep], self.time[keep])
 
 
-def make_ratings(shape: Shape, catalogue: Catalogue, truth: Truth, *, by_taste: bool) -> Ratings:
-    """`by_taste` false: people still like what they like, but choose by popularity alone."""
+def make_ratings(shape: Shape, catalogue: Catalogue, truth: Truth) -> Ratings:
+    """Everybody's ratings: chosen by fame and taste, rated by taste."""
     rng = shape.stream("ratings")
     released = np.array([_seconds(t.release_date.isoformat()) for t in catalogue.titles])
-    wish = 0.9 * catalogue.fame[None, :] + np.zeros_like(truth.taste)
-    if by_taste:
-        wish += shape.choosiness * truth.taste / truth.taste.std()
+    liking = shape.choosiness * truth.taste / truth.taste.std()
+    wish = 0.9 * catalogue.fame[None, :] + liking
     parts = [
         _one_person(row, wish[row], released, _sittings(rng, row / shape.people), rng, shape)
         for row in range(shape.people)

@@ -80,6 +80,7 @@ def asked_wait(response: Response) -> float:
         except (TypeError, ValueError):
             return 0.0
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        # A wait, by the clock the site means: a drill does not offset it.
         seconds = (moment - datetime.now(UTC)).total_seconds()
     if seconds > LONGEST_WAIT:
         raise CrawlStoppedError(

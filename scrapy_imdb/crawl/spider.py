@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from scrapy.extensions.throttle import AutoThrottle
 from scrapy.http import Response
 from web_poet import HttpResponse, HttpResponseHeaders
 
+from marquee.clock import now
 from marquee.errors import CrawlStoppedError
 from marquee.names import iso
 from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError
@@ -112,7 +112,7 @@ class TitleSpider(Spider):
             headers=HttpResponseHeaders.from_bytes_dict(response.headers),
         )
         try:
-            item = replace(read_page(page), fetched_at=iso(datetime.now(UTC)))
+            item = replace(read_page(page), fetched_at=iso(now()))
             if item.title_id != title_id:
                 raise RefusedPageError(f"the site answered with {item.title_id}")
         except RefusedPageError as error:
@@ -179,7 +179,7 @@ def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:
             "title_id": title_id,
             "reason": reason,
             "source_url": url,
-            "fetched_at": iso(datetime.now(UTC)),
+            "fetched_at": iso(now()),
             "bytes": len(body),
             "page": base64.b64encode(body[:LARGEST_KEPT]).decode(),
         }

@@ -7,7 +7,6 @@ process died has no outcome and is simply asked for again. Output files are writ
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
 
+from marquee.clock import SKEW, seconds
 from marquee.errors import SourceError
 from scrapy_imdb.crawl.memory import claim, open_memory
 
@@ -22,6 +22,8 @@ Kind = Literal["title", "refused", "missing", "failed"]
 KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
 KEPT_RUNS = 5
 """Crawls whose items stay in the memory after they were delivered."""
+AHEAD = SKEW.total_seconds()
+"""A visit later than the clock by more than this was stamped by a clock that was wrong."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class CrawlStore:
                 links,
             )
             self._db.execute(
-                "INSERT OR IGNORE INTO runs (run, started_at) VALUES (?, ?)", (run, time.time())
+                "INSERT OR IGNORE INTO runs (run, started_at) VALUES (?, ?)", (run, seconds())
             )
             self._db.execute(
                 "UPDATE OR IGNORE outcomes SET run = ? WHERE run IN "
@@ -93,26 +95,29 @@ class CrawlStore:
     def wanted(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
         """Titles to ask for now: never visited by how often they are rated, then the stalest.
 
-        A title refused by an older parser counts as never visited.
+        A title refused by an older parser counts as never visited, one visited while the clock was
+        ahead as stale.
         """
-        stale = time.time() - refresh_days * 86_400
+        present = seconds()
+        stale = present - refresh_days * 86_400
         rows = self._db.execute(
             """
             SELECT title_id, visited_at IS NULL OR parser IS NOT NULL AS is_new FROM frontier
             WHERE listed = 1
-              AND (visited_at IS NULL OR visited_at < ? OR (parser IS NOT NULL AND parser <> ?))
+              AND (visited_at IS NULL OR visited_at < ? OR visited_at > ?
+                   OR (parser IS NOT NULL AND parser <> ?))
               AND title_id NOT IN (SELECT title_id FROM outcomes WHERE run = ?)
             ORDER BY is_new DESC, failures, CASE WHEN is_new THEN -rated_count ELSE visited_at END,
                      title_id
             LIMIT ?
             """,
-            (stale, parser, run, max(limit, 0)),
+            (stale, present + AHEAD, parser, run, max(limit, 0)),
         )
         return [title_id for title_id, _ in rows]
 
     def record(self, run: str, outcome: Outcome, parser: str) -> None:
         """Keep one outcome; durable when this returns, whatever happens to this process."""
-        now = time.time()
+        now = seconds()
         line = None if outcome.line is None else zlib.compress(outcome.line, 6)
         with self._db:
             self._db.execute(
@@ -169,11 +174,11 @@ class CrawlStore:
 
     def left(self, refresh_days: int) -> int:
         """Listed titles still never visited or stale."""
-        stale = time.time() - refresh_days * 86_400
+        present = seconds()
         row = self._db.execute(
             "SELECT count(*) FROM frontier WHERE listed = 1 "
-            "AND (visited_at IS NULL OR visited_at < ?)",
-            (stale,),
+            "AND (visited_at IS NULL OR visited_at < ? OR visited_at > ?)",
+            (present - refresh_days * 86_400, present + AHEAD),
         ).fetchone()
         return int(row[0])
 
@@ -189,7 +194,7 @@ class CrawlStore:
     def delivered(self, run: str) -> None:
         """The crawl's files are complete; items of crawls long delivered may go."""
         with self._db:
-            self._db.execute("UPDATE runs SET delivered_at = ? WHERE run = ?", (time.time(), run))
+            self._db.execute("UPDATE runs SET delivered_at = ? WHERE run = ?", (seconds(), run))
             self._db.execute(
                 "DELETE FROM outcomes WHERE run NOT IN (SELECT run FROM runs ORDER BY "
                 "delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
+from marquee.clock import now, refuse_ahead
 from marquee.errors import SourceError
 from marquee.names import iso, parse_moment
+from marquee.release.timeline import entry_at
 from serving.answers import ChampionAnswer, LedgerAnswer, ModelsAnswer, ModelState
 from serving.follower import Follower
 from serving.problems import ProblemError
@@ -38,12 +40,13 @@ async def champion_at(
     name: Name,
     at: Annotated[str | None, Query(description="a moment, ISO 8601; default: now")] = None,
 ) -> ChampionAnswer:
-    """The ledger entry that named the champion at a moment."""
-    moment = _moment(at)
-    until = [e for e in source.followers[name].view.entries if e.at <= moment]
-    if not until:
+    """The ledger entry that named the champion at a moment; a moment to come is refused."""
+    present = now()
+    moment = _moment(at) if at else present
+    entry = entry_at(source.followers[name].view.entries, moment, present)
+    if entry is None:
         raise ProblemError(404, f"no {name} was champion at {iso(moment)}")
-    return ChampionAnswer(at=iso(moment), entry=until[-1].to_json() | {"digest": until[-1].digest})
+    return ChampionAnswer(at=iso(moment), entry=entry.to_json() | {"digest": entry.digest})
 
 
 def model_state(follower: Follower[Any]) -> ModelState:
@@ -68,10 +71,8 @@ def model_state(follower: Follower[Any]) -> ModelState:
     )
 
 
-def _moment(at: str | None) -> datetime:
-    if at is None:
-        return datetime.now(UTC)
+def _moment(at: str) -> datetime:
     try:
-        return parse_moment(at)
+        return refuse_ahead(parse_moment(at), "at")
     except SourceError as error:
         raise ProblemError(422, str(error)) from None

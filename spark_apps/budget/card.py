@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from marquee.names import iso
 from marquee.scoring.budget.features import WITH_RATING
 from spark_apps.budget.choice import Tried
 from spark_apps.budget.recipes import BudgetRecipe
@@ -44,7 +45,7 @@ def make_card(
         "rows": films,
         "people": None,
         "titles": films,
-        "as_of": job.inputs["as_of"],
+        "as_of": iso(job.inputs.as_of),
         "seconds": dict(job.work),
         "notes": list(notes),
     }

@@ -21,11 +21,18 @@ EARLIER = Window.unboundedPreceding, -1
 
 
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
-    """Adds `log_budget`: log10 of the budget in dollars of the index's last year."""
-    years = [(y, prices.factor(y, prices.last)) for y in range(prices.first, prices.last + 2)]
-    factors = spark.createDataFrame(years, "year int, factor double")
-    priced = titles.join(F.broadcast(factors), on="year", how="inner")
-    return priced.withColumn(TARGET, F.log10(F.col("budget_usd") * F.col("factor"))).drop("factor")
+    """Adds `log_budget`: log10 of the budget in dollars of the index's last year.
+
+    Every film keeps its row: before the table's first year the first one's prices stand, after
+    its last year the last one's, as `PriceIndex.nearest` says.
+    """
+    table = list(prices.factors(prices.last).items())
+    factors = spark.createDataFrame(table, "priced_at int, factor double")
+    nearest = F.greatest(F.least(F.col("year"), F.lit(prices.last)), F.lit(prices.first))
+    placed = titles.withColumn("priced_at", nearest)
+    priced = placed.join(F.broadcast(factors), on="priced_at", how="left")
+    log_dollars = F.log10(F.col("budget_usd") * F.col("factor"))
+    return priced.withColumn(TARGET, log_dollars).drop("factor", "priced_at")
 
 
 def with_time_deviation(rows: DataFrame) -> DataFrame:

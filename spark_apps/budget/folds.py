@@ -35,13 +35,14 @@ def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
     return origins, kept
 
 
-def with_place(titles: DataFrame) -> DataFrame:
-    """Adds `place`: 1 for the oldest film, by (year, release date, title id).
+def with_place(titles: DataFrame, *first: str) -> DataFrame:
+    """Adds `place`: 1 for the oldest film, by (year, release date, title id), after the columns
+    `first`.
 
     One sorted partition, numbered within: thousands of films, and no window over all of them.
     """
     by_release = "year", F.asc_nulls_first("release_date"), "title_id"
-    ordered = titles.repartition(1).sortWithinPartitions(*by_release)
+    ordered = titles.repartition(1).sortWithinPartitions(*first, *by_release)
     return ordered.withColumn("place", F.monotonically_increasing_id() + 1)
 
 

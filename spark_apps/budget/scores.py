@@ -9,7 +9,8 @@ import numpy as np
 from pyspark.sql import DataFrame, Row
 
 from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING, person_key
+from marquee.scoring.budget.clusters import cluster_key
+from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING
 from spark_apps.budget.answerers import answerer, of_models
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.fitting import FittedParts
@@ -20,7 +21,7 @@ from spark_apps.budget.recipes import BudgetRecipe
 class Scores:
     """Films after a fold's clock was stopped, with what the fit said of them."""
 
-    directors: tuple[str, ...]
+    directors: tuple[str, ...]  # the first of each film; its title id where it has none
     beginners: Floats  # 1 where none of the directors has a film in the fit
     actual: Floats
     answers: Mapping[str, Floats]  # by question; NaN where it cannot be put
@@ -52,7 +53,7 @@ class PartScores:
         """Scores under the recipe's shares."""
         rows = self.rows
         return Scores(
-            tuple(person_key(r["directors"][0]) if r["directors"] else "" for r in rows),
+            tuple(cluster_key(row["directors"], row["title_id"]) for row in rows),
             np.array([_is_beginner(row) for row in rows], dtype=np.float64),
             np.array([row[TARGET] for row in rows]),
             {q: self._answers(recipe, q) for q in self.fitted.questions},

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from marquee.lake import Lake
 from marquee.names import text_id
+from marquee.release.inputs import Inputs
 from marquee.scoring.recommender.bundle import Title
 from marquee.scoring.recommender.releases import listed_title
 from marquee.sources.ratings import is_whole
@@ -20,14 +19,14 @@ LISTED = ("movieId", "title", "genres")
 COLUMNS = ["movie_id", "title_id", "title", "year", "genres"]
 
 
-def read_titles(lake: Lake, inputs: Mapping[str, Any], run: str, scratch: Path) -> dict[int, Title]:
+def read_titles(lake: Lake, inputs: Inputs, run: str, scratch: Path) -> dict[int, Title]:
     """Titles by movie id. A run whose titles could not be prepared still has the release's list,
     so that a broken crawl does not hold back a good recommender."""
     path = f"runs/{run}/prepared/titles"
     if lake.exists(path):
         return prepared_titles(lake.fetch(path, scratch / "titles"))
-    listed = f"{inputs['ratings']['path']}/movies.csv"
-    is_text = "titles" in inputs["ratings"].get("text_ids", ())
+    listed = f"{inputs.ratings.path}/movies.csv"
+    is_text = "titles" in inputs.ratings.text_ids
     return listed_titles(lake.read_bytes(listed), is_text) if lake.exists(listed) else {}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from marquee.names import iso
+from marquee.release.inputs import TitlesInput
 from spark_apps.ratings.text_ids import text_id
 
 CORRUPT = "corrupt"
@@ -30,7 +31,7 @@ NAME_AND_ARTICLE = r"^(.*), (The|A|An|Les?|La|Il|El|Der|Die|Das)$"
 
 
 def read_items(
-    spark: SparkSession, snapshots: Sequence[Mapping[str, Any]], root: str, as_of: str
+    spark: SparkSession, snapshots: Sequence[TitlesInput], root: str, as_of: str
 ) -> DataFrame:
     """Every crawled item of every snapshot, with `known`: whether the snapshot precedes `as_of`.
 
@@ -44,18 +45,16 @@ def read_items(
     return items
 
 
-def _read_snapshot(
-    spark: SparkSession, root: str, snapshot: Mapping[str, Any], as_of: str
-) -> DataFrame:
+def _read_snapshot(spark: SparkSession, root: str, snapshot: TitlesInput, as_of: str) -> DataFrame:
     """One snapshot's items; a glob, since `refused-*.jsonl.gz` lies beside."""
     items = (
         spark.read.schema(ITEM_SCHEMA)
         .option("columnNameOfCorruptRecord", CORRUPT)
         .option("pathGlobFilter", "titles-*.jsonl.gz")
-        .json(f"{root}/{snapshot['path']}")
+        .json(f"{root}/{snapshot.path}")
     )
     return items.withColumns(
-        {"snapshot": F.lit(snapshot["as_of"]), "known": F.lit(snapshot["as_of"] <= as_of)}
+        {"snapshot": F.lit(iso(snapshot.as_of)), "known": F.lit(iso(snapshot.as_of) <= as_of)}
     )
 
 

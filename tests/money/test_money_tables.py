@@ -181,6 +181,10 @@ def test_prices() -> None:
     assert index.factor(2025, 1977) == pytest.approx(1 / 5.3126, rel=1e-4)
     assert index.factor(1900, 2025) == index.factor(1913, 2025)
     assert index.factor(2040, 2025) == 1.0
+    assert [index.nearest(year) for year in (1874, 1913, 2000, 2025, 2100)] == [
+        1913, 1913, 2000, 2025, 2025,
+    ]  # fmt: skip
+    assert index.factors(2025) == {y: index.factor(y, 2025) for y in range(1913, 2026)}
 
 
 def test_prices_as_of_a_year_end_the_year_before() -> None:

@@ -15,6 +15,7 @@ from marquee.release.policy import BudgetPolicy, RecommenderPolicy
 from marquee.release.same_world import Worlds
 from marquee.release.subject import Subject
 from marquee.release.world import read_world
+from tests.frozen_inputs import frozen
 
 RECOMMENDER = RecommenderPolicy(
     rmse_ceiling=1.1, coverage_floor=0.5, margin_rmse=0.01, margin_ndcg=0.03, fewest_people=30
@@ -174,10 +175,9 @@ def publish_run(
     (bundle / "bundle.json").write_bytes(canonical_json({"model": "recommender", "run": run}))
     (bundle / "user_factors.npy").write_bytes(run.encode() * 100)
     (folder / "card.json").write_bytes(canonical_json({"model": "recommender", "recipe": recipe}))
-    asked = {"policy": POLICY_VALUES["recommender"], "fingerprint": "f" * 64, "champion": champion}
-    values = {"format": 1, "run": run, "run_type": "manual", "as_of": iso(as_of), "promote": "yes",
-              "code": "c0de", "models": {"recommender": asked}}  # fmt: skip
-    lake.create_json(f"runs/{run}/inputs.json", values | inputs)
+    asked = {"policy": POLICY_VALUES["recommender"], "champion": champion}
+    values = {"code": "c0de", "models": {"recommender": asked}} | inputs
+    lake.create_json(f"runs/{run}/inputs.json", frozen(run, iso(as_of), **values))
     for name, figures in (DATA if data is None else data).items():
         lake.create_json(f"runs/{run}/data/{name}.json", figures)
     lake.publish(folder, f"runs/{run}/models/recommender")

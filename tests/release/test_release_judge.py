@@ -10,6 +10,7 @@ from release_world import RECIPE, champion_of, publish_run, recommender_evaluati
 
 from marquee.errors import ContractError, NotFoundError, SettingsError
 from marquee.lake import Lake
+from marquee.release.inputs import ChampionInput
 from marquee.release.judge import against_of, judge
 from marquee.release.ledger import Ledger
 from marquee.release.promotion import promote
@@ -94,7 +95,7 @@ def test_an_evaluation_that_makes_no_sense_is_refused(
     assert b"NaN" not in lake.read_bytes(f"{FOLDER}/verdict.json")
 
 
-@pytest.mark.parametrize("broken", [{"run_type": "weekly"}, {"promote": True}, {"models": {}}])
+@pytest.mark.parametrize("broken", [{"run_type": "weekly"}, {"promote": True}, {"format": 3}])
 def test_inputs_that_are_none_say_so(lake: Lake, scratch: Path, broken: dict[str, Any]) -> None:
     publish_run(lake, scratch, "r1", **broken)
     with pytest.raises(ContractError):
@@ -112,8 +113,7 @@ def test_the_same_recipe_is_the_same_however_it_is_spelled(lake: Lake, scratch: 
     publish_run(lake, scratch, "r1")
     judge(lake, MODEL, "r1")
     promote(lake, MODEL, "r1", approved=False)
-    champion = champion_of(lake)
-    assert champion is not None
+    champion = ChampionInput(**(champion_of(lake) or {}))
     for recipe, code, same in (
         (dict(reversed(RECIPE.items())), "c0de", (True, True)),
         (RECIPE, "other", (True, False)),

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marquee.drill import TRAINING_FAULTS
 from marquee.errors import SourceError
+from replica.__main__ import main as replica
 from replica.world import FAULTS, make_world
 
 FILES = ("ratings.csv", "movies.csv", "links.csv", "titles.jsonl", "world.json")
@@ -102,7 +104,7 @@ def test_oracle_is_the_floor_and_bias_stands_above_it(world: Path) -> None:
 
 def test_tastes_show_in_what_people_choose(world: Path, tmp_path: Path) -> None:
     """Titles chosen together repeat between halves of the people, unless choice is chance."""
-    make_world(tmp_path, fault="chance_choices")
+    make_world(tmp_path, fault="ruined_ranking")
     assert _agreement(world) > 0.5 > 0.25 > _agreement(tmp_path)
 
 
@@ -118,35 +120,90 @@ def _agreement(folder: Path) -> float:
     return float(np.corrcoef(*halves)[0, 1])
 
 
-def test_each_fault_changes_what_it_names(tmp_path: Path) -> None:
-    make_world(tmp_path / "sound", 3, 120, 80)
-    for fault in FAULTS:
-        make_world(tmp_path / fault, 3, 120, 80, fault=fault)
-        assert json.loads((tmp_path / fault / "world.json").read_text())["fault"] == fault
-    sound = stars_by_pair(tmp_path / "sound")
-    inflated = stars_by_pair(tmp_path / "inflated_ratings")
-    assert all(inflated[k] == min(5.0, v + 0.5) for k, v in sound.items())
-    lost = stars_by_pair(tmp_path / "lost_rows")
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one small world a fault, and the sound one."""
+    folder = tmp_path_factory.mktemp("wrong")
+    for fault in (None, *FAULTS):
+        make_world(folder / (fault or "sound"), 3, 120, 80, fault=fault)
+    return folder
+
+
+def test_each_fault_says_who_notices_and_is_named_by_its_world(wrong: Path) -> None:
+    assert {fault.condition for fault in FAULTS.values()} == {1, 2, 3, 4, 5, 6}
+    for name, fault in FAULTS.items():
+        assert fault.sentence
+        assert json.loads((wrong / name / "world.json").read_text())["fault"] == name
+    assert {n for n, f in FAULTS.items() if f.acts == "training"} == {*TRAINING_FAULTS}
+
+
+def test_help_lists_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        replica(["make-world", "--help"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name, fault in FAULTS.items():
+        assert f"{name} {fault.sentence} ({fault.model}, condition {fault.condition}" in said
+
+
+def test_the_command_makes_a_wrong_world(wrong: Path, tmp_path: Path) -> None:
+    sizes = ["--seed", "3", "--people", "120", "--titles", "80"]
+    assert replica(["make-world", "--out", str(tmp_path), *sizes, "--fault", "lost_rows"]) == 0
+    for file in FILES:
+        assert (tmp_path / file).read_bytes() == (wrong / "lost_rows" / file).read_bytes()
+
+
+@pytest.mark.parametrize("fault", TRAINING_FAULTS)
+def test_what_acts_in_training_leaves_the_data_alone(wrong: Path, fault: str) -> None:
+    for file in FILES[:-1]:
+        assert (wrong / fault / file).read_bytes() == (wrong / "sound" / file).read_bytes()
+
+
+def test_inflated_and_lost_ratings(wrong: Path) -> None:
+    sound = stars_by_pair(wrong / "sound")
+    inflated = stars_by_pair(wrong / "inflated_ratings")
+    assert inflated == {k: min(5.0, v + 0.5) for k, v in sound.items()}
+    lost = stars_by_pair(wrong / "lost_rows")
     assert lost.items() <= sound.items()
     assert 0.85 < len(lost) / len(sound) < 0.95
-    people = {person for person, _ in stars_by_pair(tmp_path / "lost_people")}
+    people = {person for person, _ in stars_by_pair(wrong / "lost_people")}
     assert len(people) == 108
-    noisy = stars_by_pair(tmp_path / "noisy_ratings")
+
+
+def test_noisy_ratings_are_extremes_and_a_quarter_is_turned_round(wrong: Path) -> None:
+    sound, noisy = (stars_by_pair(wrong / f) for f in ("sound", "noisy_ratings"))
     assert noisy.keys() == sound.keys()
-    assert np.corrcoef(list(noisy.values()), list(sound.values()))[0, 1] < 0.1
-    budgets = [
-        [t["budget"] for t in titles_of(tmp_path / f)] for f in ("sound", "shuffled_budgets")
+    assert set(noisy.values()) == {0.5, 5.0}
+    middle = np.median([*sound.values()])
+    meant = [(noisy[pair] == 5.0) == (stars > middle) for pair, stars in sound.items()]
+    assert 0.7 < np.mean(meant) < 0.8
+
+
+@pytest.mark.parametrize("fault", ["shuffled_titles", "ruined_ranking"])
+def test_exchanged_titles_keep_all_sums_and_no_taste(wrong: Path, fault: str) -> None:
+    """Nothing but who rated what differs: same people, counts, times and spread of stars."""
+    sound, shuffled = arrays(wrong / "sound"), arrays(wrong / fault)
+    for column in range(2):
+        assert np.array_equal(np.bincount(sound[column]), np.bincount(shuffled[column]))
+    assert np.array_equal(sound[3], shuffled[3])
+    assert np.array_equal(np.sort(sound[2]), np.sort(shuffled[2]))
+    pairs = [set(zip(s[0].tolist(), s[1].tolist(), strict=True)) for s in (sound, shuffled)]
+    assert len(pairs[1]) == len(shuffled[0])
+    assert len(pairs[0] & pairs[1]) < 0.65 * len(pairs[0]), "half of all cells are full"
+
+
+def test_shuffled_budgets_keep_each_films_money_and_the_spread_of_costs(wrong: Path) -> None:
+    sound, shuffled = (titles_of(wrong / f) for f in ("sound", "shuffled_budgets"))
+    pairs = [
+        (a["budget"], b["budget"]) for a, b in zip(sound, shuffled, strict=True) if a["budget"]
     ]
-    assert budgets[0] != budgets[1]
-    assert sorted(map(str, budgets[0])) == sorted(map(str, budgets[1]))
-
-
-def test_shuffled_titles_keep_people_and_popularity_but_not_taste(tmp_path: Path) -> None:
-    make_world(tmp_path / "sound", 3, 120, 80)
-    make_world(tmp_path / "shuffled", 3, 120, 80, fault="shuffled_titles")
-    sound, shuffled = (stars_by_pair(tmp_path / f) for f in ("sound", "shuffled"))
-    assert {p for p, _ in sound} == {p for p, _ in shuffled}
-    assert len(sound.keys() & shuffled.keys()) < 0.6 * len(sound)
+    assert len(pairs) > 60
+    assert all(a["currency"] == b["currency"] for a, b in pairs)
+    logs = np.log10([[a["amount"], b["amount"]] for a, b in pairs])
+    assert np.mean(logs[:, 0] != logs[:, 1]) > 0.9
+    assert logs.mean(axis=0)[0] == pytest.approx(logs.mean(axis=0)[1], abs=0.01)
+    for a, b in zip(sound, shuffled, strict=True):
+        assert a | {"budget": None} == b | {"budget": None}
 
 
 def test_an_impossible_world_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,34 +20,7 @@ from marquee.scoring.budget.films import read_films, with_deviations
 from marquee.scoring.budget.known_films import known_films, read_votes
 from marquee.scoring.budget.model import BudgetModel, BudgetQuery
 from tests.scoring_budget.handmade import FILMS, bundle, film
-
-SCHEMA = pa.schema(
-    [
-        ("title_id", pa.string()), ("title", pa.string()), ("year", pa.int32()),
-        ("directors", pa.list_(pa.string())), ("director_names", pa.list_(pa.string())),
-        ("genres", pa.list_(pa.string())), ("rating", pa.float64()), ("budget_usd", pa.float64()),
-    ]
-)  # fmt: skip
-
-
-def row(number: int, year: int, dollars: float | None, **changes: object) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "title_id": f"tt{number:07d}",
-        "title": f"Film {number}",
-        "year": year,
-        "directors": ["nm0000001"],
-        "director_names": ["Ada Lane"],
-        "genres": ["Action" if number % 3 else "Drama"],
-        "rating": 5.0 + number % 4,
-        "budget_usd": dollars,
-    }
-    return facts | changes
-
-
-def write(folder: Path, rows: list[dict[str, object]]) -> Path:
-    folder.mkdir()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / "part-0.parquet")
-    return folder
+from tests.scoring_budget.titles_folder import row, write
 
 
 @pytest.fixture
@@ -77,11 +49,11 @@ def test_every_number_by_hand(tmp_path: Path, split: tuple[Path, Path]) -> None:
     assert metrics["mae_log"] == pytest.approx(sum(map(abs, errors)) / 10)
     assert metrics["interval_coverage"] == pytest.approx(sum(inside) / 10)
     assert metrics["answered"] == 1.0
-    assert found["holdout"] == {"rows": 10, "people": 0, "titles": 10}
+    assert found["holdout"] == {"rows": 10, "people": 0, "titles": 10, "directors": 1}
     assert set(found["baselines"]) == {"median_by_genre", "ridge"}
     against = found["versus"]["champion"]["log_rmse"]
     assert against["difference"] == against["upper95"] == 0.0
-    assert against["units"] == "titles"
+    assert against["units"] == "directors"
     json.dumps(found, allow_nan=False)
 
 
@@ -97,6 +69,8 @@ def test_residuals_films_and_questions(tmp_path: Path, split: tuple[Path, Path])
     assert sum(row["films"] for row in sizes) == 10
     mean = sum(row["films"] * row["bias"] for row in sizes) / 10
     assert mean == pytest.approx(found["metrics"]["bias_log"])
+    for name, interval in (("bias", "bias_interval"), ("coverage", "coverage_interval")):
+        assert whole[interval][0] <= whole[name] <= whole[interval][1]
     action = next(row for row in found["residuals"]["genre"] if row["name"] == "Action")
     assert action["films"] == sum(i % 3 > 0 for i in range(40, 50))
     assert action["interval"][0] <= action["bias"] <= action["interval"][1]
@@ -112,11 +86,11 @@ def test_known_films_are_the_most_voted_and_reasons_multiply(tmp_path: Path) -> 
     assert {row["title_id"] for row in shown} == {f.title_id for f in films[10:]}
     assert [row["actual"] for row in shown] == sorted((r["actual"] for r in shown), reverse=True)
     by_id = {f.title_id: e for f, e in zip(films, answers)}
-    for row in shown:
-        estimate = by_id[row["title_id"]]
-        assert row["interval"] == [estimate.low, estimate.high]
-        assert row["reasons"]["director"] == pytest.approx(10 ** estimate.contributions["director"])
-        assert row["before_release"] < row["estimate"]
+    for one in shown:
+        estimate = by_id[one["title_id"]]
+        assert one["interval"] == [estimate.low, estimate.high]
+        assert one["reasons"]["director"] == pytest.approx(10 ** estimate.contributions["director"])
+        assert one["before_release"] < one["estimate"]
     assert read_votes(tmp_path / "nowhere") == {}
 
 

@@ -10,7 +10,9 @@ import pytest
 from serving_bundles import promote_recommender
 
 from marquee.lake import Lake
-from marquee.names import person_id
+from marquee.names import iso, person_id
+from marquee.release.entry import Draft
+from marquee.release.ledger import Ledger
 from marquee.scoring.recommender.model import Recommender
 from marquee.sources.feedback import read_feedback
 from serving.catalogue import spoken
@@ -205,6 +207,8 @@ def test_similar_titles(client: httpx.Client, model: Recommender) -> None:
         ("/v1/models/weather/ledger", 422, "name"),
         ("/v1/models/recommender/champion?at=yesterday", 422, "not a moment"),
         ("/v1/models/recommender/champion?at=2020-01-01", 404, "no recommender was champion"),
+        ("/v1/models/recommender/champion?at=2999-01-01", 422, "ahead of the clock"),
+        ("/v1/models/recommender/champion?at=0001-01-01T00:00:00%2B14:00", 422, "not a moment"),
     ],
 )
 def test_bad_questions_get_problem_documents(
@@ -262,6 +266,21 @@ def test_models_ledger_and_champion(client: httpx.Client, lake: Lake) -> None:
     assert "no budget serves" in refused(
         client.post("/v1/budget-estimates", json={"year": 2020}), 503
     )
+
+
+def test_the_champion_now_is_the_head_whatever_the_clocks_said(
+    source: Source, client: httpx.Client, lake: Lake
+) -> None:
+    ledger = Ledger(lake, "recommender")
+    head = ledger.head()
+    assert head is not None
+    shared = {key: value for key, value in vars(head).items() if key in Draft.__annotations__}
+    ahead = head.at.replace(year=head.at.year + 400)
+    ledger.append(Draft(**shared | {"at": ahead}), head)
+    source.recommender.look()
+    asked = ({}, {"at": iso(head.at)})
+    found = [client.get("/v1/models/recommender/champion", params=at).json() for at in asked]
+    assert [answer["entry"]["number"] for answer in found] == [2, 1]
 
 
 def test_metrics_count_by_route_template(client: httpx.Client) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake, open_lake
+from tests.frozen_inputs import frozen
 
 RUN = "run-0001"
 AS_OF = "2026-11-01T03:00:00Z"
@@ -82,23 +83,16 @@ def freeze(
     champion: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `inputs.json` of one run."""
-    budget = {"recipes": list(recipes), "policy": {}, "fingerprint": "f", "unchanged_since": None}
-    value = {
-        "format": 1,
-        "world": "made-up",
-        "run": run,
-        "run_type": "manual",
-        "as_of": as_of,
-        "ratings": ratings,
-        "feedback": [],
-        "titles": list(titles),
-        "search": search,
-        "promote": "yes",
-        "force": False,
-        "seed": 7,
-        "code": "0" * 12,
-        "models": {"budget": {**budget, "champion": champion}},
-    }
+    asked = {"recipes": list(recipes), "champion": champion}
+    value = frozen(
+        run,
+        as_of,
+        ratings=ratings,
+        titles=list(titles),
+        search=search,
+        models={"budget": asked},
+        code="0" * 12,
+    )
     lake.create_json(f"runs/{run}/inputs.json", value)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
@@ -15,6 +16,7 @@ from marquee.lake import Lake
 from marquee.money import PriceIndex
 from marquee.scoring.budget.evaluate import evaluate_budget
 from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
+from marquee.scoring.budget.films import read_films
 from marquee.scoring.budget.model import BudgetModel, BudgetQuery
 from marquee.scoring.budget.records import RECORD
 from spark_apps import prepare_titles, train_budget
@@ -106,6 +108,65 @@ def test_evaluation_of_the_real_thing(trained: Lake, model_folder: Path) -> None
     assert found["metrics"]["log_rmse"] < found["baselines"]["median_by_genre"]["log_rmse"]
     assert found["shipped"]["loads"] and found["shipped"]["golden"]["failures"] == 0
     assert found["shipped"]["error_on_holdout"] <= found["shipped"]["error_evaluated"]
+
+
+YEARS = range(1890, 2030)
+
+
+def test_any_year_has_a_price_and_both_sides_state_the_same_dollars(
+    spark: SparkSession,
+) -> None:
+    prices = PriceIndex.load(2028)
+    rows = [(year, 1e6) for year in YEARS]
+    priced = with_target(spark, spark.createDataFrame(rows, "year int, budget_usd double"), prices)
+    found = {row["year"]: row["log_budget"] for row in priced.collect()}
+    assert set(found) == set(YEARS)
+    for year, log_dollars in found.items():
+        assert log_dollars == pytest.approx(math.log10(1e6 * prices.factor(year, prices.last)))
+
+
+def test_films_outside_the_price_table_stay_on_their_side_of_the_split(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    """The table starts in 1913 and ends in 2025: one film of 1898, two a year in 2026 and 2027."""
+    outside = [1898, 2026, 2026, 2027, 2027]
+    lines = films(80) + [
+        item(2000 + i, year=year, release_date=None, title=f"Outside {year} {i}")
+        for i, year in enumerate(outside)
+    ]
+    as_of = "2028-01-02T03:00:00Z"
+    lake, status = run_of(tmp_path, lines, as_of, recipes=[LINEAR], as_of=as_of)
+    assert status == 0
+    folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
+    split = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/split/titles"
+    train, holdout = (read_films(split / part, 2025) for part in ("train", "holdout"))
+    assert (len(train), len(holdout)) == (68, 17)
+    learnt = BudgetModel.load(folder / "evaluated/bundle").bundle.films
+    assert {f.title_id for f in learnt} == {f.title_id for f in train}
+    assert learnt[0].year == 1898 and {2026, 2027} <= {f.year for f in holdout}
+    whole = BudgetModel.load(folder / "shipped/bundle").bundle.films
+    assert {f.title_id for f in whole} == {f.title_id for f in [*train, *holdout]}
+    by_id = {film.title_id: film.log_budget for film in [*train, *holdout]}
+    for film in whole:
+        assert film.log_budget == pytest.approx(by_id[film.title_id], abs=1e-12)
+
+
+def test_a_split_that_is_not_what_its_manifest_states_is_refused(
+    tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(
+        lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
+    )
+    freeze(lake, ratings, [add_snapshot(lake, films(80), "2026-11-01T03:00:00Z")])
+    flags = ["--lake", lake.root, "--run", RUN]
+    assert prepare_titles.main(flags) == 0
+    holdout = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/split/titles/holdout"
+    part = next(holdout.glob("*.parquet"))
+    (holdout / f".{part.name}.crc").unlink(missing_ok=True)
+    pq.write_table(pq.read_table(part).slice(3), part)
+    assert train_budget.main(flags) == 2
+    assert "holds 13 films and its manifest states 16" in capsys.readouterr().err
 
 
 def test_features_do_not_change_when_the_future_is_deleted(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake, open_lake
+from tests.frozen_inputs import frozen
 from tests.scoring.made_up import make_ratings
 
 RECIPE: dict[str, Any] = {
@@ -67,20 +68,12 @@ def make_lake(
     lake.publish(release, f"raw/ratings/made-up-{run}")
     segments = [_segment(lake, folder / f"feedback-{run}", feedback)] if feedback else []
     value = {
-        "format": 1,
-        "world": "made-up",
-        "run": run,
-        "run_type": "manual",
         "as_of": AS_OF,
-        "ratings": {"path": f"raw/ratings/made-up-{run}", "digest": "", "rows": len(lines)},
+        "ratings": {"path": f"raw/ratings/made-up-{run}", "rows": len(lines)},
         "feedback": segments,
-        "titles": [],
-        "search": "none",
-        "seed": 7,
-        "code": "c0ffee",
-        "models": {"recommender": {"recipes": [RECIPE], "champion": None}},
+        "models": {"recommender": {"recipes": [RECIPE]}},
     }
-    lake.create_json(f"runs/{run}/inputs.json", value | inputs)
+    lake.create_json(f"runs/{run}/inputs.json", frozen(run, **value | inputs))
     return lake
 
 

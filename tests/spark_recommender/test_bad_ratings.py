@@ -106,10 +106,9 @@ def test_a_release_goes_through_the_same_doors_as_in_a_run(
     path, manifest = load_release(lake, tmp_path / "release", "some")
     kinds = manifest.facts.get("text_ids", [])
     frozen = lake.read_json("runs/r-0/inputs.json") | {"run": "r-1"}
-    frozen |= {"models": {"recommender": {"recipes": [SMALL], "champion": None}}}
-    lake.create_json(
-        "runs/r-1/inputs.json", frozen | {"ratings": {"path": path, "text_ids": kinds}}
-    )
+    frozen["models"]["recommender"]["recipes"] = [SMALL]
+    frozen["ratings"] |= {"path": path, "text_ids": kinds}
+    lake.create_json("runs/r-1/inputs.json", frozen)
     for job in (prepare_titles, prepare_ratings, train_recommender):
         assert job.main(flags(lake)) == 0
     assert lake.manifest("runs/r-1/prepared/ratings").rows == manifest.rows == len(GOOD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,8 @@ def fit_line(rows: Floats, target: Floats) -> Line:
     def score(penalty: float) -> float:
         shrunk = singular**2 / (singular**2 + penalty)
         error = rest + float((((1 - shrunk) * turned) ** 2).sum())
-        return error / (count - 1 - float(shrunk.sum())) ** 2
+        free = count - 1 - float(shrunk.sum())
+        return error / free**2 if free > 0 else math.inf
 
     penalty = min(PENALTIES, key=score)
     weights = right.T @ (singular / (singular**2 + penalty) * turned) / spread

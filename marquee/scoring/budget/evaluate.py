@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from marquee.scoring.arrays import Floats
-from marquee.scoring.bootstrap import paired
 from marquee.scoring.budget.baselines import median_by_genre, ridge
+from marquee.scoring.budget.clusters import compare
 from marquee.scoring.budget.exam import BudgetExam, estimates_of, rms
 from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
-from marquee.scoring.budget.films import read_films
+from marquee.scoring.budget.films import read_dollars, read_films
 from marquee.scoring.budget.known_films import known_films, read_votes
 from marquee.scoring.budget.model import BudgetEstimate, BudgetModel
+from marquee.scoring.budget.record import FilmError, compare_with_record, make_record
 from marquee.scoring.budget.residuals import question_row, residuals
 from marquee.scoring.calibration import by_tenths
 from marquee.scoring.golden import GoldenReport
@@ -30,20 +31,42 @@ from marquee.scoring.shipped import judge_shipped
 
 
 def evaluate_budget(
-    evaluated: Path, shipped: Path, incumbent: Path | None, train: Path, holdout: Path, seed: int
+    evaluated: Path,
+    shipped: Path,
+    incumbent: Path | None,
+    train: Path,
+    holdout: Path,
+    seed: int,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
 
-    `train` and `holdout` are folders of Parquet in the `titles` contract. Raises BundleError where
-    `evaluated` or `incumbent` cannot be loaded; a broken `shipped` bundle is an answer.
+    `train` and `holdout` are folders of Parquet in the `titles` contract; `record` is the
+    champion's own record (`marquee.scoring.budget.record`). Raises BundleError where `evaluated`,
+    `incumbent` or `record` cannot be read; a broken `shipped` bundle is an answer.
     """
     model = BudgetModel.load(evaluated)
-    exam = BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
+    exam = _exam(model, train, holdout)
     champion = exam.errors(BudgetModel.load(incumbent)) if incumbent else None
     found = measure(model, exam, seed, champion, read_votes(holdout))
+    found["versus"]["record"] = compare_with_record(_record(model, exam, holdout), record, seed)
     return found | {
         "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["log_rmse"])
     }
+
+
+def holdout_record(evaluated: Path, train: Path, holdout: Path) -> list[FilmError]:
+    """What `record.jsonl` keeps of the bundle `evaluated`: a line a film of the holdout."""
+    model = BudgetModel.load(evaluated)
+    return _record(model, _exam(model, train, holdout), holdout)
+
+
+def _exam(model: BudgetModel, train: Path, holdout: Path) -> BudgetExam:
+    return BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
+
+
+def _record(model: BudgetModel, exam: BudgetExam, holdout: Path) -> list[FilmError]:
+    return make_record(exam.films, read_dollars(holdout), exam.errors(model))
 
 
 def measure(
@@ -60,16 +83,23 @@ def measure(
         "median_by_genre": exam.actual - median_by_genre(exam.train, exam.films),
         "ridge": exam.actual - ridge(exam.train, exam.films),
     }
+    against = partial(compare, exam.clusters, ours, seed=seed)
     questions = _questions(exam, {WITH_RATING: rated, BEFORE_RELEASE: before}, seed)
     return {
         "model": "budget",
-        "holdout": {"rows": len(exam.films), "people": 0, "titles": len(exam.films)},
+        "holdout": {
+            "rows": len(exam.films),
+            "people": 0,
+            "titles": len(exam.films),
+            "directors": exam.clusters.count,
+        },
         "metrics": _metrics(exam, ours, rated, questions[BEFORE_RELEASE]["log_rmse"]),
         "intervals": {"log_rmse": questions[WITH_RATING]["interval_of_rmse"]},
         "baselines": {name: {"log_rmse": rms(errors)} for name, errors in others.items()},
         "versus": {
-            **{name: {"log_rmse": compare(ours, errors, seed)} for name, errors in others.items()},
-            "champion": None if champion is None else {"log_rmse": compare(ours, champion, seed)},
+            **{name: {"log_rmse": against(errors)} for name, errors in others.items()},
+            "champion": None if champion is None else {"log_rmse": against(champion)},
+            "record": None,
         },
         "questions": questions,
         "residuals": residuals(exam, ours, exam.inside(rated), seed),
@@ -79,11 +109,6 @@ def measure(
     }
 
 
-def compare(ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
-    """log-RMSE of two models' errors on the same films, paired by film."""
-    return paired(ours**2, other**2, root=True, units="titles", seed=seed)
-
-
 def _questions(
     exam: BudgetExam, answers: Mapping[str, Sequence[BudgetEstimate]], seed: int
 ) -> dict[str, Any]:
@@ -91,7 +116,8 @@ def _questions(
     found = {}
     for question, estimates in answers.items():
         errors = exam.actual - np.array([math.log10(e.median) for e in estimates])
-        row = question_row(errors, exam.inside(estimates), _width(estimates), seed)
+        row = question_row(exam.clusters, errors, exam.inside(estimates), seed)
+        row |= {"width_log": _width(estimates)}
         found[question] = row | {"answered_as": sorted({e.question for e in estimates})}
     return found
 

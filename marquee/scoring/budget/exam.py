@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from marquee.errors import ContractError
 from marquee.scoring.arrays import Floats, Mask
+from marquee.scoring.budget.clusters import Clusters
 from marquee.scoring.budget.model import BudgetEstimate, BudgetModel, BudgetQuery
 from marquee.scoring.budget.query import MOST_GENRES
 from marquee.scoring.budget.records import Film
@@ -32,6 +34,11 @@ class BudgetExam:
                 "crawl more titles",
             )
         return cls(train, films, np.array([film.log_budget for film in films]))
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """The holdout's films by director: what is resampled."""
+        return Clusters.of(self.films)
 
     def errors(self, model: BudgetModel, with_rating: bool = True) -> Floats:
         """log10 of actual over estimate: above zero where the film cost more than was said."""

@@ -34,9 +34,21 @@ def read_films(folder: Path, price_year: int) -> list[Film]:
         raise ContractError(f"{folder} holds no titles: {error}", "prepare them again") from None
     if any(row["budget_usd"] is None or row["year"] is None for row in rows):
         raise ContractError(f"{folder} holds titles without budget or year", "split them again")
+    if wrong := [row for row in rows if not 0 < row["budget_usd"] < math.inf]:
+        raise ContractError(
+            f"the budget of {wrong[0]['title_id']} in {folder}, {wrong[0]['budget_usd']}, is no "
+            "amount of money",
+            "split the titles again",
+        )
     prices = PriceIndex.load(price_year + 1)
     films = [_film(row, prices, price_year) for row in rows]
     return with_deviations(sorted(films, key=lambda f: (f.year, f.title_id)))
+
+
+def read_dollars(folder: Path) -> dict[str, float]:
+    """Dollars of the release year by title id, as the split states them."""
+    rows = pq.read_table(folder, columns=["title_id", "budget_usd"]).to_pylist()
+    return {str(row["title_id"]): float(row["budget_usd"]) for row in rows}
 
 
 def _film(row: dict[str, object], prices: PriceIndex, price_year: int) -> Film:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.bootstrap import paired
+from marquee.scoring.budget.clusters import Clusters, mean_interval, rmse_interval
 from marquee.scoring.budget.exam import BudgetExam, rms
 
 FEWEST_FILMS = 5  # of a year or a genre that is shown by itself
@@ -22,30 +22,43 @@ def residuals(
     exam: BudgetExam, errors: Floats, inside: Mask, seed: int
 ) -> dict[str, list[dict[str, Any]]]:
     """`{"year": [...], "genre": [...], "size": [...]}`; each row has `name`, `films`, `bias` (mean
-    of log10 actual over estimate), its 95 % `interval`, `log_rmse` and interval `coverage`.
+    of log10 actual over estimate), its 95 % `interval` (directors resampled), `log_rmse` and
+    interval `coverage`.
 
     By size the bias is steep by nature: films are sorted by the truth, which no estimate knows.
     """
     groups = {"year": _years(exam), "genre": _genres(exam), "size": _sizes(exam)}
     return {
-        by: [{"name": name} | _row(errors[rows], inside[rows], seed) for name, rows in found]
+        by: [
+            {"name": name} | _group(exam.clusters, errors, inside, rows, seed)
+            for name, rows in found
+        ]
         for by, found in groups.items()
     }
 
 
-def question_row(errors: Floats, inside: Mask, width: float, seed: int) -> dict[str, Any]:
-    """One question's whole figures, with the interval's mean width in log10 dollars."""
-    squares = errors**2
-    whole = paired(squares, np.zeros_like(squares), root=True, units="titles", seed=seed)
-    return _row(errors, inside, seed) | {"interval_of_rmse": whole["interval"], "width_log": width}
+def question_row(
+    clusters: Clusters, errors: Floats, inside: Mask, seed: int
+) -> dict[str, float | list[float]]:
+    """One question's whole figures; every interval is a 95 % one, directors resampled."""
+    return _figures(errors, inside) | {
+        "bias_interval": mean_interval(clusters, errors, seed),
+        "coverage_interval": mean_interval(clusters, inside, seed),
+        "interval_of_rmse": rmse_interval(clusters, errors, seed),
+    }
 
 
-def _row(errors: Floats, inside: Mask, seed: int) -> dict[str, Any]:
-    whole = paired(errors, np.zeros_like(errors), units="titles", seed=seed)
+def _group(
+    clusters: Clusters, errors: Floats, inside: Mask, rows: Mask, seed: int
+) -> dict[str, Any]:
+    interval = mean_interval(clusters.take(rows), errors[rows], seed)
+    return _figures(errors[rows], inside[rows]) | {"interval": interval}
+
+
+def _figures(errors: Floats, inside: Mask) -> dict[str, Any]:
     return {
         "films": len(errors),
-        "bias": whole["challenger"],
-        "interval": whole["interval"],
+        "bias": float(errors.mean()),
         "log_rmse": rms(errors),
         "coverage": float(inside.mean()),
     }

@@ -20,6 +20,13 @@ from marquee.scoring.recommender.metrics import rmse
 from marquee.scoring.recommender.model import Recommender
 from marquee.scoring.recommender.people import real_people
 from marquee.scoring.recommender.ratings import read_ratings
+from marquee.scoring.recommender.record import (
+    RecordLine,
+    compare_with_record,
+    holdout_record,
+    read_record,
+    write_record,
+)
 from marquee.scoring.recommender.rivals import (
     bias_predictions,
     compare_ndcg,
@@ -39,17 +46,25 @@ def evaluate_recommender(
     train: Path,
     holdout: Path,
     seed: int,
+    record: Path | None = None,
+    own_record: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
 
     `train` and `holdout` are folders of Parquet in the `ratings` contract; `forecast` is a bundle
-    fitted on the early rows of both (the module of that name). Raises BundleError where a bundle
-    cannot be loaded; a broken `shipped` one is an answer.
+    fitted on the early rows of both (the module of that name); `record` is the champion's holdout
+    record, and this model's own is written to `own_record` (the module `record`). Raises
+    BundleError where a bundle cannot be loaded; a broken `shipped` one is an answer.
     """
     exam = Exam.of(read_ratings(train), read_ratings(holdout))
     model = Recommender.load(evaluated)
     other = exam.score(Recommender.load(incumbent)) if incumbent else None
-    found = measure(model, exam, seed, other)
+    ours = exam.score(model)
+    found = _measured_as(model, exam, ours, seed, other)
+    lines = holdout_record(exam, ours)
+    if own_record is not None:
+        write_record(own_record, lines)
+    found["versus"]["record"], found["record_why"] = _versus_record(lines, record, seed)
     return found | {
         "forecast": forecast and judge_forecast(forecast, exam.train.join(exam.holdout), seed),
         "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["rmse"]),
@@ -58,7 +73,12 @@ def evaluate_recommender(
 
 def measure(model: Recommender, exam: Exam, seed: int, other: Scored | None) -> dict[str, Any]:
     """All of `evaluation.json` that one bundle on one exam tells; `other` is the champion's."""
-    ours = exam.score(model)
+    return _measured_as(model, exam, exam.score(model), seed, other)
+
+
+def _measured_as(
+    model: Recommender, exam: Exam, ours: Scored, seed: int, other: Scored | None
+) -> dict[str, Any]:
     bias, popular = bias_predictions(exam), popular_lists(exam, model.movie_ids)
     return {
         "model": "recommender",
@@ -84,6 +104,14 @@ def measure(model: Recommender, exam: Exam, seed: int, other: Scored | None) -> 
         },
         "people": real_people(model, exam, seed),
     }
+
+
+def _versus_record(
+    lines: list[RecordLine], record: Path | None, seed: int
+) -> tuple[dict[str, Any] | None, str]:
+    """`versus.record`, or None and why there is none."""
+    recorded, why = read_record(record)
+    return (None if recorded is None else compare_with_record(lines, recorded, seed)), why
 
 
 def compare(exam: Exam, ours: Scored, other: Scored, seed: int) -> dict[str, Any]:

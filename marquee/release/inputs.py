@@ -1,0 +1,202 @@
+"""`runs/R/inputs.json`: what one run reads and was asked for, typed, written and read here alone.
+
+Format 2. Format 1, without `own`, `interval_seconds` and `frozen_at`, still reads: the run's own
+snapshots are those its name is on, and the interval is the week every schedule then had.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
+
+from marquee.digest import canonical_json
+from marquee.errors import ContractError, NotFoundError
+from marquee.lake import Lake
+from marquee.names import iso
+from marquee.release.policy import POLICIES, Model
+from marquee.release.subject import Promote, RunType
+
+FORMAT: Final = 2
+WEEK = 7 * 24 * 3600
+STARS = (0.5, 5.0)
+"""MovieLens' scale, where an older run names no other."""
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(iso, return_type=str)]
+"""UTC, spelled `2026-01-04T03:00:00Z`."""
+
+
+class Value(BaseModel):
+    """A part of the document: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RatingsInput(Value):
+    """The ratings release this run reads."""
+
+    path: str
+    digest: str
+    rows: int = 0
+    last_time: int = 0
+    """UTC seconds of the last sound rating."""
+    scale: tuple[float, float] = STARS
+    text_ids: tuple[Literal["users", "titles"], ...] = ()
+    """Which ids the release writes as text instead of whole numbers."""
+
+
+class FeedbackInput(Value):
+    """A sealed segment of ratings given through the API."""
+
+    path: str
+    digest: str
+
+
+class TitlesInput(Value):
+    """A snapshot of titles; which of its pages were known at as-of, `prepare_titles` decides."""
+
+    path: str
+    digest: str
+    as_of: Moment
+    """When it was loaded: the moment of a page that does not say when it was fetched."""
+    own: bool = False
+    """Whether this very run brought it home."""
+
+
+class ChampionInput(Value):
+    """What served when the inputs were frozen: the ledger's head (of a backfill, at as-of)."""
+
+    number: int
+    digest: str
+    """sha256 of the ledger entry."""
+    bundle: str
+    recipe: dict[str, Any]
+    code: str
+
+
+class ModelInputs(Value):
+    """What one model of the run was asked for, and what it is compared with."""
+
+    recipes: tuple[dict[str, Any], ...]
+    policy: dict[str, float]
+    fingerprint: str
+    unchanged_since: str | None = None
+    """The run whose settled decision had the same fingerprint; the model's tasks are skipped."""
+    champion: ChampionInput | None = None
+
+
+class Inputs(Value):
+    """The whole document."""
+
+    format: Literal[2] = FORMAT
+    world: str
+    run: str
+    run_type: RunType
+    as_of: Moment
+    """The run sees only what is before."""
+    frozen_at: Moment | None = None
+    """When this was written; None in runs of format 1."""
+    interval_seconds: int = Field(default=WEEK, gt=0)
+    """Length of the schedule's interval at as-of."""
+    ratings: RatingsInput
+    feedback: tuple[FeedbackInput, ...] = ()
+    titles: tuple[TitlesInput, ...] = ()
+    search: Literal["none", "quick", "full"]
+    promote: Promote
+    force: bool = False
+    seed: int
+    code: str
+    models: dict[Model, ModelInputs]
+
+    @field_validator("models")
+    @classmethod
+    def _every_model(cls, models: dict[Model, ModelInputs]) -> dict[Model, ModelInputs]:
+        if missing := POLICIES.keys() - models.keys():
+            raise ValueError(f"the {' and '.join(sorted(missing))} is missing")
+        return models
+
+    @property
+    def interval(self) -> timedelta:
+        """The schedule's interval at as-of."""
+        return timedelta(seconds=self.interval_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as its file spells it."""
+        return self.model_dump(mode="json")
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        return canonical_json(self.to_json())
+
+
+def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
+    """The inputs from their file; ContractError where they are none, or of a newer format."""
+    try:
+        value = json.loads(data)
+        found = value["format"]
+        if isinstance(found, int) and found > FORMAT:
+            raise ContractError(
+                f"{where} is of format {found}; this version reads up to {FORMAT}",
+                "use the version of Marquee that wrote it, or a newer one",
+            )
+        return Inputs.model_validate_json(json.dumps(_upgraded(value) if found == 1 else value))
+    except ValidationError as error:
+        raise _refused(where, _sentence(error)) from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _refused(where, f"{type(error).__name__} {error}") from None
+
+
+def inputs_of(lake: Lake, run: str) -> Inputs:
+    """What run `run` froze; NotFoundError where it froze nothing, ContractError as above."""
+    path = inputs_path(run)
+    try:
+        return read_inputs(lake.read_bytes(path), lake.uri(path))
+    except NotFoundError:
+        raise NotFoundError(
+            f"run {run} has frozen no inputs: {lake.uri(path)} is missing",
+            "run its freeze_inputs first",
+        ) from None
+
+
+def inputs_path(run: str) -> str:
+    """Where run `run` keeps its inputs."""
+    return f"runs/{run}/inputs.json"
+
+
+def is_own(path: str, run: str) -> bool:
+    """Whether a snapshot `raw/titles/as_of=T/run=R` (or its `-partN`) is run `run`'s."""
+    name = path.rsplit("/", 1)[-1]
+    part = name.removeprefix(f"run={run}")
+    is_part = part.startswith("-part") and part.removeprefix("-part").isdecimal()
+    return name == f"run={run}" or (name.startswith(f"run={run}") and is_part)
+
+
+def _upgraded(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Format 1 as format 2."""
+    titles = [{**one, "own": is_own(one["path"], value["run"])} for one in value["titles"]]
+    return {**value, "format": FORMAT, "titles": titles}
+
+
+def _refused(where: str, why: str) -> ContractError:
+    return ContractError(f"{where} cannot be used: {why}", "freeze the inputs again, in a new run")
+
+
+def _sentence(error: ValidationError) -> str:
+    found = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return "; ".join(found)

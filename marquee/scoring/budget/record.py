@@ -1,0 +1,122 @@
+"""`record.jsonl`: what a budget model erred by on each film of its holdout.
+
+    {"unit": title id, "holdout": 12 hex, "cluster": first director's key, "error": log10}
+
+It is kept with a promoted bundle, so that the same recipe under other code is compared with what
+the champion did and not with what today's code makes of its recipe. `holdout` is a digest of what
+is asked (directors, genres, year, rating) and of the answer in dollars of the release year: a film
+whose budget or rating was corrected is another film.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marquee.digest import digest_value
+from marquee.errors import BundleError
+from marquee.scoring.arrays import Floats
+from marquee.scoring.budget.clusters import Clusters, cluster_key, compare
+from marquee.scoring.budget.exam import query_of
+from marquee.scoring.budget.records import Film
+
+REMEDY = "roll back to a bundle whose record is whole, or promote a newer one"
+DIGITS = 9
+"""Of the dollars that enter the digest: a conversion's last bits mean nothing."""
+
+
+@dataclass(frozen=True)
+class FilmError:
+    """One line: `error` is log10 of actual over estimate."""
+
+    unit: str
+    holdout: str
+    cluster: str
+    error: float
+
+
+def make_record(
+    films: Sequence[Film], dollars: Mapping[str, float], errors: Floats
+) -> list[FilmError]:
+    """A line a film, in order of title id; `dollars` of the release year by title id."""
+    lines = [
+        FilmError(
+            unit=film.title_id,
+            holdout=_digest(film, dollars[film.title_id]),
+            cluster=cluster_key(film.directors, film.title_id),
+            error=float(error),
+        )
+        for film, error in zip(films, errors, strict=True)
+    ]
+    return sorted(lines, key=lambda line: line.unit)
+
+
+def write_record(path: Path, record: Sequence[FilmError]) -> Path:
+    """One JSON object a line."""
+    lines = (json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) for line in record)
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
+def read_record(path: Path) -> list[FilmError]:
+    """BundleError where the file cannot be read, is empty, or holds a line that is no film's."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        record = [_read_line(json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{path} is not a record of films: {error!r}", REMEDY) from None
+    if not record or len({line.unit for line in record}) < len(record):
+        raise BundleError(f"{path} holds no film, or one of them twice", REMEDY)
+    return record
+
+
+def compare_with_record(
+    ours: Sequence[FilmError], record: Path | None, seed: int
+) -> dict[str, Any] | None:
+    """`versus.record`: the COMPARISON with the champion as recorded, on the films whose `holdout`
+    is the same; None where the champion left no record.
+
+    `{"matched": films, "units": films of ours, "log_rmse": COMPARISON or null where none match}`.
+    Raises BundleError where the record is damaged.
+    """
+    if record is None or not record.exists():
+        return None
+    theirs = {(line.unit, line.holdout): line.error for line in read_record(record)}
+    both = [line for line in ours if (line.unit, line.holdout) in theirs]
+    found = {"matched": len(both), "units": len(ours), "log_rmse": None}
+    if not both:
+        return found
+    recorded = np.array([theirs[line.unit, line.holdout] for line in both])
+    clusters = Clusters.of_keys([line.cluster for line in both])
+    errors = np.array([line.error for line in both])
+    return found | {"log_rmse": compare(clusters, errors, recorded, seed)}
+
+
+def _digest(film: Film, dollars: float) -> str:
+    query = query_of(film)
+    asked = [sorted(film.keys("director")), sorted(set(query.genres)), query.year, query.rating]
+    return digest_value([*asked, f"{dollars:.{DIGITS}g}"])[:12]
+
+
+def _read_line(value: Mapping[str, Any]) -> FilmError:
+    line = FilmError(
+        unit=_text(value["unit"]),
+        holdout=_text(value["holdout"]),
+        cluster=_text(value["cluster"]),
+        error=float(value["error"]),
+    )
+    if not math.isfinite(line.error):
+        raise ValueError(f"the error of {line.unit} is not finite")
+    return line
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no text")
+    return value

@@ -1,0 +1,167 @@
+"""The record a promoted model leaves, and what a later one is compared with."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marquee.errors import BundleError
+from marquee.money import PriceIndex
+from marquee.scoring.budget.bundle import write_bundle
+from marquee.scoring.budget.evaluate import evaluate_budget, holdout_record
+from marquee.scoring.budget.model import BudgetModel, BudgetQuery
+from marquee.scoring.budget.record import (
+    FilmError,
+    compare_with_record,
+    make_record,
+    read_record,
+    write_record,
+)
+from tests.scoring_budget.handmade import bundle, film
+from tests.scoring_budget.titles_folder import row, write
+
+
+def rows() -> list[dict[str, object]]:
+    rng = np.random.default_rng(4)
+    people = [[f"nm{i % 6:07d}"] if i % 7 else [] for i in range(60)]
+    return [
+        row(i, 1985 + i // 3, float(d), directors=people[i], director_names=people[i])
+        for i, d in enumerate(10 ** rng.normal(7.2, 0.4, 60))
+    ]
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "train", rows()[:40]), write(tmp_path / "holdout", rows()[40:])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle", bundle())
+
+
+def evaluation(folder: Path, split: tuple[Path, Path], record: Path | None) -> dict[str, object]:
+    return evaluate_budget(folder, folder, None, *split, seed=1, record=record)["versus"]["record"]
+
+
+def test_a_line_a_film_with_its_error(folder: Path, split: tuple[Path, Path]) -> None:
+    model, prices = BudgetModel.load(folder), PriceIndex.load(2011)
+    found = {line.unit: line for line in holdout_record(folder, *split)}
+    assert len(found) == 20
+    for line in rows()[40:]:
+        query = BudgetQuery(
+            tuple(line["directors"]), tuple(line["genres"]), line["year"], line["rating"]
+        )
+        actual = line["budget_usd"] * prices.factor(line["year"], 2010)
+        ours = found[line["title_id"]]
+        assert ours.error == pytest.approx(
+            math.log10(actual) - math.log10(model.estimate(query).median)
+        )
+        assert ours.cluster == (line["directors"] or [line["title_id"]])[0]
+        assert len(ours.holdout) == 12
+
+
+def test_the_same_model_differs_in_nothing(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
+    assert read_record(path) == holdout_record(folder, *split)
+    found = evaluation(folder, split, path)
+    assert (found["matched"], found["units"]) == (20, 20)
+    assert found["log_rmse"]["difference"] == found["log_rmse"]["upper95"] == 0.0
+    assert found["log_rmse"]["units"] == "directors"
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_spoilt_model_is_worse_and_a_better_one_better(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    ours = holdout_record(folder, *split)
+    for factor, sign in ((0.5, 1), (2.0, -1)):
+        theirs = [FilmError(o.unit, o.holdout, o.cluster, o.error * factor) for o in ours]
+        found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
+        assert sign * found["log_rmse"]["difference"] > 0
+        assert found["log_rmse"]["lower95"] <= found["log_rmse"]["upper95"]
+        assert sign * found["log_rmse"]["lower95"] > 0
+
+
+CHANGES = [
+    {"budget_usd": 1.23e7},
+    {"rating": 9.1},
+    {"rating": None},
+    {"year": 2005},
+    {"genres": ["Comedy"]},
+    {"directors": ["nm9999999"]},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_corrected_film_is_another_film(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path], change: dict[str, object]
+) -> None:
+    path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
+    later = rows()[40:]
+    later[3] |= change
+    corrected = write(tmp_path / "corrected", later)
+    found = evaluation(folder, (split[0], corrected), path)
+    assert (found["matched"], found["units"]) == (19, 20)
+
+
+def test_another_price_year_is_the_same_film() -> None:
+    """Dollars of the release year are digested: next year's price table changes none of them."""
+    one, other = (film("tt1", 2000, value, None) for value in (7.0, 7.1))
+    lines = [make_record([f], {"tt1": 1e7}, np.array([0.1]))[0] for f in (one, other)]
+    assert lines[0].holdout == lines[1].holdout
+
+
+def test_no_film_in_common_compares_nothing(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    other = [FilmError("tt9", "0" * 12, "nm1", 0.1)]
+    path = write_record(tmp_path / "record.jsonl", other)
+    assert evaluation(folder, split, path) == {"matched": 0, "units": 20, "log_rmse": None}
+
+
+def test_no_record_is_none(tmp_path: Path, folder: Path, split: tuple[Path, Path]) -> None:
+    assert evaluation(folder, split, None) is None
+    assert evaluation(folder, split, tmp_path / "nowhere.jsonl") is None
+
+
+GOOD = {"unit": "tt1", "holdout": "0" * 12, "cluster": "nm1", "error": 0.1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]\n",
+        "1\n",
+        "null\n",
+        '"text"\n',
+        json.dumps(GOOD | {"error": None}),
+        json.dumps(GOOD | {"error": float("nan")}),
+        json.dumps(GOOD | {"error": "much"}),
+        json.dumps(GOOD | {"unit": 7}),
+        json.dumps(GOOD | {"cluster": ""}),
+        json.dumps({k: v for k, v in GOOD.items() if k != "holdout"}),
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD),
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD)[:20],
+    ],
+)
+def test_a_damaged_record_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(text)
+    with pytest.raises(BundleError, match=r"record\.jsonl"):
+        compare_with_record([FilmError(**GOOD)], path, 1)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BundleError, match=r"record\.jsonl"):
+        read_record(path)
