@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+COMPUTES = frozenset({".py", ".csv", ".json", ".jsonl", ".toml", ".tsv"})
+"""Endings of what decides a result: code, and the tables it reads. Notes do not."""
+
 
 def canonical_json(value: Any) -> bytes:
     """One spelling for one value: sorted keys, no spaces, no NaN."""
@@ -34,10 +37,11 @@ def digest_file(path: Path) -> str:
 
 
 def digest_code(folders: Iterable[Path]) -> str:
-    """Twelve characters that change with any Python file below `folders`."""
+    """Twelve characters that change with any file of code or data below `folders`."""
     files = sorted(
-        (folder.name, str(path.relative_to(folder)), path)
+        (folder.name, path.relative_to(folder).as_posix(), path)
         for folder in folders
-        for path in folder.rglob("*.py")
+        for path in folder.rglob("*")
+        if path.suffix in COMPUTES and path.is_file()
     )
     return digest_value([[room, name, digest_file(path)] for room, name, path in files])[:12]

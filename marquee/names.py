@@ -7,9 +7,20 @@ import re
 from datetime import UTC, datetime
 
 from marquee.clock import now
-from marquee.errors import SourceError
+from marquee.errors import LakeError, SourceError
 
-__all__ = ["compact", "iso", "now", "parse_moment", "person_id", "run_slug", "text_id", "whole"]
+__all__ = [
+    "compact",
+    "inside",
+    "iso",
+    "now",
+    "parse_moment",
+    "person_id",
+    "run_name",
+    "run_slug",
+    "text_id",
+    "whole",
+]
 
 
 _MOMENT = re.compile(
@@ -59,6 +70,30 @@ def run_slug(run_id: str) -> str:
     """
     slug = re.sub(r"[^A-Za-z0-9]+", "-", run_id).strip("-").lower()[:60] or "run"
     return f"{slug}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
+
+
+def run_name(text: str) -> str:
+    """A run's name as its folder bears it (`run_slug` makes such); SourceError where it is none."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text):
+        raise SourceError(
+            f"{text!r} is not the name of a run",
+            "name it as its folder below runs/ in the lake: a to z, digits and hyphens",
+        )
+    return text
+
+
+def inside(path: str, what: str = "a path") -> str:
+    """The path, where it stays in the folder it is relative to; LakeError where it may not.
+
+    It is `/`-separated, normalised, and neither empty nor absolute.
+    """
+    steps = path.split("/")
+    if {"", ".", ".."}.intersection(steps) or re.search(r"[\\\x00-\x1f\x7f]", path):
+        raise LakeError(
+            f"{what} {path!r} does not name a place inside its folder",
+            "names are relative, without '..', empty steps, backslashes or control characters",
+        )
+    return path
 
 
 def person_id(name: str) -> int:

@@ -36,7 +36,7 @@ def prepare(job: Job) -> None:
     with job.stopwatch("start"):
         spark = job.spark
     with job.stopwatch("merge"):
-        items = with_reason(read_items(spark, job.inputs.titles, job.lake.root, as_of)).cache()
+        items = with_reason(read_items(spark, job.inputs, job.lake.root)).cache()
         seen = count_items(items)
         is_text = "titles" in job.inputs.ratings.text_ids
         movielens = read_movielens(spark, job.lake.uri(job.inputs.ratings.path), is_text)
@@ -150,7 +150,9 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
 
 def _row(items: DataFrame) -> Any:
     """The line as it came: itself where it could not be read, else its fields."""
-    fields = [name for name in items.columns if name not in ("corrupt", "reason", "known")]
+    fields = [
+        name for name in items.columns if name not in ("corrupt", "reason", "fetched", "known")
+    ]
     return F.coalesce("corrupt", F.to_json(F.struct(*fields))).alias("row")
 
 

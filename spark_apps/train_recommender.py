@@ -21,6 +21,7 @@ from marquee.errors import RecipeError
 from marquee.names import iso
 from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
 from marquee.scoring.recommender.splits import global_time
+from spark_apps.drill import spoil, trainer_of
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
@@ -59,7 +60,7 @@ def train(job: Job) -> None:
         words = read_words(job.scratch / "titles", titles)
         session.result()
     facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
-    trainer = Trainer(job.spark, *facts, words=words)
+    trainer = trainer_of(job)(job.spark, *facts, words=words)
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):
@@ -68,6 +69,7 @@ def train(job: Job) -> None:
         notes += fit_all(job, trainer, rows, holdout, choice, out)
     card = make_card(job, choice, rows.join(holdout), notes)
     (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
+    spoil(job, out)
     with job.stopwatch("publish"):
         job.publish_folder(out, target, rows=card["rows"])
 

@@ -35,7 +35,8 @@ STARS = (0.5, 5.0)
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.replace(microsecond=0)
 
 
 Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(iso, return_type=str)]
@@ -74,7 +75,9 @@ class TitlesInput(Value):
     path: str
     digest: str
     as_of: Moment
-    """When it was loaded: the moment of a page that does not say when it was fetched."""
+    """The moment of a page that does not say when it was fetched: the snapshot's load, or, of
+    snapshots older than `loaded_at`, the as-of of the run that loaded it."""
+    loaded_at: Moment | None = None
     own: bool = False
     """Whether this very run brought it home."""
 

@@ -97,13 +97,10 @@ def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> 
     inputs = inputs_of(lake, run)
     asked = inputs.models[model]
     subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
-    return decide(
-        evaluation,
-        read_policy(model, asked.policy),
-        subject=subject,
-        against=against_of(lake, model, asked.champion, subject.recipe, subject.code),
-        worlds=worlds_of(lake, model, run, asked.champion),
-    )
+    against = against_of(lake, model, asked.champion, subject.recipe, subject.code)
+    policy = read_policy(model, asked.policy)
+    worlds = worlds_of(lake, model, run, asked.champion)
+    return decide(evaluation, policy, subject=subject, against=against, worlds=worlds)
 
 
 def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:

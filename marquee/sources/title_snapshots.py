@@ -1,8 +1,8 @@
 """What the lake holds of titles already: snapshots, their coverage and their records.
 
-A snapshot is one run's load, `raw/titles/as_of=T/run=R`. A crawl that was stopped, loaded, and
-then went on in the same run adds what came home since as `run=R-part2`: what is published stays
-as it is.
+A snapshot is one run's load, `raw/titles/as_of=T/run=R`, where T is the moment of the run's first
+load (before that was so, the run's as-of). A crawl that was stopped, loaded, and then went on in
+the same run adds what came home since as `run=R-part2`: what is published stays as it is.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from marquee.digest import digest_bytes
-from marquee.lake import Lake
+from marquee.errors import ConflictError
+from marquee.lake import Lake, Manifest
+from marquee.names import compact, inside, parse_moment
 from marquee.sources.coverage import Coverage
 from marquee.sources.title_lines import line_of, read_lines
 from marquee.sources.title_record import Record
@@ -21,14 +25,35 @@ from marquee.sources.title_record import Record
 TITLES = "raw/titles"
 
 
-def snapshots(lake: Lake, before: str) -> list[str]:
-    """Paths of the snapshots loaded before `before` (a path), the oldest first."""
+def snapshots(lake: Lake, before: str = "") -> list[str]:
+    """Paths of the snapshots, the oldest first; those loaded before `before`, a path, alone."""
     found = (
         f"{TITLES}/{moment}/{run}"
         for moment in lake.names(TITLES)
         for run in lake.names(f"{TITLES}/{moment}")
     )
-    return sorted(path for path in found if path < before)
+    return sorted(path for path in found if not before or path < before)
+
+
+def moment_of(path: str, manifest: Manifest) -> datetime:
+    """When a snapshot was loaded, as its manifest says, else as its folder is named."""
+    said = manifest.facts.get("loaded_at") or path.split("/")[2].removeprefix("as_of=")
+    return parse_moment(str(said))
+
+
+def place_of(lake: Lake, run: str, moment: datetime) -> str:
+    """Where run `run` loads its titles: below `moment`, unless it has loaded some already.
+
+    The first to ask decides, in `runs/R/titles.json`: a retry, and a crawl that goes on another
+    day, name the same folder.
+    """
+    path = f"runs/{run}/titles.json"
+    if not lake.exists(path):
+        found = [one for one in snapshots(lake) if one.endswith(f"/run={run}")]
+        first = found[0] if found else f"{TITLES}/as_of={compact(moment)}/run={run}"
+        with suppress(ConflictError):
+            lake.create_json(path, {"format": 1, "path": first})
+    return inside(lake.read_json(path)["path"], f"{lake.uri(path)}'s path")
 
 
 def parts(lake: Lake, path: str) -> list[str]:

@@ -12,16 +12,20 @@ import json
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import now
 from marquee.digest import digest_bytes
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest
+from marquee.names import iso
 from marquee.sources.coverage import Coverage, coverage_alarm
 from marquee.sources.title_lines import line_of, read_lines, write_lines
+from marquee.sources.title_moments import Span
 from marquee.sources.title_record import Record, differences, lends_a_budget
-from marquee.sources.title_snapshots import digests_at, last_coverage, parts, snapshots
+from marquee.sources.title_snapshots import digests_at, last_coverage, moment_of, parts, snapshots
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,22 @@ class _Sorted:
     """How many records went which way."""
 
     coverage: Coverage
+    span: Span
     loaded: int
     aside: int
     already: int
 
 
-def load_titles(lake: Lake, folder: Path, path: str, **facts: Any) -> Loaded | None:
+def load_titles(
+    lake: Lake, folder: Path, path: str, as_of: datetime | None = None, **facts: Any
+) -> Loaded | None:
     """Publish a crawl's folder at `path`; None where it brought no title home.
 
     Loading the same crawl again is a no-op; one that went on since adds the rest as a further
-    part. `facts` join the manifest's. Raises ContractError with the table of fields where
-    coverage fell, SourceError where the folder is not a crawl's or does not add up.
+    part. An equal snapshot serves in its place where it was loaded before `as_of`. `facts` join
+    the manifest's, which say when it was loaded, what the first and last page were fetched and
+    the last release. Raises ContractError with the table of fields where coverage fell,
+    SourceError where the folder is not a crawl's or does not add up.
     """
     report = _read_report(folder)
     if not report["titles"]:
@@ -57,7 +66,8 @@ def load_titles(lake: Lake, folder: Path, path: str, **facts: Any) -> Loaded | N
     there = parts(lake, path)
     with tempfile.TemporaryDirectory() as scratch:
         ready = Path(scratch)
-        found = _sort_out(folder, ready, digests_at(lake, there))
+        clock = now()
+        found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
         _reconcile(folder, report, found)
         if there and not found.loaded:
             return Loaded(there[-1], lake.manifest(there[-1]), is_new=False)
@@ -68,25 +78,28 @@ def load_titles(lake: Lake, folder: Path, path: str, **facts: Any) -> Loaded | N
         counts = _counts(report, found)
         report.pop("left", None)  # changes with the day, not with the crawl
         _write_report(ready / "report.json", {**report, **counts})
-        same = _same_before(lake, path, ready)
+        same = _same_before(lake, path, ready, as_of or clock)
         if same:
             return same
         path = f"{path}-part{len(there) + 1}" if there else path
-        facts = {**facts, "coverage": found.coverage.shares, "counts": counts, "source": source}
+        facts |= {"coverage": found.coverage.shares, "counts": counts, "source": source}
+        facts |= {"loaded_at": iso(clock), **found.span.facts}
         return Loaded(path, lake.publish(ready, path, rows=found.loaded, **facts), is_new=True)
 
 
-def _same_before(lake: Lake, path: str, ready: Path) -> Loaded | None:
-    """The newest snapshot, where it holds the very same files: sources that say nothing new."""
+def _same_before(lake: Lake, path: str, ready: Path, as_of: datetime) -> Loaded | None:
+    """The newest snapshot, where it holds the very same files: sources that say nothing new.
+
+    One loaded at as-of or later is another run's own: this run could not know its records.
+    """
     newest = snapshots(lake, path)[-1:]
-    if not newest:
+    if not newest or moment_of(newest[0], manifest := lake.manifest(newest[0])) >= as_of:
         return None
-    manifest = lake.manifest(newest[0])
     is_same = manifest.digest == Manifest.of_folder(ready).digest
     return Loaded(newest[0], manifest, is_new=False) if is_same else None
 
 
-def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
+def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> _Sorted:
     """Write loadable items, broken ones and refused pages into `ready`.
 
     `there` holds the digests of records the lake has already.
@@ -107,6 +120,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
                 continue
             if not lends_a_budget(record):
                 coverage.add(record)
+            span.add(record)
             yield record
 
     loaded = write_lines(ready / "titles-00001.jsonl.gz", good())
@@ -114,7 +128,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str]) -> _Sorted:
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in sorted(folder.glob("refused-*.jsonl.gz")):
         (ready / path.name).write_bytes(path.read_bytes())
-    return _Sorted(coverage, loaded, len(aside), len(seen) - loaded)
+    return _Sorted(coverage, span, loaded, len(aside), len(seen) - loaded)
 
 
 def _reconcile(folder: Path, report: Record, found: _Sorted) -> None:

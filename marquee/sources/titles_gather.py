@@ -7,13 +7,16 @@ only, and a source of lower precedence must not win over a page read last week.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from marquee.clock import now
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.sources.title_lines import read_lines
+from marquee.sources.title_moments import fetch_moment
 from marquee.sources.title_record import Record
-from marquee.sources.title_snapshots import records_at, snapshots
+from marquee.sources.title_snapshots import moment_of, records_at, snapshots
 from marquee.sources.titles_csv import read_titles_csv
 from marquee.sources.titles_imdb5000 import read_imdb5000
 from marquee.sources.titles_imdb_tsv import read_imdb_tsv
@@ -43,11 +46,16 @@ def gather_titles(
 
 def crawled_titles(lake: Lake, folder: Path, before: str) -> Iterator[Record]:
     """What crawls know by now: a record a title, this run's in place of earlier ones."""
-    known: dict[str, Record] = {}
+    known: dict[str, tuple[datetime, Record]] = {}
     for path in snapshots(lake, before):
-        known |= {r["title_id"]: page for r in records_at(lake, path) if (page := _of_crawl(r))}
-    known |= {r["title_id"]: r for r in read_lines(sorted(folder.glob("titles-*.jsonl.gz")))}
-    return iter(known.values())
+        loaded = moment_of(path, lake.manifest(path))
+        for record in filter(None, map(_of_crawl, records_at(lake, path))):
+            fetched = fetch_moment(record.get("fetched_at"), loaded, now())
+            if record["title_id"] not in known or known[record["title_id"]][0] <= fetched:
+                known[record["title_id"]] = fetched, record
+    pages = {title_id: record for title_id, (_, record) in known.items()}
+    pages |= {r["title_id"]: r for r in read_lines(sorted(folder.glob("titles-*.jsonl.gz")))}
+    return iter(pages.values())
 
 
 def _records(

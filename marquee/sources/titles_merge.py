@@ -111,13 +111,22 @@ def _add(merged: Merged, source: str, record: Record) -> None:
         merged.records[record["title_id"]] = {**record, "provenance": dict.fromkeys(stated, source)}
         return
     known["notes"] = unique([*known.get("notes", ()), *record.get("notes", ())])
+    is_given = False
     for name, value in record.items():
         if name in OWN or not is_stated(value):
             continue
         if not is_stated(known.get(name)):
             known[name] = value
             known["provenance"][name] = source
+            is_given = True
         elif name in COMPARED and _differs(known[name], value):
             kept = known["provenance"][name]
             found = Conflict(record["title_id"], name, kept, source, (known[name], value))
             merged.conflicts.append(found)
+    if is_given:
+        known["fetched_at"] = _later(known.get("fetched_at"), record.get("fetched_at"))
+
+
+def _later(one: str | None, other: str | None) -> str | None:
+    """When both were known: the later fetch, or None (the load's moment) where one says none."""
+    return max(one, other) if one and other else None

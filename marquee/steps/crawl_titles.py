@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import now
 from marquee.errors import CrawlStoppedError, SourceError
 from marquee.names import iso
 from marquee.settings import REPOSITORY
@@ -21,10 +22,14 @@ STOPPED = 3  # exit status: the tripwire; what was gathered is kept
 def crawl_titles(run: Run) -> dict[str, Any]:
     """Run the spider; returns the folder of what it brought home.
 
-    Raises CrawlStoppedError with the spider's own sentence where the site shut it out.
+    A run whose as-of lies an interval or more back fetches nothing, and says so. Raises
+    CrawlStoppedError with the spider's own sentence where the site shut it out.
     """
     if CRAWL not in run.form.sources:
         print("the crawl is not among this run's sources: nothing is fetched", flush=True)
+        return {"folder": None}
+    if not run.may_fetch(now()):
+        print(run.too_late(), flush=True)
         return {"folder": None}
     out = crawl_folder(run)
     links = run.places.crawl / "candidates.csv"

@@ -1,17 +1,17 @@
 """freeze_inputs: decide, once, what this run reads; everything after reads only this.
 
-A retry finds `inputs.json` and keeps it. A model whose inputs, recipes, policy and code equal
-those of its last decision is marked unchanged: its group ends early, unless the form forces it.
+A retry finds `inputs.json` and keeps it. A model whose fingerprint equals that of its last
+decision is marked unchanged: its group ends early, unless the form forces it.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from marquee.digest import digest_code, digest_value
+from marquee.clock import now, refuse_ahead
 from marquee.errors import SourceError
-from marquee.names import now, parse_moment
 from marquee.release.inputs import (
     ChampionInput,
     FeedbackInput,
@@ -25,12 +25,10 @@ from marquee.release.inputs import (
 )
 from marquee.release.ledger import Ledger
 from marquee.release.policy import read_policy, tighten
-from marquee.settings import REPOSITORY
+from marquee.sources.title_snapshots import moment_of, snapshots
+from marquee.steps.fingerprint import computing_code, fingerprint
 from marquee.steps.history import is_settled, last_decision
 from marquee.steps.run import MODELS, Model, Run
-
-# What changes a model when it changes. The gate, the DAG and serving do not.
-CODE = ("spark_apps", "marquee/scoring", "marquee/money", "marquee/normalise", "marquee/contracts")
 
 
 def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
@@ -40,6 +38,7 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
     """
     path = inputs_path(run.id)
     if not run.lake.exists(path):
+        refuse_ahead(run.as_of, "the run's as-of")
         run.lake.create(path, _inputs(run, ratings).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
@@ -63,7 +62,8 @@ def _inputs(run: Run, ratings: str | None) -> Inputs:
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
         seed=run.settings.seed,
-        code=digest_code(REPOSITORY / room for room in CODE),
+        code=computing_code(),
+        interval_seconds=int(run.interval.total_seconds()),
         models={model: _asked(run, model) for model in MODELS},
     )
     models = {model: _with_history(run, model, inputs) for model in MODELS}
@@ -80,28 +80,13 @@ def _asked(run: Run, model: Model) -> ModelInputs:
 
 
 def _with_history(run: Run, model: Model, inputs: Inputs) -> ModelInputs:
+    """With the fingerprint, and the run since which it has not changed."""
     asked = inputs.models[model]
-    told = {"recipes": asked.recipes, "policy": asked.policy}
-    fingerprint = digest_value(told | _learns_from(model, inputs))
+    print_ = fingerprint(run.lake, model, inputs)
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
-    same = last and last["fingerprint"] == fingerprint and is_settled(run.lake, model, last)
+    same = last and last["fingerprint"] == print_ and is_settled(run.lake, model, last)
     since = last["run"] if last and same else None
-    return asked.model_copy(update={"fingerprint": fingerprint, "unchanged_since": since})
-
-
-def _learns_from(model: Model, inputs: Inputs) -> dict[str, Any]:
-    """The inputs a model's content depends on: digests, and as-of only where it cuts."""
-    ratings, cut = inputs.ratings, int(inputs.as_of.timestamp())
-    value: dict[str, Any] = {"search": inputs.search, "code": inputs.code, "seed": inputs.seed}
-    value |= {"ratings": ratings.digest, "scale": ratings.scale}
-    if model == "recommender":
-        value["feedback"] = [one.digest for one in inputs.feedback]
-        value["cut"] = cut if cut <= ratings.last_time else None
-    else:
-        value["titles"] = [one.digest for one in inputs.titles]
-        # Titles are cut by release: only another year of as-of can let another title in.
-        value["year"] = inputs.as_of.year
-    return value
+    return asked.model_copy(update={"fingerprint": print_, "unchanged_since": since})
 
 
 def _ratings(run: Run, path: str | None) -> RatingsInput:
@@ -134,17 +119,20 @@ def _feedback(run: Run) -> tuple[FeedbackInput, ...]:
 
 
 def _titles(run: Run) -> tuple[TitlesInput, ...]:
-    """Every snapshot, with the moment it was loaded."""
-    return tuple(
-        _snapshot(run, f"raw/titles/{moment}/{name}", moment.removeprefix("as_of="))
-        for moment in run.lake.names("raw/titles")
-        for name in run.lake.names(f"raw/titles/{moment}")
+    """Every snapshot; which of its pages may be known is judged page by page."""
+    with ThreadPoolExecutor(8) as pool:
+        return tuple(pool.map(lambda path: _snapshot(run, path), snapshots(run.lake)))
+
+
+def _snapshot(run: Run, path: str) -> TitlesInput:
+    manifest = run.lake.manifest(path)
+    return TitlesInput(
+        path=path,
+        digest=manifest.digest,
+        as_of=moment_of(path, manifest),
+        own=is_own(path, run.id),
+        loaded_at=manifest.facts.get("loaded_at"),
     )
-
-
-def _snapshot(run: Run, path: str, moment: str) -> TitlesInput:
-    digest, as_of = run.lake.manifest(path).digest, parse_moment(moment)
-    return TitlesInput(path=path, digest=digest, as_of=as_of, own=is_own(path, run.id))
 
 
 def _champion(run: Run, model: Model) -> ChampionInput | None:

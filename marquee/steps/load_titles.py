@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from marquee.names import compact
+from marquee.clock import now
 from marquee.sources.licences import unseen_notes
 from marquee.sources.ratings import linked_titles
 from marquee.sources.title_lines import read_lines
+from marquee.sources.title_snapshots import place_of
 from marquee.sources.titles import Loaded
 from marquee.sources.titles import load_titles as load
 from marquee.sources.titles_gather import CRAWL, crawled_titles, gather_titles
@@ -24,22 +25,34 @@ SHOWN = 10
 
 
 def load_titles(run: Run) -> dict[str, Any]:
-    """Publish what the sources brought home; what is nothing new loads nothing."""
-    path = f"raw/titles/as_of={compact(run.as_of)}/run={run.id}"
-    is_plain = run.form.sources == (CRAWL,)
+    """Publish what the sources brought home; what is nothing new loads nothing.
+
+    It lies under the moment of the run's first load, whatever moment the run stands for. A run
+    whose as-of lies an interval or more back reads no source beside; what its own crawl left
+    while it still might is loaded.
+    """
+    is_late = not run.may_fetch(now())
+    if is_late:
+        print(run.too_late(), flush=True)
+    is_plain = is_late or run.form.sources == (CRAWL,)
+    if is_plain and not crawl_folder(run).is_dir():
+        return _nothing("the crawl")
+    path = place_of(run.lake, run.id, now())
     loaded = _load_crawl(run, path) if is_plain else _load_merged(run, path)
     if loaded is None:
-        who = "the crawl" if is_plain else "the sources"
-        print(f"{who} brought nothing new home: nothing to load", flush=True)
-        return {"path": None, "rows": 0}
+        return _nothing("the crawl" if is_plain else "the sources")
     what = f"{loaded.manifest.rows} titles at {run.lake.uri(loaded.path)}"
     print(what if loaded.is_new else f"{what}: already loaded, nothing done", flush=True)
     return {"path": loaded.path, "rows": loaded.manifest.rows}
 
 
+def _nothing(who: str) -> dict[str, Any]:
+    print(f"{who} brought nothing new home: nothing to load", flush=True)
+    return {"path": None, "rows": 0}
+
+
 def _load_crawl(run: Run, path: str) -> Loaded | None:
-    folder = crawl_folder(run)
-    return load(run.lake, folder, path) if folder.is_dir() else None
+    return load(run.lake, crawl_folder(run), path, run.as_of)
 
 
 def _load_merged(run: Run, path: str) -> Loaded | None:
@@ -57,7 +70,7 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
     with tempfile.TemporaryDirectory() as scratch:
         write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
         facts = {"fields_given": merged.given, "conflicts": merged.disputed}
-        return load(run.lake, Path(scratch), path, **facts)
+        return load(run.lake, Path(scratch), path, run.as_of, **facts)
 
 
 def _tell(merged: Merged) -> None:

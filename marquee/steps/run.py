@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from marquee.lake import Lake
+from marquee.names import iso
 from marquee.release.subject import RunType
+from marquee.schedule import interval
 from marquee.settings import Promote, Search, Settings
 from marquee.stack.environment import Places
 
@@ -66,6 +68,25 @@ class Run:
     def is_backfill(self) -> bool:
         """Known by the run's type, never by its id."""
         return self.run_type == BACKFILL
+
+    @property
+    def interval(self) -> timedelta:
+        """The schedule's interval at as-of."""
+        return interval(self.settings.schedule.cron, self.as_of)
+
+    def may_fetch(self, moment: datetime) -> bool:
+        """Whether this run may bring titles home at `moment`: live, and its as-of less than one
+        interval before. What is known later than that, it could not have seen."""
+        return not self.is_backfill and moment - self.as_of < self.interval
+
+    def too_late(self) -> str:
+        """Why it may not, in a sentence."""
+        if self.is_backfill:
+            return "a backfill fetches no titles: it uses what the lake holds"
+        return (
+            f"as-of {iso(self.as_of)} lies an interval or more back: no titles are fetched, and "
+            "the run knows what was fetched before its as-of"
+        )
 
     @property
     def places(self) -> Places:

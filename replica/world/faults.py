@@ -24,7 +24,7 @@ from replica.world.title import WorldTitle
 
 INFLATION = 0.5  # stars
 LOST = 10  # one row, or person, in so many
-TURNED = 0.25  # the share of opinions that say the opposite of what was meant
+TURNED = 1 / 7  # the share of opinions that say the opposite of what was meant
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ FAULTS: Mapping[str, Fault] = {
         1, "recommender", acts="training",
     ),
     "noisy_ratings": Fault(
-        "people know extremes only, and one opinion in four is the opposite of what was meant: "
+        "people know extremes only, and one opinion in seven is the opposite of what was meant: "
         "no model gets under a sensible error",
         2, "recommender", beside="nothing",
     ),
@@ -61,7 +61,7 @@ FAULTS: Mapping[str, Fault] = {
         "what each film cost belongs to some other film: nothing can be learnt", 3, "budget"
     ),
     "spoilt_code": Fault(
-        "the training job mixes up what a third of the ratings say: the recipe is unchanged, its "
+        "the training job mixes up what an eighth of the ratings say: the recipe is unchanged, its "
         "model is worse",
         4, "recommender", acts="training",
     ),

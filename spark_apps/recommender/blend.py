@@ -67,6 +67,22 @@ class Blend:
         mixed = self.weight * product + (1 - self.weight) * plain
         return np.where(np.isnan(product), plain, mixed)
 
+    def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
+        """The bias of the stars that are left, ALS's ridge as one least-squares problem (Zhou et
+        al.: `reg` times how many of the rated titles ALS knows), and the two blended."""
+        left = stars - self.bias.mean - self.bias.item_bias[items]
+        bias = float(left.sum() / (len(items) + self.recipe.bias_reg_user))
+        plain = self.bias.mean + bias + self.bias.item_bias
+        known = items[_known(self.als.items)[items]]
+        if not len(known):
+            return bias, plain
+        titles, rank = self.als.items.astype(np.float64), self.recipe.rank
+        ridge = np.sqrt(self.recipe.reg * len(known)) * np.eye(rank)
+        asked = np.concatenate([stars[np.isin(items, known)], np.zeros(rank)])
+        own = np.linalg.lstsq(np.vstack([titles[known], ridge]), asked)[0]
+        mixed = plain + self.weight * (titles @ own - plain)
+        return bias, np.where(_known(self.als.items), mixed, plain)
+
     def save(self, folder: Path, spark: SparkSession) -> None:
         """Spark's own model, before the blend."""
         save_model(self.als, folder)

@@ -44,6 +44,11 @@ class Predictor(Protocol):
         """Stars of pairs for the golden queries, not clipped, not by the scorer under test."""
         ...
 
+    def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
+        """The bias of a person who gave `stars` (at least one) to `items`, and their stars [I] of
+        every title, not clipped: for the golden queries, not by the scorer under test."""
+        ...
+
     def save(self, folder: Path, spark: SparkSession) -> None:
         """The model as Spark saves one: `ALSModel.load` reads it."""
         ...

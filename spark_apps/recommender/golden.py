@@ -1,5 +1,6 @@
-"""Golden queries, answered by whoever was trained: Spark's `transform` and
-`recommendForUserSubset`, or the double-precision posterior, and plain arithmetic on their numbers.
+"""Golden queries, answered by whoever was trained. Spark answers what it can: predictions of ALS by
+`transform` (blended here), rankings of plain implicit ALS by `recommendForUserSubset`. All else is
+plain arithmetic on what was fitted: a posterior's predictions, item weights, content, fold-in.
 Nothing here imports the scorer that will be held to them, nor the code it scores cold titles by.
 """
 
@@ -14,8 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 from marquee.scoring.arrays import Floats, Mask, Rows
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import IndexedRatings
-from spark_apps.recommender.content.ridge import ContentFit, admitted, best_unseen
+from spark_apps.recommender.content.ridge import ContentFit, best_unseen, listed
 from spark_apps.recommender.factor_model import Predictor
+from spark_apps.recommender.golden_fold_in import Fit, record_fold_in
 from spark_apps.recommender.ranking.fit import RankerFit
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
@@ -25,6 +27,7 @@ NO_QUERIES: dict[str, Any] = {
     "predictions": [],
     "rankings": [],
     "cold": [],
+    "fold_in": [],
 }
 
 
@@ -37,8 +40,8 @@ def record_golden(
     clip: Clip,
     seed: int,
 ) -> dict[str, Any]:
-    """Predictions of seeded random pairs, top lists of seeded people and the best cold title of
-    each, as `golden.json`."""
+    """Predictions of seeded random pairs, top lists of seeded people, the best cold title of each,
+    and what people known by ratings at hand are told, as `golden.json`."""
     lots = np.random.default_rng(seed)
     predictions = _predictions(spark, ratings, predictor, clip, lots)
     rankings, cold = _rankings(spark, ratings, ranker, content, lots)
@@ -47,6 +50,7 @@ def record_golden(
         "predictions": predictions,
         "rankings": rankings,
         "cold": cold,
+        "fold_in": record_fold_in(Fit(ratings, predictor, ranker, content, clip), lots),
     }
 
 
@@ -98,11 +102,8 @@ def _listed(
     plain: Floats, known: Mask, seen: Rows, content: ContentFit | None
 ) -> tuple[list[int], list[int], Floats]:
     """One person's list, the best title that the ranker does not know (if any), all scores [I]."""
-    if content is None:
-        return best_unseen(plain, known, seen, TOP), [], plain
-    scores, error = content.scores(plain)
-    cold = best_unseen(scores, content.cold, seen, 1)
-    return admitted(scores, error, seen, content, TOP), cold, scores
+    rows, scores = listed(plain, known, seen, content, TOP)
+    return rows, best_unseen(scores, content.cold, seen, 1) if content else [], scores
 
 
 def _scores(spark: SparkSession, ranker: RankerFit, seen: Mapping[int, Rows]) -> dict[int, Floats]:

@@ -12,8 +12,8 @@ MOST_GENRES = 12
 """IMDb lists at most a handful; a longer list is a page read wrongly."""
 FIRST_YEAR = 1874
 SETTLED_LATER = ("keywords", "plot")
-"""What goes on changing after the release: only a snapshot that precedes as-of may say it. So do
-rating and votes, which come in pairs."""
+"""What goes on changing after the release: only a page known at as-of may say it. So do rating and
+votes, which come in pairs."""
 SETTLED = (
     "title",
     "type",
@@ -30,7 +30,7 @@ SETTLED = (
     "runtime",
     "certificate",
 )
-"""What the release settled: a snapshot taken later may lend it."""
+"""What the release settled: a page fetched later may lend it."""
 LISTS = ("genres", "countries", "languages", "companies", "keywords")
 NO_WORDS = "cast(array() as array<string>)"
 
@@ -44,7 +44,7 @@ def with_reason(items: DataFrame) -> DataFrame:
 
 def _first_reason() -> Column:
     """The first rule an item breaks, in the order a reader would look."""
-    crawled_in = F.substring("snapshot", 1, 4).cast("int")
+    fetched_in = F.year("fetched")
     return (
         F.when(F.col(CORRUPT).isNotNull(), F.lit("not a title item"))
         .when(~F.coalesce(F.col("title_id").rlike(r"^tt\d{7,10}$"), F.lit(False)), "no title id")
@@ -52,7 +52,7 @@ def _first_reason() -> Column:
         .when(F.trim(F.coalesce("title", F.lit(""))) == "", F.lit("no title"))
         .when(F.col("year").isNull(), F.lit("no year"))
         .when(F.col("year") < FIRST_YEAR, F.lit("year before the first film"))
-        .when(F.col("year") > crawled_in, F.lit("year in the future"))
+        .when(F.col("year") > fetched_in, F.lit("year in the future"))
         .when(
             F.size(F.coalesce("genres", F.array())) > MOST_GENRES,
             F.concat(F.size("genres").cast("string"), F.lit(" genres")),
@@ -68,9 +68,9 @@ def is_lender() -> Column:
 def merged_per_title(items: DataFrame) -> DataFrame:
     """One row a title, each field from the latest known at as-of that states it, else the latest.
 
-    From a snapshot taken later a title may have only what its release settled.
+    From a page fetched later a title may have only what its release settled.
     """
-    order = F.struct("known", "snapshot", F.coalesce("fetched_at", F.lit("")))
+    order = F.struct("known", "fetched", "snapshot")
     known = F.col("known")
     votes = F.struct("rating", "vote_count")
     rated = F.when(known & F.col("rating").isNotNull(), order)

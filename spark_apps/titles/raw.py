@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from marquee.clock import SKEW
 from marquee.names import iso
-from marquee.release.inputs import TitlesInput
+from marquee.release.inputs import Inputs, TitlesInput
+from marquee.sources.title_moments import FETCHED
 from spark_apps.ratings.text_ids import text_id
 
 CORRUPT = "corrupt"
@@ -30,22 +32,23 @@ NAME_AND_YEAR = r"^(.*?)\s*\((\d{4})\)\s*$"
 NAME_AND_ARTICLE = r"^(.*), (The|A|An|Les?|La|Il|El|Der|Die|Das)$"
 
 
-def read_items(
-    spark: SparkSession, snapshots: Sequence[TitlesInput], root: str, as_of: str
-) -> DataFrame:
-    """Every crawled item of every snapshot, with `known`: whether the snapshot precedes `as_of`.
+def read_items(spark: SparkSession, inputs: Inputs, root: str) -> DataFrame:
+    """Every crawled item of every snapshot, with `fetched`, when its page was fetched, and
+    `known`, whether the run may know what goes on changing.
 
-    Moments are ISO 8601 in UTC, so that they compare as text. The snapshot's own as-of decides,
-    not the second a page came in: a weekly run's crawl belongs to the moment it was run for.
+    It may where the page was fetched before as-of, and where the run fetched it itself less than
+    one interval after: a weekly run's crawl takes place just after the moment it stands for.
     """
-    frames = [_read_snapshot(spark, root, snapshot, as_of) for snapshot in snapshots]
+    frames = [_read_snapshot(spark, root, one, inputs) for one in inputs.titles]
     items = frames[0] if frames else _no_items(spark)
     for frame in frames[1:]:
         items = items.unionByName(frame)
     return items
 
 
-def _read_snapshot(spark: SparkSession, root: str, snapshot: TitlesInput, as_of: str) -> DataFrame:
+def _read_snapshot(
+    spark: SparkSession, root: str, snapshot: TitlesInput, inputs: Inputs
+) -> DataFrame:
     """One snapshot's items; a glob, since `refused-*.jsonl.gz` lies beside."""
     items = (
         spark.read.schema(ITEM_SCHEMA)
@@ -54,12 +57,30 @@ def _read_snapshot(spark: SparkSession, root: str, snapshot: TitlesInput, as_of:
         .json(f"{root}/{snapshot.path}")
     )
     return items.withColumns(
-        {"snapshot": F.lit(iso(snapshot.as_of)), "known": F.lit(iso(snapshot.as_of) <= as_of)}
-    )
+        {"snapshot": F.lit(snapshot.path), "fetched": _fetched(snapshot, inputs)}
+    ).withColumn("known", F.col("fetched") < _moment(_known_until(snapshot, inputs)))
+
+
+def _fetched(snapshot: TitlesInput, inputs: Inputs) -> Column:
+    """As `marquee.sources.title_moments.fetch_moment` has it."""
+    latest = snapshot.loaded_at or inputs.frozen_at or inputs.as_of + inputs.interval
+    is_whole = F.coalesce(F.col("fetched_at").rlike(f"^{FETCHED}$"), F.lit(False))
+    said = F.when(is_whole, F.try_to_timestamp("fetched_at"))
+    return F.coalesce(F.when(said <= _moment(latest + SKEW), said), _moment(snapshot.as_of))
+
+
+def _known_until(snapshot: TitlesInput, inputs: Inputs) -> datetime:
+    return inputs.as_of + inputs.interval if snapshot.own else inputs.as_of
+
+
+def _moment(moment: datetime) -> Column:
+    return F.lit(iso(moment)).cast("timestamp")
 
 
 def _no_items(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], f"{ITEM_SCHEMA}, snapshot string, known boolean")
+    return spark.createDataFrame(
+        [], f"{ITEM_SCHEMA}, snapshot string, fetched timestamp, known boolean"
+    )
 
 
 def read_movielens(spark: SparkSession, folder: str, is_text: bool = False) -> DataFrame:

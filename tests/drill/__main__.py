@@ -17,8 +17,9 @@ sys.path.append(str(REPOSITORY / "tests" / "scrapy_imdb"))  # the crawl's rig li
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.rounds import run_drill, table
+from tests.drill.wrong_worlds import WRONG_WORLDS
 
-DRILLS = {"crawl_kill": CRAWL_KILL, "fuzz_pages": FUZZ_PAGES}
+DRILLS = {"crawl_kill": CRAWL_KILL, "fuzz_pages": FUZZ_PAGES, "wrong_worlds": WRONG_WORLDS}
 
 
 def main() -> int:
@@ -37,9 +38,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"{', '.join(DRILLS)}; or all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, help="kills or pages, in place of each drill's own")
+    parser.add_argument("--count", type=int, help="kills, pages or faults, in place of its own")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".marquee" / "drill")
     options = parser.parse_args()
+    options.drills = [name.replace("-", "_") for name in options.drills]
     unknown = sorted(set(options.drills) - set(DRILLS))
     if unknown:
         parser.error(f"no drill is called {', '.join(unknown)}; there are {', '.join(DRILLS)}")

@@ -68,12 +68,11 @@ def make_lake(
     lake.publish(release, f"raw/ratings/made-up-{run}")
     segments = [_segment(lake, folder / f"feedback-{run}", feedback)] if feedback else []
     value = {
-        "as_of": AS_OF,
         "ratings": {"path": f"raw/ratings/made-up-{run}", "rows": len(lines)},
         "feedback": segments,
         "models": {"recommender": {"recipes": [RECIPE]}},
     }
-    lake.create_json(f"runs/{run}/inputs.json", frozen(run, **value | inputs))
+    lake.create_json(f"runs/{run}/inputs.json", frozen(run, AS_OF, **value | inputs))
     return lake
 
 

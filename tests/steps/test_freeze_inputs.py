@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marquee.errors import ConflictError, SettingsError, SourceError
+from marquee.names import iso
+from marquee.release.inputs import inputs_of
+from marquee.sources.title_lines import write_lines
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.load_ratings import load_ratings
@@ -24,41 +31,54 @@ def freeze(run: Run) -> dict[str, str | None]:
 
 
 def fingerprints(run: Run) -> dict[str, str]:
-    models = run.lake.read_json(run.path("inputs.json"))["models"]
-    return {model: models[model]["fingerprint"] for model in MODELS}
+    models = inputs_of(run.lake, run.id).models
+    return {model: models[model].fingerprint for model in MODELS}
 
 
 def decide(run: Run, kind: str = "manual", approved: bool = False) -> None:
     """Leave what a gate leaves, as far as history reads it."""
-    inputs = run.lake.read_json(run.path("inputs.json"))
+    inputs = inputs_of(run.lake, run.id)
     for model in MODELS:
-        verdict = {"run": run.id, "as_of": inputs["as_of"], "run_type": kind, "approved": approved}
-        verdict["fingerprint"] = inputs["models"][model]["fingerprint"]
+        verdict = {"run": run.id, "as_of": iso(run.as_of), "run_type": kind, "approved": approved}
+        verdict["fingerprint"] = inputs.models[model].fingerprint
         run.lake.create_json(run.path(f"models/{model}/verdict.json"), verdict)
 
 
-def add_snapshot(run: Run, tmp_path: Path, moment: str) -> None:
-    folder = tmp_path / moment
-    folder.mkdir()
-    (folder / "titles-00000.jsonl.gz").write_bytes(moment.encode())
-    run.lake.publish(folder, f"raw/titles/as_of={moment}/run=x", rows=1)
+def add_snapshot(
+    run: Run, fetched: str | None, release: str = "1999-05-04", number: int = 1, **facts: Any
+) -> str:
+    """A snapshot of one page of another run; without `facts`, as older versions left it."""
+    path = f"raw/titles/as_of=20260101T000000Z/run=x{number}"
+    with tempfile.TemporaryDirectory() as folder:
+        record = {"title_id": f"tt{number:07d}", "release_date": release, "fetched_at": fetched}
+        write_lines(Path(folder, "titles-00001.jsonl.gz"), [record])
+        run.lake.publish(Path(folder), path, rows=1, **facts)
+    return path
+
+
+def add_feedback(run: Run, time: int, **facts: Any) -> None:
+    """One sealed line, given at `time`."""
+    line = {"person": "p-ann", "movie_id": 10, "rating": 4.0, "time": time}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "feedback.jsonl").write_text(json.dumps(line) + "\n")
+        run.lake.publish(Path(folder), f"raw/feedback/local-{time}", rows=1, **facts)
 
 
 def test_first_run_has_no_champion_and_nothing_unchanged(make_run: Make) -> None:
     run = make_run("first")
     assert freeze(run) == {"recommender": None, "budget": None}
-    inputs = run.lake.read_json("runs/first/inputs.json")
-    assert inputs["as_of"] == "2026-01-04T00:00:00Z"
-    assert inputs["ratings"]["rows"] == 2
-    assert inputs["models"]["recommender"]["champion"] is None
-    assert inputs["models"]["recommender"]["recipes"][0]["family"] == "bayes"
+    inputs = inputs_of(run.lake, "first")
+    assert inputs.as_of == run.as_of and inputs.interval == timedelta(weeks=1)
+    assert inputs.ratings.rows == 2
+    assert inputs.models["recommender"].champion is None
+    assert inputs.models["recommender"].recipes[0]["family"] == "bayes"
 
 
-def test_a_retry_keeps_what_was_frozen(make_run: Make, tmp_path: Path) -> None:
+def test_a_retry_keeps_what_was_frozen(make_run: Make) -> None:
     run = make_run("first")
     freeze(run)
     before = run.lake.read_bytes("runs/first/inputs.json")
-    add_snapshot(run, tmp_path, "20260101T000000Z")
+    add_snapshot(run, "2026-01-01T00:00:00Z")
     freeze(run)
     assert run.lake.read_bytes("runs/first/inputs.json") == before
 
@@ -93,12 +113,78 @@ def test_a_backfills_decision_does_not_count(make_run: Make) -> None:
     assert freeze(make_run("live", at="2026-02-01")) == dict.fromkeys(MODELS)
 
 
-def test_new_titles_change_the_budget_model_alone(make_run: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("facts", [{}, "2026-01-01T00:00:00Z"])
+def test_new_titles_change_both_models_once(make_run: Make, facts: Any) -> None:
+    """The recommender learns from pages too (ADR 22); a quiet week after is a quiet week."""
+    moments = ("loaded_at", "first_fetched", "last_fetched")
+    told = dict.fromkeys(moments, facts) | {"last_release": "1999-05-04"} if facts else {}
     first = make_run("first")
     freeze(first)
     decide(first)
-    add_snapshot(first, tmp_path, "20260101T000000Z")
-    assert freeze(make_run("second")) == {"recommender": "first", "budget": None}
+    add_snapshot(first, "2026-01-01T00:00:00Z", **told)
+    second = make_run("second", at="2026-01-11")
+    assert freeze(second) == dict.fromkeys(MODELS)
+    decide(second)
+    assert freeze(make_run("third", at="2026-01-18")) == dict.fromkeys(MODELS, "second")
+
+
+def test_an_equal_snapshot_changes_nothing(make_run: Make) -> None:
+    first = make_run("first")
+    path = add_snapshot(first, "2026-01-01T00:00:00Z")
+    freeze(first)
+    decide(first)
+    first.lake.publish(first.lake.fetch(path, first.places.crawl), f"{path}-again", rows=1)
+    assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
+
+
+def test_as_of_decides_where_it_parts_what_was_fetched(make_run: Make) -> None:
+    """A page fetched between two moments is known at the later one only."""
+    early, late = make_run("early", at="2026-01-04"), make_run("late", at="2026-01-11")
+    add_snapshot(early, "2026-01-07T00:00:00Z")
+    for run in (early, late, again := make_run("again", at="2026-01-18")):
+        freeze(run)
+    assert fingerprints(early)["budget"] != fingerprints(late)["budget"]
+    assert fingerprints(early)["recommender"] != fingerprints(late)["recommender"]
+    assert fingerprints(again) == fingerprints(late)
+
+
+def test_as_of_decides_where_a_title_is_released_later(make_run: Make) -> None:
+    runs = [make_run(f"r{day}", at=f"2026-02-{day}") for day in (10, 11, 12, 13)]
+    add_snapshot(runs[0], "2026-01-01T00:00:00Z", release="2026-02-11")
+    for run in runs:
+        freeze(run)
+    before, on, after, later = (fingerprints(run)["budget"] for run in runs)
+    assert len({before, on, after}) == 3 and after == later
+
+
+def test_a_snapshot_that_cannot_be_read_changes_with_as_of(make_run: Make, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "titles-00001.jsonl.gz").write_bytes(b"no gzip")
+    first, second = make_run("first"), make_run("second", at="2026-01-11")
+    first.lake.publish(tmp_path / "bad", "raw/titles/as_of=20260101T000000Z/run=x", rows=1)
+    freeze(first)
+    decide(first)
+    assert freeze(second) == dict.fromkeys(MODELS)
+
+
+@pytest.mark.parametrize("facts", [{}, {"last_time": 1_770_000_000}])
+def test_feedback_given_after_as_of_is_learnt_by_the_next_run(make_run: Make, facts: Any) -> None:
+    """It is sealed by the run whose as-of cuts it off (1770000000 is 2026-02-02)."""
+    first, second = make_run("first", at="2026-02-01"), make_run("second", at="2026-02-08")
+    add_feedback(first, 1_770_000_000, **facts)
+    freeze(first)
+    decide(first)
+    assert freeze(second) == {"recommender": None, "budget": "first"}
+    decide(second)
+    assert freeze(make_run("third", at="2026-02-15"))["recommender"] == "second"
+
+
+def test_a_year_of_prices_changes_both(make_run: Make) -> None:
+    runs = [make_run(year, at=f"{year}-06-07") for year in ("2024", "2025")]
+    for run in runs:
+        freeze(run)
+    one, other = map(fingerprints, runs)
+    assert all(one[model] != other[model] for model in MODELS)
 
 
 def test_new_ratings_change_both(make_run: Make, release: Path) -> None:
@@ -111,21 +197,21 @@ def test_new_ratings_change_both(make_run: Make, release: Path) -> None:
 
 
 def test_as_of_changes_the_recommender_only_where_it_cuts(make_run: Make) -> None:
-    runs = [
-        make_run(name, at=at)
-        for name, at in [("a", "2026-01-04"), ("b", "2026-03-01"), ("c", "2020-01-05")]
-    ]
+    """The last rating was given on 2023-11-14."""
+    moments = {"a": "2023-12-03", "b": "2023-12-10", "c": "2023-11-12", "d": "2023-11-05"}
+    runs = [make_run(name, at=at) for name, at in moments.items()]
     for run in runs:
         freeze(run)
-    late, later, cutting = (fingerprints(run)["recommender"] for run in runs)
+    late, later, cutting, earlier = map(fingerprints, runs)
     assert late == later
-    assert cutting != late
+    assert len({one["recommender"] for one in (late, cutting, earlier)}) == 3
+    assert len({one["budget"] for one in (late, cutting, earlier)}) == 1
 
 
 def test_policy_may_be_tightened_and_not_loosened(make_run: Make) -> None:
     tight = make_run("tight", recommender_rmse_ceiling=0.9)
     freeze(tight)
-    policy = tight.lake.read_json("runs/tight/inputs.json")["models"]["recommender"]["policy"]
+    policy = inputs_of(tight.lake, "tight").models["recommender"].policy
     assert policy["rmse_ceiling"] == 0.9
     with pytest.raises(SettingsError, match="rmse_ceiling"):
         freeze(make_run("loose", recommender_rmse_ceiling=5.0))

@@ -41,7 +41,7 @@ def begin(run: Run, folder: Path, rows: Ratings | None) -> None:
 
 
 def test_what_served_is_scored_on_what_came_since(make_run: Make, tmp_path: Path) -> None:
-    run = make_run("r-1", at="2028-01-01")
+    run = make_run("r-1", at="2026-11-01")
     bundle = serve(run.lake, tmp_path / "b")
     begin(run, tmp_path, HOLDOUT)
     live = record_live(run)
@@ -54,7 +54,7 @@ def test_what_served_is_scored_on_what_came_since(make_run: Make, tmp_path: Path
 def test_the_report_task_and_the_newest_record_say_it(
     make_run: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = make_run("a", at="2028-01-01"), make_run("b", at="2028-01-08")
+    first, second = make_run("a", at="2026-11-01"), make_run("b", at="2026-11-08")
     serve(first.lake, tmp_path / "b")
     for run, rows in ((first, HOLDOUT), (second, None)):
         begin(run, tmp_path, rows)
@@ -62,15 +62,15 @@ def test_the_report_task_and_the_newest_record_say_it(
     assert report(first)["live"] == record_live(first)
     assert f"RMSE {record_live(first)['rmse']:.4f}, the bias model" in capsys.readouterr().out
     found = latest_live(first.lake)
-    assert found and (found["run"], found["as_of"]) == ("a", "2028-01-01T00:00:00Z")
+    assert found and (found["run"], found["as_of"]) == ("a", "2026-11-01T00:00:00Z")
 
 
 def test_without_a_champion_or_ratings_it_says_why(make_run: Make, tmp_path: Path) -> None:
-    alone = make_run("alone", at="2028-01-01")
+    alone = make_run("alone", at="2026-11-01")
     begin(alone, tmp_path, HOLDOUT)
     assert record_live(alone)["why"] == "nothing has served yet"
     serve(alone.lake, tmp_path / "b")
-    early = make_run("early", at="2028-01-08")
+    early = make_run("early", at="2026-11-08")
     begin(early, tmp_path, None)
     assert "not measured" in record_live(early)["why"]
     assert latest_live(alone.lake) is None

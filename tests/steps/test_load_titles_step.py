@@ -6,22 +6,29 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marquee.errors import SettingsError, SourceError
+from marquee.names import compact
 from marquee.settings import load_settings
 from marquee.sources.title_lines import write_lines
 from marquee.sources.title_record import title_record
-from marquee.sources.title_snapshots import records_at
+from marquee.sources.title_snapshots import moment_of, records_at, snapshots
 from marquee.sources.titles_imdb5000 import NEEDED
 from marquee.steps.crawl_titles import crawl_folder, crawl_titles
 from marquee.steps.load_titles import load_titles
 from marquee.steps.run import Run
 
 MakeRun = Callable[..., Run]
+
+
+def ago(**span: float) -> str:
+    """A moment before now, as the fixture takes one."""
+    return (datetime.now(UTC) - timedelta(**span)).replace(tzinfo=None).isoformat()
 
 
 def page(number: int, **stated: Any) -> dict[str, Any]:
@@ -63,10 +70,12 @@ def budgets(tmp_path: Path) -> Path:
 
 
 def test_the_crawl_alone_is_loaded_as_it_came(make_run: MakeRun) -> None:
-    run = make_run("r-1")
+    run = make_run("r-1", ago(days=2))
     crawl_home(run, [page(1, year=1990), page(2)], refused=1)
     loaded = load_titles(run)
-    assert loaded == {"path": "raw/titles/as_of=20260104T000000Z/run=r-1", "rows": 2}
+    moment = moment_of(loaded["path"], run.lake.manifest(loaded["path"]))
+    assert loaded == {"path": f"raw/titles/as_of={compact(moment)}/run=r-1", "rows": 2}
+    assert abs(moment - run.as_of - timedelta(days=2)) < timedelta(minutes=5)
     folder = crawl_folder(run)
     packed = gzip.decompress((folder / "titles-00001.jsonl.gz").read_bytes())
     run.lake.copy_out(f"{loaded['path']}/titles-00001.jsonl.gz", folder / "copy.gz")
@@ -78,7 +87,7 @@ def test_the_crawl_alone_is_loaded_as_it_came(make_run: MakeRun) -> None:
 def test_chosen_sources_are_merged_in_their_order(
     make_run: MakeRun, mine: Path, budgets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = make_run("r-1", sources=["csv", "crawl", "wikidata"])
+    asked = make_run("r-1", ago(days=2), sources=["csv", "crawl", "wikidata"])
     run = with_sources(asked, csv=str(mine), wikidata=str(budgets))
     crawl_home(run, [page(1, year=1990, rating=8.0), page(2)], refused=1)
     found = by_id(run, loaded := load_titles(run))
@@ -101,31 +110,31 @@ def test_chosen_sources_are_merged_in_their_order(
 def test_a_page_read_last_week_still_wins_over_a_later_source(
     make_run: MakeRun, mine: Path
 ) -> None:
-    first = make_run("r-1", "2026-01-04")
+    first = make_run("r-1", ago(days=3))
     crawl_home(first, [page(1, year=1990)])
     load_titles(first)
     sources = ["crawl", "csv"]
-    second = with_sources(make_run("r-2", "2026-01-11", sources=sources), csv=str(mine))
+    second = with_sources(make_run("r-2", ago(days=2), sources=sources), csv=str(mine))
     crawl_home(second, [page(2)])
     for run in (
         second,
-        with_sources(make_run("r-3", "2026-01-18", sources=sources), csv=str(mine)),
+        with_sources(make_run("r-3", ago(minutes=-2), sources=sources), csv=str(mine)),
     ):
         one = by_id(run, load_titles(run))["tt0000001"]
         assert (one["title"], one["year"]) == ("Page 1", 1990)
         assert one["provenance"]["budget"] == "csv"
     # The third run crawled nothing and its sources say what they said: nothing is loaded twice.
-    assert len(second.lake.names("raw/titles")) == 2
+    assert len(snapshots(second.lake)) == 2
 
 
 def test_what_last_weeks_page_lent_to_an_earlier_source_stays(
     make_run: MakeRun, mine: Path
 ) -> None:
     sources = ["csv", "crawl"]
-    first = with_sources(make_run("r-1", "2026-01-04", sources=sources), csv=str(mine))
+    first = with_sources(make_run("r-1", ago(days=3), sources=sources), csv=str(mine))
     crawl_home(first, [page(1, year=1990, rating=8.0)])
     load_titles(first)
-    second = with_sources(make_run("r-2", "2026-01-11", sources=sources), csv=str(mine))
+    second = with_sources(make_run("r-2", ago(days=2), sources=sources), csv=str(mine))
     crawl_home(second, [page(2)])
     found = by_id(second, load_titles(second))
     one = found["tt0000001"]
@@ -142,7 +151,7 @@ def test_sources_without_the_crawl_fetch_nothing(
         writer.writeheader()
         link = "http://www.imdb.com/title/tt0000001/"
         writer.writerow(dict.fromkeys(NEEDED, "") | {"movie_imdb_link": link, "movie_title": "A"})
-    run = with_sources(make_run("r-1", sources=["imdb5000"]), imdb5000=str(path))
+    run = with_sources(make_run("r-1", ago(days=2), sources=["imdb5000"]), imdb5000=str(path))
     assert crawl_titles(run) == {"folder": None}
     assert "nothing is fetched" in capsys.readouterr().out
     assert by_id(run, load_titles(run))["tt0000001"]["provenance"]["title"] == "imdb5000"
@@ -150,9 +159,9 @@ def test_sources_without_the_crawl_fetch_nothing(
 
 def test_a_source_without_a_place_or_of_no_name_is_one_clear_error(make_run: MakeRun) -> None:
     with pytest.raises(SourceError, match=r"titles\.wikidata says no place"):
-        load_titles(make_run("r-1", sources=["wikidata"]))
+        load_titles(make_run("r-1", ago(days=2), sources=["wikidata"]))
     with pytest.raises(SourceError, match="no source is called 'torrent'"):
-        load_titles(make_run("r-1", sources=["torrent"]))
+        load_titles(make_run("r-1", ago(days=2), sources=["torrent"]))
 
 
 def test_settings_name_only_sources_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def unlinked(release: Path) -> Path:
 def test_nothing_is_crawled_and_the_run_goes_on(
     make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = make_run("r-1")
+    run = make_run("r-1", datetime.now().isoformat())
     assert crawl_titles(run) == {"folder": None}
     assert "nothing to crawl" in capsys.readouterr().out
     assert load_titles(run) == {"path": None, "rows": 0}

@@ -96,9 +96,7 @@ class Chain:
     def by_content(self, rated: Rows, barred: Mask, n: int) -> Listed:
         """The list for somebody who rated only what the ranker does not know, if anything."""
         barred[rated] = True
-        scores = np.zeros(len(barred))
-        if self.content is not None:
-            scores = self.content.likeness(rated) * self.popularity
+        scores = self._like(rated)
         best = top_rows(np.where(barred | (scores <= 0.0), -np.inf, scores), n)
         return self._filled_up(Listed.of(best, scores, CONTENT), barred, n)
 
@@ -114,6 +112,20 @@ class Chain:
         cold, every = self.content.score(scores), scores.copy()
         every[cold.rows] = cold.values
         return every
+
+    def scores_by_strategy(self, rated: Rows) -> dict[str, Floats]:
+        """What the list of somebody known by these ratings is ordered by [I], by strategy."""
+        found = {POPULAR: self.popularity}
+        if self.knows_any(rated):
+            scores = self.all_scores(self.ranker.fold_in(rated))
+            return found | {FOLD_IN: scores, CONTENT: scores}
+        return found if self.content is None else found | {CONTENT: self._like(rated)}
+
+    def _like(self, rated: Rows) -> Floats:
+        if self.content is None:
+            return np.zeros(len(self.popularity))
+        scores: Floats = self.content.likeness(rated) * self.popularity
+        return scores
 
     def similarities(self, title: int) -> tuple[Floats, str]:
         """How near each title [I] is, and by which strategy; minus infinity where unknown."""

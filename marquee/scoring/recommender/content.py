@@ -20,6 +20,9 @@ from marquee.scoring.arrays import Floats, Mask, Rows, Singles, top_rows
 
 ONE_IN = 10  # of a list's titles, at most, are ones the ranker does not know
 TIE = 6  # decimals to which two titles' content is alike
+ALIKE = (
+    1e-5  # a cosine below says nothing: single precision makes some of titles with no word shared
+)
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,10 @@ class ContentMap:
         return rows[np.argsort(-scores[rows], kind="stable")]
 
     def likeness(self, rated: Rows) -> Floats:
-        """How like the mean of what was rated each title [I] is: a cosine, at least 0."""
+        """How like the mean of what was rated each title [I] is: a cosine, 0 where none."""
         units = self.vectors[rated] / np.maximum(self._norms[rated], 1e-12)[:, None]
-        return np.maximum(self._cosines(units.sum(axis=0)), 0.0)
+        cosines = self._cosines(units.sum(axis=0))
+        return np.where(cosines >= ALIKE, cosines, 0.0)
 
     def similarities(self, title: int, popularity: Floats) -> Floats:
         """Cosines [I] to a title, minus infinity for itself and where nothing is known.

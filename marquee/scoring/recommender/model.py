@@ -205,6 +205,10 @@ class Recommender:
         row = self._user_row(user_id)
         return self.chain.all_scores(self.ranker.personal(row, self._seen(row)))
 
+    def scores_for(self, ratings: Mapping[int, float]) -> dict[str, Floats]:
+        """What `recommend_for` orders titles by, by strategy and row of `movie_ids`."""
+        return self.chain.scores_by_strategy(self._known(ratings)[0])
+
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
         """The `n` nearest titles: by taste, or by content for a title the ranker does not know;
         none where nothing is known of it."""

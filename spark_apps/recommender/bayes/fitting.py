@@ -43,6 +43,21 @@ class BayesFit:
         """From the double-precision model, pair by pair."""
         return self.packed.model.predict(users, items)
 
+    def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
+        """The posterior mean in the space of the n stars, not of the K factors: it needs the
+        prior's covariance S, and the gain S D' (D S D' + noise I)^-1 of what the prior leaves
+        (Rasmussen and Williams, Gaussian Processes for Machine Learning, section 2.1)."""
+        model, prior = self.packed.model, self.newcomers
+        rated = np.column_stack([model.item_bias[items], model.item_factors[items]])
+        effects, n = np.array(prior["effects"]), len(items)
+        start = effects[0] + np.log1p(n) * effects[1] + rated.sum(axis=0) / np.sqrt(n) @ effects[2:]
+        design = np.column_stack([np.ones(n), rated[:, 1:]])
+        gain = np.linalg.inv(np.array(prior["precision"])) @ design.T
+        left = stars - model.mean - rated[:, 0] - design @ start
+        own = start + gain @ np.linalg.solve(design @ gain + prior["noise"] * np.eye(n), left)
+        bias = float(own[0])
+        return bias, model.mean + bias + model.item_bias + model.item_factors @ own[1:]
+
     def save(self, folder: Path, spark: SparkSession) -> None:
         """Biases as two more factors, so that Spark's product is the whole prediction."""
         model = self.packed.model

@@ -22,6 +22,7 @@ from spark_apps.recommender.ranking.fit import RankerFit
 RIDGES = tuple(float(f"{10**e:.3g}") for e in np.arange(-1.0, 3.01, 0.25))
 PEOPLE = 100  # whose scores the penalty is chosen on
 ONE_IN = 10  # of a list's titles at most are cold
+ALIKE = 1e-5  # a cosine below says nothing
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,16 @@ class ContentFit:
         filled[self.cold] = mean + (self.vectors[self.cold].astype(np.float64) - centre) @ effect
         return filled, float(np.sqrt((rest**2).sum() / freedom))
 
+    def likeness(self, rated: Rows) -> Floats:
+        """How like what was rated each title [I] is: the cosine to the sum of the rated titles'
+        directions, 0 where it is below what single precision can tell."""
+        vectors = self.vectors.astype(np.float64)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0.0)
+        direction = units[rated].sum(axis=0)
+        cosines = units @ direction / max(float(np.linalg.norm(direction)), 1e-12)
+        return np.where(cosines >= ALIKE, cosines, 0.0)
+
 
 def fit_content(
     ratings: IndexedRatings, ranker: RankerFit, vectors: Floats, recipe: ContentRecipe, seed: int
@@ -127,6 +138,16 @@ def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
     free[seen] = -np.inf
     order = np.argsort(-free, kind="stable")[:n]
     return [int(row) for row in order if free[row] > -np.inf]
+
+
+def listed(
+    plain: Floats, known: Mask, seen: Rows, content: ContentFit | None, n: int
+) -> tuple[list[int], Floats]:
+    """The `n` best unseen titles by the ranker's scores [I] and content's, and all scores."""
+    if content is None:
+        return best_unseen(plain, known, seen, n), plain
+    scores, error = content.scores(plain)
+    return admitted(scores, error, seen, content, n), scores
 
 
 def admitted(scores: Floats, error: float, seen: Rows, content: ContentFit, n: int) -> list[int]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, Singles
+from marquee.scoring.arrays import Floats, Rows, Singles
 from marquee.scoring.recommender.ratings import RatingsMatrix
 from spark_apps.recommender.als import AlsFit, als_of, fit_als
 from spark_apps.recommender.catalogue import IndexedRatings
@@ -51,6 +51,22 @@ def solved(matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe) -> 
         system = everything + (1.0 - rest) * (rated.T @ rated) + ridge * np.eye(recipe.rank)
         found[row] = np.linalg.solve(system, rated.sum(axis=0))
     return found.astype(np.float32)
+
+
+def folded_person(fixed: Singles, rated: Rows, recipe: ImplicitAlsRecipe) -> Floats:
+    """Factors of somebody who rated these titles, the titles' factors `fixed`: one weighted
+    least-squares problem over every title with factors (Hu, Koren and Volinsky, equation 4),
+    the weight of a title not rated being 1 / (1 + alpha) of a rated one's. A rated title without
+    factors counts for nothing."""
+    known = np.flatnonzero(fixed.any(axis=1))
+    seen = np.isin(known, rated)
+    rest = 1.0 / (1.0 + recipe.alpha)
+    weights = np.sqrt(np.where(seen, 1.0, rest))
+    ridge = _ridge(recipe, int(seen.sum()), rest * len(known))
+    design = np.vstack([fixed[known] * weights[:, None], np.sqrt(ridge) * np.eye(recipe.rank)])
+    asked = np.concatenate([weights * seen, np.zeros(recipe.rank)])
+    found: Floats = np.linalg.lstsq(design.astype(np.float64), asked)[0]
+    return found
 
 
 def _ridge(recipe: ImplicitAlsRecipe, rated: int, rest: float) -> float:

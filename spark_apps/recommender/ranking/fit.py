@@ -18,7 +18,7 @@ from marquee.scoring.arrays import Floats, Mask, Rows, Singles
 from marquee.scoring.recommender.rankers.item_weights import ItemWeights
 from spark_apps.recommender.als import AlsFit
 from spark_apps.recommender.catalogue import IndexedRatings
-from spark_apps.recommender.ranking.als import fit_implicit_als
+from spark_apps.recommender.ranking.als import fit_implicit_als, folded_person
 from spark_apps.recommender.ranking.ease import fit_ease
 from spark_apps.recommender.ranking.facts import fold_in_facts
 from spark_apps.recommender.ranking.recipes import (
@@ -70,17 +70,29 @@ class RankerFit:
 
     def scores(self, user: int, rated: Rows) -> Floats:
         """Scores [I] of a person who rated these titles, oldest first."""
+        return self._mixed(self.users[user], rated)
+
+    def folded(self, rated: Rows) -> Floats:
+        """Scores [I] of somebody nobody was trained on who rated these titles, oldest first."""
+        own = folded_person(self.items, rated, self.als_recipe) if self.als_recipe else None
+        return self._mixed(np.zeros(0) if own is None else own, rated)
+
+    @property
+    def als_recipe(self) -> ImplicitAlsRecipe | None:
+        """Of the part that has factors."""
+        if isinstance(self.recipe, ImplicitAlsRecipe):
+            return self.recipe
+        return self.recipe.als if isinstance(self.recipe, EaseAlsRecipe) else None
+
+    def _mixed(self, person: Floats | Singles, rated: Rows) -> Floats:
+        by_factors: Floats = self.items.astype(np.float64) @ person.astype(np.float64)
         if self.weights is None:
-            return self._by_factors(user)
+            return by_factors
         if self.als is None or not isinstance(self.recipe, EaseAlsRecipe):
             return self._by_weights(rated)
         share, known = self.recipe.share, self.known
-        ours = _standardised(self._by_factors(user), known)
+        ours = _standardised(by_factors, known)
         return share * ours + (1.0 - share) * _standardised(self._by_weights(rated), known)
-
-    def _by_factors(self, user: int) -> Floats:
-        scores: Floats = self.items.astype(np.float64) @ self.users[user].astype(np.float64)
-        return scores
 
     def _by_weights(self, rated: Rows) -> Floats:
         scores: Floats = np.zeros(self.titles)

@@ -33,8 +33,9 @@ class ImplicitFoldIn:
 
     def inverse(self, gramian: Floats, rated: Floats, titles: int) -> Floats:
         """(Y'Y + alpha R'R + ridge I)^-1, where R [n, K] are the rated titles' factors."""
-        n, rank = rated.shape
-        ridge = self.ridge(n, titles) * np.eye(rank)
+        # A title without factors (all zero) is none that was fitted: it counts for nothing.
+        n = int(rated.any(axis=1).sum())
+        ridge = self.ridge(max(n, 1), titles) * np.eye(rated.shape[1])
         system: Floats = gramian + self.alpha * (rated.T @ rated) + ridge
         inverse: Floats = np.linalg.inv(system).astype(np.float64)
         return inverse

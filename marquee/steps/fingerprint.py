@@ -1,0 +1,128 @@
+"""What counts as unchanged: the digest of all that a model's content depends on (ADR 6, ADR 24).
+
+As-of is part of it only where it decides: where it cuts ratings or feedback off, where a page was
+fetched or a title is released at or after it. Else an ordinary quiet week would be a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from marquee.digest import digest_code, digest_value
+from marquee.errors import SourceError
+from marquee.lake import Lake
+from marquee.names import iso
+from marquee.release.inputs import FeedbackInput, Inputs, TitlesInput
+from marquee.release.ledger import Ledger
+from marquee.release.policy import Model
+from marquee.settings import REPOSITORY
+from marquee.sources.feedback import parse_line
+from marquee.sources.title_moments import Span
+from marquee.sources.title_snapshots import records_at
+
+CODE = ("spark_apps", "marquee/scoring", "marquee/money", "marquee/normalise", "marquee/contracts")
+"""Rooms that compute, data tables included. The gate, the DAG and serving change no model."""
+LIBRARIES = ("numpy", "pyarrow", "pyspark", "pandas")
+"""What computes beside our own code; the lock pins their versions."""
+ACCEPT_WORLD: str = "accept_world"
+"""A person's word that a changed world may be judged again: a ledger entry of this kind."""
+
+
+def computing_code() -> str:
+    """Twelve characters that change with the code, its tables, its libraries or Python's minor
+    version."""
+    python = "python {}.{}".format(*sys.version_info)
+    versions = [python, *(f"{name} {version(name)}" for name in LIBRARIES)]
+    return digest_value([digest_code(REPOSITORY / room for room in CODE), versions])[:12]
+
+
+def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:
+    """The digest of what `model` learns from and is asked for in a run of these inputs."""
+    asked = inputs.models[model]
+    value: dict[str, Any] = {
+        "recipes": asked.recipes,
+        "policy": asked.policy,
+        "search": inputs.search,
+        "code": inputs.code,
+        "seed": inputs.seed,
+        "ratings": inputs.ratings.digest,
+        "scale": inputs.ratings.scale,
+        "titles": _titles(lake, inputs),
+        # Prices and exchange rates are known up to the year of as-of, titles released up to it.
+        "year": inputs.as_of.year,
+        "accepted": accepted_world(lake, model),
+    }
+    if model == "recommender":
+        value |= _feedback(lake, inputs)
+    return digest_value(value)
+
+
+def accepted_world(lake: Lake, model: Model) -> list[Any] | None:
+    """Number and digest of the newest entry by which a person accepted a changed world."""
+    kinds = [entry for entry in Ledger(lake, model).entries() if entry.kind == ACCEPT_WORLD]
+    return [kinds[-1].number, kinds[-1].digest] if kinds else None
+
+
+def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
+    """The segments, and as-of where it cuts a rating or a word of feedback off."""
+    with ThreadPoolExecutor(8) as pool:
+        lasts = list(pool.map(lambda one: last_time(lake, one), inputs.feedback))
+    cut = int(inputs.as_of.timestamp())
+    is_cut = cut <= max([inputs.ratings.last_time, *lasts])
+    return {"feedback": [one.digest for one in inputs.feedback], "cut": cut if is_cut else None}
+
+
+def last_time(lake: Lake, segment: FeedbackInput) -> float:
+    """UTC seconds of a segment's last line; older manifests do not say, so the lines do."""
+    said = lake.manifest(segment.path).facts.get("last_time")
+    if isinstance(said, int | float):
+        return said
+    lines = lake.read_bytes(f"{segment.path}/feedback.jsonl").splitlines()
+    return max((found.time for line in lines if (found := parse_line(line))), default=0)
+
+
+def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
+    """Each snapshot's digest, with as-of where it decides what of it is known or released.
+
+    Sorted and without repeats: neither the order of the loads nor an equal load changes a model.
+    """
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda one: [one.digest, *_cuts(lake, one, inputs)], inputs.titles))
+    return [json.loads(text) for text in sorted({json.dumps(one) for one in told})]
+
+
+def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None, str | None]:
+    """What as-of decides of one snapshot; all of it where its records cannot be read."""
+    try:
+        span = span_of(lake, snapshot, inputs.frozen_at)
+    except SourceError:
+        return iso(inputs.as_of), None
+    return _known(span, snapshot, inputs), _released(span, inputs.as_of)
+
+
+def span_of(lake: Lake, snapshot: TitlesInput, clock: datetime | None) -> Span:
+    """First and last fetch and last release; older manifests do not say, so the records do."""
+    facts = lake.manifest(snapshot.path).facts
+    if "last_fetched" in facts:
+        return Span.from_facts(facts, snapshot.as_of)
+    latest = snapshot.loaded_at or clock or snapshot.as_of
+    return Span(snapshot.as_of, latest).of(records_at(lake, snapshot.path))
+
+
+def _known(span: Span, snapshot: TitlesInput, inputs: Inputs) -> str:
+    """`all` or `none` of its pages, else the as-of that parts them."""
+    until = inputs.as_of + inputs.interval if snapshot.own else inputs.as_of
+    if span.last_fetched is None or span.first_fetched is None or span.last_fetched < until:
+        return "all"
+    return "none" if span.first_fetched >= until else iso(until)
+
+
+def _released(span: Span, as_of: datetime) -> str | None:
+    """The day of as-of, where a title is released on that day or later."""
+    day = iso(as_of)[:10]
+    return day if span.last_release >= day else None
