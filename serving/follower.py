@@ -3,7 +3,8 @@
 A request takes `view` once and answers from it alone, so no request sees two models. A bundle
 that cannot be fetched, loaded or verified never replaces one that works: `trouble` says why. The
 champion last served lies in the cache, so a server that starts while the lake is away still
-answers.
+answers. A ledger only grows: one that lost an entry which was read here, or holds another in its
+place, is not followed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from marquee.clock import now
 from marquee.errors import LakeError, MarqueeError
 from marquee.lake import Lake
 from marquee.release.entry import Entry
-from marquee.release.ledger import Ledger
+from marquee.release.ledger import Ledger, breaks, lost_entry
 from serving.cache import BundleCache
 
 M = TypeVar("M")
@@ -93,10 +94,10 @@ class Follower(Generic[M]):
         except MarqueeError as error:
             self._keep(str(error))
             return
-        if entries:
+        if wrong := self._wrong(entries):
+            self._stay(entries, wrong)
+        elif entries:
             self._follow(entries)
-        elif self.view.entries:
-            self._keep(f"the ledger of the {self.name} is empty now; what served, serves on")
         else:
             self.view = View(trouble=f"no {self.name} has been promoted yet")
 
@@ -121,9 +122,26 @@ class Follower(Generic[M]):
             self._stop.wait(poll_seconds)
 
     def _read(self) -> tuple[Entry, ...]:
-        """The ledger; entries never change, so only new ones are read."""
-        known = {entry.number: entry for entry in self.view.entries}
+        """The ledger; entries never change, so only the last one known and new ones are read."""
+        known = {entry.number: entry for entry in self.view.entries[:-1]}
         return tuple(known.get(n) or self._ledger.entry(n) for n in self._ledger.numbers())
+
+    def _wrong(self, entries: tuple[Entry, ...]) -> str:
+        """What is wrong with the ledger as read now, beside what was read or served before."""
+        known = self.view.entries[-1] if self.view.entries else self._cache.recall()
+        lost = lost_entry(entries, known) if known else ""
+        said = lost or "; ".join(breaks(entries))
+        remedy = "restore it from a copy of the lake; what served, serves on"
+        if not said:
+            return ""
+        return f"the ledger of the {self.name} {lost or 'is broken: ' + said}; {remedy}"
+
+    def _stay(self, entries: tuple[Entry, ...], trouble: str) -> None:
+        """Keep what serves; where nothing does, what was served last beats no answer."""
+        last = self._cache.recall()
+        if self.view.champion is None and not (last and self._try(last)) and entries:
+            self._follow(entries)
+        self._keep(trouble)
 
     def _follow(self, entries: tuple[Entry, ...]) -> None:
         head = entries[-1]
@@ -131,6 +149,8 @@ class Follower(Generic[M]):
         if serving is not None and serving.entry.bundle_digest == head.bundle_digest:
             # A roll-back to what still serves here, or a hold released: only the entry is new.
             self.view = View(replace(serving, entry=head), entries)
+            if serving.entry != head:
+                self._cache.remember(head)
             return
         self.view = replace(self.view, entries=entries)
         if self._try(head) or serving is not None:

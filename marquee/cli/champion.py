@@ -67,6 +67,7 @@ def _table(entry: Entry, folder: str) -> Table:
         "ledger entry": f"{entry.number} ({entry.kind.replace('_', ' ')}, {iso(entry.at)})",
         "why": entry.reason,
         "hold": "yes: nothing is promoted until it is released" if entry.hold else "no",
+        "world": f"that of run {entry.world}, by hand" if entry.world else "its own run's",
     }
     for name, value in rows.items():
         table.add_row(name, escape(value))

@@ -1,9 +1,10 @@
-"""The commands about what serves and why: history, ledger, champion, rollback."""
+"""What serves and why: history, ledger, champion, rollback, accept-world."""
 
 from __future__ import annotations
 
 import typer
 
+from marquee.cli.accept_world import accept_world
 from marquee.cli.champion import champion
 from marquee.cli.history import history
 from marquee.cli.ledger import ledger
@@ -12,7 +13,7 @@ from marquee.cli.rollback import rollback
 
 def mount(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    for command in (history, ledger, champion, rollback):
+    for command in (history, ledger, champion, rollback, accept_world):
         app.command()(command)
 
 

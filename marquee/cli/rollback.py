@@ -16,6 +16,7 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
+from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
 from marquee.errors import PromotionRefusedError
 from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
@@ -27,12 +28,8 @@ To = Annotated[
         min=1, help="The ledger entry to go back to. Default: what served before the champion."
     ),
 ]
-Reason = Annotated[
-    str, typer.Option(prompt="Why", help="One sentence; it is kept in the ledger for good.")
-]
 Hold = Annotated[bool, typer.Option("--hold", help="Promote nothing until --release.")]
 Release = Annotated[bool, typer.Option("--release", help="Release a hold; the champion stays.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def rollback(
@@ -41,6 +38,7 @@ def rollback(
     to: To = None,
     hold: Hold = False,
     release: Release = False,
+    head: HeadNumber = None,
     yes: Yes = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
@@ -51,19 +49,21 @@ def rollback(
 
     Nothing is deleted: a roll-back is one more entry of the ledger, and can itself be rolled
     back. With --hold, weekly runs go on training and judging but promote nothing, until
-    `marquee rollback MODEL --release`.
+    `marquee rollback MODEL --release`; a hold that stands already stays. The entry is written
+    only after the one you saw as the last: were another written meanwhile, this is refused.
     """
     opened = asked_lake(lake, webhdfs, data)
     if release and (hold or to is not None):
         raise PromotionRefusedError("--release goes with neither --to nor --hold")
+    entries = Ledger(opened, model).whole()
+    seen = head_seen(entries, model, head)
     if release:
-        entry = release_hold(opened, model, reason)
+        entry = release_hold(opened, model, reason, head=seen)
     else:
-        entries = Ledger(opened, model).whole()
         target = target_of(model, entries, to)
         if not yes:
             _ask(entries[-1], target, hold)
-        entry = roll_back(opened, model, target.number, reason, hold)
+        entry = roll_back(opened, model, target.number, reason, hold, head=seen)
     if as_json:
         print(json.dumps(entry.to_json()))
     else:
@@ -73,4 +73,8 @@ def rollback(
 
 def _ask(head: Entry, target: Entry, hold: bool) -> None:
     held = ", and hold promotions" if hold else ""
-    typer.confirm(f"Serve {target.bundle} instead of {head.bundle}{held}?", abort=True)
+    typer.confirm(
+        f"Entry {head.number} is the last. Serve {target.bundle} of entry {target.number} "
+        f"instead of {head.bundle}{held}?",
+        abort=True,
+    )

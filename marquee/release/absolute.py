@@ -22,6 +22,8 @@ def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) 
     about = evaluation.model
     if about != model:
         sentence = f"the evaluation is not about the {model} but about: {name(about or 'nothing')}"
+    elif broken and evaluation.why:
+        sentence = f"the model cannot be scored: {name(evaluation.why, 300)}"
     elif broken:
         sentence = f"missing or not a finite number: {', '.join([*broken][:5])}"
     else:

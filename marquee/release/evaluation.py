@@ -147,6 +147,8 @@ class Evaluation(Document):
 
     format: Any = 1
     model: Any = None
+    why: Any = ""
+    """Why there are no figures, where the bundle cannot be scored."""
     holdout: Part[Holdout] = None
     metrics: Part[Mapping[str, Any]] = None
     intervals: Part[Mapping[str, Part[Ends]]] = None

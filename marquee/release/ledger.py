@@ -12,9 +12,11 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
 
+from marquee.clock import now
 from marquee.errors import ConflictError, HeadMovedError, LedgerError
 from marquee.lake import Lake
 from marquee.release.entry import Draft, Entry, read_entry
+from marquee.release.timeline import entry_at
 
 _NAME = re.compile(r"(\d{6}|[1-9]\d{6,})\.json")
 
@@ -62,9 +64,9 @@ class Ledger:
     def whole(self) -> list[Entry]:
         """The history, after checking its chain; LedgerError where that is broken."""
         entries = self.entries()
-        if breaks := _breaks(entries):
+        if broken := breaks(entries):
             raise LedgerError(
-                f"the ledger of the {self.model} is broken: {'; '.join(breaks)}",
+                f"the ledger of the {self.model} is broken: {'; '.join(broken)}",
                 f"restore {self.lake.uri(self.path)} from a copy of the lake",
             )
         return entries
@@ -90,8 +92,7 @@ class Ledger:
 
     def at(self, moment: datetime) -> Entry | None:
         """What was the head at a moment; None before the first entry."""
-        until = [entry for entry in self.entries() if entry.at <= moment]
-        return until[-1] if until else None
+        return entry_at(self.entries(), moment, now())
 
     def append(self, draft: Draft, expected_head: HeadRef | None) -> Entry:
         """Add one entry after `expected_head` (None: the first).
@@ -121,7 +122,7 @@ class Ledger:
                 whole.append(self.entry(number))
             except LedgerError as error:
                 problems.append(str(error))
-        return problems + _breaks(whole)
+        return problems + breaks(whole)
 
     def _file(self, number: int) -> str:
         return f"{self.path}/{number:06d}.json"
@@ -147,7 +148,8 @@ def _ref(head: HeadRef | None) -> tuple[int, str] | None:
     return (head.number, head.digest) if head else None
 
 
-def _breaks(entries: list[Entry]) -> list[str]:
+def breaks(entries: Sequence[Entry]) -> list[str]:
+    """Where the chain of a ledger's entries is broken, in sentences."""
     problems = []
     if entries and (entries[0].number, entries[0].previous) != (1, None):
         problems.append(

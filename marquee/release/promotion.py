@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from marquee.clock import now, refuse_ahead
 from marquee.digest import digest_bytes
 from marquee.errors import (
     ContractError,
@@ -17,7 +18,7 @@ from marquee.errors import (
     PromotionRefusedError,
 )
 from marquee.lake import Lake
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.release.bundles import model_folder, publish_bundle, shipped_digest
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import Ledger
@@ -31,12 +32,14 @@ def promote(lake: Lake, model: str, run: str, *, approved: bool, clock: Clock = 
     """Make the run's shipped bundle champion, and return its entry (the old one if it has one).
 
     `approved` says that a person said yes; it matters only where the run asks for it. Raises
-    PromotionRefusedError with the reason, LedgerError where the ledger is damaged.
+    PromotionRefusedError with the reason, AheadOfClockError where the as-of has not come yet,
+    LedgerError where the ledger is damaged.
     """
     ledger = Ledger(lake, model)
     if existing := _promoted(ledger.whole(), run):
         return existing
     verdict, digest = _trusted_verdict(lake, model, run)
+    refuse_ahead(verdict.subject.as_of, f"the as-of of run {run}")
     entries = ledger.standing(verdict.head)
     if why := refusal(verdict, entries, approved):
         raise PromotionRefusedError(*why)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from marquee.clock import now
 from marquee.errors import HeadMovedError, LedgerError, PromotionRefusedError
 from marquee.lake import Lake
-from marquee.names import now
 from marquee.release.bundles import served_digest
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import HeadRef, Ledger

@@ -9,11 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from marquee.errors import BundleError, ConflictError, NotFoundError
 from marquee.lake import Lake
+from marquee.release.bundles import RECORD, bundle_folder
+from marquee.release.evaluation import evaluation_json
+from marquee.release.inputs import inputs_of
 from marquee.release.live import live_sentence
 from marquee.settings import REPOSITORY
 from marquee.steps.live_record import record_live
@@ -25,17 +30,17 @@ BUNDLES = {
     "budget": ("evaluated", "shipped", "incumbent"),
 }
 """What the training job leaves of each model; the first two always."""
+PARTS = ("holdout", "metrics", "versus", "shipped")
 
 
 def evaluate(run: Run, model: Model) -> dict[str, Any]:
-    """Write `evaluation.json` beside the model, once; returns its metrics."""
-    folder = run.path(f"models/{model}")
-    target = f"{folder}/evaluation.json"
+    """Write `evaluation.json` and `record.jsonl` beside the model, once; returns its metrics."""
+    target = run.path(f"models/{model}/evaluation.json")
     if not run.lake.exists(target):
         scratch = Path(tempfile.mkdtemp(prefix="marquee-evaluate-"))
         started = time.time()
         try:
-            run.lake.create_json(target, _measure(run, model, folder, scratch))
+            run.lake.create_json(target, evaluation_json(_measure(run, model, scratch)))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _leave_timings(run, model, started)
@@ -46,29 +51,78 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
     return metrics
 
 
-def _measure(run: Run, model: Model, folder: str, scratch: Path) -> dict[str, Any]:
+def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
+    """The evaluation; one without figures where a bundle cannot be scored, for the gate to refuse.
+
+    What a bundle is worth that no scorer loads (NaN in its factors, say) is a decision, not a
+    failure of the task: a retry would find the same.
+    """
+    folder = run.path(f"models/{model}")
     bundles = {
         name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name) for name in BUNDLES[model]
     }
     split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
     shipped = bundles["shipped"]
     assert bundles["evaluated"] and shipped  # the training job publishes them whole
-    value: dict[str, Any] = _evaluation(model)(
-        **bundles, train=split / "train", holdout=split / "holdout", seed=run.settings.seed
-    )
+    rows = {"train": split / "train", "holdout": split / "holdout"}
+    record = fetch_record(run, model, scratch)
+    own = scratch / "own" / RECORD
+    own.parent.mkdir()
+    try:
+        value = _evaluation(model)(bundles, rows, run.settings.seed, record, own)
+    except BundleError as error:
+        value = {"model": model, "why": str(error)} | {key: {} for key in PARTS}
+    if own.exists():
+        with suppress(ConflictError):  # a retry's is the same but for the last digits
+            run.lake.create(f"{folder}/{RECORD}", own.read_bytes())
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
     return value
 
 
-def _evaluation(model: Model) -> Callable[..., dict[str, Any]]:
-    """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
-    if model == "budget":
-        from marquee.scoring.budget.evaluate import evaluate_budget
+def fetch_record(run: Run, model: Model, scratch: Path) -> Path | None:
+    """The champion's holdout record; None where nothing served, or what served left none."""
+    champion = inputs_of(run.lake, run.id).models[model].champion
+    if champion is None:
+        return None
+    target = scratch / "champion" / RECORD
+    with suppress(NotFoundError):
+        data = run.lake.read_bytes(f"{bundle_folder(model, champion.bundle)}/{RECORD}")
+        target.parent.mkdir()
+        target.write_bytes(data)
+    return target if target.exists() else None
 
-        return evaluate_budget
+
+Bundles = Mapping[str, Path | None]
+Rows = Mapping[str, Path]
+Evaluator = Callable[[Bundles, Rows, int, Path | None, Path], dict[str, Any]]
+
+
+def _evaluation(model: Model) -> Evaluator:
+    return _evaluate_budget if model == "budget" else _evaluate_recommender
+
+
+def _evaluate_recommender(
+    bundles: Any, rows: Any, seed: int, record: Path | None, own: Path
+) -> dict[str, Any]:
+    """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
     from marquee.scoring.recommender.evaluate import evaluate_recommender
 
-    return evaluate_recommender
+    return evaluate_recommender(**bundles, **rows, seed=seed, record=record, own_record=own)
+
+
+def _evaluate_budget(
+    bundles: Any, rows: Any, seed: int, record: Path | None, own: Path
+) -> dict[str, Any]:
+    """As above. A record that is damaged compares nothing, and the gate falls back."""
+    from marquee.scoring.budget.evaluate import evaluate_budget, holdout_record
+    from marquee.scoring.budget.record import read_record, write_record
+
+    try:
+        readable = record if record and read_record(record) else None
+    except BundleError:
+        readable = None
+    write_record(own, holdout_record(bundles["evaluated"], **rows))
+    return evaluate_budget(**bundles, **rows, seed=seed, record=readable)
 
 
 def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:

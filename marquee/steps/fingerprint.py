@@ -78,12 +78,15 @@ def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
 
 
 def last_time(lake: Lake, segment: FeedbackInput) -> float:
-    """UTC seconds of a segment's last line; older manifests do not say, so the lines do."""
+    """UTC seconds from which a segment's latest line counts; older manifests do not say, so the
+    lines do."""
     said = lake.manifest(segment.path).facts.get("last_time")
     if isinstance(said, int | float):
         return said
     lines = lake.read_bytes(f"{segment.path}/feedback.jsonl").splitlines()
-    return max((found.time for line in lines if (found := parse_line(line))), default=0)
+    found = [word for line in lines if (word := parse_line(line))]
+    times = (w.time if w.effective_time is None else w.effective_time for w in found)
+    return max(times, default=0)
 
 
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:

@@ -8,11 +8,25 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from release_world import champion_of, clock_at, publish_run, recommender_evaluation, week
+from release_world import (
+    DATA,
+    RATINGS_WORLD,
+    champion_of,
+    clock_at,
+    publish_run,
+    recommender_evaluation,
+    week,
+)
 from typer.testing import CliRunner
 
 from marquee.cli.release import app
-from marquee.errors import MarqueeError, NotFoundError, PromotionRefusedError, SourceError
+from marquee.errors import (
+    HeadMovedError,
+    MarqueeError,
+    NotFoundError,
+    PromotionRefusedError,
+    SourceError,
+)
 from marquee.lake import Lake
 from marquee.release.judge import judge
 from marquee.release.ledger import Ledger
@@ -45,7 +59,7 @@ def lived(lake: Lake, tmp_path: Path) -> Lake:
     return lake
 
 
-@pytest.mark.parametrize("command", ["history", "ledger", "champion", "rollback"])
+@pytest.mark.parametrize("command", ["history", "ledger", "champion", "rollback", "accept-world"])
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"})
     assert result.exit_code == 0
@@ -157,3 +171,66 @@ def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
 
 def test_history_of_nothing(lake: Lake) -> None:
     assert "no run has judged" in run(lake, "history", MODEL).output
+
+
+def shrunk(lake: Lake, scratch: Path, name: str = "week-3") -> None:
+    """A run whose ratings lost a tenth of their rows."""
+    data = {**DATA, "ratings": RATINGS_WORLD | {"rows": 90_000}}
+    publish_run(lake, scratch, name, as_of=week(3), champion=champion_of(lake), data=data)
+    assert not judge(lake, MODEL, name).approved
+
+
+def test_a_world_is_accepted_after_asking(lived: Lake, tmp_path: Path) -> None:
+    shrunk(lived, tmp_path / "more")
+    words = ("accept-world", MODEL, "--run", "week-3", "--reason", "spam went")
+    assert run(lived, *words, said="n\n").exit_code == 1
+    assert len(Ledger(lived, MODEL).entries()) == 2
+    result = run(lived, *words, said="y\n")
+    assert result.exit_code == 0, result.output
+    assert "The last entry is 2" in result.output
+    assert "that of run week-3" in run(lived, "champion", MODEL).output
+    assert told(lived, "ledger", MODEL)["entries"][-1]["kind"] == "accept_world"
+
+
+@pytest.mark.parametrize("command", ["rollback", "accept-world", "release"])
+def test_an_act_on_a_ledger_that_moved_on_is_refused(
+    lived: Lake, tmp_path: Path, command: str
+) -> None:
+    shrunk(lived, tmp_path / "more")
+    words = {
+        "rollback": ["rollback", MODEL, "--yes"],
+        "accept-world": ["accept-world", MODEL, "--run", "week-3", "--yes"],
+        "release": ["rollback", MODEL, "--release"],
+    }[command]
+    if command == "release":
+        run(lived, "rollback", MODEL, "--reason", "a", "--hold", "--yes")
+    seen = len(Ledger(lived, MODEL).entries())
+    result = run(lived, *words, "--reason", "why", "--head", str(seen - 1))
+    assert isinstance(result.exception, HeadMovedError), result.output
+    assert "marquee ledger" in result.exception.remedy
+    assert len(Ledger(lived, MODEL).entries()) == seen
+    assert run(lived, *words, "--reason", "why", "--head", str(seen)).exit_code == 0
+
+
+def test_a_roll_back_confirmed_after_the_head_moved_is_refused(
+    lived: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person reads the question about entry 2; meanwhile somebody else writes entry 3."""
+
+    def confirm(text: str, abort: bool) -> None:
+        assert "Entry 2 is the last" in text
+        head = Ledger(lived, MODEL).head()
+        assert head is not None
+        Ledger(lived, MODEL).append(head.but(reason="meanwhile"), head)
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    result = run(lived, "rollback", MODEL, "--reason", "why")
+    assert isinstance(result.exception, HeadMovedError)
+    assert len(Ledger(lived, MODEL).entries()) == 3
+
+
+def test_a_hold_stands_through_another_roll_back(lived: Lake) -> None:
+    run(lived, "rollback", MODEL, "--reason", "look first", "--hold", "--yes")
+    again = told(lived, "rollback", MODEL, "--reason", "the other one", "--to", "2", "--yes")
+    assert again["hold"] is True
+    assert told(lived, "rollback", MODEL, "--release", "--reason", "seen")["hold"] is False

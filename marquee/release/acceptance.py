@@ -1,0 +1,65 @@
+"""Accepting a changed world, once: condition 5 then compares with the run that was refused."""
+
+from __future__ import annotations
+
+from marquee.clock import now
+from marquee.errors import NotFoundError, PromotionRefusedError
+from marquee.lake import Lake
+from marquee.release.bundles import model_folder
+from marquee.release.entry import Entry
+from marquee.release.ledger import HeadRef, Ledger
+from marquee.release.promotion import Clock
+from marquee.release.rollback import append_by_hand, said
+from marquee.release.same_world import SAME_WORLD
+from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.world import NOTHING, world_of_run
+
+
+def accept_world(
+    lake: Lake,
+    model: str,
+    run: str,
+    reason: str,
+    *,
+    head: HeadRef | None = None,
+    clock: Clock = now,
+) -> Entry:
+    """Append an entry that makes `run`'s world the one to compare with, until the next promotion.
+
+    The champion stays. `head` is the entry the person saw as the last. Raises
+    PromotionRefusedError where nothing serves, where the run was not refused for its world or
+    left no figures of it; HeadMovedError where `head` is no longer the last entry.
+    """
+    ledger = Ledger(lake, model)
+    entries = ledger.standing(head)
+    if not entries:
+        raise PromotionRefusedError(
+            f"nothing serves as {model} yet, so no world needs accepting", "promote a first model"
+        )
+    _require_refused(lake, model, run)
+    last = entries[-1]
+    draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
+    return append_by_hand(ledger, draft, head or last)
+
+
+def _require_refused(lake: Lake, model: str, run: str) -> None:
+    """A world is accepted after it was seen and refused, never in advance."""
+    if not [c for c in _verdict(lake, model, run).failed if c.number == SAME_WORLD]:
+        raise PromotionRefusedError(
+            f"run {run} was not refused for its world", f"see: marquee history {model}"
+        )
+    if world_of_run(lake, run) == NOTHING:
+        raise PromotionRefusedError(
+            f"run {run} recorded no figures of its world that can be read",
+            "run its preparations again, in a new run",
+        )
+
+
+def _verdict(lake: Lake, model: str, run: str) -> Verdict:
+    path = f"{model_folder(run, model)}/verdict.json"
+    try:
+        return read_verdict(lake.read_bytes(path))
+    except NotFoundError:
+        raise PromotionRefusedError(
+            f"no run '{run}' has judged a {model}", f"see: marquee history {model}"
+        ) from None
