@@ -16,7 +16,6 @@ from marquee.release.entry import Entry
 from marquee.release.evaluation import read_evaluation
 from marquee.release.gate import decide
 from marquee.release.inputs import ChampionInput, Inputs, inputs_of
-from marquee.release.ledger import Ledger
 from marquee.release.live import read_live
 from marquee.release.policy import Model, read_policy
 from marquee.release.reading import number
@@ -24,6 +23,7 @@ from marquee.release.report import model_report
 from marquee.release.same_world import Worlds
 from marquee.release.subject import Head, Subject
 from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.witness import standing_entries
 from marquee.release.world import world_of_entry, world_of_run
 
 
@@ -60,47 +60,42 @@ def _timings(lake: Lake, model: str, run: str) -> list[Any]:
 
 
 def against_of(
-    lake: Lake, model: str, champion: ChampionInput | None, recipe: Mapping[str, Any], code: str
+    lake: Lake, model: Model, entry: Entry | None, recipe: Mapping[str, Any], code: str
 ) -> Against:
-    """The champion a run was told of, as the ledger and its bundle's folder know it.
-
-    Raises LedgerError where the ledger no longer holds that entry.
-    """
-    if champion is None:
+    """The champion of a ledger entry beside a challenger's recipe and code."""
+    if entry is None:
         return Against(head=None)
-    entry = _entry(lake, model, champion)
-    folder = bundle_folder(model, entry.bundle)
     return Against(
         head=Head(entry.number, entry.digest),
-        same_recipe=canonical_json(champion.recipe) == canonical_json(recipe),
-        same_code=champion.code == code,
+        same_recipe=canonical_json(entry.recipe) == canonical_json(recipe),
+        same_code=entry.code == code,
         accepted=entry.losses,
-        recorded=read_evaluation(_json_at(lake, f"{folder}/evaluation.json")),
+        recorded=read_evaluation(
+            _json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
+        ),
     )
-
-
-def worlds_of(lake: Lake, model: str, run: str, champion: ChampionInput | None) -> Worlds:
-    """The figures of both runs that condition 5 compares."""
-    ours = world_of_run(lake, run)
-    if champion is None:
-        return Worlds(ours, None)
-    return Worlds(ours, world_of_entry(lake, model, _entry(lake, model, champion)))
-
-
-def _entry(lake: Lake, model: str, champion: ChampionInput) -> Entry:
-    """The ledger's entry as it stands, which must be the one the run was told of."""
-    named = Head(champion.number, champion.digest)
-    return Ledger(lake, model).standing(named)[named.number - 1]
 
 
 def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> Verdict:
     inputs = inputs_of(lake, run)
     asked = inputs.models[model]
     subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
-    against = against_of(lake, model, asked.champion, subject.recipe, subject.code)
-    policy = read_policy(model, asked.policy)
-    worlds = worlds_of(lake, model, run, asked.champion)
-    return decide(evaluation, policy, subject=subject, against=against, worlds=worlds)
+    entry = _champion(lake, model, asked.champion)
+    return decide(
+        evaluation,
+        read_policy(model, asked.policy),
+        subject=subject,
+        against=against_of(lake, model, entry, subject.recipe, subject.code),
+        worlds=Worlds(
+            world_of_run(lake, run), world_of_entry(lake, model, entry) if entry else None
+        ),
+    )
+
+
+def _champion(lake: Lake, model: Model, champion: ChampionInput | None) -> Entry | None:
+    """The entry that the run was told of, as the ledger holds it; LedgerError where it does not."""
+    entries = standing_entries(lake, model, champion)
+    return entries[champion.number - 1] if champion else None
 
 
 def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:
