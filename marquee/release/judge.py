@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from marquee.digest import canonical_json
@@ -32,23 +33,64 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
 
     A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
     where the model, its evaluation or the run's inputs are missing, ContractError where the
-    inputs are not ones; an evaluation that makes no sense is a refusal, not an error.
+    inputs or the card are not ones, LedgerError where the ledger lost what was read from it; an
+    evaluation that makes no sense is a refusal, not an error.
     """
     folder = model_folder(run, model)
-    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
-    card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
+    case = _read_case(lake, model, run)
     if lake.exists(f"{folder}/verdict.json"):
         verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
     else:
-        verdict = _decide(lake, model, run, evaluation, card)
+        verdict = _decide(lake, model, case)
         lake.create_json(f"{folder}/verdict.json", verdict.to_json())
     if not lake.exists(f"{folder}/report.html"):
-        live = read_live(lake, run) if model == "recommender" else None
-        costs = _timings(lake, model, run)
-        shown = _json_at(lake, f"{folder}/card.json")
-        page = model_report(verdict, evaluation, shown, timings=costs, live=live)
-        lake.create(f"{folder}/report.html", page.encode())
+        lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
     return verdict
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a run left for its gate, and what it is judged against."""
+
+    inputs: Inputs
+    evaluation: Any
+    card: Card
+    champion: Entry | None
+    worlds: Worlds
+
+
+def _read_case(lake: Lake, model: Model, run: str) -> _Case:
+    folder = model_folder(run, model)
+    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
+    card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
+    inputs = inputs_of(lake, run)
+    champion = _champion(lake, model, inputs.models[model].champion)
+    reference = world_of_entry(lake, model, champion) if champion else None
+    return _Case(inputs, evaluation, card, champion, Worlds(world_of_run(lake, run), reference))
+
+
+def _decide(lake: Lake, model: Model, case: _Case) -> Verdict:
+    shipped = shipped_digest(lake, model, case.inputs.run)
+    subject = _subject(case.inputs, model, case.card.recipe, shipped)
+    return decide(
+        case.evaluation,
+        read_policy(model, case.inputs.models[model].policy),
+        subject=subject,
+        against=against_of(lake, model, case.champion, subject.recipe, subject.code),
+        worlds=case.worlds,
+    )
+
+
+def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
+    run, model = verdict.subject.run, verdict.subject.model
+    return model_report(
+        verdict,
+        case.evaluation,
+        _json_at(lake, f"{model_folder(run, model)}/card.json"),
+        timings=_timings(lake, model, run),
+        live=read_live(lake, run) if model == "recommender" else None,
+        worlds=case.worlds,
+    )
 
 
 def _timings(lake: Lake, model: str, run: str) -> list[Any]:
@@ -72,22 +114,6 @@ def against_of(
         accepted=entry.losses,
         recorded=read_evaluation(
             _json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
-        ),
-    )
-
-
-def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> Verdict:
-    inputs = inputs_of(lake, run)
-    asked = inputs.models[model]
-    subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
-    entry = _champion(lake, model, asked.champion)
-    return decide(
-        evaluation,
-        read_policy(model, asked.policy),
-        subject=subject,
-        against=against_of(lake, model, entry, subject.recipe, subject.code),
-        worlds=Worlds(
-            world_of_run(lake, run), world_of_entry(lake, model, entry) if entry else None
         ),
     )
 
