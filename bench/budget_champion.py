@@ -124,7 +124,7 @@ class Champion:
 
     def choose(self, question: str, inner: Sequence[int]) -> int:
         """The configuration that answers after the `inner` origins, by the product's own rule:
-        another takes the first one's place only if better on them by more than a standard error."""
+        another takes the first one's place only if clearly better on them."""
         scores = [[self._scores(r, o, question) for o in inner] for r in self.recipes]
         tried = [
             Tried(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from marquee.clock import seconds
 from marquee.scoring.recommender.model import Recommender
 from marquee.sources.feedback import Feedback, append_feedback, read_feedback
 
@@ -17,7 +17,7 @@ Said = dict[int, float | None]
 class Journal:
     """Every line is durable before it counts. Safe to use from many threads."""
 
-    def __init__(self, folder: Path, server: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, server: str, clock: Callable[[], float] = seconds) -> None:
         self._folder = folder
         self._server = server
         self._clock = clock

@@ -26,6 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import ConflictError, MarqueeError
 from marquee.lake import Lake, Manifest, open_lake
+from marquee.names import run_name
 from marquee.release.inputs import Inputs, inputs_of
 from spark_apps.peak_memory import peak_mb
 from spark_apps.shipping import ship_code
@@ -134,7 +135,7 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
     try:
-        job = Job(name, options.run, open_lake(options.lake, options.webhdfs), scratch)
+        job = Job(name, run_name(options.run), open_lake(options.lake, options.webhdfs), scratch)
         body(job)
         job.write_timings(started)
         return 0

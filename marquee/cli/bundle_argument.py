@@ -14,6 +14,7 @@ import typer
 from marquee.cli.lake_flags import asked_lake
 from marquee.errors import BundleError, NotFoundError, SourceError
 from marquee.lake import Lake
+from marquee.names import inside
 from marquee.release.bundles import bundle_folder
 from marquee.release.ledger import Ledger
 from marquee.steps.run import MODELS
@@ -37,14 +38,14 @@ FileFlag = Annotated[
 
 
 @contextmanager
-def fetched(bundle: str, lake: str, webhdfs: str) -> Iterator[Path]:
+def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Path]:
     """The bundle as a local folder, for as long as it is needed."""
     local = Path(bundle).expanduser()
     if local.is_dir():
         yield local
         return
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
-        opened = asked_lake(lake, webhdfs)
+        opened = asked_lake(lake, webhdfs, data)
         folder, below = _published(opened, _lake_path(opened, bundle))
         yield opened.fetch(folder, Path(scratch), below=below)
 
@@ -71,7 +72,7 @@ def _lake_path(lake: Lake, bundle: str) -> str:
         if entry is None:
             raise NotFoundError(f"no {model} serves yet", "promote one, or name a bundle")
         return f"{bundle_folder(model, entry.bundle)}/bundle"
-    return bundle.removeprefix(f"{lake.root}/").strip("/")
+    return inside(bundle.removeprefix(f"{lake.root}/").strip("/"), "the bundle")
 
 
 def _published(lake: Lake, path: str) -> tuple[str, str]:

@@ -9,7 +9,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.errors import NotFoundError
 from marquee.names import iso, parse_moment
 from marquee.release.bundles import bundle_folder
@@ -26,13 +34,14 @@ def champion(
     at: At = "",
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """The bundle that serves, or that served at a moment: a look-up in the ledger.
 
     Names the bundle's folder in the lake, where its card, evaluation, verdict and report lie.
     """
-    opened = asked_lake(lake, webhdfs)
+    opened = asked_lake(lake, webhdfs, data)
     history = Ledger(opened, model)
     entry = history.at(parse_moment(at)) if at else history.head()
     if entry is None:

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from marquee.cli.bundle_argument import BundleArgument, FileFlag, fetched, kind_of
 from marquee.cli.evaluate import file_sentence
-from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, out
+from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, WorldFlag, out
 from marquee.release.charts import Interval
 from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
 from marquee.settings import load_settings
@@ -24,6 +24,7 @@ def compare(
     on: FileFlag,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Compare two bundles on a file: paired differences, their intervals, and who wins.
@@ -35,7 +36,7 @@ def compare(
     \b
     marquee compare champion:recommender runs/R/models/recommender/shipped/bundle --on new.csv
     """
-    with fetched(one, lake, webhdfs) as first, fetched(other, lake, webhdfs) as second:
+    with fetched(one, lake, webhdfs, data) as first, fetched(other, lake, webhdfs, data) as second:
         from marquee.scoring.on_file import compare_on_file, load_model
 
         ours, theirs = (load_model(folder, kind_of(folder)) for folder in (first, second))

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from marquee.cli.bundle_argument import BundleArgument, FileFlag, fetched, kind_of
-from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, out
+from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, WorldFlag, out
 from marquee.release.report.cells import figure
 from marquee.release.report.comparisons import headlines, rivals
 from marquee.settings import load_settings
@@ -26,6 +26,7 @@ def evaluate(
     on: FileFlag,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure a bundle on a file, with the figures of the weekly evaluation.
@@ -39,7 +40,7 @@ def evaluate(
     marquee evaluate champion:recommender --on new-ratings.csv
     marquee evaluate runs/R/models/budget/evaluated/bundle --on my-films.csv --json
     """
-    with fetched(bundle, lake, webhdfs) as folder:
+    with fetched(bundle, lake, webhdfs, data) as folder:
         found = _measured(folder, on)
     if as_json:
         print(json.dumps({"bundle": bundle, **found}))

@@ -9,7 +9,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.names import iso
@@ -30,6 +38,7 @@ def history(
     replay: Replay = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Every run's verdict, in as-of order: approved or refused, why, and what came of it.
@@ -38,7 +47,7 @@ def history(
 
     With --replay, the backfilled runs alone, told as if each had been live in its week.
     """
-    opened = asked_lake(lake, webhdfs)
+    opened = asked_lake(lake, webhdfs, data)
     verdicts = [read_verdict(canonical_json(value)) for value in decisions(opened, model)]
     rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
     if as_json:

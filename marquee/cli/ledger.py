@@ -8,21 +8,33 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.names import iso
 from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
 
 
 def ledger(
-    model: ModelArgument, lake: LakeFlag = "", webhdfs: WebHdfsFlag = "", as_json: AsJson = False
+    model: ModelArgument,
+    lake: LakeFlag = "",
+    webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
+    as_json: AsJson = False,
 ) -> None:
     """Every promotion and roll-back, oldest first; the last one names the champion.
 
     Checks the hash chain over all entries on the way, and ends with status 1 where an entry is
     missing, damaged or was changed after it was written.
     """
-    history = Ledger(asked_lake(lake, webhdfs), model)
+    history = Ledger(asked_lake(lake, webhdfs, data), model)
     problems = history.verify()
     entries = [] if problems else history.entries()
     if as_json:

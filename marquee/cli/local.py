@@ -13,8 +13,8 @@ from rich.table import Table
 
 from marquee.cli.data import settings_for
 from marquee.cli.showing import console
-from marquee.errors import MarqueeError
-from marquee.lake import open_lake
+from marquee.errors import ConflictError, MarqueeError
+from marquee.lake import check_world, open_lake
 from marquee.names import iso
 from marquee.release.live import latest_live, live_sentence
 from marquee.settings import Settings
@@ -104,11 +104,15 @@ def status(
 
 
 def newest_live(settings: Settings) -> dict[str, Any] | None:
-    """How what serves did on newer ratings; None where no run measured it or no lake answers."""
+    """How what serves did on newer ratings; None where no run measured it or no
+    lake answers. Raises ConflictError where the lake holds another world."""
     try:
         place = settings.lake
         lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
+        check_world(lake, settings.world)
         return latest_live(lake)
+    except ConflictError:
+        raise
     except MarqueeError:
         return None
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from marquee.cli.bundle_argument import BundleArgument, fetched, kind_of
-from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, out
+from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, WorldFlag, out
 from marquee.errors import SourceError
 
 Out = Annotated[
@@ -28,6 +28,7 @@ def recommend_all(
     n: N = 10,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Write the best N unrated titles of every person a bundle knows into one file.
@@ -40,7 +41,7 @@ def recommend_all(
     marquee recommend-all champion:recommender --out everybody.parquet --n 20
     """
     started = time.monotonic()
-    with fetched(bundle, lake, webhdfs) as folder:
+    with fetched(bundle, lake, webhdfs, data) as folder:
         if (kind := kind_of(folder)) != "recommender":
             raise SourceError(f"{bundle} is a {kind} model", "give a recommender's bundle")
         people, rows = _write(folder, out_file, n)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
 from marquee.errors import PromotionRefusedError
 from marquee.release.entry import Entry
@@ -34,6 +42,7 @@ def rollback(
     yes: Yes = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Let an earlier bundle serve again. Serving follows within seconds, without a restart.
@@ -43,7 +52,7 @@ def rollback(
     `marquee rollback MODEL --release`; a hold that stands already stays. The entry is written
     only after the one you saw as the last: were another written meanwhile, this is refused.
     """
-    opened = asked_lake(lake, webhdfs)
+    opened = asked_lake(lake, webhdfs, data)
     if release and (hold or to is not None):
         raise PromotionRefusedError("--release goes with neither --to nor --hold")
     entries = Ledger(opened, model).whole()

@@ -11,8 +11,8 @@ import typer
 from marquee.cli.data import settings_for
 from marquee.clock import now, refuse_ahead
 from marquee.errors import SettingsError
-from marquee.lake import open_lake
-from marquee.names import parse_moment, whole
+from marquee.lake import check_world, open_lake
+from marquee.names import parse_moment, run_name, whole
 from marquee.settings import Settings
 from marquee.stack.environment import stack_environment
 from marquee.stack.spark import submit_command
@@ -60,12 +60,13 @@ def step(
     """
     settings = place_locally(settings_for(data))
     if name in JOBS:
-        raise typer.Exit(_submit(settings, name, run))
+        raise typer.Exit(_submit(settings, name, run_name(run)))
     moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
     place = settings.lake
     lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
     form = Form.of(settings, {"force": force})
-    _call(name, Run(run, whole(moment), "manual", form, settings, lake), model)
+    check_world(lake, settings.world)
+    _call(name, Run(run_name(run), whole(moment), "manual", form, settings, lake), model)
 
 
 def _call(name: str, run: Run, model: str) -> None:

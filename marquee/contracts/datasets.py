@@ -77,13 +77,15 @@ TITLES = Contract(
 
 FEEDBACK = Contract(
     "feedback",
-    1,
-    ("person", "movie_id", "time"),
+    2,
+    ("person", "movie_id", "time", "seq"),
     (
         Column("person", "string", False, lambda v: v.startswith("p-"), "does not start with p-"),
         Column("movie_id", "bigint", nullable=False),
         Column("rating", "double"),
         Column("time", "bigint", nullable=False),
+        Column("seq", "bigint"),
+        Column("effective_time", "bigint"),
     ),
 )
 

@@ -10,10 +10,20 @@ from marquee.lake.client import Lake
 from marquee.lake.folder import FolderLake
 from marquee.lake.manifest import Manifest
 from marquee.lake.webhdfs import WebHdfsLake, connect
+from marquee.lake.world import World, check_world, claim_world, read_world
 
-__all__ = ["FolderLake", "Lake", "Manifest", "WebHdfsLake", "check_clock", "open_lake"]
-
-WORLD = "world.json"
+__all__ = [
+    "FolderLake",
+    "Lake",
+    "Manifest",
+    "WebHdfsLake",
+    "World",
+    "check_clock",
+    "check_world",
+    "claim_world",
+    "open_lake",
+    "read_world",
+]
 
 
 def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
@@ -33,8 +43,8 @@ def check_clock(lake: Lake, drill: bool) -> Lake:
     """
     if not clock.offset():
         return lake
-    made = lake.read_json(WORLD).get("drill") if lake.exists(WORLD) else drill
-    if made is not True:
+    world = read_world(lake)
+    if not (world.drill if world else drill):
         raise SettingsError(
             f"the clock is offset by {clock.OFFSET}, and {lake.root} is not a drill's lake",
             f"unset {clock.OFFSET}, or make a new lake with [lake] drill = true",

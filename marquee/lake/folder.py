@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from marquee.errors import ConflictError, LakeError, NotFoundError
 from marquee.lake.client import Lake
+from marquee.names import inside
 
 
 class FolderLake(Lake):
@@ -20,7 +21,7 @@ class FolderLake(Lake):
         self.folder = Path(unquote(urlsplit(root).path))
 
     def _at(self, path: str) -> Path:
-        return self.folder / path
+        return self.folder / inside(path, f"below {self.root}") if path else self.folder
 
     def exists(self, path: str) -> bool:
         return self._at(path).exists()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from marquee.digest import canonical_json, digest_bytes, digest_file, digest_value
+from marquee.errors import LakeError
+from marquee.names import inside
 
 MANIFEST = "_manifest.json"
 
@@ -57,16 +59,26 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Read a manifest's file."""
-        value = json.loads(data)
-        return cls.of_files((FileFact(**f) for f in value["files"]), value["rows"], value["facts"])
+        """Read a manifest's file; LakeError where it is none, or names a file it may not."""
+        try:
+            value = json.loads(data)
+            files = [FileFact(f["name"], f["bytes"], f["sha256"]) for f in value["files"]]
+            rows, facts = value["rows"], dict(value["facts"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _damaged(f"{type(error).__name__} {error}") from None
+        if wrong := [f for f in files if not _is_sound(f)]:
+            raise _damaged(f"{wrong[0]} is no file's fact")
+        return cls.of_files(files, rows, facts)
 
     @classmethod
     def of_files(
         cls, files: Iterable[FileFact], rows: int | None, facts: Mapping[str, Any]
     ) -> Manifest:
-        """A manifest over `files`, whatever order they come in."""
-        return cls(tuple(sorted(files)), rows, dict(facts))
+        """A manifest over `files`, whatever order they come in; LakeError where a name leaves the
+        folder, is there twice, or is a file and a folder."""
+        found = tuple(sorted(files))
+        _refuse_names([f.name for f in found])
+        return cls(found, rows, dict(facts))
 
     @classmethod
     def of_folder(
@@ -79,6 +91,34 @@ class Manifest:
             for p in paths
         )
         return cls.of_files(found, rows, facts or {})
+
+
+def _refuse_names(names: Sequence[str]) -> None:
+    taken: set[str] = set()
+    for name in names:
+        inside(name, "a manifest's file")
+        if name in taken:
+            raise _damaged(f"{name!r} is there twice")
+        taken.add(name)
+    folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
+    if both := sorted(taken & folders):
+        raise _damaged(f"{both[0]!r} is a file and a folder")
+
+
+def _is_sound(fact: FileFact) -> bool:
+    return (
+        isinstance(fact.name, str)
+        and type(fact.bytes) is int
+        and fact.bytes >= 0
+        and isinstance(fact.sha256, str)
+    )
+
+
+def _damaged(why: str) -> LakeError:
+    return LakeError(
+        f"this manifest cannot be used: {why}",
+        "restore the folder from a copy of the lake, or run the task that made it again",
+    )
 
 
 def fact_of(name: str, data: bytes) -> FileFact:

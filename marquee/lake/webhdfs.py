@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from marquee.errors import ConflictError, LakeError, LakeUnavailableError, NotFoundError
 from marquee.lake.client import Lake
+from marquee.names import inside
 
 T = TypeVar("T")
 SECONDS_TO_CONNECT, SECONDS_TO_READ = 5, 60
@@ -47,7 +48,9 @@ class WebHdfsLake(Lake):
         self._retry_for = SECONDS_TO_RETRY if seconds_to_retry is None else seconds_to_retry
 
     def _at(self, path: str) -> str:
-        return posixpath.join(self.prefix, path) if path else self.prefix
+        if not path:
+            return self.prefix
+        return posixpath.join(self.prefix, inside(path, f"below {self.root}"))
 
     def exists(self, path: str) -> bool:
         return self._status(path) is not None

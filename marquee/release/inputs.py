@@ -24,7 +24,7 @@ from pydantic import (
 from marquee.digest import canonical_json
 from marquee.errors import ContractError, NotFoundError
 from marquee.lake import Lake
-from marquee.names import iso
+from marquee.names import inside, iso
 from marquee.release.policy import POLICIES, Model
 from marquee.release.subject import Promote, RunType
 
@@ -43,6 +43,10 @@ Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(iso, return_t
 """UTC, spelled `2026-01-04T03:00:00Z`."""
 
 
+LakePath = Annotated[str, AfterValidator(lambda path: inside(path, "an input"))]
+"""Relative to the lake's root, and inside it."""
+
+
 class Value(BaseModel):
     """A part of the document: frozen, and an unknown key is an error."""
 
@@ -52,7 +56,7 @@ class Value(BaseModel):
 class RatingsInput(Value):
     """The ratings release this run reads."""
 
-    path: str
+    path: LakePath
     digest: str
     rows: int = 0
     last_time: int = 0
@@ -65,14 +69,14 @@ class RatingsInput(Value):
 class FeedbackInput(Value):
     """A sealed segment of ratings given through the API."""
 
-    path: str
+    path: LakePath
     digest: str
 
 
 class TitlesInput(Value):
     """A snapshot of titles; which of its pages were known at as-of, `prepare_titles` decides."""
 
-    path: str
+    path: LakePath
     digest: str
     as_of: Moment
     """The moment of a page that does not say when it was fetched: the snapshot's load, or, of

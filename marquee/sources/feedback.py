@@ -2,84 +2,80 @@
 
 A folder holds segments, JSON lines of the `feedback` contract (a null rating takes one back):
 
-    local-000001.jsonl        sealed: never written again
+    local-000001.jsonl        sealed: never written again; its last line says when
     local-000002.open.jsonl   serving appends here
 
 Whoever appends or seals holds the folder's lock for that moment, so no acknowledged line is ever
 left out of a sealed segment or added to one. A segment is published under the digest of its
 content: publishing twice is a no-op, and there is no cursor to lose.
+
+Every line has a sequence number of its server (`seq`): it decides which word is a person's last,
+no clock does. `time` stays what the clock said; from when the line counts is worked out of both as
+it is published (`marquee.sources.feedback_time`).
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from marquee.clock import seconds
 from marquee.digest import digest_bytes
 from marquee.errors import SourceError
 from marquee.lake import Lake
+from marquee.sources.feedback_lines import (
+    OPEN,
+    SEALED,
+    Feedback,
+    Segment,
+    parse_line,
+    read_segment,
+    sealing_line,
+    segment_names,
+    timed_lines,
+)
+from marquee.sources.feedback_time import in_order
 
-OPEN = ".open.jsonl"
-SEALED = ".jsonl"
-_SEGMENT = re.compile(r"(?P<server>.+)-(?P<seq>\d{6})(?P<kind>\.open\.jsonl|\.jsonl)")
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """One line: what a person said of a title, or that they take it back (None)."""
-
-    person: str
-    """`p-<name>`: people of our API have an id space of their own."""
-    movie_id: int
-    rating: float | None
-    time: int
-    """UTC seconds."""
+__all__ = [
+    "Feedback",
+    "append_feedback",
+    "parse_line",
+    "publish_feedback",
+    "read_feedback",
+    "seal_feedback",
+]
+TAIL = 1 << 16
+"""Bytes at a segment's end in which its last line is looked for first."""
 
 
 def append_feedback(folder: Path, server: str, lines: Sequence[Feedback]) -> None:
-    """Add lines to the open segment; they are on the disk when this returns."""
-    data = "".join(json.dumps(asdict(line)) + "\n" for line in lines).encode()
+    """Add lines to the open segment; they are numbered, and on the disk when this returns."""
     with _lock(folder):
-        path = folder / f"{server}-{_sequence(folder, server):06d}{OPEN}"
-        is_new = not path.exists()
-        with path.open("ab") as stream:
-            # A line torn by a crash must not swallow the next one.
-            stream.write(data if _ends_whole(path) else b"\n" + data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if is_new:
-            _sync_folder(folder)
+        path = folder / f"{server}-{_open_number(folder, server):06d}{OPEN}"
+        first = _next_seq(folder, server)
+        numbered = (replace(line, seq=first + place) for place, line in enumerate(lines))
+        _append(path, "".join(line.to_json() for line in numbered))
 
 
 def read_feedback(folder: Path) -> Iterator[Feedback]:
-    """Every line of every segment, oldest segment first; torn lines are passed over."""
-    for path in _segments(folder):
-        for line in path.read_bytes().splitlines():
-            if (found := parse_line(line)) is not None:
-                yield found
+    """Every line of every segment; of two about one title the later one holds.
 
-
-def parse_line(line: bytes) -> Feedback | None:
-    """One line, or None where it is torn: such a line was never acknowledged."""
-    try:
-        value = json.loads(line)
-        rating = value["rating"]
-        return Feedback(
-            str(value["person"]),
-            int(value["movie_id"]),
-            None if rating is None else float(rating),
-            int(value["time"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+    A server's lines come in their order, those of several by the time they count from, then by
+    the server's name. Torn lines are passed over.
+    """
+    found: list[tuple[int, str, int, Feedback]] = []
+    for server in sorted({name.server for name in segment_names(folder)}):
+        segments = [read_segment(name.path) for name in segment_names(folder, server)]
+        lines = [pair for pairs in timed_lines(segments) for pair in pairs]
+        times = in_order([time for _, time in lines])
+        found += [(time, server, n, lines[n][0]) for n, time in enumerate(times)]
+    found.sort(key=lambda item: item[:3])
+    return (line for *_, line in found)
 
 
 def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
@@ -88,8 +84,10 @@ def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
     A server that has heard nothing publishes nothing. Raises LakeError where the lake refuses.
     """
     seal_feedback(folder, server)
-    sealed = [p for p in _segments(folder) if not p.name.endswith(OPEN) and _is_of(p, server)]
-    return [path for segment in sealed if (path := _publish(lake, segment))]
+    names = [name for name in segment_names(folder, server) if not name.is_open]
+    segments = [read_segment(name.path) for name in names]
+    found = zip(names, segments, timed_lines(segments), strict=True)
+    return [_publish(lake, n.path.stem, segment, pairs) for n, segment, pairs in found if pairs]
 
 
 def seal_feedback(folder: Path, server: str) -> None:
@@ -97,43 +95,81 @@ def seal_feedback(folder: Path, server: str) -> None:
     if not folder.is_dir():
         return
     with _lock(folder):
-        for path in _segments(folder):
-            if path.name.endswith(OPEN) and _is_of(path, server):
-                path.rename(path.with_name(path.name.removesuffix(OPEN) + SEALED))
+        for name in segment_names(folder, server):
+            if name.is_open:
+                _append(name.path, sealing_line(int(seconds())))
+                name.path.rename(folder / (name.path.name.removesuffix(OPEN) + SEALED))
         _sync_folder(folder)
 
 
-def _publish(lake: Lake, segment: Path) -> str:
-    """The lake path of one sealed segment; empty where it holds no whole line."""
-    lines = segment.read_bytes().splitlines()
-    whole = [found for line in lines if (found := parse_line(line)) is not None]
-    if not whole:
-        return ""
-    data = "".join(json.dumps(asdict(line)) + "\n" for line in whole).encode()
-    path = f"raw/feedback/{segment.name.removesuffix(SEALED)}-{digest_bytes(data)[:12]}"
-    facts: dict[str, Any] = {"torn_lines": sum(bool(line.strip()) for line in lines) - len(whole)}
+def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback, int]]) -> str:
+    """The lake path of one sealed segment.
+
+    One that was sealed before sealings were kept is published as it was then: under one name.
+    """
+    lines = segment.lines
+    if segment.sealed is not None:
+        lines = [replace(line, effective_time=time) for line, time in pairs]
+    data = "".join(line.to_json() for line in lines).encode()
+    path = f"raw/feedback/{name}-{digest_bytes(data)[:12]}"
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "feedback.jsonl").write_bytes(data)
-        lake.publish(Path(scratch), path, rows=len(whole), **facts)
+        lake.publish(
+            Path(scratch),
+            path,
+            rows=len(lines),
+            torn_lines=segment.torn,
+            sealed_at=segment.sealed,
+            last_time=max(time for _, time in pairs),
+        )
     return path
 
 
-def _segments(folder: Path) -> list[Path]:
-    """All segments, in the order they were written (of one server)."""
-    return sorted(p for p in folder.glob(f"*{SEALED}") if _SEGMENT.fullmatch(p.name))
+def _append(path: Path, text: str) -> None:
+    """Add whole lines; they are on the disk when this returns."""
+    is_new = not path.exists()
+    with path.open("ab") as stream:
+        # A line torn by a crash must not swallow the next one.
+        stream.write(text.encode() if _ends_whole(path) else b"\n" + text.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+    if is_new:
+        _sync_folder(path.parent)
 
 
-def _is_of(path: Path, server: str) -> bool:
-    match = _SEGMENT.fullmatch(path.name)
-    return match is not None and match["server"] == server
+def _next_seq(folder: Path, server: str) -> int:
+    """One more than the last line's number.
+
+    The first is the clock's microseconds: a folder that was lost and begun anew goes on after it.
+    """
+    for name in reversed(segment_names(folder, server)):
+        if (line := _last_line(name.path)) is not None:
+            return _first_seq() if line.seq is None else line.seq + 1
+    return _first_seq()
 
 
-def _sequence(folder: Path, server: str) -> int:
+def _first_seq() -> int:
+    return max(1, int(seconds() * 1_000_000))
+
+
+def _last_line(path: Path) -> Feedback | None:
+    """The last whole line of a segment, looked for from its end; None where it holds none."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        for start in (max(0, size - TAIL), 0):
+            stream.seek(start)
+            for data in reversed(stream.read().splitlines()):
+                if (line := parse_line(data)) is not None:
+                    return line
+    return None
+
+
+def _open_number(folder: Path, server: str) -> int:
     """The number of the segment that is open, or of the next one."""
-    found = [_SEGMENT.fullmatch(p.name) for p in _segments(folder) if _is_of(p, server)]
-    numbers = [(int(m["seq"]), m["kind"] == OPEN) for m in found if m]
-    last, is_open = max(numbers, default=(0, False))
-    return last if is_open else last + 1
+    names = segment_names(folder, server)
+    if not names:
+        return 1
+    return names[-1].number + (0 if names[-1].is_open else 1)
 
 
 def _ends_whole(path: Path) -> bool:

@@ -13,6 +13,7 @@ from marquee.names import iso
 from marquee.settings import REPOSITORY
 from marquee.sources.ratings import write_candidates
 from marquee.sources.titles_gather import CRAWL
+from marquee.steps.claim_world import check
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.run import Run
 
@@ -25,6 +26,7 @@ def crawl_titles(run: Run) -> dict[str, Any]:
     A run whose as-of lies an interval or more back fetches nothing, and says so. Raises
     CrawlStoppedError with the spider's own sentence where the site shut it out.
     """
+    check(run)
     if CRAWL not in run.form.sources:
         print("the crawl is not among this run's sources: nothing is fetched", flush=True)
         return {"folder": None}

@@ -26,6 +26,7 @@ from marquee.release.inputs import (
 from marquee.release.ledger import Ledger
 from marquee.release.policy import read_policy, tighten
 from marquee.sources.title_snapshots import moment_of, snapshots
+from marquee.steps.claim_world import check
 from marquee.steps.fingerprint import computing_code, fingerprint
 from marquee.steps.history import is_settled, last_decision
 from marquee.steps.run import MODELS, Model, Run
@@ -36,6 +37,7 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
 
     `ratings` is the release this run loaded; a backfill takes the newest the lake holds.
     """
+    check(run)
     path = inputs_path(run.id)
     if not run.lake.exists(path):
         refuse_ahead(run.as_of, "the run's as-of")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from marquee.sources.feedback import publish_feedback
+from marquee.steps.claim_world import claim
 from marquee.steps.run import Run
 
 
 def load_feedback(run: Run) -> dict[str, Any]:
     """Publish every sealed segment; publishing twice is a no-op."""
+    claim(run)
     paths = publish_feedback(run.lake, run.places.feedback, run.settings.serving.server)
     print(f"{len(paths)} segments of feedback are in the lake", flush=True)
     return {"paths": len(paths)}

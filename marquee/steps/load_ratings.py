@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import ConflictError
 from marquee.sources.ratings import load_release
+from marquee.steps.claim_world import claim
 from marquee.steps.run import Run
 
 
 def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
     """Publish the release at `folder`; loading it twice is a no-op, and says so."""
-    claim_world(run)
+    claim(run)
     before = set(run.lake.names("raw/ratings"))
     path, manifest = load_release(run.lake, Path(folder), name)
     is_new = path.rsplit("/", 1)[1] not in before
@@ -23,18 +23,3 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
             "no title is linked to IMDb: recommendations go on without crawled titles", flush=True
         )
     return {"path": path, "rows": manifest.rows, "loaded": is_new}
-
-
-def claim_world(run: Run) -> None:
-    """A lake holds one world, named in its root; ConflictError where it is another."""
-    world = {"format": 1, "world": run.settings.world}
-    if run.lake.exists("world.json"):
-        found = run.lake.read_json("world.json")
-        if found != world:
-            raise ConflictError(
-                f"{run.lake.root} holds the world '{found.get('world')}', "
-                f"not '{run.settings.world}'",
-                "another world is another root: set lake.root",
-            )
-        return
-    run.lake.create_json("world.json", world)

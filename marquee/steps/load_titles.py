@@ -16,6 +16,7 @@ from marquee.sources.titles import Loaded
 from marquee.sources.titles import load_titles as load
 from marquee.sources.titles_gather import CRAWL, crawled_titles, gather_titles
 from marquee.sources.titles_merge import Conflict, Merged, write_merged
+from marquee.steps.claim_world import claim
 from marquee.steps.crawl_titles import crawl_folder
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.run import Run
@@ -31,6 +32,7 @@ def load_titles(run: Run) -> dict[str, Any]:
     whose as-of lies an interval or more back reads no source beside; what its own crawl left
     while it still might is loaded.
     """
+    claim(run)
     is_late = not run.may_fetch(now())
     if is_late:
         print(run.too_late(), flush=True)

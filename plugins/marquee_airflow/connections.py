@@ -6,7 +6,7 @@ from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import Connection
 
 from marquee.errors import SettingsError
-from marquee.lake import FolderLake, Lake, WebHdfsLake, check_clock
+from marquee.lake import FolderLake, Lake, WebHdfsLake, check_clock, check_world
 from marquee.settings import load_settings
 
 LAKE = "hdfs_lake"
@@ -18,9 +18,13 @@ def open_lake() -> Lake:
 
     Raises SettingsError where the connection is missing its root, or is a folder beside a
     remote Spark master, whose executors would each write into a folder of their own; also where
-    the clock is offset and the lake is not a drill's.
+    the clock is offset and the lake is not a drill's. Raises ConflictError where the lake holds
+    another world than the settings'.
     """
-    return check_clock(_connected(), load_settings().lake.drill)
+    settings = load_settings()
+    lake = check_clock(_connected(), settings.lake.drill)
+    check_world(lake, settings.world)
+    return lake
 
 
 def _connected() -> Lake:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marquee.scoring import choice
 from marquee.scoring.arrays import Floats
 from spark_apps.budget.recipes import BudgetRecipe
+
+SEED = 20190101
+"""Of the resampling; the films and the errors decide the rest."""
 
 
 @dataclass(frozen=True)
@@ -24,28 +28,31 @@ class Tried:
     def log_rmse(self) -> float:
         return math.sqrt(float(np.mean(self.errors**2)))
 
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Smaller is better: the error, the cost among equals. NaN is worse than any error."""
+        error = self.log_rmse
+        return (math.inf if math.isnan(error) else error), self.recipe.cost
+
 
 def choose(tried: Sequence[Tried], champion: BudgetRecipe | None) -> Tried:
-    """The recipe of least error, the cheaper of equals.
+    """The recipe of least error, the cheaper of equals, where no champion's was tried: there is
+    nothing to switch from.
 
-    Where the champion's recipe was tried too, another replaces it only if its squared error is
-    smaller by more than one standard error, clustered by director.
+    Where it was, another takes its place only if its squared error is clearly smaller, whole
+    directors resampled, as at the gate (`marquee.scoring.choice`: of equal recipes, however many
+    are tried, any is in at most one search of twenty).
     """
-    best = min(tried, key=lambda t: (t.log_rmse, t.recipe.cost))
     held = next((t for t in tried if t.recipe == champion), None)
-    if held is None or held is best:
-        return best
-    gain = held.errors**2 - best.errors**2
-    return best if gain.mean() > clustered_error(gain, held.directors) else held
+    if held is None:
+        return min(tried, key=lambda t: t.rank)
+    rows = [held, *(t for t in tried if t is not held)]
+    costs = [t.recipe.cost for t in rows]
+    return rows[choice.choose([squared_errors(rows)], costs, seed=SEED)]
 
 
-def clustered_error(values: Floats, clusters: Sequence[str]) -> float:
-    """Standard error of the mean of `values` whose clusters are independent of each other.
-
-    sqrt(sum over clusters of (sum of deviations)^2) / n: Liang and Zeger, Biometrika 73 (1986).
-    """
-    deviations = values - values.mean()
-    sums: dict[str, float] = {}
-    for cluster, deviation in zip(clusters, deviations):
-        sums[cluster] = sums.get(cluster, 0.0) + float(deviation)
-    return math.sqrt(math.fsum(s * s for s in sums.values())) / len(values)
+def squared_errors(tried: Sequence[Tried]) -> choice.Criterion:
+    """Squared errors of the same films, added up by director."""
+    _, clusters = np.unique(tried[0].directors, return_inverse=True)
+    sums = np.stack([np.bincount(clusters, weights=t.errors**2) for t in tried]).astype(np.float64)
+    return choice.Criterion(sums, np.bincount(clusters).astype(np.float64), root=True)

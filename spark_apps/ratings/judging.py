@@ -53,8 +53,8 @@ def count_reasons(scale: Scale) -> list[Column]:
 
 
 def good_rows(judged: DataFrame) -> DataFrame:
-    """The rows without a reason, typed, with `is_deleted`."""
-    return judged.where(F.col("reason").isNull()).select("typed.*", "is_deleted")
+    """The rows without a reason, typed, with `is_deleted` and `word`."""
+    return judged.where(F.col("reason").isNull()).select("typed.*", "is_deleted", "word")
 
 
 def quarantined_rows(judged: DataFrame) -> DataFrame:

@@ -16,10 +16,12 @@ def before(rows: DataFrame, as_of: int) -> DataFrame:
 def latest_of_each_pair(rows: DataFrame) -> DataFrame:
     """The latest row of each (person, title); pairs whose latest row takes it back are gone.
 
-    Of rows of the same second a deletion wins, else the higher rating: both are blind to the order
-    in which files are read. One shuffle by person serves this and the split that follows.
+    Of a server's words on our own API the last in its order wins (their times ascend), of two
+    servers' in one second the one of the later name. Of a release's rows of the same second the
+    higher rating wins: blind to the order in which files are read. One shuffle by person serves
+    this and the split that follows.
     """
-    order = F.struct("time", "is_deleted", "rating")
+    order = F.struct("time", "word", "is_deleted", "rating")
     last = F.max(order).alias("last")
     one = rows.repartition("user_id").groupBy("user_id", "movie_id").agg(last)
     kept = one.where(~F.col("last.is_deleted"))

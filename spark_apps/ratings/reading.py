@@ -1,7 +1,8 @@
 """Raw ratings and feedback as strings, in one form, with nothing judged yet.
 
 The form: `user_id`, `movie_id`, `rating`, `time` as strings, and `is_deleted` (a feedback line
-without a rating takes the rating back), `is_ours` (from our own API, whose people are negative).
+without a rating takes the rating back), `is_ours` (from our own API, whose people are negative),
+`word` (which of two words of our API comes later; null in a release).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
+from spark_apps.ratings.feedback_order import WORD, in_order
 
 HEADER = {"userId": "user_id", "movieId": "movie_id", "rating": "rating", "timestamp": "time"}
-FEEDBACK_LINES = "person string, movie_id string, rating string, time string"
+FEEDBACK_LINES = (
+    "person string, movie_id string, rating string, time string, seq bigint, effective_time bigint"
+)
 
 
 def read_release(spark: SparkSession, uri: str) -> DataFrame:
@@ -32,7 +36,10 @@ def read_release(spark: SparkSession, uri: str) -> DataFrame:
             "its first line should be " + ",".join(HEADER),
         )
     columns = [F.trim(F.col(name)).alias(ours) for name, ours in HEADER.items()]
-    return raw.select(*columns, F.lit(False).alias("is_deleted"), F.lit(False).alias("is_ours"))
+    none = F.lit(None).cast(WORD).alias("word")
+    return raw.select(
+        *columns, F.lit(False).alias("is_deleted"), F.lit(False).alias("is_ours"), none
+    )
 
 
 def read_listed(spark: SparkSession, uri: str) -> DataFrame:
@@ -42,15 +49,19 @@ def read_listed(spark: SparkSession, uri: str) -> DataFrame:
 
 
 def read_feedback(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
-    """Sealed segments of feedback; people of our API get negative ids."""
+    """Sealed segments of feedback; people of our API get negative ids.
+
+    `time` is the moment a line counts from, not what the server's clock said.
+    """
     lines = spark.read.schema(FEEDBACK_LINES).json(list(uris))
-    return lines.select(
+    return in_order(lines).select(
         person_id(F.col("person")).cast("string").alias("user_id"),
         "movie_id",
         "rating",
         "time",
         F.col("rating").isNull().alias("is_deleted"),
         F.lit(True).alias("is_ours"),
+        "word",
     )
 
 

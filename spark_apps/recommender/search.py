@@ -1,8 +1,10 @@
 """Which recipe, and which blend of it: decided on an inner split of train, never on the holdout.
 
-One recipe is not compared with anything: only its blend is chosen. Of several, the first stands
-(the champion's, where the run tries it) unless another is better by more than one clustered
-standard error on prediction or on ranking, and not worse by one on the other.
+One recipe is not compared with anything: only its blend is chosen. Of several, the first stands:
+the champion's where the run tries it, else the default. Another takes its place only where it is
+clearly better on prediction or on ranking (`marquee.scoring.choice`: of equal recipes, however many
+are tried, any is in at most one search of twenty), and neither shown worse on the other nor beyond
+the gate's margin there. People are resampled and titles relevant as the gate has them.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, Mask, top_rows
-from marquee.scoring.bootstrap import paired
+from marquee.scoring import choice
+from marquee.scoring.arrays import Floats, Ints, Mask, top_rows
+from marquee.scoring.recommender.exam import LIKED, mean
 from marquee.scoring.recommender.metrics import (
     AT,
     Relevant,
@@ -32,8 +35,8 @@ from spark_apps.recommender.ranking.fit import fit_ranker
 from spark_apps.recommender.ranking.recipes import RankerRecipe
 from spark_apps.recommender.recipes import RecommenderRecipe
 
-RESAMPLES = 500  # enough for a standard error
-TWO_SIDED_90 = 3.29  # standard errors between the 5th and the 95th percentile of a normal
+MARGIN_RMSE, MARGIN_NDCG = 0.01, 0.03
+"""The gate's own of `config/base.toml`; where a run's form tightens them, the gate decides."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,23 @@ class Inner:
         held_out = IndexedRatings.of(rows, train.catalogue)
         return cls(train, train.frame(trainer.spark), held_out, rows)
 
+    @property
+    def people(self) -> Ints:
+        """Rows of those who have something held out, ascending."""
+        return np.unique(self.held_out.users).astype(np.int64)
+
+    @property
+    def liked(self) -> Relevant:
+        """Held-out titles that count as relevant, as at the gate; who liked none is not in it."""
+        users, items = self.held_out.users, self.held_out.items
+        is_liked = self.held_out.values >= LIKED
+        return Relevant.of(users[is_liked].astype(np.int64), items[is_liked].astype(np.int64))
+
 
 @dataclass(frozen=True)
 class Try:
-    """A recipe on the inner split: the share of ALS it takes, the RMSE of every share, and, where
-    recipes are compared, each held-out person's errors and nDCG (any held-out title relevant)."""
+    """A recipe on the inner split: the share of ALS it takes, the RMSE of every share, the answers
+    to the held-out rows and, where recipes are compared, nDCG of the people of `Inner.liked`."""
 
     recipe: RecommenderRecipe
     weight: float
@@ -73,7 +88,7 @@ class Try:
         """The line of `card.json`'s `recipes_tried`."""
         line: dict[str, Any] = {"name": self.recipe.name, "chosen": chosen, "weight": self.weight}
         line["inner_rmse"] = self.shares.get(self.weight)
-        line["inner_ndcg@10_any"] = None if self.ndcg is None else float(self.ndcg.mean())
+        line["inner_ndcg@10"] = None if self.ndcg is None else mean(self.ndcg)
         return line | {"inner_rmse_by_weight": {f"{w:g}": e for w, e in self.shares.items()}}
 
 
@@ -105,9 +120,7 @@ def choose(
         # Nothing to choose by: the first recipe, as near to the bias model as it allows.
         return Choice(recipes[0], min(shares_of(recipes[0])), ())
     tries = [try_recipe(trainer, inner, r, compared=len(recipes) > 1) for r in recipes]
-    best = tries[0]
-    for other in tries[1:]:
-        best = other if is_better(other, best, inner, trainer.seed) else best
+    best = best_try(tries, inner, trainer.seed)
     return Choice(best.recipe, best.weight, tuple(tries))
 
 
@@ -122,32 +135,39 @@ def try_recipe(trainer: Trainer, inner: Inner, recipe: RecommenderRecipe, compar
 
 
 def inner_ndcg(trainer: Trainer, inner: Inner, recipe: RankerRecipe) -> Floats:
-    """nDCG at ten of each held-out person, titles seen in the inner train left out."""
+    """nDCG at ten of the people who liked a held-out title, those of the inner train left out."""
     ranker = fit_ranker(inner.train, inner.frame, recipe, trainer.seed)
-    relevant = Relevant.of(inner.held_out.users.astype(np.int64), inner.held_out.items)
-    lists = np.full((len(relevant.people), AT), -1, dtype=np.int64)
-    for place, user in enumerate(relevant.people):
+    liked = inner.liked
+    lists = np.full((len(liked.people), AT), -1, dtype=np.int64)
+    for place, user in enumerate(liked.people):
         rated = inner.train.rated(int(user))
         scores = np.where(ranker.known, ranker.scores(int(user), rated), -np.inf)
         scores[rated] = -np.inf
         best = top_rows(scores, AT)
         lists[place, : len(best)] = best
-    return ranking_values(relevant.hits(lists), relevant.counts)["ndcg"]
+    return ranking_values(liked.hits(lists), liked.counts)["ndcg"]
 
 
-def is_better(challenger: Try, other: Try, inner: Inner, seed: int) -> bool:
-    """More than one clustered standard error better on one side, not worse by one on the other."""
-    if challenger.ndcg is None or other.ndcg is None:
-        return False
-    users, actual = inner.rows.user_ids, inner.held_out.values
-    errors, rows = squared_errors_by_person(users, challenger.values, actual)
-    others, _ = squared_errors_by_person(users, other.values, actual)
-    error = paired(errors, others, weights=rows, root=True, seed=seed, resamples=RESAMPLES)
-    rank = paired(challenger.ndcg, other.ndcg, seed=seed, resamples=RESAMPLES)
-    gains = [-_in_standard_errors(error), _in_standard_errors(rank)]
-    return max(gains) > 1.0 and min(gains) > -1.0
+def best_try(tries: Sequence[Try], inner: Inner, seed: int) -> Try:
+    """The first, unless others are clearly better; of equals the one that is listed first."""
+    if len(tries) == 1:
+        return tries[0]
+    criteria = [_prediction(tries, inner), _ranking(tries, inner)]
+    return tries[choice.choose(criteria, range(len(tries)), seed=seed)]
 
 
-def _in_standard_errors(comparison: dict[str, Any]) -> float:
-    standard_error = (comparison["upper95"] - comparison["lower95"]) / TWO_SIDED_90
-    return float(comparison["difference"] / max(standard_error, 1e-12))
+def _prediction(tries: Sequence[Try], inner: Inner) -> choice.Criterion:
+    users, actual = inner.held_out.users.astype(np.int64), inner.held_out.values
+    errors = [squared_errors_by_person(users, t.values, actual) for t in tries]
+    sums = np.stack([sums for sums, _ in errors])
+    return choice.Criterion(sums, errors[0][1], MARGIN_RMSE, root=True)
+
+
+def _ranking(tries: Sequence[Try], inner: Inner) -> choice.Criterion:
+    """Less nDCG is a loss; of the same people, those who liked nothing without weight."""
+    places = np.searchsorted(inner.people, inner.liked.people)
+    sums, weights = np.zeros((len(tries), len(inner.people))), np.zeros(len(inner.people))
+    weights[places] = 1.0
+    for row, tried in enumerate(tries):
+        sums[row, places] = 0.0 if tried.ndcg is None else -tried.ndcg
+    return choice.Criterion(sums, weights, MARGIN_NDCG)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake, open_lake
+from marquee.names import iso, parse_moment
 from tests.frozen_inputs import frozen
 
 RUN = "run-0001"
@@ -50,6 +52,11 @@ def make_lake(root: Path) -> Lake:
     return open_lake(root.as_uri())
 
 
+def day_before(as_of: str) -> str:
+    """A moment by which everything loaded is known at as-of."""
+    return iso(parse_moment(as_of) - timedelta(days=1))
+
+
 def add_ratings(lake: Lake, movies: str, links: str) -> dict[str, Any]:
     """Publish a release's catalogue; the entry of `inputs.json`."""
     folder = Path(lake.root.removeprefix("file://")).parent / "release"
@@ -61,7 +68,7 @@ def add_ratings(lake: Lake, movies: str, links: str) -> dict[str, Any]:
 
 
 def add_snapshot(lake: Lake, lines: Iterable[str], as_of: str, number: int = 1) -> dict[str, Any]:
-    """Publish one crawl's titles; the entry of `inputs.json`."""
+    """Publish one crawl's titles, loaded at `as_of`; the entry of `inputs.json`."""
     folder = Path(lake.root.removeprefix("file://")).parent / f"crawl-{number}"
     folder.mkdir()
     with gzip.open(folder / "titles-0001.jsonl.gz", "wt", encoding="utf-8") as stream:
@@ -105,7 +112,7 @@ def lake_of_world(root: Path, world: Path, **options: Any) -> Lake:
         (world / "links.csv").read_text(encoding="utf-8"),
     )
     lines = (world / "titles.jsonl").read_text(encoding="utf-8").splitlines()
-    snapshot = add_snapshot(lake, lines, options.get("as_of", AS_OF))
+    snapshot = add_snapshot(lake, lines, day_before(options.get("as_of", AS_OF)))
     freeze(lake, ratings, [snapshot], **options)
     return lake
 
@@ -124,6 +131,6 @@ def item(number: int, **changes: Any) -> str:
         "vote_count": 900,
         "budget": {"amount": 12_000_000, "currency": "USD"},
         "countries": ["US"],
-        "fetched_at": "2026-10-31T00:00:00Z",
+        "fetched_at": None,
     }
     return json.dumps(record | changes)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import BundleError, RecipeError
-from spark_apps.budget.choice import Tried, choose, clustered_error
+from spark_apps.budget.choice import Tried, choose, squared_errors
 from spark_apps.budget.folds import make_folds
 from spark_apps.budget.intervals import interval_of
 from spark_apps.budget.recipes import read_recipe, read_recipes
@@ -20,6 +20,7 @@ from tests.spark_budget.budget_lake import FOREST, GBT, LINEAR
 RNG = np.random.default_rng(11)
 ERRORS = RNG.normal(0, 0.4, 100)
 ALONE = tuple(str(i) for i in range(100))
+FEW_DIRECTORS = tuple(str(i % 60) for i in range(120))
 
 
 def tried(recipe: dict[str, object], errors: np.ndarray) -> Tried:
@@ -44,12 +45,36 @@ def test_the_champion_stays_unless_clearly_beaten() -> None:
     assert choose([clearly, held], held.recipe) is clearly
 
 
-def test_clusters_that_repeat_a_value_tell_no_more_than_one() -> None:
-    values = RNG.normal(size=50)
-    alone = clustered_error(values, [str(i) for i in range(50)])
-    assert alone == pytest.approx(values.std() / np.sqrt(50))
-    repeated = clustered_error(np.repeat(values, 4), [str(i) for i in range(50) for _ in range(4)])
-    assert repeated == pytest.approx(alone)
+def test_whole_directors_are_resampled_as_at_the_gate() -> None:
+    directors = tuple(str(i // 4) for i in range(100))
+    gained = ERRORS * np.where(RNG.random(25) < 0.7, 0.95, 1.04).repeat(4)
+    pair = [Tried(read_recipe(r), e, directors) for r, e in ((LINEAR, ERRORS), (GBT, gained))]
+    found = squared_errors(pair)
+    assert found.weights.tolist() == [4.0] * 25
+    assert sorted(found.sums[0]) == pytest.approx(
+        sorted((ERRORS**2).reshape(25, 4).sum(axis=1).tolist())
+    )
+
+
+def test_the_least_error_alone_dethrones_nobody() -> None:
+    """Equal recipes: the luckiest of three beats the champion's in more than half of the weeks."""
+    lots = np.random.default_rng(17)
+    champion, switched, looks_better = read_recipe(LINEAR), 0, 0
+    recipes = [champion, *(read_recipe(r) for r in (GBT, FOREST, GBT | {"trees": 7}))]
+    for _ in range(40):
+        films = lots.normal(0, 0.4, 120)
+        found = [Tried(r, films + lots.normal(0, 0.1, 120), FEW_DIRECTORS) for r in recipes]
+        looks_better += min(found, key=lambda t: t.log_rmse).recipe != champion
+        switched += choose(found, champion).recipe != champion
+    assert looks_better > 20
+    assert switched <= 7, "five in a hundred are 2; more than 7 come once in a thousand"
+
+
+def test_errors_that_are_not_numbers_are_never_the_least() -> None:
+    broken = tried(FOREST, np.where(np.arange(100) == 3, np.nan, ERRORS * 0.1))
+    good = tried(LINEAR, ERRORS)
+    assert choose([broken, good], None) is good
+    assert choose([broken, good], good.recipe) is good
 
 
 def test_folds_are_scored_on_later_films_only() -> None:

@@ -53,7 +53,7 @@ def prepare(
     *snapshots: tuple[str, list[str]],
     as_of: str = "2026-11-01T03:00:00Z",
 ) -> Prepared:
-    """Run the real job over snapshots given as (their as-of, lines)."""
+    """Run the real job over snapshots given as (when they were loaded, lines)."""
     lake = make_lake(tmp_path / "lake")
     ratings = add_ratings(lake, MOVIES, LINKS)
     entries = [add_snapshot(lake, lines, at, i) for i, (at, lines) in enumerate(snapshots, 1)]
@@ -90,7 +90,7 @@ def test_what_is_put_aside_and_why(tmp_path: Path, spark: SparkSession) -> None:
     lines = [item(number, **change) for number, change, _ in BAD]
     wrong_type = json.dumps({**json.loads(item(31)), "year": "nineteen"})
     lines += [item(1), wrong_type, '{"title_id": "tt00000', item(32, title_id="nm0000032")]
-    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", lines))
+    found = prepare(tmp_path, spark, ("2026-10-31T00:00:00Z", lines))
     for number, _, reason in BAD:
         assert found.reasons[f"tt{number:07d}"] == reason
     assert found.reasons["nm0000032"] == "no title id"
@@ -117,7 +117,7 @@ def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> N
             5, directors=[{"name_id": None, "name": " Bo Zell "}, {"name_id": "nm2", "name": None}]
         ),
     ]
-    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", crawled))
+    found = prepare(tmp_path, spark, ("2026-10-31T00:00:00Z", crawled))
     TITLES.check_types(dict(found.frame.dtypes))
     assert found.frame.columns == TITLES.names
     assert len(found.rows) == found.facts["titles"] == 5
@@ -210,7 +210,7 @@ def test_released_before_as_of(tmp_path: Path, spark: SparkSession) -> None:
 def test_the_newest_fifth_is_held_out(tmp_path: Path, spark: SparkSession) -> None:
     lines = [item(100 + i, year=1990 + i // 2, release_date=None) for i in range(20)]
     lines += [item(200, type="tvSeries"), item(201, budget=None), item(202, genres=[])]
-    found = prepare(tmp_path, spark, ("2026-11-01T03:00:00Z", lines))
+    found = prepare(tmp_path, spark, ("2026-10-31T00:00:00Z", lines))
     assert sorted(found.split["train"]) == [f"tt0000{100 + i}" for i in range(16)]
     assert sorted(found.split["holdout"]) == [f"tt0000{116 + i}" for i in range(4)]
 

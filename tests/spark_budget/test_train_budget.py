@@ -158,7 +158,7 @@ def test_a_split_that_is_not_what_its_manifest_states_is_refused(
     ratings = add_ratings(
         lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
     )
-    freeze(lake, ratings, [add_snapshot(lake, films(80), "2026-11-01T03:00:00Z")])
+    freeze(lake, ratings, [add_snapshot(lake, films(80), "2026-10-31T00:00:00Z")])
     flags = ["--lake", lake.root, "--run", RUN]
     assert prepare_titles.main(flags) == 0
     holdout = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/split/titles/holdout"
@@ -226,7 +226,7 @@ def run_of(
 def test_too_few_films_are_refused_with_their_number(
     tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, status = run_of(tmp_path, films(20), "2026-11-01T03:00:00Z")
+    _, status = run_of(tmp_path, films(20), "2026-10-31T00:00:00Z")
     said = capsys.readouterr().err
     assert status == 2
     assert "error: 16 films in train" in said and "20 with a budget" in said
@@ -252,7 +252,7 @@ def test_other_families_leave_spark_whole(
     tmp_path: Path, spark: SparkSession, recipe: dict[str, object]
 ) -> None:
     lake, status = run_of(
-        tmp_path, films(80), "2026-11-01T03:00:00Z", recipes=[recipe], search="none"
+        tmp_path, films(80), "2026-10-31T00:00:00Z", recipes=[recipe], search="none"
     )
     assert status == 0
     folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
@@ -267,6 +267,6 @@ def test_other_families_leave_spark_whole(
 def test_a_wrong_recipe_is_named(
     tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, status = run_of(tmp_path, films(80), "2026-11-01T03:00:00Z", recipes=[LINEAR | {"tress": 3}])
+    _, status = run_of(tmp_path, films(80), "2026-10-31T00:00:00Z", recipes=[LINEAR | {"tress": 3}])
     assert status == 2
     assert "recipe linear: tress" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""Which of several rivals takes the place of the one that stands: only a clearly better one.
+
+Rivals are many chances to be fooled: of equal ones, the luckiest looks better than the one that
+stands, the more often the more are tried. So each rival's gain on each metric is divided by its
+standard error, and compared with what the *largest* of these quotients would be among rivals that
+gain nothing: the single-step max-t test of Romano and Wolf (Econometrica 73(4), 2005), which keeps
+the chance of any false switch at 5 %. The quotients' joint distribution comes from a studentised
+bootstrap over units (Hall, The Bootstrap and Edgeworth Expansion, 1992): a unit's rows (a person's
+ratings, a director's films) go together, and all rivals are judged on the same draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marquee.errors import SourceError
+from marquee.scoring.arrays import Floats
+from marquee.scoring.bootstrap import resampled_totals
+
+FALSE_SWITCHES = 0.05
+"""The chance that any of the rivals is called better where none is."""
+FEWEST_UNITS = 20
+"""Below which resampling cannot be trusted: nothing is clear."""
+COLUMNS = 3
+"""A rival's in the table that is resampled: residuals, their squares, and times the weights."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One metric of everything that was tried, on the same units; lower is better.
+
+    `sums` [tried, units] are losses added up over a unit's `weights` [units] values, the one that
+    stands in row 0; a unit without a value weighs nothing. With `root` the figure is the root of
+    the mean loss: give squared errors for an RMSE. `margin` is the share of the standing one's
+    figure that a rival may lose here while it gains elsewhere.
+    """
+
+    sums: Floats
+    weights: Floats
+    margin: float = 1.0
+    root: bool = False
+
+    @property
+    def shares(self) -> Floats:
+        """Each one's loss [tried] against row 0, as a share of row 0's figure."""
+        figures = self.sums.sum(axis=1) / self.weights.sum()
+        figures = np.sqrt(figures) if self.root else figures
+        apart: Floats = figures - figures[0]
+        return _quotient(apart, np.abs(np.broadcast_to(figures[0], figures.shape)))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are units enough to tell a gain from noise."""
+        return bool(np.count_nonzero(self.weights) >= FEWEST_UNITS)
+
+
+def choose(criteria: Sequence[Criterion], costs: Sequence[float], *, seed: int) -> int:
+    """The row of the best of the clearly better, the cheaper of equals; 0 where none is.
+
+    The best loses least in all, counted in margins: that is what the gate holds a metric worth.
+    """
+    better = clearly_better(criteria, seed=seed)
+    if not better:
+        return 0
+    lost = np.sum([c.shares / c.margin for c in criteria], axis=0)
+    return min(better, key=lambda row: (lost[row], costs[row]))
+
+
+def clearly_better(criteria: Sequence[Criterion], *, seed: int, resamples: int = 2000) -> list[int]:
+    """Rows that are clearly better than row 0 on one criterion, and on no other worse: neither
+    shown to be (95 % one-sided) nor by more than its margin at the point estimate.
+
+    Where all are equal, any row is named in at most 5 % of splits, however many were tried. A rival
+    whose losses are not finite is none. Raises SourceError where row 0's are not.
+    """
+    if not all(np.isfinite(c.sums[0]).all() for c in criteria):
+        raise SourceError(
+            "the recipe that stands has losses that are not finite", "look for NaN in its answers"
+        )
+    rivals = [r for r in range(1, len(criteria[0].sums)) if _is_finite(criteria, r)]
+    if not rivals or not all(c.is_enough for c in criteria):
+        return []
+    gains = [_Gains.of(c, rivals) for c in criteria]
+    found = np.stack([g.in_standard_errors() for g in gains])
+    drawn = _drawn(gains, np.random.default_rng(seed), resamples)
+    clear = np.maximum(_quantile(drawn.max(axis=(1, 2)), 1 - FALSE_SWITCHES), 0.0)
+    shown_worse = found < _quantile(drawn, FALSE_SWITCHES)
+    too_much = np.stack([c.shares[rivals] > c.margin for c in criteria])
+    passed = (found > clear).any(axis=0) & ~(shown_worse | too_much).any(axis=0)
+    return [rivals[place] for place in np.flatnonzero(passed)]
+
+
+@dataclass(frozen=True)
+class _Gains:
+    """Gains of the rivals on one criterion: `means` [rivals], and what each unit deviates from
+    its mean [units, rivals]."""
+
+    means: Floats
+    residuals: Floats
+    weights: Floats
+
+    @classmethod
+    def of(cls, criterion: Criterion, rivals: Sequence[int]) -> _Gains:
+        gained = (criterion.sums[0] - criterion.sums[rivals]).T
+        means = gained.sum(axis=0) / criterion.weights.sum()
+        residuals = gained - criterion.weights[:, None] * means
+        return cls(means, residuals, criterion.weights)
+
+    def in_standard_errors(self) -> Floats:
+        """The mean gains [rivals], studentised: clustered by unit."""
+        errors = np.sqrt((self.residuals**2).sum(axis=0)) / self.weights.sum()
+        return _quotient(self.means, errors)
+
+    def table(self) -> Floats:
+        """What a resample's quotients are made of: weights, their squares, COLUMNS a rival."""
+        weights = self.weights[:, None]
+        parts = weights, weights**2, self.residuals, self.residuals**2, self.residuals * weights
+        return np.column_stack(parts)
+
+
+def _drawn(gains: Sequence[_Gains], rng: np.random.Generator, resamples: int) -> Floats:
+    """Quotients of resampled gains, less the gains themselves: [resamples, criteria, rivals]."""
+    tables = [g.table() for g in gains]
+    width = tables[0].shape[1]
+    weights = [width * place for place in range(len(tables))]
+    totals = resampled_totals(np.column_stack(tables), rng, resamples, weights)
+    return np.stack([_studentised(part) for part in np.hsplit(totals, len(tables))], axis=1)
+
+
+def _studentised(totals: Floats) -> Floats:
+    """Quotients [resamples, rivals] from the column sums of `_Gains.table`."""
+    weight, squared_weight = totals[:, :1], totals[:, 1:2]
+    sums, squares, crossed = np.hsplit(totals[:, 2:], COLUMNS)
+    means = sums / weight
+    left = squares - 2.0 * means * crossed + means**2 * squared_weight
+    return _quotient(means, np.sqrt(np.maximum(left, 0.0)) / weight)
+
+
+def _quotient(gains: Floats, by: Floats) -> Floats:
+    """gains / by; nothing at all where both are zero, without end where only `by` is."""
+    infinite: Floats = np.where(gains == 0, 0.0, np.copysign(math.inf, gains))
+    return np.divide(gains, by, out=infinite, where=by > 0)
+
+
+def _quantile(values: Floats, share: float) -> Floats:
+    """Without interpolation: between infinities there is nothing."""
+    found: Floats = np.quantile(values, share, axis=0, method="inverted_cdf")
+    return found
+
+
+def _is_finite(criteria: Sequence[Criterion], row: int) -> bool:
+    return all(bool(np.isfinite(c.sums[row]).all()) for c in criteria)

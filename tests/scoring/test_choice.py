@@ -1,0 +1,159 @@
+"""Choosing among recipes: equal rivals seldom win, better ones do, none by ruining another metric.
+
+The simulated splits look like a release's: people with few and many rows, errors that share how
+hard a person is, and one that stands whose luck all rivals are measured against.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from marquee.errors import SourceError
+from marquee.scoring.choice import Criterion, choose, clearly_better
+
+SPLITS, UNITS = 200, 60
+FALSE = 20
+"""Of 200 splits: five in a hundred are 10, and more than 20 come once in a thousand."""
+
+
+def split(
+    lots: np.random.Generator, rivals: int, units: int = UNITS, gain: float = 0.0, bound: float = 1
+) -> list[Criterion]:
+    """Squared errors over rows and nDCG of those who liked something. The last rival's errors are
+    smaller by the share `gain`; all others are equal to the one that stands."""
+    rows = np.ceil(lots.lognormal(2.5, 1.0, units))
+    noise = 0.1 * lots.standard_t(4, (rivals + 1, units))
+    errors = rows * lots.gamma(4.0, 0.2, units) * np.exp(noise)
+    errors[-1] *= 1.0 - gain
+    moved = lots.choice([0.0, 0.0, 0.2, -0.2], (rivals + 1, units))
+    ndcg = np.clip(lots.beta(0.3, 1.2, units) + moved, 0.0, 1.0)
+    liked = (lots.random(units) < 0.9).astype(float)
+    return [Criterion(errors, rows, bound, root=True), Criterion(-ndcg * liked, liked, bound)]
+
+
+@pytest.mark.parametrize("rivals", [1, 3])
+def test_of_equal_rivals_any_is_chosen_in_one_split_of_twenty(rivals: int) -> None:
+    lots = np.random.default_rng(rivals)
+    splits = [split(lots, rivals) for _ in range(SPLITS)]
+    named = [clearly_better(s, seed=i, resamples=300) for i, s in enumerate(splits)]
+    switches = sum(bool(rows) for rows in named)
+    assert 0 < switches <= FALSE, "none at all would mean that nothing is ever chosen"
+
+
+def test_a_rule_of_one_standard_error_would_not_pass() -> None:
+    lots = np.random.default_rng(3)
+    switches = 0
+    for _ in range(SPLITS):
+        errors = split(lots, 3)[0].sums
+        gains = errors[0] - errors[1:]
+        above = gains.mean(axis=1) > gains.std(axis=1) / np.sqrt(UNITS)
+        switches += bool(above.any())
+    assert switches > 2 * FALSE
+
+
+def test_a_rival_better_by_five_standard_errors_is_chosen() -> None:
+    lots = np.random.default_rng(11)
+    chosen = []
+    for seed in range(20):
+        found = split(lots, 3)[0]
+        apart = found.sums[0] - found.sums[-1]
+        better = 5.0 * apart.std() / np.sqrt(UNITS)
+        found.sums[-1] = found.sums[0] - (apart - apart.mean() + better)
+        chosen.append(choose([found], [0, 1, 2, 3], seed=seed))
+    assert chosen.count(3) >= 19
+
+
+def test_the_more_are_tried_the_clearer_one_must_be() -> None:
+    lots = np.random.default_rng(5)
+    equal = lots.normal(1.0, 0.3, (40, 200))
+    apart = equal[0] - equal[1]
+    equal[1] = equal[0] - (apart - apart.mean() + 2.3 * apart.std() / np.sqrt(200))
+    ones = np.ones(200)
+    assert clearly_better([Criterion(equal[:2], ones)], seed=1) == [1]
+    others = equal[0] + lots.normal(0.0, 0.4, (40, 200))
+    others -= (others - equal[0]).mean(axis=1, keepdims=True)
+    many = np.vstack([equal[:2], others])
+    assert clearly_better([Criterion(many, ones)], seed=1) == []
+
+
+def two_metrics(error: float, rank: float, noise: float = 0.02) -> list[Criterion]:
+    """One rival whose squared error and nDCG are so many times the standing one's."""
+    lots = np.random.default_rng(8)
+    ours, alike = lots.uniform(0.5, 1.5, 300), lots.uniform(0.1, 0.3, 300)
+    errors = np.stack([ours, ours * error + unbiased(lots, ours, noise)])
+    ndcg = np.stack([alike, alike * rank + unbiased(lots, alike, 10 * noise)])
+    weights = np.ones(300)
+    return [Criterion(errors, weights, 0.01, root=True), Criterion(-ndcg, weights, 0.03)]
+
+
+def unbiased(lots: np.random.Generator, values: np.ndarray, share: float) -> np.ndarray:
+    """Noise of this share of the values that adds up to nothing."""
+    noise = lots.normal(0.0, share, len(values)) * values
+    return noise - noise.mean()
+
+
+@pytest.mark.parametrize(
+    ("error", "rank", "row"),
+    [
+        (0.95, 1.0, 1),  # better on prediction, alike on ranking
+        (1.0, 1.2, 1),  # better on ranking, alike on prediction
+        (0.95, 0.8, 0),  # the ranking is shown worse
+        (1.1, 1.2, 0),  # the prediction is
+        (1.0, 1.0, 0),
+    ],
+)
+def test_one_metric_is_never_paid_with_the_other(error: float, rank: float, row: int) -> None:
+    assert choose(two_metrics(error, rank), [0, 1], seed=2) == row
+
+
+def test_a_loss_beyond_the_margin_counts_even_where_it_is_not_shown() -> None:
+    unsure = two_metrics(0.95, 0.965, noise=0.05)
+    assert unsure[1].shares[1] > 0.03
+    assert choose(unsure, [0, 1], seed=2) == 0
+    patient = [unsure[0], Criterion(unsure[1].sums, unsure[1].weights, 0.2)]
+    assert choose(patient, [0, 1], seed=2) == 1
+
+
+def test_of_the_clearly_better_the_best_and_of_equals_the_cheaper() -> None:
+    lots = np.random.default_rng(4)
+    held = lots.uniform(0.5, 1.5, 100)
+    sums = np.stack([held, held * 0.9, held * 0.8, held * 0.8])
+    criterion = Criterion(sums, np.ones(100))
+    assert clearly_better([criterion], seed=1) == [1, 2, 3]
+    assert choose([criterion], [0, 1, 7, 5], seed=1) == 3
+    assert choose([criterion], [0, 1, 5, 7], seed=1) == 2
+
+
+def test_a_unit_repeated_tells_no_more_than_once() -> None:
+    """Whole units are drawn: thirty equal films of a director weigh as one would."""
+    lots = np.random.default_rng(6)
+    films = lots.normal(1.0, 0.3, (2, 40))
+    films[1] += films[0].mean() - films[1].mean() - 1.5 * films.std() / np.sqrt(40)
+    once = Criterion(films, np.ones(40))
+    thirty = Criterion(30.0 * films, np.full(40, 30.0))
+    each = Criterion(np.repeat(films, 30, axis=1), np.ones(1200))
+    assert clearly_better([each], seed=1) == [1], "as units of their own they would be many"
+    for seed in range(5):
+        assert clearly_better([once], seed=seed) == clearly_better([thirty], seed=seed) == []
+
+
+def test_few_units_tell_nothing() -> None:
+    sums = np.stack([np.ones(19), np.full(19, 0.5)])
+    assert choose([Criterion(sums, np.ones(19))], [0, 1], seed=1) == 0
+    nobody_liked = Criterion(np.zeros((2, 50)), np.zeros(50))
+    errors = Criterion(np.stack([np.ones(50), np.full(50, 0.5)]), np.ones(50))
+    assert choose([errors, nobody_liked], [0, 1], seed=1) == 0
+
+
+def test_a_rival_that_is_not_finite_is_none() -> None:
+    sums = np.ones((3, 40))
+    sums[1, 7], sums[2] = np.nan, 0.5
+    assert clearly_better([Criterion(sums, np.ones(40))], seed=1) == [2]
+    with pytest.raises(SourceError, match="not finite"):
+        clearly_better([Criterion(sums[[1, 2]], np.ones(40))], seed=1)
+
+
+def test_the_same_as_the_one_that_stands_is_not_better() -> None:
+    sums = np.tile(np.random.default_rng(1).random(50), (2, 1))
+    assert clearly_better([Criterion(sums, np.ones(50))], seed=1) == []

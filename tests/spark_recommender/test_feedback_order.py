@@ -1,0 +1,262 @@
+"""What the API says a person has said is what training learns, whatever the clocks said.
+
+Real journals, the real publisher and Spark's merging, over seeded random histories: all of them are
+published into one lake, so that one Spark job tells what training learns of each.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from marquee.clock import OFFSET, seconds
+from marquee.lake import Lake, open_lake
+from marquee.names import person_id
+from marquee.sources.feedback import publish_feedback
+from serving.journal import Journal
+from spark_apps.ratings.judging import Scale, good_rows, judge
+from spark_apps.ratings.merging import before, latest_of_each_pair
+from spark_apps.ratings.reading import read_feedback
+from tests.plugins.spark_session import spark  # noqa: F401
+
+START = 1_750_000_000  # June 2025
+YEARS_AHEAD = 300_000_000
+PEOPLE, TITLES, STARS = ("a", "b"), (1, 2, 3), (0.5, 2.5, 5.0)
+Ratings = dict[int, float]
+Clock = Callable[[float], None]
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Sets the clock of sealing, as a drill does."""
+    monkeypatch.delenv(OFFSET, raising=False)
+    machine = seconds()
+
+    def set_to(moment: float) -> None:
+        monkeypatch.setenv(OFFSET, str(moment - machine))
+
+    return set_to
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = open_lake((tmp_path / "lake").as_uri())
+    lake.create_json("world.json", {"format": 1, "world": "made-up", "drill": True})
+    return lake
+
+
+def learnt(session: SparkSession, lake: Lake, as_of: float) -> Mapping[int, Ratings]:
+    """What training would see at a moment: stars by title, by user id."""
+    uris = [lake.uri(f"raw/feedback/{name}/feedback.jsonl") for name in lake.names("raw/feedback")]
+    good = good_rows(judge(read_feedback(session, uris), Scale(0.5, 5.0)))
+    found: dict[int, Ratings] = {}
+    for row in latest_of_each_pair(before(good, int(as_of))).collect():
+        found.setdefault(row.user_id, {})[row.movie_id] = row.rating
+    return found
+
+
+def told(journal: Journal, person: str) -> Ratings:
+    """What the API says a person has said, taken-back ratings left out."""
+    return {title: stars for title, stars in journal.said(person).items() if stars is not None}
+
+
+@dataclass
+class Server:
+    """A serving host whose clock goes wrong at random."""
+
+    name: str
+    folder: Path
+    lake: Lake
+    chance: random.Random
+    set_clock: Clock
+    people: tuple[str, ...]
+    time: float = START
+    error: float | None = 0.0
+    """What its clock adds to the time; None: it starts in 1970."""
+    journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.journal = Journal(self.folder, self.name, clock=self.clock)
+
+    def clock(self) -> float:
+        return self.time - START if self.error is None else self.time + self.error
+
+    def break_clock(self) -> None:
+        self.error = self.chance.choice([0.0, -5.0, -86_400.0, float(YEARS_AHEAD), None])
+
+    def tear(self) -> None:
+        """A crash in the middle of a line."""
+        for path in self.folder.glob(f"{self.name}-*.open.jsonl"):
+            with path.open("ab") as stream:
+                stream.write(b'{"person": "p-')
+        self.restart()
+
+    def rate(self) -> None:
+        titles = self.chance.sample(TITLES, self.chance.randint(1, len(TITLES)))
+        stars = {title: self.chance.choice(STARS) for title in titles}
+        self.journal.write(self.chance.choice(self.people), stars)
+
+    def forget(self) -> None:
+        person = self.chance.choice(self.people)
+        self.journal.write(person, dict.fromkeys(told(self.journal, person)))
+
+    def take_back(self) -> None:
+        self.journal.write(self.chance.choice(self.people), {self.chance.choice(TITLES): None})
+
+    def publish(self) -> None:
+        self.set_clock(self.time)
+        publish_feedback(self.lake, self.folder, self.name)
+
+    def act(self) -> None:
+        self.time += self.chance.choice([0.0, 0.3, 40.0, 90_000.0])
+        acts = [self.rate] * 5 + [self.take_back] * 3 + [self.forget, self.tear, self.restart]
+        self.chance.choice([*acts, self.publish, self.break_clock, self.break_clock])()
+
+
+def test_training_learns_what_the_api_says(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    servers = []
+    for seed in range(25):
+        people = tuple(f"p-{seed}{name}" for name in PEOPLE)
+        folder, chance = tmp_path / f"host{seed}", random.Random(seed)
+        server = Server(f"s{seed:02d}", folder, lake, chance, at, people)
+        for _ in range(40):
+            server.act()
+        server.publish()
+        servers.append(server)
+    as_of = max(server.time for server in servers) + 10
+    trained = learnt(spark, lake, as_of)
+    rated = 0
+    for server in servers:
+        again = Journal(server.folder, server.name)
+        for person in server.people:
+            said = told(server.journal, person)
+            assert told(again, person) == said, (server.name, person)
+            assert trained.get(person_id(person), {}) == said, (server.name, person)
+            rated += len(said)
+    assert rated > 50
+
+
+def test_two_servers_agree_on_the_later_word(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    folders = {}
+    for seed in range(12):
+        folder = folders[seed] = tmp_path / f"both{seed}"
+        people = (f"p-both{seed}",)
+        pair = [
+            Server(f"{name}{seed}", folder, lake, random.Random(seed * 2 + n), at, people)
+            for n, name in enumerate(("left", "right"))
+        ]
+        for step in range(40):
+            pair[step % 2].act()
+            pair[0].time = pair[1].time = max(one.time for one in pair)
+        for one in pair:
+            one.publish()
+    trained = learnt(spark, lake, START + 10**8)
+    said = {seed: told(Journal(folder, "any"), f"p-both{seed}") for seed, folder in folders.items()}
+    assert sum(map(len, said.values())) > 10
+    assert {seed: trained.get(person_id(f"p-both{seed}"), {}) for seed in folders} == said
+
+
+def test_what_was_said_after_the_as_of_waits_for_the_next_run(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
+    for stars in (1.0, 2.0, 3.0):
+        server.time += 100
+        server.journal.write("p-a", {1: stars})
+    server.publish()  # the run of that as-of seals what was said since, too
+    found = [learnt(spark, lake, START + late).get(person_id("p-a")) for late in (100, 200, 999)]
+    assert found == [None, {1: 1.0}, {1: 3.0}]
+
+
+@pytest.mark.parametrize("error", [float(YEARS_AHEAD), 5e9])
+def test_a_word_of_a_clock_far_ahead_is_neither_lost_nor_wins_for_ever(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+    error: float,
+) -> None:
+    server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
+    server.error = error
+    server.journal.write("p-a", {1: 1.0, 2: 1.0})
+    server.time += 1000
+    server.publish()
+    learnt_then = learnt(spark, lake, server.time + 1)
+    assert learnt_then == {person_id("p-a"): {1: 1.0, 2: 1.0}}
+    server.error, server.time = 0.0, server.time + 1000
+    server.journal.write("p-a", {1: None, 2: 5.0})
+    server.time += 1000
+    server.publish()
+    assert learnt(spark, lake, server.time)[person_id("p-a")] == {2: 5.0}
+
+
+def test_a_sealing_of_a_clock_far_ahead_gives_way_to_the_next_word(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
+    server.error = YEARS_AHEAD
+    server.journal.write("p-a", {1: 1.0, 2: 4.0})
+    at(server.time + YEARS_AHEAD + 10)
+    publish_feedback(lake, server.folder, "s")
+    server.error, server.time = 0.0, server.time + 1000
+    server.journal.write("p-a", {1: None})
+    server.time += 10
+    server.publish()
+    for as_of in (server.time, server.time + 2 * YEARS_AHEAD):
+        assert learnt(spark, lake, as_of) == {person_id("p-a"): {2: 4.0}}
+
+
+def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    def old(stars: float | None, time: int, title: int = 1) -> str:
+        return json.dumps({"person": "p-a", "movie_id": title, "rating": stars, "time": time})
+
+    folder = tmp_path / "s"
+    folder.mkdir()
+    first = [old(4.0, START + 9), old(None, START + 3), old(3.0, START, 2), old(1.0, START, 2)]
+    (folder / "s-000001.jsonl").write_text("\n".join(first) + "\n")
+    (folder / "s-000002.open.jsonl").write_text(old(2.5, START - 4, 3) + "\n")
+    journal = Journal(folder, "s", clock=lambda: START - 50)
+    journal.write("p-a", {3: 5.0})
+    at(START + 100)
+    publish_feedback(lake, folder, "s")
+    assert (
+        lake.read_bytes(
+            next(
+                f"raw/feedback/{n}/feedback.jsonl" for n in lake.names("raw/feedback") if "1-" in n
+            )
+        )
+        == ("\n".join(first) + "\n").encode()
+    )
+    said = told(Journal(folder, "s"), "p-a")
+    assert said == told(journal, "p-a") == {2: 1.0, 3: 5.0}
+    assert learnt(spark, lake, START + 200) == {person_id("p-a"): said}
