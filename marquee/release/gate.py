@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marquee.release import absolute, relative
+from marquee.release import absolute, balance, relative
 from marquee.release.condition import Condition
 from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
 from marquee.release.policy import BudgetPolicy, Policy, RecommenderPolicy
@@ -132,7 +132,7 @@ def _is_first(evaluation: Any, against: _Against) -> bool:
 
 
 def _by_identity(rules: _Rules, against: _Against) -> Condition:
-    readable = None not in (relative.balance_before(against.accepted, m.key) for m in rules.margins)
+    readable = None not in (balance.balance_before(against.accepted, m.key) for m in rules.margins)
     return _champion(
         readable,
         "it has the champion's recipe and code, only newer rows: it passes by identity"
@@ -148,12 +148,12 @@ def _champion(passed: bool, sentence: str) -> Condition:
 def _losses(evaluation: Any, rules: _Rules, against: _Against) -> dict[str, float]:
     """The balance a promotion would book: unchanged by identity, else after this comparison."""
     balances: dict[str, float | None] = {}
-    for metric in rules.margins:
+    for metric, margin in rules.margins.items():
         loss = read_loss(evaluation, "champion", metric.key, metric.lower_is_better)
         if _is_first(evaluation, against) or against.is_same or loss is None:
-            balances[metric.key] = relative.balance_before(against.accepted, metric.key)
+            balances[metric.key] = balance.balance_before(against.accepted, metric.key)
         else:
-            balances[metric.key] = relative.balance_after(loss, against.accepted)
+            balances[metric.key] = balance.balance_after(loss, against.accepted, margin)
     return {key: share for key, share in balances.items() if share is not None and share < math.inf}
 
 
