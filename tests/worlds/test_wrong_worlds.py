@@ -57,9 +57,8 @@ def champion(
 def refused(verdict: Verdict) -> dict[int, list[str]]:
     """By number: the sentences of the conditions that refuse."""
     found: dict[int, list[str]] = {}
-    for condition in verdict.conditions:
-        if not condition.passed:
-            found.setdefault(condition.number, []).append(condition.sentence)
+    for condition in verdict.failed:
+        found.setdefault(condition.number, []).append(condition.sentence)
     return found
 
 
