@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from marquee.cli.lake_flags import AsJson, LakeFlag, ModelArgument, WebHdfsFlag, asked_lake, out
+from marquee.cli.lake_flags import (
+    AsJson,
+    LakeFlag,
+    ModelArgument,
+    WebHdfsFlag,
+    WorldFlag,
+    asked_lake,
+    out,
+)
 from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
 from marquee.release.acceptance import accept_world as accept
 from marquee.release.ledger import Ledger
@@ -25,6 +33,7 @@ def accept_world(
     yes: Yes = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
+    data: WorldFlag = "",
     as_json: AsJson = False,
 ) -> None:
     """Accept the world of a run that the gate refused as another one (condition 5).
@@ -32,7 +41,7 @@ def accept_world(
     Nothing is promoted by this. The next runs are compared with that run's rows, people, titles
     and distributions instead of the champion's, until one of them is promoted.
     """
-    opened = asked_lake(lake, webhdfs)
+    opened = asked_lake(lake, webhdfs, data)
     seen = head_seen(Ledger(opened, model).whole(), model, head)
     if not yes and seen is not None:
         typer.confirm(

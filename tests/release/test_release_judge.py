@@ -119,7 +119,7 @@ def test_the_same_recipe_is_the_same_however_it_is_spelled(lake: Lake, scratch: 
         (RECIPE, "other", (True, False)),
         (RECIPE | {"rank": 64}, "c0de", (False, True)),
     ):
-        against = against_of(lake, MODEL, ChampionInput(**champion), recipe, code)
+        against = against_of(lake, MODEL, champion, recipe, code)
         assert (against.same_recipe, against.same_code) == same
         assert against.recorded.metric("rmse") == 0.88
     assert not against_of(lake, MODEL, None, RECIPE, "c0de").is_identical
