@@ -64,7 +64,7 @@ class Rig:
     def refused(self, slug: str, model: str) -> set[int]:
         """The numbers of the conditions that refused the run's model."""
         data = self.lake.read_bytes(f"runs/{slug}/models/{model}/verdict.json")
-        return {c.number for c in read_verdict(data).conditions if not c.passed}
+        return {condition.number for condition in read_verdict(data).failed}
 
     def _restart(self, name: str) -> None:
         def pid() -> int:
