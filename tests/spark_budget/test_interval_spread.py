@@ -29,7 +29,8 @@ def test_the_spread_finds_what_is_harder() -> None:
 def test_every_kind_of_film_is_covered_alike() -> None:
     errors, answers, beginners, _ = made_up()
     half = FILMS // 2
-    learnt = make_interval(errors[:half], answers[:half], beginners[:half])
+    alone = [str(i) for i in range(half)]
+    learnt = make_interval(errors[:half], answers[:half], beginners[:half], alone)
     later = slice(half, FILMS)
     scales = learnt.spread.of(answers[later], beginners[later])
     low, high = learnt.residuals

@@ -19,6 +19,7 @@ from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
 from marquee.scoring.budget.films import read_films
 from marquee.scoring.budget.model import BudgetModel, BudgetQuery
 from marquee.scoring.budget.records import RECORD
+from marquee.scoring.budget.trend import FLAT
 from spark_apps import prepare_titles, train_budget
 from spark_apps.budget.features import featured, with_target
 from spark_apps.budget.fitting import answer_column
@@ -247,7 +248,10 @@ def test_without_a_crawl_before_as_of_only_before_release_is_answered(
     )
 
 
-@pytest.mark.parametrize("recipe", [GBT, FOREST | {"family": "tree", "linear_share": 0.0}])
+@pytest.mark.parametrize(
+    "recipe",
+    [GBT, GBT | {"trend": True}, FOREST | {"family": "tree", "linear_share": 0.0}],
+)
 def test_other_families_leave_spark_whole(
     tmp_path: Path, spark: SparkSession, recipe: dict[str, object]
 ) -> None:
@@ -259,6 +263,7 @@ def test_other_families_leave_spark_whole(
     model = BudgetModel.load(folder / "shipped/bundle")
     assert model.check_golden().passed
     action, drama = (model.estimate(BudgetQuery((), (g,), 1999)) for g in ("Action", "Drama"))
+    assert (model.bundle.trend != FLAT) is recipe.get("trend", False)
     assert 4 < action.median / drama.median < 25
     assert action.low <= action.median <= action.high and action.low < action.high
     assert not (folder / "incumbent").exists()
