@@ -7,12 +7,13 @@ decision is marked unchanged: its group ends early, unless the form forces it.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from marquee.clock import now, refuse_ahead
 from marquee.drill import training_fault
-from marquee.errors import SourceError
+from marquee.errors import ConflictError, SourceError
 from marquee.release.inputs import (
     ChampionInput,
     FeedbackInput,
@@ -42,7 +43,9 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
     path = inputs_path(run.id)
     if not run.lake.exists(path):
         refuse_ahead(run.as_of, "the run's as-of")
-        run.lake.create(path, _inputs(run, ratings).to_bytes())
+        # Another attempt may have been the faster one: its document stands.
+        with suppress(ConflictError):
+            run.lake.create(path, _inputs(run, ratings).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
     for model, since in unchanged.items():
