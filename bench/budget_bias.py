@@ -6,13 +6,12 @@
 
 `--pages N` takes the N most rated titles of a MovieLens release, as a first crawl of N pages does,
 and holds out the newest fifth; `--origins Y` takes every American title, learns from those before Y
-and is asked about Y and the year after; `--world` is a folder that `make-world` wrote, its
-titles taken as pages are. Recipes are
-those of config/base.toml, by name; with or without `-trend` a name is the same recipe with or
-without its trend. Everything is the product's own: Spark's features and fits, the bundle, and its
-evaluation. One row a question: bias is the mean of log10 actual over estimate (+0.1: 20 % low),
-coverage the share of films inside the 80 % interval; both with their 95 % interval, directors
-resampled.
+and is asked about Y and the year after; `--world` is a folder that `make-world` wrote, its titles
+taken as pages are. Recipes are those of config/base.toml, by name; with or without `-trend` a name
+is the same recipe with or without its trend. Everything is the product's own: Spark's features and
+fits, the bundle, and its evaluation. One row a question: bias is the mean of log10 actual over
+estimate (+0.1: 20 % low), coverage the share of films inside the 80 % interval; both with their
+95 % interval, directors resampled.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from marquee.scoring.budget.interval import STEADY, Spread
 TAIL = 0.1
 """On each side of an 80 % interval."""
 FEWEST_FOR_A_SPREAD = 150
+LEAST_ERROR = 0.01
+"""log10: no film is answered better than to 2 %, even where all cost the same."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def fit_spread(errors: Floats, answers: Floats, beginners: Floats) -> Spread:
         return STEADY
     centre = float(answers.mean())
     rows = np.column_stack([np.ones(len(errors)), answers - centre, beginners])
-    sizes = np.log(np.maximum(np.abs(errors), 0.01))
+    sizes = np.log(np.maximum(np.abs(errors), LEAST_ERROR))
     _, by_estimate, by_beginner = np.linalg.lstsq(rows, sizes, rcond=None)[0].tolist()
-    return Spread(float(np.abs(errors).mean()), by_estimate, by_beginner, centre)
+    level = max(float(np.abs(errors).mean()), LEAST_ERROR)
+    return Spread(level, by_estimate, by_beginner, centre)

@@ -45,6 +45,16 @@ def test_a_spread_stays_within_bounds() -> None:
     np.testing.assert_allclose(found, [0.3 * MOST, 0.3, 0.3 * LEAST])
 
 
+def test_films_that_all_cost_the_same_have_a_spread() -> None:
+    """No error at all would leave nothing to divide by, and a bundle that does not load."""
+    films = 2 * FEWEST_FOR_A_SPREAD
+    none, answers = np.zeros(films), np.full(films, 7.0)
+    found = make_interval(none, answers, np.ones(films), ["nm1"] * films)
+    assert found.residuals == (0.0, 0.0)
+    assert found.spread.level > 0
+    assert np.isfinite(found.spread.of(answers, none)).all()
+
+
 def test_too_few_films_have_one_width() -> None:
     errors, answers, beginners, _ = (values[: FEWEST_FOR_A_SPREAD - 1] for values in made_up())
     assert fit_spread(errors, answers, beginners) == STEADY

@@ -12,6 +12,7 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.money import PriceIndex
 from marquee.scoring.budget.evaluate import evaluate_budget
@@ -246,6 +247,26 @@ def test_without_a_crawl_before_as_of_only_before_release_is_answered(
     assert "answers before release only" in " ".join(
         json.loads((folder / "card.json").read_text())["notes"]
     )
+
+
+def test_films_that_tell_nothing_still_give_finite_figures(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    """All of one budget and year, by nobody, of genres too rare to learn, rated by nobody."""
+    same = {"amount": 10_000_000, "currency": "USD"}
+    told = {"year": 2001, "release_date": None, "directors": [], "rating": None, "budget": same}
+    lines = [item(3000 + i, genres=[f"Genre {i}"], title=f"Same {i}", **told) for i in range(60)]
+    lake, status = run_of(
+        tmp_path, lines, "2026-11-01T03:00:00Z", recipes=[GBT | {"trend": True}], search="none"
+    )
+    assert status == 0
+    folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
+    split = lake.fetch(f"runs/{RUN}/split/titles", tmp_path / "split")
+    parts = (folder / "evaluated/bundle", folder / "shipped/bundle")
+    found = evaluate_budget(*parts, None, split / "train", split / "holdout", seed=7)
+    assert canonical_json(found)  # refuses what is not finite
+    assert found["metrics"]["log_rmse"] == pytest.approx(0.0, abs=1e-9)
+    assert found["shipped"]["loads"] and found["shipped"]["golden"]["failures"] == 0
 
 
 @pytest.mark.parametrize(
