@@ -71,7 +71,7 @@ class Rig:
             return next(int(p["pid"]) for p in self.stack.keeper.processes() if p["name"] == name)
 
         before, deadline = pid(), time.monotonic() + 120
-        os.kill(before, signal.SIGTERM)
+        os.kill(before, signal.SIGKILL)
         while pid() in (0, before) or any(
             p["lacks"] for p in self.stack.status() if p["name"] == name
         ):
