@@ -44,9 +44,12 @@ def offset() -> timedelta:
         raise _unusable(text) from None
 
 
-def refuse_ahead(moment: datetime, what: str) -> datetime:
-    """The moment itself; AheadOfClockError where it is later than now by more than `SKEW`."""
-    present = now()
+def refuse_ahead(moment: datetime, what: str, present: datetime | None = None) -> datetime:
+    """The moment itself; AheadOfClockError where it is later than `present` by more than `SKEW`.
+
+    `present` is `now` unless the moment is of another clock, the machine's.
+    """
+    present = present or now()
     if moment - present > SKEW:
         raise AheadOfClockError(
             f"{what}, {_said(moment)}, is {_long(moment - present)} ahead of the clock, "

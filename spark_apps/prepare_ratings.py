@@ -1,8 +1,9 @@
 """Job: raw ratings and feedback to prepared ratings and their split.
 
 Reads the folders that `inputs.json` froze; writes `prepared/ratings`, `prepared/quarantine/ratings`
-and `split/ratings/{train,holdout}`; where the release's ids are text, also `prepared/ids`. One pass
-over the rows: what is refused is counted on the way.
+and `split/ratings/{train,holdout}`; where the release's ids are text, also `prepared/ids`; and
+`data/ratings.json`, what the ratings are like. One pass over the rows: what is refused is counted
+on the way.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from marquee.contracts import RATINGS
 from marquee.errors import SourceError
 from marquee.names import iso
 from spark_apps.job import Job, run_job
+from spark_apps.ratings.figures import FORMAT, describe_ratings
 from spark_apps.ratings.judging import Scale, count_reasons, good_rows, judge, quarantined_rows
 from spark_apps.ratings.merging import before, latest_of_each_pair
 from spark_apps.ratings.reading import read_feedback, read_listed, read_release
@@ -61,9 +63,11 @@ def prepare(job: Job) -> None:
     if not count.kept:
         raise SourceError(
             f"no rating before {iso(job.inputs.as_of)} is left of {count.read} rows "
-            f"({count.refused} quarantined)",
+            f"({count.refused} quarantined){_reasons(count)}",
             "look at the file, or give a later as-of",
         )
+    with job.stopwatch("describe"):
+        report(job, ratings)
     with job.stopwatch("ids"):
         publish_ids(job, judged)
     with job.stopwatch("write"):
@@ -73,6 +77,20 @@ def prepare(job: Job) -> None:
         f"{count.refused} quarantined: {dict(count.quarantined) or 'none'}",
         flush=True,
     )
+
+
+def report(job: Job, ratings: DataFrame) -> None:
+    """Leave `runs/R/data/ratings.json`; a retry keeps it."""
+    path = job.path("data/ratings.json")
+    if not job.lake.exists(path):
+        figures = {"format": FORMAT, "as_of": iso(job.inputs.as_of), **describe_ratings(ratings)}
+        job.lake.create_json(path, figures)
+
+
+def _reasons(count: Count) -> str:
+    """Why rows were refused, the most frequent reason first."""
+    often = sorted(count.quarantined.items(), key=lambda found: -found[1])
+    return "".join(f", {n} because {reason}" for reason, n in often)
 
 
 def widen_shuffles(job: Job) -> None:

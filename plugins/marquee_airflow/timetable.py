@@ -15,6 +15,10 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import DateTime
 
+from marquee.clock import refuse_ahead
+from marquee.errors import SourceError
+from marquee.names import iso
+
 DAG = "weekly_retrain"
 
 
@@ -83,7 +87,17 @@ class WeeklyTimetable(CronDataIntervalTimetable):
         return self._ending(latest) if info and info.run_after < latest else info
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        return DataInterval(start=self._align_to_prev(run_after), end=run_after)
+        """From the last boundary to the logical date; ValueError, which Airflow shows, otherwise.
+
+        That is where the date has not come, or lies at the very end or start of the calendar.
+        """
+        try:
+            refuse_ahead(run_after, "the logical date", _now())
+            return DataInterval(start=self._align_to_prev(run_after), end=run_after)
+        except SourceError as error:
+            raise ValueError(str(error)) from None
+        except OverflowError:
+            raise ValueError(f"no week ends by the logical date {iso(run_after)}") from None
 
     def _ending(self, end: DateTime) -> DagRunInfo:
         return DagRunInfo.interval(start=self._get_prev(end), end=end)

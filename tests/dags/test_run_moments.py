@@ -18,11 +18,13 @@ SCRIPT = """
 import json, os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
 from airflow.sdk.exceptions import AirflowFailException
 from marquee.clock import now
 from marquee.errors import SourceError
 from marquee_airflow.runs import as_of
 from marquee_airflow.tasks import step
+from marquee_airflow.timetable import WeeklyTimetable
 
 SUNDAY = datetime(2026, 1, 4, 3, tzinfo=UTC)
 AHEAD = datetime.now(UTC) + timedelta(days=400)
@@ -42,8 +44,23 @@ def task(moment):
     except AirflowFailException as error:
         return f"fails at once: {error}"
 
+def triggered(moment):
+    # What Airflow's own REST API makes of a logical date; its route turns ValueErrors into a 400.
+    table = SimpleNamespace(timetable=WeeklyTimetable("0 3 * * 0", "UTC"),
+                            validate_partition_key=lambda key: None)
+    try:
+        body = TriggerDAGRunPostBody(logical_date=moment, dag_run_id="r", partition_key=None)
+        table.timetable.resolve_partition_date = lambda key: None
+        return body.validate_context(table)["data_interval"].end.isoformat()
+    except ValueError as error:
+        return f"400: {error}"
+
 present = datetime.now(UTC)
 out = {
+    "triggered": triggered("2026-01-04T03:00:00Z"),
+    "triggered ahead": triggered(AHEAD.isoformat()),
+    "triggered last": triggered("9999-12-31T23:59:59Z"),
+    "triggered first": triggered("0001-01-01T00:00:00Z"),
     "form": seen(None, as_of="2026-01-04T04:00:00.9+01:00"),
     "form ahead": seen(None, as_of="2999-01-04T03:00:00Z"),
     "form overflow": seen(None, as_of="9999-12-31T23:59:59-14:00"),
@@ -77,7 +94,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("case", ["form", "scheduled", "backfill", "by hand", "drill backfill"])
+PAST = ["form", "scheduled", "backfill", "by hand", "drill backfill", "triggered"]
+
+
+@pytest.mark.parametrize("case", PAST)
 def test_a_run_sees_up_to_a_whole_second(told: dict[str, Any], case: str) -> None:
     assert told[case] == "2026-01-04T03:00:00+00:00"
 
@@ -91,6 +111,13 @@ def test_a_moment_that_has_not_come_is_refused(told: dict[str, Any], case: str) 
 @pytest.mark.parametrize("case", ["form overflow", "form word"])
 def test_what_is_no_moment_is_refused(told: dict[str, Any], case: str) -> None:
     assert told[case].startswith("SourceError: ") and "is not a moment" in told[case]
+
+
+def test_airflow_refuses_a_logical_date_that_makes_no_run(told: dict[str, Any]) -> None:
+    assert told["triggered ahead"].startswith("400: the logical date, ")
+    assert "days ahead of the clock" in told["triggered ahead"]
+    assert told["triggered last"].startswith("400: the logical date, 9999-12-31T23:59:59Z, is ")
+    assert told["triggered first"].startswith("400: no week ends by the logical date 0001-01-01")
 
 
 def test_the_task_of_such_a_run_fails_at_once_with_the_sentence(told: dict[str, Any]) -> None:

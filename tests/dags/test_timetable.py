@@ -89,8 +89,8 @@ class Walk:
                 info = self.table._ending(first + n * WEEK)
                 dag.create_dagrun(
                     run_id=f"backfill__{info.run_after.isoformat()}",
-                    logical_date=info.logical_date, data_interval=info.data_interval, run_after=info.run_after,
-                    run_type=DagRunType.BACKFILL_JOB, session=session,
+                    logical_date=info.logical_date, data_interval=info.data_interval,
+                    run_after=info.run_after, run_type=DagRunType.BACKFILL_JOB, session=session,
                     triggered_by=DagRunTriggeredByType.BACKFILL, state=DagRunState.SUCCESS)
 
     def finish(self):

@@ -12,7 +12,9 @@ from crawl_process import run
 from crawl_rig import REPOSITORY, TITLES, titles
 from made_up_titles import made_up, title_id, write_links
 
+from marquee.clock import OFFSET
 from marquee.contracts import TITLE_ITEM
+from scrapy_imdb.crawl.store import CrawlStore, Outcome
 
 
 def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
@@ -141,3 +143,14 @@ def test_a_damaged_memory_is_one_clear_line(crawl):
     (crawl.state / "crawl.sqlite").write_bytes(b"this is no database" * 100)
     done = crawl.run()
     assert done.returncode == 2 and "is not a crawl's memory" in done.stderr
+
+
+def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, monkeypatch):
+    with CrawlStore(tmp_path) as memory:
+        memory.begin("r1", [("tt0000001", 5)])
+        monkeypatch.setenv(OFFSET, "300000000")
+        memory.record("r1", Outcome("tt0000001", "title", "", b"{}"), "parser")
+        assert memory.wanted("r2", 30, "parser", 9) == []
+        monkeypatch.delenv(OFFSET)
+        assert memory.wanted("r2", 30, "parser", 9) == ["tt0000001"]
+        assert memory.left(30) == 1

@@ -6,6 +6,7 @@ One release holds a case of everything; each test looks at one of them.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from marquee.names import parse_moment, person_id, text_id
 from marquee.scoring.recommender.ratings import Ratings, read_ratings
 from marquee.scoring.recommender.splits import last_share
 from spark_apps.prepare_ratings import main
+from spark_apps.ratings.figures import activity
 from spark_apps.ratings.text_ids import refuse_collisions
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import AS_OF, flags, make_lake, ratings_lines
@@ -157,8 +159,35 @@ def test_feedback_adds_changes_and_takes_back(rows):
 
 def test_running_twice_is_running_once(lake):
     before = lake.manifest("runs/r-1/split/ratings")
+    figures = lake.read_bytes("runs/r-1/data/ratings.json")
     assert main(flags(lake)) == 0
     assert lake.manifest("runs/r-1/split/ratings") == before
+    assert lake.read_bytes("runs/r-1/data/ratings.json") == figures
+
+
+def test_figures_say_what_the_merged_ratings_are_like(lake, rows):
+    found = lake.read_json("runs/r-1/data/ratings.json")
+    given = Counter(rows.user_ids.tolist())
+    assert (found["format"], found["as_of"]) == (1, AS_OF)
+    assert (found["rows"], found["people"]) == (len(rows), len(given))
+    assert found["titles"] == len(set(rows.movie_ids.tolist()))
+    assert found["mean"] == pytest.approx(rows.values.mean(), abs=1e-6)
+    stars = Counter(f"{value:g}" for value in rows.values.tolist())
+    assert found["counts"]["stars"] == stars
+    classes = found["counts"]["activity"]
+    assert set(classes) == {
+        "1-4", "5-9", "10-19", "20-49", "50-99", "100-199", "200-499", "500+",
+    }  # fmt: skip
+    assert classes["500+"] == sum(n >= 500 for n in given.values()) == 1
+    assert classes["1-4"] == sum(n < 5 for n in given.values()) > 2
+    assert classes["10-19"] == sum(10 <= n < 20 for n in given.values()) > 5
+    assert sum(classes.values()) == len(given)
+
+
+def test_each_person_is_in_one_class_of_activity():
+    edges = [1, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, 199, 200, 499, 500, 10**6]
+    assert set(activity((n, 1) for n in edges).values()) == {2}
+    assert activity([(7, 3), (6, 2)])["5-9"] == 5
 
 
 @pytest.mark.usefixtures("spark")
@@ -202,7 +231,11 @@ def test_two_texts_with_one_hash_are_refused_by_name(spark):  # noqa: F811
     ("lines", "header", "says"),
     [
         ([], "userId,movieId,rating,timestamp", "is left of 0 rows"),
-        (["1,1,x,5"], "userId,movieId,rating,timestamp", "1 rows (1 quarantined)"),
+        (
+            ["1,1,x,5"],
+            "userId,movieId,rating,timestamp",
+            "1 rows (1 quarantined), 1 because the rating",
+        ),
         ([f"1,1,4,{EDGE}"], "userId,movieId,rating,timestamp", "1 rows (0 quarantined)"),
         (["1,1,4"], "userId,movieId,rating", "lacks the column timestamp"),
         (
