@@ -14,6 +14,8 @@ from rich.table import Table
 
 from marquee.errors import NotFoundError, StackError
 from marquee.lake import Lake
+from marquee.release.bundles import model_folder
+from marquee.release.verdict import read_verdict
 from marquee.stack.airflow_api import PRINTED, AirflowApi
 from marquee.stack.figures import Figures, TaskSeconds
 from marquee.steps.run import MODELS
@@ -95,13 +97,13 @@ def verdicts(out: Console, lake: Lake, slug: str) -> None:
 
 def _conditions(out: Console, lake: Lake, slug: str, model: str) -> None:
     try:
-        verdict = lake.read_json(f"runs/{slug}/models/{model}/verdict.json")
+        verdict = read_verdict(lake.read_bytes(f"{model_folder(slug, model)}/verdict.json"))
     except NotFoundError:
         return
     table = Table("", "condition", "why", show_header=False)
-    for found in verdict["conditions"]:
-        mark = "[green]holds[/green]" if found["passed"] else "[red]fails[/red]"
-        table.add_row(mark, f"{found['number']} {found['group']}", found["sentence"])
+    for found in verdict.conditions:
+        mark = "[green]holds[/green]" if found.passed else "[red]fails[/red]"
+        table.add_row(mark, f"{found.number} {found.group}", escape(found.sentence))
     out.print(table)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marquee.release import relative
+from marquee.release import balance, relative
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation
 from marquee.release.loss import Loss, read_loss, recorded_loss
@@ -21,7 +21,7 @@ from marquee.release.metric import Metric
 from marquee.release.relative import CHAMPION, RECORDED, RETRAINED, Holdout
 from marquee.release.subject import Head
 
-ONE_SIDED = 1.645 / 1.960
+ONE_SIDED = balance.ONE_SIDED_95 / 1.960
 """From the half width of a two-sided 95 % interval to the one-sided bound of a normal figure."""
 
 
@@ -83,11 +83,11 @@ def is_first(evaluation: Evaluation, against: Against) -> bool:
 def losses(evaluation: Evaluation, asked: Compared, against: Against) -> dict[str, float]:
     """The balance a promotion would book: after each comparison made, else unchanged."""
     found: dict[str, float] = {}
-    for metric in asked.margins:
+    for metric, margin in asked.margins.items():
         made = _losses_made(evaluation, metric, asked, against)
-        balances = [relative.balance_after(loss, against.accepted) for loss in made]
+        balances = [balance.balance_after(loss, against.accepted, margin) for loss in made]
         if not made:
-            balances = [relative.balance_before(against.accepted, metric.key)]
+            balances = [balance.balance_before(against.accepted, metric.key)]
         known = [share for share in balances if share is not None]
         if known and max(known) < math.inf:
             found[metric.key] = max(known)
@@ -154,7 +154,7 @@ def _half_width(evaluation: Evaluation, metric: Metric) -> float:
 
 
 def _by_identity(asked: Compared, against: Against) -> Condition:
-    readable = None not in (relative.balance_before(against.accepted, m.key) for m in asked.margins)
+    readable = None not in (balance.balance_before(against.accepted, m.key) for m in asked.margins)
     return _said(
         readable,
         "it has the champion's recipe and code, only newer rows: it passes by identity"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from marquee.digest import canonical_json
@@ -16,7 +17,6 @@ from marquee.release.entry import Entry
 from marquee.release.evaluation import read_evaluation
 from marquee.release.gate import decide
 from marquee.release.inputs import ChampionInput, Inputs, inputs_of
-from marquee.release.ledger import Ledger
 from marquee.release.live import read_live
 from marquee.release.policy import Model, read_policy
 from marquee.release.reading import number
@@ -24,6 +24,7 @@ from marquee.release.report import model_report
 from marquee.release.same_world import Worlds
 from marquee.release.subject import Head, Subject
 from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.witness import standing_entries
 from marquee.release.world import world_of_entry, world_of_run
 
 
@@ -32,23 +33,64 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
 
     A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
     where the model, its evaluation or the run's inputs are missing, ContractError where the
-    inputs are not ones; an evaluation that makes no sense is a refusal, not an error.
+    inputs or the card are not ones, LedgerError where the ledger lost what was read from it; an
+    evaluation that makes no sense is a refusal, not an error.
     """
     folder = model_folder(run, model)
-    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
-    card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
+    case = _read_case(lake, model, run)
     if lake.exists(f"{folder}/verdict.json"):
         verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
     else:
-        verdict = _decide(lake, model, run, evaluation, card)
+        verdict = _decide(lake, model, case)
         lake.create_json(f"{folder}/verdict.json", verdict.to_json())
     if not lake.exists(f"{folder}/report.html"):
-        live = read_live(lake, run) if model == "recommender" else None
-        costs = _timings(lake, model, run)
-        shown = _json_at(lake, f"{folder}/card.json")
-        page = model_report(verdict, evaluation, shown, timings=costs, live=live)
-        lake.create(f"{folder}/report.html", page.encode())
+        lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
     return verdict
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a run left for its gate, and what it is judged against."""
+
+    inputs: Inputs
+    evaluation: Any
+    card: Card
+    champion: Entry | None
+    worlds: Worlds
+
+
+def _read_case(lake: Lake, model: Model, run: str) -> _Case:
+    folder = model_folder(run, model)
+    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
+    card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
+    inputs = inputs_of(lake, run)
+    champion = _champion(lake, model, inputs.models[model].champion)
+    reference = world_of_entry(lake, model, champion) if champion else None
+    return _Case(inputs, evaluation, card, champion, Worlds(world_of_run(lake, run), reference))
+
+
+def _decide(lake: Lake, model: Model, case: _Case) -> Verdict:
+    shipped = shipped_digest(lake, model, case.inputs.run)
+    subject = _subject(case.inputs, model, case.card.recipe, shipped)
+    return decide(
+        case.evaluation,
+        read_policy(model, case.inputs.models[model].policy),
+        subject=subject,
+        against=against_of(lake, model, case.champion, subject.recipe, subject.code),
+        worlds=case.worlds,
+    )
+
+
+def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
+    run, model = verdict.subject.run, verdict.subject.model
+    return model_report(
+        verdict,
+        case.evaluation,
+        _json_at(lake, f"{model_folder(run, model)}/card.json"),
+        timings=_timings(lake, model, run),
+        live=read_live(lake, run) if model == "recommender" else None,
+        worlds=case.worlds,
+    )
 
 
 def _timings(lake: Lake, model: str, run: str) -> list[Any]:
@@ -60,47 +102,26 @@ def _timings(lake: Lake, model: str, run: str) -> list[Any]:
 
 
 def against_of(
-    lake: Lake, model: str, champion: ChampionInput | None, recipe: Mapping[str, Any], code: str
+    lake: Lake, model: Model, entry: Entry | None, recipe: Mapping[str, Any], code: str
 ) -> Against:
-    """The champion a run was told of, as the ledger and its bundle's folder know it.
-
-    Raises LedgerError where the ledger no longer holds that entry.
-    """
-    if champion is None:
+    """The champion of a ledger entry beside a challenger's recipe and code."""
+    if entry is None:
         return Against(head=None)
-    entry = _entry(lake, model, champion)
-    folder = bundle_folder(model, entry.bundle)
     return Against(
         head=Head(entry.number, entry.digest),
-        same_recipe=canonical_json(champion.recipe) == canonical_json(recipe),
-        same_code=champion.code == code,
+        same_recipe=canonical_json(entry.recipe) == canonical_json(recipe),
+        same_code=entry.code == code,
         accepted=entry.losses,
-        recorded=read_evaluation(_json_at(lake, f"{folder}/evaluation.json")),
+        recorded=read_evaluation(
+            _json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
+        ),
     )
 
 
-def worlds_of(lake: Lake, model: str, run: str, champion: ChampionInput | None) -> Worlds:
-    """The figures of both runs that condition 5 compares."""
-    ours = world_of_run(lake, run)
-    if champion is None:
-        return Worlds(ours, None)
-    return Worlds(ours, world_of_entry(lake, model, _entry(lake, model, champion)))
-
-
-def _entry(lake: Lake, model: str, champion: ChampionInput) -> Entry:
-    """The ledger's entry as it stands, which must be the one the run was told of."""
-    named = Head(champion.number, champion.digest)
-    return Ledger(lake, model).standing(named)[named.number - 1]
-
-
-def _decide(lake: Lake, model: Model, run: str, evaluation: Any, card: Card) -> Verdict:
-    inputs = inputs_of(lake, run)
-    asked = inputs.models[model]
-    subject = _subject(inputs, model, card.recipe, shipped_digest(lake, model, run))
-    against = against_of(lake, model, asked.champion, subject.recipe, subject.code)
-    policy = read_policy(model, asked.policy)
-    worlds = worlds_of(lake, model, run, asked.champion)
-    return decide(evaluation, policy, subject=subject, against=against, worlds=worlds)
+def _champion(lake: Lake, model: Model, champion: ChampionInput | None) -> Entry | None:
+    """The entry that the run was told of, as the ledger holds it; LedgerError where it does not."""
+    entries = standing_entries(lake, model, champion)
+    return entries[champion.number - 1] if champion else None
 
 
 def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:

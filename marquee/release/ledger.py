@@ -78,12 +78,17 @@ class Ledger:
         others were written over them.
         """
         entries = self.whole()
-        if named is not None and (lost := lost_entry(entries, named)):
+        if named is not None:
+            self.require(entries, named)
+        return entries
+
+    def require(self, entries: Sequence[Entry], named: HeadRef) -> None:
+        """LedgerError where `entries`, this ledger's, lack the entry `named`."""
+        if lost := lost_entry(entries, named):
             raise LedgerError(
                 f"the ledger of the {self.model} {lost}",
                 f"restore {self.lake.uri(self.path)} from a copy of the lake",
             )
-        return entries
 
     def head(self) -> Entry | None:
         """The last entry: its bundle is the champion. None before the first promotion."""

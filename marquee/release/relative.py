@@ -8,17 +8,16 @@ than the policy's least, resampling itself cannot be trusted, and nothing counts
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from marquee.release import balance
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation
 from marquee.release.loss import Loss, read_loss
 from marquee.release.metric import Metric
-from marquee.release.reading import number
 
-TRIVIAL, CHAMPION = 3, 4
+TRIVIAL, CHAMPION = 3, balance.CHAMPION
 RETRAINED = "the retrained champion"
 RECORDED = "the champion as recorded"
 
@@ -99,32 +98,8 @@ def not_worse(
         return [Condition(CHAMPION, title, False, _unreadable(metric, label))]
     return [
         _within_margin(title, metric, margin, loss, holdout, label),
-        _within_balance(metric, margin, loss, accepted),
+        balance.within_balance(metric, margin, loss, accepted),
     ]
-
-
-def balance_before(accepted: Any, metric: str) -> float | None:
-    """The ledger's balance for a metric: 0 where it names none, None where it cannot be read."""
-    if not isinstance(accepted, Mapping):
-        return None
-    share = number(accepted, metric) if metric in accepted else 0.0
-    return share if share is not None and share >= 0 else None
-
-
-def balance_after(loss: Loss, accepted: Any) -> float | None:
-    """Losses accepted since the last shown improvement, as a share, this one included.
-
-    A loss adds its point estimate; a gain pays back what is shown of it (its 95 % bound) and no
-    more, so that a small gain between large losses does not let quality walk away. None where
-    the ledger's figure cannot be read.
-    """
-    before = balance_before(accepted, loss.metric)
-    if before is None:
-        return None
-    added = max(loss.share(loss.point), 0.0)
-    paid_back = max(-loss.share(loss.upper), 0.0)
-    balance = before + added - paid_back
-    return math.inf if math.isnan(balance) else max(balance, 0.0)
 
 
 def _within_margin(
@@ -147,25 +122,6 @@ def _within_margin(
         sentence += f", more than the margin of {margin:.1%}"
     return Condition(
         CHAMPION, title, passed, sentence, _finite(upper), "loss at most", margin, "share"
-    )
-
-
-def _within_balance(metric: Metric, margin: float, loss: Loss, accepted: Any) -> Condition:
-    balance = balance_after(loss, accepted)
-    if balance is None:
-        sentence = f"the ledger's accepted losses of {metric.label} cannot be read"
-    else:
-        sentence = f"losses of {metric.label} accepted so far would add up to {balance:.2%}"
-    passed = balance is not None and balance <= margin
-    return Condition(
-        CHAMPION,
-        f"{metric.label} losses accepted so far",
-        passed,
-        f"{sentence}; one margin ({margin:.1%}) is allowed until an improvement is shown",
-        None if balance is None else _finite(balance),
-        "at most",
-        margin,
-        "share",
     )
 
 

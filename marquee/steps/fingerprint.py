@@ -33,12 +33,13 @@ ACCEPT_WORLD: str = "accept_world"
 """A person's word that a changed world may be judged again: a ledger entry of this kind."""
 
 
-def computing_code() -> str:
+def computing_code(fault: str | None = None) -> str:
     """Twelve characters that change with the code, its tables, its libraries or Python's minor
-    version."""
+    version; and with the `fault` that a drill's training job makes, for that computes too."""
     python = "python {}.{}".format(*sys.version_info)
     versions = [python, *(f"{name} {version(name)}" for name in LIBRARIES)]
-    return digest_value([digest_code(REPOSITORY / room for room in CODE), versions])[:12]
+    parts = [digest_code(REPOSITORY / room for room in CODE), versions]
+    return digest_value([*parts, fault] if fault else parts)[:12]
 
 
 def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from marquee.clock import now, refuse_ahead
+from marquee.drill import training_fault
 from marquee.errors import ConflictError, SourceError
 from marquee.release.inputs import (
     ChampionInput,
@@ -67,7 +68,7 @@ def _inputs(run: Run, ratings: str | None) -> Inputs:
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
         seed=run.settings.seed,
-        code=computing_code(),
+        code=computing_code(training_fault(run.lake)),
         interval_seconds=int(run.interval.total_seconds()),
         models={model: _asked(run, model) for model in MODELS},
     )

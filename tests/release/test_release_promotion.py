@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from release_world import (
 )
 
 from marquee.errors import (
+    AheadOfClockError,
     BundleError,
     LakeError,
     LedgerError,
@@ -124,6 +126,36 @@ def test_a_head_that_moved_is_refused(lake: Lake, scratch: Path) -> None:
 def test_an_as_of_that_is_not_later_is_refused(lake: Lake, scratch: Path, as_of: Any) -> None:
     promoted(lake, scratch, 1)
     refused(lake, judged(lake, scratch, "old", as_of=as_of), "not later than the latest promoted")
+
+
+def test_an_as_of_that_has_not_come_yet_is_refused(lake: Lake, scratch: Path) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=6)
+    run = judged(lake, scratch, "ahead", as_of=soon.replace(microsecond=0))
+    with pytest.raises(AheadOfClockError, match="as-of of run ahead"):
+        promote(lake, MODEL, run, approved=False)
+    assert Ledger(lake, MODEL).entries() == []
+    skewed = datetime.now(UTC) + timedelta(minutes=3)
+    run = judged(lake, scratch, "skewed", as_of=skewed.replace(microsecond=0))
+    assert promote(lake, MODEL, run, approved=False).number == 1
+
+
+def test_a_hold_stands_until_it_is_released(lake: Lake, scratch: Path) -> None:
+    for number in range(3):
+        promoted(lake, scratch, number)
+    roll_back(lake, MODEL, 2, "look first", hold=True)
+    again = roll_back(lake, MODEL, 1, "that one was bad too", hold=False)
+    assert again.hold is True
+    refused(lake, judged(lake, scratch, "held", as_of=week(3)), "holds the recommender")
+    assert release_hold(lake, MODEL, "both looked at").hold is False
+
+
+def test_a_ledger_cut_after_the_verdict_is_refused(lake: Lake, scratch: Path) -> None:
+    promoted(lake, scratch, 0)
+    promoted(lake, scratch, 1)
+    run = judged(lake, scratch, "r2", as_of=week(2))
+    lake.delete("serving/recommender/ledger/000002.json")
+    with pytest.raises(LedgerError, match="ends with entry 1, and entry 2 is known"):
+        promote(lake, MODEL, run, approved=False)
 
 
 def test_what_was_rolled_back_no_longer_counts_as_the_latest(lake: Lake, scratch: Path) -> None:

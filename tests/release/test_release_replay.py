@@ -52,3 +52,11 @@ def test_models_do_not_bar_each_other() -> None:
 
 def test_no_verdicts_no_history() -> None:
     assert would_have_promoted([]) == []
+
+
+def test_a_week_that_has_not_come_bars_nobody() -> None:
+    told = would_have_promoted([verdict("ahead", 5000), verdict("a", 1), verdict("b", 2)])
+    assert [(step.verdict.subject.run, step.promoted) for step in told] == [
+        ("a", True), ("b", True), ("ahead", False)
+    ]  # fmt: skip
+    assert "ahead of the clock" in told[2].reason

@@ -306,3 +306,16 @@ def test_an_interval_is_green_only_when_all_of_it_is_on_the_good_side() -> None:
     assert Interval(-2, -1, -0.5, lower_is_better=False).tone == "worse"
     assert Interval(0.5, 1, 2, lower_is_better=True).tone == "worse"
     assert Interval(-1, 0.5, 2, lower_is_better=True).tone == "open"
+
+
+@pytest.mark.parametrize(("model", "word"), [("recommender", "people"), ("budget", "films")])
+def test_the_world_is_shown_then_and_now(model: str, word: str) -> None:
+    evaluation = recommender_evaluation() if model == "recommender" else budget_evaluation()
+    found = worlds(ratings={"people": 590}, titles={"films": 890})
+    page = model_report(verdict_on(evaluation, model), evaluation, CARD, worlds=found)
+    section = page[page.index('id="world"') : page.index('id="rivals"')]
+    assert f"<td>{word}</td>" in section
+    assert ("590" in section) is (model == "recommender")
+    assert ("890" in section) is (model == "budget")
+    assert ("PSI 0.000" in section and "without plot" in section) or model == "recommender"
+    assert 'id="world"' not in model_report(verdict_on(evaluation, model), evaluation, CARD)

@@ -30,6 +30,7 @@ FOREST = {
     "min_instances": 3,
     "feature_share": 0.4,
     "rating_step": 1.0,
+    "trend": True,
     "linear_share": 0.3,
     "reg": 0.05,
     "director_smoothing": 3.0,

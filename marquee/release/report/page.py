@@ -20,11 +20,19 @@ from marquee.release.report.calibration import FOOT, LEFT, SIDE, calibration_plo
 from marquee.release.report.cells import DASH, dollars, figure, listed, share, shown
 from marquee.release.report.comparisons import headlines, rivals, variety
 from marquee.release.report.making import costs, search
+from marquee.release.report.world_section import world_section
+from marquee.release.same_world import Worlds
 from marquee.release.verdict import Verdict
 
 
 def model_report(
-    verdict: Verdict, evaluation: Any, card: Any, *, timings: Sequence[Any] = (), live: Any = None
+    verdict: Verdict,
+    evaluation: Any,
+    card: Any,
+    *,
+    timings: Sequence[Any] = (),
+    live: Any = None,
+    worlds: Worlds | None = None,
 ) -> str:
     """The page as text; `evaluation`, `card`, `timings` and `live` as their files hold them."""
     is_budget = dig(evaluation, "model") == "budget"
@@ -33,6 +41,7 @@ def model_report(
         as_of=iso(verdict.subject.as_of),
         headlines=headlines(evaluation),
         conditions=[_condition_row(c) for c in verdict.conditions],
+        world=world_section(worlds, verdict.subject.model),
         rivals=rivals(evaluation),
         variety=variety(evaluation),
         forecast=recommender_sections.forecast(evaluation),
