@@ -2,7 +2,8 @@
 
 A page knew what was known when it was fetched, whatever moment its run stood for. A record that
 does not say when, says it unreadably, or names a moment ahead of the clock that loaded it, counts
-from its load.
+from its load. Snapshots of 612d7b6 do not say when they were loaded: there a moment that can be
+read is believed, lest today's votes count from the as-of of the run that filed them.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ FETCHED = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?"
 """A whole moment, ISO 8601; without a zone it is UTC. Python and Spark read it alike."""
 
 
-def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime) -> datetime:
-    """When a record was fetched: what it says, where that is no later than `latest`, else
-    `loaded`, the moment of its snapshot."""
+def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime | None) -> datetime:
+    """When a record was fetched: what it says, where that is no later than `latest`, the clock
+    of the load (None: not known), else `loaded`, the moment of its snapshot."""
     if not isinstance(fetched_at, str) or not re.fullmatch(FETCHED, fetched_at):
         return loaded
     try:
         moment = parse_moment(fetched_at)
     except (SourceError, OverflowError):
         return loaded
-    return moment if moment <= latest + SKEW else loaded
+    return moment if latest is None or moment <= latest + SKEW else loaded
 
 
 def release_of(record: Mapping[str, Any]) -> str:
@@ -44,8 +45,8 @@ class Span:
 
     loaded: datetime
     """The moment of a record that says none."""
-    latest: datetime
-    """The clock of the load: no fetch is later."""
+    latest: datetime | None
+    """The clock of the load, where it is known: no fetch is later."""
     first_fetched: datetime | None = None
     last_fetched: datetime | None = None
     last_release: str = ""

@@ -103,19 +103,18 @@ def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
 def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None, str | None]:
     """What as-of decides of one snapshot; all of it where its records cannot be read."""
     try:
-        span = span_of(lake, snapshot, inputs.frozen_at)
+        span = span_of(lake, snapshot)
     except SourceError:
         return iso(inputs.as_of), None
     return _known(span, snapshot, inputs), _released(span, inputs.as_of)
 
 
-def span_of(lake: Lake, snapshot: TitlesInput, clock: datetime | None) -> Span:
+def span_of(lake: Lake, snapshot: TitlesInput) -> Span:
     """First and last fetch and last release; older manifests do not say, so the records do."""
     facts = lake.manifest(snapshot.path).facts
     if "last_fetched" in facts:
         return Span.from_facts(facts, snapshot.as_of)
-    latest = snapshot.loaded_at or clock or snapshot.as_of
-    return Span(snapshot.as_of, latest).of(records_at(lake, snapshot.path))
+    return Span(snapshot.as_of, snapshot.loaded_at).of(records_at(lake, snapshot.path))
 
 
 def _known(span: Span, snapshot: TitlesInput, inputs: Inputs) -> str:

@@ -57,16 +57,17 @@ def _read_snapshot(
         .json(f"{root}/{snapshot.path}")
     )
     return items.withColumns(
-        {"snapshot": F.lit(snapshot.path), "fetched": _fetched(snapshot, inputs)}
+        {"snapshot": F.lit(snapshot.path), "fetched": _fetched(snapshot)}
     ).withColumn("known", F.col("fetched") < _moment(_known_until(snapshot, inputs)))
 
 
-def _fetched(snapshot: TitlesInput, inputs: Inputs) -> Column:
+def _fetched(snapshot: TitlesInput) -> Column:
     """As `marquee.sources.title_moments.fetch_moment` has it."""
-    latest = snapshot.loaded_at or inputs.frozen_at or inputs.as_of + inputs.interval
     is_whole = F.coalesce(F.col("fetched_at").rlike(f"^{FETCHED}$"), F.lit(False))
     said = F.when(is_whole, F.try_to_timestamp("fetched_at"))
-    return F.coalesce(F.when(said <= _moment(latest + SKEW), said), _moment(snapshot.as_of))
+    if snapshot.loaded_at is not None:
+        said = F.when(said <= _moment(snapshot.loaded_at + SKEW), said)
+    return F.coalesce(said, _moment(snapshot.as_of))
 
 
 def _known_until(snapshot: TitlesInput, inputs: Inputs) -> datetime:
