@@ -25,7 +25,7 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from bench.cold_exams import Setting, hidden_titles, last_place  # noqa: E402
-from bench.recommender_contest import RECIPES  # noqa: E402
+from bench.recommender_contest import OTHERS  # noqa: E402
 from bench.recommender_splits import RULES, cut, seed_list  # noqa: E402
 from bench.recommender_tables import print_table  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, object]]:
     release = read_any_release(options.data)
     parts = cut(options.data, release, options.split, options.seeds[0])
     recipes = read_recipes(load_settings().recipes.recommender)
-    name = RECIPES.get(options.split, recipes[0].name)
+    (name,) = OTHERS.get(options.split, (recipes[0].name,))
     recipe = next(one for one in recipes if one.name == name)
     with spark_session("cold titles bench", "2g") as spark:
         setting = Setting(spark, release, parts, recipe, options.titles)

@@ -3,9 +3,11 @@
     python bench/recommender.py --data FOLDER --splits u1,u2,u3,u4,u5 [--json FILE]
 
 FOLDER is MovieLens 100K or any release (`ratings.csv`, or `ratings.dat`). Splits: `u1`-`u5`
-(100K's own), `last20`, `random75`, `global`. Ours is trained by the weekly run's own code in one
-warm Spark session and scored from the bundle it writes; every parameter was fixed, or is chosen
-here, on inner splits of train. The error counts every held-out pair, cold ones too. Ranking: ten
+(100K's own), `last20`, `random75`, `global`. `marquee` is the default recipe as a run trains
+and serves it, by the weekly run's own code in one warm Spark session, scored from the bundle it
+writes; other recipes of config/ stand beside it by name (`--recipes`; `+demographics` after a name:
+with what ML-100K tells of its people). Every parameter was fixed, or is chosen here, on inner
+splits of train. The error counts every held-out pair, cold ones too. Ranking: ten
 titles a person out of all in the catalogue that they have not rated in train; every held-out
 title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
 
@@ -57,12 +59,12 @@ def compete(options: argparse.Namespace, lines: list[Line]) -> None:
     """Add all lines to `lines`; each is printed as it comes."""
     release = read_any_release(options.data)
     with spark_session("recommender bench", MEMORY) as spark:
-        contest = Contest(spark, release, options.search, options.recipe)
+        contest = Contest(spark, release, options.search)
         contest.warm_up()
         for name in options.splits:
             for seed in options.seeds:
                 parts = cut(options.data, release, name, seed)
-                lines += contest.ours(parts, seed)
+                lines += contest.ours(parts, seed, options.recipes)
                 if name in SEEDED or seed == options.seeds[0] or options.all_peer_seeds:
                     lines += contest.peers(parts, seed, options.peers)
 
@@ -79,9 +81,15 @@ def _options() -> argparse.Namespace:
         "--all-peer-seeds", action="store_true", help="peers with every seed, not with the first"
     )
     parser.add_argument("--search", choices=["none", "quick", "full"], default="none")
-    parser.add_argument("--recipe", default="", help="a recipe of config/ by name; else the first")
+    parser.add_argument(
+        "--recipes", type=_recipes, help="of config/, beside the default; none: the default alone"
+    )
     parser.add_argument("--json", type=Path, help="keep every line and the means")
     return parser.parse_args()
+
+
+def _recipes(text: str) -> Sequence[str]:
+    return [name for name in _names(text) if name != "none"]
 
 
 def _names(text: str) -> Sequence[str]:

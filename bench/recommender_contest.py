@@ -37,9 +37,10 @@ ERROR_SPLITS = (*OFFICIAL, "global", "last20")
 RANKING_SPLITS = ("random75", "last20")
 AS_OF = "2026-01-01T00:00:00Z"
 INNER_SHARE = 0.9  # of train that a recipe is tried on where rows are held out by lot
-RECIPES = dict.fromkeys(OFFICIAL, "bayes-20") | {"random75": "bayes-16-all-alike"}
-"""Recipes of config/ for splits by lot; the first of config/ is for what comes later. Both were
-settled on inner splits (bench/logs/)."""
+PEOPLE = "+demographics"  # after a recipe's name: with what a release tells of its people
+OTHERS = dict.fromkeys(OFFICIAL, ("bayes-20" + PEOPLE,)) | {"random75": ("bayes-16-all-alike",)}
+"""Recipes of config/ that stand beside the default on splits by lot, by name. They were settled on
+inner splits (bench/logs/); a run trains the default and knows no demographics."""
 FEW = 3_000
 """Rows of the fit that only warms Spark up."""
 
@@ -74,20 +75,25 @@ class Contest:
     spark: SparkSession
     release: Release
     search: str
-    recipe: str
 
     def warm_up(self) -> None:
         """A small fit, thrown away: a JVM's first is four times as slow as its second."""
         rows = self.release.ratings
         few = Cut("warm-up", rows.take(np.arange(min(len(rows), FEW))), rows)
         with tempfile.TemporaryDirectory() as folder:
-            self._train(few, 1, Path(folder))
+            self._train(few, 1, Path(folder), "")
 
-    def ours(self, parts: Cut, seed: int) -> list[Line]:
+    def ours(self, parts: Cut, seed: int, names: Sequence[str] | None) -> Iterator[Line]:
+        """The default as a run trains and serves it, then the recipes asked for, or those that
+        stand beside it on this split; SourceError for a stranger."""
+        for name in ("", *(OTHERS.get(parts.name, ()) if names is None else names)):
+            yield self._own(parts, seed, name)
+
+    def _own(self, parts: Cut, seed: int, name: str) -> Line:
         """Search, fit, bundle; then both kinds of questions."""
         with tempfile.TemporaryDirectory() as folder:
             with taken() as cost:
-                recipe, facts = self._train(parts, seed, Path(folder))
+                recipe, facts = self._train(parts, seed, Path(folder), name)
             model = Recommender.load(Path(folder) / "bundle")
             asked = parts.holdout
             values = model.predict(asked.user_ids, asked.movie_ids).values
@@ -96,7 +102,8 @@ class Contest:
         figures, ndcg = ranking_figures(parts.holdout, people, lists)
         facts = {"recipe": recipe, **facts}
         figures = error_figures(parts.holdout, values) | figures
-        return [said(Line(parts.name, seed, OURS, cost, figures, facts, ndcg))]
+        model_name = f"{OURS} {name}" if name else OURS
+        return said(Line(parts.name, seed, model_name, cost, figures, facts, ndcg))
 
     def peers(self, parts: Cut, seed: int, names: Sequence[str] | None) -> Iterator[Line]:
         """The peers asked for, or those that belong to the split; SourceError for a stranger."""
@@ -116,15 +123,15 @@ class Contest:
 
     @cached_property
     def sides(self) -> Sides:
-        """What the release tells of people and titles; the same for ours and for peers."""
+        """What the release tells of people and titles: for peers, and for recipes that say so."""
         titles = sides_of_titles(self.release.titles).titles
         return Sides(sides_of_people(self.release.people), titles)
 
-    def _train(self, parts: Cut, seed: int, out: Path) -> tuple[str, dict[str, Any]]:
+    def _train(self, parts: Cut, seed: int, out: Path, name: str) -> tuple[str, dict[str, Any]]:
         """The recipe's name, and what the search tried."""
-        clip = scale_of(parts.train)
-        trainer = Trainer(self.spark, self.release.titles, clip, AS_OF, seed, self.sides)
-        recipes, notes = affordable_recipes(self._recipes(parts.name), trainer, parts.train)
+        clip, given = scale_of(parts.train), self.sides if name.endswith(PEOPLE) else None
+        trainer = Trainer(self.spark, self.release.titles, clip, AS_OF, seed, given)
+        recipes, notes = affordable_recipes(recipes_from(name), trainer, parts.train)
         held = None if is_late(parts.name) else random_share(parts.train, seed, INNER_SHARE)
         if self.search == "none":
             recipes = recipes[:1]
@@ -132,15 +139,10 @@ class Contest:
         notes += trainer.fit_bundle(parts.train, choice.recipe, choice.weight, out / "bundle")
         return choice.recipe.name, {"tried": choice.tried(), "notes": notes}
 
-    def _recipes(self, split: str) -> list[RecommenderRecipe]:
-        """All of config/, the one to prefer first; those after it stand in for one over budget."""
-        listed = read_recipes(load_settings().recipes.recommender)
-        wanted = self.recipe or RECIPES.get(split, listed[0].name)
-        return sorted(listed, key=lambda recipe: recipe.name != wanted)
-
     def _rating_peer(self, name: str, parts: Cut, seed: int) -> Line:
         clip = scale_of(parts.train)
-        task = Task(parts.train, parts.holdout, clip, seed, self.sides, self.spark)
+        late = is_late(parts.name)
+        task = Task(parts.train, parts.holdout, clip, seed, self.sides, self.spark, late)
         with taken() as cost:
             values = RATING_PEERS[name](task)
         return Line(parts.name, seed, name, cost, error_figures(parts.holdout, values))
@@ -154,6 +156,16 @@ class Contest:
             lists = peer(parts.train, people, catalogue, seed)
         figures, ndcg = ranking_figures(parts.holdout, people, lists)
         return Line(parts.name, seed, name, cost, figures, {}, ndcg)
+
+
+def recipes_from(name: str) -> list[RecommenderRecipe]:
+    """All of config/, the one to prefer (or the default) first; those after it stand in for one
+    over budget. SourceError where none has that name."""
+    listed = read_recipes(load_settings().recipes.recommender)
+    wanted = name.removesuffix(PEOPLE) or listed[0].name
+    if wanted not in (known := [recipe.name for recipe in listed]):
+        raise SourceError(f"no recipe is called {wanted}", f"use {', '.join(known)}")
+    return sorted(listed, key=lambda recipe: recipe.name != wanted)
 
 
 def scale_of(train: Ratings) -> tuple[float, float]:

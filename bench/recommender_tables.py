@@ -73,7 +73,7 @@ def compare(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
     for split in dict.fromkeys(line.split for line in lines):
         people = {m: per_person(lines, split, m) for m in {line.model for line in lines}}
         ranked = {m: p for m, p in people.items() if p}
-        peers = [m for m in ranked if m != OURS]
+        peers = [m for m in ranked if not m.startswith(OURS)]
         if OURS not in ranked or not peers:
             continue
         best = max(peers, key=lambda m: statistics.mean(ranked[m].values()))

@@ -26,7 +26,7 @@ with DAG(
     "weekly_retrain",
     description="Ratings and pages into two models that serve, every week",
     doc_md=__doc__,
-    schedule=WeeklyTimetable(settings.schedule.cron, timezone="UTC"),
+    schedule=WeeklyTimetable(settings.schedule.cron, "UTC", dag_id="weekly_retrain"),
     start_date=datetime(1995, 1, 1),
     catchup=False,
     max_active_runs=1,

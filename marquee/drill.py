@@ -6,18 +6,14 @@ A lake is a drill's where its root manifest says so (`world.json`: `"drill": tru
 
 from __future__ import annotations
 
-from marquee.lake import Lake
+from marquee.lake import Lake, read_world
 
 TRAINING_FAULTS = ("nan_factors", "torn_bundle", "spoilt_code")
 """Faults that no data can show: the training job makes them (`spark_apps/drill.py`)."""
-ROOT_MANIFEST = "world.json"
 
 
 def training_fault(lake: Lake) -> str | None:
     """The fault that this drill's lake asks of its training jobs; None in every other lake."""
-    if not lake.exists(ROOT_MANIFEST):
-        return None
-    world = lake.read_json(ROOT_MANIFEST)
-    is_drill = isinstance(world, dict) and world.get("drill") is True
-    fault = world.get("fault") if is_drill else None
+    world = read_world(lake)
+    fault = world.fault if world and world.drill else None
     return fault if fault in TRAINING_FAULTS else None

@@ -17,6 +17,7 @@ from marquee.cli.lake_flags import (
     out,
 )
 from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
+from marquee.names import run_name
 from marquee.release.acceptance import accept_world as accept
 from marquee.release.ledger import Ledger
 
@@ -41,6 +42,7 @@ def accept_world(
     Nothing is promoted by this. The next runs are compared with that run's rows, people, titles
     and distributions instead of the champion's, until one of them is promoted.
     """
+    run_name(run)
     opened = asked_lake(lake, webhdfs, data)
     seen = head_seen(Ledger(opened, model).whole(), model, head)
     if not yes and seen is not None:

@@ -18,13 +18,12 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
-from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.replay import Replayed, would_have_promoted
-from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.verdict import Verdict
 from marquee.steps.history import decisions
 
 Replay = Annotated[
@@ -48,7 +47,7 @@ def history(
     With --replay, the backfilled runs alone, told as if each had been live in its week.
     """
     opened = asked_lake(lake, webhdfs, data)
-    verdicts = [read_verdict(canonical_json(value)) for value in decisions(opened, model)]
+    verdicts = decisions(opened, model)
     rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
     if as_json:
         print(json.dumps(rows))

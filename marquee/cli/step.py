@@ -58,15 +58,16 @@ def step(
     Repeats what a task did (a step that is done already keeps what it left), and is what the
     benchmark compares Airflow with.
     """
+    run_name(run)
     settings = place_locally(settings_for(data))
-    if name in JOBS:
-        raise typer.Exit(_submit(settings, name, run_name(run)))
     moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
     place = settings.lake
     lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
-    form = Form.of(settings, {"force": force})
     check_world(lake, settings.world)
-    _call(name, Run(run_name(run), whole(moment), "manual", form, settings, lake), model)
+    if name in JOBS:
+        raise typer.Exit(_submit(settings, name, run))
+    form = Form.of(settings, {"force": force})
+    _call(name, Run(run, whole(moment), "manual", form, settings, lake), model)
 
 
 def _call(name: str, run: Run, model: str) -> None:

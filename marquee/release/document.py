@@ -10,10 +10,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+)
 from pydantic import ValidationError as _ValidationError
 
-from marquee.names import iso
+from marquee.errors import LakeError
+from marquee.names import inside, iso
 
 T = TypeVar("T")
 Moment = Annotated[datetime, AwareDatetime, PlainSerializer(iso, return_type=str)]
@@ -22,6 +31,20 @@ Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite share, never negative."""
 Size = Annotated[int, Field(ge=0, le=10**15)]
 """How many of something."""
+
+
+def _one_step(name: str) -> str:
+    try:
+        steps = inside(name).split("/")
+    except LakeError as error:
+        raise ValueError(error.message) from None
+    if len(steps) > 1:
+        raise ValueError(f"{name!r} is a path, not a name")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_one_step)]
+"""A folder's name: one step of a path, so that it stays below whatever it is joined to."""
 
 
 class NewerFormatError(ValueError):

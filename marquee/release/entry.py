@@ -10,7 +10,7 @@ from pydantic import Field
 
 from marquee.digest import digest_bytes
 from marquee.errors import LedgerError
-from marquee.release.document import Document, Moment, NewerFormatError, Share, read_document
+from marquee.release.document import Document, Moment, Name, NewerFormatError, Share, read_document
 
 FORMAT = 2
 """Format 2 adds the kind `accept_world` and the key `world`."""
@@ -21,7 +21,7 @@ class Draft(Document):
     """What an entry says, before it has its place in the chain."""
 
     kind: Kind
-    bundle: str
+    bundle: Name
     """Name of the folder below `serving/<model>/bundles/`."""
     bundle_digest: str
     """Digest of the bundle's own file list, equal to the verdict's."""

@@ -48,9 +48,9 @@ LakePath = Annotated[str, AfterValidator(lambda path: inside(path, "an input"))]
 
 
 class Value(BaseModel):
-    """A part of the document: frozen, and an unknown key is an error."""
+    """A part of the document: frozen; a key nobody knows is ignored, as in every document."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class RatingsInput(Value):

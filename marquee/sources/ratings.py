@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from marquee.clock import now
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.lake.manifest import Manifest
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.sources.ratings_files import Cells
 from marquee.sources.ratings_forms import LINKS, RATINGS, TITLES, RatingsFolder, recognise
 

@@ -33,12 +33,13 @@ ACCEPT_WORLD: str = "accept_world"
 """A person's word that a changed world may be judged again: a ledger entry of this kind."""
 
 
-def computing_code() -> str:
+def computing_code(fault: str | None = None) -> str:
     """Twelve characters that change with the code, its tables, its libraries or Python's minor
-    version."""
+    version; and with the `fault` that a drill's training job makes, for that computes too."""
     python = "python {}.{}".format(*sys.version_info)
     versions = [python, *(f"{name} {version(name)}" for name in LIBRARIES)]
-    return digest_value([digest_code(REPOSITORY / room for room in CODE), versions])[:12]
+    parts = [digest_code(REPOSITORY / room for room in CODE), versions]
+    return digest_value([*parts, fault] if fault else parts)[:12]
 
 
 def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:
@@ -78,12 +79,15 @@ def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
 
 
 def last_time(lake: Lake, segment: FeedbackInput) -> float:
-    """UTC seconds of a segment's last line; older manifests do not say, so the lines do."""
+    """UTC seconds from which a segment's latest line counts; older manifests do not say, so the
+    lines do."""
     said = lake.manifest(segment.path).facts.get("last_time")
     if isinstance(said, int | float):
         return said
     lines = lake.read_bytes(f"{segment.path}/feedback.jsonl").splitlines()
-    return max((found.time for line in lines if (found := parse_line(line))), default=0)
+    found = [word for line in lines if (word := parse_line(line))]
+    times = (w.time if w.effective_time is None else w.effective_time for w in found)
+    return max(times, default=0)
 
 
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:

@@ -7,11 +7,13 @@ decision is marked unchanged: its group ends early, unless the form forces it.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from marquee.clock import now, refuse_ahead
-from marquee.errors import SourceError
+from marquee.drill import training_fault
+from marquee.errors import ConflictError, SourceError
 from marquee.release.inputs import (
     ChampionInput,
     FeedbackInput,
@@ -41,7 +43,9 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
     path = inputs_path(run.id)
     if not run.lake.exists(path):
         refuse_ahead(run.as_of, "the run's as-of")
-        run.lake.create(path, _inputs(run, ratings).to_bytes())
+        # Another attempt may have been the faster one: its document stands.
+        with suppress(ConflictError):
+            run.lake.create(path, _inputs(run, ratings).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
     for model, since in unchanged.items():
@@ -64,7 +68,7 @@ def _inputs(run: Run, ratings: str | None) -> Inputs:
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
         seed=run.settings.seed,
-        code=computing_code(),
+        code=computing_code(training_fault(run.lake)),
         interval_seconds=int(run.interval.total_seconds()),
         models={model: _asked(run, model) for model in MODELS},
     )
@@ -84,11 +88,11 @@ def _asked(run: Run, model: Model) -> ModelInputs:
 def _with_history(run: Run, model: Model, inputs: Inputs) -> ModelInputs:
     """With the fingerprint, and the run since which it has not changed."""
     asked = inputs.models[model]
-    print_ = fingerprint(run.lake, model, inputs)
+    found = fingerprint(run.lake, model, inputs)
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
-    same = last and last["fingerprint"] == print_ and is_settled(run.lake, model, last)
-    since = last["run"] if last and same else None
-    return asked.model_copy(update={"fingerprint": print_, "unchanged_since": since})
+    is_same = last is not None and last.subject.fingerprint == found
+    since = last.subject.run if last and is_same and is_settled(run.lake, model, last) else None
+    return asked.model_copy(update={"fingerprint": found, "unchanged_since": since})
 
 
 def _ratings(run: Run, path: str | None) -> RatingsInput:

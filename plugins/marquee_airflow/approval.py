@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from marquee.steps.approve import is_given, record_approval, verdict_of
 from marquee.steps.run import Model
 from marquee_airflow.runs import current_run
+from marquee_airflow.tasks import step
 
 
 class PromotionApprovalOperator(ApprovalOperator):
@@ -29,6 +30,7 @@ class PromotionApprovalOperator(ApprovalOperator):
             **kwargs,
         )
 
+    @step
     def execute(self, context: Any) -> Any:
         """Ask, where the verdict says that a person must."""
         run = current_run(context)

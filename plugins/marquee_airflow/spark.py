@@ -16,6 +16,7 @@ from marquee.stack.spark import spark_conf
 from marquee.steps.run import NO_TITLES, Model
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
+from marquee_airflow.tasks import step
 
 BAD_INPUT = "Error code is: 2."
 
@@ -50,6 +51,7 @@ class SparkJobOperator(SparkSubmitOperator):
             **kwargs,
         )
 
+    @step
     def execute(self, context: Any) -> None:
         """Skip where unchanged, else submit and wait."""
         self._skip_if_unchanged(context)

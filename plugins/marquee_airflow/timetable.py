@@ -1,27 +1,54 @@
-"""The weekly timetable: real data intervals, and an unpaused DAG that starts nothing by itself."""
+"""The weekly timetable: real data intervals, no boundary lost, and nothing that starts by itself.
+
+Airflow asks a timetable what comes next whenever it reads the DAG file (every half minute) and
+after each run it creates. Asked a second after a boundary, it must still name that boundary: what
+came next when it was last asked is therefore read back from where Airflow keeps it, in `DagModel`.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from typing import Any
 
-from airflow._shared.timezones.timezone import coerce_datetime, utcnow
+from airflow._shared.timezones.timezone import coerce_datetime, parse_timezone, utcnow
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import DateTime
 
-MADE_UP = timedelta(weeks=4)
-"""A gap of up to this long is made up by one run; a longer one is history."""
+DAG = "weekly_retrain"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What Airflow's database holds of the schedule."""
+
+    due: DateTime | None = None
+    """The boundary that came next when the timetable was last asked; None before the first time."""
+    is_paused: bool = True
 
 
 class WeeklyTimetable(CronDataIntervalTimetable):
     """As Airflow's, but the first scheduled run is the next one due, not the last one missed.
 
     Airflow starts a run for the last interval as soon as a new DAG is unpaused; somebody who only
-    wants to look would be surprised. A week or a few that were missed are made up by one run for
-    the latest interval. Backfilled runs count as automated too: one that replays old weeks must
-    not set off a live run, so after a longer gap the next run due is again the first.
+    wants to look would be surprised. Here a run is due at each boundary that passes while the DAG
+    is not paused. Boundaries that pass while nothing runs are made up by one run, for the latest
+    interval. Those that pass while the DAG is paused, or before it was first read, are history;
+    so backfilled runs, which Airflow counts as automated, set off no live run.
+    The machine's clock decides, as for Airflow's scheduler: a drill does not offset it.
     A run by hand sees up to its own moment, so its interval reaches from the last boundary to it.
     """
+
+    def __init__(self, cron: str, timezone: Any, dag_id: str = DAG) -> None:
+        super().__init__(cron, timezone)
+        self.dag_id = dag_id
+
+    def serialize(self) -> dict[str, Any]:
+        return {**super().serialize(), "dag_id": self.dag_id}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> WeeklyTimetable:
+        return cls(data["expression"], parse_timezone(data["timezone"]), data.get("dag_id", DAG))
 
     def next_dagrun_info(
         self,
@@ -30,15 +57,53 @@ class WeeklyTimetable(CronDataIntervalTimetable):
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
         last = last_automated_data_interval
-        now = coerce_datetime(utcnow())
-        if restriction.catchup or (last is not None and now - last.end < MADE_UP):
+        if restriction.catchup:
             return super().next_dagrun_info(
-                last_automated_data_interval=last_automated_data_interval, restriction=restriction
+                last_automated_data_interval=last, restriction=restriction
             )
-        start = self._align_to_prev(now)
-        if restriction.latest is not None and start > restriction.latest:
-            return None
-        return DagRunInfo.interval(start=start, end=self._get_next(start))
+        info = self.next_run(last and last.end, known_of(self.dag_id), _now())
+        is_late = restriction.latest is not None and info.logical_date > restriction.latest
+        return None if is_late else info
+
+    def next_run(self, last_end: DateTime | None, known: Known, now: DateTime) -> DagRunInfo:
+        """The run that comes next.
+
+        `last_end` is where the last automated run's interval ends, live or backfilled.
+        """
+        latest = self._align_to_prev(now)
+        was_due = known.due is not None and known.due <= now and not known.is_paused
+        if was_due and (last_end is None or last_end < latest):
+            return self._ending(latest)
+        return self._ending(self._get_next(max(now, last_end) if last_end else now))
+
+    def next_run_info_from_dag_model(self, *, dag_model: Any) -> DagRunInfo | None:
+        """What the scheduler creates now: after an outage it comes before the DAG file is read."""
+        info = super().next_run_info_from_dag_model(dag_model=dag_model)
+        latest = self._align_to_prev(_now())
+        return self._ending(latest) if info and info.run_after < latest else info
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval(start=self._align_to_prev(run_after), end=run_after)
+
+    def _ending(self, end: DateTime) -> DagRunInfo:
+        return DagRunInfo.interval(start=self._get_prev(end), end=end)
+
+
+def known_of(dag_id: str) -> Known:
+    """What the database says; nothing of a DAG it does not hold yet.
+
+    A session of its own: the one Airflow asks from is in the middle of changing that row.
+    """
+    from airflow.models.dag import DagModel  # workers, which read timetables too, must not
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    columns = (DagModel.next_dagrun_create_after, DagModel.is_paused)
+    with create_session(scoped=False) as session:
+        row = session.execute(select(*columns).where(DagModel.dag_id == dag_id)).first()
+    return Known(coerce_datetime(row[0]), bool(row[1])) if row else Known()
+
+
+def _now() -> DateTime:
+    moment: DateTime = coerce_datetime(utcnow())
+    return moment

@@ -49,7 +49,8 @@ def make_bundle(
         for question, answerer in fitted.answerers.items()
     }
     facts = {**story.facts, "recipe": fitted.recipe.model_dump(mode="json")}
-    return BudgetBundle(fitted.stages, fits, tuple(map(_film, films)), facts, story.golden)
+    known = tuple(map(_film, films))
+    return BudgetBundle(fitted.stages, fits, known, facts, story.golden, fitted.trend)
 
 
 def _fit(answerer: Answerer, saved: Path, means: Floats, interval: Interval) -> Fit:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.feature import SQLTransformer
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from marquee.scoring.arrays import Floats
 from marquee.scoring.budget.features import WITH_RATING, Stages
+from marquee.scoring.budget.trend import FLAT, Trend
 from spark_apps.budget.answerers import Answerer, Parts, answerer, fit_parts
+from spark_apps.budget.features import TARGET
 from spark_apps.budget.recipes import BudgetRecipe
 from spark_apps.budget.saved_stages import refuse_uncarried
+from spark_apps.budget.trends import trend_sql
 from spark_apps.budget.vectors import column, expressions, fill_values, vector_stages
 
 AT_ONCE = 2
@@ -36,6 +40,7 @@ class FittedParts:
 
     stages: Stages
     questions: Mapping[str, Question]
+    trend: Trend = FLAT
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,20 @@ class FittedBudget:
     means: Mapping[str, Floats]
     answerers: Mapping[str, Answerer]
     pipeline: PipelineModel
+    trend: Trend = FLAT
 
 
 def fit_questions(
-    recipe: BudgetRecipe, films: DataFrame, stages: Stages, questions: Sequence[str], seed: int
+    recipe: BudgetRecipe, films: DataFrame, vocabulary: FittedParts, asked: Sequence[str], seed: int
 ) -> FittedParts:
-    """Fit every question on `films` (featured rows with `weight`, one partition, in order of
-    release); side by side, as a fit on one partition keeps one core busy."""
+    """Fit every question asked on `films` (featured rows with `weight`, one partition, in order of
+    release) to what is above the trend; side by side, as a fit on one partition keeps one core
+    busy. `vocabulary` holds the stages and the trend, and no question yet."""
+    above = F.col(TARGET) - F.expr(trend_sql(vocabulary.trend))
+    rows = films.withColumn(TARGET, above)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        fits = pool.map(lambda q: _fit(recipe, films, stages, q, seed), questions)
-        return FittedParts(stages, dict(zip(questions, fits)))
+        fits = pool.map(lambda q: _fit(recipe, rows, vocabulary.stages, q, seed), asked)
+        return replace(vocabulary, questions=dict(zip(asked, fits)))
 
 
 def _fit(
@@ -81,10 +90,12 @@ def blend(recipe: BudgetRecipe, fitted: FittedParts) -> FittedBudget:
         used = answerers[question]
         models = [found.parts.linear] if used.linear_share else []
         stages += [*found.vector, *models, *(w.model for w in used.weighted)]
-    answers = ", ".join(f"{a.sql} AS {answer_column(q)}" for q, a in answerers.items())
+    trend = trend_sql(fitted.trend)
+    answers = ", ".join(f"{a.sql} + {trend} AS {answer_column(q)}" for q, a in answerers.items())
     stages.append(SQLTransformer(statement=f"SELECT *, {answers} FROM __THIS__"))
     means = {q: found.means for q, found in fitted.questions.items()}
-    return FittedBudget(recipe, fitted.stages, means, answerers, PipelineModel(stages=stages))
+    pipeline = PipelineModel(stages=stages)
+    return FittedBudget(recipe, fitted.stages, means, answerers, pipeline, fitted.trend)
 
 
 def answer_column(question: str) -> str:

@@ -77,4 +77,5 @@ class Keeper:
         answers = scores.answers[asked]
         found = np.isfinite(answers)
         errors = (scores.actual - answers)[found]
-        return make_interval(errors, answers[found], scores.beginners[found])
+        directors = [name for name, kept in zip(scores.directors, found, strict=True) if kept]
+        return make_interval(errors, answers[found], scores.beginners[found], directors)

@@ -35,6 +35,9 @@ class BudgetRecipe(BaseModel):
     direct_share: Share = 0.0
     recent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Years in which a film's weight halves; 0: old films count as much as new ones."""
+    trend: bool = False
+    """The models learn what is above the line that budgets follow through the years
+    (`spark_apps.budget.trends`), and the line is carried forward."""
     wide: bool = False
     """Also answers with cast, companies, running time and more, where titles tell them."""
     rounds: Annotated[int, Field(ge=1, le=20)] = 1

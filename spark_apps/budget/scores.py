@@ -62,7 +62,8 @@ class PartScores:
 
     def _answers(self, recipe: BudgetRecipe, question: str) -> Floats:
         used = answerer(recipe, self.fitted.questions[question].parts)
-        said = np.full(len(self.rows), used.constant)
+        years = np.array([row["year"] for row in self.rows], dtype=np.int64)
+        said = used.constant + self.fitted.trend.at(years)
         if used.linear_share:
             said += used.linear_share * self._column(used.parts.linear.getPredictionCol())
         for part in used.weighted:

@@ -19,11 +19,13 @@ from marquee.scoring.budget.features import (
     Stages,
     is_rated,
 )
-from spark_apps.budget.features import featured
+from marquee.scoring.budget.trend import FLAT, Trend
+from spark_apps.budget.features import TARGET, featured
 from spark_apps.budget.fitting import FittedBudget, FittedParts, blend, fit_questions
 from spark_apps.budget.folds import Fold, in_folds
 from spark_apps.budget.recipes import BudgetRecipe
 from spark_apps.budget.scores import PartScores, Scores, score_parts
+from spark_apps.budget.trends import fit_trend
 from spark_apps.budget.vocabularies import make_stages
 
 FEWEST_RATED = 25
@@ -68,6 +70,13 @@ class Workbench:
     def stages(self, recipe: BudgetRecipe, fold: Fold) -> Stages:
         """The fold's vocabularies."""
         return make_stages(recipe, self.rows(recipe, fold))
+
+    def trend(self, recipe: BudgetRecipe, fold: Fold) -> Trend:
+        """The line that the fold's films follow through the years, where the recipe wants one."""
+        if not recipe.trend:
+            return FLAT
+        rows = self.rows(recipe, fold)
+        return fit_trend([r["year"] for r in rows], [r[TARGET] for r in rows])
 
     def questions(self, recipe: BudgetRecipe, fold: Fold, stages: Stages) -> list[str]:
         """What can be learnt from the fold's films."""
@@ -114,7 +123,8 @@ class Workbench:
             stages = self.stages(recipe, fold)
             questions = self.questions(recipe, fold, stages)
             films = self.fitted_films(recipe, fold).localCheckpoint()
-            self._fits[key] = fit_questions(recipe, films, stages, questions, self.seed)
+            known = FittedParts(stages, {}, self.trend(recipe, fold))
+            self._fits[key] = fit_questions(recipe, films, known, questions, self.seed)
         return self._fits[key]
 
     def _of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:

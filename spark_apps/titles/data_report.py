@@ -17,7 +17,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from marquee.contracts import TITLES
+from spark_apps.titles.split import USABLE
 
+FORMAT = 2
+"""Format 1 has neither `films` nor `counts`."""
 NUMBERS = ("year", "runtime", "rating", "log10_budget_usd")
 BUDGET_EDGES = (6.0, 7.0, 7.7)
 """Classes of a budget, in log10 dollars: below 1 million, to 10, to 50, above."""
@@ -36,7 +39,11 @@ def describe(titles: DataFrame, earlier: Mapping[str, Any] | None = None) -> dic
     sized = _sized(titles)
     counts = _counts(titles)
     missing = {**counts["missing"], "log10_budget_usd": 0.0 if counts["with_budget"] else 1.0}
+    films = counts_of_films(sized)
     found: dict[str, Any] = {
+        "format": FORMAT,
+        "films": films.pop("films"),
+        "counts": films,
         **counts,
         "numbers": _summaries(sized, [name for name in NUMBERS if missing[name] < 1]),
         "shares": {
@@ -50,10 +57,20 @@ def describe(titles: DataFrame, earlier: Mapping[str, Any] | None = None) -> dic
     return found | {"drift": drift(found, earlier) if earlier else None}
 
 
+def counts_of_films(sized: DataFrame) -> dict[str, Any]:
+    """`films`: how many a budget can be learnt from; and of those, by decade, genre and class of
+    budget, how many in each. The gate compares them with the champion's."""
+    films = sized.where(USABLE).cache()
+    decade, budget = F.floor(F.col("year") / 10) * 10, F.col("budget_class")
+    words = {"decade": decade, "genre": F.explode("genres"), "budget_class": budget}
+    found = {name: _tally(films.select(word.alias("word"))) for name, word in words.items()}
+    return {"films": films.count(), **found}
+
+
 def drift(now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, float]:
     """PSI by distribution: sum of (p - q) ln(p / q); above 0.2 is another world."""
     return {
-        name: round(_psi(shares, earlier["shares"].get(name, {})), 4)
+        name: round(_psi(shares, earlier.get("shares", {}).get(name, {})), 4)
         for name, shares in now["shares"].items()
     }
 
@@ -117,10 +134,15 @@ def _numbers(summary: Any) -> dict[str, float]:
     return {"count": int(summary["count"]), **numbers}
 
 
-def _shares(words: DataFrame) -> dict[str, float]:
+def _tally(words: DataFrame) -> dict[str, int]:
     counts = words.where("word IS NOT NULL").groupBy("word").count().collect()
-    total = sum(row["count"] for row in counts) or 1
-    return {str(row["word"]): round(row["count"] / total, 6) for row in sorted(counts)}
+    return {str(row["word"]): row["count"] for row in sorted(counts)}
+
+
+def _shares(words: DataFrame) -> dict[str, float]:
+    counts = _tally(words)
+    total = sum(counts.values()) or 1
+    return {word: round(count / total, 6) for word, count in counts.items()}
 
 
 def _chi_square(sized: DataFrame) -> dict[str, list[dict[str, Any]]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bench.measuring import Taken
-from bench.recommender_contest import OURS, Line
+from bench.recommender_contest import OTHERS, OURS, PEOPLE, Line, recipes_from
 from bench.recommender_tables import compare, per_person, table
+from marquee.errors import SourceError
+from marquee.settings import load_settings
+from spark_apps.recommender.recipes import read_recipes
 
 
 def line(model: str, seed: int, rmse: float, people: dict[int, float]) -> Line:
@@ -18,6 +21,7 @@ LINES = [
     line(OURS, 2, 1.1, {1: 0.7, 2: 0.9}),
     line("weak", 1, 1.0, {1: 0.1, 2: 0.1}),
     line("strong", 1, 1.0, {1: 0.4, 2: 0.6}),
+    line(f"{OURS} other recipe", 1, 1.0, {1: 0.6, 2: 0.8}),
 ]
 
 
@@ -38,3 +42,14 @@ def test_ours_is_compared_with_the_best_peer() -> None:
 
 def test_without_a_ranking_peer_nothing_is_compared() -> None:
     assert compare([line(OURS, 1, 0.9, {1: 0.5})]) == {}
+
+
+def test_the_default_of_config_is_first_and_others_are_found_by_name() -> None:
+    every = read_recipes(load_settings().recipes.recommender)
+    assert recipes_from("") == every
+    for split, names in OTHERS.items():
+        for name in names:
+            chosen = recipes_from(name)[0]
+            assert chosen.name == name.removesuffix(PEOPLE) != every[0].name, split
+    with pytest.raises(SourceError, match="no recipe is called odd"):
+        recipes_from("odd" + PEOPLE)

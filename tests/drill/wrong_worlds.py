@@ -64,14 +64,14 @@ class Rig:
     def refused(self, slug: str, model: str) -> set[int]:
         """The numbers of the conditions that refused the run's model."""
         data = self.lake.read_bytes(f"runs/{slug}/models/{model}/verdict.json")
-        return {c.number for c in read_verdict(data).conditions if not c.passed}
+        return {condition.number for condition in read_verdict(data).failed}
 
     def _restart(self, name: str) -> None:
         def pid() -> int:
             return next(int(p["pid"]) for p in self.stack.keeper.processes() if p["name"] == name)
 
         before, deadline = pid(), time.monotonic() + 120
-        os.kill(before, signal.SIGTERM)
+        os.kill(before, signal.SIGKILL)
         while pid() in (0, before) or any(
             p["lacks"] for p in self.stack.status() if p["name"] == name
         ):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marquee.errors import ContractError, NotFoundError
+from marquee.errors import ContractError, LakeError, NotFoundError
 from marquee.lake import open_lake
 from marquee.release.inputs import inputs_of, is_own, read_inputs
 from tests.frozen_inputs import frozen
@@ -58,6 +58,18 @@ def test_what_is_written_reads_back_the_same(value: dict[str, Any]) -> None:
     assert json.loads(inputs.to_bytes())["format"] == 2
 
 
+def test_a_key_of_a_later_release_is_ignored() -> None:
+    assert read_inputs(as_bytes(frozen("r", AS_OF, later=1))) == read_inputs(
+        as_bytes(frozen("r", AS_OF))
+    )
+
+
+@pytest.mark.parametrize("path", ["../elsewhere", "/etc", ""])
+def test_no_input_lies_outside_the_lake(path: str) -> None:
+    with pytest.raises(LakeError, match="does not name a place inside"):
+        read_inputs(as_bytes(frozen("r", AS_OF, ratings={"path": path})))
+
+
 def test_a_newer_format_says_so() -> None:
     with pytest.raises(ContractError, match="of format 3; this version reads up to 2"):
         read_inputs(as_bytes(frozen("r", AS_OF, format=3)))
@@ -67,7 +79,7 @@ def test_a_newer_format_says_so() -> None:
     "changes",
     [
         {"format": "2"}, {"format": 0}, {"as_of": "soon"}, {"run_type": "weekly"}, {"seed": None},
-        {"stranger": 1}, {"interval_seconds": 0}, {"titles": 3}, {"code": 5},
+        {"interval_seconds": 0}, {"titles": 3}, {"code": 5},
         {"ratings": {"path": None}}, {"titles": [{"path": "p"}]},
         {"models": {"budget": {"champion": {"number": "first"}}}},
         {"models": {"recommender": {"policy": {"rmse_ceiling": "NaN!"}}}},

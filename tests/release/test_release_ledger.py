@@ -185,6 +185,14 @@ def test_what_is_no_entry_is_refused(data: bytes) -> None:
         read_entry(data, "here")
 
 
+@pytest.mark.parametrize("bundle", ["../../other", "/etc", "a/b", "..", "", "a\\b"])
+def test_a_bundles_name_cannot_leave_its_folder(bundle: str) -> None:
+    """Serving keeps bundles under their names, and removes old ones by them."""
+    value = Entry(**vars(draft()), number=1, previous=None).to_json() | {"bundle": bundle}
+    with pytest.raises(LedgerError, match="not a ledger entry: bundle"):
+        read_entry(json.dumps(value).encode(), "here")
+
+
 def test_an_entry_survives_its_file() -> None:
     entry = Entry(**vars(draft(reason="äöü")), number=7, previous="a" * 64)
     assert read_entry(entry.to_bytes(), "here") == entry

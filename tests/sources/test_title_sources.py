@@ -7,6 +7,7 @@ import gzip
 import json
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,10 @@ from marquee.errors import SourceError
 from marquee.lake import open_lake
 from marquee.money import CERTAIN
 from marquee.sources.licences import licence_note, unseen_notes
-from marquee.sources.title_lines import read_lines
+from marquee.sources.title_lines import read_lines, write_lines
 from marquee.sources.titles import load_titles
 from marquee.sources.titles_csv import read_titles_csv
+from marquee.sources.titles_gather import crawled_titles
 from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, stated_budget
 from marquee.sources.titles_imdb_tsv import read_imdb_tsv
 from marquee.sources.titles_merge import merge_titles, write_merged
@@ -331,3 +333,37 @@ def test_one_budget_told_with_more_or_less_confidence_is_no_conflict():
     merged = merge_titles([("csv", [sure]), ("imdb5000", [guess | {"notes": ["b"]}])])
     assert merged.conflicts == []
     assert merged.records["tt0000001"]["notes"] == ["a", "b"]
+
+
+PAGE = {"title_id": "tt0000001", "title": "A", "fetched_at": "2026-02-01T00:00:00Z", "notes": []}
+
+
+@pytest.mark.parametrize(
+    ("other", "known_at"),
+    [
+        ({"rating": 8.0}, None),  # a source that says no moment counts from its load
+        ({"rating": 8.0, "fetched_at": "2026-03-01T00:00:00Z"}, "2026-03-01T00:00:00Z"),
+        ({"rating": 8.0, "fetched_at": "2026-01-01T00:00:00Z"}, "2026-02-01T00:00:00Z"),
+        ({"title": "B", "fetched_at": "2026-03-01T00:00:00Z"}, "2026-02-01T00:00:00Z"),
+    ],
+)
+def test_what_two_sources_gave_was_known_when_the_later_one_was(
+    other: dict[str, Any], known_at: str | None
+) -> None:
+    """A source that gave nothing changes nothing."""
+    record = {"title_id": "tt0000001", "title": None, "fetched_at": None, "notes": [], **other}
+    merged = merge_titles([("crawl", [PAGE]), ("csv", [record])])
+    assert merged.records["tt0000001"]["fetched_at"] == known_at
+
+
+def test_the_crawls_say_is_the_page_fetched_last(tmp_path: Path) -> None:
+    """Whatever folder it lies in: 612d7b6 filed pages under the as-of of their run."""
+    lake = open_lake(f"file://{tmp_path}/lake")
+    pages = {"20200607T030000Z": "2026-02-08T03:00:00Z", "20260201T030000Z": "2026-02-01T03:01:00Z"}
+    for moment, fetched in pages.items():
+        (folder := tmp_path / moment).mkdir()
+        record = PAGE | {"title": f"as of {moment}", "fetched_at": fetched}
+        write_lines(folder / "titles-00001.jsonl.gz", [record])
+        lake.publish(folder, f"raw/titles/as_of={moment}/run=r", rows=1)
+    (found,) = crawled_titles(lake, tmp_path / "none", "raw/titles/z")
+    assert found["title"] == "as of 20200607T030000Z"

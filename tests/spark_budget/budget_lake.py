@@ -30,6 +30,7 @@ FOREST = {
     "min_instances": 3,
     "feature_share": 0.4,
     "rating_step": 1.0,
+    "trend": True,
     "linear_share": 0.3,
     "reg": 0.05,
     "director_smoothing": 3.0,
@@ -88,6 +89,7 @@ def freeze(
     as_of: str = AS_OF,
     run: str = RUN,
     champion: Mapping[str, Any] | None = None,
+    **rest: Any,
 ) -> None:
     """Write `inputs.json` of one run."""
     asked = {"recipes": list(recipes), "champion": champion}
@@ -99,6 +101,7 @@ def freeze(
         search=search,
         models={"budget": asked},
         code="0" * 12,
+        **rest,
     )
     lake.create_json(f"runs/{run}/inputs.json", value)
 

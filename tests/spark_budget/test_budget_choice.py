@@ -87,11 +87,34 @@ def test_folds_are_scored_on_later_films_only() -> None:
 
 
 def test_intervals() -> None:
-    low, high = interval_of(np.arange(-49.0, 50.0))  # 99 errors: the 10th and the 90th
-    assert (low, high) == (-40.0, 40.0)
-    assert interval_of(np.array([0.2, 0.3, 0.4]))[0] == 0.0
-    inside = np.mean((interval_of(ERRORS)[0] <= ERRORS) & (interval_of(ERRORS)[1] >= ERRORS))
-    assert 0.8 <= inside <= 0.85
+    # 99 errors of as many directors: (0.10505 - 0.03057) / 1.0101 = 0.074 of 100, the 7th.
+    assert interval_of(np.arange(-49.0, 50.0), 99) == (-43.0, 43.0)
+    # Of nine directors: (0.15556 - 0.11440) / 1.1111 = 0.037, the 3rd.
+    assert interval_of(np.arange(-49.0, 50.0), 9) == (-47.0, 47.0)
+    # Of so many that little is left to chance: just under a tenth, the 9th.
+    assert interval_of(np.arange(-49.0, 50.0), 10**9) == (-41.0, 41.0)
+    assert interval_of(np.array([0.2, 0.3, 0.4]), 3)[0] == 0.0
+    low, high = interval_of(ERRORS, 100)
+    assert 0.8 <= np.mean((low <= ERRORS) & (high >= ERRORS)) <= 0.89
+
+
+def test_an_interval_seldom_covers_too_few_though_directors_err_alike() -> None:
+    """Twenty directors of five films each, over and over; counted as films they mislead."""
+    rng = np.random.default_rng(2)
+    pairs = [(_of_directors(rng), _of_directors(rng)) for _ in range(300)]
+
+    def covered(directors: int) -> np.ndarray:
+        bounds = [interval_of(errors, directors) for errors, _ in pairs]
+        return np.array(
+            [np.mean((a <= new) & (new <= b)) for (_, new), (a, b) in zip(pairs, bounds)]
+        )
+
+    assert 0.8 <= covered(20).mean() <= 0.93
+    assert np.mean(covered(20) < 0.7) < 0.6 * np.mean(covered(10**9) < 0.7)
+
+
+def _of_directors(rng: np.random.Generator) -> np.ndarray:
+    return np.repeat(rng.normal(0, 0.3, 20), 5) + rng.normal(0, 0.2, 100)
 
 
 @pytest.mark.parametrize(

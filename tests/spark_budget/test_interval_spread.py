@@ -29,7 +29,8 @@ def test_the_spread_finds_what_is_harder() -> None:
 def test_every_kind_of_film_is_covered_alike() -> None:
     errors, answers, beginners, _ = made_up()
     half = FILMS // 2
-    learnt = make_interval(errors[:half], answers[:half], beginners[:half])
+    alone = [str(i) for i in range(half)]
+    learnt = make_interval(errors[:half], answers[:half], beginners[:half], alone)
     later = slice(half, FILMS)
     scales = learnt.spread.of(answers[later], beginners[later])
     low, high = learnt.residuals
@@ -42,6 +43,16 @@ def test_a_spread_stays_within_bounds() -> None:
     spread = Spread(level=0.3, by_estimate=-5.0, by_beginner=0.0, centre=7.0)
     found = spread.of(np.array([1.0, 7.0, 12.0]), np.zeros(3))
     np.testing.assert_allclose(found, [0.3 * MOST, 0.3, 0.3 * LEAST])
+
+
+def test_films_that_all_cost_the_same_have_a_spread() -> None:
+    """No error at all would leave nothing to divide by, and a bundle that does not load."""
+    films = 2 * FEWEST_FOR_A_SPREAD
+    none, answers = np.zeros(films), np.full(films, 7.0)
+    found = make_interval(none, answers, np.ones(films), ["nm1"] * films)
+    assert found.residuals == (0.0, 0.0)
+    assert found.spread.level > 0
+    assert np.isfinite(found.spread.of(answers, none)).all()
 
 
 def test_too_few_films_have_one_width() -> None:

@@ -12,6 +12,7 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.money import PriceIndex
 from marquee.scoring.budget.evaluate import evaluate_budget
@@ -19,6 +20,7 @@ from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
 from marquee.scoring.budget.films import read_films
 from marquee.scoring.budget.model import BudgetModel, BudgetQuery
 from marquee.scoring.budget.records import RECORD
+from marquee.scoring.budget.trend import FLAT
 from spark_apps import prepare_titles, train_budget
 from spark_apps.budget.features import featured, with_target
 from spark_apps.budget.fitting import answer_column
@@ -247,7 +249,30 @@ def test_without_a_crawl_before_as_of_only_before_release_is_answered(
     )
 
 
-@pytest.mark.parametrize("recipe", [GBT, FOREST | {"family": "tree", "linear_share": 0.0}])
+def test_films_that_tell_nothing_still_give_finite_figures(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    """All of one budget and year, by nobody, of genres too rare to learn, rated by nobody."""
+    same = {"amount": 10_000_000, "currency": "USD"}
+    told = {"year": 2001, "release_date": None, "directors": [], "rating": None, "budget": same}
+    lines = [item(3000 + i, genres=[f"Genre {i}"], title=f"Same {i}", **told) for i in range(60)]
+    lake, status = run_of(
+        tmp_path, lines, "2026-11-01T03:00:00Z", recipes=[GBT | {"trend": True}], search="none"
+    )
+    assert status == 0
+    folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
+    split = lake.fetch(f"runs/{RUN}/split/titles", tmp_path / "split")
+    parts = (folder / "evaluated/bundle", folder / "shipped/bundle")
+    found = evaluate_budget(*parts, None, split / "train", split / "holdout", seed=7)
+    assert canonical_json(found)  # refuses what is not finite
+    assert found["metrics"]["log_rmse"] == pytest.approx(0.0, abs=1e-9)
+    assert found["shipped"]["loads"] and found["shipped"]["golden"]["failures"] == 0
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [GBT, GBT | {"trend": True}, FOREST | {"family": "tree", "linear_share": 0.0}],
+)
 def test_other_families_leave_spark_whole(
     tmp_path: Path, spark: SparkSession, recipe: dict[str, object]
 ) -> None:
@@ -259,6 +284,7 @@ def test_other_families_leave_spark_whole(
     model = BudgetModel.load(folder / "shipped/bundle")
     assert model.check_golden().passed
     action, drama = (model.estimate(BudgetQuery((), (g,), 1999)) for g in ("Action", "Drama"))
+    assert (model.bundle.trend != FLAT) is recipe.get("trend", False)
     assert 4 < action.median / drama.median < 25
     assert action.low <= action.median <= action.high and action.low < action.high
     assert not (folder / "incumbent").exists()

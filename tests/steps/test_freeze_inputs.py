@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 
 from marquee.errors import ConflictError, SettingsError, SourceError
-from marquee.names import iso
+from marquee.release.condition import GROUPS, Condition
+from marquee.release.entry import Draft
 from marquee.release.inputs import inputs_of
+from marquee.release.ledger import Ledger
+from marquee.release.subject import RunType, Subject
+from marquee.release.verdict import Verdict
 from marquee.sources.title_lines import write_lines
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.freeze_inputs import freeze_inputs
@@ -35,13 +39,32 @@ def fingerprints(run: Run) -> dict[str, str]:
     return {model: models[model].fingerprint for model in MODELS}
 
 
-def decide(run: Run, kind: str = "manual", approved: bool = False) -> None:
-    """Leave what a gate leaves, as far as history reads it."""
+def decide(run: Run, kind: RunType = "manual", approved: bool = False) -> None:
+    """Leave a gate's verdict on each model."""
     inputs = inputs_of(run.lake, run.id)
+    conditions = tuple(Condition(number, "made up", approved, "so it is") for number in GROUPS)
     for model in MODELS:
-        verdict = {"run": run.id, "as_of": iso(run.as_of), "run_type": kind, "approved": approved}
-        verdict["fingerprint"] = inputs.models[model].fingerprint
-        run.lake.create_json(run.path(f"models/{model}/verdict.json"), verdict)
+        subject = Subject(
+            run=run.id,
+            model=model,
+            as_of=run.as_of,
+            run_type=kind,
+            promote="yes",
+            recipe={},
+            code=inputs.code,
+            fingerprint=inputs.models[model].fingerprint,
+            bundle_digest="b" * 64,
+        )
+        verdict = Verdict(subject=subject, conditions=conditions, head=None)
+        run.lake.create_json(run.path(f"models/{model}/verdict.json"), verdict.to_json())
+
+
+def accept_world(run: Run, model: str) -> None:
+    """A person accepts a changed world, after a first promotion."""
+    ledger = Ledger(run.lake, model)
+    rest: dict[str, Any] = {"bundle": "b", "bundle_digest": "d", "run": "x", "recipe": {}}
+    rest |= {"as_of": run.as_of, "code": "c", "at": run.as_of, "verdict": "v", "reason": "so"}
+    ledger.append(Draft(kind="accept_world", **rest), ledger.head())
 
 
 def add_snapshot(
@@ -103,6 +126,26 @@ def test_force_and_backfills_are_never_unchanged(make_run: Make) -> None:
     decide(first)
     assert freeze(make_run("forced", force=True)) == dict.fromkeys(MODELS)
     assert freeze_inputs(make_run("past", kind="backfill"))["unchanged"] == dict.fromkeys(MODELS)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"format": 1}', b'{"format": 99}'])
+def test_a_damaged_verdict_is_no_decision(make_run: Make, data: bytes) -> None:
+    first = make_run("first")
+    freeze(first)
+    decide(first)
+    for model in MODELS:
+        first.lake.create(f"runs/torn/models/{model}/verdict.json", data)
+    assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
+
+
+def test_a_world_accepted_after_the_refusal_is_judged_again_once(make_run: Make) -> None:
+    first, second = make_run("first"), make_run("second", at="2026-01-11")
+    freeze(first)
+    decide(first)
+    accept_world(first, "recommender")
+    assert freeze(second) == {"recommender": None, "budget": "first"}
+    decide(second)
+    assert freeze(make_run("third", at="2026-01-18"))["recommender"] == "second"
 
 
 def test_a_backfills_decision_does_not_count(make_run: Make) -> None:

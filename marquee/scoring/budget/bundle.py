@@ -1,7 +1,7 @@
 """The budget model's bundle as files, written and read with one mind.
 
-    bundle.json      recipe, as_of, price_year, feature stages, and for each question its linear
-                     part, its trees' share, the features' means and the interval's residuals
+    bundle.json      recipe, as_of, price_year, feature stages, the trend, and for each question its
+                     linear part, its trees' share, the features' means and the interval's residuals
     films.jsonl      the films the fit has seen: directors' records and evidence come from them
     trees_*.npy      one set of flat arrays a question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
@@ -25,8 +25,11 @@ from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, Stages
 from marquee.scoring.budget.interval import STEADY, Spread, read_spread
 from marquee.scoring.budget.records import FOUR, RECORD, Film
 from marquee.scoring.budget.trees import REMEDY, FlatTrees, load_trees, save_trees
+from marquee.scoring.budget.trend import FLAT, Trend, read_trend
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 has no trend: its answers are the fits' alone."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class BudgetBundle:
     films: tuple[Film, ...]
     facts: Mapping[str, Any]
     golden: Mapping[str, Any]
+    trend: Trend = FLAT
+    """Added to the answer of every question."""
 
 
 def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
@@ -92,6 +97,7 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
         "model": "budget",
         **bundle.facts,
         "stages": asdict(bundle.stages),
+        "trend": None if bundle.trend == FLAT else asdict(bundle.trend),
         "questions": questions,
     }
     _write_json(folder / "bundle.json", facts)
@@ -104,8 +110,9 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
 def read_bundle(folder: Path) -> BudgetBundle:
     """Read and check everything; BundleError says what is wrong and where."""
     facts = _read_json(folder / "bundle.json")
-    if facts.get("format") != FORMAT or facts.get("model") != "budget":
-        raise BundleError(f"{folder} is not a budget bundle of format {FORMAT}", REMEDY)
+    if facts.get("format") not in READABLE or facts.get("model") != "budget":
+        formats = " or ".join(map(str, READABLE))
+        raise BundleError(f"{folder} is not a budget bundle of format {formats}", REMEDY)
     try:
         bundle = BudgetBundle(
             stages=(stages := _stages(facts["stages"])),
@@ -113,6 +120,7 @@ def read_bundle(folder: Path) -> BudgetBundle:
             films=tuple(_films(folder / "films.jsonl")),
             facts={"price_year": int(facts["price_year"]), **facts},
             golden=_read_json(folder / "golden.json"),
+            trend=read_trend(facts.get("trend")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder}/bundle.json is not complete: {error!r}", REMEDY) from None

@@ -10,13 +10,16 @@ from marquee.scoring.arrays import Floats
 from marquee.scoring.budget.bundle import Fit
 from marquee.scoring.budget.features import Stages, is_rated
 from marquee.scoring.budget.query import BudgetQuery
+from marquee.scoring.budget.trend import FLAT, Trend
 
-TYPICAL = "a typical film"
+TYPICAL, YEAR = "a typical film", "year"
 
 
-def contributions(stages: Stages, question: str, fit: Fit, row: Floats) -> dict[str, float]:
+def contributions(
+    stages: Stages, question: str, fit: Fit, row: Floats, trend: float
+) -> dict[str, float]:
     """By what a person would name; the vector's finer features are added up. They add up to the
-    answer."""
+    answer. `trend`, log10 dollars, counts as the year's."""
     linear = fit.linear_share * fit.coefficients
     parts = linear * (row - fit.means)
     base = fit.linear_share * fit.intercept + float(linear @ fit.means)
@@ -27,7 +30,7 @@ def contributions(stages: Stages, question: str, fit: Fit, row: Floats) -> dict[
     for name, value, part in zip(stages.names(question), row, parts):
         group = _group(name, float(value), (*stages.roles(question),), tuple(stages.labels))
         found[group] = found.get(group, 0.0) + float(part)
-    return found
+    return found | {YEAR: found[YEAR] + trend}
 
 
 def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, ...]) -> str:
@@ -43,7 +46,12 @@ def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, .
 
 
 def notes(
-    query: BudgetQuery, question: str, stages: Stages, row: Floats, knows: Callable[[str], bool]
+    query: BudgetQuery,
+    question: str,
+    stages: Stages,
+    row: Floats,
+    knows: Callable[[str], bool],
+    trend: Trend,
 ) -> list[str]:
     """Doubts: unseen directors and genres, years out of range, what was not told or not used."""
     said = [
@@ -53,11 +61,18 @@ def notes(
     if query.rating is not None and not is_rated(question):
         said.append("this model knows no ratings: answered as before release")
     if query.year != stages.clip_year(query.year):
-        said.append(f"year {query.year} is answered as {stages.clip_year(query.year)}")
+        said.append(_other_year(query.year, stages, trend))
     if question != query.question and question == query.narrow:
         said.append("this model was taught directors, genres, year and rating only")
     missing = _missing(stages, question, row)
     return said + ([f"not told, taken as typical: {', '.join(missing)}"] if missing else [])
+
+
+def _other_year(year: int, stages: Stages, trend: Trend) -> str:
+    said = f"year {year} is answered as {stages.clip_year(year)}"
+    if trend == FLAT or year < stages.first_year:
+        return said
+    return f"{said}, the trend of budgets followed to {min(year, trend.last)}"
 
 
 def _missing(stages: Stages, question: str, row: Floats) -> list[str]:

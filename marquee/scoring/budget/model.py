@@ -76,7 +76,8 @@ class BudgetModel:
         question, told = self.question(query), self.features(query)
         fit = self.bundle.fits[question]
         row = fit.filled(told)
-        answer = float(fit.answers(row[None, :])[0])
+        trend = self.bundle.trend
+        answer = float(fit.answers(row[None, :])[0]) + trend.of(query.year)
         low, high = self.interval(query, answer)
         stages, keys = self.bundle.stages, self._keys(query)
         return BudgetEstimate(
@@ -85,9 +86,9 @@ class BudgetModel:
             high=10**high,
             price_year=self.price_year,
             question=question,
-            contributions=contributions(stages, question, fit, row),
+            contributions=contributions(stages, question, fit, row, trend.of(query.year)),
             evidence=nearest_films(self.bundle.films, keys, query.genres, query.year, query.rating),
-            notes=tuple(notes(query, question, stages, told, self._knows)),
+            notes=tuple(notes(query, question, stages, told, self._knows, trend)),
         )
 
     def interval(self, query: BudgetQuery, answer: float) -> tuple[float, float]:
@@ -109,7 +110,7 @@ class BudgetModel:
             rows = [row for row, other in enumerate(asked) if other == question]
             told = np.array([fit.filled(self.features(queries[row])) for row in rows])
             found[rows] = fit.answers(told)
-        return found
+        return found + self.bundle.trend.at(np.array([query.year for query in queries]))
 
     def features(self, query: BudgetQuery) -> Floats:
         """The vector this model reads for a query; NaN where something is not told."""
