@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from marquee.errors import ContractError, SourceError
 from marquee.money import PriceIndex
 from marquee.names import iso
+from marquee.release.card import card_json
 from spark_apps.budget.card import make_card, notes_of
 from spark_apps.budget.choice import choose
 from spark_apps.budget.features import with_target
@@ -65,7 +66,7 @@ def train(job: Job) -> None:
         notes = keep_incumbent(job, keeper, chosen, champion, evaluated, out)
     notes = [*notes_of(job.lake.manifest(job.path(TITLES)).facts, questions), *notes]
     card = make_card(job, tried, chosen, shipped.fitted, notes)
-    (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
+    (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     with job.stopwatch("publish"):
         job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
 

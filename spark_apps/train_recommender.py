@@ -19,6 +19,7 @@ import numpy as np
 
 from marquee.errors import RecipeError
 from marquee.names import iso
+from marquee.release.card import card_json
 from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
 from marquee.scoring.recommender.splits import global_time
 from spark_apps.drill import spoil, trainer_of
@@ -68,7 +69,7 @@ def train(job: Job) -> None:
             choice = choose(trainer, rows, to_try(job, recipes))
         notes += fit_all(job, trainer, rows, holdout, choice, out)
     card = make_card(job, choice, rows.join(holdout), notes)
-    (out / "card.json").write_text(json.dumps(card, indent=1), "utf-8")
+    (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     spoil(job, out)
     with job.stopwatch("publish"):
         job.publish_folder(out, target, rows=card["rows"])

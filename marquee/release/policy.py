@@ -71,7 +71,7 @@ class BudgetPolicy(SameWorld):
     interval_coverage_floor: float = _bound("higher", 0.0, 1.0, 0.80)
     """The interval of the intervals' coverage must not lie wholly below."""
     world_missing: float = _bound("lower", 0.0, 1.0, 0.1)
-    """Share of titles that may have lost a field since the champion's world."""
+    """By how much the share of titles without a field may rise."""
 
     def __post_init__(self) -> None:
         _check(self)

@@ -97,7 +97,7 @@ def test_a_small_world_may_lose_one() -> None:
 
 @pytest.mark.parametrize("pages", [300, 600])
 def test_a_crawl_that_grows_from_the_well_known_to_the_obscure_is_one_world(pages: int) -> None:
-    """Later pages are of other decades, genres and budgets, and tell less; none is taken away."""
+    """Later pages are of other decades and genres and tell a little less; none is taken away."""
     rng = np.random.default_rng(pages)
 
     def drawn(count: int, shares: list[float]) -> dict[str, int]:
@@ -106,16 +106,24 @@ def test_a_crawl_that_grows_from_the_well_known_to_the_obscure_is_one_world(page
     def plus(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
         return {key: a.get(key, 0) + b.get(key, 0) for key in {*a, *b}}
 
-    known = {name: drawn(pages, [0.1, 0.2, 0.7]) for name in TITLES_WORLD["counts"]}
-    later = {name: drawn(300, [0.7, 0.2, 0.1]) for name in known}
+    early, late, costs = [0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.3, 0.4, 0.3]
+    known = {"decade": drawn(pages, early), "genre": drawn(pages, early)}
+    later = {"decade": drawn(300, late), "genre": drawn(300, late)}
+    known["budget_class"], later["budget_class"] = drawn(pages, costs), drawn(300, costs)
     then = {"rows": pages, "films": pages, "missing": {"plot": 0.05}, "counts": known}
-    missing = (0.05 * pages + 0.4 * 300) / (pages + 300)
     now = {
-        "rows": pages + 300, "films": pages + 300, "missing": {"plot": missing},
+        "rows": pages + 300, "films": pages + 300, "missing": {"plot": 0.08},
         "counts": {name: plus(known[name], later[name]) for name in known},
     }  # fmt: skip
-    assert psi(now["counts"]["decade"], known["decade"]) > 0.1  # type: ignore[index]
+    assert psi(now["counts"]["decade"], known["decade"]) > 0.2  # type: ignore[index]
     assert failed("budget", Worlds(read_world({"titles": now}), read_world({"titles": then}))) == []
+
+
+@pytest.mark.parametrize("grown", [1, 2, 3])
+def test_budgets_read_in_another_currency_are_another_world_however_many(grown: int) -> None:
+    moved = {"1": 200 * grown, "2": 400 * grown, "3": 300 * grown}
+    change = {"counts": TITLES_WORLD["counts"] | {"budget_class": moved}, "films": 900 * grown}
+    assert failed("budget", worlds(titles=change)) == ["distribution of budget class"]
 
 
 def test_another_world_of_the_same_size_is_found_though_it_grew() -> None:
