@@ -20,7 +20,13 @@ from spark_apps.recommender.bayes.likelihood import Normal, likelihood
 from spark_apps.recommender.bayes.ordered import Ordered
 from spark_apps.recommender.bayes.packing import pack, stack
 from spark_apps.recommender.bayes.padding import group_rows
-from spark_apps.recommender.bayes.prior import wishart
+from spark_apps.recommender.bayes.prior import (
+    ROWS_AT_ZERO,
+    SPREAD_BIAS,
+    SPREAD_TASTE,
+    Prior,
+    wishart,
+)
 from spark_apps.recommender.bayes.sides import Columns
 from spark_apps.recommender.bayes.vectors import Seen, draw_vectors
 from spark_apps.recommender.recipes import read_recipe
@@ -89,6 +95,30 @@ def test_a_wishart_draw_has_its_mean():
     lots, covariance = np.random.default_rng(3), np.array([[2.0, 0.5], [0.5, 1.0]])
     drawn = np.mean([wishart(10.0, covariance, lots) for _ in range(4_000)], axis=0)
     assert drawn == pytest.approx(10.0 * np.linalg.inv(covariance), rel=0.1, abs=0.3)
+
+
+def test_a_drawn_prior_has_the_moments_of_the_normal_wishart():
+    """With nothing in the side columns, mean and precision of given vectors are normal-Wishart:
+    Murphy, Conjugate Bayesian Analysis of the Gaussian Distribution (2007), section 8."""
+    lots, n, draws = np.random.default_rng(8), 9, 6_000
+    mixing = np.array([[0.8, 0.0, 0.0], [0.3, 0.4, 0.0], [-0.2, 0.1, 0.3]])
+    rows = np.array([0.6, -0.4, 0.2]) + lots.normal(size=(n, 3)) @ mixing.T
+    own = Prior.start(Columns(np.zeros((n, 2)), (1, 1)), 3)
+    means, precisions = np.empty((draws, 3)), np.empty((draws, 3, 3))
+    for at in range(draws):
+        own.draw(rows, lots)
+        means[at], precisions[at] = own.m, own.precision
+    counted, freedom, middle = n + ROWS_AT_ZERO, 5.0 + n, rows.mean(axis=0)
+    scale = 5.0 * np.diag([SPREAD_BIAS, SPREAD_TASTE, SPREAD_TASTE])
+    scale += (rows - middle).T @ (rows - middle)
+    scale += n * ROWS_AT_ZERO / counted * np.outer(middle, middle)
+    inverse = np.linalg.inv(scale)
+    spread = scale / (counted * (freedom - 4.0))
+    variance = freedom * (inverse**2 + np.outer(np.diag(inverse), np.diag(inverse)))
+    assert means.mean(axis=0) == pytest.approx(n * middle / counted, abs=0.012)
+    assert np.cov(means.T) == pytest.approx(spread, rel=0.08, abs=0.001)
+    assert precisions.mean(axis=0) == pytest.approx(freedom * inverse, rel=0.02, abs=0.15)
+    assert precisions.var(axis=0) == pytest.approx(variance, rel=0.12)
 
 
 def test_thresholds_and_expected_stars_are_found_again():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marquee.scoring.arrays import Floats, Rows, Singles
-from spark_apps.recommender.bayes.likelihood import likelihood
+from spark_apps.recommender.bayes.likelihood import Likelihood, likelihood
 from spark_apps.recommender.bayes.padding import Group, group_rows
 from spark_apps.recommender.bayes.prior import Prior
 from spark_apps.recommender.bayes.sides import Columns
@@ -67,15 +67,23 @@ def run_chain(problem: Problem, recipe: BayesRecipe, seed: int) -> Singles:
     people, titles = start(problem, recipe.rank + 1, lots)
     stars = likelihood(recipe.likelihood, problem.values, problem.users, recipe.noise_shape)
     total, kept = np.zeros(problem.shape, dtype=np.float32), 0
-    for sweep in range(recipe.sweeps):
-        scores = pair_scores(people.vectors[problem.users], titles.vectors[problem.items])
-        seen = stars.step(scores, lots)
-        people.step(titles.vectors, seen, lots)
-        titles.step(people.vectors, seen, lots)
-        if recipe.keeps(sweep):
+    for number in range(recipe.sweeps):
+        sweep(problem, people, titles, stars, lots)
+        if recipe.keeps(number):
             total += stars.expected(all_scores(people.vectors, titles.vectors))
             kept += 1
     return total / np.float32(kept)
+
+
+def sweep(
+    problem: Problem, people: Side, titles: Side, stars: Likelihood, lots: np.random.Generator
+) -> Seen:
+    """Draw everything once, each part given all others; what the vectors were fitted to."""
+    scores = pair_scores(people.vectors[problem.users], titles.vectors[problem.items])
+    seen = stars.step(scores, lots)
+    people.step(titles.vectors, seen, lots)
+    titles.step(people.vectors, seen, lots)
+    return seen
 
 
 def start(problem: Problem, width: int, lots: np.random.Generator) -> tuple[Side, Side]:

@@ -50,18 +50,18 @@ class Normal:
     def __init__(self, values: Floats, users: Rows, shape: float) -> None:
         self._mean = float(values.mean())
         self._range = (values.min(), values.max())
-        self._z = values - self._mean
+        self.z = values - self._mean
         self._users = users
         self._shape = self._rate = shape
         self._shapes = shape + 0.5 * np.bincount(users)
 
     def step(self, scores: Floats, lots: np.random.Generator) -> Seen:
         """Draw everybody's precision, then the rate."""
-        squares = np.bincount(self._users, (self._z - scores) ** 2)
+        squares = np.bincount(self._users, (self.z - scores) ** 2)
         drawn = lots.gamma(self._shapes, 1.0 / (self._rate + 0.5 * squares))
         precision = np.minimum(drawn, SUREST)
         self._rate = lots.gamma(self._shape * len(precision) + 1.0, 1.0 / (precision.sum() + VAGUE))
-        return Seen(self._z, precision[self._users])
+        return Seen(self.z, precision[self._users])
 
     def expected(self, scores: Singles) -> Singles:
         """Every draw is clipped to the stars seen: the mean of answers, not of scores."""

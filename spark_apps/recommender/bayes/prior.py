@@ -1,6 +1,7 @@
 """The prior of one side's vectors, learned with them: a mean linear in the side columns.
 
-    a_n ~ N(m + x_n B, L^-1),   B ~ N(0, weight^-1 per block, L^-1),   L ~ Wishart
+    a_n ~ N(m + x_n B, L^-1),   m ~ N(0, (ROWS_AT_ZERO L)^-1),   L ~ Wishart(K + 2),
+    B_f ~ N(0, (weight of its block x L)^-1),   weight ~ gamma(1, FLAT)
 
 Simm et al., Macau: Scalable Bayesian Multi-relational Factorization with Side Information (2015),
 with one weight for each block of columns; Salakhutdinov and Mnih, Bayesian Probabilistic Matrix
@@ -21,6 +22,7 @@ from spark_apps.recommender.bayes.sides import Columns
 
 SPREAD_BIAS, SPREAD_TASTE = 0.3, 0.02  # variances a priori, each counted as K + 3 observations
 FLAT = 1e-3  # rate of the gamma prior of a block's weight
+ROWS_AT_ZERO = 1.0  # that the mean starts from: a flat prior of it is none that could be sampled
 
 
 @dataclass
@@ -52,11 +54,13 @@ class Prior:
         weights = np.repeat(self.weights, self.columns.blocks)
         apart = vectors - self.means()
         known: Floats = _scale(width) + apart.T @ apart + (self.effects.T * weights) @ self.effects
-        freedom = width + 2.0 + rows + len(weights)
+        known += ROWS_AT_ZERO * np.outer(self.m, self.m)
+        freedom = width + 2.0 + rows + len(weights) + 1.0
         self.precision = wishart(freedom, known, lots)
         root = np.linalg.cholesky(np.linalg.inv(self.precision))
-        centre = (vectors - self.columns.values @ self.effects).mean(axis=0)
-        self.m = centre + root @ lots.normal(size=width) / math.sqrt(rows)
+        counted = rows + ROWS_AT_ZERO
+        centre = (vectors - self.columns.values @ self.effects).sum(axis=0) / counted
+        self.m = centre + root @ lots.normal(size=width) / math.sqrt(counted)
         self._draw_effects(vectors, weights, root, lots)
         self._draw_weights(lots)
 
