@@ -24,7 +24,7 @@ from replica.world import FAULTS, make_world
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.worlds.weekly import Place, judge, load, serve
 
-pytestmark = [pytest.mark.usefixtures("spark"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.usefixtures("spark"), pytest.mark.timeout(1800)]
 SEED, PEOPLE, TITLES = 7, 300, 300
 EARLIER = timedelta(hours=2)
 """Before now: the champion's as-of, so that a later run's is later."""
