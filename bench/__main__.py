@@ -10,6 +10,7 @@ python bench/budget_bias.py --help  # too low or too high on new films; what its
 python bench/title_dump.py --help   # IMDb's datasets at full size: rows a second, memory
 python -m bench.scale --help        # both rating jobs on 100,000 to ten million made-up ratings
 python -m bench.fold_in --help      # what folding a newcomer in loses against a fit that had them
+python -m bench.choice_simulation   # how often chance alone replaces a recipe
 python -m bench.gate_simulation     # what chance does at the gate in years of weeks
 python -m bench.paired_errors --help  # how exactly two models are compared: that one's input
 python -m bench.weekly_run --help   # a run through Airflow and from a shell (stack up)

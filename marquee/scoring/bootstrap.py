@@ -7,7 +7,6 @@ and other are scored on the *same* draws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def paired(
     table = np.column_stack([challenger, other, weights]).astype(np.float64)
     if not len(table) or not np.isfinite(table).all() or table[:, 2].sum() <= 0:
         raise SourceError("nothing to compare: no units, or a value that is not finite")
-    totals = resampled_totals(table, np.random.default_rng(seed), resamples, weights=[2])
+    totals = _resampled_totals(table, np.random.default_rng(seed), resamples)
     drawn = _statistic(totals[:, 0], totals, root) - _statistic(totals[:, 1], totals, root)
     whole = table.sum(axis=0, keepdims=True)
     x, y = (float(_statistic(whole[:, i], whole, root)[0]) for i in (0, 1))
@@ -61,18 +60,15 @@ def _statistic(sums: Floats, totals: Floats, root: bool) -> Floats:
     return np.sqrt(mean) if root else mean
 
 
-def resampled_totals(
-    table: Floats, rng: np.random.Generator, resamples: int, weights: Sequence[int]
-) -> Floats:
+def _resampled_totals(table: Floats, rng: np.random.Generator, resamples: int) -> Floats:
     """Column sums of `resamples` draws with replacement of the table's rows.
 
-    A draw in which a column of `weights` sums to nothing (possible where units are few) would
-    divide by zero: drawn again. The whole table's sums must be above zero there.
+    A draw without any weight (possible where units are few) would divide by zero: drawn again.
     """
     at_once = max(1, AT_ONCE // len(table))
     blocks = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
     totals = np.vstack([_drawn_totals(table, rng, draws) for draws in blocks])
-    while (empty := (totals[:, weights] <= 0).any(axis=1)).any():
+    while (empty := totals[:, 2] <= 0).any():
         totals[empty] = _drawn_totals(table, rng, int(empty.sum()))
     return totals
 

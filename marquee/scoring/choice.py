@@ -4,9 +4,11 @@ Rivals are many chances to be fooled: of equal ones, the luckiest looks better t
 stands, the more often the more are tried. So each rival's gain on each metric is divided by its
 standard error, and compared with what the *largest* of these quotients would be among rivals that
 gain nothing: the single-step max-t test of Romano and Wolf (Econometrica 73(4), 2005), which keeps
-the chance of any false switch at 5 %. The quotients' joint distribution comes from a studentised
-bootstrap over units (Hall, The Bootstrap and Edgeworth Expansion, 1992): a unit's rows (a person's
-ratings, a director's films) go together, and all rivals are judged on the same draws.
+the chance of any false switch at 5 %. Their joint distribution comes from turning the gains of
+whole units around, by lot: a person's or a director's, in all rivals and metrics at once (the wild
+cluster bootstrap with the null imposed: Cameron, Gelbach and Miller, Review of Economics and
+Statistics 90(3), 2008). Of recipes that differ by luck alone either sign is as likely, so that the
+test holds its level with few units too, and where a handful of people have most rows.
 """
 
 from __future__ import annotations
@@ -19,14 +21,13 @@ import numpy as np
 
 from marquee.errors import SourceError
 from marquee.scoring.arrays import Floats
-from marquee.scoring.bootstrap import resampled_totals
 
 FALSE_SWITCHES = 0.05
 """The chance that any of the rivals is called better where none is."""
 FEWEST_UNITS = 20
 """Below which resampling cannot be trusted: nothing is clear."""
-COLUMNS = 3
-"""A rival's in the table that is resampled: residuals, their squares, and times the weights."""
+AT_ONCE = 500_000
+"""Signs drawn in one go, so that memory does not grow with the number of people."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def clearly_better(criteria: Sequence[Criterion], *, seed: int, resamples: int =
     if not rivals or not all(c.is_enough for c in criteria):
         return []
     gains = [_Gains.of(c, rivals) for c in criteria]
-    found = np.stack([g.in_standard_errors() for g in gains])
-    drawn = _drawn(gains, np.random.default_rng(seed), resamples)
+    found = np.stack([g.in_standard_errors(np.ones((1, len(g.weights))))[0] for g in gains])
+    drawn = _turned(gains, np.random.default_rng(seed), resamples)
     clear = np.maximum(_quantile(drawn.max(axis=(1, 2)), 1 - FALSE_SWITCHES), 0.0)
     shown_worse = found < _quantile(drawn, FALSE_SWITCHES)
     too_much = np.stack([c.shares[rivals] > c.margin for c in criteria])
@@ -96,48 +97,32 @@ def clearly_better(criteria: Sequence[Criterion], *, seed: int, resamples: int =
 
 @dataclass(frozen=True)
 class _Gains:
-    """Gains of the rivals on one criterion: `means` [rivals], and what each unit deviates from
-    its mean [units, rivals]."""
+    """What each unit gains [units, rivals] on one criterion, summed over its weight [units]."""
 
-    means: Floats
-    residuals: Floats
+    sums: Floats
     weights: Floats
 
     @classmethod
     def of(cls, criterion: Criterion, rivals: Sequence[int]) -> _Gains:
-        gained = (criterion.sums[0] - criterion.sums[rivals]).T
-        means = gained.sum(axis=0) / criterion.weights.sum()
-        residuals = gained - criterion.weights[:, None] * means
-        return cls(means, residuals, criterion.weights)
+        return cls((criterion.sums[0] - criterion.sums[rivals]).T, criterion.weights)
 
-    def in_standard_errors(self) -> Floats:
-        """The mean gains [rivals], studentised: clustered by unit."""
-        errors = np.sqrt((self.residuals**2).sum(axis=0)) / self.weights.sum()
-        return _quotient(self.means, errors)
-
-    def table(self) -> Floats:
-        """What a resample's quotients are made of: weights, their squares, COLUMNS a rival."""
-        weights = self.weights[:, None]
-        parts = weights, weights**2, self.residuals, self.residuals**2, self.residuals * weights
-        return np.column_stack(parts)
+    def in_standard_errors(self, signs: Floats) -> Floats:
+        """Mean gains [draws, rivals] in clustered standard errors, each unit's gain taken with its
+        of `signs` [draws, units]."""
+        whole, weights = self.weights.sum(), self.weights[:, None]
+        means = signs @ self.sums / whole
+        squares = (self.sums**2).sum(axis=0) - 2.0 * means * (signs @ (self.sums * weights))
+        squares += means**2 * (weights**2).sum()
+        return _quotient(means, np.sqrt(np.maximum(squares, 0.0)) / whole)
 
 
-def _drawn(gains: Sequence[_Gains], rng: np.random.Generator, resamples: int) -> Floats:
-    """Quotients of resampled gains, less the gains themselves: [resamples, criteria, rivals]."""
-    tables = [g.table() for g in gains]
-    width = tables[0].shape[1]
-    weights = [width * place for place in range(len(tables))]
-    totals = resampled_totals(np.column_stack(tables), rng, resamples, weights)
-    return np.stack([_studentised(part) for part in np.hsplit(totals, len(tables))], axis=1)
-
-
-def _studentised(totals: Floats) -> Floats:
-    """Quotients [resamples, rivals] from the column sums of `_Gains.table`."""
-    weight, squared_weight = totals[:, :1], totals[:, 1:2]
-    sums, squares, crossed = np.hsplit(totals[:, 2:], COLUMNS)
-    means = sums / weight
-    left = squares - 2.0 * means * crossed + means**2 * squared_weight
-    return _quotient(means, np.sqrt(np.maximum(left, 0.0)) / weight)
+def _turned(gains: Sequence[_Gains], rng: np.random.Generator, resamples: int) -> Floats:
+    """Gains in standard errors where units' signs fall by lot: [resamples, criteria, rivals]."""
+    units = len(gains[0].weights)
+    at_once = max(1, AT_ONCE // units)
+    blocks = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    signs = (rng.choice([-1.0, 1.0], (draws, units)) for draws in blocks)
+    return np.vstack([np.stack([g.in_standard_errors(s) for g in gains], axis=1) for s in signs])
 
 
 def _quotient(gains: Floats, by: Floats) -> Floats:

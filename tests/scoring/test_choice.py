@@ -1,7 +1,6 @@
 """Choosing among recipes: equal rivals seldom win, better ones do, none by ruining another metric.
 
-The simulated splits look like a release's: people with few and many rows, errors that share how
-hard a person is, and one that stands whose luck all rivals are measured against.
+The simulated splits are those of `bench/choice_simulation.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.choice_simulation import better, equal
 from marquee.errors import SourceError
 from marquee.scoring.choice import Criterion, choose, clearly_better
 
@@ -17,63 +17,32 @@ FALSE = 20
 """Of 200 splits: five in a hundred are 10, and more than 20 come once in a thousand."""
 
 
-def split(
-    lots: np.random.Generator, rivals: int, units: int = UNITS, gain: float = 0.0, bound: float = 1
-) -> list[Criterion]:
-    """Squared errors over rows and nDCG of those who liked something. The last rival's errors are
-    smaller by the share `gain`; all others are equal to the one that stands."""
-    rows = np.ceil(lots.lognormal(2.5, 1.0, units))
-    noise = 0.1 * lots.standard_t(4, (rivals + 1, units))
-    errors = rows * lots.gamma(4.0, 0.2, units) * np.exp(noise)
-    errors[-1] *= 1.0 - gain
-    moved = lots.choice([0.0, 0.0, 0.2, -0.2], (rivals + 1, units))
-    ndcg = np.clip(lots.beta(0.3, 1.2, units) + moved, 0.0, 1.0)
-    liked = (lots.random(units) < 0.9).astype(float)
-    return [Criterion(errors, rows, bound, root=True), Criterion(-ndcg * liked, liked, bound)]
-
-
 @pytest.mark.parametrize("rivals", [1, 3])
 def test_of_equal_rivals_any_is_chosen_in_one_split_of_twenty(rivals: int) -> None:
     lots = np.random.default_rng(rivals)
-    splits = [split(lots, rivals) for _ in range(SPLITS)]
-    named = [clearly_better(s, seed=i, resamples=300) for i, s in enumerate(splits)]
-    switches = sum(bool(rows) for rows in named)
-    assert 0 < switches <= FALSE, "none at all would mean that nothing is ever chosen"
+    shares = equal(lots, rivals, SPLITS, UNITS)
+    assert 0 < shares["errors"] * SPLITS <= FALSE, "none would mean that nothing is ever chosen"
+    assert 0 < shares["errors and ranking"] * SPLITS <= FALSE
+    assert shares["one standard error"] * SPLITS > FALSE, "the rule before would not pass"
 
 
-def test_a_rule_of_one_standard_error_would_not_pass() -> None:
-    lots = np.random.default_rng(3)
-    switches = 0
-    for _ in range(SPLITS):
-        errors = split(lots, 3)[0].sums
-        gains = errors[0] - errors[1:]
-        above = gains.mean(axis=1) > gains.std(axis=1) / np.sqrt(UNITS)
-        switches += bool(above.any())
-    assert switches > 2 * FALSE
-
-
-def test_a_rival_better_by_five_standard_errors_is_chosen() -> None:
+def test_the_better_one_is_chosen_the_oftener_the_better_it_is() -> None:
     lots = np.random.default_rng(11)
-    chosen = []
-    for seed in range(20):
-        found = split(lots, 3)[0]
-        apart = found.sums[0] - found.sums[-1]
-        better = 5.0 * apart.std() / np.sqrt(UNITS)
-        found.sums[-1] = found.sums[0] - (apart - apart.mean() + better)
-        chosen.append(choose([found], [0, 1, 2, 3], seed=seed))
-    assert chosen.count(3) >= 19
+    little, much = (better(lots, gain, 20, UNITS) for gain in (0.5, 6.0))
+    assert little < 0.5
+    assert much >= 0.9
 
 
 def test_the_more_are_tried_the_clearer_one_must_be() -> None:
     lots = np.random.default_rng(5)
-    equal = lots.normal(1.0, 0.3, (40, 200))
-    apart = equal[0] - equal[1]
-    equal[1] = equal[0] - (apart - apart.mean() + 2.3 * apart.std() / np.sqrt(200))
+    losses = lots.normal(1.0, 0.3, (40, 200))
+    apart = losses[0] - losses[1]
+    losses[1] = losses[0] - (apart - apart.mean() + 2.3 * apart.std() / np.sqrt(200))
     ones = np.ones(200)
-    assert clearly_better([Criterion(equal[:2], ones)], seed=1) == [1]
-    others = equal[0] + lots.normal(0.0, 0.4, (40, 200))
-    others -= (others - equal[0]).mean(axis=1, keepdims=True)
-    many = np.vstack([equal[:2], others])
+    assert clearly_better([Criterion(losses[:2], ones)], seed=1) == [1]
+    others = losses[0] + lots.normal(0.0, 0.4, (40, 200))
+    others -= (others - losses[0]).mean(axis=1, keepdims=True)
+    many = np.vstack([losses[:2], others])
     assert clearly_better([Criterion(many, ones)], seed=1) == []
 
 
