@@ -6,22 +6,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from marquee.clock import now
 from marquee.errors import LakeError, SourceError
-
-__all__ = [
-    "compact",
-    "inside",
-    "iso",
-    "now",
-    "parse_moment",
-    "person_id",
-    "run_name",
-    "run_slug",
-    "text_id",
-    "whole",
-]
-
 
 _MOMENT = re.compile(
     r"\d{4}(-\d{2}-\d{2}|\d{4}|-?W\d{2}-?\d)"  # a day, by month or by week

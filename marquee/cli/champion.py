@@ -18,6 +18,7 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
+from marquee.clock import refuse_ahead
 from marquee.errors import NotFoundError
 from marquee.names import iso, parse_moment
 from marquee.release.bundles import bundle_folder
@@ -43,7 +44,7 @@ def champion(
     """
     opened = asked_lake(lake, webhdfs, data)
     history = Ledger(opened, model)
-    entry = history.at(parse_moment(at)) if at else history.head()
+    entry = history.at(refuse_ahead(parse_moment(at), "--at")) if at else history.head()
     if entry is None:
         when = f" at {at}" if at else " yet"
         raise NotFoundError(

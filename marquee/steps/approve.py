@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from marquee.names import iso, now
+from marquee.clock import now
+from marquee.names import iso
 from marquee.release.verdict import Verdict, read_verdict
 from marquee.steps.run import Model, Run
 

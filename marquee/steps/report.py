@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from marquee.clock import now
 from marquee.errors import ConflictError, NotFoundError
-from marquee.names import iso, now
+from marquee.names import iso
 from marquee.release.inputs import inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
