@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from marquee.release.balance import ONE_SIDED_95, allowance, balance_after, within_balance
+from marquee.release.loss import Loss
 from marquee.release.metric import RMSE
-from marquee.release.reading import Loss
 
 MARGIN = 0.01
 
