@@ -58,7 +58,10 @@ class _WorldHelp(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from replica.world.faults import fault_table
 
-        parser.epilog = f"faults, and which model's condition notices:\n{fault_table()}"
+        parser.epilog = (
+            f"faults, and which model's condition notices:\n{fault_table()}\n\n"
+            "With --out .marquee/synthetic/world the next `make run` learns from it."
+        )
         parser.print_help()
         parser.exit()
 
