@@ -50,7 +50,8 @@ def form(settings: Settings) -> dict[str, Param]:
             type=["null", "string"],
             format="date-time",
             title="As of",
-            description="See only rows before this moment. Empty: the data interval's end.",
+            description="See only rows before this moment; a week or more ago, no page is fetched. "
+            "Empty: the data interval's end.",
         ),
         "force": Param(
             False,
