@@ -74,9 +74,10 @@ def train(job: Job) -> None:
 def candidates(
     recipes: Sequence[BudgetRecipe], champion: BudgetRecipe | None, search: str
 ) -> list[BudgetRecipe]:
-    """`search: none` tries the default recipe alone; else all, the champion's among them."""
+    """All, the champion's among them. Without a search the recipe that serves is trained again, or
+    the default where config no longer names it."""
     if search == "none":
-        return [recipes[0]]
+        return [champion] if champion and champion in recipes else [recipes[0]]
     return list(dict.fromkeys([*recipes, *filter(None, [champion])]))
 
 

@@ -102,10 +102,11 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
 
 
 def to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
-    """The default alone, or all that the search is long enough for, the champion's first."""
-    if job.inputs.search == "none":
-        return recipes[:1]
+    """All that the search is long enough for, the champion's first. Without a search the recipe
+    that serves is trained again, or the default where config no longer names it."""
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
+    if job.inputs.search == "none":
+        return [champion] if champion and champion in recipes else recipes[:1]
     wanted = [r for r in recipes if r.tried_in in searches[job.inputs.search] or r == champion]
     return sorted(wanted, key=lambda r: r != champion)
 

@@ -25,7 +25,8 @@ def form(settings: Settings) -> dict[str, Param]:
             schedule.search,
             enum=["none", "quick", "full"],
             title="Search",
-            description="none: the first recipe; quick or full: try more on an inner split.",
+            description="none: the recipe that serves, else the first; quick or full: more, on an "
+            "inner split.",
         ),
         "max_pages": Param(
             settings.crawl.max_pages,

@@ -15,6 +15,7 @@ from spark_apps.budget.folds import make_folds
 from spark_apps.budget.intervals import interval_of
 from spark_apps.budget.recipes import read_recipe, read_recipes
 from spark_apps.budget.saved_trees import read_saved_trees
+from spark_apps.train_budget import candidates
 from tests.spark_budget.budget_lake import FOREST, GBT, LINEAR
 
 RNG = np.random.default_rng(11)
@@ -30,6 +31,14 @@ def tried(recipe: dict[str, object], errors: np.ndarray) -> Tried:
 def test_the_best_is_chosen_where_there_is_no_champion() -> None:
     best = tried(FOREST, ERRORS * 0.999)
     assert choose([tried(LINEAR, ERRORS), best], None) is best
+
+
+def test_without_a_search_what_serves_is_trained_again() -> None:
+    known = [read_recipe(recipe) for recipe in (GBT, LINEAR)]
+    assert candidates(known, None, "none") == known[:1]
+    assert candidates(known, known[1], "none") == known[1:]
+    assert candidates(known, read_recipe(FOREST), "none") == known[:1], "config names it no longer"
+    assert candidates(known, read_recipe(FOREST), "quick") == [*known, read_recipe(FOREST)]
 
 
 def test_of_equals_the_cheaper() -> None:

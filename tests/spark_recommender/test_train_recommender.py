@@ -71,6 +71,15 @@ def trained(spark, tmp_path_factory) -> Trained:  # noqa: F811
     return split_and_train(tmp_path_factory.mktemp("train"), make_ratings(60, 40), **inputs)
 
 
+@pytest.mark.parametrize(("serves", "tried"), [(None, RECIPE), (OTHER, OTHER), (OLD, RECIPE)])
+def test_without_a_search_what_serves_is_trained_again(tmp_path, serves, tried):
+    champion = serves and CHAMPION | {"recipe": serves}
+    lake = make_lake(tmp_path, [], models=models([RECIPE, OTHER], champion))
+    job = Job("train_recommender", "r-1", lake, tmp_path)
+    known = [read_recipe(recipe) for recipe in (RECIPE, OTHER)]
+    assert train_recommender.to_try(job, known) == [read_recipe(tried)]
+
+
 def test_evaluated_has_not_seen_the_holdout_and_shipped_has(trained):
     evaluated, shipped = trained.load("evaluated"), trained.load("shipped")
     assert len(evaluated.bundle.ratings.values) == len(trained.train)
