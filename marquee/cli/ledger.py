@@ -17,9 +17,13 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
+from marquee.errors import LedgerError
+from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
+from marquee.release.policy import Model
+from marquee.release.witness import standing_entries
 
 
 def ledger(
@@ -31,11 +35,13 @@ def ledger(
 ) -> None:
     """Every promotion and roll-back, oldest first; the last one names the champion.
 
-    Checks the hash chain over all entries on the way, and ends with status 1 where an entry is
-    missing, damaged or was changed after it was written.
+    Checks the hash chain over all entries on the way, and that no entry is lost which a run was
+    compared with; ends with status 1 where an entry is missing, damaged or was changed after it
+    was written.
     """
-    history = Ledger(asked_lake(lake, webhdfs, data), model)
-    problems = history.verify()
+    opened = asked_lake(lake, webhdfs, data)
+    history = Ledger(opened, model)
+    problems = history.verify() or _lost(opened, model)
     entries = [] if problems else history.entries()
     if as_json:
         print(json.dumps({"entries": [e.to_json() for e in entries], "problems": problems}))
@@ -47,6 +53,14 @@ def ledger(
         out.print(_table(entries))
         out.print("the chain is whole")
     raise typer.Exit(1 if problems else 0)
+
+
+def _lost(lake: Lake, model: Model) -> list[str]:
+    try:
+        standing_entries(lake, model)
+    except LedgerError as error:
+        return [error.message]
+    return []
 
 
 def _table(entries: list[Entry]) -> Table:

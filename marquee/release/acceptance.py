@@ -8,16 +8,18 @@ from marquee.lake import Lake
 from marquee.release.bundles import model_folder
 from marquee.release.entry import Entry
 from marquee.release.ledger import HeadRef, Ledger
+from marquee.release.policy import Model
 from marquee.release.promotion import Clock
 from marquee.release.rollback import append_by_hand, said
 from marquee.release.same_world import SAME_WORLD
 from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.witness import standing_entries
 from marquee.release.world import NOTHING, world_of_run
 
 
 def accept_world(
     lake: Lake,
-    model: str,
+    model: Model,
     run: str,
     reason: str,
     *,
@@ -31,7 +33,7 @@ def accept_world(
     left no figures of it; HeadMovedError where `head` is no longer the last entry.
     """
     ledger = Ledger(lake, model)
-    entries = ledger.standing(head)
+    entries = standing_entries(lake, model, head)
     if not entries:
         raise PromotionRefusedError(
             f"nothing serves as {model} yet, so no world needs accepting", "promote a first model"

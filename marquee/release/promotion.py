@@ -22,28 +22,30 @@ from marquee.names import iso
 from marquee.release.bundles import model_folder, publish_bundle, shipped_digest
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import Ledger
+from marquee.release.policy import Model
 from marquee.release.subject import Head
 from marquee.release.verdict import Verdict, read_verdict
+from marquee.release.witness import standing_entries
 
 Clock = Callable[[], datetime]
 
 
-def promote(lake: Lake, model: str, run: str, *, approved: bool, clock: Clock = now) -> Entry:
+def promote(lake: Lake, model: Model, run: str, *, approved: bool, clock: Clock = now) -> Entry:
     """Make the run's shipped bundle champion, and return its entry (the old one if it has one).
 
     `approved` says that a person said yes; it matters only where the run asks for it. Raises
     PromotionRefusedError with the reason, AheadOfClockError where the as-of has not come yet,
-    LedgerError where the ledger is damaged.
+    LedgerError where the ledger is damaged, or lost an entry that a run names.
     """
-    ledger = Ledger(lake, model)
-    if existing := _promoted(ledger.whole(), run):
+    entries = standing_entries(lake, model)
+    if existing := _promoted(entries, run):
         return existing
     verdict, digest = _trusted_verdict(lake, model, run)
     refuse_ahead(verdict.subject.as_of, f"the as-of of run {run}")
-    entries = ledger.standing(verdict.head)
     if why := refusal(verdict, entries, approved):
         raise PromotionRefusedError(*why)
     draft = _draft(verdict, digest, publish_bundle(lake, verdict), clock())
+    ledger = Ledger(lake, model)
     try:
         return ledger.append(draft, verdict.head)
     except HeadMovedError as error:

@@ -10,12 +10,14 @@ from marquee.lake import Lake
 from marquee.release.bundles import served_digest
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import HeadRef, Ledger
+from marquee.release.policy import Model
 from marquee.release.promotion import Clock
+from marquee.release.witness import standing_entries
 
 
 def roll_back(
     lake: Lake,
-    model: str,
+    model: Model,
     to: int | None,
     reason: str,
     hold: bool,
@@ -31,7 +33,7 @@ def roll_back(
     where the bundle is not whole.
     """
     ledger = Ledger(lake, model)
-    entries = ledger.standing(head)
+    entries = standing_entries(lake, model, head)
     target = target_of(model, entries, to)
     if served_digest(lake, model, target.bundle) != target.bundle_digest:
         raise LedgerError(
@@ -69,11 +71,11 @@ def target_of(model: str, entries: list[Entry], to: int | None) -> Entry:
 
 
 def release_hold(
-    lake: Lake, model: str, reason: str, *, head: HeadRef | None = None, clock: Clock = now
+    lake: Lake, model: Model, reason: str, *, head: HeadRef | None = None, clock: Clock = now
 ) -> Entry:
     """Let promotions happen again; the champion stays. `head` as in `roll_back`."""
     ledger = Ledger(lake, model)
-    entries = ledger.standing(head)
+    entries = standing_entries(lake, model, head)
     last = entries[-1] if entries else None
     if last is None or not last.hold:
         raise PromotionRefusedError(f"no hold stands on the {model}", "nothing needs releasing")

@@ -25,8 +25,9 @@ from marquee.release.inputs import (
     inputs_path,
     is_own,
 )
-from marquee.release.ledger import Ledger
 from marquee.release.policy import read_policy, tighten
+from marquee.release.timeline import entry_at
+from marquee.release.witness import standing_entries
 from marquee.sources.title_snapshots import moment_of, snapshots
 from marquee.steps.claim_world import check
 from marquee.steps.fingerprint import computing_code, fingerprint
@@ -142,8 +143,8 @@ def _snapshot(run: Run, path: str) -> TitlesInput:
 
 
 def _champion(run: Run, model: Model) -> ChampionInput | None:
-    ledger = Ledger(run.lake, model)
-    entry = ledger.at(run.as_of) if run.is_backfill else ledger.head()
+    entries = standing_entries(run.lake, model)
+    entry = entry_at(entries, run.as_of if run.is_backfill else now(), now())
     if entry is None:
         return None
     return ChampionInput(

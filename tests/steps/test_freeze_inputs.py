@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from marquee.errors import ConflictError, SettingsError, SourceError
+from marquee.errors import ConflictError, LedgerError, SettingsError, SourceError
 from marquee.release.condition import GROUPS, Condition
 from marquee.release.entry import Draft
 from marquee.release.inputs import inputs_of
@@ -95,6 +95,28 @@ def test_first_run_has_no_champion_and_nothing_unchanged(make_run: Make) -> None
     assert inputs.ratings.rows == 2
     assert inputs.models["recommender"].champion is None
     assert inputs.models["recommender"].recipes[0]["family"] == "bayes"
+
+
+def served_once(run: Run) -> Ledger:
+    """A promoted entry that the frozen inputs of `run` name, and nothing else does."""
+    accept_world(run, "recommender")
+    freeze(run)
+    ledger = Ledger(run.lake, "recommender")
+    (entry,) = ledger.entries()
+    named = inputs_of(run.lake, run.id).models["recommender"].champion
+    assert named is not None and (named.number, named.digest) == (1, entry.digest)
+    return ledger
+
+
+@pytest.mark.parametrize("kind", ["manual", "backfill"])
+def test_nothing_is_frozen_beside_a_ledger_that_lost_an_entry(make_run: Make, kind: str) -> None:
+    ledger = served_once(make_run("first"))
+    ledger.lake.delete(f"{ledger.path}/000001.json")
+    assert ledger.head() is None
+    second = make_run("second", kind=kind)
+    with pytest.raises(LedgerError, match="ends with entry 0, and entry 1 is known to have been"):
+        freeze(second)
+    assert not second.lake.exists("runs/second/inputs.json")
 
 
 def test_a_retry_keeps_what_was_frozen(make_run: Make) -> None:
