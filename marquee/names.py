@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from math import inf
 
 from marquee.errors import LakeError, SourceError
 
@@ -13,6 +14,8 @@ _MOMENT = re.compile(
     r"([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
+LONGEST_STEP, LONGEST_PATH = 255, 3_000
+"""Bytes of UTF-8: what Linux and HDFS hold, with room for the folder the path is relative to."""
 
 
 def compact(moment: datetime) -> str:
@@ -59,10 +62,10 @@ def run_slug(run_id: str) -> str:
 
 def run_name(text: str) -> str:
     """A run's name as its folder bears it (`run_slug` makes such); SourceError where it is none."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
         raise SourceError(
-            f"{text!r} is not the name of a run",
-            "name it as its folder below runs/ in the lake: a to z, digits and hyphens",
+            f"{_short(text)} is not the name of a run",
+            "name it as its folder below runs/ in the lake: a to z, digits, hyphens; at most 100",
         )
     return text
 
@@ -70,15 +73,33 @@ def run_name(text: str) -> str:
 def inside(path: str, what: str = "a path") -> str:
     """The path, where it stays in the folder it is relative to; LakeError where it may not.
 
-    It is `/`-separated, normalised, and neither empty nor absolute.
+    It is `/`-separated, normalised, neither empty nor absolute, and short enough for a file system.
     """
     steps = path.split("/")
     if {"", ".", ".."}.intersection(steps) or re.search(r"[\\\x00-\x1f\x7f]", path):
         raise LakeError(
-            f"{what} {path!r} does not name a place inside its folder",
+            f"{what} {_short(path)} does not name a place inside its folder",
             "names are relative, without '..', empty steps, backslashes or control characters",
         )
+    if _bytes(path) > LONGEST_PATH or max(map(_bytes, steps)) > LONGEST_STEP:
+        raise LakeError(
+            f"{what} {_short(path)} is no name a file can bear",
+            f"a name is at most {LONGEST_STEP} bytes of UTF-8 long, a path {LONGEST_PATH}",
+        )
     return path
+
+
+def _bytes(name: str) -> float:
+    """Length in UTF-8; infinite where a name, by half a surrogate pair, has none."""
+    try:
+        return len(name.encode())
+    except UnicodeEncodeError:
+        return inf
+
+
+def _short(name: str) -> str:
+    """A name as a sentence shows it."""
+    return repr(name if len(name) <= 100 else f"{name[:100]}…")
 
 
 def person_id(name: str) -> int:

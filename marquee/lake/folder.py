@@ -44,7 +44,7 @@ class FolderLake(Lake):
     def copy_out(self, path: str, target: Path) -> None:
         try:
             shutil.copyfile(self._at(path), target)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(f"nothing lies at {self.uri(path)}") from None
 
     def copy_in(self, source: Path, path: str) -> None:

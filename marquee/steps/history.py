@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from marquee.clock import SKEW, now
 from marquee.errors import ContractError, MarqueeError, NotFoundError
 from marquee.lake import Lake
+from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
+from marquee.release.subject import Head
 from marquee.release.verdict import Verdict, read_verdict
 from marquee.steps.run import BACKFILL, Model
 
@@ -32,19 +36,27 @@ def decisions(
 
 def last_decision(lake: Lake, model: Model) -> Verdict | None:
     """The latest verdict of a live run; backfills replay and do not count, nor does what is no
-    verdict: a damaged one must not keep every later run from being judged."""
+    verdict: a damaged one must not keep every later run from being judged. Nor does one whose as-of
+    lies ahead of the clock, which older versions let through: it would be the last for years."""
     found = decisions(lake, model, (ContractError,))
-    live = [verdict for verdict in found if verdict.subject.run_type != BACKFILL]
+    latest = now() + SKEW
+    live = [v for v in found if v.subject.run_type != BACKFILL and v.subject.as_of <= latest]
     return live[-1] if live else None
 
 
 def is_settled(lake: Lake, model: Model, verdict: Verdict) -> bool:
-    """Whether a decision needs no second look: refused, or promoted.
+    """Whether a decision needs no second look: promoted, or refused beside what serves now.
 
     An approved model that never served (the head moved, a hold stood, nobody said yes, or the run
-    was told not to promote) deserves another run, though nothing it learns from has changed.
+    was told not to promote) deserves another run, though nothing it learns from has changed. So
+    does a refused one where another bundle serves by now: it lost to a champion rolled back since.
     """
-    if not verdict.approved:
-        return True
     entries = Ledger(lake, model).entries()
-    return any(e.kind == "promote" and e.run == verdict.subject.run for e in entries)
+    if verdict.approved:
+        return any(e.kind == "promote" and e.run == verdict.subject.run for e in entries)
+    return _bundle_at(entries, verdict.head) == (entries[-1].bundle if entries else None)
+
+
+def _bundle_at(entries: Sequence[Entry], head: Head | None) -> str | None:
+    """What served while `head` was the newest entry; None before the first, or if it is lost."""
+    return next((e.bundle for e in entries if head and e.digest == head.digest), None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from marquee.errors import SettingsError
+from marquee.errors import SettingsError, SourceError
 from marquee.schedule import interval
 
 SUNDAY = datetime(2026, 1, 4, 3, tzinfo=UTC)
@@ -34,6 +34,13 @@ def test_what_is_no_schedule_says_so(cron: str) -> None:
 
 
 @pytest.mark.parametrize("moment", [datetime.min, datetime.max])
-def test_the_ends_of_time_are_an_error_of_ours(moment: datetime) -> None:
+@pytest.mark.parametrize("cron", ["0 3 * * 0", "30 4 * * *"])
+def test_at_the_ends_of_time_the_moment_is_blamed(cron: str, moment: datetime) -> None:
+    with pytest.raises(SourceError, match="the calendar, years 1 to 9999, ends there"):
+        interval(cron, moment.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("cron", ["nightly", "0 3 30 2 *"])
+def test_there_too_what_is_no_schedule_says_so(cron: str) -> None:
     with pytest.raises(SettingsError, match="gives no interval"):
-        interval("0 3 * * 0", moment.replace(tzinfo=UTC))
+        interval(cron, datetime.min.replace(tzinfo=UTC))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marquee.errors import LakeError
+from marquee.errors import LakeError, NotFoundError, SourceError
 from marquee.lake import FolderLake, Manifest, WebHdfsLake, open_lake
 from marquee.lake.manifest import MANIFEST
 from marquee.lake.webhdfs import connect
@@ -28,6 +28,7 @@ OUTSIDE = [
     "a\nb",
     "..",
 ]
+UNBEARABLE = ["a" * 256, "runs/" + "é" * 128, "ab/" * 1_100 + "c", "half-\udc41", "x/\ud83d/y"]
 FACT = {"name": "a.csv", "bytes": 1, "sha256": "0" * 64}
 
 
@@ -77,6 +78,31 @@ def test_a_lake_keeps_to_its_root(lake: FolderLake, tmp_path: Path, path: str) -
     assert (tmp_path / "x").read_text() == "outside"
 
 
+@pytest.mark.parametrize("path", UNBEARABLE)
+def test_a_name_that_no_file_can_bear_is_refused(
+    lake: FolderLake, tmp_path: Path, path: str
+) -> None:
+    lake.write_bytes(f"raw/{MANIFEST}", manifest(FACT | {"name": path}))
+    acts = [lake.read_bytes, lake.exists, lake.names, lake.delete, lake.manifest]
+    for act in (*acts, lambda _: lake.fetch("raw", tmp_path / "made")):
+        with pytest.raises(LakeError, match="is no name a file can bear") as found:
+            act(path)
+        assert len(str(found.value)) < 400
+
+
+@pytest.mark.parametrize("path", ["a" * 255, "é" * 127, "ab/" * 900 + "c"])
+def test_the_longest_names_are_none_too_long(lake: FolderLake, path: str) -> None:
+    assert inside(path) == path
+    assert not lake.exists(path)
+
+
+def test_a_file_is_no_folder(lake: FolderLake, tmp_path: Path) -> None:
+    lake.write_bytes("raw/a.csv", b"x")
+    lake.write_bytes(f"raw/{MANIFEST}", manifest(FACT | {"name": "a.csv/part"}))
+    with pytest.raises(NotFoundError):
+        lake.fetch("raw", tmp_path / "made")
+
+
 @pytest.mark.parametrize("path", ["../x", "runs/../../x"])
 def test_a_lake_on_hdfs_does_not_even_ask(path: str) -> None:
     """Nothing listens there: the path is judged first."""
@@ -92,3 +118,11 @@ def test_a_path_that_stays_inside_is_itself() -> None:
 @pytest.mark.parametrize("run_id", ["manual__2026-01-04T03:00:00+00:00", "ä" * 90, "a" * 200, "-"])
 def test_what_run_slug_makes_is_a_runs_name(run_id: str) -> None:
     assert run_name(run_slug(run_id)) == run_slug(run_id)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 101, "b" * 5_000, "-a", "a\n", "A", "a_b", "\udc41"])
+def test_what_is_no_runs_name_is_refused_in_a_short_sentence(name: str) -> None:
+    with pytest.raises(SourceError, match="is not the name of a run") as found:
+        run_name(name)
+    assert len(str(found.value)) < 400
+    assert run_name("b" * 100) == "b" * 100

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marquee.clock import now
 from marquee.errors import ConflictError, LedgerError, SettingsError, SourceError
 from marquee.release.condition import GROUPS, Condition
-from marquee.release.entry import Draft
+from marquee.release.entry import Draft, Kind
 from marquee.release.inputs import inputs_of
 from marquee.release.ledger import Ledger
-from marquee.release.subject import RunType, Subject
+from marquee.release.subject import Head, RunType, Subject
 from marquee.release.verdict import Verdict
 from marquee.sources.title_lines import write_lines
 from marquee.steps.fetch_ratings import fetch_ratings
@@ -39,15 +40,20 @@ def fingerprints(run: Run) -> dict[str, str]:
     return {model: models[model].fingerprint for model in MODELS}
 
 
-def decide(run: Run, kind: RunType = "manual", approved: bool = False) -> None:
-    """Leave a gate's verdict on each model."""
+def decide(
+    run: Run,
+    kind: RunType = "manual",
+    approved: bool = False,
+    as_of: datetime | None = None,
+) -> None:
+    """Leave a gate's verdict on each model, beside what serves."""
     inputs = inputs_of(run.lake, run.id)
     conditions = tuple(Condition(number, "made up", approved, "so it is") for number in GROUPS)
     for model in MODELS:
         subject = Subject(
             run=run.id,
             model=model,
-            as_of=run.as_of,
+            as_of=as_of or run.as_of,
             run_type=kind,
             promote="yes",
             recipe={},
@@ -55,16 +61,18 @@ def decide(run: Run, kind: RunType = "manual", approved: bool = False) -> None:
             fingerprint=inputs.models[model].fingerprint,
             bundle_digest="b" * 64,
         )
-        verdict = Verdict(subject=subject, conditions=conditions, head=None)
+        serving = Ledger(run.lake, model).head()
+        head = Head(serving.number, serving.digest) if serving else None
+        verdict = Verdict(subject=subject, conditions=conditions, head=head)
         run.lake.create_json(run.path(f"models/{model}/verdict.json"), verdict.to_json())
 
 
-def accept_world(run: Run, model: str) -> None:
-    """A person accepts a changed world, after a first promotion."""
+def write_entry(run: Run, model: str, kind: Kind, bundle: str = "b") -> None:
+    """Add an entry to a ledger."""
     ledger = Ledger(run.lake, model)
-    rest: dict[str, Any] = {"bundle": "b", "bundle_digest": "d", "run": "x", "recipe": {}}
+    rest: dict[str, Any] = {"bundle": bundle, "bundle_digest": "d", "run": "x", "recipe": {}}
     rest |= {"as_of": run.as_of, "code": "c", "at": run.as_of, "verdict": "v", "reason": "so"}
-    ledger.append(Draft(kind="accept_world", **rest), ledger.head())
+    ledger.append(Draft(kind=kind, **rest), ledger.head())
 
 
 def add_snapshot(
@@ -160,11 +168,46 @@ def test_a_damaged_verdict_is_no_decision(make_run: Make, data: bytes) -> None:
     assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
 
 
-def test_a_world_accepted_after_the_refusal_is_judged_again_once(make_run: Make) -> None:
-    first, second = make_run("first"), make_run("second", at="2026-01-11")
+def test_a_refusal_counts_beside_the_champion_it_lost_to(make_run: Make) -> None:
+    """Whatever takes that champion's place; a hold's release leaves it in place."""
+    first = make_run("first")
+    write_entry(first, "recommender", "promote", "old")
+    write_entry(first, "recommender", "promote", "good")
     freeze(first)
     decide(first)
-    accept_world(first, "recommender")
+    write_entry(first, "recommender", "release_hold", "good")
+    assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
+    write_entry(first, "recommender", "roll_back", "old")
+    third = make_run("third", at="2026-01-18")
+    assert freeze(third) == {"recommender": None, "budget": "first"}
+    decide(third)
+    assert freeze(make_run("fourth", at="2026-01-25")) == dict.fromkeys(MODELS, "third")
+
+
+def test_a_refusal_beside_nothing_counts_until_something_serves(make_run: Make) -> None:
+    first = make_run("first")
+    freeze(first)
+    decide(first)
+    write_entry(first, "budget", "promote")
+    assert freeze(make_run("second", at="2026-01-11")) == {"recommender": "first", "budget": None}
+
+
+def test_a_verdict_ahead_of_the_clock_is_not_the_last_decision(make_run: Make) -> None:
+    """Versions before 2026-11 let an as-of of any year through."""
+    ahead, first = make_run("ahead"), make_run("first", at="2026-01-11")
+    freeze(ahead)
+    decide(ahead, as_of=now() + timedelta(hours=1))
+    assert freeze(first) == dict.fromkeys(MODELS)
+    decide(first)
+    assert freeze(make_run("second", at="2026-01-18")) == dict.fromkeys(MODELS, "first")
+
+
+def test_a_world_accepted_after_the_refusal_is_judged_again_once(make_run: Make) -> None:
+    first, second = make_run("first"), make_run("second", at="2026-01-11")
+    write_entry(first, "recommender", "promote")
+    freeze(first)
+    decide(first)
+    write_entry(first, "recommender", "accept_world")
     assert freeze(second) == {"recommender": None, "budget": "first"}
     decide(second)
     assert freeze(make_run("third", at="2026-01-18"))["recommender"] == "second"
