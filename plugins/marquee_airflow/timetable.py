@@ -29,6 +29,8 @@ class Known:
     due: DateTime | None = None
     """The boundary that came next when the timetable was last asked; None before the first time."""
     is_paused: bool = True
+    last_end: DateTime | None = None
+    """Where the last scheduled run's interval ends, of those that end by the next boundary."""
 
 
 class WeeklyTimetable(CronDataIntervalTimetable):
@@ -39,6 +41,7 @@ class WeeklyTimetable(CronDataIntervalTimetable):
     is not paused. Boundaries that pass while nothing runs are made up by one run, for the latest
     interval. Those that pass while the DAG is paused, or before it was first read, are history;
     so backfilled runs, which Airflow counts as automated, set off no live run.
+    What was created or read while the clock was ahead puts nothing off once the clock is right.
     The machine's clock decides, as for Airflow's scheduler: a drill does not offset it.
     A run by hand sees up to its own moment, so its interval reaches from the last boundary to it.
     """
@@ -65,7 +68,9 @@ class WeeklyTimetable(CronDataIntervalTimetable):
             return super().next_dagrun_info(
                 last_automated_data_interval=last, restriction=restriction
             )
-        info = self.next_run(last and last.end, known_of(self.dag_id), _now())
+        now = _now()
+        known = known_of(self.dag_id, self._get_next(now))
+        info = self.next_run(last and last.end, known, now)
         is_late = restriction.latest is not None and info.logical_date > restriction.latest
         return None if is_late else info
 
@@ -74,9 +79,11 @@ class WeeklyTimetable(CronDataIntervalTimetable):
 
         `last_end` is where the last automated run's interval ends, live or backfilled.
         """
-        latest = self._align_to_prev(now)
-        was_due = known.due is not None and known.due <= now and not known.is_paused
-        if was_due and (last_end is None or last_end < latest):
+        latest, coming = self._align_to_prev(now), self._get_next(now)
+        if last_end and last_end > coming:  # the clock was ahead when that run was created
+            last_end = known.last_end
+        is_missing = last_end is None or last_end < latest
+        if is_missing and _was_due(known, now, coming):
             return self._ending(latest)
         return self._ending(self._get_next(max(now, last_end) if last_end else now))
 
@@ -103,19 +110,40 @@ class WeeklyTimetable(CronDataIntervalTimetable):
         return DagRunInfo.interval(start=self._get_prev(end), end=end)
 
 
-def known_of(dag_id: str) -> Known:
-    """What the database says; nothing of a DAG it does not hold yet.
+def _was_due(known: Known, now: DateTime, coming: DateTime) -> bool:
+    """Whether a boundary has passed unpaused since it was named.
+
+    A due later than the boundary to come was named by a clock that was ahead, over the one before
+    it: a schedule that has run goes on after its last run; one that has not has lost nothing.
+    """
+    if known.due is None or known.is_paused:
+        return False
+    return known.due <= now or (known.due > coming and known.last_end is not None)
+
+
+def known_of(dag_id: str, coming: DateTime) -> Known:
+    """What the database says, with `coming` as the next boundary; nothing of an unknown DAG.
 
     A session of its own: the one Airflow asks from is in the middle of changing that row.
     """
     from airflow.models.dag import DagModel  # workers, which read timetables too, must not
+    from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
-    from sqlalchemy import select
+    from airflow.utils.types import DagRunType
+    from sqlalchemy import func, select
 
     columns = (DagModel.next_dagrun_create_after, DagModel.is_paused)
+    runs = select(func.max(DagRun.data_interval_end)).where(
+        DagRun.dag_id == dag_id,
+        DagRun.run_type == DagRunType.SCHEDULED,
+        DagRun.data_interval_end <= coming,
+    )
     with create_session(scoped=False) as session:
         row = session.execute(select(*columns).where(DagModel.dag_id == dag_id)).first()
-    return Known(coerce_datetime(row[0]), bool(row[1])) if row else Known()
+        last_end = session.scalar(runs) if row else None
+    return (
+        Known(coerce_datetime(row[0]), bool(row[1]), coerce_datetime(last_end)) if row else Known()
+    )
 
 
 def _now() -> DateTime:

@@ -193,6 +193,42 @@ walk.at(SUNDAY + second, walk.tick).at(SUNDAY - timedelta(hours=1), walk.tick)
 walk.at(SUNDAY + second, walk.tick)
 found["set_back"] = walk.scheduled()
 
+def weeks(walk, *numbers):
+    """The minute after each of these boundaries, with a clock that is right."""
+    for n in numbers:
+        walk.at(SUNDAY + n * WEEK + second, walk.tick).at(SUNDAY + n * WEEK + half, walk.tick)
+    return walk.scheduled()
+
+
+day, ahead = timedelta(days=1), SUNDAY + 83 * WEEK + timedelta(hours=7)
+
+walk = started("ahead_once")  # the clock is ahead for one minute, and a run is created in it
+walk.at(SUNDAY + second, walk.tick).at(ahead, walk.tick, walk.tick)
+found["ahead_once"] = weeks(walk, 1, 2, 3)
+
+walk = started("ahead_then_right")  # as above, and the week goes on before the next boundary
+walk.at(SUNDAY + second, walk.tick).at(ahead, walk.tick).at(SUNDAY + 2 * day, walk.tick, walk.tick)
+found["ahead_then_right"] = weeks(walk, 1, 2)
+
+walk = started("ahead_read")  # the file alone is read while the clock is ahead
+walk.at(SUNDAY + second, walk.tick).at(ahead, walk.read)
+found["ahead_read"] = weeks(walk, 1, 2)
+
+walk = started("ahead_read_first")  # before any run: nothing starts by itself
+walk.at(ahead, walk.read).at(SUNDAY - day, walk.tick, walk.tick)
+found["ahead_read_first"] = walk.scheduled()
+found["ahead_read_first_then"] = weeks(walk, 0, 1)
+
+walk = started("ahead_paused")
+walk.at(SUNDAY + second, walk.tick, walk.pause).at(ahead, walk.read)
+walk.at(SUNDAY + 2 * WEEK + day, walk.read, walk.unpause, walk.tick)
+found["ahead_paused"] = weeks(walk, 3)
+
+walk = started("back_for_days")  # the clock goes back over two boundaries that have had their runs
+weeks(walk, 0, 1, 2)
+walk.at(SUNDAY + day, walk.tick).at(SUNDAY + WEEK + second, walk.tick)
+found["back_for_days"] = weeks(walk, 3, 4)
+
 from airflow.serialization.serialized_objects import DagSerialization
 kept = WeeklyTimetable.deserialize(walk.table.serialize())
 manual = kept.infer_manual_data_interval(run_after=SUNDAY + half)
@@ -217,7 +253,14 @@ WANTED = {
     "paused_between": [0, 4],
     "long_run": [0, 1],
     "set_back": [0],
-    "kept": ["set_back", "0 3 * * 0", True],
+    "ahead_once": [0, 1, 2, 3, 83],
+    "ahead_then_right": [0, 1, 2, 83],
+    "ahead_read": [0, 1, 2],
+    "ahead_read_first": [],
+    "ahead_read_first_then": [0, 1],
+    "ahead_paused": [0, 3],
+    "back_for_days": [0, 1, 2, 3, 4],
+    "kept": ["back_for_days", "0 3 * * 0", True],
 }
 
 
