@@ -3,7 +3,8 @@
 Another recipe is compared with the champion's, retrained on the same rows by the same code. Where
 the code is another, that champion is the new code's too: the challenger is compared with what the
 champion recorded of its own holdout, on the people or titles whose holdout rows are the same
-(ADR 28). The same recipe and code pass by identity: only the rows are newer.
+(ADR 28). So is the same recipe and code, whose rows are newer; where nothing can be paired, that
+passes by identity.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import Any
 from marquee.release import balance, relative
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation
-from marquee.release.loss import Loss, read_loss, recorded_loss
+from marquee.release.loss import Loss, read_loss
 from marquee.release.metric import Metric
-from marquee.release.relative import CHAMPION, RECORDED, RETRAINED, Holdout
+from marquee.release.recorded import Asked, Made, as_they_stand, matched, paired
+from marquee.release.relative import CHAMPION, RETRAINED, Holdout
 from marquee.release.subject import Head
 
-ONE_SIDED = balance.ONE_SIDED_95 / 1.960
-"""From the half width of a two-sided 95 % interval to the one-sided bound of a normal figure."""
+IDENTICAL = "it has the champion's recipe and code"
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,10 @@ def beside_champion(evaluation: Evaluation, asked: Compared, against: Against) -
     """Every comparison with the champion that there must be; at least one condition."""
     if is_first(evaluation, against):
         return [_said(True, "nothing serves yet, so there is nothing to fall behind")]
-    if against.is_identical:
-        return [_by_identity(asked, against)]
-    found: list[Condition] = []
-    for metric, margin in asked.margins.items():
-        if against.is_retrained:
-            loss = read_loss(evaluation, "champion", metric)
-            accepted, holdout = against.accepted, asked.holdout
-            found += relative.not_worse(loss, metric, margin, accepted, holdout, RETRAINED)
-        if against.head is not None and not against.same_code:
-            found += _beside_record(evaluation, metric, margin, asked, against)
+    made = {m: _made(evaluation, m, asked, against) for m in asked.margins}
+    found = [c for comparisons in made.values() for each in comparisons for c in each.conditions]
+    if not all(made.values()):
+        found.insert(0, _by_identity(asked, against))
     return found
 
 
@@ -84,9 +79,10 @@ def losses(evaluation: Evaluation, asked: Compared, against: Against) -> dict[st
     """The balance a promotion would book: after each comparison made, else unchanged."""
     found: dict[str, float] = {}
     for metric, margin in asked.margins.items():
-        made = _losses_made(evaluation, metric, asked, against)
-        balances = [balance.balance_after(loss, against.accepted, margin) for loss in made]
-        if not made:
+        is_one = not is_first(evaluation, against)
+        made = _made(evaluation, metric, asked, against) if is_one else []
+        balances = [balance.balance_after(loss, against.accepted, margin) for loss in _known(made)]
+        if not balances:
             balances = [balance.balance_before(against.accepted, metric.key)]
         known = [share for share in balances if share is not None]
         if known and max(known) < math.inf:
@@ -94,70 +90,42 @@ def losses(evaluation: Evaluation, asked: Compared, against: Against) -> dict[st
     return found
 
 
-def _losses_made(
-    evaluation: Evaluation, metric: Metric, asked: Compared, against: Against
-) -> list[Loss]:
-    if is_first(evaluation, against) or against.is_identical:
-        return []
-    retrained = read_loss(evaluation, "champion", metric) if against.is_retrained else None
-    by_record = against.head is not None and not against.same_code
-    is_enough = by_record and _matched(evaluation, asked.holdout).is_enough
-    recorded = recorded_loss(evaluation, metric) if is_enough else None
-    return [loss for loss in (retrained, recorded) if loss is not None]
+def _made(evaluation: Evaluation, metric: Metric, asked: Compared, against: Against) -> list[Made]:
+    """The comparisons on one metric; none where it passes by identity alone."""
+    question = Asked(metric, asked.margins[metric], asked.holdout, against.accepted)
+    found: list[Made] = []
+    if against.is_retrained:
+        found.append(_retrained(evaluation, question))
+    if against.is_identical:
+        common = matched(evaluation.record, question)
+        of = f"the {common.found or 0:,.0f} {asked.holdout.units} both were asked about"
+        beside = paired(evaluation, question, f"{IDENTICAL}; on {of}, ")
+        return [beside] if beside else []
+    if against.head is not None and not against.same_code:
+        beside = paired(evaluation, question)
+        found.append(beside or as_they_stand(evaluation, question, against.recorded))
+    return found
 
 
-def _beside_record(
-    evaluation: Evaluation, metric: Metric, margin: float, asked: Compared, against: Against
-) -> list[Condition]:
-    matched = _matched(evaluation, asked.holdout)
-    if not matched.is_enough:
-        return [_beside_recorded_figure(evaluation, metric, margin, matched, against.recorded)]
-    loss = recorded_loss(evaluation, metric)
-    return relative.not_worse(loss, metric, margin, against.accepted, matched, RECORDED)
-
-
-def _matched(evaluation: Evaluation, holdout: Holdout) -> Holdout:
-    record = evaluation.record
-    found = record.matched if record else 0.0
-    return Holdout(f"{holdout.units} of the champion's", found, holdout.least)
-
-
-def _beside_recorded_figure(
-    evaluation: Evaluation, metric: Metric, margin: float, matched: Holdout, recorded: Evaluation
-) -> Condition:
-    """Too few are the same to pair: the two figures, each with its own interval.
-
-    They were measured on other rows, so the loss beyond the margin must be shown: the bound of
-    the difference of two independent figures, from the half widths of their own intervals.
-    """
-    title = f"{metric.label} against {RECORDED}"
-    ours, theirs = evaluation.metric(metric.key), recorded.metric(metric.key)
-    if ours is None or theirs is None or theirs < 0:
-        sentence = f"the champion's recorded {metric.label} is missing or cannot be read"
-        return Condition(CHAMPION, title, False, sentence)
-    loss = ours - theirs if metric.lower_is_better else theirs - ours
-    widths = _half_width(evaluation, metric), _half_width(recorded, metric)
-    most = margin * theirs + ONE_SIDED * math.hypot(*widths)
-    sentence = (
-        f"{metric.label} {ours:.4f}, the champion recorded {theirs:.4f}; {matched.sentence}, so "
-        f"the figures are compared as they stand: {most:.4f} worse is accepted, the margin of "
-        f"{margin:.1%} and what both 95 % intervals allow"
+def _retrained(evaluation: Evaluation, asked: Asked) -> Made:
+    loss = read_loss(evaluation, "champion", asked.metric)
+    return Made(
+        relative.not_worse(
+            loss, asked.metric, asked.margin, asked.accepted, asked.holdout, RETRAINED
+        ),
+        loss,
     )
-    return Condition(CHAMPION, title, loss <= most, sentence, loss, "loss at most", most)
 
 
-def _half_width(evaluation: Evaluation, metric: Metric) -> float:
-    """Half of the metric's own interval; 0, the strictest, where there is none."""
-    ends = (evaluation.intervals or {}).get(metric.key)
-    low, high = ends or (None, None)
-    return 0.0 if low is None or high is None else max(high - low, 0.0) / 2
+def _known(made: list[Made]) -> list[Loss]:
+    return [each.loss for each in made if each.loss is not None]
 
 
 def _by_identity(asked: Compared, against: Against) -> Condition:
     readable = None not in (balance.balance_before(against.accepted, m.key) for m in asked.margins)
     return _said(
         readable,
-        "it has the champion's recipe and code, only newer rows: it passes by identity"
+        f"{IDENTICAL}, only newer rows: it passes by identity"
         if readable
         else "the ledger's accepted losses cannot be read",
     )

@@ -55,10 +55,17 @@ class Comparison(Document):
     upper95: Figure
     """One-sided bounds of the difference."""
     lower95: Figure
+    matched: Figure = None
+    """Beside the record: how many this metric is of, where they are fewer than all matched."""
 
 
 Table = Mapping[str, Part[Comparison]]
 """By the metric's key."""
+
+
+def _compared(value: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparisons made: null is one that nobody could be compared on."""
+    return {k: v for k, v in value.items() if k not in sizes and v is not None}
 
 
 class Record(Document):
@@ -76,7 +83,7 @@ class Record(Document):
         if not isinstance(value, Mapping):
             return value
         sizes = {key: value.get(key) for key in ("matched", "units")}
-        return sizes | {"metrics": {k: v for k, v in value.items() if k not in sizes}}
+        return sizes | {"metrics": _compared(value, sizes)}
 
 
 class Versus(Document):

@@ -57,7 +57,7 @@ def beats(
     title = f"{metric.label} against {label}"
     loss = read_loss(evaluation, baseline, metric)
     if loss is None:
-        return Condition(TRIVIAL, title, False, _unreadable(metric, label))
+        return Condition(TRIVIAL, title, False, unreadable(metric, label))
     passed = holdout.is_enough and loss.upper < 0
     sentence = f"{_pair(metric, label, loss)}: {_shown(loss, holdout)}"
     return Condition(TRIVIAL, title, passed, sentence, loss.upper, "loss below", 0.0)
@@ -74,13 +74,13 @@ def near(
     title = f"{metric.label} against {label}"
     loss = read_loss(evaluation, baseline, metric)
     if loss is None:
-        return Condition(TRIVIAL, title, False, _unreadable(metric, label))
+        return Condition(TRIVIAL, title, False, unreadable(metric, label))
     share = loss.share(loss.point)
     sentence = (
         f"{_pair(metric, label, loss)}: {_worse(share)}; up to {margin:.1%} worse is accepted"
     )
     return Condition(
-        TRIVIAL, title, share <= margin, sentence, _finite(share), "loss at most", margin, "share"
+        TRIVIAL, title, share <= margin, sentence, finite(share), "loss at most", margin, "share"
     )
 
 
@@ -95,7 +95,7 @@ def not_worse(
     """The loss against the champion is bounded, alone and with those accepted before."""
     title = f"{metric.label} against {label}"
     if loss is None:
-        return [Condition(CHAMPION, title, False, _unreadable(metric, label))]
+        return [Condition(CHAMPION, title, False, unreadable(metric, label))]
     return [
         _within_margin(title, metric, margin, loss, holdout, label),
         balance.within_balance(metric, margin, loss, accepted),
@@ -120,8 +120,31 @@ def _within_margin(
         )
     else:
         sentence += f", more than the margin of {margin:.1%}"
+    return _at_most(title, passed, sentence, upper, margin)
+
+
+def not_shown_worse(
+    title: str, metric: Metric, margin: float, loss: Loss, preface: str = ""
+) -> Condition:
+    """A loss beyond the margin refuses where it is shown to be a loss at all.
+
+    For models fitted on other rows: what lies between them is not the recipe's or code's alone.
+    """
+    point, lower = loss.share(loss.point), loss.share(loss.lower)
+    sentence = f"{preface}{_pair(metric, RECORDED, loss)}: {_worse(point)}"
+    if point <= margin:
+        sentence += f"; up to {margin:.1%} worse is accepted"
+        return _at_most(title, True, sentence, point, margin)
+    if lower <= 0:
+        sentence += f", beyond the margin of {margin:.1%}, but a loss is not shown"
+        return _at_most(title, True, sentence, lower, 0.0)
+    sentence += f", more than the margin of {margin:.1%}, and a loss is shown with 95 % confidence"
+    return _at_most(title, False, sentence, point, margin)
+
+
+def _at_most(title: str, passed: bool, sentence: str, share: float, most: float) -> Condition:
     return Condition(
-        CHAMPION, title, passed, sentence, _finite(upper), "loss at most", margin, "share"
+        CHAMPION, title, passed, sentence, finite(share), "loss at most", most, "share"
     )
 
 
@@ -143,9 +166,11 @@ def _worse(share: float) -> str:
     return f"{share:.2%} worse" if share > 0 else f"{-share:.2%} better"
 
 
-def _unreadable(metric: Metric, label: str) -> str:
+def unreadable(metric: Metric, label: str) -> str:
+    """Why a comparison refuses that says nothing."""
     return f"the comparison with {label} on {metric.label} is missing or contradicts itself"
 
 
-def _finite(share: float) -> float | None:
+def finite(share: float) -> float | None:
+    """A figure a verdict can hold; None for one it cannot."""
     return share if math.isfinite(share) else None

@@ -124,11 +124,23 @@ def test_factors_improved_by_other_code_are_approved(
     assert promote(run.lake, MODEL, run.id, approved=False).number == 2
 
 
-def test_the_same_code_passes_by_identity(champion: Entry, make_run: Make, tmp_path: Path) -> None:
+def test_the_same_code_is_no_worse_than_the_champion_recorded(
+    champion: Entry, make_run: Make, tmp_path: Path
+) -> None:
     run = trained(make_run("week-1", at="2026-01-11"), tmp_path, noise=0.3)
     verdict = judged(run)
     assert verdict.approved
-    assert any("identity" in c.sentence for c in verdict.conditions)
+    said = [c.sentence for c in verdict.conditions if c.number == 4]
+    assert any("on the 50 people both were asked about" in sentence for sentence in said)
+    liked = run.lake.read_json(run.path(f"models/{MODEL}/evaluation.json"))["versus"]["record"]
+    assert liked["ndcg@10"]["matched"] < liked["matched"], "not everybody liked something"
+
+
+def test_the_same_code_on_rows_that_spoil_it_is_refused_by_condition_4_alone(
+    champion: Entry, make_run: Make, tmp_path: Path
+) -> None:
+    run = trained(make_run("week-1", at="2026-01-11"), tmp_path, noise=0.4)
+    assert failing(judged(run)) == {4}
 
 
 def test_without_its_record_the_champions_recorded_figure_decides(

@@ -102,7 +102,8 @@ def compare_with_record(
 ) -> dict[str, Any]:
     """`versus.record`: `{"matched", "units", "rmse": COMPARISON, "ndcg@10": COMPARISON}` over the
     people of `ours` whose holdout is the same in `recorded`, resampled; `other` is what was
-    recorded. A metric without anybody to compare is left out.
+    recorded. A metric without anybody to compare is left out; `matched` inside the ranking's counts
+    the people who liked something, for they alone are compared on it.
     """
     kept = {(line.unit, line.holdout): line for line in recorded}
     asked = [(line, kept.get((line.unit, line.holdout))) for line in ours]
@@ -113,7 +114,7 @@ def compare_with_record(
         found["rmse"] = paired(*errors[:2], weights=errors[2], root=True, seed=seed)
     liked = [(a.ndcg, b.ndcg) for a, b in pairs if a.ndcg is not None and b.ndcg is not None]
     if liked:
-        found["ndcg@10"] = paired(*_columns(liked), seed=seed)
+        found["ndcg@10"] = paired(*_columns(liked), seed=seed) | {"matched": len(liked)}
     return found
 
 
