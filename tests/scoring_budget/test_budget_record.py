@@ -64,6 +64,8 @@ def test_a_line_a_film_with_its_error(folder: Path, split: tuple[Path, Path]) ->
         assert ours.error == pytest.approx(
             math.log10(actual) - math.log10(model.estimate(query).median)
         )
+        before = model.estimate(BudgetQuery(query.directors, query.genres, query.year)).median
+        assert ours.error_before_release == pytest.approx(math.log10(actual) - math.log10(before))
         assert ours.cluster == (line["directors"] or [line["title_id"]])[0]
         assert len(ours.holdout) == 12
 
@@ -91,6 +93,33 @@ def test_a_spoilt_model_is_worse_and_a_better_one_better(
         assert sign * found["log_rmse"]["difference"] > 0
         assert found["log_rmse"]["lower95"] <= found["log_rmse"]["upper95"]
         assert sign * found["log_rmse"]["lower95"] > 0
+
+
+BEFORE = "log_rmse_before_release"
+
+
+def test_the_question_before_release_is_compared_by_itself(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    ours = holdout_record(folder, *split)
+    theirs = [
+        o.model_copy(update={"error_before_release": (o.error_before_release or 0.0) / 2})
+        for o in ours
+    ]
+    found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
+    assert found["log_rmse"]["difference"] == 0.0
+    assert found[BEFORE]["difference"] == pytest.approx(found[BEFORE]["other"]) != 0.0
+    assert found[BEFORE]["lower95"] > 0
+
+
+def test_an_early_record_without_the_second_error_compares_the_first(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    path = tmp_path / "record.jsonl"
+    early = (o.model_dump(exclude={"error_before_release"}) for o in holdout_record(folder, *split))
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in early))
+    found = evaluation(folder, split, path)
+    assert (found["log_rmse"]["difference"], found[BEFORE]) == (0.0, None)
 
 
 CHANGES = [
@@ -129,7 +158,9 @@ def test_a_director_matches_by_any_film_and_counts_once(
 def test_another_price_year_is_the_same_film() -> None:
     """Dollars of the release year are digested: next year's price table changes none of them."""
     one, other = (film("tt1", 2000, value, None) for value in (7.0, 7.1))
-    lines = [make_record([f], {"tt1": 1e7}, np.array([0.1]))[0] for f in (one, other)]
+    lines = [
+        make_record([f], {"tt1": 1e7}, np.array([0.1]), np.array([0.2]))[0] for f in (one, other)
+    ]
     assert lines[0].holdout == lines[1].holdout
 
 
@@ -138,7 +169,12 @@ def test_no_film_in_common_compares_nothing(
 ) -> None:
     other = [FilmError(unit="tt9", holdout="0" * 12, cluster="nm1", error=0.1)]
     path = write_record(tmp_path / "record.jsonl", other)
-    assert evaluation(folder, split, path) == {"matched": 0, "units": DIRECTORS, "log_rmse": None}
+    assert evaluation(folder, split, path) == {
+        "matched": 0,
+        "units": DIRECTORS,
+        "log_rmse": None,
+        "log_rmse_before_release": None,
+    }
 
 
 def test_no_record_is_none(tmp_path: Path, folder: Path, split: tuple[Path, Path]) -> None:
@@ -163,6 +199,7 @@ GOOD = {"unit": "tt1", "holdout": "0" * 12, "cluster": "nm1", "error": 0.1}
         json.dumps(GOOD | {"error": "much"}),
         json.dumps(GOOD | {"error": "1"}),
         json.dumps(GOOD | {"error": True}),
+        json.dumps(GOOD | {"error_before_release": "1"}),
         json.dumps(GOOD | {"error": 1e200}),
         json.dumps(GOOD).replace("0.1", "1" + 400 * "0"),
         json.dumps(GOOD).replace("0.1", 100_000 * "["),

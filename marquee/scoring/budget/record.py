@@ -1,6 +1,7 @@
 """`record.jsonl`: what a budget model erred by on each film of its holdout.
 
-    {"unit": title id, "holdout": 12 hex, "cluster": first director's key, "error": log10}
+    {"unit": title id, "holdout": 12 hex, "cluster": first director's key, "error": log10,
+     "error_before_release": log10}
 
 It is kept with a promoted bundle, so that the same recipe under other code is compared with what
 the champion did and not with what today's code makes of its recipe. `holdout` is a digest of what
@@ -34,8 +35,8 @@ Error = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
 
 
 class FilmError(BaseModel):
-    """One line: `error` is log10 of actual over estimate. Keys that a later version adds are
-    ignored."""
+    """One line: errors are log10 of actual over estimate, asked with the film's rating and before
+    release. Early records lack the second. Keys that a later version adds are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -43,20 +44,23 @@ class FilmError(BaseModel):
     holdout: Annotated[str, Field(min_length=HEX, max_length=HEX)]
     cluster: Text
     error: Error
+    error_before_release: Error | None = None
 
 
 def make_record(
-    films: Sequence[Film], dollars: Mapping[str, float], errors: Floats
+    films: Sequence[Film], dollars: Mapping[str, float], errors: Floats, before: Floats
 ) -> list[FilmError]:
-    """A line a film, in order of title id; `dollars` of the release year by title id."""
+    """A line a film, in order of title id; `dollars` of the release year by title id, `errors` and
+    `before` [films] with rating and before release."""
     lines = [
         FilmError(
             unit=film.title_id,
             holdout=_digest(film, dollars[film.title_id]),
             cluster=cluster_key(film.directors, film.title_id),
             error=float(error),
+            error_before_release=float(unrated),
         )
-        for film, error in zip(films, errors, strict=True)
+        for film, error, unrated in zip(films, errors, before, strict=True)
     ]
     return sorted(lines, key=lambda line: line.unit)
 
@@ -85,22 +89,35 @@ def compare_with_record(
     """`versus.record`: the COMPARISON with the champion as recorded, on the films whose `holdout`
     is the same; None where the champion left no record.
 
-    `{"matched", "units", "log_rmse": COMPARISON or null where none match}`: `units` are the
-    directors of our films, `matched` those with a film that is compared, for directors are what is
-    resampled. Raises BundleError where the record is damaged.
+    `{"matched", "units", "log_rmse": COMPARISON, "log_rmse_before_release": COMPARISON}`, each null
+    where no film tells both sides: `units` are the directors of our films, `matched` those with a
+    film that is compared, for directors are what is resampled. Raises BundleError where the record
+    is damaged.
     """
     if record is None or not record.exists():
         return None
-    theirs = {(line.unit, line.holdout): line.error for line in read_record(record)}
-    both = [line for line in ours if (line.unit, line.holdout) in theirs]
-    clusters = Clusters.of_keys([line.cluster for line in both])
-    units = len({line.cluster for line in ours})
-    found: dict[str, Any] = {"matched": clusters.count, "units": units, "log_rmse": None}
-    if not both:
-        return found
-    recorded = np.array([theirs[line.unit, line.holdout] for line in both])
-    errors = np.array([line.error for line in both])
-    return found | {"log_rmse": compare(clusters, errors, recorded, seed)}
+    theirs = {(line.unit, line.holdout): line for line in read_record(record)}
+    asked = [(line, theirs.get((line.unit, line.holdout))) for line in ours]
+    pairs = [(line, other) for line, other in asked if other is not None]
+    return {
+        "matched": len({line.cluster for line, _ in pairs}),
+        "units": len({line.cluster for line in ours}),
+        "log_rmse": _compared([(a.cluster, a.error, b.error) for a, b in pairs], seed),
+        "log_rmse_before_release": _compared(
+            [(a.cluster, a.error_before_release, b.error_before_release) for a, b in pairs], seed
+        ),
+    }
+
+
+def _compared(
+    films: Sequence[tuple[str, float | None, float | None]], seed: int
+) -> dict[str, Any] | None:
+    """COMPARISON of the films of which both errors are known."""
+    known = [(key, a, b) for key, a, b in films if a is not None and b is not None]
+    if not known:
+        return None
+    keys, ours, theirs = zip(*known, strict=True)
+    return compare(Clusters.of_keys(keys), np.array(ours), np.array(theirs), seed)
 
 
 def _digest(film: Film, dollars: float) -> str:
