@@ -35,7 +35,7 @@ from marquee.errors import MarqueeError
 from marquee.release.against import Against
 from marquee.release.balance import CHAMPION, ONE_SIDED_95, is_balance
 from marquee.release.gate import decide
-from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
+from marquee.release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
 from marquee.release.policy import Policy, read_policy
 from marquee.release.same_world import Worlds
 from marquee.release.subject import Head, Subject
@@ -177,7 +177,7 @@ def policy_of(model: str) -> Policy:
 
 def judged(pair: Pair, found: Mapping[str, Any], accepted: Mapping[str, float]) -> Verdict:
     """The gate's verdict on an evaluation that says no more than this comparison."""
-    others = (RMSE, NDCG) if pair.model == "recommender" else (LOG_RMSE,)
+    others = (RMSE, NDCG) if pair.model == "recommender" else (LOG_RMSE, LOG_RMSE_BEFORE)
     versus = {m.key: compared(0.5, 0.0, 0.0) for m in others} | {pair.metric.key: found}
     metrics = {key: c["challenger"] for key, c in versus.items()}
     sizes = dict.fromkeys(("rows", "people", "titles", "directors"), pair.units)

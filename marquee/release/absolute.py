@@ -11,6 +11,8 @@ from marquee.release.metric import Metric
 from marquee.release.reading import figures, name, number
 
 SOUND, GOOD_ENOUGH, SERVABLE = 1, 2, 6
+QUESTIONS = ("with rating", "before release")
+"""What every budget model is asked."""
 
 
 def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) -> Condition:
@@ -86,8 +88,8 @@ def interval_holds(evaluation: Evaluation, floor: float) -> list[Condition]:
 
 
 def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
-    """The questions asked; one that is unknown where there are none, so that it is refused."""
-    return evaluation.questions or {"any_question": None}
+    """The questions asked; one that must be and is not is unknown, so that it is refused."""
+    return dict.fromkeys(QUESTIONS) | dict(evaluation.questions or {})
 
 
 def _bias(key: str, question: Question | None, most: float) -> Condition:

@@ -15,7 +15,7 @@ from marquee.release import absolute, relative
 from marquee.release.against import Against, Compared, beside_champion, losses
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation, read_evaluation
-from marquee.release.metric import LOG_RMSE, NDCG, RMSE
+from marquee.release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE
 from marquee.release.policy import BudgetPolicy, Policy, RecommenderPolicy
 from marquee.release.same_world import Worlds, same_world
 from marquee.release.subject import Subject
@@ -79,7 +79,7 @@ def _ask_budget(e: Evaluation, p: BudgetPolicy) -> _Rules:
     units = "titles" if e.units("directors") is None else "directors"
     holdout = relative.read_holdout(e, units, p.fewest_titles)
     return _Rules(
-        needed=("log_rmse", "answered"),
+        needed=("log_rmse", "log_rmse_before_release", "answered"),
         sound=[absolute.holdout_filled(e, "titles"), absolute.every_pair_answered(e)],
         alone=[
             absolute.below_ceiling(e, LOG_RMSE, p.log_rmse_ceiling),
@@ -88,7 +88,7 @@ def _ask_budget(e: Evaluation, p: BudgetPolicy) -> _Rules:
             relative.beats(e, LOG_RMSE, "median_by_genre", "the median by genre", holdout),
             relative.near(e, LOG_RMSE, "ridge", "ridge regression", p.margin_ridge),
         ],
-        compared=Compared({LOG_RMSE: p.margin_log_rmse}, holdout),
+        compared=Compared(dict.fromkeys((LOG_RMSE, LOG_RMSE_BEFORE), p.margin_log_rmse), holdout),
     )
 
 

@@ -79,7 +79,7 @@ def test_figures_are_finite(tmp_path: Path, train: str, holdout: str, questions:
     assert list(not_finite(found)) == []
     assert canonical_json(found)
     assert found["metrics"]["answered"] == 1.0
-    assert found["versus"]["record"]["matched"] == len(HOLDOUTS[holdout])
+    assert found["versus"]["record"]["matched"] == found["holdout"]["directors"]
     for figures in found["questions"].values():
         assert figures["bias_interval"][0] <= figures["bias"] + 1e-12
         assert figures["coverage_interval"][1] <= 1.0

@@ -54,6 +54,11 @@ def test_every_number_by_hand(tmp_path: Path, split: tuple[Path, Path]) -> None:
     against = found["versus"]["champion"]["log_rmse"]
     assert against["difference"] == against["upper95"] == 0.0
     assert against["units"] == "directors"
+    before = found["versus"]["champion"]["log_rmse_before_release"]
+    assert before["challenger"] == pytest.approx(metrics["log_rmse_before_release"], abs=1e-9)
+    assert (before["difference"], before["units"]) == (0.0, "directors")
+    low, high = found["intervals"]["log_rmse_before_release"]
+    assert low <= metrics["log_rmse_before_release"] <= high
     json.dumps(found, allow_nan=False)
 
 

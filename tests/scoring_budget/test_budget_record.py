@@ -24,6 +24,9 @@ from marquee.scoring.budget.record import (
 from tests.scoring_budget.handmade import bundle, film
 from tests.scoring_budget.titles_folder import row, write
 
+DIRECTORS = 9
+"""Of the twenty films held out: six, and three films without one."""
+
 
 def rows() -> list[dict[str, object]]:
     rng = np.random.default_rng(4)
@@ -61,6 +64,8 @@ def test_a_line_a_film_with_its_error(folder: Path, split: tuple[Path, Path]) ->
         assert ours.error == pytest.approx(
             math.log10(actual) - math.log10(model.estimate(query).median)
         )
+        before = model.estimate(BudgetQuery(query.directors, query.genres, query.year)).median
+        assert ours.error_before_release == pytest.approx(math.log10(actual) - math.log10(before))
         assert ours.cluster == (line["directors"] or [line["title_id"]])[0]
         assert len(ours.holdout) == 12
 
@@ -71,7 +76,8 @@ def test_the_same_model_differs_in_nothing(
     path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
     assert read_record(path) == holdout_record(folder, *split)
     found = evaluation(folder, split, path)
-    assert (found["matched"], found["units"]) == (20, 20)
+    assert len(read_record(path)) == 20
+    assert (found["matched"], found["units"]) == (DIRECTORS, DIRECTORS)
     assert found["log_rmse"]["difference"] == found["log_rmse"]["upper95"] == 0.0
     assert found["log_rmse"]["units"] == "directors"
     json.dumps(found, allow_nan=False)
@@ -82,11 +88,38 @@ def test_a_spoilt_model_is_worse_and_a_better_one_better(
 ) -> None:
     ours = holdout_record(folder, *split)
     for factor, sign in ((0.5, 1), (2.0, -1)):
-        theirs = [FilmError(o.unit, o.holdout, o.cluster, o.error * factor) for o in ours]
+        theirs = [o.model_copy(update={"error": o.error * factor}) for o in ours]
         found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
         assert sign * found["log_rmse"]["difference"] > 0
         assert found["log_rmse"]["lower95"] <= found["log_rmse"]["upper95"]
         assert sign * found["log_rmse"]["lower95"] > 0
+
+
+BEFORE = "log_rmse_before_release"
+
+
+def test_the_question_before_release_is_compared_by_itself(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    ours = holdout_record(folder, *split)
+    theirs = [
+        o.model_copy(update={"error_before_release": (o.error_before_release or 0.0) / 2})
+        for o in ours
+    ]
+    found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
+    assert found["log_rmse"]["difference"] == 0.0
+    assert found[BEFORE]["difference"] == pytest.approx(found[BEFORE]["other"]) != 0.0
+    assert found[BEFORE]["lower95"] > 0
+
+
+def test_an_early_record_without_the_second_error_compares_the_first(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    path = tmp_path / "record.jsonl"
+    early = (o.model_dump(exclude={"error_before_release"}) for o in holdout_record(folder, *split))
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in early))
+    found = evaluation(folder, split, path)
+    assert (found["log_rmse"]["difference"], found[BEFORE]) == (0.0, None)
 
 
 CHANGES = [
@@ -105,25 +138,43 @@ def test_a_corrected_film_is_another_film(
 ) -> None:
     path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
     later = rows()[40:]
-    later[3] |= change
+    later[2] |= change  # the only film of its director
     corrected = write(tmp_path / "corrected", later)
     found = evaluation(folder, (split[0], corrected), path)
-    assert (found["matched"], found["units"]) == (19, 20)
+    assert (found["matched"], found["units"]) == (DIRECTORS - 1, DIRECTORS)
+
+
+def test_a_director_matches_by_any_film_and_counts_once(
+    tmp_path: Path, folder: Path, split: tuple[Path, Path]
+) -> None:
+    """Directors are resampled, so directors are what the gate counts: four films, two of them."""
+    ours = holdout_record(folder, *split)
+    theirs = [line for line in ours if line.cluster in ("nm0000001", "nm0000002")]
+    assert len(theirs) == 4
+    found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
+    assert (found["matched"], found["units"]) == (2, DIRECTORS)
 
 
 def test_another_price_year_is_the_same_film() -> None:
     """Dollars of the release year are digested: next year's price table changes none of them."""
     one, other = (film("tt1", 2000, value, None) for value in (7.0, 7.1))
-    lines = [make_record([f], {"tt1": 1e7}, np.array([0.1]))[0] for f in (one, other)]
+    lines = [
+        make_record([f], {"tt1": 1e7}, np.array([0.1]), np.array([0.2]))[0] for f in (one, other)
+    ]
     assert lines[0].holdout == lines[1].holdout
 
 
 def test_no_film_in_common_compares_nothing(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
-    other = [FilmError("tt9", "0" * 12, "nm1", 0.1)]
+    other = [FilmError(unit="tt9", holdout="0" * 12, cluster="nm1", error=0.1)]
     path = write_record(tmp_path / "record.jsonl", other)
-    assert evaluation(folder, split, path) == {"matched": 0, "units": 20, "log_rmse": None}
+    assert evaluation(folder, split, path) == {
+        "matched": 0,
+        "units": DIRECTORS,
+        "log_rmse": None,
+        "log_rmse_before_release": None,
+    }
 
 
 def test_no_record_is_none(tmp_path: Path, folder: Path, split: tuple[Path, Path]) -> None:
@@ -146,6 +197,15 @@ GOOD = {"unit": "tt1", "holdout": "0" * 12, "cluster": "nm1", "error": 0.1}
         json.dumps(GOOD | {"error": None}),
         json.dumps(GOOD | {"error": float("nan")}),
         json.dumps(GOOD | {"error": "much"}),
+        json.dumps(GOOD | {"error": "1"}),
+        json.dumps(GOOD | {"error": True}),
+        json.dumps(GOOD | {"error_before_release": "1"}),
+        json.dumps(GOOD | {"error": 1e200}),
+        json.dumps(GOOD).replace("0.1", "1" + 400 * "0"),
+        json.dumps(GOOD).replace("0.1", 100_000 * "["),
+        json.dumps(GOOD).replace("0.1", 100_000 * '{"a":'),
+        json.dumps(GOOD | {"holdout": "0"}),
+        json.dumps(GOOD) + "\n\n",
         json.dumps(GOOD | {"unit": 7}),
         json.dumps(GOOD | {"cluster": ""}),
         json.dumps({k: v for k, v in GOOD.items() if k != "holdout"}),
@@ -165,3 +225,15 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BundleError, match=r"record\.jsonl"):
         read_record(path)
+
+
+def test_a_line_ends_at_its_end_alone(tmp_path: Path) -> None:
+    """Names may hold what Unicode calls a line separator."""
+    line = FilmError(**GOOD | {"cluster": "Jane\u2028Doe\x85"})
+    assert read_record(write_record(tmp_path / "record.jsonl", [line])) == [line]
+
+
+def test_what_a_later_version_adds_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(json.dumps(GOOD | {"votes": 7}))
+    assert read_record(path) == [FilmError(**GOOD)]

@@ -15,7 +15,7 @@ from marquee.steps.evaluate import evaluate
 from marquee.steps.run import Run
 from tests.frozen_inputs import frozen
 from tests.scoring_budget.handmade import bundle
-from tests.scoring_budget.test_budget_record import rows
+from tests.scoring_budget.test_budget_record import DIRECTORS, rows
 from tests.scoring_budget.titles_folder import write
 
 Make = Callable[..., Run]
@@ -52,10 +52,19 @@ def test_a_model_leaves_its_record_and_is_compared_with_the_champions(
     assert len(record.splitlines()) == 20
     first.lake.create(RECORD, record)
     found = measured(make_run("second"), tmp_path)["versus"]["record"]
-    assert (found["matched"], found["log_rmse"]["difference"]) == (20, 0.0)
+    assert (found["matched"], found["log_rmse"]["difference"]) == (DIRECTORS, 0.0)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"unit": "tt1"}\n', b"\xff\n"])
+HUGE = b'{"unit": "tt1", "holdout": "000000000000", "cluster": "nm1", "error": %s}\n'
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"", b"{", b'{"unit": "tt1"}\n', b"\xff\n", b"[" * 100_000,
+        HUGE % b"1e200", HUGE % (b"1" + b"0" * 400),
+    ],
+)  # fmt: skip
 def test_a_record_that_is_damaged_compares_nothing_and_stops_nothing(
     make_run: Make, tmp_path: Path, damage: bytes
 ) -> None:

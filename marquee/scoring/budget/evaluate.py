@@ -47,7 +47,7 @@ def evaluate_budget(
     """
     model = BudgetModel.load(evaluated)
     exam = _exam(model, train, holdout)
-    champion = exam.errors(BudgetModel.load(incumbent)) if incumbent else None
+    champion = _errors(BudgetModel.load(incumbent), exam) if incumbent else None
     found = measure(model, exam, seed, champion, read_votes(holdout))
     found["versus"]["record"] = compare_with_record(_record(model, exam, holdout), record, seed)
     return found | {
@@ -66,24 +66,31 @@ def _exam(model: BudgetModel, train: Path, holdout: Path) -> BudgetExam:
 
 
 def _record(model: BudgetModel, exam: BudgetExam, holdout: Path) -> list[FilmError]:
-    return make_record(exam.films, read_dollars(holdout), exam.errors(model))
+    return make_record(exam.films, read_dollars(holdout), *_errors(model, exam))
+
+
+def _errors(model: BudgetModel, exam: BudgetExam) -> tuple[Floats, Floats]:
+    """[films], asked with rating and before release."""
+    return exam.errors(model), exam.errors(model, with_rating=False)
 
 
 def measure(
     model: BudgetModel,
     exam: BudgetExam,
     seed: int,
-    champion: Floats | None,
+    champion: tuple[Floats, Floats] | None,
     votes: Mapping[str, int],
 ) -> dict[str, Any]:
-    """All of `evaluation.json` that one bundle on one exam tells; `champion` are its errors."""
-    ours = exam.errors(model)
+    """All of `evaluation.json` that one bundle on one exam tells; `champion` are its errors,
+    with rating and before release."""
+    ours, ours_before = _errors(model, exam)
     rated, before = estimates_of(model, exam.films), estimates_of(model, exam.films, False)
     others = {
         "median_by_genre": exam.actual - median_by_genre(exam.train, exam.films),
         "ridge": exam.actual - ridge(exam.train, exam.films),
     }
     against = partial(compare, exam.clusters, ours, seed=seed)
+    against_before = partial(compare, exam.clusters, ours_before, seed=seed)
     questions = _questions(exam, {WITH_RATING: rated, BEFORE_RELEASE: before}, seed)
     return {
         "model": "budget",
@@ -94,11 +101,18 @@ def measure(
             "directors": exam.clusters.count,
         },
         "metrics": _metrics(exam, ours, rated, questions[BEFORE_RELEASE]["log_rmse"]),
-        "intervals": {"log_rmse": questions[WITH_RATING]["interval_of_rmse"]},
+        "intervals": {
+            "log_rmse": questions[WITH_RATING]["interval_of_rmse"],
+            "log_rmse_before_release": questions[BEFORE_RELEASE]["interval_of_rmse"],
+        },
         "baselines": {name: {"log_rmse": rms(errors)} for name, errors in others.items()},
         "versus": {
             **{name: {"log_rmse": against(errors)} for name, errors in others.items()},
-            "champion": None if champion is None else {"log_rmse": against(champion)},
+            "champion": champion
+            and {
+                "log_rmse": against(champion[0]),
+                "log_rmse_before_release": against_before(champion[1]),
+            },
             "record": None,
         },
         "questions": questions,
