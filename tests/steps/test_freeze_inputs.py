@@ -107,7 +107,7 @@ def test_first_run_has_no_champion_and_nothing_unchanged(make_run: Make) -> None
 
 def served_once(run: Run) -> Ledger:
     """A promoted entry that the frozen inputs of `run` name, and nothing else does."""
-    accept_world(run, "recommender")
+    write_entry(run, "recommender", "promote")
     freeze(run)
     ledger = Ledger(run.lake, "recommender")
     (entry,) = ledger.entries()
