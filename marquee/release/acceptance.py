@@ -50,10 +50,11 @@ def _require_refused(lake: Lake, model: str, run: str) -> None:
         raise PromotionRefusedError(
             f"run {run} was not refused for its world", f"see: marquee history {model}"
         )
-    if world_of_run(lake, run) == NOTHING:
+    world = world_of_run(lake, run)
+    if world.unread or world == NOTHING:
         raise PromotionRefusedError(
             f"run {run} recorded no figures of its world that can be read",
-            "run its preparations again, in a new run",
+            "; ".join(world.unread.values()) or "run its preparations again, in a new run",
         )
 
 
