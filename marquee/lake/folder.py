@@ -12,6 +12,9 @@ from marquee.errors import ConflictError, LakeError, NotFoundError
 from marquee.lake.client import Lake
 from marquee.names import inside
 
+NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What reading says where no file lies: also where a folder does, or a file stands above."""
+
 
 class FolderLake(Lake):
     """Renames are exclusive because a folder never replaces a full one and files are linked."""
@@ -38,14 +41,14 @@ class FolderLake(Lake):
     def read_bytes(self, path: str) -> bytes:
         try:
             return self._at(path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(f"nothing lies at {self.uri(path)}") from None
+        except NO_FILE:
+            raise self._no_file(path) from None
 
     def copy_out(self, path: str, target: Path) -> None:
         try:
             shutil.copyfile(self._at(path), target)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(f"nothing lies at {self.uri(path)}") from None
+        except NO_FILE:
+            raise self._no_file(path) from None
 
     def copy_in(self, source: Path, path: str) -> None:
         self._parents(path)
@@ -88,6 +91,10 @@ class FolderLake(Lake):
             shutil.rmtree(doomed, ignore_errors=True)
         else:
             at.unlink(missing_ok=True)
+
+    def _no_file(self, path: str) -> NotFoundError:
+        what = "a folder, and no file," if self.is_folder(path) else "nothing"
+        return NotFoundError(f"{what} lies at {self.uri(path)}")
 
     def _parents(self, path: str) -> None:
         try:

@@ -10,9 +10,11 @@ from typing import Any
 
 from marquee.digest import canonical_json, digest_bytes, digest_file, digest_value
 from marquee.errors import LakeError
+from marquee.formats import NewerFormatError, check_format
 from marquee.names import inside
 
 MANIFEST = "_manifest.json"
+FORMAT = 1
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +56,7 @@ class Manifest:
         """The manifest as its file holds it."""
         files = [{"name": f.name, "bytes": f.bytes, "sha256": f.sha256} for f in self.files]
         return canonical_json(
-            {"format": 1, "files": files, "rows": self.rows, "facts": dict(self.facts)}
+            {"format": FORMAT, "files": files, "rows": self.rows, "facts": dict(self.facts)}
         )
 
     @classmethod
@@ -62,10 +64,17 @@ class Manifest:
         """Read a manifest's file; LakeError where it is none, or names a file it may not."""
         try:
             value = json.loads(data)
+            check_format(value, FORMAT)
             files = [FileFact(f["name"], f["bytes"], f["sha256"]) for f in value["files"]]
             rows, facts = value["rows"], dict(value["facts"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except NewerFormatError as error:
+            raise LakeError(
+                f"a later release wrote this manifest: {error}", "update this release"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _damaged(f"{type(error).__name__} {error}") from None
+        if not (rows is None or _is_count(rows)):
+            raise _damaged("its rows are no number of rows")
         if wrong := [f for f in files if not _is_sound(f)]:
             raise _damaged(f"{wrong[0]} is no file's fact")
         return cls.of_files(files, rows, facts)
@@ -106,12 +115,11 @@ def _refuse_names(names: Sequence[str]) -> None:
 
 
 def _is_sound(fact: FileFact) -> bool:
-    return (
-        isinstance(fact.name, str)
-        and type(fact.bytes) is int
-        and fact.bytes >= 0
-        and isinstance(fact.sha256, str)
-    )
+    return isinstance(fact.name, str) and _is_count(fact.bytes) and isinstance(fact.sha256, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _damaged(why: str) -> LakeError:

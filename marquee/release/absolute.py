@@ -22,7 +22,9 @@ def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) 
     present = figures(metrics)
     broken = dict.fromkeys(missing + [key for key, value in present if number(value) is None])
     about = evaluation.model
-    if about != model:
+    if evaluation.unread:
+        sentence = f"the evaluation cannot be read: {evaluation.unread}"
+    elif about != model:
         sentence = f"the evaluation is not about the {model} but about: {name(about or 'nothing')}"
     elif broken and evaluation.why:
         sentence = f"the model cannot be scored: {name(evaluation.why, 300)}"

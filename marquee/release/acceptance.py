@@ -29,8 +29,9 @@ def accept_world(
     """Append an entry that makes `run`'s world the one to compare with, until the next promotion.
 
     The champion stays. `head` is the entry the person saw as the last. Raises
-    PromotionRefusedError where nothing serves, where the run was not refused for its world or
-    left no figures of it; HeadMovedError where `head` is no longer the last entry.
+    PromotionRefusedError where nothing serves, where the run is a backfill, was not refused for
+    its world, left no figures of it or is the accepted one; HeadMovedError where `head` is no
+    longer the last entry.
     """
     ledger = Ledger(lake, model)
     entries = standing_entries(lake, model, head)
@@ -38,22 +39,33 @@ def accept_world(
         raise PromotionRefusedError(
             f"nothing serves as {model} yet, so no world needs accepting", "promote a first model"
         )
-    _require_refused(lake, model, run)
     last = entries[-1]
+    if last.world == run:
+        raise PromotionRefusedError(
+            f"the world of run {run} is accepted already", f"see: marquee champion {model}"
+        )
+    _require_refused(lake, model, run)
     draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
     return append_by_hand(ledger, draft, head or last)
 
 
 def _require_refused(lake: Lake, model: str, run: str) -> None:
-    """A world is accepted after it was seen and refused, never in advance."""
-    if not [c for c in _verdict(lake, model, run).failed if c.number == SAME_WORLD]:
+    """A world is accepted after it was seen and refused, never in advance, and it is today's."""
+    verdict = _verdict(lake, model, run)
+    if verdict.subject.run_type == "backfill":
+        raise PromotionRefusedError(
+            f"run {run} is a backfill: it replays the past, and its world is not the one of now",
+            f"accept the world of a live run that was refused; see: marquee history {model}",
+        )
+    if not [c for c in verdict.failed if c.number == SAME_WORLD]:
         raise PromotionRefusedError(
             f"run {run} was not refused for its world", f"see: marquee history {model}"
         )
-    if world_of_run(lake, run) == NOTHING:
+    world = world_of_run(lake, run)
+    if world.unread or world == NOTHING:
         raise PromotionRefusedError(
             f"run {run} recorded no figures of its world that can be read",
-            "run its preparations again, in a new run",
+            "; ".join(world.unread.values()) or "run its preparations again, in a new run",
         )
 
 

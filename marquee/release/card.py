@@ -7,7 +7,8 @@ from typing import Any
 
 from marquee.digest import canonical_json
 from marquee.errors import ContractError
-from marquee.release.document import Document, NewerFormatError, Size, read_document
+from marquee.formats import NewerFormatError
+from marquee.release.document import Document, Size, read_document
 
 FORMAT = 1
 

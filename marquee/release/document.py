@@ -8,7 +8,7 @@ says to update instead of guessing.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic import ValidationError as _ValidationError
 
 from marquee.errors import LakeError
+from marquee.formats import check_format
 from marquee.names import inside, iso
 
 T = TypeVar("T")
@@ -47,32 +48,19 @@ Name = Annotated[str, AfterValidator(_one_step)]
 """A folder's name: one step of a path, so that it stays below whatever it is joined to."""
 
 
-class NewerFormatError(ValueError):
-    """A later release wrote the document."""
-
-
 class Document(BaseModel):
     """A frozen value as a JSON file holds it; nothing is guessed from a wrong type."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class _Versioned(BaseModel):
-    format: int = 1
-
-
-_VERSION = TypeAdapter(_Versioned)
+_OBJECT = TypeAdapter(dict[str, Any])
 
 
 def read_document(kind: type[T], data: bytes, newest: int) -> T:
-    """A `kind` from its file; ValueError with what is wrong, NewerFormatError past `newest`.
-
-    A document without a `format` is one of format 1.
-    """
+    """A `kind` from its file; ValueError with what is wrong, NewerFormatError past `newest`."""
     try:
-        found = _VERSION.validate_json(data).format
-        if found > newest:
-            raise NewerFormatError(f"its format is {found}, and this release knows {newest}")
+        check_format(_OBJECT.validate_json(data), newest)
         return TypeAdapter(kind).validate_json(data)
     except _ValidationError as error:
         raise ValueError(told(error)) from None

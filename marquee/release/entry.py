@@ -10,7 +10,8 @@ from pydantic import Field
 
 from marquee.digest import digest_bytes
 from marquee.errors import LedgerError
-from marquee.release.document import Document, Moment, Name, NewerFormatError, Share, read_document
+from marquee.formats import NewerFormatError
+from marquee.release.document import Document, Moment, Name, Share, read_document
 
 FORMAT = 2
 """Format 2 adds the kind `accept_world` and the key `world`."""

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from marquee.errors import ContractError
+from marquee.formats import unread
 from marquee.release.document import Document, told
 from marquee.release.reading import number
 
@@ -153,6 +154,7 @@ class Evaluation(Document):
     """One model on its holdout. What only the report shows is not read here."""
 
     format: Any = 1
+    """Nothing else is read of an evaluation whose format is none, or a later release's."""
     model: Any = None
     why: Any = ""
     """Why there are no figures, where the bundle cannot be scored."""
@@ -163,6 +165,11 @@ class Evaluation(Document):
     versus: Part[Versus] = None
     shipped: Part[Shipped] = None
     questions: Part[Mapping[str, Part[Question]]] = None
+
+    @property
+    def unread(self) -> str:
+        """Why its format lets nothing be read, and what to do; empty where it is a known one."""
+        return unread({"format": self.format}, FORMAT)
 
     def metric(self, key: str) -> float | None:
         """One metric where it is a finite number."""
@@ -186,6 +193,8 @@ def read_evaluation(value: Any) -> Evaluation:
     """Whatever of `value` is an evaluation; never raises."""
     if not isinstance(value, Mapping):
         return Evaluation()
+    if unread(value, FORMAT):
+        return Evaluation(format=value["format"])
     known = {key: value[key] for key in Evaluation.model_fields if key in value}
     try:
         return Evaluation.model_validate(known, context="lenient")
@@ -200,6 +209,7 @@ def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {"format": FORMAT, **_finite(value)}
     missing = [key for key in REQUIRED if found.get(key) is None]
+    missing += [said] if (said := unread(found, FORMAT)) else []
     try:
         Evaluation.model_validate(found)
     except ValidationError as error:

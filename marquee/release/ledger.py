@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from marquee.clock import now
-from marquee.errors import ConflictError, HeadMovedError, LedgerError
+from marquee.errors import ConflictError, HeadMovedError, LedgerError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.entry import Draft, Entry, read_entry
 from marquee.release.timeline import entry_at
@@ -49,7 +49,7 @@ class Ledger:
     def entry(self, number: int) -> Entry:
         """One entry; NotFoundError where there is none, LedgerError where it is damaged."""
         path = self._file(number)
-        entry = read_entry(self.lake.read_bytes(path), self.lake.uri(path))
+        entry = read_entry(self._bytes(path), self.lake.uri(path))
         if entry.number != number:
             raise LedgerError(
                 f"{self.lake.uri(path)} calls itself number {entry.number}",
@@ -129,6 +129,17 @@ class Ledger:
                 problems.append(str(error))
         return problems + breaks(whole)
 
+    def _bytes(self, path: str) -> bytes:
+        try:
+            return self.lake.read_bytes(path)
+        except NotFoundError:
+            if not self.lake.is_folder(path):
+                raise
+        raise LedgerError(
+            f"{self.lake.uri(path)} is a folder, and a ledger's entry is a file",
+            "remove it, or restore the ledger from a copy of the lake",
+        )
+
     def _file(self, number: int) -> str:
         return f"{self.path}/{number:06d}.json"
 
@@ -142,9 +153,13 @@ class Ledger:
 
 def lost_entry(entries: Sequence[HeadRef], named: HeadRef) -> str:
     """What became of an entry that once was read; empty where it stands."""
-    if len(entries) < named.number:
-        return f"ends with entry {len(entries)}, and entry {named.number} is known to have been"
-    if entries[named.number - 1].digest != named.digest:
+    found = {entry.number: entry.digest for entry in entries}
+    last = max(found, default=0)
+    if last < named.number:
+        return f"ends with entry {last}, and entry {named.number} is known to have been"
+    if named.number not in found:
+        return f"lacks entry {named.number}, which is known to have been"
+    if found[named.number] != named.digest:
         return f"holds another entry {named.number} than the one that was read before"
     return ""
 

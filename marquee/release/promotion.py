@@ -34,12 +34,13 @@ def promote(lake: Lake, model: Model, run: str, *, approved: bool, clock: Clock 
     """Make the run's shipped bundle champion, and return its entry (the old one if it has one).
 
     `approved` says that a person said yes; it matters only where the run asks for it. Raises
-    PromotionRefusedError with the reason, AheadOfClockError where the as-of has not come yet,
-    LedgerError where the ledger is damaged, or lost an entry that a run names.
+    PromotionRefusedError with the reason (also where the run was promoted, and rolled back since),
+    AheadOfClockError where the as-of has not come yet, LedgerError where the ledger is damaged,
+    or lost an entry that a run names.
     """
     entries = standing_entries(lake, model)
     if existing := _promoted(entries, run):
-        return existing
+        return _still_standing(existing, entries, model)
     verdict, digest = _trusted_verdict(lake, model, run)
     refuse_ahead(verdict.subject.as_of, f"the as-of of run {run}")
     if why := refusal(verdict, entries, approved):
@@ -149,6 +150,17 @@ def _draft(verdict: Verdict, digest: str, bundle: str, at: datetime) -> Draft:
 
 def _promoted(entries: Iterable[Entry], run: str) -> Entry | None:
     return next((e for e in entries if e.kind == "promote" and e.run == run), None)
+
+
+def _still_standing(promotion: Entry, entries: Iterable[Entry], model: Model) -> Entry:
+    """The promotion; PromotionRefusedError where a roll-back has undone it."""
+    if promotion in standing_promotions(entries):
+        return promotion
+    raise PromotionRefusedError(
+        f"entry {promotion.number} promoted run {promotion.run} already, and it was rolled back",
+        "to let its bundle serve again: "
+        f"marquee rollback {model} --to {promotion.number} --reason '…'",
+    )
 
 
 def _ref(head: Entry | None) -> Head | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from marquee.release.condition import Condition
 from marquee.release.policy import BudgetPolicy, Policy, RecommenderPolicy, SameWorld
-from marquee.release.world import RatingsWorld, TitlesWorld, World
+from marquee.release.world import NOTHING, RatingsWorld, TitlesWorld, World
 
 SAME_WORLD = 5
 LEAST_SHARE = 1e-4
@@ -187,7 +187,12 @@ def _unread(worlds: Worlds, is_budget: bool) -> str:
     what = "titles" if is_budget else "ratings"
     read = worlds.challenger.titles if is_budget else worlds.challenger.ratings
     who = "the champion's run" if read else "this run"
-    return f"what {who} recorded of its {what} is missing or cannot be read"
+    why = (worlds.reference if read else worlds.challenger) or NOTHING
+    return f"what {who} recorded of its {what} {_because(why.unread.get(what))}"
+
+
+def _because(unread: str | None) -> str:
+    return f"cannot be read: {unread}" if unread else "is missing or cannot be read"
 
 
 def _with_way_out(condition: Condition, model: str, run: str) -> Condition:

@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from marquee.errors import ContractError
+from marquee.formats import NewerFormatError
 from marquee.names import iso
 from marquee.release.condition import GROUPS, Condition
-from marquee.release.document import Document, NewerFormatError, Share, read_document
+from marquee.release.document import Document, Share, read_document
 from marquee.release.subject import Head, Subject
 
 FORMAT = 2

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import Field, FiniteFloat, ValidationError
 
 from marquee.errors import NotFoundError
+from marquee.formats import unread
 from marquee.lake import Lake
 from marquee.release.bundles import DATA, bundle_folder, world_files
 from marquee.release.document import Document, Share, Size
@@ -20,6 +21,8 @@ from marquee.release.entry import Entry
 
 D = TypeVar("D", bound=Document)
 
+FORMATS = {"ratings": 1, "titles": 2}
+"""The newest format of each document that this release knows."""
 Counts = Mapping[str, Mapping[str, Size]]
 
 
@@ -50,6 +53,8 @@ class World(Document):
 
     ratings: RatingsWorld | None = None
     titles: TitlesWorld | None = None
+    unread: Mapping[str, str] = Field(default_factory=dict)
+    """By document: why its format lets nothing be read, and what to do."""
 
 
 NOTHING = World()
@@ -73,18 +78,26 @@ def world_of_entry(lake: Lake, model: str, entry: Entry) -> World:
 def read_world(value: Any) -> World:
     """The two documents, each by itself: one that cannot be read is None."""
     table = value if isinstance(value, Mapping) else {}
-    ratings, titles = table.get("ratings"), table.get("titles")
-    return World(ratings=_parsed(RatingsWorld, ratings), titles=_parsed(TitlesWorld, titles))
+    given = {name: table[name] for name in FORMATS if isinstance(table.get(name), Mapping)}
+    why = {name: unread(one, FORMATS[name]) for name, one in given.items()}
+    known = {name: one for name, one in given.items() if not why[name]}
+    return World(
+        ratings=_parsed(RatingsWorld, known.get("ratings")),
+        titles=_parsed(TitlesWorld, known.get("titles")),
+        unread={name: said for name, said in why.items() if said},
+    )
 
 
 def _filled(world: World, model: str, card: Any) -> World:
-    """The sizes a card tells, where the run recorded none."""
-    if model == "budget":
-        told = _parsed(TitlesWorld, {"films": _of(card, "titles")}) if card else None
-        return world if world.titles else world.model_copy(update={"titles": told})
+    """The sizes a card tells, where the run recorded none; what has an unknown format stays so."""
+    name = "titles" if model == "budget" else "ratings"
+    if getattr(world, name) or name in world.unread or not card:
+        return world
+    if name == "titles":
+        told = _parsed(TitlesWorld, {"films": _of(card, "titles")})
+        return world.model_copy(update={"titles": told})
     sizes = {key: _of(card, key) for key in ("rows", "people", "titles")}
-    told_ratings = _parsed(RatingsWorld, sizes) if card else None
-    return world if world.ratings else world.model_copy(update={"ratings": told_ratings})
+    return world.model_copy(update={"ratings": _parsed(RatingsWorld, sizes)})
 
 
 def _of(card: Any, key: str) -> Any:

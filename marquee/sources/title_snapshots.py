@@ -7,6 +7,7 @@ the same run adds what came home since as `run=R-part2`: what is published stays
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 from marquee.digest import digest_bytes
-from marquee.errors import ConflictError
+from marquee.errors import ConflictError, ContractError
+from marquee.formats import NewerFormatError, check_format
 from marquee.lake import Lake, Manifest
 from marquee.names import compact, inside, parse_moment
 from marquee.sources.coverage import Coverage
@@ -23,6 +25,8 @@ from marquee.sources.title_lines import line_of, read_lines
 from marquee.sources.title_record import Record
 
 TITLES = "raw/titles"
+FORMAT = 1
+"""Of a run's `titles.json`."""
 
 
 def snapshots(lake: Lake, before: str = "") -> list[str]:
@@ -52,8 +56,24 @@ def place_of(lake: Lake, run: str, moment: datetime) -> str:
         found = [one for one in snapshots(lake) if one.endswith(f"/run={run}")]
         first = found[0] if found else f"{TITLES}/as_of={compact(moment)}/run={run}"
         with suppress(ConflictError):
-            lake.create_json(path, {"format": 1, "path": first})
-    return inside(lake.read_json(path)["path"], f"{lake.uri(path)}'s path")
+            lake.create_json(path, {"format": FORMAT, "path": first})
+    return _place_in(lake.read_bytes(path), lake.uri(path))
+
+
+def _place_in(data: bytes, where: str) -> str:
+    """The path in a run's `titles.json`; ContractError where there is none."""
+    try:
+        value = json.loads(data)
+        check_format(value, FORMAT)
+        return inside(value["path"], f"{where}'s path")
+    except NewerFormatError as error:
+        raise ContractError(
+            f"a later release wrote {where}: {error}", "update this release"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ContractError(
+            f"{where} cannot be used: {type(error).__name__} {error}", "load in a new run"
+        ) from None
 
 
 def parts(lake: Lake, path: str) -> list[str]:

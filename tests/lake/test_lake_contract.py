@@ -37,6 +37,17 @@ def test_one_sub_folder_can_be_fetched(lake: Lake, folder: Path, tmp_path: Path)
     assert [p.name for p in back.iterdir()] == ["b.bin"]
 
 
+@pytest.mark.parametrize("path", ["raw", "raw/x", "raw/x/below", "raw/x/nothing", "raw/x/a.csv/b"])
+def test_where_no_file_lies_there_is_none_to_read(
+    lake: Lake, folder: Path, tmp_path: Path, path: str
+) -> None:
+    lake.publish(folder, "raw/x")
+    with pytest.raises(NotFoundError):
+        lake.read_bytes(path)
+    with pytest.raises(NotFoundError):
+        lake.copy_out(path, tmp_path / "out")
+
+
 def test_publishing_twice_is_a_no_op(lake: Lake, folder: Path) -> None:
     first = lake.publish(folder, "raw/x", rows=1)
     assert lake.publish(folder, "raw/x", rows=1).digest == first.digest

@@ -59,12 +59,21 @@ def test_a_manifest_names_files_of_its_folder(lake: FolderLake, tmp_path: Path, 
         b"", b"[]", b"\xff", b"{}", manifest(3), manifest({"name": "a"}), manifest(facts=None),
         manifest(FACT | {"bytes": "1"}), manifest(FACT | {"sha256": None}),
         manifest(FACT | {"name": 3}), manifest(FACT, FACT),
-        manifest(FACT | {"name": "a"}, FACT | {"name": "a/b"}),
+        manifest(FACT | {"name": "a"}, FACT | {"name": "a/b"}), manifest(FACT, rows="7"),
+        manifest(FACT, rows=-7), manifest(FACT, rows=7.5), manifest(FACT, rows=True),
+        manifest(FACT, format=0), manifest(FACT, format="1"), manifest(FACT, format=None),
     ],
 )  # fmt: skip
 def test_what_is_no_manifest_says_so(data: bytes) -> None:
     with pytest.raises(LakeError, match="this manifest cannot be used"):
         Manifest.from_bytes(data)
+
+
+def test_a_manifest_of_a_later_release_says_to_update() -> None:
+    with pytest.raises(LakeError, match="its format is 7, and this release knows 1") as refused:
+        Manifest.from_bytes(manifest(FACT, format=7, files="told otherwise"))
+    assert "update" in refused.value.remedy
+    assert Manifest.from_bytes(manifest(FACT, rows=None)).rows is None
 
 
 @pytest.mark.parametrize("path", [path for path in OUTSIDE if path])

@@ -106,6 +106,26 @@ def test_what_was_not_refused_is_not_accepted(
     assert len(Ledger(served, MODEL).entries()) == 1
 
 
+def test_a_backfills_world_is_not_the_world_of_now(served: Lake, scratch: Path) -> None:
+    champion = champion_of(served)
+    publish_run(
+        served, scratch, "past", as_of=week(1), champion=champion, data=SHRUNK, run_type="backfill"
+    )
+    assert groups(judge(served, MODEL, "past")) == {5}
+    with pytest.raises(PromotionRefusedError, match="run past is a backfill") as refused:
+        accept_world(served, MODEL, "past", "why")
+    assert "live run" in refused.value.remedy
+    assert len(Ledger(served, MODEL).entries()) == 1
+
+
+def test_a_world_is_accepted_once(served: Lake, scratch: Path) -> None:
+    judged(served, scratch, 1, SHRUNK)
+    accept_world(served, MODEL, "week-1", "why")
+    with pytest.raises(PromotionRefusedError, match="week-1 is accepted already"):
+        accept_world(served, MODEL, "week-1", "why")
+    assert len(Ledger(served, MODEL).entries()) == 2
+
+
 def test_before_the_first_promotion_there_is_no_world_to_accept(lake: Lake) -> None:
     with pytest.raises(PromotionRefusedError, match="nothing serves"):
         accept_world(lake, MODEL, "week-0", "why")

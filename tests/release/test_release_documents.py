@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_race import draft
 from release_world import budget_evaluation, recommender_evaluation, record
 
 from marquee.digest import canonical_json
-from marquee.errors import ContractError
+from marquee.errors import ContractError, LedgerError
 from marquee.release.card import card_json, read_card
-from marquee.release.evaluation import evaluation_json, read_evaluation
+from marquee.release.entry import Entry, read_entry
+from marquee.release.evaluation import Evaluation, evaluation_json, read_evaluation
 
 FORMAT_1 = Path(__file__).parent / "format1"
 CARD = {"model": "recommender", "recipe": {"name": "als"}, "rows": 10, "people": None}
@@ -109,3 +111,25 @@ def test_a_card_of_a_later_release_says_to_update() -> None:
     with pytest.raises(ContractError, match="its format is 2") as refused:
         read_card(canonical_json(CARD | {"format": 2}), "card.json")
     assert "update" in refused.value.remedy
+
+
+UNKNOWN = [0, -5, True, "2", 2.0, None, [], {}]
+
+
+@pytest.mark.parametrize("found", UNKNOWN)
+def test_a_format_that_is_none_is_refused(found: Any) -> None:
+    with pytest.raises(ContractError, match="format is not a whole number from 1 on"):
+        read_card(canonical_json(CARD | {"format": found}), "card.json")
+    with pytest.raises(ContractError, match="format is not a whole number from 1 on"):
+        evaluation_json(recommender_evaluation() | {"format": found})
+    entry = Entry(**vars(draft()), number=1, previous=None).to_json() | {"format": found}
+    with pytest.raises(LedgerError, match="format is not a whole number from 1 on"):
+        read_entry(json.dumps(entry).encode(), "here")
+
+
+@pytest.mark.parametrize("found", [3, 70, *UNKNOWN])
+def test_nothing_is_read_of_an_evaluation_of_an_unknown_format(found: Any) -> None:
+    value = read_evaluation(recommender_evaluation() | {"format": found})
+    assert value.unread and value == Evaluation(format=found)
+    assert ("update" in value.unread) == (found in (3, 70))
+    assert not any(read_evaluation(recommender_evaluation() | {"format": n}).unread for n in (1, 2))

@@ -6,15 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release_world import RECIPE, champion_of, publish_run, recommender_evaluation, week
+from release_world import (
+    DATA,
+    RATINGS_WORLD,
+    RECIPE,
+    champion_of,
+    publish_run,
+    recommender_evaluation,
+    week,
+)
 
-from marquee.errors import ContractError, LedgerError, NotFoundError, SettingsError
+from marquee.errors import (
+    ContractError,
+    LedgerError,
+    NotFoundError,
+    PromotionRefusedError,
+    SettingsError,
+)
 from marquee.lake import Lake
+from marquee.release.acceptance import accept_world
 from marquee.release.balance import ALLOWANCE, ONE_SIDED_95
 from marquee.release.judge import against_of, judge
 from marquee.release.ledger import Ledger
 from marquee.release.promotion import promote
-from marquee.release.verdict import read_verdict
+from marquee.release.verdict import Verdict, read_verdict
 
 MODEL = "recommender"
 FOLDER = "runs/r1/models/recommender"
@@ -160,3 +175,47 @@ def test_a_champion_the_ledger_no_longer_holds_is_refused(lake: Lake, scratch: P
     Ledger(lake, MODEL).append(entry.but(reason="another history"), None)
     with pytest.raises(LedgerError, match="another entry 1 than the one that was read"):
         judge(lake, MODEL, "r2")
+
+
+def served_first(lake: Lake, scratch: Path) -> None:
+    publish_run(lake, scratch, "r1")
+    judge(lake, MODEL, "r1")
+    promote(lake, MODEL, "r1", approved=False)
+
+
+def test_an_evaluation_of_a_later_release_fails_condition_1(lake: Lake, scratch: Path) -> None:
+    newer = recommender_evaluation() | {"format": 3}
+    publish_run(lake, scratch, "r1", evaluation=newer)
+    sentences = [c.sentence for c in judge(lake, MODEL, "r1").failed if c.number == 1]
+    said = "its format is 3, and this release knows 2; update this release"
+    assert any(said in sentence for sentence in sentences), sentences
+
+
+NEWER = {**DATA, "ratings": RATINGS_WORLD | {"format": 2}}
+
+
+def failed_worlds(verdict: Verdict) -> str:
+    (condition,) = verdict.failed
+    assert condition.number == 5
+    return condition.sentence
+
+
+def test_a_world_of_a_later_release_fails_condition_5(lake: Lake, scratch: Path) -> None:
+    served_first(lake, scratch)
+    publish_run(lake, scratch, "r2", as_of=week(1), champion=champion_of(lake), data=NEWER)
+    sentence = failed_worlds(judge(lake, MODEL, "r2"))
+    assert "what this run recorded of its ratings cannot be read: its format is 2" in sentence
+    assert "update this release" in sentence
+    with pytest.raises(PromotionRefusedError) as refused:
+        accept_world(lake, MODEL, "r2", "why")
+    assert "update this release" in refused.value.remedy
+
+
+def test_a_champions_world_of_a_later_release_fails_condition_5(lake: Lake, scratch: Path) -> None:
+    """Its card, which this release reads, is not asked instead."""
+    publish_run(lake, scratch, "r1", data=NEWER)
+    judge(lake, MODEL, "r1")
+    promote(lake, MODEL, "r1", approved=False)
+    publish_run(lake, scratch, "r2", as_of=week(1), champion=champion_of(lake))
+    sentence = failed_worlds(judge(lake, MODEL, "r2"))
+    assert "the champion's run recorded of its ratings cannot be read: its format" in sentence

@@ -17,7 +17,7 @@ from marquee.digest import digest_bytes
 from marquee.errors import HeadMovedError, LedgerError, NotFoundError
 from marquee.lake import Lake, open_lake
 from marquee.release.entry import Entry, read_entry
-from marquee.release.ledger import Ledger
+from marquee.release.ledger import Ledger, lost_entry
 from marquee.release.subject import Head
 
 FORMAT_1 = Path(__file__).parent / "format1"
@@ -243,3 +243,31 @@ def test_a_ledger_that_lost_what_was_named_is_refused(
     with pytest.raises(LedgerError, match=problem) as refused:
         ledger.standing(named)
     assert "from a copy of the lake" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("named", "left", "problem"),
+    [
+        (2, (1, 3, 4), "lacks entry 2, which is known to have been"),
+        (1, (2, 3), "lacks entry 1, which is known to have been"),
+        (4, (1, 3, 4), ""),
+        (4, (1, 3), "ends with entry 3, and entry 4 is known to have been"),
+    ],
+)
+def test_what_was_lost_is_told_by_its_number(
+    lake: Lake, named: int, left: tuple[int, ...], problem: str
+) -> None:
+    entries = {entry.number: entry for entry in filled(lake, 4).entries()}
+    assert lost_entry([entries[number] for number in left], entries[named]) == problem
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_a_folder_in_an_entrys_place_is_said(lake: Lake, tmp_path: Path, number: int) -> None:
+    ledger = filled(lake, 3)
+    name = f"{ledger.path}/{number:06d}.json"
+    lake.delete(name)
+    (tmp_path / "empty").mkdir()
+    lake.publish(tmp_path / "empty", name)
+    assert any(f"{number:06d}.json is a folder" in said for said in ledger.verify())
+    with pytest.raises(LedgerError, match="is a folder, and a ledger's entry is a file"):
+        ledger.whole()

@@ -399,9 +399,21 @@ def test_releasing_a_hold_keeps_the_champion(lake: Lake, scratch: Path) -> None:
     assert (released.kind, released.hold, released.bundle) == ("release_hold", False, held.bundle)
 
 
-def test_a_rolled_back_run_promoted_again_changes_nothing(lake: Lake, scratch: Path) -> None:
-    promoted(lake, scratch, 0)
-    bad = promoted(lake, scratch, 1)
-    back = roll_back(lake, MODEL, None, "bad", hold=False)
-    assert promote(lake, MODEL, "week-1", approved=False) == bad
+def test_a_rolled_back_run_is_not_promoted_again(lake: Lake, scratch: Path) -> None:
+    entries = [promoted(lake, scratch, number) for number in range(4)]
+    back = roll_back(lake, MODEL, 2, "two bad ones", hold=False)
+    for number in (2, 3):
+        with pytest.raises(PromotionRefusedError, match="already, and it was rolled") as refused:
+            promote(lake, MODEL, f"week-{number}", approved=False)
+        assert f"marquee rollback {MODEL} --to {number + 1} " in refused.value.remedy
+    for number in (0, 1):
+        assert promote(lake, MODEL, f"week-{number}", approved=False) == entries[number]
     assert Ledger(lake, MODEL).head() == back
+
+
+def test_a_run_rolled_back_and_forward_again_stands(lake: Lake, scratch: Path) -> None:
+    promoted(lake, scratch, 0)
+    second = promoted(lake, scratch, 1)
+    roll_back(lake, MODEL, None, "bad", hold=False)
+    roll_back(lake, MODEL, 2, "it was not", hold=False)
+    assert promote(lake, MODEL, "week-1", approved=False) == second

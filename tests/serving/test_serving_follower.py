@@ -199,6 +199,19 @@ def shorten(lake: Lake, number: int) -> None:
     lake.delete(f"serving/recommender/ledger/{number:06d}.json")
 
 
+@pytest.mark.parametrize(("lost", "said"), [(1, "the first entry is number 2"), (2, "2 to 2")])
+def test_a_gap_is_called_one(
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], lost: int, said: str
+) -> None:
+    for seed in range(3):
+        promote_recommender(lake, tmp_path / str(seed), seed=seed)
+    follower.look()
+    lake.delete(f"serving/recommender/ledger/{lost:06d}.json")
+    follower.look()
+    assert number(follower) == 3, "what served, serves on"
+    assert said in follower.view.trouble and "ends with" not in follower.view.trouble
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("left", [0, 1])
 def test_a_ledger_that_lost_entries_is_not_followed(
