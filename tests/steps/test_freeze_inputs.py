@@ -21,6 +21,7 @@ from marquee.release.subject import Head, RunType, Subject
 from marquee.release.verdict import Verdict
 from marquee.sources.title_lines import write_lines
 from marquee.steps.fetch_ratings import fetch_ratings
+from marquee.steps.fingerprint import fingerprint
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.load_ratings import load_ratings
 from marquee.steps.run import MODELS, Run
@@ -280,6 +281,18 @@ def test_new_ratings_change_both(make_run: Make, release: Path) -> None:
     with (release / "ratings.csv").open("a") as out:
         out.write("3,10,4.0,1700000001\n")
     assert freeze(make_run("second")) == dict.fromkeys(MODELS)
+
+
+def test_ids_written_as_text_change_both(make_run: Make) -> None:
+    """They are read as other numbers."""
+    run = make_run("first")
+    freeze(run)
+    inputs = inputs_of(run.lake, "first")
+    ratings = inputs.ratings.model_copy(update={"text_ids": ("titles",)})
+    other = inputs.model_copy(update={"ratings": ratings})
+    for model in MODELS:
+        assert fingerprint(run.lake, model, inputs) == fingerprints(run)[model]
+        assert fingerprint(run.lake, model, other) != fingerprints(run)[model]
 
 
 def test_as_of_changes_the_recommender_only_where_it_cuts(make_run: Make) -> None:
