@@ -6,11 +6,11 @@ fetched or a title is released at or after it. Else an ordinary quiet week would
 
 from __future__ import annotations
 
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 from marquee.digest import digest_code, digest_value
@@ -113,11 +113,13 @@ def last_time(lake: Lake, segment: FeedbackInput) -> float:
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
     """Each snapshot's digest, with as-of where it decides what of it is known or released.
 
-    Sorted and without repeats: neither the order of the loads nor an equal load changes a model.
+    In the order of their loads, which is that of records without a fetch moment: a source that goes
+    back to an earlier file says something new. An equal load right after changes no model.
     """
+    loads = sorted(inputs.titles, key=lambda one: (one.as_of, one.path))
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda one: [one.digest, *_cuts(lake, one, inputs)], inputs.titles))
-    return [json.loads(text) for text in sorted({json.dumps(one) for one in told})]
+        told = pool.map(lambda one: [one.digest, *_cuts(lake, one, inputs)], loads)
+        return [one for one, _ in groupby(told)]
 
 
 def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None, str | None]:
