@@ -36,12 +36,12 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def digest_code(folders: Iterable[Path]) -> str:
-    """Twelve characters that change with any file of code or data below `folders`."""
+def digest_code(places: Iterable[Path]) -> str:
+    """Twelve characters that change with any file of code or data among or below `places`."""
     files = sorted(
-        (folder.name, path.relative_to(folder).as_posix(), path)
-        for folder in folders
-        for path in folder.rglob("*")
+        (place.name, path.relative_to(place).as_posix(), path)
+        for place in places
+        for path in ([place] if place.is_file() else place.rglob("*"))
         if path.suffix in COMPUTES and path.is_file()
     )
     return digest_value([[room, name, digest_file(path)] for room, name, path in files])[:12]

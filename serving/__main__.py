@@ -9,6 +9,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 # One request is one small product; threads of BLAS would only fight over the cores.
@@ -22,10 +24,11 @@ from marquee.lake import open_lake
 from marquee.settings import Settings, load_settings
 from serving.app import create_app
 from serving.source import open_source
+from serving.world import WorldCheck
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; 2 where the input makes that impossible."""
+    """Serve until told to stop; 2 where the input, or the lake's world, makes that impossible."""
     try:
         settings = load_settings()
         given = _parser(settings).parse_args(arguments)
@@ -43,10 +46,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    uvicorn.run(
-        create_app(source), host=given.host, port=given.port, log_level="info", access_log=False
+    app = create_app(source)
+    server = uvicorn.Server(
+        uvicorn.Config(app, given.host, given.port, log_level="info", access_log=False)
     )
-    return 0
+    world = _world_named(settings, given.lake)
+    return _run(server, WorldCheck(lake, world, partial(setattr, server, "should_exit", True)))
+
+
+def _run(server: uvicorn.Server, check: WorldCheck) -> int:
+    """Serve until told to stop, or until the lake says that it holds another world."""
+    if check.passes():
+        with suppress(KeyboardInterrupt):
+            server.run()
+    if check.refusal:
+        print(f"error: {check.refusal}", file=sys.stderr)
+        return 2
+    return 0 if server.started else 3
+
+
+def _world_named(settings: Settings, lake: str) -> str | None:
+    """The world the lake must hold: the settings', where they or the environment name it.
+
+    A lake that `--lake` alone names is taken as it is, as by every command.
+    """
+    is_settings_lake = lake.rstrip("/") == settings.lake.root.rstrip("/")
+    return settings.world if is_settings_lake or "MARQUEE_WORLD" in os.environ else None
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

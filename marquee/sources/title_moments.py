@@ -18,8 +18,14 @@ from marquee.clock import SKEW
 from marquee.errors import SourceError
 from marquee.names import iso, parse_moment
 
-FETCHED = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?"
-"""A whole moment, ISO 8601; without a zone it is UTC. Python and Spark read it alike."""
+FETCHED = (
+    r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]"
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?"
+)
+"""A whole moment of the years 1900 to 2999, ISO 8601; without a zone it is UTC.
+
+Python and Spark read it alike: Spark knows no zone beyond 18 hours, and a zone must not lead out of
+the calendar. No page was fetched in another year."""
 
 
 def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime | None) -> datetime:

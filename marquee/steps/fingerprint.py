@@ -6,11 +6,11 @@ fetched or a title is released at or after it. Else an ordinary quiet week would
 
 from __future__ import annotations
 
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 from marquee.digest import digest_code, digest_value
@@ -25,8 +25,27 @@ from marquee.sources.feedback import parse_line
 from marquee.sources.title_moments import Span
 from marquee.sources.title_snapshots import records_at
 
-CODE = ("spark_apps", "marquee/scoring", "marquee/money", "marquee/normalise", "marquee/contracts")
-"""Rooms that compute, data tables included. The gate, the DAG and serving change no model."""
+CODE = (
+    "spark_apps",
+    "marquee/scoring",
+    "marquee/money",
+    "marquee/normalise",
+    "marquee/contracts",
+    "marquee/clock.py",
+    "marquee/digest.py",
+    "marquee/names.py",
+    "marquee/release/inputs.py",
+    "marquee/sources/feedback_time.py",
+    "marquee/sources/ratings.py",
+    "marquee/sources/ratings_files.py",
+    "marquee/sources/ratings_forms.py",
+    "marquee/sources/title_moments.py",
+    "marquee/sources/title_record.py",
+    "marquee/sources/titles_csv.py",
+    "marquee/sources/titles_imdb5000.py",
+)
+"""Rooms and modules that compute, data tables included: all that `spark_apps` and `marquee/scoring`
+import, a test says with which exceptions. The gate, the DAG and serving change no model."""
 LIBRARIES = ("numpy", "pyarrow", "pyspark", "pandas")
 """What computes beside our own code; the lock pins their versions."""
 ACCEPT_WORLD: str = "accept_world"
@@ -38,7 +57,7 @@ def computing_code(fault: str | None = None) -> str:
     version; and with the `fault` that a drill's training job makes, for that computes too."""
     python = "python {}.{}".format(*sys.version_info)
     versions = [python, *(f"{name} {version(name)}" for name in LIBRARIES)]
-    parts = [digest_code(REPOSITORY / room for room in CODE), versions]
+    parts = [digest_code(REPOSITORY / place for place in CODE), versions]
     return digest_value([*parts, fault] if fault else parts)[:12]
 
 
@@ -53,6 +72,7 @@ def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:
         "seed": inputs.seed,
         "ratings": inputs.ratings.digest,
         "scale": inputs.ratings.scale,
+        "text_ids": sorted(inputs.ratings.text_ids),
         "titles": _titles(lake, inputs),
         # Prices and exchange rates are known up to the year of as-of, titles released up to it.
         "year": inputs.as_of.year,
@@ -93,11 +113,13 @@ def last_time(lake: Lake, segment: FeedbackInput) -> float:
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
     """Each snapshot's digest, with as-of where it decides what of it is known or released.
 
-    Sorted and without repeats: neither the order of the loads nor an equal load changes a model.
+    In the order of their loads, which is that of records without a fetch moment: a source that goes
+    back to an earlier file says something new. An equal load right after changes no model.
     """
+    loads = sorted(inputs.titles, key=lambda one: (one.as_of, one.path))
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda one: [one.digest, *_cuts(lake, one, inputs)], inputs.titles))
-    return [json.loads(text) for text in sorted({json.dumps(one) for one in told})]
+        told = pool.map(lambda one: [one.digest, *_cuts(lake, one, inputs)], loads)
+        return [one for one, _ in groupby(told)]
 
 
 def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None, str | None]:

@@ -63,7 +63,7 @@ def _read_snapshot(
 
 def _fetched(snapshot: TitlesInput) -> Column:
     """As `marquee.sources.title_moments.fetch_moment` has it."""
-    is_whole = F.coalesce(F.col("fetched_at").rlike(f"^{FETCHED}$"), F.lit(False))
+    is_whole = F.coalesce(F.col("fetched_at").rlike(rf"^{FETCHED}\z"), F.lit(False))
     said = F.when(is_whole, F.try_to_timestamp("fetched_at"))
     if snapshot.loaded_at is not None:
         said = F.when(said <= _moment(snapshot.loaded_at + SKEW), said)

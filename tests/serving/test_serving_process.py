@@ -8,12 +8,16 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
+import pytest
 from serving_bundles import promote_budget, promote_recommender
 
-from marquee.lake import Lake
+from marquee.errors import LakeUnavailableError
+from marquee.lake import FolderLake, Lake, World, claim_world
+from serving.world import WorldCheck
 
 # Runs the command as `python -m serving` does, then, asked to end, tells which modules it loaded.
 WATCHED = """
@@ -65,6 +69,72 @@ def test_a_lake_that_is_none_is_one_line_and_exit_code_2(tmp_path: Path) -> None
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "flags", [[], ["--lake", "{lake}"], ["--lake", "{lake}/"]], ids=["settings", "flag", "slash"]
+)
+def test_a_lake_of_another_world_is_refused(lake: Lake, tmp_path: Path, flags: list[str]) -> None:
+    """As the Procfile starts it: the settings name the lake and the world."""
+    claim_world(lake, World("theirs"))
+    words = [flag.format(lake=lake.root) for flag in flags]
+    done = subprocess.run(
+        [sys.executable, "-m", "serving", *words, "--port", "0", "--cache", str(tmp_path)],
+        env=os.environ | {"MARQUEE_LAKE__ROOT": lake.root, "MARQUEE_WORLD": "ours"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "holds the world 'theirs', not 'ours'" in done.stderr.splitlines()[-1]
+    assert "http://" not in done.stderr
+
+
+def test_a_lake_that_the_flag_alone_names_is_served_and_named(lake: Lake, tmp_path: Path) -> None:
+    claim_world(lake, World("theirs"))
+    words = [sys.executable, "-m", "serving", *command(lake, tmp_path)]
+    env = {name: value for name, value in os.environ.items() if name != "MARQUEE_WORLD"}
+    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            said = ""
+            while "http://127.0.0.1" not in said:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert f"{lake.root} holds the world 'theirs'" in said
+    assert process.returncode == 0
+
+
+def test_a_lake_that_answers_late_stops_what_serves(lake: Lake) -> None:
+    """A server may start from its cache while HDFS is away; then it learns whose lake it is."""
+    late, stopped = Late(lake.root), threading.Event()
+    check = WorldCheck(late, "ours", stopped.set)
+    claim_world(lake, World("theirs"))
+    check.start()
+    assert late.asked.wait(30) and not check.refusal
+    late.is_away = False
+    assert stopped.wait(30)
+    check.join(30)
+    assert "holds the world 'theirs', not 'ours'" in check.refusal
+
+
+class Late(FolderLake):
+    """A lake that does not answer until `is_away` is False."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.is_away, self.asked = True, threading.Event()
+
+    def read_bytes(self, path: str) -> bytes:
+        self.asked.set()
+        if self.is_away:
+            raise LakeUnavailableError("it is away")
+        return super().read_bytes(path)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -9,6 +9,12 @@ import pytest
 
 from marquee.sources.title_moments import Span, fetch_moment
 
+MISREAD = [
+    "2026-02-22T03:04:00+18:30", "2026-02-22T03:04:00-23:59", "2026-02-22T03:04:00+04:75",
+    "0001-01-01T00:00:00+01:00", "0000-05-06T07:08:09", "2026-02-22T03:04:00Z\n",
+    "٢٠٢٦-02-22T03:04:00Z", "2026-02-22T24:00:00Z", "2026-02-22T03:04:60Z",
+]  # fmt: skip
+"""What one of Python and Spark reads as a moment and the other does not, or once did not."""
 LOADED = datetime(2026, 3, 1, 3, 9, tzinfo=UTC)
 
 
@@ -32,6 +38,7 @@ def test_a_record_says_when(said: str, expected: datetime) -> None:
         None, "", "soon", 1_700_000_000, ["2026-02-22T03:04:00Z"], "2026", "2026-02-22", "03:04:00",
         "2026-13-22T03:04:00Z", "2026-02-30T03:04:00Z", "0000-01-01T00:00:00Z",
         "2026-03-01T03:15:00Z", "9999-12-31T23:59:59-14:00",
+        *MISREAD,
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_counts_from_its_load(said: Any) -> None:

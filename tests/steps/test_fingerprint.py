@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +13,19 @@ import pytest
 from marquee.digest import digest_code
 from marquee.settings import REPOSITORY
 from marquee.steps import fingerprint
-from marquee.steps.fingerprint import LIBRARIES, computing_code
+from marquee.steps.fingerprint import CODE, LIBRARIES, computing_code
+
+CONTENT_APART = {
+    "marquee/__init__.py": "holds the version's name alone",
+    "marquee/errors.py": "says why there is no result",
+    "marquee/settings.py": "its values are frozen in inputs.json, which the fingerprint reads",
+    "marquee/drill.py": "the fault it finds is part of the code's digest by itself",
+    "marquee/lake": "moves bytes, whose digests are checked; the inputs' are in the fingerprint",
+    "marquee/release/card.py": "a document about a model, not the model",
+    "marquee/release/policy.py": "its bounds are in the fingerprint, and decide at the gate",
+    "marquee/release/subject.py": "the form of what the gate judges",
+}
+"""What the computing rooms import, and why it changes no content."""
 
 
 @pytest.fixture
@@ -44,3 +58,77 @@ def test_another_version_of_a_library_is_other_code(
     newer = lambda name: version(name) + ".1" * (name == library)  # noqa: E731
     monkeypatch.setattr(fingerprint, "version", newer)
     assert computing_code() != before
+
+
+def test_a_single_module_is_a_place_too(money: Path) -> None:
+    before = digest_code([money / "prices.py"])
+    (money / "rates.py").write_text("")
+    assert digest_code([money / "prices.py"]) == before
+    (money / "prices.py").write_text("")
+    assert digest_code([money / "prices.py"]) != before
+
+
+def test_all_that_the_computing_rooms_import_counts() -> None:
+    """Directly or not; an exception nobody needs any more goes."""
+    found = {path.relative_to(REPOSITORY).as_posix() for path in reached()}
+    assert {"marquee/sources/feedback_time.py", "marquee/names.py", "marquee/errors.py"} <= found
+    covered = {path for path in found if is_below(path, CODE)}
+    apart = {path for path in found - covered if not is_below(path, CONTENT_APART)}
+    assert {path for path in apart if not is_docstring(REPOSITORY / path)} == set()
+    assert {one for one in CONTENT_APART if not any(is_below(p, [one]) for p in found)} == set()
+    assert {one for one in CODE if not any(is_below(path, [one]) for path in covered)} == set()
+
+
+def test_each_place_of_the_code_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in CODE:
+        is_file = (REPOSITORY / place).is_file()
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copy if is_file else shutil.copytree)(REPOSITORY / place, tmp_path / place)
+    monkeypatch.setattr(fingerprint, "REPOSITORY", tmp_path)
+    seen = {computing_code()}
+    for place in CODE:
+        module = tmp_path / place if place.endswith(".py") else tmp_path / place / "__init__.py"
+        module.write_text(module.read_text() + "# other\n")
+        seen.add(computing_code())
+    assert len(seen) == len(CODE) + 1
+
+
+def reached() -> set[Path]:
+    """The modules of this repository that the rooms which compute import, and these, and so on."""
+    rooms = [REPOSITORY / "spark_apps", REPOSITORY / "marquee" / "scoring"]
+    waiting = {path for room in rooms for path in room.rglob("*.py")}
+    done: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        done.add(path)
+        # What an exception imports is its own affair.
+        if not is_below(path.relative_to(REPOSITORY).as_posix(), CONTENT_APART):
+            waiting |= set(imports_of(path)) - done
+    return done
+
+
+def imports_of(path: Path) -> Iterator[Path]:
+    """Files of the modules and packages one module names in its imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = [alias.name for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias)]
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import is not followed"
+            names = [str(node.module), *(f"{node.module}.{name}" for name in names)]
+        elif not isinstance(node, ast.Import):
+            continue
+        for name in names:
+            parts = name.split(".")
+            packages = [
+                REPOSITORY.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)
+            ]
+            module = REPOSITORY.joinpath(*parts).with_suffix(".py")
+            yield from (one for one in (module, *packages) if one.is_file())
+
+
+def is_below(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
+
+
+def is_docstring(path: Path) -> bool:
+    """Whether a package's `__init__` says what it is and nothing else."""
+    return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text("utf-8")).body)

@@ -21,6 +21,7 @@ from marquee.release.subject import Head, RunType, Subject
 from marquee.release.verdict import Verdict
 from marquee.sources.title_lines import write_lines
 from marquee.steps.fetch_ratings import fetch_ratings
+from marquee.steps.fingerprint import fingerprint
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.load_ratings import load_ratings
 from marquee.steps.run import MODELS, Run
@@ -245,6 +246,36 @@ def test_an_equal_snapshot_changes_nothing(make_run: Make) -> None:
     assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
 
 
+def test_a_source_that_goes_back_to_an_earlier_file_is_learnt(make_run: Make) -> None:
+    """Its records count from their load, so the first file's word is the last again."""
+    first = make_run("first", at="2026-01-18")
+    one = add_snapshot(first, None, number=1, release="2001")
+    add_snapshot(first, None, number=2, release="2002")
+    freeze(first)
+    decide(first)
+    again = first.lake.fetch(one, first.places.crawl)
+    first.lake.publish(again, one.replace("run=x1", "run=x3"), rows=1)
+    second = make_run("second", at="2026-01-25")
+    assert freeze(second) == dict.fromkeys(MODELS)
+    decide(second)
+    first.lake.publish(again, one.replace("run=x1", "run=x4"), rows=1)
+    assert freeze(make_run("third", at="2026-02-01")) == dict.fromkeys(MODELS, "second")
+
+
+def test_the_order_of_loads_is_that_of_their_moments(make_run: Make) -> None:
+    run = make_run("first", at="2026-02-08")
+    for number in (1, 2):
+        add_snapshot(run, None, number=number, release=f"200{number}")
+    freeze(run)
+    inputs = inputs_of(run.lake, "first")
+    one, two = inputs.titles
+    turned = inputs.model_copy(update={"titles": (two, one)})
+    later = one.model_copy(update={"as_of": two.as_of + timedelta(days=1)})
+    moved = inputs.model_copy(update={"titles": (later, two)})
+    found = [fingerprint(run.lake, "budget", asked) for asked in (inputs, turned, moved)]
+    assert found[0] == found[1] != found[2]
+
+
 def test_as_of_decides_where_it_parts_what_was_fetched(make_run: Make) -> None:
     """A page fetched between two moments is known at the later one only."""
     early, late = make_run("early", at="2026-01-04"), make_run("late", at="2026-01-11")
@@ -302,6 +333,18 @@ def test_new_ratings_change_both(make_run: Make, release: Path) -> None:
     with (release / "ratings.csv").open("a") as out:
         out.write("3,10,4.0,1700000001\n")
     assert freeze(make_run("second")) == dict.fromkeys(MODELS)
+
+
+def test_ids_written_as_text_change_both(make_run: Make) -> None:
+    """They are read as other numbers."""
+    run = make_run("first")
+    freeze(run)
+    inputs = inputs_of(run.lake, "first")
+    ratings = inputs.ratings.model_copy(update={"text_ids": ("titles",)})
+    other = inputs.model_copy(update={"ratings": ratings})
+    for model in MODELS:
+        assert fingerprint(run.lake, model, inputs) == fingerprints(run)[model]
+        assert fingerprint(run.lake, model, other) != fingerprints(run)[model]
 
 
 def test_as_of_changes_the_recommender_only_where_it_cuts(make_run: Make) -> None:
