@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from marquee.contracts import RATINGS
 from marquee.errors import SourceError
 from marquee.names import iso
+from marquee.release.inputs import Inputs
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.figures import FORMAT, describe_ratings
 from spark_apps.ratings.judging import Scale, count_reasons, good_rows, judge, quarantined_rows
@@ -109,8 +110,15 @@ def judged_rows(job: Job) -> DataFrame:
     """Every row of the release and of the feedback, with its verdict."""
     release = read_release(job.spark, job.lake.uri(f"{job.inputs.ratings.path}/ratings.csv"))
     segments = [job.lake.uri(f"{s.path}/feedback.jsonl") for s in job.inputs.feedback]
-    raw = release.unionByName(read_feedback(job.spark, segments)) if segments else release
-    return judge(raw, scale(job), text_ids(job))
+    if segments:
+        release = release.unionByName(read_feedback(job.spark, segments, said_by(job.inputs)))
+    return judge(release, scale(job), text_ids(job))
+
+
+def said_by(inputs: Inputs) -> Mapping[str, int]:
+    """UTC seconds by which each segment had been said, at the latest the freeze; by folder name."""
+    moments = {one.path: one.said_by or inputs.frozen_at for one in inputs.feedback}
+    return {path.rsplit("/", 1)[-1]: int(at.timestamp()) for path, at in moments.items() if at}
 
 
 def text_ids(job: Job) -> Sequence[str]:

@@ -71,6 +71,8 @@ class FeedbackInput(Value):
 
     path: LakePath
     digest: str
+    said_by: Moment | None = None
+    """Where its lines seem to be said after the freeze: when a run first froze it."""
 
 
 class TitlesInput(Value):

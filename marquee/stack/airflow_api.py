@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from marquee.clock import refuse_ahead
+from marquee.clock import now, offset, refuse_ahead
 from marquee.errors import StackError
 from marquee.names import parse_moment
 from marquee.settings import Settings
@@ -19,6 +19,8 @@ DAG = "weekly_retrain"
 POOLS = {"spark": 2, "crawl": 1}  # two drivers share two cores well; the frontier has one owner
 DONE = ("success", "failed")
 PRINTED = "> "
+READER = "DagProcessorJob"
+"""What Airflow calls the process that reads DAG files."""
 
 
 def _line(entry: Any) -> str:
@@ -51,15 +53,35 @@ class AirflowApi:
                 self.call("POST", "/pools", json=body)
 
     def ready_dag(self, seconds: float = 60) -> None:
-        """Wait until the DAG is parsed, and unpause it; StackError with its import errors."""
+        """Unpause the DAG, once Airflow has read its file since it was started.
+
+        Until then Airflow names a boundary that may have passed while the DAG was paused.
+        StackError with its import errors where it is not read in time.
+        """
         deadline = time.monotonic() + seconds
-        while self.http.get(f"/api/v2/dags/{DAG}").status_code == 404:
+        while not self._is_read():
             errors = self.call("GET", "/importErrors")["import_errors"]
             if errors or time.monotonic() > deadline:
                 said = errors[0]["stack_trace"].strip().splitlines()[-1] if errors else "not parsed"
                 raise StackError(f"the DAG {DAG} is not there: {said}", "see the dags log")
             time.sleep(0.3)
         self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+
+    def _is_read(self) -> bool:
+        """Whether the DAG is unpaused already, or was read by the DAG reader that runs now."""
+        answer = self.http.get(f"/api/v2/dags/{DAG}")
+        if answer.status_code == 404:
+            return False
+        dag = self._checked(answer)
+        if not dag["is_paused"]:
+            return True
+        newest = {"job_type": READER, "is_alive": True, "order_by": "-id", "limit": 1}
+        starts = [job["start_date"] for job in self.call("GET", "/jobs", params=newest)["jobs"]]
+        if not starts or not dag["last_parsed_time"]:
+            return False
+        # A reading in the future was an earlier start's, of a clock that was ahead.
+        read, present = parse_moment(dag["last_parsed_time"]), now() - offset()
+        return parse_moment(starts[0]) <= read <= present
 
     def trigger(self, form: Mapping[str, Any]) -> str:
         """Start a run with the form's values; its run id.

@@ -99,15 +99,16 @@ def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
 
 
 def last_time(lake: Lake, segment: FeedbackInput) -> float:
-    """UTC seconds from which a segment's latest line counts; older manifests do not say, so the
-    lines do."""
+    """UTC seconds from which a segment's latest line counts, at the latest its `said_by`; older
+    manifests do not say, so the lines do."""
+    bound = float("inf") if segment.said_by is None else segment.said_by.timestamp()
     said = lake.manifest(segment.path).facts.get("last_time")
     if isinstance(said, int | float):
-        return said
+        return min(said, bound)
     lines = lake.read_bytes(f"{segment.path}/feedback.jsonl").splitlines()
     found = [word for line in lines if (word := parse_line(line))]
     times = (w.time if w.effective_time is None else w.effective_time for w in found)
-    return max(times, default=0)
+    return min(max(times, default=0), bound)
 
 
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:

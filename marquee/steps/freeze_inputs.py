@@ -16,7 +16,6 @@ from marquee.drill import training_fault
 from marquee.errors import ConflictError, SourceError
 from marquee.release.inputs import (
     ChampionInput,
-    FeedbackInput,
     Inputs,
     ModelInputs,
     RatingsInput,
@@ -31,6 +30,7 @@ from marquee.release.witness import standing_entries
 from marquee.sources.title_snapshots import moment_of, snapshots
 from marquee.steps.claim_world import check
 from marquee.steps.fingerprint import computing_code, fingerprint
+from marquee.steps.frozen_feedback import frozen_feedback
 from marquee.steps.history import is_settled, last_decision
 from marquee.steps.run import MODELS, Model, Run
 
@@ -56,14 +56,15 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
 
 
 def _inputs(run: Run, ratings: str | None) -> Inputs:
+    frozen_at = now()
     inputs = Inputs(
         world=run.settings.world,
         run=run.id,
         run_type=run.run_type,
         as_of=run.as_of,
-        frozen_at=now(),
+        frozen_at=frozen_at,
         ratings=_ratings(run, ratings),
-        feedback=_feedback(run),
+        feedback=() if run.is_backfill else frozen_feedback(run.lake, frozen_at),
         titles=_titles(run),
         search=run.form.search,
         promote="no" if run.is_backfill else run.form.promote,
@@ -116,13 +117,6 @@ def _newest_release(run: Run) -> str:
             "the lake holds no ratings yet", "let one live run load them, then backfill"
         )
     return max(paths, key=lambda path: str(run.lake.manifest(path).facts.get("loaded_at")))
-
-
-def _feedback(run: Run) -> tuple[FeedbackInput, ...]:
-    if run.is_backfill:
-        return ()
-    paths = [f"raw/feedback/{name}" for name in run.lake.names("raw/feedback")]
-    return tuple(FeedbackInput(path=p, digest=run.lake.manifest(p).digest) for p in paths)
 
 
 def _titles(run: Run) -> tuple[TitlesInput, ...]:

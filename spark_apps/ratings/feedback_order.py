@@ -2,10 +2,12 @@
 
 The same rules as `marquee.sources.feedback_time.in_order`; a test holds them equal. A line's place
 among its server's is its sequence number; lines from before there were numbers come first, by
-segment and by place in it.
+segment and by place in it. No line counts from later than its segment was first frozen.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
@@ -16,9 +18,10 @@ WORD = "struct<server: string, place: bigint>"
 SEGMENT = r"([^/]+)-(\d{6})(?:-[0-9a-f]{12}/[^/]+|(?:\.open)?\.jsonl)$"
 
 
-def in_order(lines: DataFrame) -> DataFrame:
+def in_order(lines: DataFrame, said_by: Mapping[str, int] | None = None) -> DataFrame:
     """Lines with `word` (whose, and its place there) and with `time` as a string, made to ascend.
 
+    `said_by`: UTC seconds by which all of a segment had been said, by the segment's folder name.
     One task sorts one server's lines: a window over a server's whole history needs them together.
     """
     stamped = lines.withColumns(
@@ -27,7 +30,9 @@ def in_order(lines: DataFrame) -> DataFrame:
             "segment": F.coalesce(_of_path(2).try_cast("int"), F.lit(0)),
             "block": F.col("_metadata.file_block_start"),
             "row": F.monotonically_increasing_id(),  # ascends within a block of a file
-            "stamp": F.coalesce("effective_time", F.col("time").try_cast("bigint")),
+            "stamp": _not_after(
+                F.coalesce("effective_time", F.col("time").try_cast("bigint")), said_by or {}
+            ),
         }
     )
     backward, forward = _history(descending=True), _history(descending=False)
@@ -42,6 +47,19 @@ def in_order(lines: DataFrame) -> DataFrame:
     # A line whose time is no number is still refused for it.
     time = F.when(F.col("stamp").isNotNull(), F.col("ascending")).cast("string")
     return placed.withColumns({"time": time, "word": F.struct("server", "place")})
+
+
+def _not_after(stamp: Column, said_by: Mapping[str, int]) -> Column:
+    """The stamp, at the latest the moment by which its segment had been said, where that is known.
+
+    A stamp that is no number stays null; a moment of a clock that was not set says nothing.
+    """
+    known = [F.lit(part) for pair in said_by.items() if pair[1] >= SET_FROM for part in pair]
+    if not known:
+        return stamp
+    folder = F.element_at(F.split(F.col("_metadata.file_path"), "/"), -2)
+    until = F.create_map(*known)[folder]
+    return F.when(stamp > until, until).otherwise(stamp)
 
 
 def _of_path(group: int) -> Column:

@@ -7,7 +7,7 @@ without a rating takes the rating back), `is_ours` (from our own API, whose peop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -48,13 +48,16 @@ def read_listed(spark: SparkSession, uri: str) -> DataFrame:
     return listed.select(F.trim(F.col("movieId")).alias("text"))
 
 
-def read_feedback(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
+def read_feedback(
+    spark: SparkSession, uris: Sequence[str], said_by: Mapping[str, int] | None = None
+) -> DataFrame:
     """Sealed segments of feedback; people of our API get negative ids.
 
-    `time` is the moment a line counts from, not what the server's clock said.
+    `time` is the moment a line counts from, not what the server's clock said. `said_by`: as
+    `feedback_order.in_order` takes it.
     """
     lines = spark.read.schema(FEEDBACK_LINES).json(list(uris))
-    return in_order(lines).select(
+    return in_order(lines, said_by).select(
         person_id(F.col("person")).cast("string").alias("user_id"),
         "movie_id",
         "rating",

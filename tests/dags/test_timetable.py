@@ -19,8 +19,9 @@ from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.airflow import airflow_environment, migrate
 
 SCRIPT = '''
-import json, logging, tempfile
+import json, logging, os, tempfile
 from datetime import timedelta
+from pathlib import Path
 import pendulum, time_machine
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.jobs.job import Job
@@ -229,6 +230,73 @@ weeks(walk, 0, 1, 2)
 walk.at(SUNDAY + day, walk.tick).at(SUNDAY + WEEK + second, walk.tick)
 found["back_for_days"] = weeks(walk, 3, 4)
 
+from airflow.api_fastapi.app import create_app
+from airflow.utils.state import JobState
+from fastapi.testclient import TestClient
+from marquee.errors import StackError
+from marquee.stack.airflow import USER, password
+from marquee.stack import airflow_api
+from marquee.stack.airflow_api import AirflowApi
+
+
+class InProcess(AirflowApi):
+    """Our client of Airflow's real API; `meanwhile` happens each time it asks for the DAG."""
+
+    def __init__(self, app, meanwhile):
+        self.http = TestClient(app)
+        body = {"username": USER, "password": password(HOME)}
+        token = self._checked(self.http.post("/auth/token", json=body))["access_token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+        self.http.event_hooks = {"response": [lambda answer: self.note(answer, meanwhile)]}
+
+    def note(self, answer, meanwhile):
+        if answer.request.method == "GET" and "/dags/" in answer.request.url.path:
+            meanwhile.pop(0)() if meanwhile else None
+
+
+class Start:
+    """A start of the stack at a moment: its DAG reader's job is there, no file is read yet."""
+
+    def __init__(self, walk, moment):
+        self.walk, self.moment, self.app = walk, moment, create_app(apps="core")
+
+    def __enter__(self):
+        with create_session() as session:
+            job = Job(job_type="DagProcessorJob", state=JobState.RUNNING)
+            job.start_date = job.latest_heartbeat = self.moment
+            session.add(job)
+        return self
+
+    def __exit__(self, *_):
+        with create_session() as session:
+            for job in session.scalars(select(Job)):
+                job.state = JobState.SUCCESS
+
+    def ready(self, *meanwhile, seconds=30):
+        """`make up` unpauses; the words of its refusal, if it refuses."""
+        try:
+            with time_machine.travel(self.moment + 2 * second, tick=False):
+                InProcess(self.app, list(meanwhile)).ready_dag(seconds)
+        except StackError as error:
+            return error.message
+
+
+HOME = Path(os.environ["AIRFLOW_HOME"])
+for name, read_at in {"stopped": SUNDAY - 2 * day, "stopped_ahead": ahead}.items():
+    airflow_api.DAG = name
+    walk = Walk(name)  # paused; the stack is stopped over boundaries, and starts again
+    walk.at(read_at, walk.read)
+    up = SUNDAY + 2 * WEEK + 3 * day
+    with Start(walk, up) as start:
+        refused = start.ready(seconds=0.5)
+        walk.at(up + 3 * second, walk.schedule, walk.finish)
+        found[name + "_not_read"] = [refused, walk.scheduled()]
+        start.ready(lambda: None, lambda: walk.at(up + second, walk.read))
+        walk.at(up + 4 * second, walk.schedule, walk.finish, walk.tick)
+        found[name] = walk.scheduled()
+        found[name + "_again"] = start.ready()  # unpaused already
+    found[name + "_then"] = weeks(walk, 3)
+
 from airflow.serialization.serialized_objects import DagSerialization
 kept = WeeklyTimetable.deserialize(walk.table.serialize())
 manual = kept.infer_manual_data_interval(run_after=SUNDAY + half)
@@ -260,7 +328,15 @@ WANTED = {
     "ahead_read_first_then": [0, 1],
     "ahead_paused": [0, 3],
     "back_for_days": [0, 1, 2, 3, 4],
-    "kept": ["back_for_days", "0 3 * * 0", True],
+    "stopped": [],
+    "stopped_not_read": ["the DAG stopped is not there: not parsed", []],
+    "stopped_again": None,
+    "stopped_then": [3],
+    "stopped_ahead": [],
+    "stopped_ahead_not_read": ["the DAG stopped_ahead is not there: not parsed", []],
+    "stopped_ahead_again": None,
+    "stopped_ahead_then": [3],
+    "kept": ["stopped_ahead", "0 3 * * 0", True],
 }
 
 
@@ -270,7 +346,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     environment = os.environ | airflow_environment(load_settings("local"), home)
     environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
     migrate(environment)
-    command = [sys.executable, "-c", SCRIPT]
+    script = home / "walk.py"  # a DAG needs a file whose source Airflow can keep
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
     assert line, (done.stdout + done.stderr)[-4000:]

@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,22 @@ from pyspark.sql import SparkSession
 
 from marquee.clock import OFFSET, seconds
 from marquee.lake import Lake, open_lake
-from marquee.names import person_id
+from marquee.names import iso, person_id
+from marquee.release.inputs import inputs_of
 from marquee.sources.feedback import publish_feedback
+from marquee.steps.frozen_feedback import frozen_feedback
 from serving.journal import Journal
+from spark_apps.prepare_ratings import said_by
 from spark_apps.ratings.judging import Scale, good_rows, judge
 from spark_apps.ratings.merging import before, latest_of_each_pair
 from spark_apps.ratings.reading import read_feedback
+from tests.frozen_inputs import frozen
 from tests.plugins.spark_session import spark  # noqa: F401
 
 START = 1_750_000_000  # June 2025
 YEARS_AHEAD = 300_000_000
+WEEK, LATER = 7 * 86_400, 1200
+"""From as-of to as-of; from an as-of to the freeze of its run."""
 PEOPLE, TITLES, STARS = ("a", "b"), (1, 2, 3), (0.5, 2.5, 5.0)
 Ratings = dict[int, float]
 Clock = Callable[[float], None]
@@ -51,10 +58,22 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def learnt(session: SparkSession, lake: Lake, as_of: float) -> Mapping[int, Ratings]:
+def weekly_run(lake: Lake, as_of: float) -> Mapping[str, int]:
+    """By when each segment was said, as the job reads it from what a run of `as_of` froze."""
+    then, frozen_at = (datetime.fromtimestamp(int(t), UTC) for t in (as_of, as_of + LATER))
+    run = f"week-{int(as_of)}"
+    feedback = [one.model_dump(mode="json") for one in frozen_feedback(lake, frozen_at)]
+    inputs = frozen(run, iso(then), frozen_at=iso(frozen_at), feedback=feedback)
+    lake.create_json(f"runs/{run}/inputs.json", inputs)
+    return said_by(inputs_of(lake, run))
+
+
+def learnt(
+    session: SparkSession, lake: Lake, as_of: float, said: Mapping[str, int] | None = None
+) -> Mapping[int, Ratings]:
     """What training would see at a moment: stars by title, by user id."""
     uris = [lake.uri(f"raw/feedback/{name}/feedback.jsonl") for name in lake.names("raw/feedback")]
-    good = good_rows(judge(read_feedback(session, uris), Scale(0.5, 5.0)))
+    good = good_rows(judge(read_feedback(session, uris, said), Scale(0.5, 5.0)))
     found: dict[int, Ratings] = {}
     for row in latest_of_each_pair(before(good, int(as_of))).collect():
         found.setdefault(row.user_id, {})[row.movie_id] = row.rating
@@ -229,6 +248,58 @@ def test_a_sealing_of_a_clock_far_ahead_gives_way_to_the_next_word(
     server.publish()
     for as_of in (server.time, server.time + 2 * YEARS_AHEAD):
         assert learnt(spark, lake, as_of) == {person_id("p-a"): {2: 4.0}}
+
+
+def test_what_a_clock_ahead_sealed_last_is_learnt_by_the_next_run(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    """Nobody says anything again: only the first freeze tells that it was said by then."""
+    server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
+    server.error = YEARS_AHEAD
+    server.journal.write("p-a", {1: 1.5, 2: 4.5, 3: 3.0})
+    server.journal.write("p-a", {3: None})
+    at(server.time + YEARS_AHEAD + 10)
+    publish_feedback(lake, server.folder, "s")
+    weeks = [START + 3600 + n * WEEK for n in range(3)]
+    found = [learnt(spark, lake, as_of, weekly_run(lake, as_of)) for as_of in weeks]
+    said = {person_id("p-a"): told(Journal(server.folder, "s"), "p-a")}
+    assert said == {person_id("p-a"): {1: 1.5, 2: 4.5}}
+    assert found == [{}, said, said]
+
+
+def test_training_learns_what_the_api_says_though_clocks_ahead_seal(
+    spark: SparkSession,  # noqa: F811
+    lake: Lake,
+    at: Clock,
+    tmp_path: Path,
+) -> None:
+    servers = []
+    for seed in range(100, 125):
+        people = tuple(f"p-{seed}{name}" for name in PEOPLE)
+        folder, chance = tmp_path / f"host{seed}", random.Random(seed)
+        server = SealsByItself(f"s{seed}", folder, lake, chance, at, people)
+        for _ in range(30):
+            server.act()
+        server.publish()
+        servers.append(server)
+    first = max(server.time for server in servers) + 10
+    weekly_run(lake, first)
+    trained = learnt(spark, lake, first + WEEK, weekly_run(lake, first + WEEK))
+    unbounded = learnt(spark, lake, first + WEEK)
+    said = {p: told(Journal(s.folder, s.name), p) for s in servers for p in s.people}
+    assert {p: trained.get(person_id(p), {}) for p in said} == said
+    assert {p: unbounded.get(person_id(p), {}) for p in said} != said
+
+
+class SealsByItself(Server):
+    """A serving host that publishes by its own clock, right or wrong."""
+
+    def publish(self) -> None:
+        self.set_clock(self.clock())
+        publish_feedback(self.lake, self.folder, self.name)
 
 
 def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
