@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from marquee.clock import now
 from marquee.errors import NotFoundError, PromotionRefusedError
 from marquee.lake import Lake
@@ -46,6 +48,7 @@ def accept_world(
         )
     _require_refused(lake, model, run)
     draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
+    _require_of_today(lake, model, run, entries)
     return append_by_hand(ledger, draft, head or last)
 
 
@@ -77,3 +80,22 @@ def _verdict(lake: Lake, model: str, run: str) -> Verdict:
         raise PromotionRefusedError(
             f"no run '{run}' has judged a {model}", f"see: marquee history {model}"
         ) from None
+
+
+def _require_of_today(lake: Lake, model: str, run: str, entries: Sequence[Entry]) -> None:
+    """It was refused beside what serves now, and left the model's own half of the figures."""
+    head = _verdict(lake, model, run).head
+    beside = [
+        e.bundle for e in entries if head and (e.number, e.digest) == (head.number, head.digest)
+    ]
+    if beside != [entries[-1].bundle]:
+        raise PromotionRefusedError(
+            f"run {run} was refused beside another champion than serves now",
+            f"wait for the next run's verdict: marquee history {model}",
+        )
+    world = world_of_run(lake, run)
+    if (world.titles if model == "budget" else world.ratings) is None:
+        raise PromotionRefusedError(
+            f"run {run} recorded no figures of its world that can be read",
+            "run its preparations again, in a new run",
+        )

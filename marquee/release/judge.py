@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from marquee.digest import canonical_json
-from marquee.errors import NotFoundError
+from marquee.errors import MarqueeError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.against import Against
 from marquee.release.bundles import bundle_folder, model_folder, shipped_digest
@@ -66,7 +67,18 @@ def _read_case(lake: Lake, model: Model, run: str) -> _Case:
     inputs = inputs_of(lake, run)
     champion = _champion(lake, model, inputs.models[model].champion)
     reference = world_of_entry(lake, model, champion) if champion else None
-    return _Case(inputs, evaluation, card, champion, Worlds(world_of_run(lake, run), reference))
+    since = _intervals(lake, inputs, champion) if champion else 1.0
+    worlds = Worlds(world_of_run(lake, run), reference, since)
+    return _Case(inputs, evaluation, card, champion, worlds)
+
+
+def _intervals(lake: Lake, inputs: Inputs, champion: Entry) -> float:
+    """The schedule's intervals since the as-of of the world compared with; at least one."""
+    as_of = champion.as_of
+    if champion.world:
+        with suppress(MarqueeError):  # an accepted run that was swept away: the champion's as-of
+            as_of = inputs_of(lake, champion.world).as_of
+    return max((inputs.as_of - as_of) / inputs.interval, 1.0)
 
 
 def _decide(lake: Lake, model: Model, case: _Case) -> Verdict:

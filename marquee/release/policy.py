@@ -30,9 +30,11 @@ class SameWorld:
     world_shrink: float = _bound("lower", 0.0, 1.0, 0.02)
     """Share of rows, people, titles or films that may be gone."""
     world_growth: float = _bound("lower", 1.0, math.inf, 3.0)
-    """How many times as many there may be."""
+    """How many times as many there may be; of crawled titles, for each interval since."""
     world_psi: float = _bound("lower", 0.0, math.inf, 0.2)
     """Population stability index of a distribution."""
+    world_class_shrink: float = _bound("lower", 0.0, 1.0, 0.2)
+    """Share of one decade, genre or class of people's activity that may be gone."""
     world_noise: float = _bound("higher", 0.0, math.inf, 0.05)
     """The index expected of two samples of one world; above it nothing can be told."""
 
@@ -70,6 +72,8 @@ class BudgetPolicy(SameWorld):
     """log10 dollars; the interval of the mean error must not lie wholly beyond."""
     interval_coverage_floor: float = _bound("higher", 0.0, 1.0, 0.80)
     """The interval of the intervals' coverage must not lie wholly below."""
+    world_crawl: float = _bound("lower", 0.0, math.inf, 1500.0)
+    """Titles a crawl may add in one interval, however few there were."""
     world_missing: float = _bound("lower", 0.0, 1.0, 0.1)
     """By how much the share of titles without a field may rise."""
 

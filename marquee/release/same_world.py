@@ -8,6 +8,7 @@ learn from the same broken rows. Bounds are the policy's; why each is as it is, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,10 +17,14 @@ from marquee.release.policy import BudgetPolicy, Policy, RecommenderPolicy, Same
 from marquee.release.world import NOTHING, RatingsWorld, TitlesWorld, World
 
 SAME_WORLD = 5
-LEAST_SHARE = 1e-4
-"""Of a class that is empty, so that it has a logarithm."""
+LEAST_SHARE = 0.01
+"""What a rarer class counts as: that one is nearly empty or begins is no other world."""
 CRAWLED = ("decade", "genre")
 """What a crawl chooses as it grows: judged on what was there before (ADR 27)."""
+ACTIVITY = "activity"
+"""People join and rate more, and no rating is taken away: judged likewise."""
+FEW = 2
+"""So many fewer of a class never count, however small it was."""
 Counts = Mapping[str, int]
 
 
@@ -30,6 +35,8 @@ class Worlds:
     challenger: World
     reference: World | None
     """None: nothing serves yet."""
+    intervals: float = 1.0
+    """The schedule's intervals from the reference's as-of to the challenger's, at least one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class _Size:
     name: str
     now: int | None
     then: int | None
+    most: float = math.inf
 
 
 def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Condition]:
@@ -47,7 +55,7 @@ def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Con
         return [_said(True, "nothing serves yet, so there is no world to compare with")]
     if isinstance(policy, BudgetPolicy):
         now, then = worlds.challenger.titles, worlds.reference.titles
-        found = _films(now, then, policy) if now and then else None
+        found = _films(now, then, policy, worlds.intervals) if now and then else None
     else:
         ours, theirs = worlds.challenger.ratings, worlds.reference.ratings
         found = _ratings(ours, theirs, policy) if ours and theirs else None
@@ -58,8 +66,9 @@ def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Con
 
 def _ratings(now: RatingsWorld, then: RatingsWorld, policy: RecommenderPolicy) -> list[Condition]:
     sizes = [
-        _Size(name, getattr(now, name), getattr(then, name))
+        _Size(name, getattr(now, name), before, (before or 0) * policy.world_growth)
         for name in ("rows", "people", "titles")
+        for before in [getattr(then, name)]
     ]
     return [
         *_sizes(sizes, policy),
@@ -68,13 +77,28 @@ def _ratings(now: RatingsWorld, then: RatingsWorld, policy: RecommenderPolicy) -
     ]
 
 
-def _films(now: TitlesWorld, then: TitlesWorld, policy: BudgetPolicy) -> list[Condition]:
-    sizes = [_Size("films", now.films, then.films), _Size("titles", now.rows, then.rows)]
+def _films(
+    now: TitlesWorld, then: TitlesWorld, policy: BudgetPolicy, intervals: float
+) -> list[Condition]:
+    sizes = [
+        _Size(name, after, before, _crawled(before or 0, policy, intervals))
+        for name, after, before in (
+            ("films", now.films, then.films),
+            ("titles", now.rows, then.rows),
+        )
+    ]
     return [
         *_sizes(sizes, policy),
         *_missing(now, then, policy.world_missing),
         *_distributions(now.counts, then.counts, policy),
     ]
+
+
+def _crawled(then: int, policy: BudgetPolicy, intervals: float) -> float:
+    """How many a crawl may have come to: it goes on while the champion stays, and a first crawl
+    of a few pages says nothing of the next one's."""
+    weeks = max(intervals, 1.0)
+    return max(then * policy.world_growth * weeks, then + policy.world_crawl * weeks)
 
 
 def _sizes(sizes: list[_Size], policy: SameWorld) -> list[Condition]:
@@ -86,11 +110,11 @@ def _size(size: _Size, policy: SameWorld) -> Condition:
     now, then = size.now, size.then or 0
     if now is None:
         return _condition(size.name, False, f"how many {size.name} there are was not recorded")
-    least, most = min(then - 1, then * (1 - policy.world_shrink)), then * policy.world_growth
+    least, most = min(then - 1, then * (1 - policy.world_shrink)), size.most
     change = f"{now / then - 1:+.1%}" if now <= 2 * then else f"{now / then:.1f} times as many"
     sentence = (
         f"{now:,} {size.name}, {then:,} in the champion's world ({change}); "
-        f"{policy.world_shrink:.0%} fewer to {policy.world_growth:g} times as many are one world"
+        f"{policy.world_shrink:.0%} fewer to {most / then:.3g} times as many are one world"
     )
     too_many = now > most
     return Condition(
@@ -155,27 +179,60 @@ def _distributions(
     now: Mapping[str, Counts], then: Mapping[str, Counts], policy: SameWorld
 ) -> list[Condition]:
     return [
-        _distribution(name, now.get(name, {}), counts, policy)
+        condition
         for name, counts in sorted(then.items())
         if any(counts.values())
+        for condition in _distribution(name, now.get(name, {}), counts, policy)
     ]
 
 
-def _distribution(name: str, now: Counts, then: Counts, policy: SameWorld) -> Condition:
+def _distribution(name: str, now: Counts, then: Counts, policy: SameWorld) -> list[Condition]:
     label = f"distribution of {name.replace('_', ' ')}"
     if not any(now.values()):
-        return _condition(label, False, f"the {label} was not recorded")
+        return [_condition(label, False, f"the {label} was not recorded")]
     noise = expected_psi(now, then)
-    found = kept_psi(now, then) if name in CRAWLED else psi(now, then)
     if noise > policy.world_noise:
         sentence = f"too few to judge: two samples of one world would differ by {noise:.2f}"
-        return _condition(label, True, sentence)
+        return [_condition(label, True, sentence)]
+    is_kept = name in CRAWLED or name == ACTIVITY
+    moved = _moved(label, kept_psi(now, then) if is_kept else psi(now, then), policy.world_psi)
+    return [moved, _kept(name, now, then, policy.world_class_shrink)] if is_kept else [moved]
+
+
+def _moved(label: str, found: float, most: float) -> Condition:
+    sentence = f"the {label} has moved by a PSI of {found:.3f}; one world stays within {most:g}"
+    return Condition(SAME_WORLD, label, found <= most, sentence, found, "at most", most)
+
+
+def _kept(name: str, now: Counts, then: Counts, most: float) -> Condition:
+    """No class lost much of what it held, however much the others grew."""
+    held = {c: (n, now.get(c, 0)) for c, n in then.items()}
+    if name == ACTIVITY:
+        held = {c: (_at_least(then, c), _at_least(now, c)) for c in then}
+    lost = {c: (n - kept) / n for c, (n, kept) in held.items() if n - kept > FEW}
+    label = f"classes of {name}"
+    if not lost:
+        return _condition(label, True, f"no class of {name} lost more than {FEW}")
+    worst = max(lost, key=lambda c: lost[c])
+    who = f"people with {worst} ratings or more" if name == ACTIVITY else f"films of '{worst}'"
     sentence = (
-        f"the {label} has moved by a PSI of {found:.3f}; one world stays within "
-        f"{policy.world_psi:g}"
+        f"there were {held[worst][0]:,} {who}, and {held[worst][1]:,} are left; "
+        f"{most:.0%} of a class may be gone"
     )
-    passed = found <= policy.world_psi
-    return Condition(SAME_WORLD, label, passed, sentence, found, "at most", policy.world_psi)
+    share, passed = lost[worst], lost[worst] <= most
+    return Condition(SAME_WORLD, label, passed, sentence, share, "at most", most, "share")
+
+
+def _at_least(activity: Counts, least: str) -> int:
+    """How many people gave at least as many ratings as a class begins with: nobody who rates more
+    leaves these."""
+    return sum(n for c, n in activity.items() if _first(c) >= _first(least))
+
+
+def _first(label: str) -> int:
+    """The 20 of `20-49`."""
+    found = re.match("[0-9]{1,9}", label)
+    return int(found.group()) if found else 0
 
 
 def _shares(counts: Counts, classes: set[str]) -> dict[str, float]:

@@ -138,6 +138,24 @@ def test_figures_that_nobody_can_read_are_not_accepted(served: Lake, scratch: Pa
         accept_world(served, MODEL, "week-1", "why")
 
 
+def test_the_other_models_figures_are_no_world_to_accept(served: Lake, scratch: Path) -> None:
+    assert groups(judged(served, scratch, 1, {"titles": DATA["titles"]})) == {5}
+    with pytest.raises(PromotionRefusedError, match="no figures of its world"):
+        accept_world(served, MODEL, "week-1", "why")
+
+
+def test_a_run_refused_beside_an_earlier_champion_is_not_accepted(
+    served: Lake, scratch: Path
+) -> None:
+    judged(served, scratch, 1, SHRUNK)
+    judged(served, scratch, 2)
+    promoted(served, 2)
+    with pytest.raises(PromotionRefusedError, match="beside another champion"):
+        accept_world(served, MODEL, "week-1", "why")
+    roll_back(served, MODEL, 1, "bad", hold=False)
+    assert accept_world(served, MODEL, "week-1", "what it was beside serves again").world
+
+
 def test_a_head_that_moved_since_the_person_looked_is_refused(served: Lake, scratch: Path) -> None:
     seen = Ledger(served, MODEL).head()
     judged(served, scratch, 1)

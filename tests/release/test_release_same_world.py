@@ -19,7 +19,8 @@ from marquee.release.same_world import (
     psi,
     same_world,
 )
-from marquee.release.world import NOTHING, read_world
+from marquee.release.world import NOTHING, World, read_world
+from spark_apps.ratings.figures import activity
 
 
 def asked(model: str, found: Worlds) -> list[Condition]:
@@ -30,7 +31,7 @@ def failed(model: str, found: Worlds) -> list[str]:
     return [condition.name for condition in asked(model, found) if not condition.passed]
 
 
-@pytest.mark.parametrize(("model", "count"), [("recommender", 6), ("budget", 6)])
+@pytest.mark.parametrize(("model", "count"), [("recommender", 7), ("budget", 8)])
 def test_the_same_world_passes_every_comparison(model: str, count: int) -> None:
     conditions = asked(model, worlds())
     assert len(conditions) == count
@@ -57,8 +58,15 @@ ACTIVITY = RATINGS_WORLD["counts"]["activity"]
         ({"counts": {"stars": {"0.5": 50_000, "5.0": 50_000}, "activity": ACTIVITY}},
          ["distribution of stars"]),
         ({"counts": {"stars": STARS}}, ["distribution of activity"]),
-        ({"counts": {"stars": STARS, "activity": {"20-49": 100, "50-99": 100, "100-199": 400}}},
+        ({"counts": {"stars": STARS, "activity": {"20-49": 30, "50-99": 100, "100-199": 470}}},
          ["distribution of activity"]),
+        ({"counts": {"stars": STARS, "activity": {"20-49": 360, "50-99": 170, "100-199": 70}}},
+         ["classes of activity"]),
+        # People join, rate more, and rate in half stars: one world.
+        ({"people": 660, "counts": {"stars": STARS, "activity": ACTIVITY | {"1-4": 60}}}, []),
+        ({"counts": {"stars": STARS, "activity": ACTIVITY | {"50-99": 180, "100-199": 120}}}, []),
+        ({"counts": {"stars": STARS | {"0.5": 2000, "2.5": 2000, "4.5": 2000},
+                     "activity": ACTIVITY}}, []),
     ],
 )  # fmt: skip
 def test_each_figure_of_the_ratings_refuses_alone(change: dict[str, Any], names: list[str]) -> None:
@@ -76,6 +84,14 @@ def test_each_figure_of_the_ratings_refuses_alone(change: dict[str, Any], names:
         ({"missing": {"year": 0.0, "plot": 0.2}}, ["missing fields"]),
         ({"counts": TITLES_WORLD["counts"] | {"budget_class": {"2": 200, "3": 400, "4": 300}}},
          ["distribution of budget class"]),
+        # Two genres exchanged, and one that a third of its films lost.
+        ({"counts": TITLES_WORLD["counts"] | {"genre": {"Drama": 400, "Comedy": 200,
+                                                        "Action": 500}}}, ["classes of genre"]),
+        ({"films": 2000, "counts": TITLES_WORLD["counts"] | {"genre": {"Drama": 900, "Comedy": 900,
+                                                                       "Action": 130}}},
+         ["classes of genre"]),
+        ({"films": 2401}, []),
+        ({"films": 2701}, ["films"]),
     ],
 )  # fmt: skip
 def test_each_figure_of_the_titles_refuses_alone(change: dict[str, Any], names: list[str]) -> None:
@@ -129,7 +145,58 @@ def test_budgets_read_in_another_currency_are_another_world_however_many(grown: 
 def test_another_world_of_the_same_size_is_found_though_it_grew() -> None:
     other = {"decade": {"1950": 900}, "genre": {"Western": 1100}, "budget_class": {"0": 900}}
     found = failed("budget", worlds(titles={"counts": other, "films": 1800}))
-    assert len(found) == 3
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(("first", "weeks"), [(300, 1), (300, 3), (300, 13), (50, 1), (50, 13)])
+def test_a_crawl_that_goes_on_while_the_champion_stays_is_one_world(first: int, weeks: int) -> None:
+    then = read_world({"titles": {"rows": first, "films": first // 2}})
+    grown = first + 300 * weeks
+    now = read_world({"titles": {"rows": grown, "films": grown // 2}})
+    assert failed("budget", Worlds(now, then, float(weeks))) == []
+    flood = read_world({"titles": {"rows": 40_000, "films": grown // 2}})
+    assert failed("budget", Worlds(flood, then, float(weeks))) == ["titles"]
+
+
+def ordinary(week: int) -> World:
+    """A week of a small lake: ratings grow by 0.5 %, some by newcomers in the half-star scale of
+    the API; a crawl brings 300 pages, later ones of other kinds."""
+    rng = np.random.default_rng(1)
+    rated, joined = 1.005**week, 5 * week
+    stars = {"3": 20_000 * rated, "4": 50_000 * rated, "5": 30_000 * rated}
+    stars |= dict.fromkeys(("2.5", "3.5", "4.5"), 4.0 * joined)
+    given = [n * rated for n in rng.lognormal(4.0, 1.0, 600)] + [4.0] * (joined // 2)
+    given += [12.0] * (joined - joined // 2)
+    first, later = (0.1, 0.2, 0.7), (0.5, 0.3, 0.2)
+    kinds = {str(k): int(300 * a + 300 * week * b) for k, (a, b) in enumerate(zip(first, later))}
+    films = 300 + 300 * week
+    costs = {str(k): int(films * share) for k, share in enumerate((0.3, 0.4, 0.3))}
+    return read_world({
+        "ratings": {
+            "rows": int(sum(stars.values())), "people": len(given), "titles": 9000 + 4 * week,
+            "mean": sum(float(k) * n for k, n in stars.items()) / sum(stars.values()),
+            "counts": {
+                "stars": {k: int(n) for k, n in stars.items()},
+                "activity": activity((int(n), 1) for n in given),
+            },
+        },
+        "titles": {
+            "rows": films, "films": films, "missing": {"plot": 0.05 + 0.001 * min(week, 20)},
+            "counts": {"decade": kinds, "genre": kinds, "budget_class": costs},
+        },
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("stays", [1, 13])
+def test_a_year_of_ordinary_weeks_raises_no_alarm(stays: int) -> None:
+    """Whether the champion changes every week or stays for a quarter."""
+    lake = [ordinary(week) for week in range(53)]
+    for week in range(1, 53):
+        since = (week - 1) % stays + 1
+        found = Worlds(lake[week], lake[week - since], float(since))
+        assert {m: failed(m, found) for m in ("recommender", "budget")} == {
+            "recommender": [], "budget": []
+        }, week  # fmt: skip
 
 
 def test_nothing_serves_yet() -> None:
