@@ -6,8 +6,9 @@ Made-up inner splits look like a release's: people with few and many rows, skewe
 how hard a person is, and one recipe that stands whose luck all rivals are measured against.
 `equal`: the share of splits in which any of so many equal rivals is called better, by the product's
 rule (`marquee.scoring.choice`, on errors alone and with a ranking) and by one standard error on the
-errors, the rule before. `better`: one rival gains so many standard errors on average; how often it
-is chosen.
+errors, the rule before. `skewed`: the same, by the product's rule, of rivals that gain a little on
+most people and lose much on few, the more so the larger the spread. `better`: one rival gains so
+many standard errors on average; how often it is chosen.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 from marquee.scoring.arrays import Floats
 from marquee.scoring.choice import Criterion, choose, clearly_better
 
-RIVALS, GAINS = (1, 3, 7), (1.0, 2.0, 3.0, 5.0)
+RIVALS, GAINS, SPREADS = (1, 3, 7), (1.0, 2.0, 3.0, 5.0), (1.0, 1.5)
 RESAMPLES = 400
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print both tables."""
+    """Print the tables."""
     options = _options(argv)
     lots = np.random.default_rng(options.seed)
     print(f"{options.splits} splits of {options.units} people, seed {options.seed}")
@@ -34,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         shares = equal(lots, rivals, options.splits, options.units)
         said = "  ".join(f"{rule} {share:6.1%}" for rule, share in shares.items())
         print(f"equal, {rivals} rival(s):  {said}", flush=True)
+    for spread, rivals in product(SPREADS, RIVALS):
+        share = skewed(lots, rivals, options.splits, options.units, spread)
+        print(f"equal, {rivals} rival(s), skewed by {spread:g}:  errors {share:6.1%}", flush=True)
     for gain in GAINS:
         share = better(lots, gain, options.splits // 4, options.units)
         print(
@@ -51,6 +56,18 @@ def equal(lots: np.random.Generator, rivals: int, splits: int, units: int) -> di
             found[rule] += bool(clearly_better(criteria, seed=seed, resamples=RESAMPLES))
         found["one standard error"] += by_one_standard_error(both[0])
     return {rule: count / splits for rule, count in found.items()}
+
+
+def skewed(lots: np.random.Generator, rivals: int, splits: int, units: int, spread: float) -> float:
+    """The share of splits in which any rival of equal expected loss is called better, though most
+    people gain a little and few lose much: losses are log-normal, of mean 1."""
+    found = 0
+    for seed in range(splits):
+        losses = lots.lognormal(-(spread**2) / 2, spread, (rivals, units))
+        sums = np.vstack([np.full(units, 5.0), 4.0 + losses])
+        criterion = Criterion(sums, np.ones(units), root=True)
+        found += bool(clearly_better([criterion], seed=seed, resamples=RESAMPLES))
+    return found / splits
 
 
 def better(lots: np.random.Generator, gain: float, splits: int, units: int) -> float:

@@ -74,8 +74,12 @@ def _resampled_totals(table: Floats, rng: np.random.Generator, resamples: int) -
 
 
 def _drawn_totals(table: Floats, rng: np.random.Generator, draws: int) -> Floats:
-    units = len(table)
+    totals: Floats = drawn_counts(len(table), rng, draws) @ table
+    return totals
+
+
+def drawn_counts(units: int, rng: np.random.Generator, draws: int) -> Floats:
+    """How often each unit comes in each draw with replacement, [draws, units]."""
     drawn = rng.integers(0, units, size=(draws, units)) + units * np.arange(draws)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units)
-    totals: Floats = counts.astype(np.float64) @ table
-    return totals
+    return counts.astype(np.float64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.release.charts import Interval, Whisker, whiskers
-from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
+from marquee.release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
 from marquee.release.reading import dig, number
 from marquee.release.report.cells import DASH, figure, interval_of, share, signed, span
 
@@ -66,7 +66,7 @@ def headlines(evaluation: Any) -> list[Headline]:
 def rivals(evaluation: Any) -> list[Rival]:
     """Every comparison the evaluation holds, metric by metric, each metric on its own scale."""
     found: list[Rival] = []
-    for metric in (RMSE, NDCG, LOG_RMSE):
+    for metric in (RMSE, NDCG, LOG_RMSE, LOG_RMSE_BEFORE):
         told = {
             label: comparison
             for key, label in _LABELS.items()
