@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from marquee.digest import canonical_json
-from marquee.errors import ContractError, LakeError, NotFoundError
+from marquee.errors import ContractError, NotFoundError
 from marquee.lake import Lake
 from marquee.names import inside, iso
 from marquee.release.policy import POLICIES, Model
@@ -167,8 +167,6 @@ def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
         return Inputs.model_validate_json(json.dumps(_upgraded(value) if found == 1 else value))
     except ValidationError as error:
         raise _refused(where, _sentence(error)) from None
-    except LakeError as error:
-        raise _refused(where, error.message) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _refused(where, f"{type(error).__name__} {error}") from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from marquee.errors import ContractError, NotFoundError
+from marquee.errors import ContractError, LakeError, LakeUnavailableError
 from marquee.lake import Lake
 from marquee.release.bundles import model_folder
 from marquee.release.entry import Entry
@@ -49,10 +49,13 @@ def heads_named(lake: Lake, model: Model) -> set[Head]:
 def _or_none(
     of: Callable[[Lake, Model, str], Head | None], lake: Lake, model: Model, run: str
 ) -> Head | None:
-    """None also where the document is missing or none: it is judged where it is used."""
+    """None also where the document is missing or none: it is judged where it is used. A lake that
+    does not answer is no reason to pass a witness over."""
     try:
         return of(lake, model, run)
-    except (NotFoundError, ContractError):
+    except LakeUnavailableError:
+        raise
+    except (LakeError, ContractError):
         return None
 
 
