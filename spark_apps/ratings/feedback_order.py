@@ -16,6 +16,8 @@ from marquee.sources.feedback_time import SET_FROM
 
 WORD = "struct<server: string, place: bigint>"
 SEGMENT = r"([^/]+)-(\d{6})(?:-[0-9a-f]{12}/[^/]+|(?:\.open)?\.jsonl)$"
+OWN_PART = len("000001-0123456789ab")
+"""A segment's number and digest, which end its folder's name; Spark encodes the server's part."""
 
 
 def in_order(lines: DataFrame, said_by: Mapping[str, int] | None = None) -> DataFrame:
@@ -54,10 +56,11 @@ def _not_after(stamp: Column, said_by: Mapping[str, int]) -> Column:
 
     A stamp that is no number stays null; a moment of a clock that was not set says nothing.
     """
-    known = [F.lit(part) for pair in said_by.items() if pair[1] >= SET_FROM for part in pair]
-    if not known:
+    moments = {name[-OWN_PART:]: at for name, at in said_by.items() if at >= SET_FROM}
+    if not moments:
         return stamp
-    folder = F.element_at(F.split(F.col("_metadata.file_path"), "/"), -2)
+    known = [F.lit(part) for pair in moments.items() for part in pair]
+    folder = F.right(F.element_at(F.split(F.col("_metadata.file_path"), "/"), -2), F.lit(OWN_PART))
     until = F.create_map(*known)[folder]
     return F.when(stamp > until, until).otherwise(stamp)
 

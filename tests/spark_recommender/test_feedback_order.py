@@ -250,22 +250,24 @@ def test_a_sealing_of_a_clock_far_ahead_gives_way_to_the_next_word(
         assert learnt(spark, lake, as_of) == {person_id("p-a"): {2: 4.0}}
 
 
+@pytest.mark.parametrize("name", ["s", "büro 1"])
 def test_what_a_clock_ahead_sealed_last_is_learnt_by_the_next_run(
     spark: SparkSession,  # noqa: F811
     lake: Lake,
     at: Clock,
     tmp_path: Path,
+    name: str,
 ) -> None:
     """Nobody says anything again: only the first freeze tells that it was said by then."""
-    server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
+    server = Server(name, tmp_path / "s", lake, random.Random(0), at, ("p-a",))
     server.error = YEARS_AHEAD
     server.journal.write("p-a", {1: 1.5, 2: 4.5, 3: 3.0})
     server.journal.write("p-a", {3: None})
     at(server.time + YEARS_AHEAD + 10)
-    publish_feedback(lake, server.folder, "s")
+    publish_feedback(lake, server.folder, name)
     weeks = [START + 3600 + n * WEEK for n in range(3)]
     found = [learnt(spark, lake, as_of, weekly_run(lake, as_of)) for as_of in weeks]
-    said = {person_id("p-a"): told(Journal(server.folder, "s"), "p-a")}
+    said = {person_id("p-a"): told(Journal(server.folder, name), "p-a")}
     assert said == {person_id("p-a"): {1: 1.5, 2: 4.5}}
     assert found == [{}, said, said]
 
