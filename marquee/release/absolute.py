@@ -8,7 +8,7 @@ from typing import Any
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Ends, Evaluation, Question, Shipped
 from marquee.release.loss import SAME
-from marquee.release.metric import NDCG, Metric
+from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
 from marquee.release.reading import figures, name, number
 
 SOUND, GOOD_ENOUGH, SERVABLE = 1, 2, 6
@@ -146,7 +146,7 @@ def servable(evaluation: Evaluation, figures_sound: bool) -> list[Condition]:
     condition 1 refuses them already.
     """
     shipped = evaluation.shipped or Shipped()
-    return [_loads(shipped), _golden(shipped)] + [_seen_error(shipped)] * figures_sound
+    return [_loads(shipped), _golden(shipped)] + [_seen_error(evaluation, shipped)] * figures_sound
 
 
 def _loads(shipped: Shipped) -> Condition:
@@ -178,11 +178,17 @@ def _golden(shipped: Shipped) -> Condition:
     )
 
 
-def _seen_error(shipped: Shipped) -> Condition:
+def _seen_error(evaluation: Evaluation, shipped: Shipped) -> Condition:
     seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
-    passed = seen is not None and evaluated is not None and 0 <= seen <= evaluated
+    measured = [evaluation.metric(metric.key) for metric in (RMSE, LOG_RMSE)]
+    is_measured = evaluated is not None and any(
+        error is not None and abs(error - evaluated) <= SAME * max(1.0, error) for error in measured
+    )
+    passed = seen is not None and evaluated is not None and is_measured and 0 <= seen <= evaluated
     if seen is None or evaluated is None:
         sentence = "its error on the holdout it has now seen is unknown"
+    elif not is_measured:
+        sentence = f"its error before it saw the holdout, {evaluated:.4f}, is not the one evaluated"
     else:
         sentence = (
             f"its error on the holdout it has now seen is {seen:.4f}; "

@@ -118,6 +118,7 @@ def test_a_good_first_budget_model_is_approved() -> None:
         (6, "shipped/golden", {"count": 0, "failures": 0, "worst": 0.0}),
         (6, "shipped/golden/worst", float("nan")),
         (6, "shipped/error_on_holdout", 0.8801),
+        (6, "shipped/error_evaluated", 6.0),
     ],
 )
 def test_one_fault_fails_its_condition_and_no_other(group: int, path: str, value: Any) -> None:
