@@ -7,12 +7,15 @@ from typing import Any
 
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Ends, Evaluation, Question, Shipped
-from marquee.release.metric import Metric
+from marquee.release.loss import SAME
+from marquee.release.metric import LOG_RMSE, NDCG, RMSE, Metric
 from marquee.release.reading import figures, name, number
 
 SOUND, GOOD_ENOUGH, SERVABLE = 1, 2, 6
 QUESTIONS = ("with rating", "before release")
 """What every budget model is asked."""
+SHARES = (NDCG.key,)
+"""Metrics between 0 and 1 that no other condition bounds."""
 
 
 def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) -> Condition:
@@ -20,7 +23,10 @@ def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) 
     metrics: Mapping[str, Any] = evaluation.metrics or {}
     missing = [key for key in needed if number(metrics, key) is None]
     present = figures(metrics)
-    broken = dict.fromkeys(missing + [key for key, value in present if number(value) is None])
+    beyond = [key for key in SHARES if not 0 <= (number(metrics, key) or 0.0) <= 1]
+    broken = dict.fromkeys(
+        missing + beyond + [key for key, value in present if number(value) is None]
+    )
     about = evaluation.model
     if evaluation.unread:
         sentence = f"the evaluation cannot be read: {evaluation.unread}"
@@ -29,7 +35,7 @@ def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) 
     elif broken and evaluation.why:
         sentence = f"the model cannot be scored: {name(evaluation.why, 300)}"
     elif broken:
-        sentence = f"missing or not a finite number: {', '.join([*broken][:5])}"
+        sentence = f"missing, not a finite number or not possible: {', '.join([*broken][:5])}"
     else:
         sentence = f"all {len(present)} metrics are finite numbers"
     return Condition(SOUND, "finite figures", about == model and not broken, sentence)
@@ -97,7 +103,7 @@ def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
 def _bias(key: str, question: Question | None, most: float) -> Condition:
     title = f"bias {name(key).replace('_', ' ')}"
     point = question.bias if question else None
-    ends = _ends(question.bias_interval if question else None)
+    ends = _ends(question.bias_interval if question else None, point)
     if ends is None or point is None:
         return Condition(GOOD_ENOUGH, title, False, _no_interval("mean error"))
     low, high = ends
@@ -113,7 +119,7 @@ def _bias(key: str, question: Question | None, most: float) -> Condition:
 def _held(key: str, question: Question | None, floor: float) -> Condition:
     title = f"interval {name(key).replace('_', ' ')}"
     held = question.coverage if question else None
-    ends = _ends(question.coverage_interval if question else None)
+    ends = _ends(question.coverage_interval if question else None, held)
     if ends is None or held is None:
         return Condition(GOOD_ENOUGH, title, False, _no_interval("coverage"))
     low, high = ends
@@ -125,9 +131,12 @@ def _held(key: str, question: Question | None, floor: float) -> Condition:
     return Condition(GOOD_ENOUGH, title, high >= floor, sentence, high, "at least", floor, "share")
 
 
-def _ends(found: Ends | None) -> tuple[float, float] | None:
+def _ends(found: Ends | None, point: float | None) -> tuple[float, float] | None:
+    """Both ends; None for an interval that does not hold its own figure."""
     low, high = found or (None, None)
-    return None if low is None or high is None or low > high else (low, high)
+    if low is None or high is None or point is None or low > high:
+        return None
+    return (low, high) if low - SAME <= point <= high + SAME else None
 
 
 def _no_interval(what: str) -> str:
@@ -141,7 +150,7 @@ def servable(evaluation: Evaluation, figures_sound: bool) -> list[Condition]:
     condition 1 refuses them already.
     """
     shipped = evaluation.shipped or Shipped()
-    return [_loads(shipped), _golden(shipped)] + [_seen_error(shipped)] * figures_sound
+    return [_loads(shipped), _golden(shipped)] + [_seen_error(evaluation, shipped)] * figures_sound
 
 
 def _loads(shipped: Shipped) -> Condition:
@@ -173,11 +182,17 @@ def _golden(shipped: Shipped) -> Condition:
     )
 
 
-def _seen_error(shipped: Shipped) -> Condition:
+def _seen_error(evaluation: Evaluation, shipped: Shipped) -> Condition:
     seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
-    passed = seen is not None and evaluated is not None and 0 <= seen <= evaluated
+    measured = [evaluation.metric(metric.key) for metric in (RMSE, LOG_RMSE)]
+    is_measured = evaluated is not None and any(
+        error is not None and abs(error - evaluated) <= SAME * max(1.0, error) for error in measured
+    )
+    passed = seen is not None and evaluated is not None and is_measured and 0 <= seen <= evaluated
     if seen is None or evaluated is None:
         sentence = "its error on the holdout it has now seen is unknown"
+    elif not is_measured:
+        sentence = f"its error before it saw the holdout, {evaluated:.4f}, is not the one evaluated"
     else:
         sentence = (
             f"its error on the holdout it has now seen is {seen:.4f}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from marquee.release.evaluation import read_evaluation
 from marquee.release.gate import decide
 from marquee.release.inputs import ChampionInput, Inputs, inputs_of
 from marquee.release.live import read_live
+from marquee.release.past import worlds_since
 from marquee.release.policy import Model, read_policy
 from marquee.release.reading import number
 from marquee.release.report import model_report
@@ -65,10 +66,12 @@ def _read_case(lake: Lake, model: Model, run: str) -> _Case:
     evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
     card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
     inputs = inputs_of(lake, run)
-    champion = _champion(lake, model, inputs.models[model].champion)
+    entries = _entries(lake, model, inputs.models[model].champion)
+    champion = entries[-1] if entries else None
     reference = world_of_entry(lake, model, champion) if champion else None
     since = _intervals(lake, inputs, champion) if champion else 1.0
-    worlds = Worlds(world_of_run(lake, run), reference, since)
+    past = worlds_since(lake, model, entries)
+    worlds = Worlds(world_of_run(lake, run), reference, since, past)
     return _Case(inputs, evaluation, card, champion, worlds)
 
 
@@ -130,10 +133,10 @@ def against_of(
     )
 
 
-def _champion(lake: Lake, model: Model, champion: ChampionInput | None) -> Entry | None:
-    """The entry that the run was told of, as the ledger holds it; LedgerError where it does not."""
+def _entries(lake: Lake, model: Model, champion: ChampionInput | None) -> Sequence[Entry]:
+    """The ledger up to the entry the run was told of; LedgerError where it has not that one."""
     entries = standing_entries(lake, model, champion)
-    return entries[champion.number - 1] if champion else None
+    return entries[: champion.number] if champion else []
 
 
 def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> Subject:

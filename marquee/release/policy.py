@@ -29,6 +29,8 @@ class SameWorld:
 
     world_shrink: float = _bound("lower", 0.0, 1.0, 0.02)
     """Share of rows, people, titles or films that may be gone."""
+    world_leak: float = _bound("lower", 0.0, 1.0, 0.1)
+    """Share that may be gone of the most that served since a person last accepted a world."""
     world_growth: float = _bound("lower", 1.0, math.inf, 3.0)
     """How many times as many there may be; of crawled titles, for each interval since."""
     world_psi: float = _bound("lower", 0.0, math.inf, 0.2)
@@ -53,6 +55,8 @@ class RecommenderPolicy(SameWorld):
     """People in the holdout below which no difference counts as shown."""
     world_mean: float = _bound("lower", 0.0, math.inf, 0.1)
     """Stars by which the mean rating may differ from the champion's world."""
+    world_drift: float = _bound("lower", 0.0, math.inf, 0.3)
+    """Stars by which it may differ from the first that served since then."""
 
     def __post_init__(self) -> None:
         _check(self)

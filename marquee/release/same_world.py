@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from marquee.release.condition import Condition
@@ -37,6 +37,8 @@ class Worlds:
     """None: nothing serves yet."""
     intervals: float = 1.0
     """The schedule's intervals from the reference's as-of to the challenger's, at least one."""
+    past: tuple[World, ...] = ()
+    """Those promoted since a person last accepted one, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Con
     else:
         ours, theirs = worlds.challenger.ratings, worlds.reference.ratings
         found = _ratings(ours, theirs, policy) if ours and theirs else None
-    if not found:
+    if found:
+        found += _slow_leaks(worlds, policy)
+    else:
         found = [_said(False, _unread(worlds, isinstance(policy, BudgetPolicy)))]
     return [_with_way_out(condition, model, run) for condition in found]
 
@@ -99,6 +103,56 @@ def _crawled(then: int, policy: BudgetPolicy, intervals: float) -> float:
     of a few pages says nothing of the next one's."""
     weeks = max(intervals, 1.0)
     return max(then * policy.world_growth * weeks, then + policy.world_crawl * weeks)
+
+
+def _slow_leaks(worlds: Worlds, policy: Policy) -> list[Condition]:
+    """What every week lost a little of, beside all that was promoted and not undone."""
+    if isinstance(policy, BudgetPolicy):
+        films, now = [w.titles for w in worlds.past if w.titles], worlds.challenger.titles
+        return _leaks(("films", "rows"), now, films, policy) if now else []
+    then, ours = [w.ratings for w in worlds.past if w.ratings], worlds.challenger.ratings
+    if ours is None:
+        return []
+    means = [world.mean for world in then if world.mean is not None]
+    drifted = [_drifted(ours.mean, means[0], policy)] if len(means) > 1 else []
+    return _leaks(("rows", "people", "titles"), ours, then, policy) + drifted
+
+
+def _leaks(
+    names: Sequence[str],
+    now: RatingsWorld | TitlesWorld,
+    past: Sequence[RatingsWorld | TitlesWorld],
+    policy: SameWorld,
+) -> list[Condition]:
+    found = []
+    for key in names:
+        sizes = [size for world in past if (size := getattr(world, key)) is not None]
+        if len(sizes) > 1:
+            name = "titles" if key == "rows" and isinstance(now, TitlesWorld) else key
+            found.append(_leak(name, getattr(now, key), max(sizes), policy.world_leak))
+    return found
+
+
+def _leak(name: str, now: int | None, peak: int, most: float) -> Condition:
+    label = f"{name} since then"
+    if now is None:
+        return _condition(label, False, f"how many {name} there are was not recorded")
+    least = min(peak - 1, peak * (1 - most))
+    sentence = f"{now:,} {name}; the most that served were {peak:,}, and {most:.0%} may be gone"
+    return Condition(
+        SAME_WORLD, label, now >= least, sentence, float(now), "at least", least, "count"
+    )
+
+
+def _drifted(now: float | None, first: float, policy: RecommenderPolicy) -> Condition:
+    label = "mean rating since then"
+    if now is None:
+        return _condition(label, False, "the mean rating was not recorded")
+    moved, most = abs(now - first), policy.world_drift
+    sentence = (
+        f"the mean rating is {now:.3f}, {first:.3f} in the first world; it may drift by {most:g}"
+    )
+    return Condition(SAME_WORLD, label, moved <= most, sentence, moved, "at most", most)
 
 
 def _sizes(sizes: list[_Size], policy: SameWorld) -> list[Condition]:

@@ -156,6 +156,30 @@ def test_a_run_refused_beside_an_earlier_champion_is_not_accepted(
     assert accept_world(served, MODEL, "week-1", "what it was beside serves again").world
 
 
+@pytest.mark.parametrize(
+    ("key", "kept", "weeks"), [("rows", 0.985, 6), ("people", 0.985, 6), ("mean", 0.98, 4)]
+)
+def test_a_slow_leak_is_seen_against_the_most_that_served(
+    served: Lake, scratch: Path, key: str, kept: float, weeks: int
+) -> None:
+    """Each week loses too little to be another world; accepting one starts anew."""
+
+    def leaked(week: int) -> dict[str, Any]:
+        value = RATINGS_WORLD[key] * kept**week
+        return {**DATA, "ratings": RATINGS_WORLD | {key: value if key == "mean" else int(value)}}
+
+    for number in range(1, weeks + 1):
+        assert judged(served, scratch, number, leaked(number)).approved, number
+        promoted(served, number)
+    refused = judged(served, scratch, weeks + 1, leaked(weeks + 1))
+    name = "mean rating" if key == "mean" else key
+    assert [c.name for c in refused.failed] == [f"{name} since then"]
+    accept_world(served, MODEL, f"week-{weeks + 1}", "the accounts were deleted")
+    for number in (weeks + 2, weeks + 3):
+        assert judged(served, scratch, number, leaked(number)).approved, number
+        promoted(served, number)
+
+
 def test_a_head_that_moved_since_the_person_looked_is_refused(served: Lake, scratch: Path) -> None:
     seen = Ledger(served, MODEL).head()
     judged(served, scratch, 1)

@@ -96,6 +96,8 @@ def test_a_good_first_budget_model_is_approved() -> None:
         (1, "metrics/rmse", float("nan")),
         (1, "metrics/coverage", 1.01),
         (1, "metrics/mae", None),
+        (1, "metrics/ndcg@10", 9.0),
+        (1, "metrics/ndcg@10", -0.1),
         (1, "metrics/segments", {"cold people": {"rmse": float("nan"), "rows": 3}}),
         (1, "metrics/segments", [0.9]),
         (1, "holdout/rows", 0),
@@ -116,6 +118,7 @@ def test_a_good_first_budget_model_is_approved() -> None:
         (6, "shipped/golden", {"count": 0, "failures": 0, "worst": 0.0}),
         (6, "shipped/golden/worst", float("nan")),
         (6, "shipped/error_on_holdout", 0.8801),
+        (6, "shipped/error_evaluated", 6.0),
     ],
 )
 def test_one_fault_fails_its_condition_and_no_other(group: int, path: str, value: Any) -> None:
@@ -302,6 +305,12 @@ def test_bias_and_coverage_are_refused_where_the_interval_shows_them(
     else:
         assert failing(verdict) == {2} and len(verdict.failed) == 1
         assert sentence in verdict.failed[0].sentence
+
+
+@pytest.mark.parametrize("key", ["bias", "coverage"])
+def test_an_interval_that_does_not_hold_its_figure_is_refused(key: str) -> None:
+    wrong = changed(budget_evaluation(), "questions/with_rating", question() | {key: 0.4})
+    assert failing(judge(wrong, model="budget")) == {2}
 
 
 def test_an_evaluation_of_the_first_release_lacks_the_intervals_and_is_refused() -> None:

@@ -66,6 +66,8 @@ def test_a_run_may_tighten() -> None:
         (BUDGET, "world_missing", 0.2),
         (BUDGET, "world_crawl", 1501.0),
         (RECOMMENDER, "world_mean", 0.11),
+        (RECOMMENDER, "world_drift", 0.31),
+        *((policy, "world_leak", 0.11) for policy in (RECOMMENDER, BUDGET)),
         *((policy, "world_class_shrink", 0.21) for policy in (RECOMMENDER, BUDGET)),
         *((policy, "world_shrink", 0.03) for policy in (RECOMMENDER, BUDGET)),
         *((policy, "world_growth", 3.5) for policy in (RECOMMENDER, BUDGET)),
