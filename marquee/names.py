@@ -81,12 +81,17 @@ def inside(path: str, what: str = "a path") -> str:
             f"{what} {_short(path)} does not name a place inside its folder",
             "names are relative, without '..', empty steps, backslashes or control characters",
         )
-    if _bytes(path) > LONGEST_PATH or max(map(_bytes, steps)) > LONGEST_STEP:
+    refuse_long(path, what)
+    return path
+
+
+def refuse_long(path: str, what: str) -> None:
+    """LakeError where no file system bears the path."""
+    if _bytes(path) > LONGEST_PATH or max(map(_bytes, path.split("/"))) > LONGEST_STEP:
         raise LakeError(
             f"{what} {_short(path)} is no name a file can bear",
             f"a name is at most {LONGEST_STEP} bytes of UTF-8 long, a path {LONGEST_PATH}",
         )
-    return path
 
 
 def _bytes(name: str) -> float:

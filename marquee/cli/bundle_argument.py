@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ FileFlag = Annotated[
 def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Path]:
     """The bundle as a local folder, for as long as it is needed."""
     local = Path(bundle).expanduser()
-    if local.is_dir():
+    if os.path.isdir(local):  # False also where no such name can be
         yield local
         return
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:

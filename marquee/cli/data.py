@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from marquee.errors import SourceError
@@ -15,9 +16,9 @@ def settings_for(data: str) -> Settings:
     if not data:
         return settings
     folder = Path(data).expanduser()
-    if not folder.is_dir() and data in RELEASES:
+    if not os.path.isdir(folder) and data in RELEASES:
         folder = release_folder(data, settings)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise SourceError(
             f"there is no folder '{data}'",
             "give a folder with a release (ratings.csv, u.data or ratings.dat), or one of: "

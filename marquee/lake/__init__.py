@@ -11,6 +11,7 @@ from marquee.lake.folder import FolderLake
 from marquee.lake.manifest import Manifest
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.lake.world import World, check_world, claim_world, read_world
+from marquee.names import refuse_long
 
 __all__ = [
     "FolderLake",
@@ -54,6 +55,7 @@ def check_clock(lake: Lake, drill: bool) -> Lake:
 
 def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
     parts = urlsplit(root)
+    refuse_long(parts.path, "the lake's root")
     if parts.scheme == "file" and parts.path not in ("", "/"):
         return FolderLake(root)
     if parts.scheme == "hdfs" and parts.netloc and parts.path not in ("", "/") and webhdfs:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from marquee.errors import LakeUnavailableError, SettingsError
+from marquee.errors import LakeError, LakeUnavailableError, SettingsError
 from marquee.lake import FolderLake, WebHdfsLake, open_lake
 from marquee.lake.webhdfs import connect
 
@@ -19,6 +19,12 @@ def test_both_roots_open(tmp_path: Path) -> None:
 @pytest.mark.parametrize("root", ["", "/tmp/x", "file://", "file:///", "hdfs://h:1", "s3://b/x"])
 def test_everything_else_is_refused_with_a_remedy(root: str) -> None:
     with pytest.raises(SettingsError, match="give hdfs://"):
+        open_lake(root, "http://h:2")
+
+
+@pytest.mark.parametrize("root", [f"file:///x/{'n' * 300}", f"hdfs://h:1/{'é' * 200}/m"])
+def test_an_address_that_no_file_system_bears_is_refused(root: str) -> None:
+    with pytest.raises(LakeError, match="no name a file can bear"):
         open_lake(root, "http://h:2")
 
 
