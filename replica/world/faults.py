@@ -23,7 +23,8 @@ from replica.world.tastes import Truth
 from replica.world.title import WorldTitle
 
 INFLATION = 0.5  # stars
-LOST = 10  # one row, or person, in so many
+LOST = 10  # one person in so many
+LOST_ROWS = 25  # one rating: with a tenth gone the model is worse too, which condition 4 says
 TURNED = 1 / 7  # the share of opinions that say the opposite of what was meant
 
 
@@ -66,7 +67,7 @@ FAULTS: Mapping[str, Fault] = {
         4, "recommender", acts="training",
     ),
     "inflated_ratings": Fault("every rating is half a star higher", 5, "recommender"),
-    "lost_rows": Fault("a tenth of the ratings is missing", 5, "recommender"),
+    "lost_rows": Fault("one rating of twenty-five is missing", 5, "recommender"),
     "lost_people": Fault("a tenth of the people is missing", 5, "recommender"),
     "torn_bundle": Fault(
         "the training job leaves an array out of the bundle that would serve",
@@ -144,7 +145,7 @@ def _inflated(world: _World) -> Ratings:
 
 
 def _lost_rows(world: _World) -> Ratings:
-    return world.ratings.only(world.rng.random(len(world.ratings.person)) >= 1 / LOST)
+    return world.ratings.only(world.rng.random(len(world.ratings.person)) >= 1 / LOST_ROWS)
 
 
 def _lost_people(world: _World) -> Ratings:
