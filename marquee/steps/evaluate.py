@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,18 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
     shipped = bundles["shipped"]
     assert bundles["evaluated"] and shipped  # the training job publishes them whole
-    rows = {"train": split / "train", "holdout": split / "holdout"}
     record = fetch_record(run, model, scratch)
     own = scratch / "own" / RECORD
     own.parent.mkdir()
     try:
-        value = _evaluation(model)(bundles, rows, run.settings.seed, record, own)
+        value = _evaluator(model)(
+            **bundles,
+            train=split / "train",
+            holdout=split / "holdout",
+            seed=run.settings.seed,
+            record=record,
+            own_record=own,
+        )
     except BundleError as error:
         value = {"model": model, "why": str(error)} | {key: {} for key in PARTS}
     if own.exists():
@@ -92,37 +98,15 @@ def fetch_record(run: Run, model: Model, scratch: Path) -> Path | None:
     return target if target.exists() else None
 
 
-Bundles = Mapping[str, Path | None]
-Rows = Mapping[str, Path]
-Evaluator = Callable[[Bundles, Rows, int, Path | None, Path], dict[str, Any]]
-
-
-def _evaluation(model: Model) -> Evaluator:
-    return _evaluate_budget if model == "budget" else _evaluate_recommender
-
-
-def _evaluate_recommender(
-    bundles: Any, rows: Any, seed: int, record: Path | None, own: Path
-) -> dict[str, Any]:
+def _evaluator(model: Model) -> Callable[..., dict[str, Any]]:
     """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
+    if model == "budget":
+        from marquee.scoring.budget.evaluate import evaluate_budget
+
+        return evaluate_budget
     from marquee.scoring.recommender.evaluate import evaluate_recommender
 
-    return evaluate_recommender(**bundles, **rows, seed=seed, record=record, own_record=own)
-
-
-def _evaluate_budget(
-    bundles: Any, rows: Any, seed: int, record: Path | None, own: Path
-) -> dict[str, Any]:
-    """As above. A record that is damaged compares nothing, and the gate falls back."""
-    from marquee.scoring.budget.evaluate import evaluate_budget, holdout_record
-    from marquee.scoring.budget.record import read_record, write_record
-
-    try:
-        readable = record if record and read_record(record) else None
-    except BundleError:
-        readable = None
-    write_record(own, holdout_record(bundles["evaluated"], **rows))
-    return evaluate_budget(**bundles, **rows, seed=seed, record=readable)
+    return evaluate_recommender
 
 
 def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:

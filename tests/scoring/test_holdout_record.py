@@ -14,13 +14,12 @@ from marquee.scoring.recommender.exam import Exam
 from marquee.scoring.recommender.model import Recommender
 from marquee.scoring.recommender.ratings import Ratings
 from marquee.scoring.recommender.record import (
-    RecordLine,
+    PersonLine,
     compare_with_record,
     holdout_digests,
     holdout_record,
-    read_record,
-    write_record,
 )
+from marquee.scoring.record import read_record, write_record
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
 
@@ -37,7 +36,7 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def lines(bundles) -> dict[str, list[RecordLine]]:
+def lines(bundles) -> dict[str, list[PersonLine]]:
     return {n: holdout_record(EXAM, EXAM.score(Recommender.load(f))) for n, f in bundles.items()}
 
 
@@ -86,11 +85,11 @@ def test_a_digest_is_of_that_persons_rows_alone():
 
 def test_what_was_written_is_read_back(lines, tmp_path):
     path = write_record(tmp_path / "record.jsonl", lines["good"])
-    assert read_record(path) == (lines["good"], "")
+    assert read_record(path, PersonLine) == (lines["good"], "")
     first = json.loads(path.read_text().splitlines()[0])
     assert list(first) == ["unit", "holdout", "rows", "squared_error", "ndcg@10"]
     path.write_text(json.dumps(first | {"later": 1}) + "\n")
-    assert read_record(path)[0] == lines["good"][:1]
+    assert read_record(path, PersonLine)[0] == lines["good"][:1]
 
 
 def test_equal_people_are_compared_as_the_two_models_would_be(bundles, lines):
@@ -162,7 +161,7 @@ DAMAGED = {
 def test_a_damaged_record_is_none_with_a_reason(bundles, tmp_path, case):
     path = tmp_path / "record.jsonl"
     path.write_text(DAMAGED[case])
-    found, why = read_record(path)
+    found, why = read_record(path, PersonLine)
     assert found is None
     assert "record.jsonl" in why and "\n" not in why
     evaluation = evaluated(bundles["good"], tmp_path, record=path)
@@ -172,8 +171,8 @@ def test_a_damaged_record_is_none_with_a_reason(bundles, tmp_path, case):
 
 def test_bytes_that_are_no_text_and_no_file_at_all(tmp_path):
     (tmp_path / "record.jsonl").write_bytes(b"\xff\xfe\x00")
-    assert read_record(tmp_path / "record.jsonl")[0] is None
+    assert read_record(tmp_path / "record.jsonl", PersonLine)[0] is None
     (tmp_path / "folder").mkdir()
-    assert "cannot be read" in read_record(tmp_path / "folder")[1]
+    assert "cannot be read" in read_record(tmp_path / "folder", PersonLine)[1]
     for path in (None, tmp_path / "nowhere"):
-        assert read_record(path) == (None, "the champion left no record of its holdout")
+        assert read_record(path, PersonLine) == (None, "the champion left no record of its holdout")

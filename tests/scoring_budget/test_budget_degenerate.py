@@ -13,9 +13,8 @@ import pytest
 from marquee.digest import canonical_json
 from marquee.errors import ContractError
 from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.evaluate import evaluate_budget, holdout_record
+from marquee.scoring.budget.evaluate import evaluate_budget
 from marquee.scoring.budget.features import BEFORE_RELEASE
-from marquee.scoring.budget.record import write_record
 from tests.scoring_budget.handmade import bundle
 from tests.scoring_budget.titles_folder import row, write
 
@@ -74,7 +73,8 @@ def test_figures_are_finite(tmp_path: Path, train: str, holdout: str, questions:
         made = made.__class__(made.stages, only, made.films, made.facts, made.golden)
     folder = write_bundle(tmp_path / "bundle", made)
     split = write(tmp_path / "train", TRAINS[train]), write(tmp_path / "later", HOLDOUTS[holdout])
-    record = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
+    record = tmp_path / "record.jsonl"
+    evaluate_budget(folder, folder, folder, *split, seed=1, own_record=record)
     found = evaluate_budget(folder, folder, folder, *split, seed=1, record=record)
     assert list(not_finite(found)) == []
     assert canonical_json(found)

@@ -23,10 +23,11 @@ from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
 from marquee.scoring.budget.films import read_dollars, read_films
 from marquee.scoring.budget.known_films import known_films, read_votes
 from marquee.scoring.budget.model import BudgetEstimate, BudgetModel
-from marquee.scoring.budget.record import FilmError, compare_with_record, make_record
+from marquee.scoring.budget.record import FilmLine, compare_with_record, make_record
 from marquee.scoring.budget.residuals import question_row, residuals
 from marquee.scoring.calibration import by_tenths
 from marquee.scoring.golden import GoldenReport
+from marquee.scoring.record import versus_record, write_record
 from marquee.scoring.shipped import judge_shipped
 
 
@@ -38,35 +39,28 @@ def evaluate_budget(
     holdout: Path,
     seed: int,
     record: Path | None = None,
+    own_record: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
 
     `train` and `holdout` are folders of Parquet in the `titles` contract; `record` is the
-    champion's own record (`marquee.scoring.budget.record`). Raises BundleError where `evaluated`,
-    `incumbent` or `record` cannot be read; a broken `shipped` bundle is an answer.
+    champion's own (`record.py`), `own_record` where this bundle's is written. Raises BundleError
+    where `evaluated` or `incumbent` cannot be loaded; a broken `shipped` bundle is an answer, and a
+    broken `record` compares nothing.
     """
     model = BudgetModel.load(evaluated)
-    exam = _exam(model, train, holdout)
+    exam = BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
     champion = _errors(BudgetModel.load(incumbent), exam) if incumbent else None
     found = measure(model, exam, seed, champion, read_votes(holdout))
-    found["versus"]["record"] = compare_with_record(_record(model, exam, holdout), record, seed)
+    lines = make_record(exam.films, read_dollars(holdout), *_errors(model, exam))
+    if own_record is not None:
+        write_record(own_record, lines)
+    found["versus"]["record"], found["record_why"] = versus_record(
+        record, FilmLine, lambda recorded: compare_with_record(lines, recorded, seed)
+    )
     return found | {
         "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["log_rmse"])
     }
-
-
-def holdout_record(evaluated: Path, train: Path, holdout: Path) -> list[FilmError]:
-    """What `record.jsonl` keeps of the bundle `evaluated`: a line a film of the holdout."""
-    model = BudgetModel.load(evaluated)
-    return _record(model, _exam(model, train, holdout), holdout)
-
-
-def _exam(model: BudgetModel, train: Path, holdout: Path) -> BudgetExam:
-    return BudgetExam.of(*(read_films(path, model.price_year) for path in (train, holdout)))
-
-
-def _record(model: BudgetModel, exam: BudgetExam, holdout: Path) -> list[FilmError]:
-    return make_record(exam.films, read_dollars(holdout), *_errors(model, exam))
 
 
 def _errors(model: BudgetModel, exam: BudgetExam) -> tuple[Floats, Floats]:

@@ -20,13 +20,7 @@ from marquee.scoring.recommender.metrics import rmse
 from marquee.scoring.recommender.model import Recommender
 from marquee.scoring.recommender.people import real_people
 from marquee.scoring.recommender.ratings import read_ratings
-from marquee.scoring.recommender.record import (
-    RecordLine,
-    compare_with_record,
-    holdout_record,
-    read_record,
-    write_record,
-)
+from marquee.scoring.recommender.record import PersonLine, compare_with_record, holdout_record
 from marquee.scoring.recommender.rivals import (
     bias_predictions,
     compare_ndcg,
@@ -35,6 +29,7 @@ from marquee.scoring.recommender.rivals import (
     popular_lists,
     versus_trivial,
 )
+from marquee.scoring.record import versus_record, write_record
 from marquee.scoring.shipped import judge_shipped
 
 
@@ -64,7 +59,9 @@ def evaluate_recommender(
     lines = holdout_record(exam, ours)
     if own_record is not None:
         write_record(own_record, lines)
-    found["versus"]["record"], found["record_why"] = _versus_record(lines, record, seed)
+    found["versus"]["record"], found["record_why"] = versus_record(
+        record, PersonLine, lambda recorded: compare_with_record(lines, recorded, seed)
+    )
     return found | {
         "forecast": forecast and judge_forecast(forecast, exam.train.join(exam.holdout), seed),
         "shipped": judge_shipped(partial(_measured, shipped, exam), found["metrics"]["rmse"]),
@@ -104,14 +101,6 @@ def _measured_as(
         },
         "people": real_people(model, exam, seed),
     }
-
-
-def _versus_record(
-    lines: list[RecordLine], record: Path | None, seed: int
-) -> tuple[dict[str, Any] | None, str]:
-    """`versus.record`, or None and why there is none."""
-    recorded, why = read_record(record)
-    return (None if recorded is None else compare_with_record(lines, recorded, seed)), why
 
 
 def compare(exam: Exam, ours: Scored, other: Scored, seed: int) -> dict[str, Any]:
