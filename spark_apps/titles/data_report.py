@@ -7,7 +7,6 @@ is the population stability index (PSI) of each distribution against the run bef
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from marquee.contracts import TITLES
+from marquee.release.psi import psi
 from spark_apps.titles.split import USABLE
 
 FORMAT = 2
@@ -28,7 +28,6 @@ ASKED = ("genres", "directors")
 COMMONEST = 20
 FEWEST = 50
 """Titles with a budget below which a test of chance says nothing."""
-LEAST_SHARE = 1e-4
 
 
 def describe(titles: DataFrame, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -68,19 +67,11 @@ def counts_of_films(sized: DataFrame) -> dict[str, Any]:
 
 
 def drift(now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, float]:
-    """PSI by distribution: sum of (p - q) ln(p / q); above 0.2 is another world."""
+    """PSI by distribution, as the gate has it: above 0.2 is another world."""
     return {
-        name: round(_psi(shares, earlier.get("shares", {}).get(name, {})), 4)
+        name: round(psi(shares, earlier.get("shares", {}).get(name, {})), 4)
         for name, shares in now["shares"].items()
     }
-
-
-def _psi(now: Mapping[str, float], then: Mapping[str, float]) -> float:
-    pairs = [
-        (max(now.get(key, 0.0), LEAST_SHARE), max(then.get(key, 0.0), LEAST_SHARE))
-        for key in {*now, *then}
-    ]
-    return sum((p - q) * math.log(p / q) for p, q in pairs)
 
 
 def _sized(titles: DataFrame) -> DataFrame:

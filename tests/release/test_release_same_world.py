@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from release_world import BUDGET, DATA, RATINGS_WORLD, RECOMMENDER, TITLES_WORLD, worlds
 
 from marquee.release.condition import Condition
-from marquee.release.same_world import (
-    Worlds,
-    expected_psi,
-    kept_psi,
-    psi,
-    same_world,
-)
+from marquee.release.psi import expected_psi, kept_psi, psi
+from marquee.release.same_world import Worlds, same_world
 from marquee.release.world import NOTHING, World, read_world
 from spark_apps.ratings.figures import activity
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from marquee.release.psi import psi
 from marquee.release.report.cells import DASH, figure, share
-from marquee.release.same_world import Worlds, psi
+from marquee.release.same_world import Worlds
 from marquee.release.world import RatingsWorld, TitlesWorld
 
 Side = RatingsWorld | TitlesWorld
