@@ -7,7 +7,7 @@ says to update instead of guessing.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -26,8 +26,14 @@ from marquee.formats import check_format
 from marquee.names import inside, iso
 
 T = TypeVar("T")
-Moment = Annotated[datetime, AwareDatetime, PlainSerializer(iso, return_type=str)]
-"""A UTC moment, spelled `2026-01-04T03:00:00Z`."""
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc), PlainSerializer(iso, return_type=str)]
+"""A whole second, UTC, spelled `2026-01-04T03:00:00Z`."""
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite share, never negative."""
 Size = Annotated[int, Field(ge=0, le=10**15)]

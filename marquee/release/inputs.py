@@ -7,24 +7,17 @@ snapshots are those its name is on, and the interval is the week every schedule 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, field_validator
 
 from marquee.digest import canonical_json
 from marquee.errors import ContractError, NotFoundError
+from marquee.formats import NewerFormatError
 from marquee.lake import Lake
-from marquee.names import inside, iso
+from marquee.names import inside
+from marquee.release.document import Document, Moment, read_document
 from marquee.release.policy import POLICIES, Model
 from marquee.release.subject import Promote, RunType
 
@@ -34,26 +27,11 @@ STARS = (0.5, 5.0)
 """MovieLens' scale, where an older run names no other."""
 
 
-def _utc(moment: datetime) -> datetime:
-    aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.replace(microsecond=0)
-
-
-Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(iso, return_type=str)]
-"""UTC, spelled `2026-01-04T03:00:00Z`."""
-
-
 LakePath = Annotated[str, AfterValidator(lambda path: inside(path, "an input"))]
 """Relative to the lake's root, and inside it."""
 
 
-class Value(BaseModel):
-    """A part of the document: frozen; a key nobody knows is ignored, as in every document."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class RatingsInput(Value):
+class RatingsInput(Document):
     """The ratings release this run reads."""
 
     path: LakePath
@@ -66,7 +44,7 @@ class RatingsInput(Value):
     """Which ids the release writes as text instead of whole numbers."""
 
 
-class FeedbackInput(Value):
+class FeedbackInput(Document):
     """A sealed segment of ratings given through the API."""
 
     path: LakePath
@@ -75,7 +53,7 @@ class FeedbackInput(Value):
     """Where its lines seem to be said after the freeze: when a run first froze it."""
 
 
-class TitlesInput(Value):
+class TitlesInput(Document):
     """A snapshot of titles; which of its pages were known at as-of, `prepare_titles` decides."""
 
     path: LakePath
@@ -88,7 +66,7 @@ class TitlesInput(Value):
     """Whether this very run brought it home."""
 
 
-class ChampionInput(Value):
+class ChampionInput(Document):
     """What served when the inputs were frozen: the ledger's head (of a backfill, at as-of)."""
 
     number: int
@@ -99,7 +77,7 @@ class ChampionInput(Value):
     code: str
 
 
-class ModelInputs(Value):
+class ModelInputs(Document):
     """What one model of the run was asked for, and what it is compared with."""
 
     recipes: tuple[dict[str, Any], ...]
@@ -110,7 +88,7 @@ class ModelInputs(Value):
     champion: ChampionInput | None = None
 
 
-class Inputs(Value):
+class Inputs(Document):
     """The whole document."""
 
     format: Literal[2] = FORMAT
@@ -157,18 +135,14 @@ class Inputs(Value):
 def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
     """The inputs from their file; ContractError where they are none, or of a newer format."""
     try:
-        value = json.loads(data)
-        found = value["format"]
-        if isinstance(found, int) and found > FORMAT:
-            raise ContractError(
-                f"{where} is of format {found}; this version reads up to {FORMAT}",
-                "use the version of Marquee that wrote it, or a newer one",
-            )
-        return Inputs.model_validate_json(json.dumps(_upgraded(value) if found == 1 else value))
-    except ValidationError as error:
-        raise _refused(where, _sentence(error)) from None
+        return read_document(Inputs, _upgraded(data), FORMAT)
+    except NewerFormatError as error:
+        raise ContractError(f"{where}: {error}", "update this release") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _refused(where, f"{type(error).__name__} {error}") from None
+        raise ContractError(
+            f"{where} cannot be used: {type(error).__name__} {error}",
+            "freeze the inputs again, in a new run",
+        ) from None
 
 
 def inputs_of(lake: Lake, run: str) -> Inputs:
@@ -196,16 +170,10 @@ def is_own(path: str, run: str) -> bool:
     return name == f"run={run}" or (name.startswith(f"run={run}") and is_part)
 
 
-def _upgraded(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Format 1 as format 2."""
+def _upgraded(data: bytes) -> bytes:
+    """Format 1 as format 2; any other as it is."""
+    value = json.loads(data)
+    if value["format"] != 1:
+        return data
     titles = [{**one, "own": is_own(one["path"], value["run"])} for one in value["titles"]]
-    return {**value, "format": FORMAT, "titles": titles}
-
-
-def _refused(where: str, why: str) -> ContractError:
-    return ContractError(f"{where} cannot be used: {why}", "freeze the inputs again, in a new run")
-
-
-def _sentence(error: ValidationError) -> str:
-    found = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return "; ".join(found)
+    return json.dumps({**value, "format": FORMAT, "titles": titles}).encode()

@@ -7,6 +7,7 @@ fetched or a title is released at or after it. Else an ordinary quiet week would
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from importlib.metadata import version
@@ -17,8 +18,8 @@ from marquee.digest import digest_code, digest_value
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.names import iso
+from marquee.release.entry import Entry
 from marquee.release.inputs import FeedbackInput, Inputs, TitlesInput
-from marquee.release.ledger import Ledger
 from marquee.release.policy import Model
 from marquee.settings import REPOSITORY
 from marquee.sources.feedback import parse_line
@@ -48,8 +49,6 @@ CODE = (
 import, a test says with which exceptions. The gate, the DAG and serving change no model."""
 LIBRARIES = ("numpy", "pyarrow", "pyspark", "pandas")
 """What computes beside our own code; the lock pins their versions."""
-ACCEPT_WORLD: str = "accept_world"
-"""A person's word that a changed world may be judged again: a ledger entry of this kind."""
 
 
 def computing_code(fault: str | None = None) -> str:
@@ -61,8 +60,9 @@ def computing_code(fault: str | None = None) -> str:
     return digest_value([*parts, fault] if fault else parts)[:12]
 
 
-def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:
-    """The digest of what `model` learns from and is asked for in a run of these inputs."""
+def fingerprint(lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entry]) -> str:
+    """The digest of what `model` learns from and is asked for in a run of these inputs; `entries`
+    are its ledger's."""
     asked = inputs.models[model]
     value: dict[str, Any] = {
         "recipes": asked.recipes,
@@ -76,16 +76,16 @@ def fingerprint(lake: Lake, model: Model, inputs: Inputs) -> str:
         "titles": _titles(lake, inputs),
         # Prices and exchange rates are known up to the year of as-of, titles released up to it.
         "year": inputs.as_of.year,
-        "accepted": accepted_world(lake, model),
+        "accepted": accepted_world(entries),
     }
     if model == "recommender":
         value |= _feedback(lake, inputs)
     return digest_value(value)
 
 
-def accepted_world(lake: Lake, model: Model) -> list[Any] | None:
+def accepted_world(entries: Sequence[Entry]) -> list[Any] | None:
     """Number and digest of the newest entry by which a person accepted a changed world."""
-    kinds = [entry for entry in Ledger(lake, model).entries() if entry.kind == ACCEPT_WORLD]
+    kinds = [entry for entry in entries if entry.kind == "accept_world"]
     return [kinds[-1].number, kinds[-1].digest] if kinds else None
 
 

@@ -6,6 +6,7 @@ decision is marked unchanged: its group ends early, unless the form forces it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,6 +15,8 @@ from typing import Any
 from marquee.clock import now, refuse_ahead
 from marquee.drill import training_fault
 from marquee.errors import ConflictError, SourceError
+from marquee.names import parse_moment
+from marquee.release.entry import Entry
 from marquee.release.inputs import (
     ChampionInput,
     Inputs,
@@ -57,6 +60,7 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
 
 def _inputs(run: Run, ratings: str | None) -> Inputs:
     frozen_at = now()
+    ledgers = {model: standing_entries(run.lake, model) for model in MODELS}
     inputs = Inputs(
         world=run.settings.world,
         run=run.id,
@@ -72,28 +76,28 @@ def _inputs(run: Run, ratings: str | None) -> Inputs:
         seed=run.settings.seed,
         code=computing_code(training_fault(run.lake)),
         interval_seconds=int(run.interval.total_seconds()),
-        models={model: _asked(run, model) for model in MODELS},
+        models={model: _asked(run, model, entries) for model, entries in ledgers.items()},
     )
-    models = {model: _with_history(run, model, inputs) for model in MODELS}
+    models = {m: _with_history(run, m, inputs, entries) for m, entries in ledgers.items()}
     return inputs.model_copy(update={"models": models})
 
 
-def _asked(run: Run, model: Model) -> ModelInputs:
+def _asked(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInputs:
     """What the run asks for and is compared with; its fingerprint wants all inputs first."""
     policy = read_policy(model, getattr(run.settings.policy, model))
     policy = tighten(policy, run.form.tighten.get(model, {}))
     recipes = getattr(run.settings.recipes, model)
-    champion = _champion(run, model)
+    champion = _champion(run, entries)
     return ModelInputs(recipes=recipes, policy=asdict(policy), fingerprint="", champion=champion)
 
 
-def _with_history(run: Run, model: Model, inputs: Inputs) -> ModelInputs:
+def _with_history(run: Run, model: Model, inputs: Inputs, entries: Sequence[Entry]) -> ModelInputs:
     """With the fingerprint, and the run since which it has not changed."""
     asked = inputs.models[model]
-    found = fingerprint(run.lake, model, inputs)
+    found = fingerprint(run.lake, model, inputs, entries)
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
     is_same = last is not None and last.subject.fingerprint == found
-    since = last.subject.run if last and is_same and is_settled(run.lake, model, last) else None
+    since = last.subject.run if last and is_same and is_settled(last, entries) else None
     return asked.model_copy(update={"fingerprint": found, "unchanged_since": since})
 
 
@@ -106,7 +110,7 @@ def _ratings(run: Run, path: str | None) -> RatingsInput:
         rows=manifest.rows or 0,
         last_time=manifest.facts["last_time"],
         scale=(run.settings.ratings.lowest, run.settings.ratings.highest),
-        text_ids=manifest.facts.get("text_ids", ()),
+        text_ids=tuple(manifest.facts.get("text_ids", ())),
     )
 
 
@@ -127,17 +131,17 @@ def _titles(run: Run) -> tuple[TitlesInput, ...]:
 
 def _snapshot(run: Run, path: str) -> TitlesInput:
     manifest = run.lake.manifest(path)
+    loaded_at = manifest.facts.get("loaded_at")
     return TitlesInput(
         path=path,
         digest=manifest.digest,
         as_of=moment_of(path, manifest),
         own=is_own(path, run.id),
-        loaded_at=manifest.facts.get("loaded_at"),
+        loaded_at=parse_moment(loaded_at) if loaded_at else None,
     )
 
 
-def _champion(run: Run, model: Model) -> ChampionInput | None:
-    entries = standing_entries(run.lake, model)
+def _champion(run: Run, entries: Sequence[Entry]) -> ChampionInput | None:
     entry = entry_at(entries, run.as_of if run.is_backfill else now(), now())
     if entry is None:
         return None

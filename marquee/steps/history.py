@@ -10,7 +10,6 @@ from marquee.clock import SKEW, now
 from marquee.errors import ContractError, MarqueeError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.entry import Entry
-from marquee.release.ledger import Ledger
 from marquee.release.subject import Head
 from marquee.release.verdict import Verdict, read_verdict
 from marquee.steps.run import BACKFILL, Model
@@ -44,14 +43,14 @@ def last_decision(lake: Lake, model: Model) -> Verdict | None:
     return live[-1] if live else None
 
 
-def is_settled(lake: Lake, model: Model, verdict: Verdict) -> bool:
+def is_settled(verdict: Verdict, entries: Sequence[Entry]) -> bool:
     """Whether a decision needs no second look: promoted, or refused beside what serves now.
 
     An approved model that never served (the head moved, a hold stood, nobody said yes, or the run
     was told not to promote) deserves another run, though nothing it learns from has changed. So
     does a refused one where another bundle serves by now: it lost to a champion rolled back since.
+    `entries` are the model's ledger.
     """
-    entries = Ledger(lake, model).entries()
     if verdict.approved:
         return any(e.kind == "promote" and e.run == verdict.subject.run for e in entries)
     return _bundle_at(entries, verdict.head) == (entries[-1].bundle if entries else None)

@@ -71,7 +71,7 @@ def test_no_input_lies_outside_the_lake(path: str) -> None:
 
 
 def test_a_newer_format_says_so() -> None:
-    with pytest.raises(ContractError, match="of format 3; this version reads up to 2"):
+    with pytest.raises(ContractError, match="its format is 3, and this release knows 2"):
         read_inputs(as_bytes(frozen("r", AS_OF, format=3)))
 
 

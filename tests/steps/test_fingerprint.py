@@ -24,6 +24,9 @@ CONTENT_APART = {
     "marquee/release/card.py": "a document about a model, not the model",
     "marquee/release/policy.py": "its bounds are in the fingerprint, and decide at the gate",
     "marquee/release/subject.py": "the form of what the gate judges",
+    "marquee/release/document.py": "the form of documents, whose content is in the fingerprint",
+    "marquee/formats.py": "refuses what a later release wrote",
+    "marquee/release/psi.py": "how far a report says the titles have moved; no model reads it",
 }
 """What the computing rooms import, and why it changes no content."""
 

@@ -12,7 +12,7 @@ from marquee.clock import OFFSET, seconds
 from marquee.names import iso
 from marquee.release.inputs import Inputs, inputs_of
 from marquee.steps.run import Run
-from tests.steps.test_freeze_inputs import Make, add_feedback, decide, freeze
+from tests.steps.frozen_runs import Make, add_feedback, decide, freeze
 
 GOOD, AHEAD = 1_771_000_000, 1_950_000_000
 """2026-02-13; 2031."""
