@@ -15,6 +15,8 @@ from marquee.errors import AheadOfClockError, SettingsError
 OFFSET = "MARQUEE_CLOCK_OFFSET"
 SKEW = timedelta(minutes=5)
 """How far the clocks of two machines may lie apart without being noticed."""
+SET_FROM = datetime(2020, 1, 1, tzinfo=UTC)
+"""A clock that says less has not been set since its machine started, and says nothing."""
 
 
 def now() -> datetime:

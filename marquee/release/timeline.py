@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 
+from marquee.clock import SET_FROM
 from marquee.release.entry import Entry
 
-SET_FROM = datetime(2020, 1, 1, tzinfo=UTC)
-"""A stamp before comes from a clock that was not set, and says nothing."""
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-SET_FROM = 1_577_836_800
-"""2020: a clock that says less has not been set since it started."""
+from marquee import clock
+
+SET_FROM = int(clock.SET_FROM.timestamp())
+"""Stamps below come from a clock that was not set."""
 
 
 def effective_times(stamps: Sequence[int], sealed: int, after: int | None = None) -> list[int]:

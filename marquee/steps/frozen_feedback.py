@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 
+from marquee.clock import SET_FROM
 from marquee.errors import ContractError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.inputs import FeedbackInput, Inputs, inputs_of
-from marquee.sources.feedback_time import SET_FROM
 from marquee.steps.fingerprint import last_time
 
 
@@ -23,12 +23,11 @@ def frozen_feedback(lake: Lake, frozen_at: datetime) -> tuple[FeedbackInput, ...
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda name: _segment(lake, name), lake.names("raw/feedback")))
         lasts = list(pool.map(lambda one: last_time(lake, one), found))
-    ahead = {
-        one.path for one, last in zip(found, lasts, strict=True) if last >= _seconds(frozen_at)
-    }
+    froze = int(frozen_at.timestamp())
+    ahead = {one.path for one, last in zip(found, lasts, strict=True) if last >= froze}
     if not ahead:
         return tuple(found)
-    said_by = dict.fromkeys(ahead, frozen_at) if _is_set(frozen_at) else {}
+    said_by = dict.fromkeys(ahead, frozen_at) if frozen_at >= SET_FROM else {}
     for path, moment in _earlier_freezes(lake):
         if path in ahead:
             said_by[path] = min(moment, said_by.get(path, moment))
@@ -51,14 +50,5 @@ def _earlier_freezes(lake: Lake) -> Iterator[tuple[str, datetime]]:
     with ThreadPoolExecutor(8) as pool:
         runs = [inputs for inputs in pool.map(read, lake.names("runs")) if inputs]
     for inputs in runs:
-        if inputs.frozen_at and _is_set(inputs.frozen_at):
+        if inputs.frozen_at and inputs.frozen_at >= SET_FROM:
             yield from ((one.path, inputs.frozen_at) for one in inputs.feedback)
-
-
-def _is_set(moment: datetime) -> bool:
-    """Whether the clock that said so had been set since it started."""
-    return moment.timestamp() >= SET_FROM
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
