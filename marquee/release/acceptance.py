@@ -14,9 +14,10 @@ from marquee.release.policy import Model
 from marquee.release.promotion import Clock
 from marquee.release.rollback import append_by_hand, said
 from marquee.release.same_world import SAME_WORLD
+from marquee.release.subject import Head
 from marquee.release.verdict import Verdict, read_verdict
 from marquee.release.witness import standing_entries
-from marquee.release.world import NOTHING, world_of_run
+from marquee.release.world import World, world_of_run
 
 
 def accept_world(
@@ -46,15 +47,15 @@ def accept_world(
         raise PromotionRefusedError(
             f"the world of run {run} is accepted already", f"see: marquee champion {model}"
         )
-    _require_refused(lake, model, run)
+    _require_refused(_verdict(lake, model, run), entries)
+    _require_figures(world_of_run(lake, run), model, run)
     draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
-    _require_of_today(lake, model, run, entries)
     return append_by_hand(ledger, draft, head or last)
 
 
-def _require_refused(lake: Lake, model: str, run: str) -> None:
-    """A world is accepted after it was seen and refused, never in advance, and it is today's."""
-    verdict = _verdict(lake, model, run)
+def _require_refused(verdict: Verdict, entries: Sequence[Entry]) -> None:
+    """A world is accepted after it was refused beside what serves now, never in advance."""
+    run, model = verdict.subject.run, verdict.subject.model
     if verdict.subject.run_type == "backfill":
         raise PromotionRefusedError(
             f"run {run} is a backfill: it replays the past, and its world is not the one of now",
@@ -64,8 +65,18 @@ def _require_refused(lake: Lake, model: str, run: str) -> None:
         raise PromotionRefusedError(
             f"run {run} was not refused for its world", f"see: marquee history {model}"
         )
-    world = world_of_run(lake, run)
-    if world.unread or world == NOTHING:
+    head = verdict.head
+    beside = [e.bundle for e in entries if head == Head(e.number, e.digest)]
+    if beside != [entries[-1].bundle]:
+        raise PromotionRefusedError(
+            f"run {run} was refused beside another champion than serves now",
+            f"wait for the next run's verdict: marquee history {model}",
+        )
+
+
+def _require_figures(world: World, model: Model, run: str) -> None:
+    """The model's own half of the figures, which later runs are compared with."""
+    if (world.titles if model == "budget" else world.ratings) is None:
         raise PromotionRefusedError(
             f"run {run} recorded no figures of its world that can be read",
             "; ".join(world.unread.values()) or "run its preparations again, in a new run",
@@ -80,22 +91,3 @@ def _verdict(lake: Lake, model: str, run: str) -> Verdict:
         raise PromotionRefusedError(
             f"no run '{run}' has judged a {model}", f"see: marquee history {model}"
         ) from None
-
-
-def _require_of_today(lake: Lake, model: str, run: str, entries: Sequence[Entry]) -> None:
-    """It was refused beside what serves now, and left the model's own half of the figures."""
-    head = _verdict(lake, model, run).head
-    beside = [
-        e.bundle for e in entries if head and (e.number, e.digest) == (head.number, head.digest)
-    ]
-    if beside != [entries[-1].bundle]:
-        raise PromotionRefusedError(
-            f"run {run} was refused beside another champion than serves now",
-            f"wait for the next run's verdict: marquee history {model}",
-        )
-    world = world_of_run(lake, run)
-    if (world.titles if model == "budget" else world.ratings) is None:
-        raise PromotionRefusedError(
-            f"run {run} recorded no figures of its world that can be read",
-            "run its preparations again, in a new run",
-        )
