@@ -101,32 +101,30 @@ def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
 
 
 def _bias(key: str, question: Question | None, most: float) -> Condition:
-    title = f"bias {name(key).replace('_', ' ')}"
+    title = f"bias {_asked(key)}"
     point = question.bias if question else None
     ends = _ends(question.bias_interval if question else None, point)
     if ends is None or point is None:
-        return Condition(GOOD_ENOUGH, title, False, _no_interval("mean error"))
+        return Condition(GOOD_ENOUGH, title, False, _no_interval(key, "mean error"))
     low, high = ends
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
     sentence = (
-        f"the mean error is {point:+.3f} log10 dollars, {low:+.3f} to {high:+.3f} with 95 % "
-        f"confidence; "
-        f"it must not lie wholly beyond {most:g}"
+        f"asked {_asked(key)}, the mean error is {point:+.3f} log10 dollars, {low:+.3f} to "
+        f"{high:+.3f} with 95 % confidence; it must not lie wholly beyond {most:g}"
     )
     return Condition(GOOD_ENOUGH, title, nearest <= most, sentence, nearest, "at most", most)
 
 
 def _held(key: str, question: Question | None, floor: float) -> Condition:
-    title = f"interval {name(key).replace('_', ' ')}"
+    title = f"interval {_asked(key)}"
     held = question.coverage if question else None
     ends = _ends(question.coverage_interval if question else None, held)
     if ends is None or held is None:
-        return Condition(GOOD_ENOUGH, title, False, _no_interval("coverage"))
+        return Condition(GOOD_ENOUGH, title, False, _no_interval(key, "coverage"))
     low, high = ends
     sentence = (
-        f"{held:.1%} of the costs lie inside the interval, {low:.1%} to {high:.1%} with 95 % "
-        f"confidence; "
-        f"that must not lie wholly below {floor:.0%}"
+        f"asked {_asked(key)}, {held:.1%} of the costs lie inside the interval, {low:.1%} to "
+        f"{high:.1%} with 95 % confidence; that must not lie wholly below {floor:.0%}"
     )
     return Condition(GOOD_ENOUGH, title, high >= floor, sentence, high, "at least", floor, "share")
 
@@ -139,8 +137,16 @@ def _ends(found: Ends | None, point: float | None) -> tuple[float, float] | None
     return (low, high) if low - SAME <= point <= high + SAME else None
 
 
-def _no_interval(what: str) -> str:
-    return f"the 95 % interval of the {what} is missing or cannot be read; evaluate again"
+def _no_interval(key: str, what: str) -> str:
+    return (
+        f"asked {_asked(key)}, the 95 % interval of the {what} is missing or cannot be read; "
+        "evaluate again"
+    )
+
+
+def _asked(key: str) -> str:
+    """A question's name, as a sentence holds it."""
+    return name(key).replace("_", " ")
 
 
 def servable(evaluation: Evaluation, figures_sound: bool) -> list[Condition]:

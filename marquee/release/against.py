@@ -17,7 +17,7 @@ from typing import Any
 from marquee.release import balance, relative
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation
-from marquee.release.loss import Loss, read_loss
+from marquee.release.loss import read_loss
 from marquee.release.metric import Metric
 from marquee.release.recorded import Asked, Made, as_they_stand, matched, paired
 from marquee.release.relative import CHAMPION, RETRAINED, Holdout
@@ -58,15 +58,24 @@ class Compared:
     holdout: Holdout
 
 
-def beside_champion(evaluation: Evaluation, asked: Compared, against: Against) -> list[Condition]:
+@dataclass(frozen=True)
+class Beside:
+    """What the comparisons with the champion say, and the balance a promotion would book."""
+
+    conditions: list[Condition]
+    losses: dict[str, float]
+
+
+def beside_champion(evaluation: Evaluation, asked: Compared, against: Against) -> Beside:
     """Every comparison with the champion that there must be; at least one condition."""
     if is_first(evaluation, against):
-        return [_said(True, "nothing serves yet, so there is nothing to fall behind")]
+        nothing = "nothing serves yet, so there is nothing to fall behind"
+        return Beside([_said(True, nothing)], _booked({}, asked, against))
     made = {m: _made(evaluation, m, asked, against) for m in asked.margins}
     found = [c for comparisons in made.values() for each in comparisons for c in each.conditions]
     if not all(made.values()):
         found.insert(0, _by_identity(asked, against))
-    return found
+    return Beside(found, _booked(made, asked, against))
 
 
 def is_first(evaluation: Evaluation, against: Against) -> bool:
@@ -75,18 +84,18 @@ def is_first(evaluation: Evaluation, against: Against) -> bool:
     return against.head is None and stand_in is None
 
 
-def losses(evaluation: Evaluation, asked: Compared, against: Against) -> dict[str, float]:
-    """The balance a promotion would book: after each comparison made, else unchanged."""
+def _booked(
+    made: Mapping[Metric, list[Made]], asked: Compared, against: Against
+) -> dict[str, float]:
+    """The balance after each comparison made, else unchanged; what cannot be told is left out."""
     found: dict[str, float] = {}
     for metric, margin in asked.margins.items():
-        is_one = not is_first(evaluation, against)
-        made = _made(evaluation, metric, asked, against) if is_one else []
-        balances = [balance.balance_after(loss, against.accepted, margin) for loss in _known(made)]
-        if not balances:
-            balances = [balance.balance_before(against.accepted, metric.key)]
-        known = [share for share in balances if share is not None]
-        if known and max(known) < math.inf:
-            found[metric.key] = max(known)
+        known = [each.loss for each in made.get(metric, ()) if each.loss is not None]
+        balances = [balance.balance_after(loss, against.accepted, margin) for loss in known]
+        balances = balances or [balance.balance_before(against.accepted, metric.key)]
+        shares = [share for share in balances if share is not None]
+        if shares and max(shares) < math.inf:
+            found[metric.key] = max(shares)
     return found
 
 
@@ -115,10 +124,6 @@ def _retrained(evaluation: Evaluation, asked: Asked) -> Made:
         ),
         loss,
     )
-
-
-def _known(made: list[Made]) -> list[Loss]:
-    return [each.loss for each in made if each.loss is not None]
 
 
 def _by_identity(asked: Compared, against: Against) -> Condition:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.release import absolute, relative
-from marquee.release.against import Against, Compared, beside_champion, losses
+from marquee.release.against import Against, Compared, beside_champion
 from marquee.release.condition import Condition
 from marquee.release.evaluation import Evaluation, read_evaluation
 from marquee.release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE
@@ -34,15 +34,16 @@ def decide(
     rules = _RULES[type(policy)](found, policy)
     finite = absolute.figures_finite(found, subject.model, rules.needed)
     conditions = [finite, *rules.sound]
+    beside = beside_champion(found, rules.compared, against)
     if finite.passed:
-        conditions += [*rules.alone, *beside_champion(found, rules.compared, against)]
+        conditions += [*rules.alone, *beside.conditions]
     conditions += same_world(subject.model, subject.run, worlds, policy)
     conditions += absolute.servable(found, finite.passed)
     return Verdict(
         subject=subject,
         conditions=tuple(conditions),
         head=against.head,
-        losses=losses(found, rules.compared, against),
+        losses=beside.losses,
     )
 
 
