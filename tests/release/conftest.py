@@ -1,4 +1,4 @@
-"""One folder lake a test."""
+"""One folder lake a test, and a folder to make runs in."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ from marquee.lake import Lake, open_lake
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return open_lake(f"file://{tmp_path}/lake")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"

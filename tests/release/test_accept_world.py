@@ -23,11 +23,6 @@ SHRUNK = {**DATA, "ratings": RATINGS_WORLD | {"rows": 90_000}}
 SHRUNK_AGAIN = {**DATA, "ratings": RATINGS_WORLD | {"rows": 80_000}}
 
 
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    return tmp_path / "scratch"
-
-
 def judged(lake: Lake, scratch: Path, number: int, data: dict[str, Any] = DATA) -> Verdict:
     run = f"week-{number}"
     publish_run(lake, scratch, run, as_of=week(number), champion=champion_of(lake), data=data)

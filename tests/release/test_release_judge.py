@@ -35,11 +35,6 @@ MODEL = "recommender"
 FOLDER = "runs/r1/models/recommender"
 
 
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    return tmp_path / "scratch"
-
-
 def test_a_verdict_and_a_report_are_left_beside_the_model(lake: Lake, scratch: Path) -> None:
     publish_run(lake, scratch, "r1")
     verdict = judge(lake, MODEL, "r1")

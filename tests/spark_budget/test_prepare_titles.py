@@ -10,59 +10,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from marquee.contracts import TITLES
-from marquee.lake import Lake
 from spark_apps import prepare_titles
 from spark_apps.titles.data_report import drift
-from tests.spark_budget.budget_lake import RUN, add_ratings, add_snapshot, freeze, item, make_lake
-
-LINKS = "movieId,imdbId,tmdbId\n1,0000001,\n2,0000002,\n7,1000000,9\n8,,\n"
-MOVIES = (
-    "movieId,title,genres\n"
-    '1,"Harbour, The (2001)",Children|Drama|IMAX\n'
-    "2,Second Harbour (2002),Comedy\n"
-    '7,"Say ""No"" (1999)",(no genres listed)\n'
-    "8,Untitled,Drama\n"
-)
-
-
-class Prepared:
-    """One run's output, read back."""
-
-    def __init__(self, lake: Lake, spark: SparkSession) -> None:
-        self.frame = spark.read.parquet(lake.uri(f"runs/{RUN}/prepared/titles"))
-        self.rows = {row["title_id"] or row["movie_id"]: row for row in self.frame.collect()}
-        folder = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/prepared/quarantine/titles"
-        lines = [x for f in folder.glob("part-*.json") for x in f.read_text("utf-8").splitlines()]
-        self.quarantine = {x["title_id"]: x for x in map(json.loads, lines) if "title_id" in x}
-        self.reasons = {key: x["reason"] for key, x in self.quarantine.items()}
-        self.refused = [json.loads(line) for line in lines]
-        self.report = lake.read_json(f"runs/{RUN}/data/titles.json")
-        self.facts = lake.manifest(f"runs/{RUN}/prepared/titles").facts
-        self.split = {
-            part: [
-                row["title_id"]
-                for row in spark.read.parquet(lake.uri(f"runs/{RUN}/split/titles/{part}")).collect()
-            ]
-            for part in ("train", "holdout")
-        }
-
-
-def prepare(
-    tmp_path: Path,
-    spark: SparkSession,
-    *snapshots: tuple[str, list[str]],
-    as_of: str = "2026-11-01T03:00:00Z",
-) -> Prepared:
-    """Run the real job over snapshots given as (when they were loaded, lines)."""
-    lake = make_lake(tmp_path / "lake")
-    ratings = add_ratings(lake, MOVIES, LINKS)
-    entries = [add_snapshot(lake, lines, at, i) for i, (at, lines) in enumerate(snapshots, 1)]
-    freeze(lake, ratings, entries, as_of=as_of)
-    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
-    return Prepared(lake, spark)
-
+from tests.spark_budget.budget_lake import RUN, add_ratings, freeze, item, make_lake
+from tests.spark_budget.prepared_titles import LINKS, MOVIES, Prepared, prepare
 
 NO_EURO = "no exchange rate: EUR in 1960"
+
+
 BAD: list[tuple[int, dict[str, Any], str]] = [
     (11, {"year": None, "release_date": None}, "no year"),
     (12, {"year": 2099}, "year in the future"),
@@ -226,6 +181,8 @@ def test_no_title_at_all_is_refused(
 
 
 PERSON = {"name_id": None, "name": "Zoë  Åkers"}
+
+
 WIDE: dict[str, Any] = {
     "directors": [PERSON],
     "writers": [{"name_id": "nm0000007", "name": "W"}, {"name_id": None, "name": "Jo  Ó Sé"}],
@@ -326,106 +283,3 @@ def test_the_data_report(tmp_path: Path, spark: SparkSession) -> None:
     other = {**report, "shares": {**report["shares"], "decade": {"1950": 1.0}}}
     assert drift(other, report)["decade"] > 0.2
     assert drift(report, {"as_of": "2026-01-01T00:00:00Z"})["decade"] > 0.2
-
-
-WEEK = 7 * 24 * 3600
-SUNDAY = "2026-03-01T03:00:00Z"
-
-
-def page(number: int, rating: float, fetched: str | None) -> str:
-    return item(number, rating=rating, keywords=[f"k{rating}"], plot="p", fetched_at=fetched)
-
-
-def snapshot(lake: Lake, number: int, lines: list[str], **told: Any) -> dict[str, Any]:
-    return add_snapshot(lake, lines, told.pop("loaded"), number) | told
-
-
-def known_at(
-    tmp_path: Path, spark: SparkSession, as_of: str, *snapshots: dict[str, Any], **inputs: Any
-) -> dict[int, float | None]:
-    """The ratings a run as of `as_of` knows, by number of the title."""
-    lake = make_lake(tmp_path / as_of[:10] / "lake")
-    ratings = add_ratings(lake, MOVIES, LINKS)
-    entries = [snapshot(lake, i, **one) for i, one in enumerate(snapshots, 1)]
-    freeze(lake, ratings, entries, as_of=as_of, **inputs)
-    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
-    rows = Prepared(lake, spark).frame.where("movie_id IS NULL").collect()
-    for row in rows:
-        # What goes on changing is known together or not at all.
-        assert (row["rating"] is None) == (row["keywords"] == []) == (row["plot"] is None)
-        assert row["budget_usd"] == 12e6
-    return {int(row["title_id"][2:]): row["rating"] for row in rows}
-
-
-def test_what_a_page_knew_is_decided_by_when_it_was_fetched(
-    tmp_path: Path, spark: SparkSession
-) -> None:
-    """Last week's page, this run's own, one from between, and pages that do not say when."""
-    last_week = {"lines": [page(11, 1.0, "2026-02-22T03:04:00Z")], "loaded": "2026-02-22T03:09:00Z"}
-    own = {
-        "lines": [
-            page(12, 2.0, "2026-03-05T04:00:00Z"),  # the run waited four days for an approval
-            page(14, 4.0, "soon"),
-            page(15, 5.0, "2031-01-01T00:00:00Z"),  # ahead of the clock
-            page(16, 6.0, None),
-        ],
-        "loaded": "2026-03-05T05:00:00Z",
-        "loaded_at": "2026-03-05T05:00:00Z",
-        "own": True,
-    }
-    too_late = {  # an interval after as-of: lent to this run, though it brought it home
-        "lines": [page(13, 3.0, "2026-03-08T03:00:00Z"), page(21, 9.7, None)],
-        "loaded": "2026-03-08T03:10:00Z",
-        "loaded_at": "2026-03-08T03:10:00Z",
-        "own": True,
-    }
-    alien = {
-        "lines": [
-            page(17, 7.0, "2026-03-01T02:59:59Z"),
-            page(18, 8.0, "2026-03-01T03:00:00Z"),
-            page(19, 9.0, "2026-03-01T03:30:00+01:00"),  # 02:30 UTC
-            page(20, 9.5, None),
-        ],
-        "loaded": "2026-03-01T03:00:00Z",
-        "loaded_at": "2026-03-04T00:00:00Z",
-    }
-    told = known_at(
-        tmp_path, spark, SUNDAY, last_week, own, too_late, alien,
-        frozen_at="2026-03-08T04:00:00Z", interval_seconds=WEEK,
-    )  # fmt: skip
-    assert {n for n, rating in told.items() if rating is not None} == {11, 12, 14, 15, 16, 17, 19}
-    earlier = [{**one, "own": False} for one in (own, too_late)]
-    next_week = known_at(tmp_path, spark, "2026-03-08T03:00:00Z", last_week, *earlier)
-    assert {n: rating for n, rating in next_week.items() if rating is not None} == {
-        11: 1.0, 12: 2.0, 14: 4.0, 15: 5.0, 16: 6.0
-    }  # fmt: skip
-
-
-def test_a_run_as_of_long_ago_sees_no_votes_of_today(tmp_path: Path, spark: SparkSession) -> None:
-    """Also where 612d7b6 filed them under the as-of of a manual run."""
-    lines = [page(30, 8.5, "2026-02-22T03:04:00Z")]
-    filed = {"lines": lines, "loaded": "2020-06-07T03:00:00Z", "own": True}
-    assert known_at(tmp_path, spark, "2020-06-07T03:00:00Z", filed) == {30: None}
-
-
-def test_the_year_of_the_fetch_says_what_lies_in_the_future(
-    tmp_path: Path, spark: SparkSession
-) -> None:
-    lines = [
-        item(40, year=2026, release_date=None, fetched_at="2025-12-31T00:00:00Z"),
-        item(41, year=2026, release_date=None, fetched_at="2026-01-01T00:00:00Z"),
-    ]
-    found = prepare(tmp_path, spark, ("2026-06-01T00:00:00Z", lines))
-    assert found.reasons == {"tt0000040": "year in the future"}
-
-
-def test_the_page_fetched_last_wins_wherever_it_is_filed(
-    tmp_path: Path, spark: SparkSession
-) -> None:
-    found = prepare(
-        tmp_path,
-        spark,
-        ("2026-10-20T00:00:00Z", [page(50, 7.5, "2026-10-19T00:00:00Z")]),
-        ("2026-10-25T00:00:00Z", [page(50, 6.5, "2026-10-12T00:00:00Z")]),
-    )
-    assert found.rows["tt0000050"]["rating"] == 7.5

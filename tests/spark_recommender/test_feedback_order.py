@@ -141,21 +141,37 @@ class Server:
         self.chance.choice([*acts, self.publish, self.break_clock, self.break_clock])()
 
 
+class SealsByItself(Server):
+    """A serving host that publishes by its own clock, right or wrong."""
+
+    def publish(self) -> None:
+        self.set_clock(self.clock())
+        publish_feedback(self.lake, self.folder, self.name)
+
+
+def histories(
+    kind: type[Server], seeds: range, acts: int, lake: Lake, at: Clock, folder: Path
+) -> list[Server]:
+    """Servers of people of their own that acted at random, and were published."""
+    servers = []
+    for seed in seeds:
+        people = tuple(f"p-{seed}{name}" for name in PEOPLE)
+        chance = random.Random(seed)
+        server = kind(f"s{seed:03d}", folder / f"host{seed}", lake, chance, at, people)
+        for _ in range(acts):
+            server.act()
+        server.publish()
+        servers.append(server)
+    return servers
+
+
 def test_training_learns_what_the_api_says(
     spark: SparkSession,  # noqa: F811
     lake: Lake,
     at: Clock,
     tmp_path: Path,
 ) -> None:
-    servers = []
-    for seed in range(25):
-        people = tuple(f"p-{seed}{name}" for name in PEOPLE)
-        folder, chance = tmp_path / f"host{seed}", random.Random(seed)
-        server = Server(f"s{seed:02d}", folder, lake, chance, at, people)
-        for _ in range(40):
-            server.act()
-        server.publish()
-        servers.append(server)
+    servers = histories(Server, range(25), 40, lake, at, tmp_path)
     as_of = max(server.time for server in servers) + 10
     trained = learnt(spark, lake, as_of)
     rated = 0
@@ -278,15 +294,7 @@ def test_training_learns_what_the_api_says_though_clocks_ahead_seal(
     at: Clock,
     tmp_path: Path,
 ) -> None:
-    servers = []
-    for seed in range(100, 125):
-        people = tuple(f"p-{seed}{name}" for name in PEOPLE)
-        folder, chance = tmp_path / f"host{seed}", random.Random(seed)
-        server = SealsByItself(f"s{seed}", folder, lake, chance, at, people)
-        for _ in range(30):
-            server.act()
-        server.publish()
-        servers.append(server)
+    servers = histories(SealsByItself, range(100, 125), 30, lake, at, tmp_path)
     first = max(server.time for server in servers) + 10
     weekly_run(lake, first)
     trained = learnt(spark, lake, first + WEEK, weekly_run(lake, first + WEEK))
@@ -294,14 +302,6 @@ def test_training_learns_what_the_api_says_though_clocks_ahead_seal(
     said = {p: told(Journal(s.folder, s.name), p) for s in servers for p in s.people}
     assert {p: trained.get(person_id(p), {}) for p in said} == said
     assert {p: unbounded.get(person_id(p), {}) for p in said} != said
-
-
-class SealsByItself(Server):
-    """A serving host that publishes by its own clock, right or wrong."""
-
-    def publish(self) -> None:
-        self.set_clock(self.clock())
-        publish_feedback(self.lake, self.folder, self.name)
 
 
 def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
