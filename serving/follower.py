@@ -129,12 +129,11 @@ class Follower(Generic[M]):
     def _wrong(self, entries: tuple[Entry, ...]) -> str:
         """What is wrong with the ledger as read now, beside what was read or served before."""
         known = self.view.entries[-1] if self.view.entries else self._cache.recall()
-        lost = lost_entry(entries, known) if known else ""
-        said = lost or "; ".join(breaks(entries))
+        wrong = lost_entry(entries, known) if known else ""
+        if not wrong and (broken := breaks(entries)):
+            wrong = f"is broken: {'; '.join(broken)}"
         remedy = "restore it from a copy of the lake; what served, serves on"
-        if not said:
-            return ""
-        return f"the ledger of the {self.name} {lost or 'is broken: ' + said}; {remedy}"
+        return f"the ledger of the {self.name} {wrong}; {remedy}" if wrong else ""
 
     def _stay(self, entries: tuple[Entry, ...], trouble: str) -> None:
         """Keep what serves; where nothing does, what was served last beats no answer."""
