@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from marquee.normalise.currencies import MARK, Mark, read_mark, resolve
-from marquee.normalise.text import clean
+from marquee.normalise.text import Unreadable, clean
+
+__all__ = ["Money", "Unreadable", "read_amount", "read_money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,6 @@ class Money:
 
     amount: float
     currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A text that is not an amount of money we can be sure of, and why."""
-
-    text: str
-    reason: str
 
 
 # Scale words, and whether the language they belong to writes a decimal comma.
