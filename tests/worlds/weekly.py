@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.clock import now
+from marquee.form import Form
 from marquee.lake import Lake, open_lake
 from marquee.names import iso
 from marquee.release.verdict import Verdict
@@ -27,7 +28,7 @@ from marquee.steps.gate import gate
 from marquee.steps.load_ratings import load_ratings
 from marquee.steps.load_titles import load_titles
 from marquee.steps.promote import promote
-from marquee.steps.run import Form, Model, Run
+from marquee.steps.run import Model, Run
 from spark_apps import prepare_ratings, prepare_titles, train_budget, train_recommender
 from tests.small_recipes import BUDGET, RECOMMENDER
 
