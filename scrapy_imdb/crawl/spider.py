@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
-import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,15 +19,15 @@ from web_poet import HttpResponse, HttpResponseHeaders
 from marquee.clock import now
 from marquee.errors import CrawlStoppedError
 from marquee.names import iso
+from marquee.progress import report_progress
 from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
-from scrapy_imdb.crawl.store import CrawlStore, Outcome
+from scrapy_imdb.crawl.store import KINDS, CrawlStore, Outcome
 from scrapy_imdb.crawl.tripwire import Tripwire
 from scrapy_imdb.items import PARSER_VERSION, as_record
 from scrapy_imdb.pages import RefusedPageError, read_page
 
-PROGRESS_SECONDS = 5.0
 LARGEST_KEPT = 2 * 1024 * 1024
 """Bytes of a refused page that are kept beside its reason."""
 
@@ -49,7 +48,7 @@ class TitleSpider(Spider):
         self.robots = Robots(None)
         self.error: BaseException | None = None
         """What ended the crawl early, for the command to report."""
-        self._told = time.monotonic()
+        self._outcomes: Counter[str] = Counter()
 
     async def start(self) -> AsyncIterator[Any]:
         """Drive the crawl; it yields nothing, for outcomes go straight into the memory."""
@@ -98,11 +97,11 @@ class TitleSpider(Spider):
             try:
                 outcome = await self.visit(self.waiting.popleft())
                 self.store.record(self.plan.run, outcome, PARSER_VERSION)
+                self._tell(outcome)
                 self._watch(outcome)
             except BaseException as error:
                 self.error = self.error or error
                 return
-            self._tell()
 
     def _read(self, title_id: str, response: Response) -> Outcome:
         page = HttpResponse(
@@ -165,11 +164,10 @@ class TitleSpider(Spider):
             "interrupted by a signal", "run the same command again to go on"
         )
 
-    def _tell(self) -> None:
-        if time.monotonic() - self._told > PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            done = self.asked_for - len(self.waiting)
-            print(f"crawl: {done} of {self.asked_for} pages", flush=True)
+    def _tell(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.kind] += 1
+        bad = [f"{self._outcomes[k]} {k}" for k in KINDS[1:] if self._outcomes[k]]
+        report_progress("page", self._outcomes.total(), self.asked_for, ", ".join(bad))
 
 
 def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:

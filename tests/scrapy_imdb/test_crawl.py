@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from made_up_titles import made_up, title_id, write_links
 
 from marquee.clock import OFFSET
 from marquee.contracts import TITLE_ITEM
+from marquee.progress import PROGRESS, read_progress
 from scrapy_imdb.crawl.store import CrawlStore, Outcome
 
 
@@ -115,12 +117,24 @@ def test_a_wrong_links_file_is_one_clear_line(crawl, content, says):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_command_runs_as_users_run_it(crawl):
+def test_the_command_runs_as_users_run_it_and_tells_how_far_it_is(crawl, site, tmp_path):
+    site.fault("half", titles=[title_id(1)])
     command = [sys.executable, "-m", "scrapy_imdb", *crawl.command(pages=4)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    told = tmp_path / "progress.json"
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, PROGRESS: str(told)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "4 titles, 0 refused, 0 missing, 0 failed; 56 left" in done.stdout
+    assert "3 titles, 1 refused, 0 missing, 0 failed; 56 left" in done.stdout
+    last = read_progress(told)
+    assert last and (last.what, last.done, last.of, last.note) == ("page", 4, 4, "1 refused")
+    assert str(last) in done.stdout
 
 
 def test_a_site_that_is_down_stops_the_crawl(crawl):
