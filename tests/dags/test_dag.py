@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from marquee.names import run_slug
-from tests.plugins.airflow_dag import read_dag
-
-
-@pytest.fixture(scope="module")
-def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return read_dag(Path(tmp_path_factory.mktemp("airflow")))
 
 
 def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:

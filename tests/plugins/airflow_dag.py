@@ -1,4 +1,7 @@
-"""The DAG as Airflow reads it, in a process of its own: its home must be set before import."""
+"""The DAG as Airflow reads it, in a process of its own: its home must be set before import.
+
+Airflow takes seconds to import, so one reading serves a whole test session.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
+
+import pytest
 
 from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.airflow import airflow_environment
@@ -42,9 +46,11 @@ print("RESULT" + json.dumps(out))
 """
 
 
-def read_dag(home: Path) -> dict[str, Any]:
+@pytest.fixture(scope="session")
+def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Import errors, tasks with what follows them, params' schemas, and the built commands."""
     settings = load_settings("local")
+    home = tmp_path_factory.mktemp("airflow")
     environment = os.environ | airflow_environment(settings, home)
     environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
     environment.pop("SPARK_ARCHIVE", None)
@@ -59,10 +65,4 @@ def read_dag(home: Path) -> dict[str, Any]:
     line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
     assert line, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
-    return found
-
-
-def built_commands(home: Path) -> dict[str, list[str]]:
-    """The spark-submit command of every job, as the provider's hook builds it."""
-    found: dict[str, list[str]] = read_dag(home)["commands"]
     return found
