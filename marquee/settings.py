@@ -83,6 +83,7 @@ class SparkSettings(Section):
     java_options: str
     shuffle_partitions: int = Field(ge=1)
     cores: int = Field(ge=0)
+    resource_minutes: float = Field(gt=0)
 
 
 class ScheduleSettings(Section):

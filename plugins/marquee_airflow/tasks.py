@@ -1,7 +1,7 @@
 """The weekly run's tasks that need no engine: each is one call of the kernel's step.
 
-Our own errors become Airflow's: what trying again cannot mend fails at once, and what HDFS or a
-restarting daemon caused is retried.
+Our own errors become Airflow's: wrong input fails at once, for trying again cannot mend it; what
+is away is retried (`marquee.errors.retry_helps`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from marquee.errors import LakeUnavailableError, MarqueeError, PromotionRefusedError, StackError
+from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
 from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
@@ -29,8 +29,6 @@ from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
 from marquee_airflow.runs import current_run
 
-MAY_HELP = (LakeUnavailableError, StackError)  # a restart may be under way
-
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a task our way to fail."""
@@ -41,9 +39,9 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
-        except MAY_HELP:
-            raise
         except MarqueeError as error:
+            if retry_helps(error):
+                raise
             raise AirflowFailException(str(error)) from None
 
     return run

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from marquee.names import run_slug
 
 
@@ -66,3 +68,25 @@ def test_the_form_is_typed(dag: dict[str, Any]) -> None:
     assert params["force"]["type"] == "boolean"
     assert all(schema["title"] for schema in params.values())
     assert params["recommender_rmse_ceiling"]["type"] == ["null", "number"]
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "says"),
+    [
+        ("wrong input", "AirflowFailException", "no rating is left"),
+        ("away", "AirflowException", "HDFS is away"),
+        ("killed", "AirflowException", "the job was ended by SIGKILL, as when memory runs out"),
+        ("driver killed", "AirflowException", "the job was ended by SIGKILL"),
+        ("stopped", "AirflowException", "the job was ended by SIGTERM"),
+        ("fault", "AirflowException", "the job ended with status 1"),
+        ("no file", "AirflowException", "the job ended with status 2"),
+        ("SourceError", "AirflowFailException", "no column — name it"),
+        ("StackError", "StackError", "serving is dead"),
+        ("OSError", "OSError", "x"),
+    ],
+)
+def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, says: str) -> None:
+    """A job's exit status and a step's error alike: all else is for Airflow to try again."""
+    found = dag["ends"][end]
+    assert found[0] == kind
+    assert found[1].startswith(says)
