@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from marquee.form import Form
 from marquee.lake import FolderLake
 from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.spark import submit_command
 from marquee.steps.crawl_titles import crawl_command, crawl_folder
-from marquee.steps.run import Form, Run
+from marquee.steps.run import Run
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
 JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
