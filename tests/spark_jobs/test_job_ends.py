@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from marquee.errors import ContractError, LakeFullError, LakeUnavailableError, StackError
 from marquee.lake import open_lake
+from marquee.settings import REPOSITORY
 from spark_apps.job import AWAY, BAD_INPUT, SAY_AFTER, Job, Patience, judged, run_job
 
 STAGE = "Py4JJavaError: An error occurred while calling o91.parquet.\n: "
@@ -102,3 +109,72 @@ def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
     job.write_once("runs/r-1/timings/x.json", lambda: {"finished": 1.0})
     job.write_once("runs/r-1/timings/x.json", lambda: {"finished": 2.0})
     assert lake.read_json("runs/r-1/timings/x.json") == {"finished": 1.0}
+
+
+SCHEDULER = """
+import multiprocessing, os, subprocess, time
+from marquee.stack.airflow import tie_forks_to_this_process
+
+def worker():
+    if os.fork() == 0:
+        subprocess.Popen(["spark-submit"])
+    time.sleep(600)
+
+tie_forks_to_this_process()
+multiprocessing.get_context("fork").Process(target=worker).start()
+time.sleep(600)
+"""
+"""As Airflow's: a worker, which forks a task, which submits a job."""
+
+SUBMIT = f"""#!{sys.executable}
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", os.environ["DRIVER"]])
+time.sleep(600)
+"""
+"""What stands for the JVM. Before it comes the wrapper that is ours."""
+
+DRIVER = """
+import os, pathlib, time
+from spark_apps.job import _die_with_parent
+_die_with_parent()
+pathlib.Path(os.environ["SEEN"]).write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def test_a_killed_scheduler_leaves_no_driver(tmp_path: Path) -> None:
+    """Workers, tasks, the JVM and the driver's Python end with it, so that a successor's driver is
+    alone."""
+    (tmp_path / "bin").mkdir()
+    submit = tmp_path / "bin" / "spark-submit"
+    submit.write_text(SUBMIT)
+    submit.chmod(0o755)
+    wrapper = REPOSITORY / "plugins" / "marquee_airflow" / "bin"
+    seen = tmp_path / "seen"
+    environment = os.environ | {
+        "PATH": f"{wrapper}:{os.environ['PATH']}",
+        "SPARK_HOME": str(tmp_path),
+        "PYTHONPATH": str(REPOSITORY),
+        "SEEN": str(seen),
+        "DRIVER": DRIVER,
+    }
+    command = [sys.executable, "-c", SCHEDULER]
+    with subprocess.Popen(command, env=environment) as scheduler:
+        try:
+            wait_until(lambda: seen.exists() and seen.read_text())
+            family = psutil.Process(scheduler.pid).children(recursive=True)
+            assert int(seen.read_text()) in {process.pid for process in family}
+            assert len(family) == 4, "a worker, a task, the JVM, the driver"
+        finally:
+            scheduler.kill()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
