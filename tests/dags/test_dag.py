@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from marquee.names import run_slug
+from marquee.schedule import FOLLOWS, time_needed
+from marquee.settings import load_settings
+
+MINUTES = load_settings("local").schedule.minutes.model_dump()
 
 
 def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:
@@ -90,3 +94,32 @@ def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, say
     found = dag["ends"][end]
     assert found[0] == kind
     assert found[1].startswith(says)
+
+
+def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:
+    for name, task in dag["tasks"].items():
+        assert task["minutes"] == MINUTES[name.rsplit(".", 1)[-1]], name
+        assert task["policy"] == "UntilTheNextRun"
+
+
+def test_the_longest_way_is_counted_over_the_graph_as_it_is(dag: dict[str, Any]) -> None:
+    drawn = {
+        (name.rsplit(".", 1)[-1], following.rsplit(".", 1)[-1])
+        for name, task in dag["tasks"].items()
+        for following in task["downstream"]
+    }
+    counted = {(name, following) for name, all_of in FOLLOWS.items() for following in all_of}
+    # What a later task of the same way follows as well makes no way longer.
+    assert counted <= drawn
+    for name, following in drawn - counted:
+        assert time_needed(following, MINUTES) < time_needed(name, MINUTES)
+
+
+def test_retries_outlast_a_reboot_and_end_before_the_next_run(dag: dict[str, Any]) -> None:
+    waits = dag["tries"]["in time"]
+    assert len(waits) == 6 and sum(waits) > 600
+    assert all(later > earlier for earlier, later in pairwise(waits))
+    assert dag["tries"]["cleared"] == [waits[0], waits[5]]
+    assert dag["tries"]["last task"] == [waits[5]]
+    (reason,) = dag["tries"]["too late"]
+    assert reason.startswith("another attempt at train would start after ")

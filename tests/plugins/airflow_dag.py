@@ -18,6 +18,7 @@ from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
 import json, sys
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import DagBag
@@ -54,6 +55,8 @@ if dag:
             "downstream": sorted(task.downstream_task_ids), "pool": task.pool,
             "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
             "teardown": task.is_teardown, "retries": task.retries,
+            "minutes": task.execution_timeout and task.execution_timeout.total_seconds() / 60,
+            "policy": type(task.retry_policy).__name__,
             "links": {link.name: read_link(link, task) for link in task.operator_extra_links},
         }
         if hasattr(task, "job"):
@@ -61,6 +64,17 @@ if dag:
             task.application_args[:6] = ["--lake", lake, "--webhdfs", web, "--run", "<run>"]
             command = task._get_hook()._build_spark_submit_command(task.application)
             out["commands"][task.job] = command
+def tries(name, hours_ago, *numbers, most=6):
+    policy = dag.get_task(name).retry_policy
+    run = SimpleNamespace(start_date=datetime.now(UTC) - timedelta(hours=hours_ago))
+    ends = [policy.evaluate(OSError("x"), n, most, {"dag_run": run}) for n in numbers]
+    return [end.retry_delay.total_seconds() if end.retry_delay else end.reason for end in ends]
+out["tries"] = {
+    "in time": tries("recommender.train", 1, *range(1, 7)),
+    "cleared": tries("recommender.train", 1, 8, 13, most=13),
+    "too late": tries("recommender.train", 24 * 14, 1),
+    "last task": tries("report", 1, 6),
+}
 print("RESULT" + json.dumps(out))
 """
 
