@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -161,6 +162,26 @@ def test_nothing_there_is_said_by_name(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         lake.manifest("raw/none")
     lake.delete("raw/none")
+
+
+def test_a_folder_says_what_lies_in_it_and_since_when(lake: Lake, folder: Path) -> None:
+    lake.publish(folder, "raw/x")
+    _, a, below = lake.leaves("raw/x")
+    assert (a.name, a.is_folder, a.bytes) == ("a.csv", False, 8)
+    assert (below.name, below.is_folder, below.bytes) == ("below", True, 0)
+    assert abs(a.modified - time.time()) < 600
+    assert abs(below.modified - time.time()) < 600
+    assert lake.leaves("raw/x/a.csv") == lake.leaves("raw/none") == []
+
+
+def test_what_was_not_published_there_is_a_conflict(lake: Lake, folder: Path) -> None:
+    """A folder without a manifest, or a folder where a file should be, is other content."""
+    lake.write_bytes("raw/x/a.csv", b"a,b\n1,2\n")
+    with pytest.raises(ConflictError):
+        lake.publish(folder, "raw/x")
+    with pytest.raises(ConflictError):
+        lake.create("raw/x", b"a")
+    assert lake.names("raw/x") == ["a.csv"]
 
 
 def test_paths_as_the_lake_uses_them(lake: Lake, folder: Path) -> None:
