@@ -11,8 +11,9 @@ import errno
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,14 @@ class Lake(ABC):
         """Create a JSON file exclusively, in its canonical spelling."""
         self.create(path, canonical_json(value))
 
+    def create_once(self, path: str, make: Callable[[], bytes]) -> bytes:
+        """A document of a run's own, whose attempts need not agree to the byte (a moment, a last
+        digit): what `make` gives, or what an earlier or faster attempt left there."""
+        if not self.exists(path):
+            with suppress(ConflictError):
+                self.create(path, make())
+        return self.read_bytes(path)
+
     def staging(self, path: str) -> str:
         """A path unique to this attempt, to write below before `seal`."""
         return f"{STAGING}/{path.replace('/', '-')}-{uuid.uuid4().hex}"
@@ -178,7 +187,7 @@ class Lake(ABC):
         self._claim(staged, path, lambda: self._holds(path, manifest))
         return manifest
 
-    def _claim(self, staged: str, path: str, is_equal: Any) -> None:
+    def _claim(self, staged: str, path: str, is_equal: Callable[[], bool]) -> None:
         """Rename, and tell a lost race or a lost reply from a conflict."""
         try:
             self.rename(staged, path)

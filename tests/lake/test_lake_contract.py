@@ -190,3 +190,18 @@ def test_paths_as_the_lake_uses_them(lake: Lake, folder: Path) -> None:
     assert lake.is_folder(path)
     assert lake.uri(path) == f"{lake.root}/{path}"
     assert lake.names("raw/titles") == ["as_of=20260104T030000Z"]
+
+
+def test_a_runs_own_document_is_the_first_attempts(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a faster attempt wrote it after this one had looked."""
+    assert lake.create_once("runs/r/x.json", lambda: b"first") == b"first"
+    assert lake.create_once("runs/r/x.json", lambda: pytest.fail("made again")) == b"first"
+
+    def slow() -> bytes:
+        lake.create("runs/r/y.json", b"faster")
+        return b"slower"
+
+    assert lake.create_once("runs/r/y.json", slow) == b"faster"
+    assert lake.names(".staging") == []
