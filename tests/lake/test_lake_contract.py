@@ -154,6 +154,23 @@ def test_damaged_file_is_noticed_when_fetched(lake: Lake, folder: Path, tmp_path
         lake.fetch("raw/x", tmp_path / "back")
 
 
+def test_a_file_spoilt_on_its_way_is_fetched_again(
+    lake: Lake, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.publish(folder, "raw/x")
+    copy_out, spoilt = lake.copy_out, ["raw/x/a.csv"]
+
+    def spoil(path: str, target: Path) -> None:
+        copy_out(path, target)
+        if path in spoilt:
+            spoilt.remove(path)
+            target.write_bytes(b"half")
+
+    monkeypatch.setattr(lake, "copy_out", spoil)
+    assert (lake.fetch("raw/x", tmp_path / "back") / "a.csv").read_text() == "a,b\n1,2\n"
+    assert not spoilt
+
+
 def test_nothing_there_is_said_by_name(lake: Lake, tmp_path: Path) -> None:
     assert not lake.exists("raw")
     assert lake.names("raw") == []
