@@ -66,7 +66,7 @@ def load_titles(
     if not report["titles"]:
         return None
     there = parts(lake, path)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         ready = Path(scratch)
         clock = now()
         found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
