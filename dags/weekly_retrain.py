@@ -47,7 +47,7 @@ with DAG(
         with TaskGroup(model) as group:
             train = spark(f"train_{model}", model, task_id="train")
             approve = PromotionApprovalOperator(
-                task_id="approve", model=model, schedule=settings.schedule
+                task_id="approve", model=model, days=settings.schedule.approval_days
             )
             promoted = tasks.promote(model)
             judged = with_report(tasks.gate(model))
