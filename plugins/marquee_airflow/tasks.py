@@ -19,7 +19,6 @@ from marquee.names import iso
 from marquee.release.inputs import degradation
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
 from marquee.steps.fetch_ratings import fetch_ratings as fetch
@@ -224,13 +223,7 @@ def failed_tasks() -> list[str]:
 
 
 def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
-    """How the run ended, in a sentence or two."""
-    names = f"{', '.join(failed)} did not go through" if failed else ""
+    """How the run ended: what it went without, and which tasks did not go through."""
     lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
-    return ". ".join(part[0].upper() + part[1:] for part in (lost, names) if part)
-
-
-def asks_for_approval(model: Model) -> bool:
-    """Whether this run's verdict wants a person's yes that is not there yet."""
-    run = current_run()
-    return verdict_of(run, model).needs_approval and not is_given(run, model)
+    names = f"these did not go through: {', '.join(failed)}" if failed else ""
+    return ". ".join(part for part in (lost, names) if part)
