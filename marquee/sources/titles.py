@@ -47,6 +47,8 @@ class _Sorted:
     loaded: int
     aside: int
     already: int
+    merged: int
+    """Loaded under an id that the site merged into another."""
 
 
 def load_titles(
@@ -64,7 +66,7 @@ def load_titles(
     if not report["titles"]:
         return None
     there = parts(lake, path)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         ready = Path(scratch)
         clock = now()
         found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
@@ -106,6 +108,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
     """
     coverage, seen = Coverage(), set[str]()
     aside: list[Record] = []
+    merged: list[str] = []
 
     def good() -> Iterator[Record]:
         for record in read_lines(sorted(folder.glob("titles-*.jsonl.gz"))):
@@ -121,6 +124,8 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
             if not lends_a_budget(record):
                 coverage.add(record)
             span.add(record)
+            if record.get("merged_into"):
+                merged.append(record["title_id"])
             yield record
 
     loaded = write_lines(ready / "titles-00001.jsonl.gz", good())
@@ -128,7 +133,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in sorted(folder.glob("refused-*.jsonl.gz")):
         (ready / path.name).write_bytes(path.read_bytes())
-    return _Sorted(coverage, span, loaded, len(aside), len(seen) - loaded)
+    return _Sorted(coverage, span, loaded, len(aside), len(seen) - loaded, len(merged))
 
 
 def _reconcile(folder: Path, report: Record, found: _Sorted) -> None:
@@ -163,7 +168,8 @@ def _counts(report: Record, found: _Sorted) -> dict[str, int]:
     names = ("pages", "fetched", "refused", "missing", "failed")
     counts = {name: int(report[name]) for name in names if name in report}
     counts |= {"loaded": found.loaded, "quarantined": found.aside}
-    return counts | ({"already": found.already} if found.already else {})
+    told = {"already": found.already, "merged": found.merged}
+    return counts | {name: count for name, count in told.items() if count}
 
 
 def _write_report(path: Path, report: Record) -> None:
