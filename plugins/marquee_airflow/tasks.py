@@ -7,6 +7,7 @@ restarting daemon caused is retried.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, redirect_stdout
 from functools import wraps
 from typing import Any
 
@@ -14,7 +15,6 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from marquee.errors import LakeUnavailableError, MarqueeError, PromotionRefusedError, StackError
-from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
 from marquee.steps.fetch_ratings import fetch_ratings as fetch
@@ -27,7 +27,7 @@ from marquee.steps.promote import promote as promote_model
 from marquee.steps.report import report as write_report
 from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
-from marquee_airflow.runs import current_run
+from marquee_airflow.runs import PrintedLines, answer_of, current_run
 
 MAY_HELP = (LakeUnavailableError, StackError)  # a restart may be under way
 
@@ -38,7 +38,8 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with closing(PrintedLines()) as log, redirect_stdout(log):
+                return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
         except MAY_HELP:
@@ -129,7 +130,7 @@ def promote(model: Model) -> dict[str, Any]:
     run = current_run()
     if run.is_backfill:
         raise AirflowSkipException("a backfill promotes nothing")
-    return promote_model(run, model)
+    return promote_model(run, model, answer_of(model))
 
 
 @task
@@ -144,9 +145,3 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
 def report() -> dict[str, Any]:
     """Say what this run did. Always runs, and does not decide the run's state."""
     return write_report(current_run())
-
-
-def asks_for_approval(model: Model) -> bool:
-    """Whether this run's verdict wants a person's yes that is not there yet."""
-    run = current_run()
-    return verdict_of(run, model).needs_approval and not is_given(run, model)
