@@ -66,7 +66,7 @@ def test_airflow_submits_what_a_shell_would(dag: dict[str, Any]) -> None:
         told = submit_command(settings, job, "<run>", "")
         assert command[0] == told[0] == "spark-submit"
         assert _flags(command) == _flags(told)
-        assert command[-7:] == told[-7:]
+        assert command[-9:] == told[-9:]
 
 
 def _flags(command: list[str]) -> set[tuple[str, str]]:

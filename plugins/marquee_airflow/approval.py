@@ -6,18 +6,19 @@ retry waits on the question that stands, so a worker that dies asks nobody twice
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from marquee.clock import now
 from marquee.errors import MarqueeError, retry_helps
 from marquee.names import iso
 from marquee.release.outcome import Outcome, last_outcome
 from marquee.release.verdict import Verdict
+from marquee.schedule import approval_closes
+from marquee.settings import ScheduleSettings
 from marquee.steps.approve import Answer, ask, folder_of, is_given, record_answer, verdict_of
 from marquee.steps.run import Model, Run
 from marquee_airflow.report_link import address
@@ -34,13 +35,14 @@ class PromotionApprovalOperator(ApprovalOperator):
     in the UI approves nothing. A no skips nothing here: `promote` does, and says who said it.
     """
 
-    def __init__(self, *, model: Model, days: int, **kwargs: Any) -> None:
+    def __init__(self, *, model: Model, schedule: ScheduleSettings, **kwargs: Any) -> None:
         self.model = model
+        self.schedule = schedule
         super().__init__(
             subject=f"May the new {model} serve?",
             body="The verdict is shown here when the question is asked.",
             defaults=self.REJECT,
-            response_timeout=timedelta(days=days),
+            response_timeout=timedelta(days=schedule.approval_days),
             **kwargs,
         )
 
@@ -59,9 +61,11 @@ class PromotionApprovalOperator(ApprovalOperator):
 
     def _ask(self, context: Any, run: Run, verdict: Verdict) -> None:
         """Put the question into words, ask it, and leave word of it for the report."""
-        until = now() + self.response_timeout if self.response_timeout else None
+        asked = datetime.now(UTC)  # Airflow waits by the machine's clock
+        until = approval_closes(self.schedule.cron, asked, self.schedule.approval_days)
+        self.response_timeout = max(until - asked, timedelta(seconds=1))
         where = self.generate_link_to_ui_from_context(context=context)
-        self.body = question(verdict, address(self.model, run.id), iso(until) if until else "")
+        self.body = question(verdict, address(self.model, run.id), iso(until))
         try:
             super().execute(context)
         except TaskAwaitingInput:  # the question stands in Airflow now
@@ -103,5 +107,5 @@ class PromotionApprovalOperator(ApprovalOperator):
 
 def question(verdict: Verdict, report: str, until: str) -> str:
     """What the person reads who is asked: the verdict's table, the report, who and by when."""
-    by = f" by {until}; no answer by then is a no, and the champion stays" if until else ""
-    return f"{verdict.markdown()}\n[The whole report]({report})\n\n{WHO}{by}.\n"
+    by = f"by {until}; no answer by then is a no, and the champion stays"
+    return f"{verdict.markdown()}\n[The whole report]({report})\n\n{WHO} {by}.\n"
