@@ -7,6 +7,7 @@ is away is retried (`marquee.errors.retry_helps`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -31,7 +32,7 @@ from marquee.steps.promote import promote as promote_model
 from marquee.steps.report import report as write_report
 from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
-from marquee_airflow.runs import current_run
+from marquee_airflow.runs import PrintedLines, answer_of, current_run
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +41,8 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with closing(PrintedLines()) as log, redirect_stdout(log):
+                return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
         except MarqueeError as error:
@@ -189,7 +191,7 @@ def promote(model: Model) -> dict[str, Any]:
     run = current_run()
     if run.is_backfill:
         raise AirflowSkipException("a backfill promotes nothing")
-    return promote_model(run, model)
+    return promote_model(run, model, answer_of(model))
 
 
 @task
