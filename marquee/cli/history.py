@@ -22,6 +22,7 @@ from marquee.cli.lake_flags import (
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.bundles import model_folder
+from marquee.release.inputs import degradation
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of, read_approval
@@ -72,6 +73,7 @@ def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, An
             "entry": mine.number if mine else None,
             "approved_by": approval.by if approval else None,
             "outcome": came_of(verdict, entries, last, approval),
+            "degraded": [str(one) for one in degradation(lake, run)],
             "live": read_live(lake, run) if model == "recommender" else None,
         }
 
@@ -108,7 +110,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         why = escape("\n".join(row["failed"]))
         run = escape(row["run"])
         live = [_live(row["live"])] if has_live else []
-        table.add_row(row["as_of"], run, row["run_type"], word, escape(row["outcome"]), why, *live)
+        came = "\n".join([row["outcome"], *(f"degraded: {one}" for one in row.get("degraded", ()))])
+        table.add_row(row["as_of"], run, row["run_type"], word, escape(came), why, *live)
     return table
 
 

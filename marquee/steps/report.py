@@ -12,12 +12,12 @@ from marquee.digest import canonical_json
 from marquee.errors import ConflictError, NotFoundError
 from marquee.lake import Lake
 from marquee.names import iso
-from marquee.release.inputs import inputs_of
+from marquee.release.inputs import degradation, inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of
 from marquee.steps.approve import approval_of, folder_of, verdict_of
-from marquee.steps.run import MODELS, NO_TITLES, Model, Run
+from marquee.steps.run import MODELS, Model, Run, why_skip
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -33,9 +33,12 @@ def report(run: Run) -> dict[str, Any]:
         "as_of": iso(run.as_of),
         "written_at": iso(now()),
         "models": outcomes,
+        "degraded": [str(one) for one in degradation(run.lake, run.id)],
         "live": read_live(run.lake, run.id),
     }
     _write(run, value)
+    for lost in value["degraded"]:
+        print(f"degraded: {lost}", flush=True)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
     if value["live"]:
@@ -49,14 +52,8 @@ def outcome(run: Run, model: Model) -> dict[str, Any]:
         inputs = inputs_of(run.lake, run.id)
     except NotFoundError:
         return {"sentence": "the run ended before its inputs were frozen", "promoted": None}
-    since = inputs.models[model].unchanged_since
-    if since:
-        return {
-            "sentence": f"nothing changed since run {since}; the champion stays",
-            "promoted": None,
-        }
-    if model == "budget" and not inputs.titles:
-        return {"sentence": NO_TITLES, "promoted": None}
+    if reason := why_skip(inputs, [model]):
+        return {"sentence": f"{reason}; the champion stays", "promoted": None}
     try:
         verdict = verdict_of(run, model)
     except NotFoundError:
