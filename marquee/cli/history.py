@@ -22,12 +22,14 @@ from marquee.cli.lake_flags import (
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.bundles import model_folder
+from marquee.release.inputs import degradation
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of, read_approval
 from marquee.release.replay import Replayed, would_have_promoted
 from marquee.release.verdict import Verdict
 from marquee.steps.history import decisions
+from marquee.steps.run import Model
 
 Replay = Annotated[
     bool,
@@ -50,8 +52,7 @@ def history(
     With --replay, the backfilled runs alone, told as if each had been live in its week.
     """
     opened = asked_lake(lake, webhdfs, data)
-    verdicts = decisions(opened, model)
-    rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
+    rows = _replayed(decisions(opened, model)) if replay else rows_of(opened, model)
     if as_json:
         print(json.dumps(rows))
     elif not rows:
@@ -60,7 +61,9 @@ def history(
         out.print(_table(rows))
 
 
-def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def rows_of(lake: Lake, model: Model) -> list[dict[str, Any]]:
+    """A row for every run that was judged: its verdict, what came of it, what it went without."""
+    verdicts = decisions(lake, model)
     entries = Ledger(lake, model).entries()
 
     def row(verdict: Verdict) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, An
             "entry": mine.number if mine else None,
             "approved_by": approval.by if approval else None,
             "outcome": came_of(verdict, entries, last, approval),
+            "degraded": [str(one) for one in degradation(lake, run)],
             "live": read_live(lake, run) if model == "recommender" else None,
         }
 
@@ -105,7 +109,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(*columns, *(["what served, on newer ratings"] if has_live else []))
     for row in rows:
         word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
-        why = escape("\n".join(row["failed"]))
+        lost = [f"degraded: {sentence}" for sentence in row.get("degraded", [])]
+        why = escape("\n".join([*row["failed"], *lost]))
         run = escape(row["run"])
         live = [_live(row["live"])] if has_live else []
         table.add_row(row["as_of"], run, row["run_type"], word, escape(row["outcome"]), why, *live)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.digest import canonical_json
-from marquee.errors import MarqueeError, NotFoundError
+from marquee.errors import ConflictError, MarqueeError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.against import Against
 from marquee.release.bundles import bundle_folder, model_folder, shipped_digest
@@ -46,7 +46,8 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
         verdict = _decide(lake, model, case)
         lake.create_json(f"{folder}/verdict.json", verdict.to_json())
     if not lake.exists(f"{folder}/report.html"):
-        lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
+        with suppress(ConflictError):  # another attempt's, with other seconds in it, stands
+            lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
     return verdict
 
 
@@ -105,6 +106,7 @@ def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
         timings=_timings(lake, model, run),
         live=read_live(lake, run) if model == "recommender" else None,
         worlds=case.worlds,
+        degraded=[str(one) for one in (*case.inputs.degraded, *case.card.degraded)],
     )
 
 

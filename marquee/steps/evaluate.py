@@ -18,7 +18,7 @@ from marquee.errors import BundleError, ConflictError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.bundles import RECORD, bundle_folder
 from marquee.release.evaluation import evaluation_json
-from marquee.release.inputs import inputs_of
+from marquee.release.inputs import degradation, inputs_of
 from marquee.release.live import live_sentence
 from marquee.settings import REPOSITORY
 from marquee.steps.live_record import record_live
@@ -40,7 +40,9 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
         scratch = Path(tempfile.mkdtemp(prefix="marquee-evaluate-"))
         started = time.time()
         try:
-            run.lake.create_json(target, evaluation_json(_measure(run, model, scratch)))
+            value = evaluation_json(_measure(run, model, scratch))
+            with suppress(ConflictError):  # another attempt's, written just before, stands
+                run.lake.create_json(target, value)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _leave_timings(run, model, started)
@@ -82,6 +84,8 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
         with suppress(ConflictError):  # a retry's is the same but for the last digits
             run.lake.create(f"{folder}/{RECORD}", own.read_bytes())
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
+    if lost := degradation(run.lake, run.id):
+        value["degraded"] = [one.model_dump() for one in lost]
     return value
 
 
@@ -134,7 +138,8 @@ def _leave_timings(run: Run, model: Model, started: float) -> None:
     value |= {"work": {"evaluate": time.time() - started}, "finished": time.time()}
     peaks = {"evaluation": resource.RUSAGE_SELF, "its serving check": resource.RUSAGE_CHILDREN}
     value |= {"peak_mb": {name: _peak_mb(of) for name, of in peaks.items()}}
-    run.lake.create_json(run.path(f"timings/{task}.json"), value)
+    with suppress(ConflictError):
+        run.lake.create_json(run.path(f"timings/{task}.json"), value)
 
 
 def _peak_mb(of: int) -> float:

@@ -12,7 +12,7 @@ from marquee.digest import canonical_json
 from marquee.errors import ConflictError, NotFoundError
 from marquee.lake import Lake
 from marquee.names import iso
-from marquee.release.inputs import inputs_of
+from marquee.release.inputs import degradation, inputs_of
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of
@@ -27,17 +27,21 @@ def report(run: Run) -> dict[str, Any]:
     latest counts (`read_report`).
     """
     outcomes = {model: outcome(run, model) for model in MODELS}
+    degraded = [str(one) for one in degradation(run.lake, run.id)]
     value = {
         "run": run.id,
         "run_type": run.run_type,
         "as_of": iso(run.as_of),
         "written_at": iso(now()),
         "models": outcomes,
+        "degraded": degraded,
         "live": read_live(run.lake, run.id),
     }
     _write(run, value)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
+    for sentence in degraded:
+        print(f"degraded: {sentence}", flush=True)
     if value["live"]:
         print(f"live record: {live_sentence(value['live'])}", flush=True)
     return value
