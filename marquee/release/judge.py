@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.digest import canonical_json
-from marquee.errors import ConflictError, MarqueeError, NotFoundError
+from marquee.errors import MarqueeError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.against import Against
 from marquee.release.bundles import bundle_folder, model_folder, shipped_digest
@@ -40,14 +40,11 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
     """
     folder = model_folder(run, model)
     case = _read_case(lake, model, run)
-    if lake.exists(f"{folder}/verdict.json"):
-        verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
-    else:
-        verdict = _decide(lake, model, case)
-        lake.create_json(f"{folder}/verdict.json", verdict.to_json())
-    if not lake.exists(f"{folder}/report.html"):
-        with suppress(ConflictError):  # another attempt's, with other seconds in it, stands
-            lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
+    data = lake.create_once(
+        f"{folder}/verdict.json", lambda: canonical_json(_decide(lake, model, case).to_json())
+    )
+    verdict = read_verdict(data)
+    lake.create_once(f"{folder}/report.html", lambda: _page(lake, verdict, case).encode())
     return verdict
 
 
