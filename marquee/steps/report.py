@@ -27,17 +27,18 @@ def report(run: Run) -> dict[str, Any]:
     latest counts (`read_report`).
     """
     outcomes = {model: outcome(run, model) for model in MODELS}
+    degraded = [str(one) for one in degradation(run.lake, run.id)]
     value = {
         "run": run.id,
         "run_type": run.run_type,
         "as_of": iso(run.as_of),
         "written_at": iso(now()),
         "models": outcomes,
-        "degraded": [str(one) for one in degradation(run.lake, run.id)],
+        "degraded": degraded,
         "live": read_live(run.lake, run.id),
     }
     _write(run, value)
-    for lost in value["degraded"]:
+    for lost in degraded:
         print(f"degraded: {lost}", flush=True)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
