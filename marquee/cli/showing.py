@@ -18,6 +18,7 @@ from marquee.release.bundles import model_folder
 from marquee.release.verdict import read_verdict
 from marquee.stack.airflow_api import PRINTED, AirflowApi
 from marquee.stack.figures import Figures, TaskSeconds
+from marquee.steps.report import read_report
 from marquee.steps.run import MODELS
 
 SUBMITTED = "["  # a job's own lines come through spark-submit, "[prepare_ratings] …"
@@ -87,7 +88,7 @@ def verdicts(out: Console, lake: Lake, slug: str) -> None:
     """Each model's outcome and the conditions of its verdict."""
     for model in MODELS:
         try:
-            report = lake.read_json(f"runs/{slug}/report.json")["models"][model]
+            report = read_report(lake, slug)["models"][model]
         except NotFoundError:
             out.print("the run left no report: look at the failed task's log")
             return
