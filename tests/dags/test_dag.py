@@ -104,6 +104,12 @@ def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, say
     assert found[1].startswith(says)
 
 
+def test_a_namenode_that_does_not_answer_is_away(dag: dict[str, Any]) -> None:
+    kind, said = dag["ends"]["no NameNode"]
+    assert kind == "LakeUnavailableError"
+    assert "the connection hdfs_lake" in said
+
+
 def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:
     for name, task in dag["tasks"].items():
         assert task["minutes"] == MINUTES[name.rsplit(".", 1)[-1]], name
