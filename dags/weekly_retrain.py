@@ -6,12 +6,17 @@ better, or no worse, serves; everything else leaves the champion where it is.
 
 A gate that says no is a *skip* with its reasons in the log, not a failure. A backfill trains and
 judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
+
+Where titles cannot be loaded or prepared, the recommender goes on with those the lake holds. Such
+a run is *degraded*: its report says so, and it ends as failed. Input that is wrong fails at once;
+what a restart may mend is tried again for ten minutes.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG, TaskGroup
 
+from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator
@@ -32,18 +37,18 @@ with DAG(
     max_active_runs=1,
     params=form(settings),
     user_defined_macros=MACROS,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=10), "owner": "marquee"},
+    default_args=tasks.default_args(settings.schedule),
+    dagrun_timeout=shortest_interval(settings.schedule.cron),
     tags=["marquee"],
 ) as dag:
 
-    def spark(job: str, *models: str, task_id: str = "") -> SparkJobOperator:
-        return SparkJobOperator(
-            task_id=task_id or job, job=job, models=models, settings=settings, pool="spark"
-        )
+    def spark(job: str, *models: str, **kwargs: str) -> SparkJobOperator:
+        kwargs = {"task_id": job, "pool": "spark"} | kwargs
+        return SparkJobOperator(job=job, models=models, settings=settings, **kwargs)
 
-    def model_group(model: str) -> TaskGroup:
+    def model_group(model: str, **training: str) -> TaskGroup:
         with TaskGroup(model) as group:
-            train = spark(f"train_{model}", model, task_id="train")
+            train = spark(f"train_{model}", model, task_id="train", **training)
             approve = PromotionApprovalOperator(
                 task_id="approve", model=model, days=settings.schedule.approval_days
             )
@@ -53,7 +58,7 @@ with DAG(
             tasks.verify_serving(model, promoted)
         return group
 
-    crawled = tasks.crawl_titles.override(pool="crawl", retries=1)()
+    crawled = tasks.crawl_titles.override(pool="crawl")()
     loaded = tasks.load_ratings(tasks.fetch_ratings())
     frozen = tasks.freeze_inputs(loaded)
     crawled >> tasks.load_titles() >> frozen
@@ -61,8 +66,11 @@ with DAG(
 
     prepare_titles = spark("prepare_titles", "budget", "recommender")
     prepare_ratings = spark("prepare_ratings", "recommender")
-    budget, recommender = model_group("budget"), model_group("recommender")
+    budget = model_group("budget")
+    # Titles that could not be prepared do not hold it back; ratings do.
+    recommender = model_group("recommender", trigger_rule="all_done", needs="split/ratings")
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
-    [budget, recommender] >> tasks.report().as_teardown()
+    [budget, recommender] >> tasks.report()
+    tasks.bound(dag, settings.schedule)

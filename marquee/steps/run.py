@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
+from marquee.form import Form
 from marquee.lake import Lake
 from marquee.names import iso
+from marquee.release.inputs import Inputs
 from marquee.release.subject import RunType
 from marquee.schedule import interval
-from marquee.settings import Promote, Search, Settings
+from marquee.settings import Settings
 from marquee.stack.environment import Places
 
 Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = ("recommender", "budget")
 BACKFILL = "backfill"
 NO_TITLES = "no source has brought titles home: there are no budgets to learn from"
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the run's form asks for; every default comes from the settings."""
-
-    max_pages: int
-    search: Search
-    promote: Promote
-    sources: tuple[str, ...] = ("crawl",)
-    force: bool = False
-    tighten: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: Settings, asked: Mapping[str, Any]) -> Form:
-        """The form's values over the settings'; what is absent or null is the settings'."""
-        said = {k: v for k, v in asked.items() if v is not None}
-        bounds = {
-            model: {
-                key.removeprefix(f"{model}_"): float(value)
-                for key, value in said.items()
-                if key.startswith(f"{model}_")
-            }
-            for model in MODELS
-        }
-        return cls(
-            max_pages=int(said.get("max_pages", settings.crawl.max_pages)),
-            search=said.get("search", settings.schedule.search),
-            promote=said.get("promote", settings.schedule.promote),
-            sources=tuple(said.get("sources") or settings.titles.sources),
-            force=bool(said.get("force", False)),
-            tighten={model: values for model, values in bounds.items() if values},
-        )
+OLD_TITLES = "this run's titles could not be loaded: the budget model waits for the next run"
 
 
 @dataclass(frozen=True)
@@ -96,3 +66,26 @@ class Run:
     def path(self, below: str) -> str:
         """A lake path inside this run's own folder."""
         return f"runs/{self.id}/{below}"
+
+
+def why_skip(inputs: Inputs, models: Sequence[Model]) -> str | None:
+    """Why no model among `models`, those who need a job, needs it in this run; None where one does.
+
+    The budget model learns from titles alone: a run without them, or whose own could not be
+    loaded, leaves it as it is. The recommender goes on with what there is.
+    """
+    reasons = {model: _why_still(inputs, model) for model in models}
+    if not all(reasons.values()):
+        return None
+    if len(models) == 1:
+        return reasons[models[0]]
+    return "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
+
+
+def _why_still(inputs: Inputs, model: Model) -> str | None:
+    if model == "budget" and not inputs.titles:
+        return NO_TITLES
+    if model == "budget" and any(one.task == "load_titles" for one in inputs.degraded):
+        return OLD_TITLES
+    since = inputs.models[model].unchanged_since
+    return f"nothing changed since run {since}" if since else None

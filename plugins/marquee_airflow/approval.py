@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from marquee.schedule import time_to_answer
 from marquee.steps.approve import is_given, record_approval, verdict_of
 from marquee.steps.run import Model
 from marquee_airflow.runs import current_run
@@ -34,6 +35,9 @@ class PromotionApprovalOperator(ApprovalOperator):
     def execute(self, context: Any) -> Any:
         """Ask, where the verdict says that a person must."""
         run = current_run(context)
+        schedule = run.settings.schedule
+        left = time_to_answer(schedule.cron, datetime.now(UTC), schedule.approval_days)
+        self.response_timeout = left
         if not verdict_of(run, self.model).needs_approval or is_given(run, self.model):
             self.log.info("nobody was asked: promote is not 'ask', or the yes is there already")
             return None

@@ -1,19 +1,24 @@
 """The weekly run's tasks that need no engine: each is one call of the kernel's step.
 
-Our own errors become Airflow's: what trying again cannot mend fails at once, and what HDFS or a
-restarting daemon caused is retried.
+Our own errors become Airflow's: wrong input fails at once, for trying again cannot mend it; what
+is away is retried (`marquee.errors.retry_helps`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from airflow.sdk import task
+from airflow.sdk import DAG, RetryDecision, RetryPolicy, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from marquee.errors import LakeUnavailableError, MarqueeError, PromotionRefusedError, StackError
+from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
+from marquee.names import iso
+from marquee.release.inputs import degradation
+from marquee.schedule import latest_retry
+from marquee.settings import ScheduleSettings
 from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
@@ -29,8 +34,6 @@ from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
 from marquee_airflow.runs import current_run
 
-MAY_HELP = (LakeUnavailableError, StackError)  # a restart may be under way
-
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a task our way to fail."""
@@ -41,12 +44,67 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
-        except MAY_HELP:
-            raise
         except MarqueeError as error:
+            if retry_helps(error):
+                raise
             raise AirflowFailException(str(error)) from None
 
     return run
+
+
+class UntilTheNextRun(RetryPolicy):
+    """Tries a task again, ever later, while its run can still end before the next one is due.
+
+    What ends a task for good never comes here: `step` and the Spark operator say so to Airflow.
+    """
+
+    def __init__(self, name: str, schedule: ScheduleSettings) -> None:
+        self.name = name
+        self.schedule = schedule
+        self.minutes = schedule.minutes.model_dump()
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Wait and try again, or fail where that would be too late. Clearing a task adds tries."""
+        retry = max(1, try_number - (max_tries - self.schedule.retries))
+        wait = waits(self.schedule)[min(retry, self.schedule.retries) - 1 :][:1]
+        if not wait:
+            return RetryDecision.default()
+        started = context["dag_run"].start_date
+        latest = latest_retry(self.schedule.cron, started, self.name, self.minutes)
+        if datetime.now(UTC) + wait[0] > latest:
+            return RetryDecision.fail(
+                f"another attempt at {self.name} would start after {iso(latest)}, too late for the "
+                "run to end before the next is due"
+            )
+        return RetryDecision.retry(delay=wait[0])
+
+
+def waits(schedule: ScheduleSettings) -> list[timedelta]:
+    """Before each retry: each wait is `retry_backoff` times the one before."""
+    first, factor = schedule.retry_seconds, schedule.retry_backoff
+    return [timedelta(seconds=first * factor**n) for n in range(schedule.retries)]
+
+
+def default_args(schedule: ScheduleSettings) -> dict[str, Any]:
+    """Retries as Airflow counts them where a task was killed, so that no policy could be asked."""
+    return {
+        "owner": "marquee",
+        "retries": schedule.retries,
+        "retry_delay": timedelta(seconds=schedule.retry_seconds),
+        "retry_exponential_backoff": schedule.retry_backoff,
+        "max_retry_delay": max(waits(schedule), default=timedelta(seconds=schedule.retry_seconds)),
+    }
+
+
+def bound(dag: DAG, schedule: ScheduleSettings) -> None:
+    """Give every task its time-out, and its retries a last moment."""
+    minutes = schedule.minutes.model_dump()
+    for one in dag.tasks:
+        name = one.task_id.rsplit(".", 1)[-1]
+        one.execution_timeout = timedelta(minutes=minutes[name])
+        one.retry_policy = UntilTheNextRun(name, schedule)
 
 
 def live(what: str) -> Run | None:
@@ -98,11 +156,14 @@ def load_feedback() -> dict[str, Any] | None:
     return load_segments(run) if run else None
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
-    """Decide, once, what this run reads."""
-    return freeze(current_run(), loaded["path"] if loaded else None)
+    """Decide, once, what this run reads: without ratings nothing, without its titles the rest."""
+    failed = failed_tasks()
+    if gone := [name for name in failed if name in ("fetch_ratings", "load_ratings")]:
+        raise AirflowFailException(f"{gone[0]} failed: there are no ratings to learn from")
+    return freeze(current_run(), loaded["path"] if loaded else None, failed)
 
 
 @task
@@ -139,11 +200,34 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
     return verify(current_run(), model, promoted["bundle"])
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def report() -> dict[str, Any]:
-    """Say what this run did. Always runs, and does not decide the run's state."""
-    return write_report(current_run())
+    """Say what this run did, whatever became of it; fails where a task did, so that a run that had
+    to go without something is never plainly green."""
+    failed, run = failed_tasks(), current_run()
+    told = write_report(run)
+    lost = [str(one) for one in degradation(run.lake, run.id)]
+    if failed or lost:
+        raise AirflowFailException(ended_badly(failed, lost))
+    return told
+
+
+def failed_tasks() -> list[str]:
+    """The tasks of this run that have failed for good, those first that did not fail for another;
+    this one is not among them."""
+    ti = get_current_context()["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    states = {name: str(state) for name, state in found.items() if name != ti.task_id}
+    own = [name for name, state in states.items() if state == "failed"]
+    return own + [name for name, state in states.items() if state == "upstream_failed"]
+
+
+def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
+    """How the run ended, in a sentence or two."""
+    names = f"{', '.join(failed)} did not go through" if failed else ""
+    lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
+    return ". ".join(part[0].upper() + part[1:] for part in (lost, names) if part)
 
 
 def asks_for_approval(model: Model) -> bool:

@@ -1,19 +1,32 @@
-"""Single values as pages spell them: numbers, durations, dates, ids. None where unreadable."""
+"""Single values as pages spell them: numbers, durations, ids. None where unreadable."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _TITLE_ID = re.compile(r"tt\d{7,10}")
 _DURATION = re.compile(r"P(?:\d+D)?T(?:(\d+)H)?(?:(\d+)M)?(?:\d+S)?")
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
 
 
 def title_id_in(text: str) -> str | None:
     """The first title id in a text, such as a URL."""
     found = _TITLE_ID.search(text)
     return found.group() if found else None
+
+
+def header_date(text: str | None) -> datetime | None:
+    """The moment of an HTTP header (RFC 9110, 5.6.7), in UTC; None for what is no date at all."""
+    if text and _YEAR_ZERO.search(text):  # which the parser takes for the year 2000
+        return None
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
 
 
 def whole(value: Any) -> int | None:
@@ -42,23 +55,3 @@ def minutes(duration: str | None) -> int | None:
     if not found or not any(found.groups()):
         return None
     return int(found.group(1) or 0) * 60 + int(found.group(2) or 0)
-
-
-def iso_date(text: str | None) -> str | None:
-    """An ISO date as exact as it is; zero months or days (`1999-00-00`) are dropped."""
-    found = _DATE.fullmatch((text or "").strip())
-    if not found:
-        return None
-    year, month, day = found.groups()
-    return date_of(int(year), int(month or 0), int(day or 0))
-
-
-def date_of(year: int | None, month: int | None, day: int | None) -> str | None:
-    """`1999-03-31`, `1999-03` or `1999`; None without a year."""
-    if not year:
-        return None
-    if not month or not 1 <= month <= 12:
-        return f"{year:04d}"
-    if not day or not 1 <= day <= 31:
-        return f"{year:04d}-{month:02d}"
-    return f"{year:04d}-{month:02d}-{day:02d}"
