@@ -251,6 +251,8 @@ def open_table(
 
 def _header(path: Path, cells: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     names = [" ".join(cell.replace("\ufeff", "").split()) for cell in cells]
+    while names and not names[-1]:
+        names.pop()  # a spreadsheet's empty columns
     for wanted in asked:
         alike = [name for name in names if _folded(name) == _folded(wanted)]
         if wanted not in names and len(alike) == 1:
@@ -305,11 +307,11 @@ def encoding_of(path: Path) -> str:
         for mark, name in MARKS:
             if chunk.startswith(mark):
                 return name
-        return _wide(chunk[:4096]) or _narrow(path, chunk, stream)
+        return _wide(chunk[:32]) or _narrow(path, chunk, stream)
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without its mark: of plain letters every second byte is NUL."""
+    """UTF-16 without its mark: of a header's plain letters every second byte is NUL."""
     half = len(head) // 2
     if half < 4:
         return None
