@@ -225,7 +225,7 @@ def failed_tasks() -> list[str]:
 
 
 def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
-    """How the run ended, in a sentence or two."""
-    names = f"{', '.join(failed)} did not go through" if failed else ""
+    """How the run ended: what it went without, and which tasks did not go through."""
     lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
-    return ". ".join(part[0].upper() + part[1:] for part in (lost, names) if part)
+    names = f"these did not go through: {', '.join(failed)}" if failed else ""
+    return ". ".join(part for part in (lost, names) if part)
