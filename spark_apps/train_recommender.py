@@ -93,7 +93,7 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
     if not any(needs_checkpoints(part) for part in parts):
         yield
         return
-    staged = job.lake.staging("checkpoints")
+    staged = job.lake.staging(job.path("checkpoints"))
     job.spark.sparkContext.setCheckpointDir(job.lake.uri(staged))
     try:
         yield

@@ -11,6 +11,7 @@ import typer
 from marquee.cli.data import settings_for
 from marquee.clock import now, refuse_ahead
 from marquee.errors import SettingsError
+from marquee.form import Form
 from marquee.lake import check_world, open_lake
 from marquee.names import parse_moment, run_name, whole
 from marquee.settings import Settings
@@ -27,7 +28,7 @@ from marquee.steps.load_ratings import load_ratings
 from marquee.steps.load_titles import load_titles
 from marquee.steps.promote import promote
 from marquee.steps.report import report
-from marquee.steps.run import MODELS, Form, Model, Run
+from marquee.steps.run import MODELS, Model, Run
 from marquee.steps.verify_serving import verify_serving
 
 JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")

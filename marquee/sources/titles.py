@@ -52,6 +52,8 @@ class _Sorted:
     loaded: int
     aside: list[Record]
     already: int
+    merged: int
+    """Loaded under an id that the site merged into another."""
     left_off: Reasons
 
 
@@ -70,7 +72,7 @@ def load_titles(
     if not report["titles"]:
         return None
     there = parts(lake, path)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         ready = Path(scratch)
         clock = now()
         found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
@@ -116,6 +118,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
     """
     coverage, left_off, seen = Coverage(), Reasons(), set[str]()
     aside: list[Record] = []
+    merged: list[str] = []
 
     def good() -> Iterator[Record]:
         for record in map(settled, read_lines(sorted(folder.glob("titles-*.jsonl.gz")))):
@@ -132,6 +135,8 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
                 coverage.add(record)
             left_off.add_notes(record)
             span.add(record)
+            if record.get("merged_into"):
+                merged.append(record["title_id"])
             yield record
 
     loaded = write_lines(ready / "titles-00001.jsonl.gz", good())
@@ -139,7 +144,7 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in _refusals(folder):
         (ready / path.name).write_bytes(path.read_bytes())
-    return _Sorted(coverage, span, loaded, aside, len(seen) - loaded, left_off)
+    return _Sorted(coverage, span, loaded, aside, len(seen) - loaded, len(merged), left_off)
 
 
 def _refusals(folder: Path) -> list[Path]:
@@ -179,7 +184,8 @@ def _counts(report: Record, found: _Sorted) -> dict[str, int]:
     names = ("pages", "fetched", "refused", "missing", "failed")
     counts = {name: int(report[name]) for name in names if name in report}
     counts |= {"loaded": found.loaded, "quarantined": len(found.aside)}
-    return counts | ({"already": found.already} if found.already else {})
+    told = {"already": found.already, "merged": found.merged}
+    return counts | {name: count for name, count in told.items() if count}
 
 
 def _write_report(path: Path, report: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from marquee.settings import REPOSITORY, Settings
@@ -12,10 +13,12 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
     java = settings.spark.java_options
     if archive and Path(archive).is_file():
         java += f" -XX:SharedArchiveFile={archive} -Xshare:auto"
+    scratch = os.environ.get("TMPDIR", "")  # of a driver; Java has a word of its own for it
+    of_driver = f" -Djava.io.tmpdir={scratch}" if scratch and Path(scratch).is_dir() else ""
     partitions = str(settings.spark.shuffle_partitions)
     loopback = {"spark.driver.bindAddress": "127.0.0.1"}
     return (loopback if settings.spark.master.startswith("local") else {}) | {
-        "spark.driver.extraJavaOptions": java,
+        "spark.driver.extraJavaOptions": java + of_driver,
         "spark.executor.extraJavaOptions": java,
         "spark.sql.shuffle.partitions": partitions,
         "spark.default.parallelism": partitions,
@@ -37,5 +40,10 @@ def submit_command(settings: Settings, job: str, run: str, archive: str) -> list
     command += ["--driver-memory", settings.spark.driver_memory, "--name", f"marquee-{job}"]
     command += ["--deploy-mode", "client"]
     command += [str(REPOSITORY / "spark_apps" / f"{job}.py")]
-    command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs, "--run", run]
-    return command
+    return [*command, *job_flags(settings, settings.lake.root, settings.lake.webhdfs, run)]
+
+
+def job_flags(settings: Settings, root: str, webhdfs: str, run: str) -> list[str]:
+    """What every job is told: where the lake is, for which run, and how long to wait for Spark."""
+    flags = ["--lake", root, "--webhdfs", webhdfs, "--run", run]
+    return [*flags, "--resource-minutes", f"{settings.spark.resource_minutes:g}"]

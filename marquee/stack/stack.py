@@ -102,7 +102,8 @@ class Stack:
 
     def _prepare(self) -> Iterator[tuple[str, float]]:
         """Folders, configuration, the world, Airflow's database, the NameNode's name space."""
-        for folder in (self.places.logs, self.places.feedback, self.places.figures):
+        places = self.places
+        for folder in (places.logs, places.feedback, places.figures, places.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         write_conf(self.settings, self.places.conf, self.places.hdfs)
         password(self.places.airflow)

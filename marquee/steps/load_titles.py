@@ -78,7 +78,7 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
     _tell(merged)
     has_crawl = CRAWL in run.form.sources
     refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
         facts = {"fields_given": merged.given, "conflicts": merged.disputed}
         return load(run.lake, Path(scratch), path, run.as_of, **facts)

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
+from marquee.form import Form
 from marquee.lake import Lake
 from marquee.names import iso
 from marquee.release.subject import RunType
 from marquee.schedule import interval
-from marquee.settings import Promote, Search, Settings
+from marquee.settings import Settings
 from marquee.stack.environment import Places
 
 Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = ("recommender", "budget")
 BACKFILL = "backfill"
 NO_TITLES = "no source has brought titles home: there are no budgets to learn from"
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the run's form asks for; every default comes from the settings."""
-
-    max_pages: int
-    search: Search
-    promote: Promote
-    sources: tuple[str, ...] = ("crawl",)
-    force: bool = False
-    tighten: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: Settings, asked: Mapping[str, Any]) -> Form:
-        """The form's values over the settings'; what is absent or null is the settings'."""
-        said = {k: v for k, v in asked.items() if v is not None}
-        bounds = {
-            model: {
-                key.removeprefix(f"{model}_"): float(value)
-                for key, value in said.items()
-                if key.startswith(f"{model}_")
-            }
-            for model in MODELS
-        }
-        return cls(
-            max_pages=int(said.get("max_pages", settings.crawl.max_pages)),
-            search=said.get("search", settings.schedule.search),
-            promote=said.get("promote", settings.schedule.promote),
-            sources=tuple(said.get("sources") or settings.titles.sources),
-            force=bool(said.get("force", False)),
-            tighten={model: values for model, values in bounds.items() if values},
-        )
 
 
 @dataclass(frozen=True)

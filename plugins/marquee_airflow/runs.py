@@ -8,10 +8,11 @@ from typing import Any, get_args
 from airflow.sdk import get_current_context
 
 from marquee.clock import of_machine, refuse_ahead
+from marquee.form import Form
 from marquee.names import parse_moment, run_slug, whole
 from marquee.release.subject import RunType
 from marquee.settings import load_settings
-from marquee.steps.run import Form, Run
+from marquee.steps.run import Run
 from marquee_airflow.connections import open_lake
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 from web_poet import WebPage, field
@@ -32,11 +31,8 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def fetched_at(self) -> str | None:
-        sent = self.response.headers.get("Date")
-        try:
-            return iso(parsedate_to_datetime(sent)) if sent else None
-        except (TypeError, ValueError):
-            return None
+        sent = values.header_date(self.response.headers.get("Date"))
+        return iso(sent) if sent else None
 
     @field
     def layout(self) -> str:

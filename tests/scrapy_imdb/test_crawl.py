@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 
@@ -14,6 +15,8 @@ from made_up_titles import made_up, title_id, write_links
 
 from marquee.clock import OFFSET
 from marquee.contracts import TITLE_ITEM
+from marquee.progress import PROGRESS, read_progress
+from scrapy_imdb.__main__ import AWAY
 from scrapy_imdb.crawl.store import CrawlStore, Outcome
 
 
@@ -115,18 +118,30 @@ def test_a_wrong_links_file_is_one_clear_line(crawl, content, says):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_command_runs_as_users_run_it(crawl):
+def test_the_command_runs_as_users_run_it_and_tells_how_far_it_is(crawl, site, tmp_path):
+    site.fault("half", titles=[title_id(1)])
     command = [sys.executable, "-m", "scrapy_imdb", *crawl.command(pages=4)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    told = tmp_path / "progress.json"
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, PROGRESS: str(told)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "4 titles, 0 refused, 0 missing, 0 failed; 56 left" in done.stdout
+    assert "3 titles, 1 refused, 0 missing, 0 failed; 56 left" in done.stdout
+    last = read_progress(told)
+    assert last and (last.what, last.done, last.of, last.note) == ("page", 4, 4, "1 refused")
+    assert str(last) in done.stdout
 
 
 def test_a_site_that_is_down_stops_the_crawl(crawl):
     crawl.site = "http://127.0.0.1:9"  # nobody listens on the discard port
     done = crawl.run()
-    assert done.returncode == 3
+    assert done.returncode == AWAY
     assert "stopped: robots.txt" in done.stderr and "cannot be read" in done.stderr
 
 
@@ -135,7 +150,29 @@ def test_two_crawls_never_share_a_memory(crawl):
     with (crawl.state / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = crawl.run()
-    assert done.returncode == 2 and "another crawl owns" in done.stderr
+    assert done.returncode == AWAY and "another crawl owns" in done.stderr
+
+
+def test_a_memory_that_is_damaged_inside_is_one_clear_line(crawl):
+    assert crawl.run(pages=2).returncode == 0
+    memory = crawl.state / "crawl.sqlite"
+    with memory.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff" * (memory.stat().st_size - 4096))
+    done = crawl.run(pages=4)
+    assert done.returncode == 2 and "is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_without_room_is_away_and_loses_nothing(crawl):
+    crawl.limit = 200_000  # bytes a file may have: stands in for a full disk
+    done = crawl.run()
+    assert done.returncode == AWAY, done.stderr
+    assert "cannot be" in done.stderr and "make room" in done.stderr
+    assert done.stderr.count("\n") == 1
+    crawl.limit = 0
+    assert crawl.run().returncode == 0
+    assert len(titles(crawl.out)) == TITLES
 
 
 def test_a_damaged_memory_is_one_clear_line(crawl):
