@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import socket
@@ -17,6 +16,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marquee.errors import MarqueeError, SourceError
+from marquee.sources.ratings_cells import imdb_id
+from marquee.sources.tables import Aside, open_table
 from replica.faults import FaultBoard, fault_of, show
 from replica.records import Record
 from replica.site_pages import LAYOUTS, MIXED, layout_of, render
@@ -62,13 +63,10 @@ def saved_pages(folder: Path) -> dict[str, Path]:
 
 def linked_ids(path: Path) -> set[str]:
     """Title ids of MovieLens' links.csv (`imdbId`) or of a crawl's list (`title_id`)."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read: {error}", "give a links.csv") from None
-    ids = {row.get("title_id") or f"tt{row.get('imdbId') or '':0>7}" for row in rows}
-    return ids
+    table = open_table(path, known=("title_id", "imdbId"))
+    column = "title_id" if "title_id" in table.columns else "imdbId"
+    rows = (row for _, row in table.records(Aside()))
+    return {found for row in rows if (found := imdb_id(row.get(column, "")))}
 
 
 def make_app(site: Site) -> Starlette:

@@ -22,9 +22,16 @@ from marquee.names import iso
 from marquee.release.inputs import Inputs
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.figures import FORMAT, describe_ratings
-from spark_apps.ratings.judging import Scale, count_reasons, good_rows, judge, quarantined_rows
+from spark_apps.ratings.judging import (
+    RAW,
+    Scale,
+    count_reasons,
+    good_rows,
+    judge,
+    quarantined_rows,
+)
 from spark_apps.ratings.merging import before, latest_of_each_pair
-from spark_apps.ratings.reading import read_feedback, read_listed, read_release
+from spark_apps.ratings.reading import read_feedback, read_names, read_release
 from spark_apps.ratings.split import HELD_OUT, mark_holdout
 from spark_apps.ratings.text_ids import id_tables, refuse_collisions
 
@@ -64,7 +71,7 @@ def prepare(job: Job) -> None:
     if not count.kept:
         raise SourceError(
             f"no rating before {iso(job.inputs.as_of)} is left of {count.read} rows "
-            f"({count.refused} quarantined){_reasons(count)}",
+            f"({count.refused} quarantined){_reasons(judged, count)}",
             "look at the file, or give a later as-of",
         )
     with job.stopwatch("describe"):
@@ -86,10 +93,15 @@ def report(job: Job, ratings: DataFrame) -> None:
     job.write_once(job.path("data/ratings.json"), lambda: {**head, **describe_ratings(ratings)})
 
 
-def _reasons(count: Count) -> str:
-    """Why rows were refused, the most frequent reason first."""
+def _reasons(judged: DataFrame, count: Count) -> str:
+    """Why rows were refused, the most frequent reason first, with three examples of each."""
     often = sorted(count.quarantined.items(), key=lambda found: -found[1])
-    return "".join(f", {n} because {reason}" for reason, n in often)
+    return "".join(f", {n} because {why} ({_examples(judged, why)})" for why, n in often)
+
+
+def _examples(judged: DataFrame, reason: str) -> str:
+    rows = judged.where(F.col("reason") == reason).select(*RAW).take(3)
+    return "; ".join(",".join(str(v or "")[:30] for v in row) for row in rows)
 
 
 def widen_shuffles(job: Job) -> None:
@@ -106,7 +118,7 @@ def scale(job: Job) -> Scale:
 
 def judged_rows(job: Job) -> DataFrame:
     """Every row of the release and of the feedback, with its verdict."""
-    release = read_release(job.spark, job.lake.uri(f"{job.inputs.ratings.path}/ratings.csv"))
+    release = read_release(job.spark, job.lake, job.inputs.ratings.path)
     segments = [job.lake.uri(f"{s.path}/feedback.jsonl") for s in job.inputs.feedback]
     if segments:
         release = release.unionByName(read_feedback(job.spark, segments, said_by(job.inputs)))
@@ -157,7 +169,7 @@ def publish_ids(job: Job, judged: DataFrame) -> None:
     kinds = text_ids(job)
     if not kinds:
         return
-    listed = read_listed(job.spark, job.lake.uri(f"{job.inputs.ratings.path}/movies.csv"))
+    listed = read_names(job.spark, job.lake, job.inputs.ratings.path)
     tables = id_tables(judged, listed, kinds)
     counts: dict[str, Any] = {kind: refuse_collisions(table) for kind, table in tables.items()}
     job.publish_frames(tables, job.path("prepared/ids"), rows=sum(counts.values()), **counts)

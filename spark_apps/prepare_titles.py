@@ -12,10 +12,12 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from marquee.contracts import TITLES
 from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
 from marquee.names import iso
 from spark_apps.job import Job, run_job
+from spark_apps.ratings.reading import read_listed
 from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
 from spark_apps.titles.data_report import describe
 from spark_apps.titles.dollars import rate_frame, with_dollars
@@ -39,7 +41,8 @@ def prepare(job: Job) -> None:
         items = with_reason(read_items(spark, job.inputs, job.lake.root)).cache()
         seen = count_items(items)
         is_text = "titles" in job.inputs.ratings.text_ids
-        movielens = read_movielens(spark, job.lake.uri(job.inputs.ratings.path), is_text)
+        listed = read_listed(spark, job.lake, job.inputs.ratings.path, is_text)
+        movielens = read_movielens(listed, is_text)
         merged = merged_per_title(items.where("reason IS NULL"))
         joined = join_movielens(merged, movielens)
         every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)
@@ -103,7 +106,9 @@ def money_facts(as_of: str) -> dict[str, Any]:
 
 
 def count(titles: DataFrame) -> dict[str, Any]:
-    """How many titles there are, and what of them is known; SourceError where there is none."""
+    """How many titles there are, and what of them is known; SourceError where there is none,
+    ContractError where two have one key."""
+    repeats = {key: F.count(key) - F.count_distinct(key) for key in TITLES.unique}
     is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
     counts = titles.agg(
         F.count("*").alias("titles"),
@@ -114,8 +119,10 @@ def count(titles: DataFrame) -> dict[str, Any]:
         F.count_if(F.expr(USABLE)).alias("usable"),
         F.count("budget_reason").alias("budgets_refused"),
         F.count_if(is_earlier).alias("budgets_at_an_earlier_rate"),
+        F.struct(*(repeated.alias(key) for key, repeated in repeats.items())).alias("repeats"),
     )
     facts: dict[str, Any] = counts.collect()[0].asDict()
+    TITLES.check_unique(facts.pop("repeats").asDict())
     if not facts["titles"]:
         raise SourceError(
             "no title was released before as-of",

@@ -40,7 +40,8 @@ def run(
     unwind_on_term()
     settings = settings_for(data)
     if settings.ratings.source:
-        take_census(Path(settings.ratings.source))  # say what is wrong before starting anything
+        scale = settings.ratings.lowest, settings.ratings.highest
+        take_census(Path(settings.ratings.source), scale)  # refused before anything starts
     stack = Stack(settings)
     asked: dict[str, Any] = {"max_pages": max_pages if max_pages >= 0 else None}
     asked |= {"search": search or None, "promote": promote or None, "force": force or None}

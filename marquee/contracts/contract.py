@@ -58,6 +58,8 @@ class Contract:
     version: int
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    unique: tuple[str, ...] = ()
+    """Columns of which each names a row by itself, wherever it is not null."""
 
     @property
     def names(self) -> list[str]:
@@ -79,6 +81,11 @@ class Contract:
         missing = [f"{c.name} is missing" for c in self.columns if c.name not in types]
         extra = [f"{name} is not in the contract" for name in types if name not in self.names]
         self._refuse(missing + wrong + extra)
+
+    def check_unique(self, repeats: Mapping[str, int]) -> None:
+        """Raise ContractError where rows repeat a value of a unique column; `repeats` counts them
+        by column."""
+        self._refuse([f"{repeats[c]} rows repeat a {c}" for c in self.unique if repeats[c]])
 
     def differences(self, record: Mapping[str, Any]) -> list[str]:
         """What is wrong with one record; extra keys are allowed, records grow."""

@@ -105,6 +105,7 @@ TITLES = Contract(
         Column("certificate", "string"),
         Column("plot", "string"),
     ),
+    unique=("movie_id", "title_id"),
 )
 
 FEEDBACK = Contract(

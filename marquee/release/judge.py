@@ -103,6 +103,7 @@ def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
         timings=_timings(lake, model, run),
         live=read_live(lake, run) if model == "recommender" else None,
         worlds=case.worlds,
+        degraded=[str(one) for one in (*case.inputs.degraded, *case.card.degraded)],
     )
 
 

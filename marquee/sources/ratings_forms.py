@@ -1,24 +1,28 @@
 """The forms ratings releases come in, each read as the rows of MovieLens' newest one.
 
-Three forms are known, by the name of their file of ratings (each file may be gzipped, with `.gz`
-after its name):
+Three forms are known, by the name of their file of ratings (in any capitals, gzipped or not):
 
-    ratings.csv  movies.csv  [links.csv]    MovieLens latest, 20M, 25M, 32M: CSV in UTF-8
+    ratings.csv  movies.csv  [links.csv]    MovieLens latest, 20M, 25M, 32M: CSV (or .tsv)
     ratings.dat  movies.dat  [users.dat]    MovieLens 1M and 10M: cells parted by `::`
     u.data       u.item      [u.user]       MovieLens 100K: tabs, pipes, genres as flags
 
-The older two are in Latin-1 or UTF-8; a line that is not UTF-8 is read as Latin-1.
+What may be inside a file, `marquee.sources.tables` says.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from marquee.errors import SourceError
-from marquee.sources.ratings_files import Cells, Sheet, find_file, read_cells
+from marquee.sources.tables import Aside, Table, find_table, open_table
+
+Cells = tuple[str, ...]
+Batch = tuple[Sequence[int], list[tuple[str, ...]]]
+"""The line each row began on, and the columns: as many values each."""
 
 RATINGS = ("userId", "movieId", "rating", "timestamp")
 TITLES = ("movieId", "title", "genres")
@@ -32,7 +36,38 @@ FLAGS = (
 )
 OLD_GENRES = {"Children's": "Children"}  # MovieLens' later releases say it so
 YEAR = re.compile(r"\s*\((\d{4})\)")
-IMDB_ID = re.compile(r"tt(\d{7,})")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file's name, what parts its cells, and its columns.
+
+    A `,` means a table whose first line names at least these columns, in any order; anything else
+    has no such line and no quotes, and these columns in this order.
+    """
+
+    file: str
+    separator: str
+    columns: Cells
+
+    def table(self, folder: Path) -> Table:
+        """The file in `folder`; SourceError where it is missing or not such a file."""
+        path = find_table(folder, self.file)
+        if path is None:
+            raise SourceError(f"{folder / self.file} is missing", "give a whole release")
+        if self.separator == ",":
+            return open_table(path, self.columns)
+        return open_table(path, columns=self.columns, separator=self.separator, quoting=False)
+
+    def rows(self, folder: Path, aside: Aside | None = None) -> Iterator[tuple[int, Cells]]:
+        """The line each row began on, and its cells of these columns."""
+        table = self.table(folder)
+        pick = itemgetter(*table.places(self.columns))
+        return ((line, pick(row)) for line, row in table.rows(aside))
+
+    def batches(self, folder: Path, aside: Aside | None = None) -> Iterator[Batch]:
+        """The same, many rows at a time, by column."""
+        return self.table(folder).batches(self.columns, aside)
 
 
 @dataclass(frozen=True)
@@ -76,55 +111,53 @@ FORMS = (
 
 @dataclass(frozen=True)
 class RatingsFolder:
-    """A folder that holds a release, and the form it has."""
+    """A folder that holds a release, and the form it has.
+
+    Rows come with the line they began on. A torn one is counted in `aside`; without one the first
+    is a SourceError.
+    """
 
     folder: Path
     form: Form
 
-    def ratings(self) -> Iterator[Cells]:
+    def ratings(self, aside: Aside | None = None) -> Iterator[Batch]:
         """userId, movieId, rating, timestamp, as text."""
-        return read_cells(self.folder, self.form.ratings)
+        return self.form.ratings.batches(self.folder, aside)
 
-    def titles(self) -> Iterator[Cells]:
+    def titles(self, aside: Aside | None = None) -> Iterator[tuple[int, Cells]]:
         """movieId, title with its year in brackets, genres parted by `|`."""
-        rows = read_cells(self.folder, self.form.titles)
-        if self.form.titles.is_csv:
+        rows = self.form.titles.rows(self.folder, aside)
+        if self.form.titles.separator == ",":
             return rows
-        return (_title_of_item(row) if len(row) > len(TITLES) else _old_title(row) for row in rows)
+        return ((line, _old_title(row)) for line, row in rows)
 
-    def links(self) -> Iterator[Cells]:
-        """movieId and IMDb's number; titles named by IMDb's own ids need no file for that."""
+    def links(self, aside: Aside | None = None) -> Iterator[tuple[int, Cells]]:
+        """movieId and what the release says of IMDb's id; none where it has no such file."""
         sheet = self.form.links
-        if sheet and find_file(self.folder, sheet):
-            yield from read_cells(self.folder, sheet)
-            return
-        for movie, *_ in self.titles():
-            if match := IMDB_ID.fullmatch(movie):
-                yield (movie, match[1])
+        has_links = sheet and find_table(self.folder, sheet.file)
+        return sheet.rows(self.folder, aside) if sheet and has_links else iter(())
 
     def people(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """What is known of each person beside their ratings, by userId; nothing in most forms."""
         sheet = self.form.people
-        if sheet and find_file(self.folder, sheet):
-            for row in read_cells(self.folder, sheet):
+        if sheet and find_table(self.folder, sheet.file):
+            for _, row in sheet.rows(self.folder):
                 yield row[0], dict(zip(sheet.columns[1:], row[1:]))
 
     @property
-    def plain_files(self) -> Mapping[str, Path] | None:
-        """The files to copy where they are already what the lake keeps; None where they are not."""
-        if not self.form.ratings.is_csv:
-            return None
-        sheets = [s for s in (self.form.ratings, self.form.titles, self.form.links) if s]
-        found = {s.file: find_file(self.folder, s) for s in sheets}
-        paths = {name: path for name, path in found.items() if path}
-        return None if any(path.suffix == ".gz" for path in paths.values()) else paths
+    def files(self) -> Mapping[str, Path]:
+        """The files the lake's form is made of, by the name their sheet has."""
+        form = self.form
+        names = [s.file for s in (form.ratings, form.titles, form.links) if s]
+        found = {name: find_table(self.folder, name) for name in names}
+        return {name: path for name, path in found.items() if path}
 
 
 def recognise(folder: Path) -> RatingsFolder:
     """The release in `folder`; SourceError naming the forms there are, or the file it lacks."""
     for form in FORMS:
-        if find_file(folder, form.ratings):
-            if not find_file(folder, form.titles):
+        if find_table(folder, form.ratings.file):
+            if not find_table(folder, form.titles.file):
                 raise SourceError(
                     f"{folder / form.titles.file} is missing", f"a release holds {form.files}"
                 )
@@ -136,6 +169,8 @@ def recognise(folder: Path) -> RatingsFolder:
 
 
 def _old_title(row: Cells) -> Cells:
+    if len(row) > len(TITLES):
+        return _title_of_item(row)
     movie, title, genres = row
     return movie, title, "|".join(OLD_GENRES.get(g, g) for g in genres.split("|"))
 

@@ -8,7 +8,7 @@ own TSV has no quotes at all (`quoting=False`).
 
 An empty cell and `\N` are both null and read as "". Blank lines are skipped. A row of another
 number of cells than the header is *torn*: the caller sets it aside (`Aside`) or it is refused.
-Every error names the file, the line and what to do. Nothing is held in memory but a row.
+Every error names the file, the line and what to do. No more than some thousand rows are in memory.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import IO, Any
 
 from marquee.errors import SourceError
 
 NULL = r"\N"
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes looked at together
+ROWS = 5_000  # rows read together
+Batch = tuple[Sequence[int], list[list[str]]]
+"""The line each row began on, and the rows."""
+BREAK = re.compile(r"\r\n|\r|\n")
 SEPARATORS = ",\t;"
 GZIP = b"\x1f\x8b"
 # What a file may be instead of a table, by its first bytes.
@@ -94,18 +98,17 @@ class Table:
         Torn rows are counted in `aside`; without one the first is a SourceError. `wanted`: only
         rows whose first cell is one of these, the others skipped unread (with `quoting=False`).
         """
-        width = len(self.columns)
-        for line, row in self._every_row(wanted):
-            if len(row) != width:
-                if len(row) == 1 and not row[0].strip():
-                    continue
-                if len(row) < width or any(row[width:]):
-                    why = f"has {_cells(len(row))}, not {width}"
-                    if aside is None:
-                        raise SourceError(f"{self.path} line {line} {why}", "mend or drop that row")
-                    aside.add(line, why)
-                    continue
-            yield line, row[:width]
+        for lines, rows in self._whole_rows(aside, wanted):
+            yield from zip(lines, rows)
+
+    def batches(
+        self, names: Sequence[str], aside: Aside | None = None
+    ) -> Iterator[tuple[Sequence[int], list[tuple[str, ...]]]]:
+        """As `rows`, many at a time: the lines they began on, and the columns of these names."""
+        places = self.places(names)
+        for lines, rows in self._whole_rows(aside, None):
+            columns = list(zip(*rows))
+            yield lines, [columns[place] for place in places]
 
     def records(
         self, aside: Aside | None = None, wanted: Collection[str] | None = None
@@ -119,33 +122,61 @@ class Table:
         """Where in a row the cells of these columns are."""
         return [self.columns.index(name) for name in names]
 
-    def _every_row(self, wanted: Collection[str] | None) -> Iterator[tuple[int, list[str]]]:
-        with _plain_errors(self.path), _open_text(self.path, self.encoding) as stream:
-            rows = self._quoted(stream) if self.quoting else self._bare(stream, wanted)
-            for line, row in islice(rows, int(self.has_header), None):
-                if row:
-                    yield line, row
+    def _whole_rows(self, aside: Aside | None, wanted: Collection[str] | None) -> Iterator[Batch]:
+        """Batches of which every row has as many cells as there are columns, never empty."""
+        width = len(self.columns)
+        for lines, rows in self._every_row(wanted):
+            if set(map(len, rows)) == {width}:
+                yield lines, rows
+            elif whole := [p for p in zip(lines, rows) if self._is_whole(*p, aside)]:
+                yield [line for line, _ in whole], [row[:width] for _, row in whole]
 
-    def _bare(
-        self, stream: IO[str], wanted: Collection[str] | None
-    ) -> Iterator[tuple[int, list[str]]]:
+    def _is_whole(self, line: int, row: list[str], aside: Aside | None) -> bool:
+        """Whether a row has a cell for each column; cells beyond them may be there, but empty."""
+        width = len(self.columns)
+        is_blank = not row or (len(row) == 1 < width and not row[0].strip())
+        if is_blank or len(row) == width or (len(row) > width and not any(row[width:])):
+            return not is_blank
+        why = f"has {_cells(len(row))}, not {width}"
+        if aside is None:
+            raise SourceError(f"{self.path} line {line} {why}", "mend or drop that row")
+        aside.add(line, why)
+        return False
+
+    def _every_row(self, wanted: Collection[str] | None) -> Iterator[Batch]:
+        """Batches of the rows below the header, torn and blank ones too."""
+        with _plain_errors(self.path), _open_text(self.path, self.encoding) as stream:
+            batches = self._quoted(stream) if self.quoting else self._bare(stream, wanted)
+            for number, (lines, rows) in enumerate(batches):
+                start = int(self.has_header and not number)
+                yield lines[start:], rows[start:]
+
+    def _bare(self, stream: IO[str], wanted: Collection[str] | None) -> Iterator[Batch]:
         """Rows of lines without quotes."""
         separator = self.separator
         keys = None if wanted is None else frozenset(wanted)
-        for number, line in enumerate(stream, 1):
-            if keys is None or number == 1 or line[: line.find(separator)] in keys:
-                yield number, line.rstrip("\r\n").split(separator)
+        found = (
+            (number, line.rstrip("\r\n").split(separator))
+            for number, line in enumerate(stream, 1)
+            if keys is None or number == 1 or line[: line.find(separator)] in keys
+        )
+        while batch := list(islice(found, ROWS)):
+            yield [line for line, _ in batch], [row for _, row in batch]
 
-    def _quoted(self, stream: IO[str]) -> Iterator[tuple[int, list[str]]]:
+    def _quoted(self, stream: IO[str]) -> Iterator[Batch]:
         """Rows as RFC 4180 has them."""
         reader = csv.reader(stream, delimiter=self.separator, strict=True)
-        line = 1
+        start = 1
         try:
-            for row in reader:
-                yield line, row
-                line = reader.line_num + 1
+            while rows := list(islice(reader, ROWS)):
+                lines: Sequence[int] = range(start, start + len(rows))
+                if reader.line_num + 1 != start + len(rows):
+                    breaks = [sum(len(BREAK.findall(cell)) for cell in row) for row in rows]
+                    lines = list(accumulate((1 + b for b in breaks[:-1]), initial=start))
+                yield lines, rows
+                start = reader.line_num + 1
         except csv.Error as error:
-            raise self._bad_quote(line, error) from None
+            raise self._bad_quote(start, error) from None
 
     def _bad_quote(self, line: int, error: csv.Error) -> SourceError:
         opened, is_closed = self._last_quote(line)
@@ -160,8 +191,8 @@ class Table:
         )
 
     def _last_quote(self, line: int) -> tuple[int, bool]:
-        """The line of the quote over which the row that began on `line` cannot be read, and
-        whether that quote is closed."""
+        """The line of the quote over which the rows from `line` on cannot be read, and whether
+        that quote is closed."""
         opened, is_open, at_start = line, False, True
         with _open_text(self.path, self.encoding) as stream:
             for number, text in enumerate(islice(stream, line - 1, None), line):
@@ -204,7 +235,8 @@ def open_table(
             first = stream.readline()
     separator = separator or max(SEPARATORS, key=first.count)
     bare = Table(path, (), separator, encoding, quoting, has_header=False)
-    _, cells = next(bare._every_row(None), (1, []))
+    _, rows = next(bare._every_row(None), ((), [[]]))
+    cells = rows[0]
     header = _header(path, cells, (*needed, *known))
     missing = [name for name in needed if name not in header]
     if missing:
@@ -274,9 +306,11 @@ def encoding_of(path: Path) -> str:
 def _wide(head: bytes) -> str | None:
     """UTF-16 without its mark: of plain letters every second byte is NUL."""
     half = len(head) // 2
-    if half and head[1::2].count(0) > 0.4 * half and head[::2].count(0) < 0.1 * half:
+    if half < 4:
+        return None
+    if head[1::2].count(0) > 0.4 * half and head[::2].count(0) < 0.1 * half:
         return "utf-16-le"
-    if half and head[::2].count(0) > 0.4 * half and head[1::2].count(0) < 0.1 * half:
+    if head[::2].count(0) > 0.4 * half and head[1::2].count(0) < 0.1 * half:
         return "utf-16-be"
     return None
 

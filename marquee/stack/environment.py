@@ -9,6 +9,7 @@ from pathlib import Path
 
 from marquee.clock import OFFSET
 from marquee.settings import REPOSITORY, Settings
+from marquee.sources.tables import find_table
 from marquee.stack.airflow import airflow_environment
 from marquee.stack.archives import archive, spark_environment
 from marquee.stack.hdfs import class_path
@@ -108,8 +109,8 @@ def replica_titles(settings: Settings, places: Places) -> str:
         return f"--world '{places.world}'"
     records = Path(source).resolve().parent
     csv, pages = records / "imdb5000" / "movie_metadata.csv", records / "imdb-pages"
-    links = Path(source).resolve() / "links.csv"
-    flags = f"--links '{links}'" if links.is_file() else ""
+    links = find_table(Path(source).resolve(), "links.csv")
+    flags = f"--links '{links}'" if links else ""
     if csv.is_file():
         flags += f" --imdb5000 '{csv}'"
     return flags + (f" --pages '{pages}'" if pages.is_dir() else "")

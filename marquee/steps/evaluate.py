@@ -19,7 +19,7 @@ from marquee.errors import BundleError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.bundles import RECORD, bundle_folder
 from marquee.release.evaluation import evaluation_json
-from marquee.release.inputs import inputs_of
+from marquee.release.inputs import degradation, inputs_of
 from marquee.release.live import live_sentence
 from marquee.settings import REPOSITORY
 from marquee.steps.live_record import record_live
@@ -85,6 +85,8 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
         # A retry's is the same but for the last digits.
         run.lake.create_once(f"{folder}/{RECORD}", own.read_bytes)
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
+    if lost := degradation(run.lake, run.id):
+        value["degraded"] = [one.model_dump() for one in lost]
     return value
 
 

@@ -38,7 +38,7 @@ CODE = (
     "marquee/release/inputs.py",
     "marquee/sources/feedback_time.py",
     "marquee/sources/ratings.py",
-    "marquee/sources/ratings_files.py",
+    "marquee/sources/ratings_cells.py",
     "marquee/sources/ratings_forms.py",
     "marquee/sources/tables.py",
     "marquee/sources/title_moments.py",

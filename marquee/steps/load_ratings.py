@@ -11,13 +11,18 @@ from marquee.steps.run import Run
 
 
 def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
-    """Publish the release at `folder`; loading it twice is a no-op, and says so."""
+    """Publish the release at `folder`; loading it twice is a no-op, and says so.
+
+    What of it was refused or left out is printed, with counts and examples."""
     claim(run)
     before = set(run.lake.names("raw/ratings"))
-    path, manifest = load_release(run.lake, Path(folder), name)
+    scale = run.settings.ratings.lowest, run.settings.ratings.highest
+    path, manifest = load_release(run.lake, Path(folder), name, scale)
     is_new = path.rsplit("/", 1)[1] not in before
     what = f"{manifest.rows} ratings at {run.lake.uri(path)}"
     print(what if is_new else f"{what}: already loaded, nothing done", flush=True)
+    for note in manifest.facts.get("notes", ()):
+        print(f"  {note}", flush=True)
     if not manifest.facts.get("linked"):
         print(
             "no title is linked to IMDb: recommendations go on without crawled titles", flush=True

@@ -6,16 +6,17 @@ is away is retried (`marquee.errors.retry_helps`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from airflow.sdk import DAG, RetryDecision, RetryPolicy, task
+from airflow.sdk import DAG, RetryDecision, RetryPolicy, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
 from marquee.names import iso
+from marquee.release.inputs import degradation
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
 from marquee.steps.approve import is_given, verdict_of
@@ -155,11 +156,14 @@ def load_feedback() -> dict[str, Any] | None:
     return load_segments(run) if run else None
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
-    """Decide, once, what this run reads."""
-    return freeze(current_run(), loaded["path"] if loaded else None)
+    """Decide, once, what this run reads: without ratings nothing, without its titles the rest."""
+    failed = failed_tasks()
+    if gone := [name for name in failed if name in ("fetch_ratings", "load_ratings")]:
+        raise AirflowFailException(f"{gone[0]} failed: there are no ratings to learn from")
+    return freeze(current_run(), loaded["path"] if loaded else None, failed)
 
 
 @task
@@ -196,11 +200,34 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
     return verify(current_run(), model, promoted["bundle"])
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def report() -> dict[str, Any]:
-    """Say what this run did. Always runs, and does not decide the run's state."""
-    return write_report(current_run())
+    """Say what this run did, whatever became of it; fails where a task did, so that a run that had
+    to go without something is never plainly green."""
+    failed, run = failed_tasks(), current_run()
+    told = write_report(run)
+    lost = [str(one) for one in degradation(run.lake, run.id)]
+    if failed or lost:
+        raise AirflowFailException(ended_badly(failed, lost))
+    return told
+
+
+def failed_tasks() -> list[str]:
+    """The tasks of this run that have failed for good, those first that did not fail for another;
+    this one is not among them."""
+    ti = get_current_context()["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    states = {name: str(state) for name, state in found.items() if name != ti.task_id}
+    own = [name for name, state in states.items() if state == "failed"]
+    return own + [name for name, state in states.items() if state == "upstream_failed"]
+
+
+def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
+    """How the run ended, in a sentence or two."""
+    names = f"{', '.join(failed)} did not go through" if failed else ""
+    lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
+    return ". ".join(part[0].upper() + part[1:] for part in (lost, names) if part)
 
 
 def asks_for_approval(model: Model) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import ipaddress
 import re
 import socket
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from marquee.errors import SourceError
 from marquee.names import iso
+from marquee.sources.tables import open_table
 
 POLITE_DELAY = 1.0
 """Seconds between requests on a public host, at least."""
@@ -110,26 +110,11 @@ def read_links(path: Path) -> Iterator[tuple[str, int]]:
 
     Raises SourceError with file, line and reason.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in LINKS_HEADER if name not in (reader.fieldnames or ())]
-            if missing:
-                raise SourceError(
-                    f"{path} lacks the column {' and '.join(missing)}",
-                    f"its header is {','.join(LINKS_HEADER)}",
-                )
-            for row in reader:
-                yield _link(path, reader.line_num, row)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read: {error}", "give a CSV of title ids") from None
-
-
-def _link(path: Path, line: int, row: dict[str, str]) -> tuple[str, int]:
-    title_id, count = row["title_id"] or "", row["rated_count"] or ""
-    if not re.fullmatch(r"tt\d{7,10}", title_id) or not count.strip().isdecimal():
-        raise SourceError(
-            f"{path} line {line}: '{title_id},{count}' is not a title id and a count",
-            "write it like tt0114709,215",
-        )
-    return title_id, int(count)
+    for line, row in open_table(path, LINKS_HEADER).records():
+        title_id, count = row["title_id"].strip(), row["rated_count"].strip()
+        if not re.fullmatch(r"tt\d{7,10}", title_id) or not count.isdecimal():
+            raise SourceError(
+                f"{path} line {line}: '{title_id},{count}' is not a title id and a count",
+                "write it like tt0114709,215",
+            )
+        yield title_id, int(count)

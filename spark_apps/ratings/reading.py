@@ -14,6 +14,9 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
+from marquee.lake import Lake
+from marquee.sources.ratings import LISTED, RATINGS_FILE, TITLES_FILE
+from marquee.sources.ratings_forms import LINKS, TITLES
 from spark_apps.ratings.feedback_order import WORD, in_order
 
 HEADER = {"userId": "user_id", "movieId": "movie_id", "rating": "rating", "timestamp": "time"}
@@ -22,19 +25,13 @@ FEEDBACK_LINES = (
 )
 
 
-def read_release(spark: SparkSession, uri: str) -> DataFrame:
-    """A release's `ratings.csv`; raises SourceError naming the columns its header lacks."""
-    try:
-        raw = spark.read.csv(uri, header=True, mode="PERMISSIVE")
-    except AnalysisException as error:
-        raise SourceError(f"{uri} cannot be read: {error}", "load the ratings again") from None
-    missing = [name for name in HEADER if name not in raw.columns]
-    if missing:
-        found = ", ".join(raw.columns) or "nothing"
-        raise SourceError(
-            f"{uri} lacks the column {', '.join(missing)} (its header holds: {found})",
-            "its first line should be " + ",".join(HEADER),
-        )
+def read_release(spark: SparkSession, lake: Lake, folder: str) -> DataFrame:
+    """A loaded release's ratings."""
+    path = f"{folder}/{RATINGS_FILE}"
+    if lake.exists(path):
+        raw = _read_ours(spark, lake.uri(path), tuple(HEADER))
+    else:
+        raw = _read_older(spark, lake.uri(f"{folder}/ratings.csv"), tuple(HEADER))
     columns = [F.trim(F.col(name)).alias(ours) for name, ours in HEADER.items()]
     none = F.lit(None).cast(WORD).alias("word")
     return raw.select(
@@ -42,10 +39,66 @@ def read_release(spark: SparkSession, uri: str) -> DataFrame:
     )
 
 
-def read_listed(spark: SparkSession, uri: str) -> DataFrame:
-    """The texts that name titles in a release's `movies.csv`, as the column `text`."""
-    listed = spark.read.csv(uri, header=True, mode="PERMISSIVE", quote='"', escape='"')
-    return listed.select(F.trim(F.col("movieId")).alias("text"))
+def read_listed(spark: SparkSession, lake: Lake, folder: str, is_text: bool) -> DataFrame:
+    """The titles a loaded release lists: movieId, title, genres, titleId, all strings.
+
+    One row a movie, one movie an IMDb id. `is_text`: the release names titles by text.
+    """
+    path = f"{folder}/{TITLES_FILE}"
+    if lake.exists(path):
+        return _read_ours(spark, lake.uri(path), LISTED)
+    key = F.trim("movieId") if is_text else F.col("movieId").try_cast("bigint").cast("string")
+    movies = _read_older(spark, lake.uri(f"{folder}/movies.csv"), TITLES)
+    links = _read_older(spark, lake.uri(f"{folder}/links.csv"), LINKS)
+    titles = movies.withColumn("movieId", key).where("movieId != ''")
+    linked = links.select(key.alias("movieId"), _older_title_id().alias("titleId"))
+    # The least of several is as good as any, and the same in every run.
+    a_title = linked.groupBy("movieId").agg(F.min("titleId").alias("titleId"))
+    a_movie = a_title.dropna().groupBy("titleId").agg(F.min("movieId").alias("movieId"))
+    a_name = titles.groupBy("movieId").agg(F.min(F.struct("title", "genres")).alias("name"))
+    return a_name.join(a_movie, on="movieId", how="left").select(
+        "movieId", "name.title", "name.genres", "titleId"
+    )
+
+
+def read_names(spark: SparkSession, lake: Lake, folder: str) -> DataFrame:
+    """The texts that name titles in a loaded release, as the column `text`."""
+    path = f"{folder}/{TITLES_FILE}"
+    if lake.exists(path):
+        listed = _read_ours(spark, lake.uri(path), LISTED)
+    else:
+        listed = _read_older(spark, lake.uri(f"{folder}/movies.csv"), TITLES)
+    return listed.select(F.trim("movieId").alias("text"))
+
+
+def _read_ours(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
+    """A file of a loaded release: tabs, no quotes, these columns."""
+    schema = ", ".join(f"`{name}` string" for name in columns)
+    return spark.read.csv(uri, schema=schema, sep="\t", quote="", header=True)
+
+
+def _read_older(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
+    """A CSV file of a release that an older reader loaded, by its header; SourceError names the
+    columns it lacks."""
+    try:
+        raw = spark.read.csv(uri, header=True, mode="PERMISSIVE", quote='"', escape='"')
+    except AnalysisException as error:
+        raise SourceError(f"{uri} cannot be read: {error}", "load the ratings again") from None
+    missing = [name for name in columns if name not in raw.columns]
+    if missing:
+        found = ", ".join(raw.columns) or "nothing"
+        raise SourceError(
+            f"{uri} lacks the column {', '.join(missing)} (its header holds: {found})",
+            "load the ratings again",
+        )
+    return raw.select(*columns)
+
+
+def _older_title_id() -> Column:
+    """IMDb's number, as MovieLens writes it: without `tt` and leading zeros."""
+    digits = F.regexp_extract("imdbId", r"^0*(\d{1,10})$", 1)
+    whole = F.when(F.length(digits) < 7, F.lpad(digits, 7, "0")).otherwise(digits)
+    return F.when(digits != "", F.concat(F.lit("tt"), whole))
 
 
 def read_feedback(

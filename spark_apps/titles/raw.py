@@ -84,32 +84,22 @@ def _no_items(spark: SparkSession) -> DataFrame:
     )
 
 
-def read_movielens(spark: SparkSession, folder: str, is_text: bool = False) -> DataFrame:
-    """`movies.csv` joined to `links.csv`: movie_id, title_id, title, year, genres.
+def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
+    """A release's list of titles (`spark_apps.ratings.reading.read_listed`) as movie_id, title_id,
+    title, year, genres.
 
-    MovieLens writes `Matrix, The (1999)`, genres as `Action|Sci-Fi`, and IMDb's number without
-    `tt` and leading zeros. `is_text`: the release names titles by text, not by number.
+    MovieLens writes `Matrix, The (1999)` and genres as `Action|Sci-Fi`. `is_text`: the release
+    names titles by text, not by number.
     """
-    key = "string" if is_text else "bigint"
-    movies = _read_csv(spark, f"{folder}/movies.csv", f"movieId {key}, title string, genres string")
-    links = _read_csv(spark, f"{folder}/links.csv", f"movieId {key}, imdbId string, tmdbId string")
-    title_id = F.concat(F.lit("tt"), F.lpad("imdbId", 7, "0"))
-    return movies.join(links, on="movieId", how="left").select(
-        (text_id(F.trim("movieId")) if is_text else F.col("movieId")).alias("movie_id"),
-        F.when(F.col("imdbId").rlike(r"^\d{1,7}$"), title_id)
-        .when(F.col("imdbId").rlike(r"^\d+$"), F.concat(F.lit("tt"), "imdbId"))
-        .alias("title_id"),
+    number = text_id(F.col("movieId")) if is_text else F.col("movieId").try_cast("bigint")
+    year = F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
+    return listed.select(
+        number.alias("movie_id"),
+        F.col("titleId").alias("title_id"),
         _movielens_name().alias("title"),
-        F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
-        .cast("int")
-        .alias("year"),
+        year.cast("int").alias("year"),
         _movielens_genres().alias("genres"),
     )
-
-
-def _read_csv(spark: SparkSession, path: str, schema: str) -> DataFrame:
-    """A CSV file as RFC 4180 has it: a quote inside quotes is doubled."""
-    return spark.read.csv(path, schema=schema, header=True, quote='"', escape='"')
 
 
 def _movielens_name() -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marquee.contracts import CONTRACTS, FEEDBACK, RATINGS, TITLE_ITEM
+from marquee.contracts import CONTRACTS, FEEDBACK, RATINGS, TITLE_ITEM, TITLES
 from marquee.errors import ContractError
 
 TITLE = {
@@ -59,3 +59,9 @@ def test_all_differences_come_together() -> None:
 
 def test_every_contract_has_a_key_among_its_columns() -> None:
     assert all(set(c.key) <= set(c.names) for c in CONTRACTS.values())
+
+
+def test_columns_that_name_a_row_by_themselves_may_not_repeat() -> None:
+    TITLES.check_unique({"movie_id": 0, "title_id": 0})
+    with pytest.raises(ContractError, match="2 rows repeat a title_id"):
+        TITLES.check_unique({"movie_id": 0, "title_id": 2})

@@ -132,7 +132,7 @@ def test_a_damaged_world_names_its_line(tmp_path):
 
 def test_links_and_saved_pages_are_found_by_id(tmp_path):
     links = tmp_path / "links.csv"
-    links.write_text("movieId,imdbId,tmdbId\n1,0114709,862\n2,113497,8844\n")
+    links.write_text("imdbId,movieId\n0114709,1\ntt0113497,2\n,3\n")
     assert linked_ids(links) == {"tt0114709", "tt0113497"}
     for name in ("b/tt0114709_2020.html.gz", "a/tt0114709_2014.html.gz", "a/find_1.html.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -102,10 +102,11 @@ def test_a_site_that_may_not_be_crawled_is_one_clear_line(crawl, site_url, says)
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("id,count\ntt0000001,3\n", "lacks the column title_id and rated_count"),
+        ("id,count\ntt0000001,3\n", "has no column title_id, rated_count"),
         ("title_id,rated_count\n114709,215\n", "line 2"),
         ("title_id,rated_count\ntt0114709,many\n", "line 2"),
-        ("\x00\x00", "column"),
+        ("\x00\x00", "NUL byte"),
+        ('title_id,rated_count\ntt0114709,2\n"tt0114710,3\n', "line 3: a quote is opened"),
     ],
 )
 def test_a_wrong_links_file_is_one_clear_line(crawl, content, says):

@@ -9,7 +9,16 @@ import pytest
 
 from marquee.errors import SourceError
 from marquee.lake import Lake, open_lake
-from marquee.sources.ratings import load_release, take_census, write_candidates
+from marquee.sources import tables
+from marquee.sources.ratings import (
+    linked_titles,
+    load_release,
+    read_release,
+    take_census,
+    write_candidates,
+)
+from marquee.sources.ratings_cells import imdb_id, seconds_of, whole_id
+from marquee.sources.ratings_forms import recognise
 
 FILES = {
     "ratings.csv": "userId,movieId,rating,timestamp\n1,10,4.0,1000\n2,10,3.5,3000\n1,20,bad,2000\n",
@@ -70,8 +79,10 @@ def test_other_rows_are_another_release(release: Path, folder_lake: Lake) -> Non
         ("ratings.csv", b"", "no column userId, movieId, rating, timestamp"),
         ("movies.csv", b"movieId,title\n10,A\n", "no column genres"),
         ("links.csv", b"movieId\n10\n", "no column imdbId"),
-        ("movies.csv", b"movieId,title,genres\n10,Am\xe9lie,Drama\n", "not UTF-8"),
-        ("ratings.csv", b"\x00\x01\x02\xff\xfe", "not UTF-8"),
+        ("movies.csv", b'movieId,title,genres\n10,"A\n20,B,Drama\n', "line 2: a quote"),
+        ("ratings.csv", b"\x00\x01\x02\xff\xfe", "holds a NUL byte"),
+        ("movies.csv", b"movieId,title,genres\n,A,Drama\n", "an id is missing"),
+        ("movies.csv", b"movieId,title,genres\n9,A,Drama\n", "none of the 2 rated titles"),
     ],
 )
 def test_a_faulty_file_is_refused_by_name_and_nothing_is_loaded(
@@ -92,13 +103,10 @@ def test_a_missing_file_is_named(release: Path, folder_lake: Lake, name: str) ->
         load_release(folder_lake, release, "small")
 
 
-def test_without_links_the_lake_gets_a_file_of_none(
-    release: Path, folder_lake: Lake, tmp_path: Path
-) -> None:
+def test_without_links_nothing_is_linked(release: Path, folder_lake: Lake, tmp_path: Path) -> None:
     (release / "links.csv").unlink()
-    path, manifest = load_release(folder_lake, release, "small")
+    _, manifest = load_release(folder_lake, release, "small")
     assert manifest.facts["linked"] == 0
-    assert folder_lake.read_bytes(f"{path}/links.csv") == b"movieId,imdbId,tmdbId\n"
     assert write_candidates(release, tmp_path / "candidates.csv") == 0
 
 
@@ -111,3 +119,205 @@ def test_candidates_come_most_rated_first(release: Path, tmp_path: Path) -> None
         {"title_id": "tt0123456", "rated_count": "2"},
         {"title_id": "tt7654321", "rated_count": "1"},
     ]
+
+
+def table(lake: Lake, path: str) -> list[list[str]]:
+    """A file of a loaded release, without its header."""
+    return [line.split("\t") for line in lake.read_bytes(path).decode().split("\n")[1:-1]]
+
+
+def test_columns_are_found_by_name_in_every_file(release: Path, folder_lake: Lake) -> None:
+    (release / "ratings.csv").write_text("timestamp;rating;movieid;userid\n1000;4;10;1\n")
+    (release / "movies.csv").write_text(",genres,title,movieId\n0,Drama,A Film (1999),10\n")
+    (release / "links.csv").write_text("tmdbId,imdbId,movieId\n77,0123456,10\n")
+    path, manifest = load_release(folder_lake, release, "small")
+    assert table(folder_lake, f"{path}/ratings.tsv") == [["1", "10", "4", "1000"]]
+    assert table(folder_lake, f"{path}/titles.tsv") == [
+        ["10", "A Film (1999)", "Drama", "tt0123456"]
+    ]
+    assert manifest.facts["linked"] == 1
+
+
+# One film in four spellings of each number, as spreadsheets, R and pandas write them.
+SPELLINGS = ["7", "7.0", " 7 ", "007", "7e0", "\ufeff7", "+7"]
+LINKED = ["tt0100007", "100007", "0100007", "00100007", "100007.0", " tt100007", "TT0100007"]
+
+
+@pytest.mark.parametrize(
+    ("rated", "listed", "linked"), zip(SPELLINGS, SPELLINGS[1:] + SPELLINGS[:1], LINKED)
+)
+def test_ids_meet_however_they_are_spelled(
+    tmp_path: Path, rated: str, listed: str, linked: str
+) -> None:
+    (tmp_path / "ratings.csv").write_text(
+        f"userId,movieId,rating,timestamp\n{rated},{rated},4,1\n", "utf-8"
+    )
+    (tmp_path / "movies.csv").write_text(f"movieId,title,genres\n{listed},A,Drama\n", "utf-8")
+    (tmp_path / "links.csv").write_text(f"movieId,imdbId\n{rated},{linked}\n", "utf-8")
+    found = read_release(recognise(tmp_path))
+    assert found.census.text_ids == ()
+    assert found.catalogue.titles == {"7": ("A", "Drama")}
+    assert found.catalogue.links == linked_titles(tmp_path) == {"7": "tt0100007"}
+    assert found.ratings.rated == {"7": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("9223372036854775807", "9223372036854775807"),
+        ("9223372036854775808", None),
+        ("-5", "-5"),
+        ("-0", "0"),
+        ("1e+05", "100000"),
+        ("1.5", None),
+        ("1e99", None),
+        ("9" * 5000, None),
+        ("nan", None),
+        ("", None),
+        ("1_000", None),
+        ("\u0661", None),
+    ],
+)
+def test_whole_numbers_are_of_64_bits(text: str, kept: str | None) -> None:
+    assert whole_id(text) == kept
+
+
+@pytest.mark.parametrize("text", ["", "0", "tt", "tt0000000", "nm0000001", "1.5", "12345678901"])
+def test_what_is_no_imdb_id_links_nothing(text: str) -> None:
+    assert imdb_id(text) is None
+
+
+def test_the_address_of_a_page_is_an_imdb_id() -> None:
+    assert imdb_id("https://www.imdb.com/title/tt0100001/?ref_=1") == "tt0100001"
+
+
+def test_text_ids_meet_through_quotes_capitals_and_numbers(
+    tmp_path: Path, folder_lake: Lake
+) -> None:
+    """Names keep the spelling of the list of titles; rows of numbers come first, and mislead."""
+    rows = ['"ann ""A"", 1","a ""b"", c",4,1', "bo,ALIEN,3,2", "bo,1917.0,5,3", "cy,alien,2,4"]
+    numbers = [f"{n},1917,3,{n}" for n in range(1, 4)]
+    (tmp_path / "ratings.csv").write_text(
+        "\n".join(["userId,movieId,rating,timestamp", *numbers, *rows]) + "\n"
+    )
+    (tmp_path / "movies.csv").write_text(
+        'movieId,title,genres\n"a ""b"", c",One,\nAlien,Two,\n1917,Three,\n'
+    )
+    path, manifest = load_release(folder_lake, tmp_path, "words", (1.0, 5.0))
+    assert manifest.facts["text_ids"] == ["users", "titles"]
+    assert manifest.facts["notes"] == []
+    kept = table(folder_lake, f"{path}/ratings.tsv")
+    assert [row[:2] for row in kept[3:]] == [
+        ['ann "A", 1', 'a "b", c'],
+        ["bo", "Alien"],
+        ["bo", "1917"],
+        ["cy", "Alien"],
+    ]
+    assert [row[0] for row in table(folder_lake, f"{path}/titles.tsv")] == [
+        'a "b", c',
+        "Alien",
+        "1917",
+    ]
+
+
+def test_a_start_that_misleads_is_read_again(
+    tmp_path: Path, folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names sorted as text put the numbers first: only the end shows what the ids are."""
+    monkeypatch.setattr(tables, "ROWS", 2)
+    rows = [f"{n},10,4,{n}" for n in range(3)] + [f"u{n},10,4,{n}" for n in range(4)]
+    (tmp_path / "ratings.csv").write_text(
+        "\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n"
+    )
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n10,A,\n")
+    path, manifest = load_release(folder_lake, tmp_path, "late")
+    assert manifest.facts["text_ids"] == ["users"]
+    assert manifest.rows == len(table(folder_lake, f"{path}/ratings.tsv")) == len(rows)
+    assert not manifest.facts["notes"]
+
+
+def test_each_key_comes_once_and_what_is_left_out_is_said(release: Path, folder_lake: Lake) -> None:
+    with (release / "movies.csv").open("a") as out:
+        out.write("10.0,A Film again (1999),Comedy\n30,Third (2003),Drama\n,Nameless,\n40,Torn\n")
+    with (release / "links.csv").open("a") as out:
+        out.write("10,0999999,1\n30,tt0123456,1\n30,7654321,\n50,0000005,\n20,none,\n")
+    path, manifest = load_release(folder_lake, release, "small", (0.5, 5.0))
+    rows = table(folder_lake, f"{path}/titles.tsv")
+    # 10 is rated twice and 30 never: the IMDb id both claim is 10's.
+    assert [(row[0], row[3]) for row in rows] == [
+        ("10", "tt0123456"),
+        ("20", "tt7654321"),
+        ("30", ""),
+    ]
+    assert rows[0][1] == "A Film (1999)"
+    assert manifest.facts["linked"] == 2
+    notes = " / ".join(manifest.facts["notes"])
+    for said in (
+        "ratings refused: the rating is not a number: 1 (line 4 (1,20,bad,2000))",
+        "rows of movies.csv left out, torn: 1 (line 7 has 2 cells, not 3)",
+        "rows of movies.csv left out, listed already: 1 (line 4 lists 10 again)",
+        "rows of movies.csv left out, without an id: 1 (line 6",
+        "another id for the same movie: 2 (line 4 links 10 to tt0999999, not tt0123456",
+        "of a movie that is not listed: 1 (line 7 links 50)",
+        "no IMDb id: 1 (line 8 'none')",
+        "1 IMDb ids are named by more than one movie (tt0123456 by 10, 30)",
+    ):
+        assert said in notes
+
+
+def test_rated_ids_no_movie_knows_are_counted(release: Path, folder_lake: Lake) -> None:
+    with (release / "ratings.csv").open("a") as out:
+        out.write("1,99,4.0,4000\n2,99,4.0,4000\n")
+    _, manifest = load_release(folder_lake, release, "small")
+    assert any("1 of 3 rated titles are not in the list" in n for n in manifest.facts["notes"])
+    assert any("(2 ratings; 99)" in n for n in manifest.facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("1,10,4.0,last year", "3 (line 2 (1,10,4.0,last year), line 3"),
+        ("1,10,80,1000", "the rating is outside 0.5 to 5: 3"),
+        ('1,10,"4,5",1000', "the rating is not a number: 3"),
+        ("-1,10,4,1000", "user_id is negative: 3"),
+        ("1,10,4,9999999999", "the time is not between 1970 and 2100: 3"),
+    ],
+)
+def test_a_release_without_a_rating_says_which_rule_refused_how_many(
+    release: Path, folder_lake: Lake, row: str, why: str
+) -> None:
+    (release / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{row}\n{row}\n{row}\n")
+    with pytest.raises(SourceError, match="none of its 3 rows is a rating") as caught:
+        load_release(folder_lake, release, "small", (0.5, 5.0))
+    assert why in caught.value.message
+    assert folder_lake.names("raw") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1000000000.0", 1_000_000_000),
+        ("1e9", 1_000_000_000),
+        ("1000000000.75", 1_000_000_000),
+        ("1000000000123", 1_000_000_000),
+        ("1000000000123456789", 1_000_000_000),
+        ("2001-09-09 01:46:40", 1_000_000_000),
+        ("2001-09-09T03:46:40+02:00", 1_000_000_000),
+        ("2001-09-09", 999_993_600),
+        ("09/09/2001", None),
+        ("yesterday", None),
+        ("", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_moments_are_seconds_of_utc(text: str, seconds: int | None) -> None:
+    assert seconds_of(text) == seconds
+
+
+def test_a_scale_that_changed_judges_a_loaded_release_again(
+    release: Path, folder_lake: Lake
+) -> None:
+    path, _ = load_release(folder_lake, release, "small", (0.5, 5.0))
+    with pytest.raises(SourceError, match="outside 6 to 10"):
+        load_release(folder_lake, release, "small", (6.0, 10.0))
+    assert load_release(folder_lake, release, "small", (0.5, 4.5))[0] == path

@@ -112,6 +112,20 @@ def test_a_crawl_that_brought_nothing_home(tmp_path: Path, spark: SparkSession) 
     assert len(Prepared(lake, spark).rows) == 4
 
 
+def test_an_older_release_gives_each_key_one_row(tmp_path: Path, spark: SparkSession) -> None:
+    """Columns in any order; a movie listed twice, one IMDb id under two movies."""
+    lake = make_lake(tmp_path / "lake")
+    movies = "genres,movieId,title\nDrama,1,One (2001)\nDrama,2,Two (2002)\nComedy,1,Won (2001)\n"
+    links = "tmdbId,imdbId,movieId\n5,0000001,1\n6,0000001,2\n7,0000002,2\n8,0000003,1\n"
+    freeze(lake, add_ratings(lake, movies, links), [])
+    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
+    rows = Prepared(lake, spark).frame.collect()
+    assert sorted((row["movie_id"], row["title_id"], row["title"]) for row in rows) == [
+        (1, "tt0000001", "One"),
+        (2, None, "Two"),
+    ]
+
+
 def test_the_latest_snapshot_wins(tmp_path: Path, spark: SparkSession) -> None:
     found = prepare(
         tmp_path,

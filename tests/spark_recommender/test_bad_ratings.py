@@ -30,9 +30,14 @@ GOOD = ratings_lines(8, 10)
 
 
 def named(line: str) -> str:
-    """The row with words for ids."""
+    """The row with words for ids, as a quoting writer writes them."""
     user, movie, rest = line.split(",", 2)
-    return f"person {user},tt{int(movie):07d},{rest}"
+    return f'"person ""{user}"", a\\b",{title_name(int(movie))},{rest}'
+
+
+def title_name(movie: int) -> str:
+    """IMDb's own id, but for one that needs every quote there is."""
+    return '"""Say ""no"", 4\\"""' if movie == 4 else f"tt{movie:07d}"
 
 
 def moved(line: str, user: int, movie: int) -> str:
@@ -89,8 +94,8 @@ def write_text(release: Path) -> None:
     """Everybody and everything named by words; titles by IMDb's own."""
     rows = "".join(f"{line}\n" for line in TEXT)
     (release / "ratings.csv").write_text(f"{HEADER}\n{rows}")
-    items = (f"tt{m:07d},Amélie {m} (1995),Drama\n" for m in range(1, 11))
-    (release / "movies.csv").write_text("movieId,title,genres\n" + "".join(items), "utf-8")
+    items = (f"Drama,{title_name(m)},Amélie {m} (1995)\n" for m in range(1, 11))
+    (release / "movies.csv").write_text("genres,movieId,title\n" + "".join(items), "utf-16")
 
 
 @pytest.mark.parametrize(
@@ -117,3 +122,4 @@ def test_a_release_goes_through_the_same_doors_as_in_a_run(
     title = model.titles[third]
     assert (title.title, title.year, title.title_id) == ("Amélie 3", 1995, title_id)
     assert len(model.movie_ids) == 10
+    assert {model.titles[movie].year for movie in model.movie_ids.tolist()} == {1995}

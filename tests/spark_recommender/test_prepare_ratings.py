@@ -18,6 +18,8 @@ from marquee.lake import Lake
 from marquee.names import parse_moment, person_id, text_id
 from marquee.scoring.recommender.ratings import Ratings, read_ratings
 from marquee.scoring.recommender.splits import last_share
+from marquee.sources.ratings import read_release
+from marquee.sources.ratings_forms import recognise
 from spark_apps.prepare_ratings import main
 from spark_apps.ratings.figures import activity
 from spark_apps.ratings.text_ids import refuse_collisions
@@ -215,6 +217,16 @@ def test_text_ids_become_the_kernels_numbers_and_are_kept_to_look_up(tmp_path: P
     assert {r["text"]: r["id"] for r in titles} == {n: text_id(n) for n in listed}
 
 
+def test_the_loader_refuses_the_same_rows_for_the_same_reasons(lake):
+    """But for a row short of a cell, which it leaves out."""
+    release = Path(lake.root.removeprefix("file://")).parent / "release-r-1"
+    found = read_release(recognise(release), (0.5, 5.0)).ratings
+    assert {why: aside.count for why, aside in found.refused.items()} == Counter(
+        why for row, why in BAD.items() if row.count(",") == 3
+    )
+    assert str(found.torn).startswith("1 (line ")
+
+
 def test_whole_numbers_leave_no_table_of_ids(lake):
     assert not lake.exists("runs/r-1/prepared/ids")
 
@@ -234,7 +246,7 @@ def test_two_texts_with_one_hash_are_refused_by_name(spark):  # noqa: F811
         (
             ["1,1,x,5"],
             "userId,movieId,rating,timestamp",
-            "1 rows (1 quarantined), 1 because the rating",
+            "1 rows (1 quarantined), 1 because the rating is not a number (1,1,x,5)",
         ),
         ([f"1,1,4,{EDGE}"], "userId,movieId,rating,timestamp", "1 rows (0 quarantined)"),
         (["1,1,4"], "userId,movieId,rating", "lacks the column timestamp"),

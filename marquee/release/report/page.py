@@ -33,8 +33,10 @@ def model_report(
     timings: Sequence[Any] = (),
     live: Any = None,
     worlds: Worlds | None = None,
+    degraded: Sequence[str] = (),
 ) -> str:
-    """The page as text; `evaluation`, `card`, `timings` and `live` as their files hold them."""
+    """The page as text; `evaluation`, `card`, `timings` and `live` as their files hold them;
+    `degraded`: what the run went without, a sentence each."""
     is_budget = dig(evaluation, "model") == "budget"
     page = _template().render(
         verdict=verdict,
@@ -60,6 +62,7 @@ def model_report(
         costs=costs(timings),
         seconds=bars(_numbers(dig(card, "seconds"))),
         live=_live(live),
+        degraded=[name(one, 400) for one in degraded],
         notes=[name(note, 400) for note in listed(dig(card, "notes"))],
         recipe=_recipe_text(verdict.subject.recipe),
         width=WIDTH,
