@@ -76,8 +76,11 @@ def merge_titles(
     return merged
 
 
-def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Record] = ()) -> None:
-    """Leave the records as a crawl would, ready for `load_titles`; incomplete ones are refused.
+def write_merged(
+    folder: Path, merged: Merged, source: str, refused: Iterable[Record] = ()
+) -> list[Record]:
+    """Leave the records as a crawl would, ready for `load_titles`; incomplete ones are refused,
+    and given back with their reasons.
 
     `refused` is what a source refused itself: pages that could not be read.
     """
@@ -98,6 +101,7 @@ def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Re
     }
     text = json.dumps(report, indent=2, sort_keys=True, default=str)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    return refused
 
 
 def _complete(merged: Merged, refused: list[Record]) -> Iterator[Record]:

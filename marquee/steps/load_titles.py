@@ -22,6 +22,7 @@ from marquee.steps.crawl_titles import crawl_folder
 from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.run import Run
 
+REFUSED = "records or pages refused"
 SHOWN = 10
 """Conflicts told one by one; report.json beside the titles holds them all."""
 
@@ -47,7 +48,7 @@ def load_titles(run: Run) -> dict[str, Any]:
     what = f"{loaded.manifest.rows} titles at {run.lake.uri(loaded.path)}"
     print(what if loaded.is_new else f"{what}: already loaded, nothing done", flush=True)
     _tell_reasons("fields left off, each with a note in its record", loaded.left_off)
-    _tell_reasons("records or pages refused", loaded.refused)
+    _tell_reasons(REFUSED, loaded.refused)
     return {"path": loaded.path, "rows": loaded.manifest.rows}
 
 
@@ -79,9 +80,12 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
     has_crawl = CRAWL in run.form.sources
     refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
     with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
-        write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
+        every = write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
         facts = {"fields_given": merged.given, "conflicts": merged.disputed}
-        return load(run.lake, Path(scratch), path, run.as_of, **facts)
+        loaded = load(run.lake, Path(scratch), path, run.as_of, **facts)
+        if loaded is None:
+            _tell_reasons(REFUSED, Reasons.of(every))
+        return loaded
 
 
 def _tell(merged: Merged) -> None:

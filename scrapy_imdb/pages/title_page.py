@@ -16,7 +16,6 @@ from marquee.sources.title_record import ABSENT, note
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.refusal import RefusedPageError
-from scrapy_imdb.pages.values import header_date
 
 MoneyReading = Money | Unreadable | None
 
@@ -32,7 +31,7 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def fetched_at(self) -> str | None:
-        sent = header_date(self.response.headers.get("Date"))
+        sent = values.header_date(self.response.headers.get("Date"))
         return iso(sent) if sent else None
 
     @field

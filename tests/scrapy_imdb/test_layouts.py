@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 
 import pytest
 from made_up_titles import made_up
@@ -105,3 +107,41 @@ def test_a_worldwide_gross_covers_the_world_in_every_layout(layout):
     assert {read(n, layout, language).gross_area for n in (1, 2) for language in ("en", "de")} == {
         "world"
     }
+
+
+BAD = {
+    "rating": 76.0,
+    "year": 1066,
+    "vote_count": -1,
+    "release_date": "2001-02-30",
+    "runtime": 70_000,
+    "genres": tuple(f"Genre {n}" for n in range(13)),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_bad_field_costs_the_field_and_not_the_page(layout, name):
+    record = record_of(made_up(1))
+    whole = as_record(read_page(HttpResponse("http://site/", body=render(record, layout, "en"))))
+    page = render(replace(record, **{name: BAD[name]}), layout, "en")
+    found = as_record(read_page(HttpResponse("http://site/title/", body=page)))
+    assert found[name] in (None, [])
+    assert name == "year" or [note.partition(":")[0] for note in found["notes"]] == [name]
+    kept = set(COMMON) - {name}
+    assert {name: found[name] for name in kept} == {name: whole[name] for name in kept}
+
+
+@pytest.mark.parametrize("stated", ["0.0", "7.x"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_rating_that_is_none_is_noted(layout, stated):
+    page = render(replace(record_of(made_up(1)), rating=7.3), layout, "en")
+    if before := re.search(rb'(\\?"): ?7\.3', page):  # a number of JSON, perhaps inside a text
+        quote = before.group(1).decode()
+        stated = f"{quote}{stated}{quote}"
+    found = read_page(
+        HttpResponse("http://site/title/", body=page.replace(b"7.3", stated.encode()))
+    )
+    assert found.title and found.budget and found.rating is None
+    why = "is no rating (7.x)" if "x" in stated else "is not between 1 and 10 (0.0)"
+    assert found.notes == [f"rating: {why}"]

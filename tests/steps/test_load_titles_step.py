@@ -107,6 +107,40 @@ def test_chosen_sources_are_merged_in_their_order(
     assert "licence" not in capsys.readouterr().out
 
 
+def test_what_was_left_off_and_refused_is_told_with_examples(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, budgets = tmp_path / "mine.csv", tmp_path / "budgets.json"
+    rows = [f"tt000000{n},T{n},{1990 + n},{90 + n},USD 5000\n" for n in range(1, 6)]
+    rows += ["tt0000006,,1999,8,USD 5000\n", "none,T7,1999,8,\n", "tt0000008,T8\n"]
+    mine.write_text("title_id,title,year,rating,budget\n" + "".join(rows))
+    budgets.write_text(json.dumps([{"imdb": "tt0000009", "cost": "much", "currency": "USD"}]))
+    asked = make_run("r-1", ago(days=2), sources=["csv", "wikidata"])
+    run = with_sources(asked, csv=str(mine), wikidata=str(budgets))
+    loaded = load_titles(run)
+    assert loaded["rows"] == 5
+    assert by_id(run, loaded)["tt0000001"]["budget"] == {"amount": 5000, "currency": "USD"}
+    told = capsys.readouterr().out
+    assert "mine.csv: rows set aside: 2 (line 8 has the title id 'none'" in told
+    assert "line 9 has 2 cells, not 5" in told
+    assert "5 fields left off, each with a note in its record:" in told
+    assert "  5 × rating: is not between 1 and 10 (tt0000001, tt0000002, tt0000003, …)\n" in told
+    assert "2 records or pages refused:" in told and "title is null (tt0000006" in told
+    report = json.loads(run.lake.read_bytes(f"{loaded['path']}/report.json"))
+    assert report["rows_aside"]["mine.csv"]["count"] == 2
+    assert report["fetched"] == report["loaded"] + report["refused"] == 7
+
+
+def test_sources_of_which_every_record_is_refused_say_why(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mine := tmp_path / "mine.csv").write_text("title_id,year\ntt0000001,1999\n")
+    run = with_sources(make_run("r-1", ago(days=2), sources=["csv"]), csv=str(mine))
+    assert load_titles(run) == {"path": None, "rows": 0}
+    told = capsys.readouterr().out
+    assert "1 × title is null (tt0000001)" in told and "nothing to load" in told
+
+
 def test_a_page_read_last_week_still_wins_over_a_later_source(
     make_run: MakeRun, mine: Path
 ) -> None:
