@@ -99,14 +99,14 @@ def weekly_run(stack: Stack, form: dict[str, Any], figures: Figures, unpause: bo
     run_id = api.trigger(form)
     out.print(f"\nrun {run_id}", highlight=False)
     state = watch(api, run_id, stack, figures)
-    if state != "success":
-        showing.failures(out, api, run_id, stack.places.airflow / "logs")
     try:
         _show_outcome(api, run_id, stack, figures)
     except (httpx.HTTPError, MarqueeError) as error:
         if state == "success":
             raise
         out.print(f"what the run left cannot be shown: {escape(str(error))}", highlight=False)
+    if state != "success":
+        showing.failures(out, api, run_id, stack.places.airflow / "logs")
     return state
 
 
@@ -142,10 +142,10 @@ def watch(api: AirflowApi, run_id: str, stack: Stack, figures: Figures) -> str:
                         showing.waiting(out, api, run_id, task, stack.places.airflow)
                         asked.add(task["task_id"])
                 idle = not any(task["state"] == "running" for task in tasks)
-                live.tasks(tasks, _between(api, waiting) if idle else "")
+                live.tasks(tasks, _between(api, tasks) if idle else "")
                 figures.resident_mb = max(figures.resident_mb, resident_mb(stack.pids()))
             except (httpx.HTTPError, StackError) as error:
-                live.say(f"Airflow does not answer: {error}")
+                live.say(str(error))
                 time.sleep(1)
                 continue
             if state in DONE:
@@ -153,10 +153,16 @@ def watch(api: AirflowApi, run_id: str, stack: Stack, figures: Figures) -> str:
             time.sleep(1)
 
 
-def _between(api: AirflowApi, waiting: list[dict[str, Any]]) -> str:
+def _between(api: AirflowApi, tasks: list[dict[str, Any]]) -> str:
     """Why no task runs."""
-    if waiting:
-        return f"waiting for a person: {', '.join(task['task_id'] for task in waiting)}"
+    named = {
+        state: ", ".join(task["task_id"] for task in tasks if task["state"] == state)
+        for state in ("awaiting_input", "up_for_retry")
+    }
     if api.is_paused():
         return f"{DAG} was paused: nothing goes on until it is unpaused in Airflow"
+    if named["awaiting_input"]:
+        return f"waiting for a person: {named['awaiting_input']}"
+    if named["up_for_retry"]:
+        return f"failed, and to be tried again: {named['up_for_retry']}"
     return "between tasks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,9 +37,16 @@ def _error_lines(entry: Any) -> list[str]:
     """The lines of one log entry that tell of an error."""
     if not isinstance(entry, dict):
         return []
-    raised = [f"{e['exc_type']}: {e['exc_value']}" for e in entry.get("error_detail") or []]
-    is_error = entry.get("level") in ("error", "critical") or "error: " in str(entry.get("event"))
-    return raised or ([str(entry.get("event"))] if is_error else [])
+    event = str(entry.get("event"))
+    if raised := entry.get("error_detail"):
+        return [_raised(each["exc_type"], each["exc_value"]) for each in raised]
+    is_error = entry.get("level") in ("error", "critical") or "error: " in event
+    return [re.sub(r"^.*?error: ", "", event)] if is_error else []
+
+
+def _raised(kind: str, value: str) -> str:
+    """A sentence of ours, which Airflow wraps, by itself; another's error with its kind."""
+    return value if kind.startswith("Airflow") and value else f"{kind}: {value}"
 
 
 class AirflowApi:
@@ -132,10 +140,11 @@ class AirflowApi:
         return [_line(entry) for entry in content]
 
     def errors(self, run_id: str, task_id: str, attempt: int) -> list[str]:
-        """What one attempt of a task said of its failure, the telling line last."""
+        """What an attempt of a task said of its failure: each sentence once, the last one last."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
-        return [line for entry in content for line in _error_lines(entry)]
+        said = [line for entry in content for line in _error_lines(entry)]
+        return list(dict.fromkeys(reversed(said)))[::-1]
 
     def question(self, run_id: str, task_id: str) -> str:
         """What a task that waits for a person asks them."""
