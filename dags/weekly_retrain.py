@@ -8,10 +8,11 @@ A gate that says no is a *skip* with its reasons in the log, not a failure. A ba
 judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG, TaskGroup
 
+from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator
@@ -32,7 +33,8 @@ with DAG(
     max_active_runs=1,
     params=form(settings),
     user_defined_macros=MACROS,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=10), "owner": "marquee"},
+    default_args=tasks.default_args(settings.schedule),
+    dagrun_timeout=shortest_interval(settings.schedule.cron),
     tags=["marquee"],
 ) as dag:
 
@@ -45,7 +47,7 @@ with DAG(
         with TaskGroup(model) as group:
             train = spark(f"train_{model}", model, task_id="train")
             approve = PromotionApprovalOperator(
-                task_id="approve", model=model, days=settings.schedule.approval_days
+                task_id="approve", model=model, schedule=settings.schedule
             )
             promoted = tasks.promote(model)
             judged = with_report(tasks.gate(model))
@@ -53,7 +55,7 @@ with DAG(
             tasks.verify_serving(model, promoted)
         return group
 
-    crawled = tasks.crawl_titles.override(pool="crawl", retries=1)()
+    crawled = tasks.crawl_titles.override(pool="crawl")()
     loaded = tasks.load_ratings(tasks.fetch_ratings())
     frozen = tasks.freeze_inputs(loaded)
     crawled >> tasks.load_titles() >> frozen
@@ -66,3 +68,4 @@ with DAG(
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
     [budget, recommender] >> tasks.report().as_teardown()
+    tasks.bound(dag, settings.schedule)

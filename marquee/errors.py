@@ -10,7 +10,8 @@ MarqueeError
 ├── AwayError                a part of the world does not answer; trying again may help
 │   ├── LakeUnavailableError the lake does not answer (a LakeError too)
 │   │   └── LakeFullError    the lake has no room left: a person makes some first
-│   └── StackError           a part of the local stack is missing, busy or dead
+│   ├── StackError           a part of the local stack is missing, busy or dead
+│   └── CrawlInterruptedError  the crawl was cut off, by a signal or because the site is down
 ├── LakeError
 │   ├── NotFoundError        nothing lies at that path
 │   ├── ConflictError        something else lies there already
@@ -86,6 +87,10 @@ class AheadOfClockError(SourceError):
 
 class CrawlStoppedError(MarqueeError):
     """The crawl stopped itself, with a named cause."""
+
+
+class CrawlInterruptedError(AwayError):
+    """The crawl was cut off, by a signal or because the site does not answer; it can go on."""
 
 
 class RecipeError(MarqueeError):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marquee.errors import SettingsError
+from marquee.schedule import refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 Search = Literal["none", "quick", "full"]
@@ -83,15 +84,48 @@ class SparkSettings(Section):
     java_options: str
     shuffle_partitions: int = Field(ge=1)
     cores: int = Field(ge=0)
+    resource_minutes: float = Field(gt=0)
+
+
+Minutes = Annotated[int, Field(gt=0)]
+
+
+class TimeOutSettings(Section):
+    """Minutes that one attempt at each task may take."""
+
+    crawl_titles: Minutes
+    load_titles: Minutes
+    fetch_ratings: Minutes
+    load_ratings: Minutes
+    load_feedback: Minutes
+    freeze_inputs: Minutes
+    prepare_titles: Minutes
+    prepare_ratings: Minutes
+    train: Minutes
+    evaluate: Minutes
+    gate: Minutes
+    approve: Minutes
+    promote: Minutes
+    verify_serving: Minutes
+    report: Minutes
 
 
 class ScheduleSettings(Section):
-    """When the weekly run starts, and what it may do by itself."""
+    """When the weekly run starts, what it may do by itself, and how long it tries."""
 
     cron: str
     promote: Promote
     search: Search
     approval_days: int = Field(ge=1)
+    retries: int = Field(ge=0, le=20)
+    retry_seconds: float = Field(gt=0)
+    retry_backoff: float = Field(ge=1)
+    minutes: TimeOutSettings
+
+    @model_validator(mode="after")
+    def _runs_end_in_time(self) -> ScheduleSettings:
+        refuse_slow_runs(self.cron, self.minutes.model_dump())
+        return self
 
 
 class ServingSettings(Section):

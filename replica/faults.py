@@ -50,7 +50,9 @@ class Fault:
     seconds: float = 30.0
     """How long `slow` waits."""
     to: str = "http://10.0.0.1/"
-    """Where `redirect` sends."""
+    """Where `redirect` sends; of `merged` the title whose page comes in place of the one asked."""
+    code: int = 302
+    """Status of `redirect`."""
 
 
 def fault_of(value: Mapping[str, Any]) -> Fault:
@@ -76,7 +78,13 @@ def fault_from_flag(text: str) -> Fault:
 
 def _typed(key: str, text: str) -> Any:
     try:
-        return int(text) if key in ("after", "times") else float(text) if key == "seconds" else text
+        return (
+            int(text)
+            if key in ("after", "times", "code")
+            else float(text)
+            if key == "seconds"
+            else text
+        )
     except ValueError:
         raise SourceError(f"{key} is a number, not '{text}'") from None
 
@@ -151,7 +159,12 @@ async def _redirect_loop(fault: Fault, record: Record | None, page: bytes) -> Re
 
 
 async def _redirect(fault: Fault, record: Record | None, page: bytes) -> Response:
-    return RedirectResponse(fault.to, 302)
+    return RedirectResponse(fault.to, fault.code)
+
+
+async def _merged(fault: Fault, record: Record | None, page: bytes) -> Response:
+    """Another title's page, without a redirect: `page` is that one's."""
+    return Response(page, media_type="text/html")
 
 
 async def _bomb(fault: Fault, record: Record | None, page: bytes) -> Response:
@@ -183,6 +196,7 @@ KINDS: dict[str, Show] = {
     "half": _half,
     "redirect_loop": _redirect_loop,
     "redirect": _redirect,
+    "merged": _merged,
     "bomb": _bomb,
     "redesign": _redesign,
 }

@@ -32,7 +32,8 @@ class Site:
     saved: Mapping[str, Path] = field(default_factory=dict)
     layout: str = "next_data_v2"
     language: str = "en"
-    robots: str = ROBOTS
+    robots: str | bytes = ROBOTS
+    robots_status: int = 200
     board: FaultBoard = field(default_factory=FaultBoard)
     served: dict[str, int] = field(default_factory=dict)
     """How often each title id was asked for."""
@@ -76,8 +77,8 @@ def make_app(site: Site) -> Starlette:
     async def title(request: Request) -> Response:
         title_id = request.path_params["title_id"]
         site.served[title_id] = site.served.get(title_id, 0) + 1
-        page = site.page(title_id)
         fault = site.board.next_for(title_id)
+        page = site.page(fault.to if fault and fault.kind == "merged" else title_id)
         if fault:
             return await show(fault, site.records.get(title_id), page or b"")
         if page is None:
@@ -104,7 +105,13 @@ def make_app(site: Site) -> Starlette:
         return JSONResponse(site.served)
 
     async def robots(request: Request) -> Response:
-        return PlainTextResponse(site.robots)
+        return PlainTextResponse(site.robots, site.robots_status)
+
+    async def put_robots(request: Request) -> Response:
+        """robots.txt is from now on the body, answered with `?status=`."""
+        site.robots = await request.body()
+        site.robots_status = int(request.query_params.get("status", "200"))
+        return PlainTextResponse("")
 
     async def home(request: Request) -> Response:
         return PlainTextResponse("A replica of a film site. Titles are at /title/tt…/\n")
@@ -116,6 +123,7 @@ def make_app(site: Site) -> Starlette:
         Route("/robots.txt", robots),
         Route("/healthz", health),
         Route("/_faults", faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_robots", put_robots, methods=["PUT"]),
         Route("/_served", counts),
     ]
     return Starlette(routes=routes)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from marquee.errors import CrawlStoppedError, MarqueeError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, retry_helps
 from marquee.names import parse_moment
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOPPED = 3
 """Exit status of a crawl whose tripwire went off."""
+AWAY = os.EX_TEMPFAIL
+"""Exit status of a crawl that can go on where it was: cut off by a signal, the site down, a disk
+full, another crawl at work."""
+PARENT = "MARQUEE_PARENT"
+"""Environment variable with the process that a crawl dies with; unset, it lives by itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CrawlStoppedError as error:
         print(f"stopped: {error}", file=sys.stderr)
         return STOPPED
+    except CrawlInterruptedError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return AWAY
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return AWAY if retry_helps(error) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +66,21 @@ def _parse(options: argparse.Namespace) -> int:
     return run(options.paths, options.out)
 
 
+def _die_with_parent() -> None:
+    """Two crawls never share a memory: none may outlive the task that started it (ADR 0004).
+
+    The kernel ends it with SIGKILL, which the memory bears at any moment. Linux only.
+    """
+    parent = os.environ.get(PARENT, "")
+    if not parent or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if str(os.getppid()) != parent:  # it died before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _crawl(options: argparse.Namespace) -> int:
+    _die_with_parent()
     from scrapy_imdb.crawl import CrawlPlan, run  # Scrapy is slow to import; parsing needs none
 
     plan = CrawlPlan.checked(

@@ -7,7 +7,7 @@ from typing import Any
 
 from marquee.normalise.money import Money
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Goes up whenever the same page would give another item."""
 
 
@@ -26,7 +26,10 @@ class TitleItem:
     """One title as one page stated it at one moment."""
 
     title_id: str
-    """`tt` and seven to ten digits, like `tt0133093`."""
+    """`tt` and seven to ten digits, like `tt0133093`; of a crawled page the id that was asked for,
+    which is the one that ratings link to."""
+    merged_into: str | None = None
+    """The id the page answers to by now, where the site merged the one asked for into another."""
     title: str
     """The title the page displays, in the page's language."""
     original_title: str | None = None

@@ -26,6 +26,9 @@ from serving.app import create_app
 from serving.source import open_source
 from serving.world import WorldCheck
 
+SECONDS_TO_FINISH = 5
+"""How long a server that stops waits for requests under way."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; 2 where the input, or the lake's world, makes that impossible."""
@@ -48,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     app = create_app(source)
     server = uvicorn.Server(
-        uvicorn.Config(app, given.host, given.port, log_level="info", access_log=False)
+        uvicorn.Config(
+            app,
+            given.host,
+            given.port,
+            log_level="info",
+            access_log=False,
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )
     )
     world = _world_named(settings, given.lake)
     return _run(server, WorldCheck(lake, world, partial(setattr, server, "should_exit", True)))

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-LARGEST_ID = 2**53  # what JSON numbers hold exactly everywhere
-AnyId = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+LARGEST_EXACT = 2**53
+"""A browser's numbers are exact up to here."""
 
-MovieId = Annotated[int, Path(ge=0, le=LARGEST_ID, description="MovieLens' movie number")]
+
+def _sound(asked: int | str) -> int | str:
+    """What could be an id of some release; `serving.asker` judges by the one that serves."""
+    try:
+        str(asked).encode()
+    except UnicodeEncodeError:
+        raise ValueError("is no id: it holds half of a surrogate pair") from None
+    return asked
+
+
+AnyId = Annotated[int | str, AfterValidator(_sound)]
+"""An id as its release writes it: a number, or text."""
+MovieNumber = Annotated[
+    int,
+    PlainSerializer(lambda n: n if n <= LARGEST_EXACT else str(n), return_type=int | str),
+]
+"""A title's number in an answer; one a browser would round is text."""
+# `serving.asgi` keeps the slashes of a name apart from those between a path's steps.
+Step = AfterValidator(unquote)
+MovieId = Annotated[
+    str, Path(description="a title as the ratings release names it: a number, or text"), Step
+]
 UserId = Annotated[
     str,
     Path(
-        pattern=r"^(\d{1,15}|p-[A-Za-z0-9._-]{1,64})$",
-        description="a person of the ratings release (a number), or one of this API (`p-<name>`)",
+        description="a person as the ratings release names them (a number, or text), or one of "
+        "this API (`p-<name>`)",
     ),
+    Step,
 ]
-Person = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9._-]{1,66}$", description="a person of this API: `p-<name>`")
-]
+Person = Annotated[str, Path(description="a person of this API: `p-<name>`"), Step]
 Count = Annotated[int, Query(ge=1, le=100, description="how many titles at most")]
 
 
@@ -37,7 +58,10 @@ class Answer(BaseModel):
 class TitleCard(BaseModel):
     """A title as lists show it."""
 
-    movie_id: int
+    movie_id: MovieNumber
+    name: str | None = Field(
+        default=None, description="what the release calls it, where it names titles by text"
+    )
     title_id: str | None
     title: str
     year: int | None
@@ -69,7 +93,7 @@ class Rating(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    movie_id: int = Field(ge=0, le=LARGEST_ID)
+    movie_id: AnyId
     rating: float = Field(allow_inf_nan=False)
 
 
@@ -90,7 +114,8 @@ class PredictionAnswer(Answer):
     """How a person would rate one title, in stars."""
 
     user_id: str
-    movie_id: int
+    movie_id: MovieNumber
+    name: str | None = Field(default=None, description="what the release calls the title, by text")
     title: str
     predicted_rating: float
 
@@ -100,8 +125,8 @@ class Pair(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_id: int | str = Field(description="a number, or `p-<name>`")
-    movie_id: int = Field(ge=0, le=LARGEST_ID)
+    user_id: AnyId = Field(description="as the release names them, or `p-<name>`")
+    movie_id: AnyId = Field(description="as the release names it")
 
 
 class PairsRequest(BaseModel):
@@ -133,12 +158,21 @@ class RatingsRequest(BaseModel):
     ratings: list[Rating] = Field(min_length=1, max_length=1_000)
 
 
-class PersonAnswer(Answer):
-    """A person of this API and the ratings they have now, by movie id."""
+class PersonAnswer(BaseModel):
+    """A person of this API and the ratings they have now, as far as this server and its champion
+    know them, by movie id (or by the name the release gives the title).
 
+    Ratings can be taken back before there is a champion: then `bundle` and `as_of` are null.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    bundle: str | None = None
+    as_of: str | None = None
+    strategy: str = "none"
     user_id: str
-    accepted: int
-    ratings: dict[int, float]
+    accepted: int = Field(description="how many ratings were kept, or taken back, by this request")
+    ratings: dict[str, float]
 
 
 class TitlesAnswer(Answer):
@@ -164,7 +198,7 @@ class SimilarAnswer(Answer):
     """Titles liked by the same people (`similar`), or, of a title too few rated, alike in what
     they are (`content`)."""
 
-    movie_id: int
+    movie_id: MovieNumber
     similar: list[SimilarTitle]
 
 
@@ -181,7 +215,8 @@ class ModelState(BaseModel):
     promoted_at: str | None = None
     loaded_at: str | None = None
     head: int | None = Field(default=None, description="the last ledger entry known here")
-    trouble: str = ""
+    looked_at: str | None = Field(default=None, description="when the ledger was last read")
+    trouble: str = Field(default="", description="what is wrong, in sentences")
 
 
 class ModelsAnswer(BaseModel):

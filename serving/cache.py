@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from marquee.errors import BundleError, LedgerError
+from marquee.errors import BundleError, LakeError
 from marquee.lake import Lake, Manifest
 from marquee.release.entry import Entry, read_entry
 
@@ -45,9 +45,12 @@ class BundleCache:
         return folder
 
     def local(self, entry: Entry) -> Path | None:
-        """The entry's bundle if it lies here already, whole."""
+        """The entry's bundle if it lies here already, whole; what cannot be read is not."""
         folder = self.folder / entry.bundle
-        whole = folder.is_dir() and Manifest.of_folder(folder).digest == entry.bundle_digest
+        try:
+            whole = folder.is_dir() and Manifest.of_folder(folder).digest == entry.bundle_digest
+        except (OSError, LakeError):
+            return None
         return folder if whole else None
 
     def forget(self, entry: Entry) -> None:
@@ -61,18 +64,27 @@ class BundleCache:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def remember(self, entry: Entry) -> None:
-        """Note what is served, for a start without a lake."""
+        """Note what is served, for a start without a lake; OSError where the disk refuses.
+
+        The note is on the disk before it takes the old one's place: a power cut leaves one whole.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f".{LAST}"
-        part.write_bytes(entry.to_bytes())
+        with part.open("wb") as stream:
+            stream.write(entry.to_bytes())
+            stream.flush()
+            os.fsync(stream.fileno())
         os.replace(part, self.folder / LAST)
 
     def recall(self) -> Entry | None:
-        """What was served last, if it is known."""
+        """What was served last; None where nothing was.
+
+        OSError where the disk cannot tell, LedgerError where the note is torn.
+        """
         path = self.folder / LAST
         try:
             return read_entry(path.read_bytes(), str(path))
-        except (OSError, LedgerError):
+        except FileNotFoundError:
             return None
 
     def _require(self, folder: Path, entry: Entry) -> None:

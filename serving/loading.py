@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from marquee.errors import BundleError
 from marquee.scoring.budget.model import BudgetModel
 from marquee.scoring.golden import GoldenReport
 from marquee.scoring.recommender.model import Recommender
+from serving.asker import ReleaseIds
 from serving.catalogue import Catalogue, build_catalogue
 
 MODELS = ("recommender", "budget")
@@ -18,17 +21,26 @@ REMEDY = "it is never served; train again, or copy it again from the lake"
 
 @dataclass(frozen=True)
 class LoadedRecommender:
-    """The model and what serving builds from its titles."""
+    """The model, what serving builds from its titles, and how its release writes ids."""
 
     model: Recommender
     catalogue: Catalogue
+    users: ReleaseIds
+    titles: ReleaseIds
+
+    @classmethod
+    def of(cls, model: Recommender) -> LoadedRecommender:
+        """All that serving needs beside the model."""
+        catalogue, facts = build_catalogue(model), model.bundle.facts
+        titles = ReleaseIds.of("titles", np.sort(catalogue.movie_ids), facts)
+        return cls(model, catalogue, ReleaseIds.of("users", model.user_ids, facts), titles)
 
 
 def load_recommender(folder: Path) -> LoadedRecommender:
     """Raises BundleError where the bundle is torn or does not repeat its golden answers."""
     model = Recommender.load(folder)
     require_golden(folder, model.check_golden())
-    return LoadedRecommender(model, build_catalogue(model))
+    return LoadedRecommender.of(model)
 
 
 def load_budget(folder: Path) -> BudgetModel:

@@ -44,7 +44,7 @@ templates.filters["with_code"] = _with_code
 
 @router.get("/", response_class=HTMLResponse)
 async def home(
-    source: SourceHere, person: Annotated[str, Query(max_length=66)] = ""
+    source: SourceHere, person: Annotated[str, Query(max_length=1_000)] = ""
 ) -> HTMLResponse:
     """Rate a few titles, see what to watch; describe a film, see what it costs."""
     champion, films = source.recommender.view.champion, source.budget.view.champion

@@ -82,10 +82,8 @@ def prepare(job: Job) -> None:
 
 def report(job: Job, ratings: DataFrame) -> None:
     """Leave `runs/R/data/ratings.json`; a retry keeps it."""
-    path = job.path("data/ratings.json")
-    if not job.lake.exists(path):
-        figures = {"format": FORMAT, "as_of": iso(job.inputs.as_of), **describe_ratings(ratings)}
-        job.lake.create_json(path, figures)
+    head = {"format": FORMAT, "as_of": iso(job.inputs.as_of)}
+    job.write_once(job.path("data/ratings.json"), lambda: {**head, **describe_ratings(ratings)})
 
 
 def _reasons(count: Count) -> str:

@@ -55,12 +55,13 @@ def prepare(job: Job) -> None:
 
 def report(job: Job, titles: DataFrame) -> None:
     """Leave `runs/R/data/titles.json`, compared with the newest run before this one's as-of."""
-    path = job.path("data/titles.json")
-    if not job.lake.exists(path):
+
+    def found() -> dict[str, Any]:
         last = last_report(job)
-        found = describe(titles, last)
         compared = {"as_of": iso(job.inputs.as_of), "compared_with": last and last["as_of"]}
-        job.lake.create_json(path, {**compared, **found})
+        return {**compared, **describe(titles, last)}
+
+    job.write_once(job.path("data/titles.json"), found)
 
 
 def last_report(job: Job) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What every test may ask for: one Spark, one HDFS, the real records where they are."""
+"""What every test may ask for: one Spark, one HDFS, one reading of the DAG, the real records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.java import java_home
 from marquee.stack.setup import cache_folder
 
-pytest_plugins = ["tests.plugins.spark_session", "tests.plugins.local_stack"]
+pytest_plugins = [
+    "tests.plugins.airflow_dag",
+    "tests.plugins.local_stack",
+    "tests.plugins.spark_session",
+]
 
 os.environ.setdefault("JAVA_HOME", str(java_home(cache_folder(load_settings()))))
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -77,11 +77,11 @@ TITLES = Contract(
 
 FEEDBACK = Contract(
     "feedback",
-    2,
+    3,
     ("person", "movie_id", "time", "seq"),
     (
         Column("person", "string", False, lambda v: v.startswith("p-"), "does not start with p-"),
-        Column("movie_id", "bigint", nullable=False),
+        Column("movie_id", "bigint"),  # null: the person takes back all they have said until now
         Column("rating", "double"),
         Column("time", "bigint", nullable=False),
         Column("seq", "bigint"),

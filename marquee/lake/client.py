@@ -1,25 +1,48 @@
 """What a lake does, whichever root it has.
 
-A root gives nine primitives; publishing, sealing and fetching stand here once. A folder appears
+A root gives ten primitives; publishing, sealing and fetching stand here once. A folder appears
 whole or not at all: written beside under a name unique to the attempt, a manifest inside, then
 one *exclusive* rename. Who loses that rename compares manifests: equal is success.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from marquee.digest import canonical_json, digest_file
-from marquee.errors import ConflictError, LakeError, LakeUnavailableError, NotFoundError
+from marquee.errors import (
+    ConflictError,
+    LakeError,
+    LakeFullError,
+    LakeUnavailableError,
+    NotFoundError,
+)
 from marquee.lake.manifest import MANIFEST, Manifest, fact_of
 
 STAGING = ".staging"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FORBIDDEN = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+)
+
+
+@dataclass(frozen=True, order=True)
+class Leaf:
+    """What lies in a folder under one name."""
+
+    name: str
+    is_folder: bool
+    bytes: int
+    modified: float
+    """Seconds since 1970, by the clock of the machine that keeps it."""
 
 
 class Lake(ABC):
@@ -39,8 +62,8 @@ class Lake(ABC):
         """Whether a file or folder lies at `path`."""
 
     @abstractmethod
-    def names(self, path: str) -> list[str]:
-        """Sorted names below `path`; none where nothing lies."""
+    def leaves(self, path: str) -> list[Leaf]:
+        """What lies in the folder at `path`, by name; none where nothing does, or a file."""
 
     @abstractmethod
     def is_folder(self, path: str) -> bool:
@@ -67,10 +90,19 @@ class Lake(ABC):
         """Move exclusively, making the parents; ConflictError where `target` is taken."""
 
     @abstractmethod
+    def make_durable(self, path: str) -> None:
+        """Return when the *name* `path` outlives a power cut. `rename` sees to it; another attempt
+        may have been cut off between its rename and that."""
+
+    @abstractmethod
     def delete(self, path: str) -> None:
         """Remove a file or a whole folder; nothing there is fine."""
 
     # What follows from it ----------------------------------------------------------------
+
+    def names(self, path: str) -> list[str]:
+        """Sorted names below `path`; none where nothing lies."""
+        return [leaf.name for leaf in self.leaves(path)]
 
     def read_json(self, path: str) -> Any:
         """A JSON file's value."""
@@ -80,7 +112,7 @@ class Lake(ABC):
         """Create a file exclusively; equal content there is success, other a ConflictError."""
         staged = self.staging(path)
         self.write_bytes(staged, data)
-        self._claim(staged, path, lambda: self.read_bytes(path) == data)
+        self._claim(staged, path, lambda: self._is(path, data))
 
     def create_json(self, path: str, value: Any) -> None:
         """Create a JSON file exclusively, in its canonical spelling."""
@@ -135,15 +167,15 @@ class Lake(ABC):
     # How --------------------------------------------------------------------------------
 
     def _walk(self, path: str, prefix: str = "") -> Iterator[str]:
-        for name in self.names(path):
-            if self.is_folder(f"{path}/{name}"):
-                yield from self._walk(f"{path}/{name}", f"{prefix}{name}/")
+        for leaf in self.leaves(path):
+            if leaf.is_folder:
+                yield from self._walk(f"{path}/{leaf.name}", f"{prefix}{leaf.name}/")
             else:
-                yield prefix + name
+                yield prefix + leaf.name
 
     def _finish(self, staged: str, path: str, manifest: Manifest) -> Manifest:
         self.write_bytes(f"{staged}/{MANIFEST}", manifest.to_bytes())
-        self._claim(staged, path, lambda: self.manifest(path).digest == manifest.digest)
+        self._claim(staged, path, lambda: self._holds(path, manifest))
         return manifest
 
     def _claim(self, staged: str, path: str, is_equal: Any) -> None:
@@ -159,17 +191,42 @@ class Lake(ABC):
             pass
         equal = is_equal()
         self.delete(staged)
-        if not equal:
+        if equal:
+            self.make_durable(path)
+        else:
             raise ConflictError(
                 f"something else lies at {self.uri(path)} already",
                 "it is immutable: write under another name, or find out who wrote it",
             )
 
+    def _is(self, path: str, data: bytes) -> bool:
+        try:
+            return self.read_bytes(path) == data
+        except NotFoundError:  # a folder lies there
+            return False
+
     def _same(self, path: str, manifest: Manifest) -> Manifest:
-        there = self.manifest(path)
-        if there.digest != manifest.digest:
+        if not self._holds(path, manifest):
             raise ConflictError(
-                f"another folder is published at {self.uri(path)} already",
+                f"another folder lies at {self.uri(path)} already",
                 "it is immutable: write under another name, or find out who wrote it",
             )
-        return there
+        self.make_durable(path)
+        return self.manifest(path)
+
+    def _holds(self, path: str, manifest: Manifest) -> bool:
+        """Whether the same files are published there; what has no manifest was not published."""
+        try:
+            return self.manifest(path).digest == manifest.digest
+        except NotFoundError:
+            return False
+
+
+def of_system(error: OSError, where: str) -> LakeError:
+    """Our name for what a local disk said: full, forbidden, or failing."""
+    said = f"{where}: {error.strerror or error}"
+    if error.errno in FULL:
+        return LakeFullError(f"there is no room for {said}", "make room there, then try again")
+    if error.errno in FORBIDDEN:
+        return LakeError(f"the system refuses {said}", "give its user the right, or another place")
+    return LakeUnavailableError(f"the system failed at {said}", "look at that disk, then try again")

@@ -1,19 +1,27 @@
-"""A lake in a local folder, `file:///…`: the visible fallback, and the tests' quick root."""
+"""A lake in a local folder, `file:///…`: the visible fallback, and the tests' quick root.
+
+What was renamed outlives a power cut: before the rename every file and folder below is on the
+disk, after it the name itself is, and so is every folder made on the way to it.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from marquee.errors import ConflictError, LakeError, NotFoundError
-from marquee.lake.client import Lake
+from marquee.lake.client import Lake, Leaf, of_system
 from marquee.names import inside
 
 NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What reading says where no file lies: also where a folder does, or a file stands above."""
+CHUNK = 1 << 20
 
 
 class FolderLake(Lake):
@@ -27,50 +35,62 @@ class FolderLake(Lake):
         return self.folder / inside(path, f"below {self.root}") if path else self.folder
 
     def exists(self, path: str) -> bool:
-        return self._at(path).exists()
+        with self._named(path):
+            return self._at(path).exists()
 
     def is_folder(self, path: str) -> bool:
-        return self._at(path).is_dir()
+        with self._named(path):
+            return self._at(path).is_dir()
 
-    def names(self, path: str) -> list[str]:
+    def leaves(self, path: str) -> list[Leaf]:
         try:
-            return sorted(os.listdir(self._at(path)))
-        except (FileNotFoundError, NotADirectoryError):
+            with self._named(path), os.scandir(self._at(path)) as found:
+                return sorted(leaf for entry in found for leaf in _leaf(entry))
+        except NotFoundError:
             return []
 
     def read_bytes(self, path: str) -> bytes:
-        try:
+        with self._named(path):
             return self._at(path).read_bytes()
-        except NO_FILE:
-            raise self._no_file(path) from None
 
     def copy_out(self, path: str, target: Path) -> None:
-        try:
-            shutil.copyfile(self._at(path), target)
-        except NO_FILE:
-            raise self._no_file(path) from None
+        with self._named(path), self._at(path).open("rb") as lies:
+            try:
+                with target.open("wb") as out:
+                    shutil.copyfileobj(lies, out, CHUNK)
+            except OSError as error:
+                raise of_system(error, str(target)) from error
 
     def copy_in(self, source: Path, path: str) -> None:
         self._parents(path)
-        shutil.copyfile(source, self._at(path))
+        with self._named(path):
+            shutil.copyfile(source, self._at(path))
 
     def write_bytes(self, path: str, data: bytes) -> None:
         self._parents(path)
-        self._at(path).write_bytes(data)
+        with self._named(path):
+            self._at(path).write_bytes(data)
 
     def rename(self, source: str, target: str) -> None:
-        self._parents(target)
         origin, goal = self._at(source), self._at(target)
+        with self._named(source):
+            _sync_below(origin)
+        self._parents(target)
         try:
-            if origin.is_dir():
-                self._rename_folder(origin, goal)
-            else:
-                os.link(origin, goal)
-                origin.unlink()
+            with self._named(source):
+                if origin.is_dir():
+                    self._rename_folder(origin, goal)
+                else:
+                    os.link(origin, goal)
         except FileExistsError:
             raise ConflictError(f"something lies at {self.uri(target)} already") from None
-        except FileNotFoundError:
-            raise NotFoundError(f"nothing lies at {self.uri(source)}") from None
+        self.make_durable(target)
+        if not goal.is_dir():
+            origin.unlink(missing_ok=True)
+
+    def make_durable(self, path: str) -> None:
+        with self._named(path):
+            _sync(self._at(path).parent)
 
     def _rename_folder(self, origin: Path, goal: Path) -> None:
         # POSIX lets a folder replace an *empty* folder; nobody publishes one, so an existing
@@ -84,20 +104,67 @@ class FolderLake(Lake):
 
     def delete(self, path: str) -> None:
         at = self._at(path)
-        if at.is_dir():
-            # Renamed away first, so that a reader never sees a half-deleted folder.
-            doomed = at.with_name(f".{at.name}-{uuid.uuid4().hex}")
-            at.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-        else:
-            at.unlink(missing_ok=True)
+        with self._named(path):
+            if at.is_dir():
+                # Renamed away first, so that a reader never sees a half-deleted folder.
+                doomed = at.with_name(f".{at.name}-{uuid.uuid4().hex}")
+                with suppress(FileNotFoundError):  # somebody else deletes it too
+                    at.rename(doomed)
+                shutil.rmtree(doomed, ignore_errors=True)
+            else:
+                at.unlink(missing_ok=True)
 
-    def _no_file(self, path: str) -> NotFoundError:
-        what = "a folder, and no file," if self.is_folder(path) else "nothing"
-        return NotFoundError(f"{what} lies at {self.uri(path)}")
+    @contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        """Our name for what the disk says of `path`."""
+        try:
+            yield
+        except NO_FILE:
+            what = "a folder, and no file," if self.is_folder(path) else "nothing"
+            raise NotFoundError(f"{what} lies at {self.uri(path)}") from None
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise of_system(error, self.uri(path)) from error
 
     def _parents(self, path: str) -> None:
+        """Make the folders above `path`, so that their names outlive a power cut."""
+        parent = self._at(path).parent
+        made = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
-            self._at(path).parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
+            with self._named(path):
+                parent.mkdir(parents=True, exist_ok=True)
+                for folder in made:
+                    _sync(folder.parent)
+        except (FileExistsError, NotFoundError):
             raise LakeError(f"a file stands where {self.uri(path)} needs a folder") from None
+
+
+def _leaf(entry: os.DirEntry[str]) -> Iterator[Leaf]:
+    """One entry, unless it went away while it was looked at."""
+    with suppress(FileNotFoundError):
+        found = entry.stat()
+        size = 0 if entry.is_dir() else found.st_size
+        yield Leaf(entry.name, entry.is_dir(), size, found.st_mtime)
+
+
+def _sync_below(path: Path) -> None:
+    """Put a file, or a folder and all that lies below it, on the disk."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            _sync(Path(folder, name))
+        _sync(Path(folder))
+    if not path.is_dir():
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some file systems (of networks, of other systems) know no sync of a folder.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise
+    finally:
+        os.close(handle)

@@ -1,8 +1,15 @@
-"""Which word, sign or code means which ISO 4217 currency."""
+"""Which word, sign, code or Wikidata item means which ISO 4217 currency.
+
+Many marks stand for several currencies: every dollar is a `$`, every crown a `kr`. A mark is
+therefore a *set* of codes; several marks beside one amount (`$` and a column that says `CAD`) mean
+what they have in common, and only then do a mark's habit or the title's countries decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 # ISO 4217: what circulates today, and what budgets of older films were written in.
 _ACTIVE = """
@@ -22,74 +29,203 @@ ACTIVE = frozenset(_ACTIVE.split())
 FORMER = frozenset(_FORMER.split())
 CODES = ACTIVE | FORMER
 
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a sign, word or code beside an amount may stand for."""
+
+    text: str
+    codes: frozenset[str]
+    alone: str | None
+    """What it stands for where nothing else says; None: the countries must say."""
+
+
+# Units as the query service and its label service write them, and as people write them out.
+_NAMED = """
+USD Q4917 United States dollar|US dollar|U.S. dollar|US-Dollar|American dollar
+EUR Q4916 euro
+GBP Q25224 pound sterling|British pound|GB pound|UK pound|Pfund Sterling
+JPY Q8146 Japanese yen|yen
+INR Q80524 Indian rupee
+KRW Q202040 South Korean won|Korean won|won
+CNY Q39099 renminbi|Chinese yuan|yuan|RMB|CNH
+CAD Q1104069 Canadian dollar
+AUD Q259502 Australian dollar
+RUB Q41044 Russian ruble|Russian rouble
+CHF Q25344 Swiss franc
+SEK Q122922 Swedish krona|Swedish krone|Swedish kronor
+DKK Q25417 Danish krone|Danish kroner
+NOK Q132643 Norwegian krone|Norwegian kroner
+ISK Q131473 Icelandic króna
+DEM Q16068 Deutsche Mark|German mark|Deutschmark|Deutsche Mark der DDR
+FRF Q184172 French franc
+CZK Q131016 Czech koruna
+PLN Q123213 Polish złoty|Polish zloty|złoty|zloty
+HUF Q47190 Hungarian forint|forint
+HKD Q31015 Hong Kong dollar
+TWD Q208526 New Taiwan dollar|Taiwan dollar
+SGD Q190951 Singapore dollar
+NZD Q1472704 New Zealand dollar
+MXN Q4730 Mexican peso
+BRL Q173117 Brazilian real
+ARS Q199578 Argentine peso
+CLP Q200050 Chilean peso
+COP Q244819 Colombian peso
+PEN Q204656 Peruvian sol
+ZAR Q181907 South African rand|rand
+TRY Q172872 Turkish lira
+ILS Q131309 new shekel|Israeli new shekel|Israeli shekel|shekel
+IDR Q41588 Indonesian rupiah|rupiah
+MYR Q163712 Malaysian ringgit|ringgit
+THB Q177882 baht|Thai baht
+PHP Q17193 Philippine peso
+VND Q192090 Vietnamese đồng|Vietnamese dong|đồng
+PKR Q188289 Pakistani rupee
+LKR Q4596 Sri Lankan rupee
+BDT Q194453 Bangladeshi taka|taka
+NGN Q203567 Nigerian naira|naira
+EGP Q199462 Egyptian pound
+UAH Q81893 Ukrainian hryvnia|hryvnia
+RON Q131645 Romanian leu
+BGN Q172540 Bulgarian lev
+KZT Q173751 Kazakhstani tenge|tenge
+AED Q200294 United Arab Emirates dirham
+IRR Q188608 Iranian rial
+NPR - Nepalese rupee
+ITL - Italian lira
+ESP - Spanish peseta|peseta
+ATS - Austrian schilling
+NLG - Dutch guilder
+FIM - Finnish markka|markka
+"""
+_TABLE = [line.split(" ", 2) for line in _NAMED.strip().splitlines()]
+UNITS = {item: code for code, item, _ in _TABLE if item != "-"}
+"""Wikidata items of currencies, each corroborated by a second public list."""
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+DOLLARS = _codes(
+    "USD CAD AUD NZD HKD SGD TWD BBD BMD BND BSD BZD DOP FJD GYD JMD KYD LRD NAD SBD SRD TTD XCD "
+    "ZWL ARS CLP COP CUP MXN MXP MOP NIO UYU CVE BRL"
+)
+"""Whose own people write a plain `$`."""
+POUNDS = _codes("GBP IEP EGP LBP SYP SDG SSP FKP GIP SHP CYP ITL MTL TRL")
+RUPEES = _codes("INR PKR LKR NPR MUR SCR MVR")
+CROWNS = _codes("DKK NOK SEK ISK")
+SHARED: dict[str, tuple[frozenset[str], str | None]] = {
+    "$": (DOLLARS, "USD"),  # IMDb writes every other dollar with letters before the sign
+    "＄": (DOLLARS, "USD"),
+    "dollar": (DOLLARS, "USD"),
+    "dollars": (DOLLARS, "USD"),
+    "C$": (_codes("CAD NIO"), "CAD"),
+    "£": (POUNDS, "GBP"),
+    "￡": (POUNDS, "GBP"),
+    "₤": (_codes("ITL GBP TRL MTL"), "ITL"),
+    "pound": (POUNDS, "GBP"),
+    "pounds": (POUNDS, "GBP"),
+    "pfund": (POUNDS, "GBP"),
+    "¥": (_codes("JPY CNY"), None),
+    "￥": (_codes("JPY CNY"), None),
+    "₩": (_codes("KRW KPW"), "KRW"),
+    "￦": (_codes("KRW KPW"), "KRW"),
+    "₽": (_codes("RUB RUR"), "RUB"),
+    "₺": (_codes("TRY TRL"), "TRY"),
+    **dict.fromkeys(("kr", "kr.", "krone", "kroner", "krona", "kronor"), (CROWNS, None)),
+    **dict.fromkeys(("rs", "rs.", "₨", "rupee", "rupees", "rupien"), (RUPEES, None)),
+}
+"""Marks of several currencies: which, and which of them where nothing else says."""
 SIGNS = {
-    "US$": "USD",
-    "AU$": "AUD",
-    "A$": "AUD",
-    "CA$": "CAD",
-    "C$": "CAD",
+    **dict.fromkeys(("US$", "U.S.$"), "USD"),
+    **dict.fromkeys(("AU$", "A$"), "AUD"),
+    **dict.fromkeys(("CA$", "CDN$", "Can$"), "CAD"),
     "NZ$": "NZD",
     "HK$": "HKD",
     "NT$": "TWD",
-    "S$": "SGD",
-    "MX$": "MXN",
+    **dict.fromkeys(("SG$", "S$"), "SGD"),
+    **dict.fromkeys(("MX$", "Mex$"), "MXN"),
     "R$": "BRL",
-    "CN¥": "CNY",
-    "JP¥": "JPY",
-    "$": "USD",  # IMDb writes every other dollar with letters before the sign
+    "J$": "JMD",
+    "TT$": "TTD",
+    "FJ$": "FJD",
+    "N$": "NAD",
+    "EC$": "XCD",
+    **dict.fromkeys(("CN¥", "元"), "CNY"),
+    **dict.fromkeys(("JP¥", "円"), "JPY"),
+    "원": "KRW",
     "€": "EUR",
-    "£": "GBP",
-    "₤": "ITL",
-    "₩": "KRW",
     "₹": "INR",
-    "₽": "RUB",
-    "₺": "TRY",
     "₪": "ILS",
     "₫": "VND",
     "₴": "UAH",
     "₱": "PHP",
     "฿": "THB",
     "₦": "NGN",
-    "元": "CNY",
-    "円": "JPY",
-    "원": "KRW",
+    "₣": "FRF",
+    "₧": "ESP",
+    "₸": "KZT",
+    "₾": "GEL",
+    "৳": "BDT",
     "zł": "PLN",
     "Kč": "CZK",
     "Ft": "HUF",
-    "Rs.": "INR",
-    "Rs": "INR",
+    "DM": "DEM",
     "RM": "MYR",
+    "Rp": "IDR",
 }
 WORDS = {
-    "dollar": "USD",
-    "dollars": "USD",
-    "euro": "EUR",
-    "euros": "EUR",
-    "yen": "JPY",
-    "yuan": "CNY",
-    "renminbi": "CNY",
-    "won": "KRW",
-    "rupees": "INR",
-    "rupien": "INR",
-    "pounds": "GBP",
-    "pfund": "GBP",
+    name.lower() + ending: code
+    for code, _, names in _TABLE
+    for name in names.split("|")
+    for ending in ("", "s")
 }
-# One sign, several currencies: the title's countries say which.
-SHARED = {
-    "¥": {"JP": "JPY", "CN": "CNY"},
-    "￥": {"JP": "JPY", "CN": "CNY"},
-    "kr.": {"DK": "DKK", "NO": "NOK", "SE": "SEK", "IS": "ISK"},
-    "kr": {"DK": "DKK", "NO": "NOK", "SE": "SEK", "IS": "ISK"},
-}
+_EITHER_CASE = _codes("USD EUR GBP JPY INR CNY KRW CAD AUD CHF SEK NOK DKK RUB")
+"""Codes that are no English words, so that they count in small letters too."""
 
 
-def resolve(sign: str, countries: Sequence[str]) -> str | None:
-    """The ISO code a sign, word or code stands for, or None.
+def _whole_word(words: Iterable[str]) -> str:
+    """Any of `words`, the longest first; where one starts or ends in a letter, no further letter
+    stands there: `RM` is not the start of `RMB`."""
+    found = []
+    for word in sorted(words, key=len, reverse=True):
+        before = r"(?<![^\W\d_])" if word[0].isalpha() else ""
+        after = r"(?![^\W\d_])" if word[-1].isalpha() else ""
+        found.append(before + re.escape(word) + after)
+    return "|".join(found)
 
-    `countries` are ISO 3166-1 codes; the first that uses a shared sign decides it.
+
+MARK = re.compile(
+    f"(?i:{_whole_word([*WORDS, *SHARED])}|{_whole_word(_EITHER_CASE)})"
+    f"|{_whole_word([*SIGNS, *CODES])}"
+)
+"""Any mark in a text. A sign that several letters precede (`CA$`) is found before a bare one."""
+
+
+def read_mark(text: str) -> Mark | None:
+    """What one sign, word, code or name stands for; None where it names no currency we know."""
+    word = " ".join(text.split())
+    if word in SIGNS:
+        return Mark(word, frozenset((SIGNS[word],)), SIGNS[word])
+    for key in (word, word.lower()):
+        if key in SHARED:
+            return Mark(word, *SHARED[key])
+    code = word.upper() if word.upper() in CODES else WORDS.get(word.lower())
+    return Mark(word, frozenset((code,)), code) if code else None
+
+
+def resolve(marks: Sequence[Mark], countries: Sequence[str]) -> str | None:
+    """The one code that all `marks` (one at least) can mean; None where that is in doubt.
+
+    `countries` are ISO 3166-1 codes; the first whose own currency the marks can mean decides, for
+    a currency's code starts with its country's. An empty string where the marks contradict.
     """
-    if sign in SHARED:
-        shared = SHARED[sign]
-        return next((shared[c] for c in countries if c in shared), None)
-    code = sign.upper()
-    return SIGNS.get(sign) or WORDS.get(sign.lower()) or (code if code in CODES else None)
+    codes = frozenset.intersection(*(mark.codes for mark in marks))
+    if len(codes) < 2:
+        return next(iter(codes), "")
+    usual = {mark.alone for mark in marks} & codes
+    if len(usual) == 1:
+        return str(usual.pop())
+    own = (code for country in countries for code in sorted(codes) if code.startswith(country))
+    return next(own, None)

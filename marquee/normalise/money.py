@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marquee.normalise.currencies import CODES, SHARED, SIGNS, WORDS, resolve
-from marquee.normalise.text import clean
+from marquee.normalise.currencies import MARK, Mark, read_mark, resolve
+from marquee.normalise.text import Unreadable, clean
+
+__all__ = ["Money", "Unreadable", "read_amount", "read_money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,6 @@ class Money:
 
     amount: float
     currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A text that is not an amount of money we can be sure of, and why."""
-
-    text: str
-    reason: str
 
 
 # Scale words, and whether the language they belong to writes a decimal comma.
@@ -57,47 +51,60 @@ _SCALES: dict[str, tuple[int, bool]] = {
     "mrd": (9, True),
 }
 _REMARK = re.compile(
-    r"\([^()]*\)|\b(?:estimated|geschätzt|about|circa|etwa|über)\b|\b(?:approx|ca)\b\.?"
+    r"\([^()]*\)|/-|\b(?:estimated|geschätzt|about|circa|etwa|über)\b|\b(?:approx|ca)\b\.?"
 )
-_NUMBER = r"\d[\d.,'’ ]*\d|\d"
+_NUMBER = r"(?:\d[\d.,'’_ ]*\d|\d|\.\d+)(?:e[+-]?\d{1,2}(?![\d.,]))?"
 _AMOUNT = re.compile(
     rf"({_NUMBER})(?:\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b\.?)?"
-)
-_SIGN = re.compile(
-    "|".join(re.escape(s) for s in sorted([*SIGNS, *SHARED], key=len, reverse=True))
-    + rf"|\b(?:{'|'.join(sorted(CODES))}|(?i:{'|'.join(WORDS)}))(?![A-Za-z])",
 )
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis)\s*$")
 _SMALLEST, _LARGEST = Decimal(1), Decimal(10) ** 13
 
 
-def read_money(text: str, countries: Sequence[str] = ()) -> Money | Unreadable:
+def read_money(text: str, countries: Sequence[str] = (), currency: str = "") -> Money | Unreadable:
     """Read one amount; of a range (`$10-12 million`) its middle.
 
-    `countries` are ISO 3166-1 codes, most telling first; they settle signs that several
-    currencies share (`¥`, `kr`).
+    `countries` are ISO 3166-1 codes, most telling first; they settle marks that several currencies
+    share (`¥`, `kr`, `Rs`). `currency` is what stands in a column of its own: a code, a sign or a
+    name, which a sign in the text must not contradict (`CAD` beside `$` is Canada's dollar).
     """
     plain = _REMARK.sub(" ", clean(text)).strip(" ,;~")
-    signs = {match.group(0) for match in _SIGN.finditer(plain)}
-    currencies = {resolve(sign, countries) for sign in signs}
-    if not signs:
-        return Unreadable(text, "names no currency")
-    if None in currencies:
-        return Unreadable(
-            text, f"'{_first(signs)}' is several currencies and no country says which"
-        )
-    if len(currencies) > 1:
-        return Unreadable(
-            text, f"names several currencies: {', '.join(sorted(map(str, currencies)))}"
-        )
-    amount = _read_amount(_SIGN.sub(" ", plain).strip())
+    code = _currency(MARK.findall(plain), countries, clean(currency))
+    if isinstance(code, Unreadable):
+        return Unreadable(text, code.reason)
+    amount = _read_amount(MARK.sub(" ", plain).strip())
     if isinstance(amount, str):
         return Unreadable(text, amount)
-    return Money(_plain(amount), str(currencies.pop()))
+    return Money(_plain(amount), code)
+
+
+def read_amount(text: str) -> float | None:
+    """A bare amount without any currency, however its digits are grouped; None where it is none."""
+    amount = _read_amount(clean(text))
+    return None if isinstance(amount, str) else _plain(amount)
+
+
+def _currency(found: list[str], countries: Sequence[str], column: str) -> str | Unreadable:
+    """The currency that every mark can mean."""
+    stated = read_mark(column) if column else None
+    if column and not stated:
+        return Unreadable(column, f"names no currency we know: '{column}'")
+    read = [mark for mark in map(read_mark, dict.fromkeys(found)) if mark]
+    marks: list[Mark] = [*([stated] if stated else []), *read]
+    if not marks:
+        return Unreadable("", "names no currency")
+    code = resolve(marks, countries)
+    if code:
+        return code
+    if code is None:
+        return Unreadable("", f"'{marks[-1].text}' is several currencies and no country says which")
+    named = sorted({mark.alone or mark.text for mark in marks})
+    return Unreadable("", f"names several currencies: {', '.join(named)}")
 
 
 def _read_amount(text: str) -> Decimal | str:
     """An amount, or why there is none."""
+    text = text.removeprefix("+").removesuffix(".").strip()
     found = list(_AMOUNT.finditer(text.lower()))
     rest = text[: found[0].start()] + text[found[-1].end() :] if found else ""
     if not found:
@@ -112,20 +119,27 @@ def _read_amount(text: str) -> Decimal | str:
         return f"'{text}' groups its digits in no way we know"
     if low * 1000 < high and not numbers[0][1]:  # "10-12 million" means ten million
         low = _read_number(numbers[0][0], numbers[-1][1]) or low
+    if low > high:
+        return f"'{text}' is a range whose low end exceeds its high"
     middle = (low + high) / 2
     return middle if _SMALLEST <= middle < _LARGEST else f"'{text}' is not a plausible amount"
 
 
 def _read_number(text: str, scale: str | None) -> Decimal | None:
-    """Digits with separators; a lone `.` or `,` before three digits groups, except that a number
-    with a scale word follows that word's language (`1.234 million`, `1,234 Millionen`)."""
+    """Digits with separators, perhaps times a power of ten (`1.5e+07`); a lone `.` or `,` before
+    three digits groups, except that a number with a scale word follows that word's language
+    (`1.234 million`, `1,234 Millionen`)."""
     power, comma = _SCALES[scale] if scale else (0, False)
-    digits = re.sub(r"[ '’]", " ", text)
-    decimal = _decimal_mark(digits, comma if scale else None)
-    whole, _, part = digits.rpartition(decimal) if decimal else (digits, "", "")
-    if not _is_grouped(whole) or (not part.isdecimal() and part):
+    mantissa, _, exponent = text.partition("e")
+    digits = re.sub(r"[ '’_]", " ", mantissa)
+    decimal = _decimal_mark(digits, comma if scale else False if exponent else None)
+    whole, _, part = (
+        digits.rpartition(decimal) if decimal and decimal in digits else (digits, "", "")
+    )
+    if not _is_grouped(whole or "0") or (not part.isdecimal() and part):
         return None
-    return Decimal(f"{re.sub('[ .,]', '', whole)}.{part or 0}").scaleb(power)
+    number = Decimal(f"{re.sub('[ .,]', '', whole) or 0}.{part or 0}")
+    return number.scaleb(power + int(exponent or 0))
 
 
 def _decimal_mark(digits: str, comma: bool | None) -> str:
@@ -134,10 +148,12 @@ def _decimal_mark(digits: str, comma: bool | None) -> str:
     if not marks:
         return ""
     last = marks[-1]
-    after = len(digits) - digits.rindex(last) - 1
+    before, _, after = digits.rpartition(last)
     if marks.count(last) > 1 or (len(set(marks)) == 1 and len(marks) > 1):
         return ""
-    if len(set(marks)) == 2 or after != 3 or " " in digits:
+    if len(set(marks)) == 2 or len(after) != 3 or " " in digits:
+        return last
+    if not re.fullmatch(r"[1-9]\d{0,2}", before):  # `1234.567` and `0.500` are no groups
         return last
     return last if comma is not None and (last == ",") == comma else ""
 
@@ -152,7 +168,3 @@ def _is_grouped(whole: str) -> bool:
 
 def _plain(amount: Decimal) -> float:
     return int(amount) if amount == amount.to_integral_value() else float(amount)
-
-
-def _first(signs: set[str]) -> str:
-    return next(sign for sign in sorted(signs) if sign in SHARED)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import cache
 
 # Zero-width and direction marks: invisible, and they make equal words differ.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 _SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A text that is not what its place asks for, and why: a reason, never a zero."""
+
+    text: str
+    reason: str
 
 
 def clean(text: str) -> str:

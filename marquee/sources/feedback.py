@@ -19,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from marquee.clock import seconds
 from marquee.digest import digest_bytes
-from marquee.errors import SourceError
+from marquee.errors import AwayError, SourceError
 from marquee.lake import Lake
 from marquee.sources.feedback_lines import (
     OPEN,
@@ -51,11 +52,19 @@ __all__ = [
 ]
 TAIL = 1 << 16
 """Bytes at a segment's end in which its last line is looked for first."""
+SECONDS_BETWEEN = 0.02
+"""Between two tries for a lock that another process holds."""
 
 
-def append_feedback(folder: Path, server: str, lines: Sequence[Feedback]) -> None:
-    """Add lines to the open segment; they are numbered, and on the disk when this returns."""
-    with _lock(folder):
+def append_feedback(
+    folder: Path, server: str, lines: Sequence[Feedback], seconds_to_wait: float | None = None
+) -> None:
+    """Add lines to the open segment; they are numbered, and on the disk when this returns.
+
+    Where this raises, none of them is kept: OSError where the disk refuses, AwayError where the
+    folder stays locked for `seconds_to_wait` (None: wait for ever).
+    """
+    with _lock(folder, seconds_to_wait):
         path = folder / f"{server}-{_open_number(folder, server):06d}{OPEN}"
         first = _next_seq(folder, server)
         numbered = (replace(line, seq=first + place) for place, line in enumerate(lines))
@@ -128,11 +137,21 @@ def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback
 def _append(path: Path, text: str) -> None:
     """Add whole lines; they are on the disk when this returns."""
     is_new = not path.exists()
-    with path.open("ab") as stream:
-        # A line torn by a crash must not swallow the next one.
-        stream.write(text.encode() if _ends_whole(path) else b"\n" + text.encode())
-        stream.flush()
-        os.fsync(stream.fileno())
+    # A line torn by a crash must not swallow the next one.
+    data = text.encode() if is_new or _ends_whole(path) else b"\n" + text.encode()
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        try:
+            while data:
+                data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        except OSError:
+            # A full disk may have taken some of the lines, which nobody is told are kept.
+            os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)
     if is_new:
         _sync_folder(path.parent)
 
@@ -182,7 +201,7 @@ def _ends_whole(path: Path) -> bool:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path, seconds_to_wait: float | None = None) -> Iterator[None]:
     """Hold the folder's lock; the system lets go of it when the process dies."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,10 +212,29 @@ def _lock(folder: Path) -> Iterator[None]:
             "give --feedback a folder that can be written",
         ) from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _take(handle, folder, seconds_to_wait)
         yield
     finally:
         os.close(handle)
+
+
+def _take(handle: int, folder: Path, seconds_to_wait: float | None) -> None:
+    """Lock the file; AwayError where others hold it for longer than `seconds_to_wait`."""
+    if seconds_to_wait is None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return
+    until = time.monotonic() + seconds_to_wait
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise AwayError(
+                    f"{folder} stays locked by another process",
+                    "look whether a load_feedback hangs, then try again",
+                ) from None
+        time.sleep(SECONDS_BETWEEN)
 
 
 def _sync_folder(folder: Path) -> None:

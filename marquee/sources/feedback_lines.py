@@ -20,7 +20,8 @@ class Feedback:
 
     person: str
     """`p-<name>`: people of our API have an id space of their own."""
-    movie_id: int
+    movie_id: int | None
+    """None where the person takes back all they have said until now, to whichever server."""
     rating: float | None
     time: int
     """UTC seconds, as the server's clock said."""
@@ -31,7 +32,8 @@ class Feedback:
 
     def to_json(self) -> str:
         """The line as its file holds it; what is not known is not named."""
-        known = {k: v for k, v in asdict(self).items() if v is not None or k == "rating"}
+        always = ("movie_id", "rating")
+        known = {k: v for k, v in asdict(self).items() if v is not None or k in always}
         return json.dumps(known) + "\n"
 
 
@@ -88,10 +90,12 @@ def parse_line(line: bytes) -> Feedback | None:
     """One line, or None where it is torn: such a line was never acknowledged."""
     try:
         value = json.loads(line)
-        rating, seq = value["rating"], value.get("seq")
+        movie_id, rating, seq = value["movie_id"], value["rating"], value.get("seq")
+        if movie_id is None and rating is not None:
+            return None
         return Feedback(
             str(value["person"]),
-            int(value["movie_id"]),
+            None if movie_id is None else int(movie_id),
             None if rating is None else float(rating),
             int(value["time"]),
             None if seq is None else int(seq),

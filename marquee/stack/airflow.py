@@ -6,9 +6,11 @@ Passwords and keys are made here, kept in files only the owner reads, and never 
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,9 @@ from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings
 
 USER = "admin"
+PR_SET_PDEATHSIG = 1
+GENERATIONS = 2
+"""Below the scheduler: the executor's workers, and the task each of them runs."""
 
 
 def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
@@ -68,6 +73,30 @@ def migrate(environment: dict[str, str]) -> None:
             f"Airflow's database could not be made: {said[-1] if said else 'no word'}",
             f"look at {environment['AIRFLOW_HOME']}",
         )
+
+
+def tie_forks_to_this_process(generations: int = GENERATIONS) -> None:
+    """Let what this process forks, and what that forks, end with it: the kernel sends SIGKILL.
+
+    A scheduler that is killed would leave its executor's workers with their tasks; its successor
+    starts the same tasks again, beside them. Linux only; the kernel acts on the death of the
+    *thread* that forks, which in a scheduler and its workers is the main one.
+    """
+    if sys.platform != "linux":
+        return
+    kernel = ctypes.CDLL(None, use_errno=True)
+    this = {"pid": os.getpid(), "generation": 0}
+
+    def tie() -> None:
+        parent, this["pid"] = this["pid"], os.getpid()
+        this["generation"] += 1
+        if this["generation"] > generations:
+            return
+        kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(128 + signal.SIGKILL)
+
+    os.register_at_fork(after_in_child=tie)
 
 
 def password(home: Path) -> str:

@@ -81,6 +81,9 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
+        # What a write was answered for outlives a power cut: the block, its checksums and their
+        # folder are on the disk before. The NameNode's edit log is by default.
+        "dfs.datanode.synconclose": "true",
         # A small write waits for the last block's report: 5 ms steps, not 400.
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
         "dfs.client.block.write.locateFollowingBlock.retries": "12",

@@ -37,5 +37,10 @@ def submit_command(settings: Settings, job: str, run: str, archive: str) -> list
     command += ["--driver-memory", settings.spark.driver_memory, "--name", f"marquee-{job}"]
     command += ["--deploy-mode", "client"]
     command += [str(REPOSITORY / "spark_apps" / f"{job}.py")]
-    command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs, "--run", run]
-    return command
+    return [*command, *job_flags(settings, settings.lake.root, settings.lake.webhdfs, run)]
+
+
+def job_flags(settings: Settings, root: str, webhdfs: str, run: str) -> list[str]:
+    """What every job is told: where the lake is, for which run, and how long to wait for Spark."""
+    flags = ["--lake", root, "--webhdfs", webhdfs, "--run", run]
+    return [*flags, "--resource-minutes", f"{settings.spark.resource_minutes:g}"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from marquee.names import iso
+from marquee.schedule import approval_closes
+from marquee.settings import ScheduleSettings
 from marquee.steps.approve import is_given, record_approval, verdict_of
 from marquee.steps.run import Model
 from marquee_airflow.runs import current_run
@@ -20,13 +23,14 @@ class PromotionApprovalOperator(ApprovalOperator):
     in the UI approves nothing.
     """
 
-    def __init__(self, *, model: Model, days: int, **kwargs: Any) -> None:
+    def __init__(self, *, model: Model, schedule: ScheduleSettings, **kwargs: Any) -> None:
         self.model = model
+        self.schedule = schedule
         super().__init__(
             subject=f"May the new {model} serve?",
             body="Its verdict is in the gate task's log; that task's Report button opens the page.",
             defaults=self.REJECT,
-            response_timeout=timedelta(days=days),
+            response_timeout=timedelta(days=schedule.approval_days),
             **kwargs,
         )
 
@@ -37,6 +41,10 @@ class PromotionApprovalOperator(ApprovalOperator):
         if not verdict_of(run, self.model).needs_approval or is_given(run, self.model):
             self.log.info("nobody was asked: promote is not 'ask', or the yes is there already")
             return None
+        asked = datetime.now(UTC)
+        closes = approval_closes(self.schedule.cron, asked, self.schedule.approval_days)
+        self.response_timeout = max(closes - asked, timedelta(seconds=1))
+        self.log.info("silence means no from %s on", iso(closes))
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:

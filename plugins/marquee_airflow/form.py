@@ -1,14 +1,25 @@
-"""The run's typed form, with defaults from the settings; bounds may only be tightened."""
+"""The run's typed form, with defaults and bounds from the settings, and the door it goes through.
+
+Airflow checks a conf by the form's schema alone: an unknown key passes, and what it refuses it
+refuses with the raw schema. So the API server asks `check_form` before Airflow sees the request,
+whether the form, REST, a backfill or another DAG sends it.
+"""
 
 from __future__ import annotations
 
-from typing import get_args
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
 from airflow.sdk import Param
 
-from marquee.settings import Settings, TitleSource
+from marquee.errors import MarqueeError
+from marquee.form import MOST_PAGES, PROMOTE, SEARCH, SOURCES, check_form, policy_of
+from marquee.release.policy import Model
+from marquee.settings import Settings, load_settings
 
-SOURCES = list(get_args(TitleSource))
+DAG = "weekly_retrain"
 
 
 def form(settings: Settings) -> dict[str, Param]:
@@ -17,13 +28,13 @@ def form(settings: Settings) -> dict[str, Param]:
     return {
         "promote": Param(
             schedule.promote,
-            enum=["yes", "ask", "no"],
+            enum=list(PROMOTE),
             title="Promote",
             description="yes: an approved model serves; ask: a person decides; no: only judge.",
         ),
         "search": Param(
             schedule.search,
-            enum=["none", "quick", "full"],
+            enum=list(SEARCH),
             title="Search",
             description="none: the recipe that serves, else the first; quick or full: more, on an "
             "inner split.",
@@ -32,15 +43,15 @@ def form(settings: Settings) -> dict[str, Param]:
             settings.crawl.max_pages,
             type="integer",
             minimum=0,
-            maximum=100_000,
+            maximum=MOST_PAGES,
             title="Pages to crawl at most",
             description="On a public host one page takes at least a second.",
         ),
         "sources": Param(
             list(settings.titles.sources),
             type="array",
-            items={"type": "string", "enum": SOURCES},
-            examples=SOURCES,  # makes the form offer them, not ask for text
+            items={"type": "string", "enum": list(SOURCES)},
+            examples=list(SOURCES),  # makes the form offer them, not ask for text
             uniqueItems=True,
             minItems=1,
             title="Sources of titles",
@@ -60,17 +71,100 @@ def form(settings: Settings) -> dict[str, Param]:
             title="Force",
             description="Train even where nothing changed since the last decision.",
         ),
-        "recommender_rmse_ceiling": _bound("recommender: RMSE at most", "stars"),
-        "recommender_coverage_floor": _bound("recommender: coverage at least", "a share"),
-        "budget_log_rmse_ceiling": _bound("budget: log-RMSE at most", "log10 dollars"),
+        "recommender_rmse_ceiling": _ceiling(
+            settings, "recommender", "rmse_ceiling", "RMSE", "stars"
+        ),
+        "recommender_coverage_floor": _floor(
+            settings, "recommender", "coverage_floor", "coverage", "as a share"
+        ),
+        "budget_log_rmse_ceiling": _ceiling(
+            settings, "budget", "log_rmse_ceiling", "log-RMSE", "log10 dollars"
+        ),
     }
 
 
-def _bound(title: str, unit: str) -> Param:
+def _ceiling(settings: Settings, model: Model, bound: str, what: str, unit: str) -> Param:
+    held = getattr(policy_of(settings, model), bound)
+    return _bound(f"{model}: {what} at most", f"{held:g} {unit}", minimum=0, maximum=held)
+
+
+def _floor(settings: Settings, model: Model, bound: str, what: str, unit: str) -> Param:
+    held = getattr(policy_of(settings, model), bound)
+    return _bound(f"{model}: {what} at least", f"{held:g} {unit}", minimum=held, maximum=1)
+
+
+def _bound(title: str, held: str, **limits: float) -> Param:
     return Param(
         None,
         type=["null", "number"],
-        minimum=0,
         title=f"Tighten {title}",
-        description=f"In {unit}. Empty: the policy's. A looser bound is refused.",
+        description=f"The policy holds {held}; empty leaves it so. A looser bound is refused.",
+        **limits,
     )
+
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_CONF_AT = {
+    re.compile(rf"/api/v2/dags/{DAG}/dagRuns/?$"): "conf",
+    re.compile(rf"/execution/dag-runs/{DAG}/[^/]+$"): "conf",
+    re.compile(r"/api/v2/backfills(/dry_run)?/?$"): "dag_run_conf",
+}
+"""Where a run of ours is asked for, and the key its conf lies under."""
+
+
+class FormDoor:
+    """ASGI middleware of Airflow's API server: a conf no run could use is a 400 with its reason."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        key = _key_of(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+        why = refused(b"".join(m.get("body", b"") for m in messages), key)
+        if why is not None:
+            await _answer(send, why)
+            return
+
+        async def again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self.app(scope, again, send)
+
+
+def refused(body: bytes, key: str) -> str | None:
+    """Why the run that a request asks for cannot be; None where it can, or is Airflow's matter."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(asked, dict) or asked.get("dag_id", DAG) != DAG:
+        return None
+    conf = asked.get(key)
+    try:
+        check_form(load_settings(), {} if conf is None else conf)
+    except MarqueeError as error:
+        return str(error)
+    return None
+
+
+def _key_of(scope: Mapping[str, Any]) -> str | None:
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    return next((key for place, key in _CONF_AT.items() if place.search(scope["path"])), None)
+
+
+async def _answer(send: Send, why: str) -> None:
+    """The refusal as Airflow's own routes spell one."""
+    body = json.dumps({"detail": why}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+from contextlib import suppress
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
@@ -12,13 +14,14 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from marquee.names import run_slug
 from marquee.release.inputs import inputs_of
 from marquee.settings import REPOSITORY, Settings
-from marquee.stack.spark import spark_conf
+from marquee.stack.spark import job_flags, spark_conf
 from marquee.steps.run import NO_TITLES, Model
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
 from marquee_airflow.tasks import step
 
-BAD_INPUT = "Error code is: 2."
+BAD_INPUT = 2  # exit status, as spark_apps/job.py gives it
+EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 
 
 class SparkJobOperator(SparkSubmitOperator):
@@ -26,6 +29,7 @@ class SparkJobOperator(SparkSubmitOperator):
 
     `models` names who needs the job: where none of them has changed, the task is skipped and says
     so. A job that refuses its input (exit status 2) fails at once; trying again would not help.
+    Every other end is retried: HDFS or Spark away, a signal, memory that ran out.
     """
 
     def __init__(self, *, job: str, models: tuple[Model, ...], settings: Settings, **kwargs: Any):
@@ -39,14 +43,12 @@ class SparkJobOperator(SparkSubmitOperator):
             driver_memory=settings.spark.driver_memory,
             executor_memory=settings.spark.executor_memory,
             total_executor_cores=settings.spark.cores or None,
-            application_args=[
-                "--lake",
+            application_args=job_flags(
+                settings,
                 "{{ conn.hdfs_lake.extra_dejson['root'] }}",
-                "--webhdfs",
                 "{{ webhdfs(conn.hdfs_lake) }}",
-                "--run",
                 "{{ run_slug(run_id) }}",
-            ],
+            ),
             durable=False,
             **kwargs,
         )
@@ -58,9 +60,7 @@ class SparkJobOperator(SparkSubmitOperator):
         try:
             super().execute(context)
         except AirflowException as error:
-            if BAD_INPUT in str(error):
-                raise AirflowFailException(_last_error(str(error))) from None
-            raise
+            raise judged(error) from None
 
     def _skip_if_unchanged(self, context: Any) -> None:
         run = current_run(context)
@@ -83,7 +83,28 @@ def webhdfs(connection: Any) -> str:
 MACROS = {"run_slug": run_slug, "webhdfs": webhdfs}
 
 
-def _last_error(text: str) -> str:
-    """The job's own sentence out of the log's tail."""
-    found = re.findall(r"error: (.+)", text)
-    return found[-1].strip() if found else text.splitlines()[0]
+def judged(error: AirflowException) -> AirflowException:
+    """A submission that failed, by its exit status: final where the input is wrong, and otherwise
+    for Airflow to retry; with the job's own sentence where it left one."""
+    text = str(error)
+    status = EXIT_STATUS.search(text)
+    said = re.findall(r"^.*\berror: (.+)$", text, re.MULTILINE)
+    if status is None:
+        return error
+    number = int(status.group(1))
+    if said and number == BAD_INPUT:  # without a sentence it is Python's own: no file, no flag
+        return AirflowFailException(said[-1].strip())
+    return AirflowException(
+        said[-1].strip() if said else f"the job {_ended(number)}; its log above says more"
+    )
+
+
+def _ended(status: int) -> str:
+    """How a process ended: by itself, or by a signal (a shell adds 128 to its number)."""
+    number = -status if status < 0 else status - 128
+    with suppress(ValueError):
+        if number > 0:
+            name = signal.Signals(number).name
+            hint = ", as when memory runs out" if name == "SIGKILL" else ""
+            return f"was ended by {name}{hint}"
+    return f"ended with status {status}"

@@ -1,19 +1,23 @@
 """The weekly run's tasks that need no engine: each is one call of the kernel's step.
 
-Our own errors become Airflow's: what trying again cannot mend fails at once, and what HDFS or a
-restarting daemon caused is retried.
+Our own errors become Airflow's: wrong input fails at once, for trying again cannot mend it; what
+is away is retried (`marquee.errors.retry_helps`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from airflow.sdk import task
+from airflow.sdk import DAG, RetryDecision, RetryPolicy, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from marquee.errors import LakeUnavailableError, MarqueeError, PromotionRefusedError, StackError
+from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
+from marquee.names import iso
+from marquee.schedule import latest_retry
+from marquee.settings import ScheduleSettings
 from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
@@ -29,8 +33,6 @@ from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
 from marquee_airflow.runs import current_run
 
-MAY_HELP = (LakeUnavailableError, StackError)  # a restart may be under way
-
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a task our way to fail."""
@@ -41,12 +43,67 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
-        except MAY_HELP:
-            raise
         except MarqueeError as error:
+            if retry_helps(error):
+                raise
             raise AirflowFailException(str(error)) from None
 
     return run
+
+
+class UntilTheNextRun(RetryPolicy):
+    """Tries a task again, ever later, while its run can still end before the next one is due.
+
+    What ends a task for good never comes here: `step` and the Spark operator say so to Airflow.
+    """
+
+    def __init__(self, name: str, schedule: ScheduleSettings) -> None:
+        self.name = name
+        self.schedule = schedule
+        self.minutes = schedule.minutes.model_dump()
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Wait and try again, or fail where that would be too late. Clearing a task adds tries."""
+        retry = max(1, try_number - (max_tries - self.schedule.retries))
+        wait = waits(self.schedule)[min(retry, self.schedule.retries) - 1 :][:1]
+        if not wait:
+            return RetryDecision.default()
+        started = context["dag_run"].start_date
+        latest = latest_retry(self.schedule.cron, started, self.name, self.minutes)
+        if datetime.now(UTC) + wait[0] > latest:
+            return RetryDecision.fail(
+                f"another attempt at {self.name} would start after {iso(latest)}, too late for the "
+                "run to end before the next is due"
+            )
+        return RetryDecision.retry(delay=wait[0])
+
+
+def waits(schedule: ScheduleSettings) -> list[timedelta]:
+    """Before each retry: each wait is `retry_backoff` times the one before."""
+    first, factor = schedule.retry_seconds, schedule.retry_backoff
+    return [timedelta(seconds=first * factor**n) for n in range(schedule.retries)]
+
+
+def default_args(schedule: ScheduleSettings) -> dict[str, Any]:
+    """Retries as Airflow counts them where a task was killed, so that no policy could be asked."""
+    return {
+        "owner": "marquee",
+        "retries": schedule.retries,
+        "retry_delay": timedelta(seconds=schedule.retry_seconds),
+        "retry_exponential_backoff": schedule.retry_backoff,
+        "max_retry_delay": max(waits(schedule), default=timedelta(seconds=schedule.retry_seconds)),
+    }
+
+
+def bound(dag: DAG, schedule: ScheduleSettings) -> None:
+    """Give every task its time-out, and its retries a last moment."""
+    minutes = schedule.minutes.model_dump()
+    for one in dag.tasks:
+        name = one.task_id.rsplit(".", 1)[-1]
+        one.execution_timeout = timedelta(minutes=minutes[name])
+        one.retry_policy = UntilTheNextRun(name, schedule)
 
 
 def live(what: str) -> Run | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from marquee.errors import SourceError
+from marquee.errors import AwayError, MarqueeError, SourceError
 from marquee.names import iso
 from marquee.sources.title_record import is_stated
 from scrapy_imdb.crawl.plan import CrawlPlan
@@ -20,7 +21,8 @@ from scrapy_imdb.crawl.store import CrawlStore
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
 
 LINES_A_FILE = 20_000
-FIELDS = tuple(name for name in TitleItem.__slots__ if name not in ("notes", "parser_version"))
+UNCOUNTED = ("notes", "parser_version", "merged_into")
+FIELDS = tuple(name for name in TitleItem.__slots__ if name not in UNCOUNTED)
 
 
 class Coverage:
@@ -57,8 +59,17 @@ def deliver(plan: CrawlPlan, store: CrawlStore, stopped: str | None) -> dict[str
         report = _report(plan, store, coverage, stopped) | {"files": files}
         write_report(plan.out / "report.json", report)
     except OSError as error:
-        raise SourceError(f"{plan.out} cannot be written: {error.strerror}") from None
+        raise cannot_write(plan.out, error) from None
     return report
+
+
+def cannot_write(path: Path, error: OSError) -> MarqueeError:
+    """Why files cannot be written: a disk that is full or fails can be mended, a wrong path not."""
+    is_away = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return (AwayError if is_away else SourceError)(
+        f"{path} cannot be written: {error.strerror}",
+        "make room on its disk; the crawl then goes on" if is_away else "give another folder",
+    )
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
@@ -87,6 +98,7 @@ def _report(
         "refused": counts["refused"],
         "missing": counts["missing"],
         "failed": counts["failed"],
+        "merged": store.merged(plan.run),
         "left": store.left(plan.refresh_days),
         "stopped": stopped,
         "coverage": coverage.shares,

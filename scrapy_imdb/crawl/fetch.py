@@ -7,13 +7,13 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import Request, Response
 
 from marquee.errors import CrawlStoppedError
 from scrapy_imdb.pages import RefusedPageError
+from scrapy_imdb.pages.values import header_date
 
 TRIES = 4
 RETRIED = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -26,6 +26,10 @@ Check = Callable[[int, bytes], str | None]
 
 class UnreachableError(Exception):
     """A page that could not be fetched after every try; the reason is its text."""
+
+
+def anything(status: int, body: bytes) -> None:
+    """The check of what is no page: no answer is a cause to stop."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +76,14 @@ class Fetcher:
 def asked_wait(response: Response) -> float:
     """Seconds of the Retry-After header; CrawlStoppedError where that is unreasonably long."""
     header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
+    moment = header_date(header)
     if header.isdecimal():
         seconds = float(header)
-    else:
-        try:
-            moment = parsedate_to_datetime(header)
-        except (TypeError, ValueError):
-            return 0.0
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    elif moment is not None:
         # A wait, by the clock the site means: a drill does not offset it.
         seconds = (moment - datetime.now(UTC)).total_seconds()
+    else:
+        return 0.0
     if seconds > LONGEST_WAIT:
         raise CrawlStoppedError(
             f"the site asks us to stay away for {seconds:.0f} seconds (Retry-After)",

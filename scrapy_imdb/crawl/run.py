@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import CrawlStoppedError, SourceError
-from scrapy_imdb.crawl.delivery import deliver, write_report
+from marquee.errors import AwayError, CrawlInterruptedError, CrawlStoppedError, SourceError
+from scrapy_imdb.crawl.delivery import cannot_write, deliver, write_report
 from scrapy_imdb.crawl.plan import CrawlPlan, read_links
 from scrapy_imdb.crawl.store import CrawlStore
 from scrapy_imdb.items import PARSER_VERSION
 
+SHOWN = 5
+"""Merged titles that are told one by one; report.json holds them all."""
+
 
 def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
-    """Crawl, deliver, report; the exit status. CrawlStoppedError where the tripwire went off:
-    what was gathered until then is delivered all the same."""
+    """Crawl, deliver, report; the exit status.
+
+    Raises CrawlStoppedError where the tripwire went off, CrawlInterruptedError where a signal or a
+    site that is down cut it off: what was gathered until then is delivered all the same.
+    """
+    try:
+        return _run(plan, report_copy)
+    except sqlite3.OperationalError as error:  # no room, no leave to write, a disk that fails
+        raise AwayError(
+            f"the crawl's memory in {plan.state} cannot be used: {error}",
+            "make room on its disk and see that it may be written; the crawl then goes on",
+        ) from None
+    except (sqlite3.DatabaseError, zlib.error) as error:
+        raise SourceError(
+            f"the crawl's memory in {plan.state} is damaged: {error}",
+            "move it away; the crawl starts a new one",
+        ) from None
+
+
+def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
     links = list(read_links(plan.links))
     with CrawlStore(plan.state) as store:
         store.begin(plan.run, links)
         error = _crawl(plan, store)
-        if error and not isinstance(error, CrawlStoppedError):
+        if error and not isinstance(error, CrawlStoppedError | CrawlInterruptedError):
             raise error
         if error:
             store.forget_refusals(plan.run)
@@ -65,9 +88,19 @@ def _copy(path: Path, report: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_report(path, report)
     except OSError as error:
-        raise SourceError(f"{path} cannot be written: {error.strerror}") from None
+        raise cannot_write(path, error) from None
 
 
 def _sentence(report: dict[str, Any]) -> str:
     counted = ", ".join(f"{report[k]} {k}" for k in ("titles", "refused", "missing", "failed"))
-    return f"crawl: {report['pages']} pages: {counted}; {report['left']} left to visit"
+    merged = [f"{old} is {new} by now" for old, new in report["merged"].items()]
+    return "\n".join(
+        [
+            *(
+                f"crawl: merged on the site, kept under its own id: {text}"
+                for text in merged[:SHOWN]
+            ),
+            *([f"crawl: … {len(merged)} merged in all"] if len(merged) > SHOWN else []),
+            f"crawl: {report['pages']} pages: {counted}; {report['left']} left to visit",
+        ]
+    )

@@ -37,7 +37,7 @@ def scrapy_settings(plan: CrawlPlan) -> dict[str, Any]:
             "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
             "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": 750,
         },
-        "REDIRECT_MAX_TIMES": 3,
+        "REDIRECT_MAX_TIMES": 5,  # as many as RFC 9309 asks to follow for robots.txt
         "COOKIES_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
         "REFERER_ENABLED": False,

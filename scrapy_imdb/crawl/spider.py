@@ -17,17 +17,19 @@ from scrapy.http import Response
 from web_poet import HttpResponse, HttpResponseHeaders
 
 from marquee.clock import now
-from marquee.errors import CrawlStoppedError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from marquee.names import iso
 from marquee.progress import report_progress
-from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError
+from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError, anything
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
 from scrapy_imdb.crawl.store import KINDS, CrawlStore, Outcome
-from scrapy_imdb.crawl.tripwire import Tripwire
-from scrapy_imdb.items import PARSER_VERSION, as_record
-from scrapy_imdb.pages import RefusedPageError, read_page
+from scrapy_imdb.crawl.tripwire import Tripwire, challenge
+from scrapy_imdb.items import PARSER_VERSION, TitleItem, as_record
+from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
 
+FORBIDDEN = "robots.txt forbids it"
+LOOK = "look at the site yourself before going on"
 LARGEST_KEPT = 2 * 1024 * 1024
 """Bytes of a refused page that are kept beside its reason."""
 
@@ -66,9 +68,9 @@ class TitleSpider(Spider):
     async def visit(self, title_id: str) -> Outcome:
         """Fetch and read one title; CrawlStoppedError where the tripwire goes off."""
         url = self.plan.url(title_id)
+        if not self.allows(url):
+            return _refusal(title_id, url, FORBIDDEN, b"")
         try:
-            if not self.robots.allows(url, self.plan.user_agent):
-                raise RefusedPageError("robots.txt forbids it")
             response = await self.fetcher.fetch(url)
             if response.status in (404, 410):
                 self.tripwire.missing()
@@ -77,9 +79,13 @@ class TitleSpider(Spider):
                 return Outcome(title_id, "failed", f"HTTP {response.status}")
             return self._read(title_id, response)
         except UnreachableError as error:
-            return Outcome(title_id, "failed", str(error))
+            return Outcome(title_id, "failed", str(error), is_away=True)
         except RefusedPageError as error:
             return _refusal(title_id, url, error.message, b"")
+
+    def allows(self, url: str) -> bool:
+        """Whether robots.txt lets us fetch it."""
+        return self.robots.allows(url, self.plan.user_agent)
 
     @property
     def fetcher(self) -> Fetcher:
@@ -94,14 +100,26 @@ class TitleSpider(Spider):
 
     async def _lane(self) -> None:
         while self.waiting and self.error is None:
+            title_id = self.waiting.popleft()
             try:
-                outcome = await self.visit(self.waiting.popleft())
+                outcome = await self._visit_or_postpone(title_id)
                 self.store.record(self.plan.run, outcome, PARSER_VERSION)
                 self._tell(outcome)
                 self._watch(outcome)
             except BaseException as error:
                 self.error = self.error or error
                 return
+
+    async def _visit_or_postpone(self, title_id: str) -> Outcome:
+        """`visit`; a title at which the crawl is stopped comes last next time.
+
+        So one odd page cannot keep every later crawl from all the others.
+        """
+        try:
+            return await self.visit(title_id)
+        except CrawlStoppedError:
+            self.store.postpone(title_id)
+            raise
 
     def _read(self, title_id: str, response: Response) -> Outcome:
         page = HttpResponse(
@@ -111,37 +129,51 @@ class TitleSpider(Spider):
             headers=HttpResponseHeaders.from_bytes_dict(response.headers),
         )
         try:
-            item = replace(read_page(page), fetched_at=iso(now()))
-            if item.title_id != title_id:
-                raise RefusedPageError(f"the site answered with {item.title_id}")
+            item = _asked_for(title_id, replace(read_page(page), fetched_at=iso(now())))
+        except ChallengePageError:
+            raise CrawlStoppedError(challenge(response.status), LOOK) from None
         except RefusedPageError as error:
             return _refusal(title_id, response.url, error.message, response.body)
         except Exception as error:  # a page must never end a crawl; it is kept, with the reason
             reason = f"the page object failed: {type(error).__name__}: {error}"
             return _refusal(title_id, response.url, reason, response.body)
-        return Outcome(title_id, "title", "", orjson.dumps(as_record(item)))
+        line = orjson.dumps(as_record(item))
+        return Outcome(title_id, "title", line=line, merged_into=item.merged_into)
 
     def _watch(self, outcome: Outcome) -> None:
-        """Tell the tripwire; CrawlStoppedError where it finds a cause."""
+        """Tell the tripwire; CrawlStoppedError where it finds a cause.
+
+        CrawlInterruptedError where the site just does not answer any more.
+        """
         cause = None
         if outcome.kind == "title":
             cause = self.tripwire.title(orjson.loads(outcome.line or b"{}"))
-        elif outcome.kind == "refused":
+        elif outcome.kind == "refused" and outcome.reason != FORBIDDEN:
             cause = self.tripwire.refused(outcome.reason)
         elif outcome.kind == "failed":
             cause = self.tripwire.failed(outcome.reason)
+        if cause and outcome.is_away:
+            raise CrawlInterruptedError(cause, "look whether the site is up, and run it again")
         if cause:
-            raise CrawlStoppedError(cause, "look at the site yourself before going on")
+            if self.tripwire.merged_into:
+                self.store.forget_merges(self.plan.run, self.tripwire.merged_into)
+            raise CrawlStoppedError(cause, LOOK)
 
     async def _read_robots(self) -> None:
+        fetcher = replace(self.fetcher, check=anything)
         try:
-            self.robots = read_robots(await self.fetcher.fetch(f"{self.plan.site}/robots.txt"))
-        except (UnreachableError, RefusedPageError) as error:
-            raise CrawlStoppedError(
+            self.robots = read_robots(await fetcher.fetch(f"{self.plan.site}/robots.txt"))
+        except UnreachableError as error:
+            raise CrawlInterruptedError(
                 f"robots.txt of {self.plan.site} cannot be read: {error}",
                 "check that the site is up",
             ) from None
-        if not self.robots.allows(self.plan.url(self.waiting[0]), self.plan.user_agent):
+        except RefusedPageError as error:
+            raise CrawlStoppedError(
+                f"robots.txt of {self.plan.site} cannot be read: {error.message}",
+                "look at it yourself; where the site has moved, set crawl.site to its new address",
+            ) from None
+        if not any(self.allows(self.plan.url(title_id)) for title_id in self.waiting):
             raise CrawlStoppedError(
                 "robots.txt forbids title pages", "ask the site's owner for leave"
             )
@@ -153,14 +185,16 @@ class TitleSpider(Spider):
             self.plan = replace(self.plan, delay=asked)
             engine = self.crawler.engine
             assert engine is not None
-            for slot in engine.downloader.slots.values():
+            for host, slot in engine.downloader.slots.items():
                 slot.delay = asked
+                # A slot that was idle for a minute is made anew, from this.
+                engine.downloader.per_slot_settings[host] = {"delay": asked}
             throttle = self.crawler.get_extension(AutoThrottle)
             if throttle is not None:
                 throttle.mindelay = asked
 
     def _interrupt(self) -> None:
-        self.error = self.error or CrawlStoppedError(
+        self.error = self.error or CrawlInterruptedError(
             "interrupted by a signal", "run the same command again to go on"
         )
 
@@ -168,6 +202,13 @@ class TitleSpider(Spider):
         self._outcomes[outcome.kind] += 1
         bad = [f"{self._outcomes[k]} {k}" for k in KINDS[1:] if self._outcomes[k]]
         report_progress("page", self._outcomes.total(), self.asked_for, ", ".join(bad))
+
+
+def _asked_for(title_id: str, item: TitleItem) -> TitleItem:
+    """The item under the id that was asked for: ratings link to it, whatever it was merged into."""
+    if item.title_id == title_id:
+        return item
+    return replace(item, title_id=title_id, merged_into=item.title_id)
 
 
 def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:

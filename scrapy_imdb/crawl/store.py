@@ -15,13 +15,15 @@ from types import TracebackType
 from typing import IO, Literal
 
 from marquee.clock import SKEW, seconds
-from marquee.errors import SourceError
+from marquee.errors import AwayError, SourceError
 from scrapy_imdb.crawl.memory import claim, open_memory
 
 Kind = Literal["title", "refused", "missing", "failed"]
 KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
 KEPT_RUNS = 5
 """Crawls whose items stay in the memory after they were delivered."""
+MERGED = "merged into "
+"""How the reason of a title begins that the site merged into another; its id follows."""
 AHEAD = SKEW.total_seconds()
 """A visit later than the clock by more than this was stamped by a clock that was wrong."""
 
@@ -35,6 +37,10 @@ class Outcome:
     reason: str = ""
     line: bytes | None = None
     """The item, or the refused page with its reason, as one JSON line."""
+    is_away: bool = False
+    """The site did not answer at all, so that trying later may help."""
+    merged_into: str | None = None
+    """Of a title: the id it has by now, where that is another."""
 
 
 class CrawlStore:
@@ -46,7 +52,7 @@ class CrawlStore:
             self._lock: IO[str] = (folder / "lock").open("w")
             claim(self._lock)
         except BlockingIOError:
-            raise SourceError(
+            raise AwayError(
                 f"another crawl owns {folder}", "wait for it to end; two crawls never share one"
             ) from None
         except OSError as error:
@@ -119,10 +125,11 @@ class CrawlStore:
         """Keep one outcome; durable when this returns, whatever happens to this process."""
         now = seconds()
         line = None if outcome.line is None else zlib.compress(outcome.line, 6)
+        reason = MERGED + outcome.merged_into if outcome.merged_into else outcome.reason
         with self._db:
             self._db.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
-                (run, outcome.title_id, outcome.kind, outcome.reason, now, line),
+                (run, outcome.title_id, outcome.kind, reason, now, line),
             )
             if outcome.kind == "failed":
                 self._db.execute(
@@ -150,6 +157,24 @@ class CrawlStore:
                 (run,),
             )
 
+    def forget_merges(self, run: str, into: str) -> None:
+        """Ask again, next time, for the titles that this crawl was answered with one other for."""
+        where = "WHERE run = ? AND kind = 'title' AND reason = ?"
+        with self._db:
+            self._db.execute(
+                "UPDATE frontier SET visited_at = NULL WHERE title_id IN "
+                f"(SELECT title_id FROM outcomes {where})",
+                (run, MERGED + into),
+            )
+            self._db.execute(f"DELETE FROM outcomes {where}", (run, MERGED + into))
+
+    def postpone(self, title_id: str) -> None:
+        """Ask for a title after the others next time: at its page the crawl was stopped."""
+        with self._db:
+            self._db.execute(
+                "UPDATE frontier SET failures = failures + 1 WHERE title_id = ?", (title_id,)
+            )
+
     def counts(self, run: str) -> dict[Kind, int]:
         """Outcomes of a crawl by kind, every kind present."""
         rows = self._db.execute(
@@ -167,8 +192,17 @@ class CrawlStore:
         """How often each reason of a refusal or failure was given."""
         rows = self._db.execute(
             "SELECT reason, count(*) FROM outcomes WHERE run = ? AND reason <> '' "
-            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
+            "AND kind <> 'title' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
             (run,),
+        )
+        return dict(rows.fetchall())
+
+    def merged(self, run: str) -> dict[str, str]:
+        """Ids asked for to the ids their titles were merged into, in order."""
+        rows = self._db.execute(
+            "SELECT title_id, substr(reason, ?) FROM outcomes WHERE run = ? AND kind = 'title' "
+            "AND reason <> '' ORDER BY title_id",
+            (len(MERGED) + 1, run),
         )
         return dict(rows.fetchall())
 

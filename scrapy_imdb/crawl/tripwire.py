@@ -16,6 +16,8 @@ from scrapy_imdb.pages.layouts import is_challenge
 MOST_429 = 3
 MOST_FAILED = 5
 MOST_REFUSED = 5
+MOST_MERGED = 10
+"""Titles in a row that the site may say it merged into one and the same."""
 WINDOW = 40
 """Items over which field coverage is watched."""
 LARGEST_FALL = 0.5
@@ -33,13 +35,17 @@ class Tripwire:
         self._reference = reference
         self._recent: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
         self._in_a_row = {"429": 0, "failed": 0, "refused": 0}
+        self._merged: deque[str | None] = deque(maxlen=MOST_MERGED)
 
     def answer(self, status: int, body: bytes) -> str | None:
-        """The cause to stop in one HTTP answer."""
+        """The cause to stop in one HTTP answer, by what it is before anybody reads it.
+
+        An answer with 200 and a body is a page: whoever reads it says whether it is a challenge.
+        """
         if status == 429:
             return self._row("429", MOST_429, "the site answers 429, too many requests")
-        if is_challenge(body) and status in (200, 202, 403, 405, 503):
-            return f"the site answers with a challenge for robots (HTTP {status})"
+        if status in (202, 403, 405, 503) and is_challenge(body):
+            return challenge(status)
         if status == 202:
             return "the site answers 202 without a page, as it does to robots"
         if status in (401, 403, 405, 451):
@@ -52,6 +58,12 @@ class Tripwire:
         """The cause to stop in one more item: the fields it states."""
         self._in_a_row = dict.fromkeys(self._in_a_row, 0)
         self._recent.append(record)
+        self._merged.append(record.get("merged_into"))
+        if self.merged_into:
+            return (
+                f"{MOST_MERGED} titles in a row were answered with the page of {self.merged_into}; "
+                "the site answers with one page for all"
+            )
         if len(self._recent) < WINDOW:
             return None
         for name in WATCHED:
@@ -63,6 +75,12 @@ class Tripwire:
                     f"'{name}', at least {bound:.0%} did before; the pages have changed"
                 )
         return None
+
+    @property
+    def merged_into(self) -> str | None:
+        """The title that all of the last ones were answered with; None: they were not."""
+        is_one = len(self._merged) == MOST_MERGED and len(set(self._merged)) == 1
+        return self._merged[-1] if is_one else None
 
     def missing(self) -> None:
         """The site has no such title: an answer like any other."""
@@ -83,3 +101,8 @@ class Tripwire:
         if self._in_a_row[name] < most:
             return None
         return full or f"{text} ({most} times in a row)"
+
+
+def challenge(status: int) -> str:
+    """The cause where a test for robots came in place of a page."""
+    return f"the site answers with a challenge for robots (HTTP {status})"

@@ -1,7 +1,14 @@
 """Page objects: one class a layout, and the one place that knows which page has which."""
 
 from scrapy_imdb.pages.layouts import LAYOUTS, page_for, read_page
-from scrapy_imdb.pages.refusal import RefusedPageError
+from scrapy_imdb.pages.refusal import ChallengePageError, RefusedPageError
 from scrapy_imdb.pages.title_page import TitlePage
 
-__all__ = ["LAYOUTS", "RefusedPageError", "TitlePage", "page_for", "read_page"]
+__all__ = [
+    "LAYOUTS",
+    "ChallengePageError",
+    "RefusedPageError",
+    "TitlePage",
+    "page_for",
+    "read_page",
+]

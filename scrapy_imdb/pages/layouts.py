@@ -20,7 +20,7 @@ from scrapy_imdb.pages.html import LARGEST_PAGE
 from scrapy_imdb.pages.jsonld import TitleWrapperJsonldPage
 from scrapy_imdb.pages.microdata import OverviewTopPage, TitleWrapperPage
 from scrapy_imdb.pages.react import NextDataPage, NextDataV2Page, ReactUrqlPage, react_page
-from scrapy_imdb.pages.refusal import RefusedPageError
+from scrapy_imdb.pages.refusal import ChallengePageError, RefusedPageError
 from scrapy_imdb.pages.state import STATE_MARK
 from scrapy_imdb.pages.title_page import TitlePage
 
@@ -35,7 +35,18 @@ LAYOUTS: dict[str, type[TitlePage]] = {
         NextDataV2Page,
     )
 }
-_CHALLENGE = re.compile(rb"awswaf|AwsWafIntegration|captcha|challenge-container|Robot Check", re.I)
+_CHALLENGE = re.compile(
+    rb"awswaf|challenge-container|challenge-platform|datadome|<[^<>]{0,500}captcha"
+    rb"|<title>\s*robot check\s*</title>",
+    re.I,
+)
+_OF_A_TITLE = re.compile(
+    rb"<(?:link|meta)\b[^<>]{0,200}(?:canonical|og:url|pageId|title:id|imdb:pageConst)[^<>]{0,200}"
+    rb"\btt\d{7,10}\b",
+    re.I,
+)
+LARGEST_CHALLENGE = 200_000
+"""Bytes; a test for robots is short, a title's page is not."""
 
 
 def page_for(response: HttpResponse) -> TitlePage:
@@ -48,6 +59,8 @@ def page_for(response: HttpResponse) -> TitlePage:
     if b"\0" in body[:4096] and not body.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RefusedPageError("this is binary data, not a page")
     page = _page(body, response)
+    if page is None and is_challenge(body):
+        raise ChallengePageError("this is a challenge page, not a title")
     if page is None:
         raise RefusedPageError(_looks_like(body))
     return page
@@ -75,8 +88,6 @@ def _page(body: bytes, response: HttpResponse) -> TitlePage | None:
 
 
 def _looks_like(body: bytes) -> str:
-    if is_challenge(body):
-        return "this is a challenge page, not a title"
     if b"<" not in body[:65536]:
         return "this is not HTML"
     found = re.search(rb"<title[^<>]*>([^<]{1,200})", body)
@@ -87,8 +98,16 @@ def _looks_like(body: bytes) -> str:
 
 
 def is_challenge(body: bytes) -> bool:
-    """Whether a short page carries the marks of a robot check."""
-    return len(body) < 200_000 and _CHALLENGE.search(body) is not None
+    """Whether a page that no layout reads is a test for robots: short, with the marks of one.
+
+    The marks stand in tags and scripts; words that people read are none. A page whose head says
+    which title it is of is no such test.
+    """
+    return (
+        len(body) < LARGEST_CHALLENGE
+        and _CHALLENGE.search(body) is not None
+        and _OF_A_TITLE.search(body) is None
+    )
 
 
 def _item(page: TitlePage) -> TitleItem:

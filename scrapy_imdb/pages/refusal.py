@@ -7,3 +7,7 @@ from marquee.errors import SourceError
 
 class RefusedPageError(SourceError):
     """A page that is not read at all, rather than half; `message` is the reason."""
+
+
+class ChallengePageError(RefusedPageError):
+    """No page of a title at all: the site asks whether we are a robot."""

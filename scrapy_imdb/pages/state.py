@@ -144,11 +144,15 @@ def distinct(people: Iterator[Person | None] | list[Person | None]) -> list[Pers
 def cached_answers(cache: Node, title_id: str | None) -> list[Node]:
     """The `title` answers in an urql cache, its own title's only.
 
-    The cache may still hold another title the reader came from (seen in January 2022).
+    The cache may still hold another title the reader came from (seen in January 2022). Where none
+    is of the id asked for, but all are of one other, that is what the title was merged into.
     """
     entries = cache.values() if isinstance(cache, dict) else []
-    found = [dig(_answer(dig(entry, "data")), "title") for entry in entries]
-    return [t for t in found if isinstance(t, dict) and title_id and t.get("id") == title_id]
+    answers = [dig(_answer(dig(entry, "data")), "title") for entry in entries]
+    found = [t for t in answers if isinstance(t, dict) and isinstance(t.get("id"), str)]
+    own = [t for t in found if t["id"] == title_id]
+    is_merged = not own and title_id is not None and len({t["id"] for t in found}) == 1
+    return found if is_merged else own
 
 
 def _answer(data: Node) -> Node:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 from web_poet import WebPage, field
@@ -12,6 +11,7 @@ from marquee.normalise.currencies import CODES
 from marquee.normalise.money import Money, Unreadable
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
 from scrapy_imdb.pages.refusal import RefusedPageError
+from scrapy_imdb.pages.values import header_date
 
 MoneyReading = Money | Unreadable | None
 
@@ -27,11 +27,8 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def fetched_at(self) -> str | None:
-        sent = self.response.headers.get("Date")
-        try:
-            return iso(parsedate_to_datetime(sent)) if sent else None
-        except (TypeError, ValueError):
-            return None
+        sent = header_date(self.response.headers.get("Date"))
+        return iso(sent) if sent else None
 
     @field
     def layout(self) -> str:

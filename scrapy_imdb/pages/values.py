@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _TITLE_ID = re.compile(r"tt\d{7,10}")
 _DURATION = re.compile(r"P(?:\d+D)?T(?:(\d+)H)?(?:(\d+)M)?(?:\d+S)?")
+_YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 
 
@@ -14,6 +17,17 @@ def title_id_in(text: str) -> str | None:
     """The first title id in a text, such as a URL."""
     found = _TITLE_ID.search(text)
     return found.group() if found else None
+
+
+def header_date(text: str | None) -> datetime | None:
+    """The moment of an HTTP header (RFC 9110, 5.6.7), in UTC; None for what is no date at all."""
+    if text and _YEAR_ZERO.search(text):  # which the parser takes for the year 2000
+        return None
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
 
 
 def whole(value: Any) -> int | None:

@@ -22,14 +22,21 @@ async def is_alive() -> dict[str, str]:
 
 @router.get("/readyz")
 async def is_ready(request: Request, source: SourceHere) -> JSONResponse:
-    """200 once a model serves; says what is wrong with each. 503 before the first promotion."""
+    """What serves, since when, and all that is wrong, in short sentences (`wrong`).
+
+    200 where a model serves: `ready`, or `degraded` where anything is wrong. 503 where none does,
+    and where a ledger is not followed any more: such a server would miss every promotion to come.
+    """
     states = [model_state(f) for f in source.followers.values()]
-    models = [s.model_dump() for s in states]
-    if any(s.serving for s in states):
-        whole = not any(s.trouble for s in states)
-        return JSONResponse({"status": "ready" if whole else "degraded", "models": models})
-    why = "; ".join(s.trouble for s in states)
-    return problem(request, 503, f"nothing serves: {why}", {"Retry-After": "5"}, models=models)
+    wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
+    wrong += [f"feedback: {source.journal.trouble}"] if source.journal.trouble else []
+    found = {"models": [s.model_dump() for s in states], "wrong": wrong}
+    ended = [f.name for f in source.followers.values() if f.has_ended]
+    if ended or not any(s.serving for s in states):
+        what = f"{' and '.join(ended)}: not followed any more" if ended else "nothing serves"
+        why = f"{what}: {'; '.join(wrong)}"
+        return problem(request, 503, why, {"Retry-After": "5"}, **found)
+    return JSONResponse({"status": "degraded" if wrong else "ready", **found})
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -65,12 +72,22 @@ def _model_lines(source: Source) -> list[str]:
         *family(
             "marquee_trouble",
             "gauge",
-            "1 while what serves is not what the ledger names.",
+            "1 while anything is wrong with a model's serving; /readyz says what.",
             [((("model", s.model),), float(bool(s.trouble))) for _, s in states],
+        ),
+        *family(
+            "marquee_followed",
+            "gauge",
+            "0 where the thread that follows a ledger has ended.",
+            [((("model", f.name),), float(not f.has_ended)) for f in followers],
         ),
     ]
 
 
 def _feedback_lines(source: Source) -> list[str]:
     lines = [((), float(source.journal.lines))]
-    return family("marquee_feedback_lines_total", "counter", "Lines of feedback kept.", lines)
+    trouble = [((), float(bool(source.journal.trouble)))]
+    return [
+        *family("marquee_feedback_lines_total", "counter", "Lines of feedback kept.", lines),
+        *family("marquee_feedback_trouble", "gauge", "1 while ratings cannot be kept.", trouble),
+    ]

@@ -53,8 +53,15 @@ def model_state(follower: Follower[Any]) -> ModelState:
     """What `/v1/models`, `/readyz` and the page say of one model."""
     view = follower.view
     head = view.entries[-1].number if view.entries else None
+    looked_at = iso(follower.looked_at) if follower.looked_at else None
     if view.champion is None:
-        return ModelState(model=follower.name, serving=False, head=head, trouble=view.trouble)
+        return ModelState(
+            model=follower.name,
+            serving=False,
+            head=head,
+            looked_at=looked_at,
+            trouble=follower.trouble,
+        )
     entry = view.champion.entry
     return ModelState(
         model=follower.name,
@@ -67,7 +74,8 @@ def model_state(follower: Follower[Any]) -> ModelState:
         promoted_at=iso(entry.at),
         loaded_at=iso(view.champion.loaded_at),
         head=head,
-        trouble=view.trouble,
+        looked_at=looked_at,
+        trouble=follower.trouble,
     )
 
 

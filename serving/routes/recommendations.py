@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -15,7 +16,7 @@ from serving.answers import (
     Recommended,
     UserId,
 )
-from serving.asker import Asker, asker_of
+from serving.asker import Asker
 from serving.catalogue import Catalogue, Ids
 from serving.follower import Champion
 from serving.loading import LoadedRecommender
@@ -23,12 +24,14 @@ from serving.problems import ProblemError
 from serving.routes.context import (
     RecommenderHere,
     SourceHere,
+    asker_in,
+    by_number,
     card,
     one_strategy,
     stamp,
     title_card,
+    title_number,
 )
-from serving.routes.stars import within_scale
 
 router = APIRouter(tags=["recommendations"])
 
@@ -46,7 +49,7 @@ async def recommend(
 ) -> RecommendationsAnswer:
     """The best titles this person has not rated; of ten at most one is new to most (`content`).
     A stranger gets what is popular."""
-    asker = asker_of(champion.model.model, source.journal, user_id)
+    asker = asker_in(champion.model, source, user_id)
     allowed = allowed_by(champion.model.catalogue, genre, year_from, year_to)
     return _answer(champion, asker, user_id, n, allowed, exclude)
 
@@ -56,8 +59,7 @@ async def recommend_anonymously(
     source: SourceHere, champion: RecommenderHere, asked: AnonymousRequest
 ) -> RecommendationsAnswer:
     """The best titles for somebody known by these ratings alone; nothing is kept."""
-    within_scale(asked.ratings, source.scale)
-    asker = Asker(-1, {r.movie_id: r.rating for r in asked.ratings})
+    asker = Asker(-1, by_number(champion.model, asked.ratings, source.scale))
     allowed = allowed_by(champion.model.catalogue, asked.genre, asked.year_from, asked.year_to)
     return _answer(champion, asker, None, asked.n, allowed, asked.exclude)
 
@@ -79,10 +81,11 @@ def _answer(
     user_id: str | None,
     n: int,
     allowed: Ids | None,
-    exclude: list[int],
+    exclude: Sequence[int | str],
 ) -> RecommendationsAnswer:
     model, titles = champion.model.model, champion.model.catalogue.by_id
-    found = asker.recommend(model, n, allowed, exclude)
+    left_out = [title_number(champion.model, m, "exclude") for m in exclude]
+    found = asker.recommend(model, n, allowed, left_out)
     stars = asker.predict(model, np.array([r.movie_id for r in found], dtype=np.int64)).values
     return RecommendationsAnswer(
         **stamp(champion, one_strategy([r.strategy for r in found])),

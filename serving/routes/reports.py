@@ -26,10 +26,11 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 @router.get("/v1/models/{name}/runs/{run}/report", response_class=HTMLResponse)
-def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLResponse:
+async def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLResponse:
     """The page that says why this run's model was let through or refused."""
     try:
-        page = source.lake.read_bytes(f"{model_folder(run, name)}/report.html")
+        path = f"{model_folder(run, name)}/report.html"
+        page = await source.lake_calls.run(lambda: source.lake.read_bytes(path))
     except NotFoundError:
         raise ProblemError(
             404,

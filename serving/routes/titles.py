@@ -43,8 +43,8 @@ async def find_titles(
 @router.get("/v1/titles/{movie_id}")
 async def look_up_title(champion: RecommenderHere, movie_id: MovieId) -> TitleAnswer:
     """One title, and what somebody we know nothing of would give it."""
-    title = known_title(champion.model.catalogue, movie_id)
-    found = champion.model.model.predict(np.array([STRANGER]), np.array([movie_id]))
+    title = known_title(champion.model, movie_id)
+    found = champion.model.model.predict(np.array([STRANGER]), np.array([title.movie_id]))
     return TitleAnswer(
         **stamp(champion, str(found.strategies[0])),
         title=title_card(title),
@@ -58,11 +58,11 @@ async def similar_titles(
 ) -> SimilarAnswer:
     """Titles liked by the same people; by content where too few have rated the title."""
     catalogue = champion.model.catalogue
-    known_title(catalogue, movie_id)
-    found = champion.model.model.similar(movie_id, n)
+    title = known_title(champion.model, movie_id)
+    found = champion.model.model.similar(title.movie_id, n)
     return SimilarAnswer(
         **stamp(champion, one_strategy([s.strategy for s in found])),
-        movie_id=movie_id,
+        movie_id=title.movie_id,
         similar=[
             SimilarTitle.model_validate(
                 card(catalogue.by_id[s.movie_id]) | {"similarity": s.similarity}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
@@ -54,10 +54,15 @@ def read_feedback(
     """Sealed segments of feedback; people of our API get negative ids.
 
     `time` is the moment a line counts from, not what the server's clock said. `said_by`: as
-    `feedback_order.in_order` takes it.
+    `feedback_order.in_order` takes it. A line that takes back all a person has said becomes one
+    for each title they ever spoke of, on whichever server.
     """
     lines = spark.read.schema(FEEDBACK_LINES).json(list(uris))
-    return in_order(lines, said_by).select(
+    takes_all = F.col("movie_id").isNull() & F.col("rating").isNull() & F.col("person").isNotNull()
+    spoken_of = F.collect_set("movie_id").over(Window.partitionBy("person"))
+    meant = F.when(takes_all, spoken_of).otherwise(F.array("movie_id"))
+    ordered = in_order(lines, said_by).withColumn("meant", meant)
+    return ordered.withColumn("movie_id", F.explode("meant")).select(
         person_id(F.col("person")).cast("string").alias("user_id"),
         "movie_id",
         "rating",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marquee.names import run_slug
-from tests.plugins.airflow_dag import read_dag
+from marquee.schedule import FOLLOWS, time_needed
+from marquee.settings import load_settings
 
-
-@pytest.fixture(scope="module")
-def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return read_dag(Path(tmp_path_factory.mktemp("airflow")))
+MINUTES = load_settings("local").schedule.minutes.model_dump()
 
 
 def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:
@@ -75,3 +72,54 @@ def test_the_form_is_typed(dag: dict[str, Any]) -> None:
     assert params["force"]["type"] == "boolean"
     assert all(schema["title"] for schema in params.values())
     assert params["recommender_rmse_ceiling"]["type"] == ["null", "number"]
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "says"),
+    [
+        ("wrong input", "AirflowFailException", "no rating is left"),
+        ("away", "AirflowException", "HDFS is away"),
+        ("killed", "AirflowException", "the job was ended by SIGKILL, as when memory runs out"),
+        ("driver killed", "AirflowException", "the job was ended by SIGKILL"),
+        ("stopped", "AirflowException", "the job was ended by SIGTERM"),
+        ("fault", "AirflowException", "the job ended with status 1"),
+        ("no file", "AirflowException", "the job ended with status 2"),
+        ("SourceError", "AirflowFailException", "no column — name it"),
+        ("StackError", "StackError", "serving is dead"),
+        ("OSError", "OSError", "x"),
+    ],
+)
+def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, says: str) -> None:
+    """A job's exit status and a step's error alike: all else is for Airflow to try again."""
+    found = dag["ends"][end]
+    assert found[0] == kind
+    assert found[1].startswith(says)
+
+
+def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:
+    for name, task in dag["tasks"].items():
+        assert task["minutes"] == MINUTES[name.rsplit(".", 1)[-1]], name
+        assert task["policy"] == "UntilTheNextRun"
+
+
+def test_the_longest_way_is_counted_over_the_graph_as_it_is(dag: dict[str, Any]) -> None:
+    drawn = {
+        (name.rsplit(".", 1)[-1], following.rsplit(".", 1)[-1])
+        for name, task in dag["tasks"].items()
+        for following in task["downstream"]
+    }
+    counted = {(name, following) for name, all_of in FOLLOWS.items() for following in all_of}
+    # What a later task of the same way follows as well makes no way longer.
+    assert counted <= drawn
+    for name, following in drawn - counted:
+        assert time_needed(following, MINUTES) < time_needed(name, MINUTES)
+
+
+def test_retries_outlast_a_reboot_and_end_before_the_next_run(dag: dict[str, Any]) -> None:
+    waits = dag["tries"]["in time"]
+    assert len(waits) == 6 and sum(waits) > 600
+    assert all(later > earlier for earlier, later in pairwise(waits))
+    assert dag["tries"]["cleared"] == [waits[0], waits[5]]
+    assert dag["tries"]["last task"] == [waits[5]]
+    (reason,) = dag["tries"]["too late"]
+    assert reason.startswith("another attempt at train would start after ")

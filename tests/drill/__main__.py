@@ -16,10 +16,16 @@ sys.path.append(str(REPOSITORY / "tests" / "scrapy_imdb"))  # the crawl's rig li
 
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
+from tests.drill.power_cut import POWER_CUT
 from tests.drill.rounds import run_drill, table
 from tests.drill.wrong_worlds import WRONG_WORLDS
 
-DRILLS = {"crawl_kill": CRAWL_KILL, "fuzz_pages": FUZZ_PAGES, "wrong_worlds": WRONG_WORLDS}
+DRILLS = {
+    "crawl_kill": CRAWL_KILL,
+    "fuzz_pages": FUZZ_PAGES,
+    "power_cut": POWER_CUT,
+    "wrong_worlds": WRONG_WORLDS,
+}
 
 
 def main() -> int:

@@ -31,7 +31,18 @@ from marquee.normalise.money import Money, Unreadable, read_money
         ("$10-12 million", (), 11_000_000, "USD"),
         ("$900,000 – $1.1 million", (), 1_000_000, "USD"),
         ("₹1,00,00,000", (), 10_000_000, "INR"),
-        ("Rs. 70 crore", (), 700_000_000, "INR"),
+        ("Rs. 70 crore", ("IN",), 700_000_000, "INR"),
+        ("Rs.70,00,000/-", ("GB", "LK"), 7_000_000, "LKR"),
+        ("7.5E+06 $", (), 7_500_000, "USD"),
+        ("€7,5e6", (), 7_500_000, "EUR"),
+        ("HKD$ 7,000,000", (), 7_000_000, "HKD"),
+        ("RM7,000,000", (), 7_000_000, "MYR"),
+        ("7000000 RMB", (), 7_000_000, "CNY"),
+        ("7 million New Zealand dollars", (), 7_000_000, "NZD"),
+        ("7,000,000 kroner", ("DK",), 7_000_000, "DKK"),
+        ("eur 7_000_000", (), 7_000_000, "EUR"),
+        ("£.7 million", (), 700_000, "GBP"),
+        ("+7000000.000 USD", (), 7_000_000, "USD"),
         ("CHF 1'000'000.50", (), 1_000_000.5, "CHF"),
         ("kr 5 000 000", ("NO",), 5_000_000, "NOK"),
         ("A$1.5m", (), 1_500_000, "AUD"),
@@ -53,6 +64,11 @@ def test_an_amount_is_read(text, countries, amount, currency):
         ("$0", "plausible"),
         ("$5,000,000 for the first part", "more than an amount"),
         ("$5 €6", "several currencies"),
+        ("Rs 5,000,000", "several currencies"),
+        ("$9-7 million", "low end exceeds its high"),
+        ("$3,000 to 7 million", "low end exceeds its high"),
+        ("$7 TOPS", "more than an amount"),
+        ("$7e99", "plausible"),
         ("$1 2 3 4 5", "groups its digits"),
         ("$99999999999999999", "plausible"),
     ],
@@ -61,6 +77,39 @@ def test_what_cannot_be_read_says_why(text, reason):
     found = read_money(text)
     assert isinstance(found, Unreadable)
     assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "countries", "expected"),
+    [
+        ("$7,000,000", "AUD", (), "AUD"),
+        ("$7,000,000", "Hong Kong dollar", ("US",), "HKD"),
+        ("$7,000,000", "$", ("CA",), "USD"),
+        ("7,000,000", "rmb", (), "CNY"),
+        ("kr 7 000 000", "sek", ("NO",), "SEK"),
+        ("7000000", "kr", ("NO",), "NOK"),
+        ("£7,000,000", "IEP", (), "IEP"),
+        ("¥7,000,000", "CNY", ("JP",), "CNY"),
+        ("Rs 7,00,000", "NPR", (), "NPR"),
+        ("$7,000,000", "EUR", (), "names several currencies: EUR, USD"),
+        ("€7,000,000", "kr", ("NO",), "names several currencies: EUR, kr"),
+        ("7,000,000", "kr", ("US",), "'kr' is several currencies and no country says which"),
+        ("$7,000,000", "Q7", (), "names no currency we know: 'Q7'"),
+    ],
+)
+def test_a_column_and_a_sign_mean_what_they_have_in_common(text, column, countries, expected):
+    found = read_money(text, countries, column)
+    assert (found.currency if isinstance(found, Money) else found.reason) == expected
+
+
+@given(st.floats(min_value=1000, max_value=1e12))
+def test_every_number_python_writes_is_read(amount):
+    """From a thousand on: `1.125` alone may be grouped."""
+    for text in (repr(amount), f"{amount:e}", f"{amount:.3f}", f"+{amount:,.2f}"):
+        found = read_money(text, (), "USD")
+        assert isinstance(found, Money) and found.amount == pytest.approx(
+            float(text.replace(",", ""))
+        )
 
 
 whole_amounts = st.integers(min_value=1, max_value=10**12)

@@ -1,4 +1,7 @@
-"""The DAG as Airflow reads it, in a process of its own: its home must be set before import."""
+"""The DAG as Airflow reads it, in a process of its own: its home must be set before import.
+
+Airflow takes seconds to import, so one reading serves a whole test session.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,43 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
+
+import pytest
 
 from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
 import json, sys
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowException
+from marquee.errors import SourceError, StackError
+from marquee_airflow.spark import judged
+from marquee_airflow.tasks import step
 bag = DagBag(sys.argv[1])
 dag = bag.dags.get("weekly_retrain")
 read_link = lambda link, task: link.get_link(
     task, ti_key=SimpleNamespace(run_id="manual__2026-01-04T03:00:00+00:00"))
-out = {"errors": bag.import_errors, "commands": {}, "tasks": {}, "params": {}}
+out = {"errors": bag.import_errors, "commands": {}, "tasks": {}, "params": {}, "ends": {}}
+for name, status, last in [
+    ("wrong input", 2, "error: no rating is left"), ("away", 75, "error: HDFS is away"),
+    ("killed", -9, "INFO stage 3"), ("driver killed", 137, ""), ("stopped", 143, ""),
+    ("fault", 1, "KeyError: 'colour'"), ("no file", 2, "python3: can't open file 'x.py'"),
+]:
+    said = f"Cannot execute: spark-submit. Error code is: {status}.\\nLast spark-submit output:"
+    end = judged(AirflowException(f"{said}\\nINFO started\\n{last}"))
+    out["ends"][name] = [type(end).__name__, str(end)]
+def raises(error):
+    raise error
+for error in (SourceError("no column", "name it"), StackError("serving is dead"), OSError("x")):
+    try:
+        step(raises)(error)
+    except Exception as end:
+        out["ends"][type(error).__name__] = [type(end).__name__, str(end)]
 if dag:
     out["params"] = {k: dag.params.get_param(k).schema for k in dag.params}
     read_back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
@@ -31,20 +55,35 @@ if dag:
             "downstream": sorted(task.downstream_task_ids), "pool": task.pool,
             "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
             "teardown": task.is_teardown, "retries": task.retries,
+            "minutes": task.execution_timeout and task.execution_timeout.total_seconds() / 60,
+            "policy": type(task.retry_policy).__name__,
             "links": {link.name: read_link(link, task) for link in task.operator_extra_links},
         }
         if hasattr(task, "job"):
             lake, web = sys.argv[2:]
-            task.application_args = ["--lake", lake, "--webhdfs", web, "--run", "<run>"]
+            task.application_args[:6] = ["--lake", lake, "--webhdfs", web, "--run", "<run>"]
             command = task._get_hook()._build_spark_submit_command(task.application)
             out["commands"][task.job] = command
+def tries(name, hours_ago, *numbers, most=6):
+    policy = dag.get_task(name).retry_policy
+    run = SimpleNamespace(start_date=datetime.now(UTC) - timedelta(hours=hours_ago))
+    ends = [policy.evaluate(OSError("x"), n, most, {"dag_run": run}) for n in numbers]
+    return [end.retry_delay.total_seconds() if end.retry_delay else end.reason for end in ends]
+out["tries"] = {
+    "in time": tries("recommender.train", 1, *range(1, 7)),
+    "cleared": tries("recommender.train", 1, 8, 13, most=13),
+    "too late": tries("recommender.train", 24 * 14, 1),
+    "last task": tries("report", 1, 6),
+}
 print("RESULT" + json.dumps(out))
 """
 
 
-def read_dag(home: Path) -> dict[str, Any]:
+@pytest.fixture(scope="session")
+def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Import errors, tasks with what follows them, params' schemas, and the built commands."""
     settings = load_settings("local")
+    home = tmp_path_factory.mktemp("airflow")
     environment = os.environ | airflow_environment(settings, home)
     environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
     environment.pop("SPARK_ARCHIVE", None)
@@ -59,10 +98,4 @@ def read_dag(home: Path) -> dict[str, Any]:
     line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
     assert line, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
-    return found
-
-
-def built_commands(home: Path) -> dict[str, list[str]]:
-    """The spark-submit command of every job, as the provider's hook builds it."""
-    found: dict[str, list[str]] = read_dag(home)["commands"]
     return found

@@ -14,6 +14,8 @@ import httpx
 from crawl_process import Done, run
 from made_up_titles import write_links
 
+from replica.site import ROBOTS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLES = 60
 
@@ -29,6 +31,11 @@ class RunningSite:
 
     def heal(self) -> None:
         httpx.delete(f"{self.url}/_faults").raise_for_status()
+        self.robots(ROBOTS.encode())
+
+    def robots(self, body: bytes, status: int = 200) -> None:
+        """What robots.txt is from now on."""
+        httpx.put(f"{self.url}/_robots?status={status}", content=body).raise_for_status()
 
     def served(self) -> dict[str, int]:
         """How often each title was asked for since the site started."""
@@ -48,6 +55,8 @@ class Crawl:
     folder: Path
     count: int
     flags: list[str] = field(default_factory=list)
+    limit: int = 0
+    """Bytes a file of it may have; 0: any."""
 
     @property
     def out(self) -> Path:
@@ -65,7 +74,7 @@ class Crawl:
         return [*command, "--as-of", f"2026-01-{day:02d}T03:00:00Z", *self.flags]
 
     def run(self, **more: Any) -> Done:
-        return run(self.command(**more))
+        return run(self.command(**more), self.limit)
 
     def report(self, out: str = "out") -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / out / "report.json").read_text())

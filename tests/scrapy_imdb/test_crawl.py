@@ -16,6 +16,7 @@ from made_up_titles import made_up, title_id, write_links
 from marquee.clock import OFFSET
 from marquee.contracts import TITLE_ITEM
 from marquee.progress import PROGRESS, read_progress
+from scrapy_imdb.__main__ import AWAY
 from scrapy_imdb.crawl.store import CrawlStore, Outcome
 
 
@@ -140,7 +141,7 @@ def test_the_command_runs_as_users_run_it_and_tells_how_far_it_is(crawl, site, t
 def test_a_site_that_is_down_stops_the_crawl(crawl):
     crawl.site = "http://127.0.0.1:9"  # nobody listens on the discard port
     done = crawl.run()
-    assert done.returncode == 3
+    assert done.returncode == AWAY
     assert "stopped: robots.txt" in done.stderr and "cannot be read" in done.stderr
 
 
@@ -149,7 +150,29 @@ def test_two_crawls_never_share_a_memory(crawl):
     with (crawl.state / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = crawl.run()
-    assert done.returncode == 2 and "another crawl owns" in done.stderr
+    assert done.returncode == AWAY and "another crawl owns" in done.stderr
+
+
+def test_a_memory_that_is_damaged_inside_is_one_clear_line(crawl):
+    assert crawl.run(pages=2).returncode == 0
+    memory = crawl.state / "crawl.sqlite"
+    with memory.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff" * (memory.stat().st_size - 4096))
+    done = crawl.run(pages=4)
+    assert done.returncode == 2 and "is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_without_room_is_away_and_loses_nothing(crawl):
+    crawl.limit = 200_000  # bytes a file may have: stands in for a full disk
+    done = crawl.run()
+    assert done.returncode == AWAY, done.stderr
+    assert "cannot be" in done.stderr and "make room" in done.stderr
+    assert done.stderr.count("\n") == 1
+    crawl.limit = 0
+    assert crawl.run().returncode == 0
+    assert len(titles(crawl.out)) == TITLES
 
 
 def test_a_damaged_memory_is_one_clear_line(crawl):

@@ -6,13 +6,15 @@ import gzip
 import json
 
 import pytest
-from crawl_rig import TITLES, start_site, stop_site
-from made_up_titles import title_id, write_world
+from crawl_rig import TITLES, titles
+from made_up_titles import made_up, title_id
+
+from scrapy_imdb.__main__ import AWAY, STOPPED
 
 
-def stopped_because(done) -> str:
+def stopped_because(done, status: int = STOPPED) -> str:
     """The sentence after `stopped: `, which is the last line."""
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("stopped: ")
     assert "Traceback" not in done.stderr
@@ -70,7 +72,7 @@ def test_server_errors_are_tried_again(crawl, site):
 
 def test_a_server_that_stays_broken_stops_the_crawl(crawl, site):
     site.fault("503", after=10)
-    assert "could not be fetched" in stopped_because(crawl.run())
+    assert "could not be fetched" in stopped_because(crawl.run(), AWAY)
     site.heal()
     assert crawl.run().returncode == 0
     assert crawl.report()["titles"] == TITLES
@@ -130,13 +132,94 @@ def test_a_redesign_stops_the_crawl_and_its_titles_are_asked_for_again(crawl, si
     assert both == TITLES
 
 
-def test_robots_txt_is_obeyed(crawl, tmp_path):
-    process, closed = start_site(
-        write_world(tmp_path / "w", 3), "--robots", "User-agent: *\nDisallow: /title/\n"
-    )
-    try:
-        crawl.site = closed.url
-        assert "robots.txt forbids" in stopped_because(crawl.run())
-        assert closed.served() == {}
-    finally:
-        stop_site(process)
+FORBIDS = "User-agent: *\nDisallow: /title/\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_robots_txt_is_obeyed(crawl, site, encoding):
+    asked = site.asked()
+    site.robots(FORBIDS.encode(encoding))
+    assert "robots.txt forbids" in stopped_because(crawl.run())
+    assert site.asked() == asked
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 200), (b"\n", 200), (b"User-agent: *\nDisallow: /captcha\n", 200)]
+    + [(FORBIDS.encode(), status) for status in (401, 403, 405)],
+)
+def test_robots_txt_that_forbids_no_title_stops_nothing(crawl, site, body, status):
+    site.robots(body, status)
+    done = crawl.run(pages=2)
+    assert done.returncode == 0, done.stderr
+    assert crawl.report()["titles"] == 2
+
+
+def test_titles_that_robots_txt_forbids_are_left_out_however_many(crawl, site):
+    site.robots(b"User-agent: *\n" + b"".join(b"Disallow: /title/%s\n" % i for i in FIRST))
+    done = crawl.run(pages=12)
+    assert done.returncode == 0, done.stderr
+    report = crawl.report()
+    assert (report["titles"], report["refused"]) == (2, 10)
+    assert report["reasons"] == {"robots.txt forbids it": 10}
+
+
+FIRST = [title_id(number).encode() for number in range(10)]
+
+
+def test_one_odd_page_keeps_no_later_crawl_from_the_others(crawl, site):
+    site.fault("captcha", titles=[title_id(0)])
+    assert "challenge" in stopped_because(crawl.run())
+    assert "challenge" in stopped_because(crawl.run())
+    assert crawl.report()["titles"] == TITLES - 1
+    site.heal()
+    assert crawl.run().returncode == 0
+    assert crawl.report()["titles"] == TITLES
+
+
+def test_merged_titles_are_kept_under_the_id_asked_for(crawl, site):
+    """By redirects of every kind, in a chain, two into one, and without a redirect."""
+    old, new = [title_id(n) for n in range(6)], title_id(50)
+    for number, code in enumerate((301, 302, 308)):
+        site.fault("redirect", titles=[old[number]], to=f"/title/{new}/?ref_=x", code=code)
+    site.fault("redirect", titles=[old[3]], to=f"/title/{old[4]}", code=301)
+    site.fault("redirect", titles=[old[4]], to=f"{site.url}/title/{title_id(51)}/", code=301)
+    site.fault("merged", titles=[old[5]], to=title_id(52))
+    done = crawl.run()
+    assert done.returncode == 0, done.stderr
+    report = crawl.report()
+    into = dict(zip(old, [new, new, new, title_id(51), title_id(51), title_id(52)]))
+    assert (report["titles"], report["refused"], report["merged"]) == (TITLES, 0, into)
+    assert report["reasons"] == {}
+    found = {t["title_id"]: t for t in titles(crawl.out)}
+    assert {i: t["merged_into"] for i, t in found.items() if t["merged_into"]} == into
+    assert [found[i]["budget"] for i in old[3:]] == [made_up(n)["budget"] for n in (51, 51, 52)]
+    assert f"kept under its own id: {old[0]} is {new} by now" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "to", ["/", "/login?next=/title/tt1000009/", "http://127.0.0.1:9/title/tt1/"]
+)
+def test_a_page_that_moves_to_no_title_is_refused(crawl, site, to):
+    site.fault("redirect", titles=[title_id(1)], to=to, code=301)
+    done = crawl.run(pages=4)
+    assert done.returncode == 0, done.stderr
+    assert (crawl.report()["titles"], crawl.report()["refused"]) == (3, 1)
+    assert "it redirects" in str(crawl.report()["reasons"])
+
+
+def test_titles_that_move_in_a_circle_are_refused(crawl, site):
+    for here, there in ((1, 2), (2, 1)):
+        site.fault("redirect", titles=[title_id(here)], to=f"/title/{title_id(there)}/", code=308)
+    done = crawl.run(pages=4)
+    assert done.returncode == 0, done.stderr
+    assert (crawl.report()["titles"], crawl.report()["refused"]) == (2, 2)
+
+
+def test_a_site_that_answers_with_one_page_for_all_stops_and_nothing_wrong_comes_home(crawl, site):
+    site.fault("merged", titles=[title_id(n) for n in range(20)], to=title_id(30))
+    assert f"the page of {title_id(30)}" in stopped_because(crawl.run())
+    assert crawl.report()["merged"] == {} and titles(crawl.out) == []
+    site.heal()
+    assert crawl.run().returncode == 0
+    assert [t["merged_into"] for t in titles(crawl.out)] == [None] * TITLES

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from made_up_titles import made_up
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
+from web_poet import HttpResponse
 
-from marquee.errors import CrawlStoppedError, SourceError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError
+from replica.records import record_of
+from replica.site_pages import render
 from scrapy_imdb.crawl.fetch import asked_wait
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
 from scrapy_imdb.crawl.scrapy_settings import scrapy_settings
 from scrapy_imdb.crawl.site_guard import SiteGuard
+from scrapy_imdb.crawl.spider import TitleSpider
+from scrapy_imdb.pages import read_page
+from scrapy_imdb.pages.values import header_date
 
 PUBLIC = "https://8.8.8.8"  # an address, so that no name is looked up
 
@@ -88,8 +96,35 @@ def test_https_is_never_left_for_http():
         SiteGuard("https://site.example").process_request(Request("http://site.example/"))
 
 
-def robots(text: str, status: int = 200) -> Robots:
-    return read_robots(Response("http://site/robots.txt", status=status, body=text.encode()))
+TITLE = "http://site.example/title/tt0000002/"
+
+
+def moved(url: str) -> Request:
+    """What a title's page redirected to."""
+    return Request(url, meta={"redirect_urls": ["http://site.example/title/tt0000001/"]})
+
+
+@pytest.mark.parametrize("url", [TITLE, TITLE.rstrip("/"), TITLE + "?ref_=x", "https" + TITLE[4:]])
+def test_a_titles_page_may_move_to_another_titles(url):
+    SiteGuard("http://site.example").process_request(moved(url))
+
+
+@pytest.mark.parametrize("path", ["/", "/login?u=/title/tt0000002/", "/name/nm0000002/", "/title/"])
+def test_a_titles_page_moves_nowhere_else(path):
+    guard = SiteGuard("http://site.example")
+    with pytest.raises(IgnoreRequest, match="no page of a title"):
+        guard.process_request(moved("http://site.example" + path))
+    guard.process_request(Request("http://site.example/"))  # robots.txt may move, say
+
+
+def test_a_redirect_is_no_way_around_robots_txt():
+    with pytest.raises(IgnoreRequest, match=r"tt0000002/, which robots\.txt forbids"):
+        SiteGuard("http://site.example", lambda url: url != TITLE).process_request(moved(TITLE))
+
+
+def robots(text: str | bytes, status: int = 200) -> Robots:
+    body = text if isinstance(text, bytes) else text.encode()
+    return read_robots(Response("http://site/robots.txt", status=status, body=body))
 
 
 def test_robots_rules_and_their_delay_are_obeyed():
@@ -100,10 +135,86 @@ def test_robots_rules_and_their_delay_are_obeyed():
     assert robots("").delay("Marquee/0.1") == 0
 
 
-def test_robots_that_are_not_there_forbid_nothing_and_broken_ones_all():
-    assert robots("", 404).allows("http://site/title/tt1234567/", "Marquee/0.1")
-    with pytest.raises(CrawlStoppedError, match="HTTP 503"):
-        robots("", 503)
+RULES = "User-agent: *\nCrawl-delay: 4\nDisallow: /title/tt9\n"
+ALLOWED, FORBIDDEN = "http://site/title/tt1234567/", "http://site/title/tt9234567/"
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        ("", "utf-8"),
+        (MARK, "utf-8"),
+        (MARK * 2, "utf-8"),
+        (MARK, "utf-16-le"),
+        (MARK, "utf-16-be"),
+        ("", "utf-16-le"),
+        ("", "utf-16-be"),
+        (MARK, "utf-32-le"),
+        (MARK, "utf-32-be"),
+        ("", "utf-32-le"),
+        ("", "utf-32-be"),
+    ],
+)
+def test_robots_txt_is_read_in_whatever_encoding_it_was_saved(mark, encoding, lines):
+    rules = robots((mark + RULES.replace("\n", lines)).encode(encoding))
+    assert rules.allows(ALLOWED, "Marquee/0.1") and not rules.allows(FORBIDDEN, "Marquee/0.1")
+    assert rules.delay("Marquee/0.1") == 4
+
+
+def test_a_mark_between_two_files_put_together_hides_no_group():
+    rules = robots(f"User-agent: Other\nDisallow: /x\n{MARK}{RULES}")
+    assert not rules.allows(FORBIDDEN, "Marquee/0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        " \r\n\t",
+        MARK,
+        "User-agent: *\nDisallow: /captcha/\nDisallow: /awswaf\n# Robot Check\n",
+        "<html><head><title>Robot Check</title></head><body>captcha</body></html>",
+        b"\x00\x01\x02\xff" * 9,
+    ],
+)
+def test_robots_txt_that_forbids_no_title_allows_every_one(text):
+    rules = robots(text)
+    assert rules.allows(ALLOWED, "Marquee/0.1") and rules.allows(FORBIDDEN, "Marquee/0.1")
+    assert rules.delay("Marquee/0.1") == 0
+
+
+def test_a_long_robots_txt_is_obeyed_to_its_end():
+    filler = "".join(f"Disallow: /archive/{number}/\n" for number in range(40_000))
+    assert len(filler) > 500 * 1024
+    assert not robots(f"User-agent: *\n{filler}Disallow: /title/\n").allows(ALLOWED, "Marquee/0.1")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 451])
+def test_robots_txt_that_is_not_there_forbids_nothing(status):
+    assert robots("User-agent: *\nDisallow: /\n", status).allows(ALLOWED, "Marquee/0.1")
+
+
+@pytest.mark.parametrize("status", [302, 500, 503])
+def test_robots_txt_that_cannot_be_had_forbids_all_until_it_can(status):
+    with pytest.raises(CrawlInterruptedError, match=f"HTTP {status}"):
+        robots("", status)
+
+
+def test_the_slower_of_delay_and_rate_is_kept_unless_it_holds_at_some_hours_only():
+    assert robots("User-agent: *\nRequest-rate: 1/9s\nCrawl-delay: 2\n").delay("M") == 9
+    assert robots("User-agent: *\nRequest-rate: 10/5s\nCrawl-delay: 2\n").delay("M") == 2
+    assert robots("User-agent: *\nRequest-rate: 1/20m 0100-0200\n").delay("M") == 0
+
+
+@pytest.mark.parametrize("asked", ["nan", "inf", "-7", "soon", ""])
+def test_a_delay_that_is_no_time_is_none(asked):
+    assert robots(f"User-agent: *\nCrawl-delay: {asked}\n").delay("Marquee/0.1") == 0
+
+
+def test_a_site_that_wants_no_crawl_is_not_crawled():
     with pytest.raises(CrawlStoppedError, match="3600 seconds between"):
         robots("User-agent: *\nCrawl-delay: 3600\n").delay("Marquee/0.1")
 
@@ -120,3 +231,41 @@ def test_retry_after_is_honoured_in_both_spellings():
     for long in ("9999", "Wed, 21 Oct 2065 07:28:00 GMT"):
         with pytest.raises(CrawlStoppedError, match="stay away"):
             asked_wait(answer(**{"Retry-After": long}))
+
+
+NO_DATES = [
+    "Wed, 21 Oct 99999 07:28:00 GMT",
+    "Wed, 21 Oct 0000 07:28:00 GMT",
+    "Mon, 01 Jan 0001 00:00:00 +1400",
+    "Fri, 31 Dec 9999 23:59:59 -1400",
+    "Wed, 21 Oct -015 07:28:00 GMT",
+    "Wed, 99 Oct 2035 07:28:00 GMT",
+    "Wed, 21 Oct 2035 25:61:61 GMT",
+    "Wed, 21 Oct 2035 07:28:00 +9999",
+    "-120",
+    "1e9",
+    ",",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", NO_DATES)
+def test_a_header_date_out_of_range_is_no_date(text):
+    assert header_date(text) is None
+    assert asked_wait(answer(**{"Retry-After": text})) == 0
+    headers = {"Date": text, "Last-Modified": text}
+    page = render(record_of(made_up(3)), "next_data_v2")
+    assert read_page(HttpResponse("http://site/", body=page, headers=headers)).fetched_at is None
+
+
+def test_a_crawl_delay_reaches_the_downloader_also_where_its_slot_is_made_anew():
+    slot = SimpleNamespace(delay=0.0)
+    downloader = SimpleNamespace(slots={"127.0.0.1": slot}, per_slot_settings={})
+    spider = TitleSpider(plan("http://127.0.0.1:1"), SimpleNamespace(reference=dict), [])
+    spider.crawler = SimpleNamespace(
+        engine=SimpleNamespace(downloader=downloader), get_extension=lambda kind: None
+    )
+    spider._slow_down(3.0)
+    assert slot.delay == downloader.per_slot_settings["127.0.0.1"]["delay"] == 3.0
+    spider._slow_down(1.0)
+    assert slot.delay == 3.0

@@ -16,7 +16,7 @@ from web_poet import HttpResponse
 from replica.records import record_of
 from replica.site_pages import LAYOUTS, redesigned, render
 from scrapy_imdb.items import TitleItem
-from scrapy_imdb.pages import RefusedPageError, read_page
+from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
 from scrapy_imdb.pages.html import LARGEST_PAGE, LARGEST_TAG
 
 PAGES = {layout: render(record_of(made_up(4)), layout) for layout in LAYOUTS}
@@ -45,6 +45,41 @@ def attempt(body: bytes, **headers: str) -> TitleItem | str:
 )
 def test_what_is_no_title_page_is_refused(body, reason):
     assert reason in str(attempt(body))
+
+
+SCRIPT = "<script src='https://x/recaptcha/api.js'></script><form class='g-recaptcha'></form>"
+HEAD = "<link rel='canonical' href='https://site/title/tt1000001/'>"
+
+
+@pytest.mark.parametrize(
+    ("page", "is_test"),
+    [
+        (f"<html><body>{SCRIPT}</body></html>", True),
+        ("<html><form action='/errors/validateCaptcha'></form></html>", True),
+        ("<html><title> Robot check </title></html>", True),
+        ("<html><script src='https://a.awswaf.com/challenge.js'></script></html>", True),
+        ("<html><script src='/cdn-cgi/challenge-platform/h/b'></script></html>", True),
+        (f"<html><head>{HEAD}</head>{SCRIPT}</html>", False),
+        (f"<html><meta property='og:url' content='/title/tt1000001/'>{SCRIPT}</html>", False),
+        ("<html><title>Captcha (2011)</title><h1>Captcha</h1><p>A robot check.</p></html>", False),
+        ("<html><title>Robot Check: The Movie</title></html>", False),
+        (f"<html>{' ' * 300_000}{SCRIPT}</html>", False),
+    ],
+)
+def test_a_challenge_is_told_by_what_a_page_is_and_not_by_its_words(page, is_test):
+    with pytest.raises(RefusedPageError) as refusal:
+        read_page(HttpResponse("http://site/x/", body=page.encode()))
+    assert isinstance(refusal.value, ChallengePageError) == is_test
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_page_that_can_be_read_is_a_page_whatever_words_it_holds(layout):
+    words = {"title": "Captcha", "plot": "A robot check: captcha, awswaf.", "keywords": ["captcha"]}
+    page = render(record_of({**made_up(4), **words}), layout)
+    page = page.replace(b"</head>", f"{SCRIPT}</head>".encode())
+    item = attempt(page)
+    assert isinstance(item, TitleItem)
+    assert {name: getattr(item, name) for name in words} == words
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if "react" in name or "next" in name])
@@ -77,6 +112,14 @@ def test_another_titles_answer_in_the_cache_is_not_taken():
     item = attempt(f"<html>{script}</html>".encode())
     assert isinstance(item, TitleItem)
     assert (item.title_id, item.year) == (made_up(4)["title_id"], made_up(4)["year"])
+
+
+def test_the_only_title_in_the_cache_is_what_the_one_asked_for_became():
+    page = render(record_of(made_up(4)), "react_urql")
+    old, new = made_up(9)["title_id"].encode(), made_up(4)["title_id"].encode()
+    page = page.replace(b'"tconst": "' + new, b'"tconst": "' + old)
+    item = attempt(page)
+    assert isinstance(item, TitleItem) and item.title_id == made_up(4)["title_id"]
 
 
 def react_state(page: bytes) -> Any:

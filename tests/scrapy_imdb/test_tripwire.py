@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_imdb.crawl.tripwire import MOST_429, MOST_FAILED, MOST_REFUSED, WINDOW, Tripwire
+from scrapy_imdb.crawl.tripwire import (
+    MOST_429,
+    MOST_FAILED,
+    MOST_MERGED,
+    MOST_REFUSED,
+    WINDOW,
+    Tripwire,
+)
 
 WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vote_count": 10}
 
@@ -12,6 +19,23 @@ WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vo
 @pytest.mark.parametrize("status", [200, 404, 500, 503])
 def test_an_ordinary_answer_is_no_cause(status):
     assert Tripwire({}).answer(status, b"<html>a page</html>") is None
+
+
+def test_words_are_no_challenge_before_anybody_reads_the_page():
+    page = b"<html><title>Captcha</title><script src='//x/recaptcha/api.js'></script></html>"
+    assert Tripwire({}).answer(200, page) is None
+    assert "challenge" in str(Tripwire({}).answer(503, page))
+
+
+def test_one_page_for_every_title_is_a_cause_and_merged_titles_are_none():
+    tripwire = Tripwire({})
+    for number in range(MOST_MERGED * 3):
+        assert tripwire.title({**WHOLE, "merged_into": f"tt{number:07d}"}) is None
+    for _ in range(MOST_MERGED - 1):
+        assert tripwire.title({**WHOLE, "merged_into": "tt0000009"}) is None
+    assert tripwire.title(WHOLE) is None
+    causes = [tripwire.title({**WHOLE, "merged_into": "tt0000009"}) for _ in range(MOST_MERGED)]
+    assert not any(causes[:-1]) and "page of tt0000009" in str(causes[-1])
 
 
 def test_429_counts_only_in_a_row():

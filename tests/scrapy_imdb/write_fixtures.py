@@ -139,6 +139,7 @@ def expected(case: Case, record: Mapping[str, Any], url: str) -> dict[str, Any]:
         "source_url": url,
         "fetched_at": "2026-01-04T03:00:00Z",
         "layout": case.layout,
+        "merged_into": None,
         "parser_version": PARSER_VERSION,
     }
     return {**record, **own, **case.expected}

@@ -22,7 +22,7 @@ from marquee.names import iso, person_id
 from marquee.release.inputs import inputs_of
 from marquee.sources.feedback import publish_feedback
 from marquee.steps.frozen_feedback import frozen_feedback
-from serving.journal import Journal
+from serving.journal import EVERYTHING, Journal
 from spark_apps.prepare_ratings import said_by
 from spark_apps.ratings.judging import Scale, good_rows, judge
 from spark_apps.ratings.merging import before, latest_of_each_pair
@@ -126,7 +126,8 @@ class Server:
 
     def forget(self) -> None:
         person = self.chance.choice(self.people)
-        self.journal.write(person, dict.fromkeys(told(self.journal, person)))
+        known = dict.fromkeys(told(self.journal, person))
+        self.journal.write(person, known if self.chance.random() < 0.5 else {EVERYTHING: None})
 
     def take_back(self) -> None:
         self.journal.write(self.chance.choice(self.people), {self.chance.choice(TITLES): None})

@@ -160,8 +160,8 @@ def test_sources_without_the_crawl_fetch_nothing(
 def test_a_source_without_a_place_or_of_no_name_is_one_clear_error(make_run: MakeRun) -> None:
     with pytest.raises(SourceError, match=r"titles\.wikidata says no place"):
         load_titles(make_run("r-1", ago(days=2), sources=["wikidata"]))
-    with pytest.raises(SourceError, match="no source is called 'torrent'"):
-        load_titles(make_run("r-1", ago(days=2), sources=["torrent"]))
+    with pytest.raises(SettingsError, match="torrent"):
+        make_run("r-1", ago(days=2), sources=["torrent"])
 
 
 def test_settings_name_only_sources_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,30 +30,8 @@ from marquee.steps.load_titles import load_titles
 from marquee.steps.promote import promote
 from marquee.steps.run import Model, Run
 from spark_apps import prepare_ratings, prepare_titles, train_budget, train_recommender
+from tests.small_recipes import BUDGET, RECOMMENDER
 
-RECOMMENDER: dict[str, Any] = {
-    "name": "quick",
-    "family": "bayes",
-    "likelihood": "normal",
-    "noise_shape": 2.5,
-    "rank": 8,
-    "chains": 1,
-    "sweeps": 60,
-    "burn_in": 20,
-    "every": 1,
-    "side_columns": 8,
-    "packed_rank": 16,
-    "most_gigabytes": 1.0,
-    "most_teraoperations": 0.1,
-    "ranker": {"family": "ease", "titles": 500, "keep": 100, "reg": 60.0},
-}
-BUDGET: dict[str, Any] = {
-    "name": "line",
-    "family": "linear",
-    "reg": 0.05,
-    "elastic": 0.0,
-    "director_smoothing": 3.0,
-}
 TRAIN = {"recommender": train_recommender, "budget": train_budget}
 PREPARE = {"recommender": prepare_ratings, "budget": prepare_titles}
 """A recommender whose titles were not prepared goes by the release's own list."""

@@ -35,6 +35,8 @@ class Title:
     title: str
     year: int | None
     genres: tuple[str, ...]
+    name: str | None = None
+    """What the release calls it, where it names titles by text; None in bundles from before."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RecommenderBundle:
     ratings: RatingsMatrix
     popularity: Floats
     titles: Mapping[int, Title]
-    facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of
+    facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of, text_ids
     golden: Mapping[str, Any]  # golden.json: what the training job answered
     rank_weights: ItemWeights | None = None
     content_vectors: Singles | None = None  # [I, C]; None in bundles of before they were kept
@@ -231,14 +233,28 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _title_lines(titles: Iterable[Title]) -> str:
     rows = sorted(titles, key=lambda t: t.movie_id)
-    return "".join(json.dumps(vars(t) | {"genres": list(t.genres)}) + "\n" for t in rows)
+    return "".join(json.dumps(_title_line(t)) + "\n" for t in rows)
+
+
+def _title_line(title: Title) -> dict[str, Any]:
+    line = vars(title) | {"genres": list(title.genres)}
+    if title.name is None:  # most releases number their titles
+        del line["name"]
+    return line
 
 
 def _titles(path: Path) -> dict[int, Title]:
     try:
         rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
         titles = [
-            Title(r["movie_id"], r["title_id"], r["title"], r["year"], tuple(r["genres"]))
+            Title(
+                r["movie_id"],
+                r["title_id"],
+                r["title"],
+                r["year"],
+                tuple(r["genres"]),
+                r.get("name"),
+            )
             for r in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Up to when a run sees: the form's moment, Airflow's, and those that are refused."""
+"""What Airflow hands a run, and what it refuses at the door: moments, the form, the schema."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
-import json, os
+import asyncio, json, os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
 from airflow.sdk.exceptions import AirflowFailException
 from marquee.clock import now
 from marquee.errors import SourceError
+from marquee.settings import load_settings
+from marquee_airflow.form import FormDoor, form
+from marquee_airflow.plugin import MarqueePlugin
 from marquee_airflow.runs import as_of
 from marquee_airflow.tasks import step
 from marquee_airflow.timetable import WeeklyTimetable
@@ -55,8 +58,49 @@ def triggered(moment):
     except ValueError as error:
         return f"400: {error}"
 
+def post(path, body, method="POST"):
+    # What the API server's door lets through, and what it answers otherwise.
+    parts = [body[:9], body[9:]]
+    asked = [{"type": "http.request", "body": p, "more_body": p is parts[0]} for p in parts]
+    said = []
+    async def receive():
+        return asked.pop(0)
+    async def send(message):
+        said.append(message)
+    async def airflow(scope, receive, send):
+        first, second = await receive(), await receive()
+        said.append("airflow got " + (first["body"] + second["body"]).decode())
+    scope = {"type": "http", "method": method, "path": path}
+    asyncio.run(FormDoor(airflow)(scope, receive, send))
+    if isinstance(said[0], str):
+        return said[0]
+    return f"{said[0]['status']}: {json.loads(said[1]['body'])['detail']}"
+
+RUNS, BACKFILLS = "/api/v2/dags/weekly_retrain/dagRuns", "/api/v2/backfills"
+PAST = b'{"dag_id": "weekly_retrain", "dag_run_conf": {"x": 1}}'
+door = {
+    "right": post(RUNS, b'{"logical_date": null, "conf": {"promote": "ask", "as_of": null}}'),
+    "empty": post(RUNS, b'{"logical_date": null}'),
+    "slip": post(RUNS, b'{"conf": {"max_page": 4}}'),
+    "word": post(RUNS, b'{"conf": {"promote": "maybe"}}'),
+    "looser": post(RUNS, b'{"conf": {"recommender_rmse_ceiling": 44}}'),
+    "list": post(RUNS, b'{"conf": ["promote"]}'),
+    "below a path": post("/airflow" + RUNS, b'{"conf": {"max_pages": -1}}'),
+    "another DAG's": post("/execution/dag-runs/weekly_retrain/r1", b'{"conf": {"force": "si"}}'),
+    "backfill": post(BACKFILLS, PAST),
+    "backfill tried": post(BACKFILLS + "/dry_run", PAST),
+    "backfill of another": post(BACKFILLS, b'{"dag_id": "other", "dag_run_conf": {"x": 1}}'),
+    "another's run": post("/api/v2/dags/other/dagRuns", b'{"conf": {"max_page": 4}}'),
+    "only looked at": post(RUNS, b'{"conf": {"max_page": 4}}', "GET"),
+    "no JSON": post(RUNS, b'{"conf": {"max_page'),
+}
+doors = [d["middleware"] is FormDoor for d in MarqueePlugin.fastapi_root_middlewares]
+settings = load_settings()
+shown = {key: form(settings)[key] for key in form(settings)}
+shown = {key: [p.description, p.schema] for key, p in shown.items()}
+
 present = datetime.now(UTC)
-out = {
+out = {"door": door, "doors": doors, "shown": shown,
     "triggered": triggered("2026-01-04T03:00:00Z"),
     "triggered ahead": triggered(AHEAD.isoformat()),
     "triggered last": triggered("9999-12-31T23:59:59Z"),
@@ -128,3 +172,43 @@ def test_the_task_of_such_a_run_fails_at_once_with_the_sentence(told: dict[str, 
 def test_airflows_own_moments_are_taken_by_the_drills_clock(told: dict[str, Any]) -> None:
     assert told["drill scheduled"] == "2026-01-03T03:00:00+00:00"
     assert told["drill by hand"] is True
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["right", "empty", "backfill of another", "another's run", "only looked at", "no JSON"],
+)
+def test_the_door_hands_on_what_airflow_may_see(told: dict[str, Any], case: str) -> None:
+    assert told["door"][case].startswith("airflow got {")
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("slip", "a run knows no 'max_page' — did you mean 'max_pages'?"),
+        ("word", "the form's 'promote' is 'maybe' — give yes, ask or no"),
+        ("looser", "'recommender_rmse_ceiling' = 44 would loosen the gate, which holds "),
+        ("list", "a run's conf is ['promote'] — give an object of the form's keys"),
+        ("below a path", "the form's 'max_pages' is -1 — give a whole number from 0 to 100,000"),
+        ("another DAG's", "the form's 'force' is 'si' — give true or false"),
+        ("backfill", "a run knows no 'x'"),
+        ("backfill tried", "a run knows no 'x'"),
+    ],
+)
+def test_the_door_refuses_what_no_run_could_use(
+    told: dict[str, Any], case: str, sentence: str
+) -> None:
+    assert told["doors"] == [True]
+    assert told["door"][case].startswith(f"400: {sentence}")
+
+
+def test_the_form_shows_the_policy_and_takes_no_looser_bound(told: dict[str, Any]) -> None:
+    policy = load_settings("local").policy
+    described, schema = told["shown"]["recommender_rmse_ceiling"]
+    held = policy.recommender["rmse_ceiling"]
+    assert f"The policy holds {held:g} stars" in described
+    assert (schema["minimum"], schema["maximum"]) == (0, held)
+    described, schema = told["shown"]["recommender_coverage_floor"]
+    held = policy.recommender["coverage_floor"]
+    assert f"The policy holds {held:g}" in described
+    assert (schema["minimum"], schema["maximum"]) == (held, 1)

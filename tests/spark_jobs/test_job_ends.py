@@ -1,0 +1,180 @@
+"""How a job ends where it cannot go on: whose fault it is, in one sentence and one exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from marquee.errors import ContractError, LakeFullError, LakeUnavailableError, StackError
+from marquee.lake import open_lake
+from marquee.settings import REPOSITORY
+from spark_apps.job import AWAY, BAD_INPUT, SAY_AFTER, Job, Patience, judged, run_job
+
+STAGE = "Py4JJavaError: An error occurred while calling o91.parquet.\n: "
+WRONG = [
+    ContractError("prepared/ratings lacks a column: time", "run prepare_ratings again"),
+    RuntimeError(STAGE + "org.apache.hadoop.security.AccessControlException: Permission denied: x"),
+]
+GONE = [
+    LakeUnavailableError("HDFS did not answer"),
+    LakeFullError("HDFS is full"),
+    StackError("serving is dead"),
+    OSError(errno.ENOSPC, "No space left on device", "/tmp/scratch"),
+    MemoryError(),
+    RuntimeError(STAGE + "java.net.ConnectException: Call From a to b:8020 failed\n\tat x"),
+    RuntimeError(
+        "Job aborted due to stage failure: Task 1 failed 4 times: "
+        "org.apache.hadoop.hdfs.BlockMissingException: Could not obtain block: BP-7 file=/m/p"
+    ),
+    RuntimeError(STAGE + "org.apache.hadoop.ipc.RemoteException(SafeModeException): Name node is"),
+    RuntimeError(STAGE + "java.lang.OutOfMemoryError: Java heap space"),
+    RuntimeError("All masters are unresponsive! Giving up."),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(e, BAD_INPUT) for e in WRONG] + [(e, AWAY) for e in GONE]
+)
+def test_wrong_input_and_a_world_that_is_away_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, status: int
+) -> None:
+    def body(_: Job) -> None:
+        raise error
+
+    flags = ["--lake", f"file://{tmp_path}/lake", "--run", "r-1"]
+    assert run_job("prepare_titles", flags, body) == status
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and "\tat " not in said
+
+
+def test_the_words_of_hdfs_reach_the_person() -> None:
+    sentence, _ = judged(GONE[6])
+    assert "BlockMissingException: Could not obtain block: BP-7 file=/m/p" in sentence
+
+
+def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
+    def body(_: Job) -> None:
+        raise KeyError("colour")
+
+    with pytest.raises(KeyError):
+        run_job("prepare_titles", ["--lake", f"file://{tmp_path}/lake", "--run", "r-1"], body)
+
+
+def test_a_job_without_executors_says_so_once_and_gives_up() -> None:
+    patience = Patience(most=600)
+    assert patience.look(0, 1000.0) == ""
+    assert patience.look(0, 1000 + SAY_AFTER - 1) == ""
+    assert patience.look(0, 1000 + SAY_AFTER) == "tell"
+    assert patience.look(0, 1000 + SAY_AFTER + 5) == ""
+    assert patience.look(0, 1600.0) == "give up"
+
+
+def test_the_wait_is_counted_from_the_last_executor() -> None:
+    patience = Patience(most=600)
+    assert [patience.look(n, at) for n, at in [(0, 0), (2, 599), (0, 700)]] == ["", "", ""]
+    assert patience.look(0, 599 + SAY_AFTER) == "tell"
+    assert patience.look(0, 599 + 600) == "give up"
+
+
+def test_a_short_patience_gives_up_before_it_tells() -> None:
+    patience = Patience(most=60)
+    assert [patience.look(0, at) for at in (0, 60)] == ["", "give up"]
+
+
+def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
+    """A killed attempt's last words may arrive between another's look and its publishing."""
+    lake = open_lake(f"file://{tmp_path}/lake")
+    job = Job("train_budget", "r-1", lake, tmp_path)
+    for name, score in (("one", "0.41"), ("two", "0.4100001")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(score)
+    first = lake.publish(tmp_path / "one", "runs/r-1/models/budget", rows=1)
+
+    class Blind(type(lake)):  # type: ignore[misc]
+        """Looked just before the other attempt published."""
+
+        def exists(self, path: str) -> bool:
+            return False
+
+    job.lake = Blind(lake.root)
+    assert job.publish_folder(tmp_path / "two", "runs/r-1/models/budget", rows=1) == first
+    job.write_once("runs/r-1/timings/x.json", lambda: {"finished": 1.0})
+    job.write_once("runs/r-1/timings/x.json", lambda: {"finished": 2.0})
+    assert lake.read_json("runs/r-1/timings/x.json") == {"finished": 1.0}
+
+
+SCHEDULER = """
+import multiprocessing, os, subprocess, time
+from marquee.stack.airflow import tie_forks_to_this_process
+
+def worker():
+    if os.fork() == 0:
+        subprocess.Popen(["spark-submit"])
+    time.sleep(600)
+
+tie_forks_to_this_process()
+multiprocessing.get_context("fork").Process(target=worker).start()
+time.sleep(600)
+"""
+"""As Airflow's: a worker, which forks a task, which submits a job."""
+
+SUBMIT = f"""#!{sys.executable}
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", os.environ["DRIVER"]])
+time.sleep(600)
+"""
+"""What stands for the JVM. Before it comes the wrapper that is ours."""
+
+DRIVER = """
+import os, pathlib, time
+from spark_apps.job import _die_with_parent
+_die_with_parent()
+pathlib.Path(os.environ["SEEN"]).write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def test_a_killed_scheduler_leaves_no_driver(tmp_path: Path) -> None:
+    """Workers, tasks, the JVM and the driver's Python end with it, so that a successor's driver is
+    alone."""
+    (tmp_path / "bin").mkdir()
+    submit = tmp_path / "bin" / "spark-submit"
+    submit.write_text(SUBMIT)
+    submit.chmod(0o755)
+    wrapper = REPOSITORY / "plugins" / "marquee_airflow" / "bin"
+    seen = tmp_path / "seen"
+    environment = os.environ | {
+        "PATH": f"{wrapper}:{os.environ['PATH']}",
+        "SPARK_HOME": str(tmp_path),
+        "PYTHONPATH": str(REPOSITORY),
+        "SEEN": str(seen),
+        "DRIVER": DRIVER,
+    }
+    command = [sys.executable, "-c", SCHEDULER]
+    with subprocess.Popen(command, env=environment) as scheduler:
+        try:
+            wait_until(lambda: seen.exists() and seen.read_text())
+            family = psutil.Process(scheduler.pid).children(recursive=True)
+            assert int(seen.read_text()) in {process.pid for process in family}
+            assert len(family) == 4, "a worker, a task, the JVM, the driver"
+        finally:
+            scheduler.kill()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
