@@ -18,6 +18,7 @@ from marquee.cli import main
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
 from marquee.stack import readiness, stack, supervisor
+from marquee.stack.hdfs import format_namenode
 from marquee.stack.processes import end_leftovers, is_alive, leftovers, running_stacks
 from tests.plugins.tiny_stack import PART, TinyStack, tiny_stack
 
@@ -244,3 +245,34 @@ def test_a_stranger_with_our_numbers_is_left_alone(tmp_path: Path) -> None:
     finally:
         stranger.kill()
         stranger.wait()
+
+
+@pytest.mark.parametrize(("made", "left"), [("seen_txid", []), ("fsimage_0", ["current"])])
+def test_a_format_that_was_killed_is_begun_again(
+    tmp_path: Path, made: str, left: list[str]
+) -> None:
+    """But nothing that may hold a name space is ever removed. The stand-in for Java lists it."""
+    current = tmp_path / "name" / "current"
+    current.mkdir(parents=True)
+    (current / made).touch()
+    java = tmp_path / "java"
+    java.write_text(f'#!/bin/sh\nls "{tmp_path}/name" > "{tmp_path}/seen" 2> /dev/null || true\n')
+    java.chmod(0o755)
+    format_namenode(java, "", tmp_path, {})
+    assert (tmp_path / "seen").read_text().split() == left
+
+
+def test_a_database_that_was_half_made_is_laid_aside(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, seen = make(), []
+    own.places.airflow.mkdir(parents=True)
+    (own.places.airflow / "airflow.db").write_bytes(b"half")
+    monkeypatch.setattr(stack, "migrate", lambda environment: seen.append(environment))
+    own._migrate()
+    own._migrate()
+    assert len(seen) == 1
+    assert [p.name for p in sorted(own.places.airflow.iterdir())] == [
+        "airflow.db.unfinished",
+        "migrated",
+    ]
