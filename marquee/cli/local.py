@@ -79,7 +79,7 @@ def up(
         _, paused = ready_airflow(stack, unpause)
         show_addresses(stack)
         if paused:
-            out.print(paused_sentence(stack), highlight=False)
+            say(paused_sentence(stack))
         if wait:
             session.stops = True
             out.print("Ctrl-C stops everything; all state stays.")

@@ -199,7 +199,8 @@ def verdicts(out: Console, lake: Lake, slug: str) -> None:
         except NotFoundError:
             out.print("the run left no report: look at the failed task's log")
             return
-        out.print(f"[bold]{model}[/bold]: {report['sentence']}", highlight=False)
+        sentence = escape(typed(report["sentence"]))
+        out.print(f"[bold]{model}[/bold]: {sentence}", highlight=False)
         _conditions(out, lake, slug, model)
 
 
@@ -211,7 +212,7 @@ def _conditions(out: Console, lake: Lake, slug: str, model: str) -> None:
     table = Table("", "condition", "why", show_header=False)
     for found in verdict.conditions:
         mark = "[green]holds[/green]" if found.passed else "[red]fails[/red]"
-        table.add_row(mark, f"{found.number} {found.group}", escape(found.sentence))
+        table.add_row(mark, f"{found.number} {found.group}", escape(typed(found.sentence)))
     out.print(table)
 
 

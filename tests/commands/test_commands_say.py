@@ -17,6 +17,7 @@ from rich.console import Console
 from marquee.cli import app, local, main, showing
 from marquee.errors import StackError
 from marquee.stack.airflow_api import DAG, AirflowApi
+from marquee.stack.doctor import examine
 from marquee.stack.figures import Figures
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
@@ -45,6 +46,7 @@ WRONG = {
     "bundle": ("evaluate champion:films --on README.md", "'films' is no model"),
     "file": ("evaluate champion:budget --on no-such.csv", "no-such.csv"),
     "ending": ("recommend-all champion:recommender --out x.txt", "neither .parquet nor .csv"),
+    "accepted run": ("accept-world budget --run ../r --reason r", "is not the name of a run"),
     "release and hold": ("rollback budget --reason r --release --hold", "neither --to nor --hold"),
 }
 
@@ -214,6 +216,14 @@ def test_a_running_task_says_since_when_and_how_far(tmp_path: Path, at: str, sho
     (tmp_path / "recommender.train.json").write_text(json.dumps(word))
     line = showing.running_line(instance("recommender.train", "running"), tmp_path)
     assert line == f"recommender.train since 05:07:08Z{shown}"
+
+
+@pytest.mark.parametrize("offset", [60_000, -9_000])
+def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> None:
+    ports = stack.settings.stack.model_copy(update={"port_offset": offset})
+    findings = examine(stack.settings.model_copy(update={"stack": ports}))
+    wrong = {found.name: found.says for found in findings if not found.fine}
+    assert wrong["port serving"] == f"{8000 + offset} is no port"
 
 
 def test_what_is_paused_or_tried_again_is_said(

@@ -268,7 +268,7 @@ def test_a_database_that_was_half_made_is_laid_aside(
     own, seen = make(), []
     own.places.airflow.mkdir(parents=True)
     (own.places.airflow / "airflow.db").write_bytes(b"half")
-    monkeypatch.setattr(stack, "migrate", lambda environment: seen.append(environment))
+    monkeypatch.setattr(stack, "migrate", seen.append)
     own._migrate()
     own._migrate()
     assert len(seen) == 1
