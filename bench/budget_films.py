@@ -16,9 +16,10 @@ from typing import Any
 
 from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
-from marquee.sources.title_record import Record, number, rows_of
-from marquee.sources.titles_csv import read_titles_csv
-from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000
+from marquee.sources.tables import open_table
+from marquee.sources.title_record import Record, number
+from marquee.sources.titles_csv import read_rows
+from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, rows_by_title
 
 NUMBERS = {
     "num_critic_for_reviews": "critic_reviews",
@@ -71,18 +72,12 @@ def read_films(path: Path, prices: PriceIndex) -> Films:
 
 
 def _records(path: Path) -> Iterator[tuple[Record, Mapping[str, str]]]:
-    header = next(rows_of(path, ()), None)
-    if header is None:
-        raise SourceError(f"{path} holds no row", "give IMDB 5000's file or one of your own")
-    if "movie_imdb_link" in header:
-        by_id = {_title_id(row): row for row in rows_of(path, NEEDED)}
-        yield from ((r, by_id.get(r["title_id"], {})) for r in read_imdb5000(path))
+    if NEEDED[0] in open_table(path, known=NEEDED).columns:
+        by_id = rows_by_title(path)
+        yield from ((r, by_id[r["title_id"]]) for r in read_imdb5000(path))
     else:
-        yield from zip(read_titles_csv(path), rows_of(path, OWN), strict=True)
-
-
-def _title_id(row: Mapping[str, str]) -> str:
-    return next((part for part in row["movie_imdb_link"].split("/") if part.startswith("tt")), "")
+        open_table(path, OWN)
+        yield from read_rows(path)
 
 
 def _dollars(record: Record, row: Mapping[str, str], rates: RateTable) -> float | str:

@@ -6,6 +6,10 @@ better, or no worse, serves; everything else leaves the champion where it is.
 
 A gate that says no is a *skip* with its reasons in the log, not a failure. A backfill trains and
 judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
+
+Where titles cannot be loaded or prepared, the recommender goes on with those the lake holds. Such
+a run is *degraded*: its report says so, and it ends as failed. Input that is wrong fails at once;
+what a restart may mend is tried again for ten minutes.
 """
 
 from datetime import datetime
@@ -38,14 +42,13 @@ with DAG(
     tags=["marquee"],
 ) as dag:
 
-    def spark(job: str, *models: str, task_id: str = "") -> SparkJobOperator:
-        return SparkJobOperator(
-            task_id=task_id or job, job=job, models=models, settings=settings, pool="spark"
-        )
+    def spark(job: str, *models: str, **kwargs: str) -> SparkJobOperator:
+        kwargs = {"task_id": job, "pool": "spark"} | kwargs
+        return SparkJobOperator(job=job, models=models, settings=settings, **kwargs)
 
-    def model_group(model: str) -> TaskGroup:
+    def model_group(model: str, **training: str) -> TaskGroup:
         with TaskGroup(model) as group:
-            train = spark(f"train_{model}", model, task_id="train")
+            train = spark(f"train_{model}", model, task_id="train", **training)
             approve = PromotionApprovalOperator(
                 task_id="approve", model=model, schedule=settings.schedule
             )
@@ -63,9 +66,11 @@ with DAG(
 
     prepare_titles = spark("prepare_titles", "budget", "recommender")
     prepare_ratings = spark("prepare_ratings", "recommender")
-    budget, recommender = model_group("budget"), model_group("recommender")
+    budget = model_group("budget")
+    # Titles that could not be prepared do not hold it back; ratings do.
+    recommender = model_group("recommender", trigger_rule="all_done", needs="split/ratings")
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
-    [budget, recommender] >> tasks.report().as_teardown()
+    [budget, recommender] >> tasks.report()
     tasks.bound(dag, settings.schedule)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from marquee.normalise.money import Money
 
 PARSER_VERSION = "3"
 """Goes up whenever the same page would give another item."""
+PEOPLE = ("directors", "writers", "cast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class TitleItem:
     keywords: list[str]
     """Plot keywords shown on the page (a handful of many)."""
     notes: list[str]
-    """What could not be read and why, like `budget: '¥5' is several currencies …`."""
+    """What was left off and why, like `rating: is not between 1 and 10 (76)`."""
     source_url: str
     """The address the page came from."""
     fetched_at: str | None = None
@@ -90,9 +92,21 @@ class TitleItem:
 def as_record(item: TitleItem) -> dict[str, Any]:
     """The item as one JSON object: nested people and money as objects."""
     record: dict[str, Any] = {name: getattr(item, name) for name in TitleItem.__slots__}
-    for role in ("directors", "writers", "cast"):
+    for role in PEOPLE:
         record[role] = [{"name_id": p.name_id, "name": p.name} for p in record[role]]
     for money in ("budget", "gross"):
         value = record[money]
         record[money] = value and {"amount": value.amount, "currency": value.currency}
     return record
+
+
+def with_fields(item: TitleItem, changed: Mapping[str, Any]) -> TitleItem:
+    """The item with some fields of its record (`as_record`) in place of its own."""
+    fields = dict(changed)
+    for role in PEOPLE:
+        if role in fields:
+            fields[role] = [Person(**person) for person in fields[role]]
+    for money in ("budget", "gross"):
+        if fields.get(money):
+            fields[money] = Money(**fields[money])
+    return replace(item, **fields)

@@ -35,7 +35,7 @@ from spark_apps.recommender.recipes import (
     read_recipes,
 )
 from spark_apps.recommender.search import Choice, choose
-from spark_apps.recommender.titles import read_titles
+from spark_apps.recommender.titles import read_titles, without_titles
 
 MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
 FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
@@ -59,6 +59,7 @@ def train(job: Job) -> None:
         rows, holdout = read_split(job)
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
         words = read_words(job.scratch / "titles", titles)
+        degraded = [one.model_dump() for one in without_titles(job.lake, job.inputs, job.run)]
         session.result()
     facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
     trainer = trainer_of(job)(job.spark, *facts, words=words)
@@ -68,7 +69,7 @@ def train(job: Job) -> None:
         with job.stopwatch("search"):
             choice = choose(trainer, rows, to_try(job, recipes))
         notes += fit_all(job, trainer, rows, holdout, choice, out)
-    card = make_card(job, choice, rows.join(holdout), notes)
+    card = make_card(job, choice, rows.join(holdout), notes) | {"degraded": degraded}
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     spoil(job, out)
     with job.stopwatch("publish"):
@@ -93,7 +94,7 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
     if not any(needs_checkpoints(part) for part in parts):
         yield
         return
-    staged = job.lake.staging("checkpoints")
+    staged = job.lake.staging(job.path("checkpoints"))
     job.spark.sparkContext.setCheckpointDir(job.lake.uri(staged))
     try:
         yield

@@ -29,6 +29,7 @@ from marquee.settings import REPOSITORY
 from marquee.stack.airflow import USER
 from marquee.stack.airflow_api import DAG, PRINTED, AirflowApi
 from marquee.stack.figures import Figures, TaskSeconds
+from marquee.steps.report import read_report
 from marquee.steps.run import MODELS
 
 COMMANDS = (
@@ -195,7 +196,7 @@ def verdicts(out: Console, lake: Lake, slug: str) -> None:
     """Each model's outcome and the conditions of its verdict."""
     for model in MODELS:
         try:
-            report = lake.read_json(f"runs/{slug}/report.json")["models"][model]
+            report = read_report(lake, slug)["models"][model]
         except NotFoundError:
             out.print("the run left no report: look at the failed task's log")
             return

@@ -6,7 +6,8 @@ compares as it stands; records read from JSON lines are checked value by value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ Value = Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_whole(value: Any) -> bool:
@@ -43,6 +44,10 @@ class Column:
     nullable: bool = True
     check: Value | None = None
     says: str = ""
+    required: bool = True
+    """Whether a record must have the key: records of earlier versions lack later columns."""
+    entry: Value | None = None
+    """What every entry of a list obeys."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,24 @@ class Contract:
         found = (_difference(c, record) for c in self.columns)
         return [text for text in found if text]
 
+    def mended(
+        self, record: Mapping[str, Any], essential: Collection[str]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """What to put in place of values that break the contract, and why, by column.
+
+        A value becomes null, a list loses the entries that are none; `essential` columns and what
+        is not there stay as they are, for `differences` to name.
+        """
+        values, reasons = {}, {}
+        for column in self.columns:
+            if column.name in record and column.name not in essential:
+                value, why = _mended(column, record[column.name])
+                if why or value is not record[column.name]:
+                    values[column.name] = value
+                if why:
+                    reasons[column.name] = why
+        return values, reasons
+
     def check_record(self, record: Mapping[str, Any]) -> None:
         """Raise ContractError with every difference of one record."""
         self._refuse(self.differences(record))
@@ -95,12 +118,41 @@ class Contract:
 
 def _difference(column: Column, record: Mapping[str, Any]) -> str:
     if column.name not in record:
-        return f"{column.name} is missing"
+        return f"{column.name} is missing" if column.required else ""
     value = record[column.name]
     if value is None:
         return "" if column.nullable else f"{column.name} is null"
+    why = _fault(column, value)
+    return f"{column.name} {why}" if why else ""
+
+
+def _fault(column: Column, value: Any) -> str:
+    """What is wrong with one value that is not null; nothing where it is right."""
     if not KINDS[column.type](value):
-        return f"{column.name} is {type(value).__name__}, not {column.type}"
-    if column.check and not column.check(value):
-        return f"{column.name} {column.says}"
-    return ""
+        return f"is {type(value).__name__}, not {column.type}"
+    if column.entry and not all(map(column.entry, value)):
+        return "has an entry that is none"
+    return column.says if column.check and not column.check(value) else ""
+
+
+def _mended(column: Column, value: Any) -> tuple[Any, str]:
+    """The value as the contract has it, or null, and what was wrong."""
+    if column.type.startswith("array"):
+        return _mended_list(column, value)
+    if value is None:
+        return None, ""
+    if KINDS[column.type] is _is_whole and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    why = _fault(column, value)
+    return (None if why else value), why
+
+
+def _mended_list(column: Column, value: Any) -> tuple[Any, str]:
+    if not isinstance(value, list):
+        return [], "" if value is None else f"is {type(value).__name__}, not {column.type}"
+    is_one = column.entry or (lambda _: True)
+    kept = [one for one in value if KINDS[column.type]([one]) and is_one(one)]
+    if column.check and not column.check(kept):
+        return [], column.says
+    lost = len(value) - len(kept)
+    return (kept, f"has entries that are none: {lost}") if lost else (value, "")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from marquee.contracts.contract import Column, Contract
+from marquee.normalise.currencies import CODES
+from marquee.normalise.dates import FIRST_FILM, LAST_YEAR, date_of
 
-FIRST_FILM = 1874  # "Passage de Venus", the oldest title IMDb lists
+MOST_GENRES = 12
+"""IMDb lists at most a handful; a longer list is a page or a file read wrongly."""
+LONGEST = 60_000
+"""Minutes; the longest film IMDb lists runs 51,420."""
+MOST_VOTES = 2**63 - 1
 
 
 def _is_title_id(value: str) -> bool:
@@ -15,7 +21,25 @@ def _is_title_id(value: str) -> bool:
 
 
 def _is_year(value: int) -> bool:
-    return FIRST_FILM <= value <= 2100
+    return FIRST_FILM <= value <= LAST_YEAR
+
+
+def _is_date(value: str) -> bool:
+    """`1999-03-31`, `1999-03` or `1999`, and a day there was."""
+    parts = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", value, re.ASCII)
+    return parts is not None and date_of(*parts.groups()) == value
+
+
+def _is_runtime(value: int) -> bool:
+    return 1 <= value <= LONGEST
+
+
+def _is_count(value: int) -> bool:
+    return 0 <= value <= MOST_VOTES
+
+
+def _are_genres(value: Sequence[str]) -> bool:
+    return len(value) <= MOST_GENRES
 
 
 def _is_score(value: float) -> bool:
@@ -23,12 +47,20 @@ def _is_score(value: float) -> bool:
 
 
 def _is_money(value: Mapping[str, object]) -> bool:
-    amount, currency = value.get("amount"), value.get("currency")
-    return (
-        isinstance(amount, int | float)
-        and amount > 0
-        and re.fullmatch(r"[A-Z]{3}", str(currency)) is not None
-    )
+    amount, sure = value.get("amount"), value.get("confidence")
+    is_sure = sure is None or (isinstance(sure, int | float) and 0 <= sure <= 1)
+    is_amount = isinstance(amount, int | float) and not isinstance(amount, bool)
+    return is_amount and 0 < amount < 1e18 and value.get("currency") in CODES and is_sure  # type: ignore[operator]
+
+
+def _is_person(value: Mapping[str, object]) -> bool:
+    """Somebody with an IMDb id or a name, or both."""
+    stated = [value.get(name) for name in ("name_id", "name")]
+    return any(stated) and all(one is None or isinstance(one, str) for one in stated)
+
+
+def _is_word(value: str) -> bool:
+    return bool(value.strip())
 
 
 RATINGS = Contract(
@@ -91,20 +123,32 @@ FEEDBACK = Contract(
 
 TITLE_ITEM = Contract(
     "title_item",
-    2,
+    3,
     ("title_id",),
     (
         Column("title_id", "string", False, _is_title_id, "is not like tt0123456"),
-        Column("title", "string", True, lambda v: bool(v.strip()), "is empty"),
-        Column("type", "string"),
+        Column("title", "string", True, _is_word, "is empty"),
+        Column("original_title", "string", required=False),
+        Column("type", "string", True, _is_word, "is empty"),
         Column("year", "int", True, _is_year, "is not a film's year"),
-        Column("release_date", "string"),
-        Column("directors", "array<record>", nullable=False),
-        Column("genres", "array<string>", nullable=False),
+        Column("end_year", "int", True, _is_year, "is not a film's year", required=False),
+        Column("release_date", "string", True, _is_date, "is no ISO date"),
+        Column("runtime", "int", True, _is_runtime, "is no film's minutes", required=False),
+        Column("directors", "array<record>", nullable=False, entry=_is_person),
+        Column("writers", "array<record>", False, required=False, entry=_is_person),
+        Column("cast", "array<record>", False, required=False, entry=_is_person),
+        Column("genres", "array<string>", False, _are_genres, "are too many", entry=_is_word),
         Column("rating", "double", True, _is_score, "is not between 1 and 10"),
-        Column("vote_count", "bigint", True, lambda v: v >= 0, "is negative"),
+        Column("vote_count", "bigint", True, _is_count, "is no count"),
         Column("budget", "record", True, _is_money, "is not an amount in an ISO 4217 currency"),
-        Column("countries", "array<string>", nullable=False),
+        Column("gross", "record", True, _is_money, "is not an amount of money", required=False),
+        Column("gross_area", "string", required=False),
+        Column("countries", "array<string>", nullable=False, entry=_is_word),
+        Column("languages", "array<string>", False, required=False, entry=_is_word),
+        Column("companies", "array<string>", False, required=False, entry=_is_word),
+        Column("keywords", "array<string>", False, required=False, entry=_is_word),
+        Column("certificate", "string", required=False),
+        Column("plot", "string", required=False),
         Column("source_url", "string"),
         Column("fetched_at", "string"),
         Column("layout", "string"),

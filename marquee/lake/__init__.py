@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from marquee import clock
 from marquee.errors import SettingsError
-from marquee.lake.client import Lake
+from marquee.lake.client import STAGING, Lake, Leaf
 from marquee.lake.folder import FolderLake
 from marquee.lake.manifest import Manifest
 from marquee.lake.webhdfs import WebHdfsLake, connect
@@ -14,8 +14,10 @@ from marquee.lake.world import World, check_world, claim_world, read_world
 from marquee.names import refuse_long
 
 __all__ = [
+    "STAGING",
     "FolderLake",
     "Lake",
+    "Leaf",
     "Manifest",
     "WebHdfsLake",
     "World",

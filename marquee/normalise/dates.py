@@ -22,6 +22,9 @@ FIRST_FILM = 1874
 LAST_YEAR = 2100
 """No film is announced for later."""
 
+_LONGEST = 200
+"""Characters; a text beyond is prose."""
+
 _MONTH_NAMES = """
 january jan januar janner janv janvier enero ene gennaio gen janeiro
 february feb februar fevr fevrier febrero febbraio fev fevereiro
@@ -80,6 +83,8 @@ _SHORT_YEAR = re.compile(r"\d\d?[-/. ]+(?:\d\d?|[^\W\d_]+\.?)[-/., ]+'?\d\d")
 
 def read_date(text: str) -> str | Unreadable:
     """`1999-03-31`, `1999-03` or `1999`, as exact as `text` is, or why it is no date."""
+    if len(text) > _LONGEST:
+        return Unreadable(text[:_LONGEST], "is longer than a date")
     plain = re.sub(r"\([^()]*\)", " ", clean(text)).strip(" ,;")
     if weekday := _WEEKDAY.match(plain):
         plain = plain[weekday.end() :]

@@ -58,6 +58,8 @@ _AMOUNT = re.compile(
     rf"({_NUMBER})(?:\s*({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b\.?)?"
 )
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis)\s*$")
+_LONGEST = 200
+"""Characters; a text beyond is prose."""
 _SMALLEST, _LARGEST = Decimal(1), Decimal(10) ** 13
 
 
@@ -68,6 +70,8 @@ def read_money(text: str, countries: Sequence[str] = (), currency: str = "") -> 
     share (`¥`, `kr`, `Rs`). `currency` is what stands in a column of its own: a code, a sign or a
     name, which a sign in the text must not contradict (`CAD` beside `$` is Canada's dollar).
     """
+    if len(text) > _LONGEST:
+        return Unreadable(text[:_LONGEST], "is longer than an amount")
     plain = _REMARK.sub(" ", clean(text)).strip(" ,;~")
     code = _currency(MARK.findall(plain), countries, clean(currency))
     if isinstance(code, Unreadable):
@@ -80,7 +84,7 @@ def read_money(text: str, countries: Sequence[str] = (), currency: str = "") -> 
 
 def read_amount(text: str) -> float | None:
     """A bare amount without any currency, however its digits are grouped; None where it is none."""
-    amount = _read_amount(clean(text))
+    amount = _read_amount(clean(text[: _LONGEST + 1]))
     return None if isinstance(amount, str) else _plain(amount)
 
 

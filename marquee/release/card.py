@@ -13,6 +13,17 @@ from marquee.release.document import Document, Size, read_document
 FORMAT = 1
 
 
+class Degraded(Document):
+    """A task of a run that failed, and what the run went on with instead."""
+
+    task: str
+    instead: str
+
+    def __str__(self) -> str:
+        """Both, in a sentence."""
+        return f"{self.task} failed: {self.instead}"
+
+
 class Card(Document):
     """The keys others decide by; the report shows the rest of the file too."""
 
@@ -27,6 +38,8 @@ class Card(Document):
     recipes_tried: tuple[Mapping[str, Any], ...] = ()
     seconds: Mapping[str, float] = {}
     notes: tuple[str, ...] = ()
+    degraded: tuple[Degraded, ...] = ()
+    """What the training job went without."""
 
 
 def read_card(data: bytes, where: str) -> Card:

@@ -17,6 +17,7 @@ from marquee.errors import ContractError, NotFoundError
 from marquee.formats import NewerFormatError
 from marquee.lake import Lake
 from marquee.names import inside
+from marquee.release.card import Degraded, read_card
 from marquee.release.document import Document, Moment, read_document
 from marquee.release.policy import POLICIES, Model
 from marquee.release.subject import Promote, RunType
@@ -66,6 +67,13 @@ class TitlesInput(Document):
     """Whether this very run brought it home."""
 
 
+class EarlierTitles(Document):
+    """Titles that an earlier run prepared, for a run whose own cannot be."""
+
+    path: LakePath
+    digest: str
+
+
 class ChampionInput(Document):
     """What served when the inputs were frozen: the ledger's head (of a backfill, at as-of)."""
 
@@ -104,6 +112,11 @@ class Inputs(Document):
     ratings: RatingsInput
     feedback: tuple[FeedbackInput, ...] = ()
     titles: tuple[TitlesInput, ...] = ()
+    earlier_titles: EarlierTitles | None = None
+    """The last good ones before as-of; the recommender goes on with them where `prepare_titles`
+    fails."""
+    degraded: tuple[Degraded, ...] = ()
+    """What failed before the freeze."""
     search: Literal["none", "quick", "full"]
     promote: Promote
     force: bool = False
@@ -155,6 +168,24 @@ def inputs_of(lake: Lake, run: str) -> Inputs:
             f"run {run} has frozen no inputs: {lake.uri(path)} is missing",
             "run its freeze_inputs first",
         ) from None
+
+
+def degradation(lake: Lake, run: str) -> tuple[Degraded, ...]:
+    """What failed in run `run` and what it went on with; nothing where it had all that it asked
+    for, or has frozen no inputs."""
+    try:
+        return inputs_of(lake, run).degraded + degraded_training(lake, run)
+    except NotFoundError:
+        return ()
+
+
+def degraded_training(lake: Lake, run: str) -> tuple[Degraded, ...]:
+    """What the recommender of a run was trained without, as its card says."""
+    path = f"runs/{run}/models/recommender/card.json"
+    try:
+        return read_card(lake.read_bytes(path), lake.uri(path)).degraded
+    except (NotFoundError, ContractError):
+        return ()
 
 
 def inputs_path(run: str) -> str:

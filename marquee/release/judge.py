@@ -40,13 +40,11 @@ def judge(lake: Lake, model: Model, run: str) -> Verdict:
     """
     folder = model_folder(run, model)
     case = _read_case(lake, model, run)
-    if lake.exists(f"{folder}/verdict.json"):
-        verdict = read_verdict(lake.read_bytes(f"{folder}/verdict.json"))
-    else:
-        verdict = _decide(lake, model, case)
-        lake.create_json(f"{folder}/verdict.json", verdict.to_json())
-    if not lake.exists(f"{folder}/report.html"):
-        lake.create(f"{folder}/report.html", _page(lake, verdict, case).encode())
+    data = lake.create_once(
+        f"{folder}/verdict.json", lambda: canonical_json(_decide(lake, model, case).to_json())
+    )
+    verdict = read_verdict(data)
+    lake.create_once(f"{folder}/report.html", lambda: _page(lake, verdict, case).encode())
     return verdict
 
 
@@ -105,6 +103,7 @@ def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
         timings=_timings(lake, model, run),
         live=read_live(lake, run) if model == "recommender" else None,
         worlds=case.worlds,
+        degraded=[str(one) for one in (*case.inputs.degraded, *case.card.degraded)],
     )
 
 

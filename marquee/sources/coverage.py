@@ -1,9 +1,11 @@
-"""How often each field is stated, and when that has fallen too far to be an accident."""
+"""How often each field is stated, and when that has fallen too far to be an accident; and what was
+left off or refused, by reason."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 FEWEST = 30
@@ -22,6 +24,11 @@ Budgets thin out by themselves: a crawl goes from the best-known titles to the o
 """
 FLOORS: Mapping[str, float] = {"year": 0.5, "directors": 0.4, "genres": 0.5, "rating": 0.4}
 """What a very first crawl must state at least."""
+
+EXAMPLES = 3
+"""Records named for each reason."""
+SHOWN = 12
+"""Reasons told one by one."""
 
 
 class Coverage:
@@ -71,3 +78,55 @@ def coverage_alarm(now: Coverage, before: Coverage | None) -> str:
         for name in fallen
     ]
     return "field coverage fell, so nothing is loaded:\n" + "\n".join(rows)
+
+
+class Reasons:
+    """How many records share a reason, and the first of them by name."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._named: dict[str, list[str]] = {}
+
+    def add(self, reason: str, name: str) -> None:
+        """Count one record, `name`; what differs from record to record is taken off the reason."""
+        kind = _kind(reason)
+        self.counts[kind] += 1
+        named = self._named.setdefault(kind, [])
+        if len(named) < EXAMPLES:
+            named.append(name)
+
+    def add_notes(self, record: Mapping[str, Any]) -> None:
+        """Count the notes of the fields that a record lacks, or of lists that lack an entry."""
+        for note in record.get("notes") or ():
+            value = record.get(str(note).partition(":")[0])
+            if value in (None, "") or isinstance(value, list):
+                self.add(str(note), str(record["title_id"]))
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def lines(self) -> Iterator[str]:
+        """A line a reason, the commonest first: how many, and three of them by name."""
+        for kind, count in self.counts.most_common(SHOWN):
+            more = ", …" if count > len(self._named[kind]) else ""
+            yield f"  {count} × {kind} ({', '.join(self._named[kind])}{more})"
+        others = self.counts.most_common()[SHOWN:]
+        if others:
+            yield f"  {sum(count for _, count in others)} × {len(others)} other reasons"
+
+    @classmethod
+    def of(cls, refused: Iterable[Mapping[str, Any]]) -> Reasons:
+        """Of refused records or pages, each with its `reason` and, where it is known, its id."""
+        found = cls()
+        for one in refused:
+            name = one.get("title_id") or (one.get("record") or {}).get("title_id")
+            found.add(str(one.get("reason", "no reason given")), str(name or "no id"))
+        return found
+
+
+def _kind(reason: str) -> str:
+    """A reason without the value it is about: the remark at its end, what is quoted, numbers."""
+    plain = re.sub(r"\s*\((?:[^()]|\([^()]*\))*\)$", "", reason.strip())
+    plain = re.sub(r"'[^']*'", "'…'", plain)
+    return re.sub(r"(?<![\w-])(?:\d[\d.,:-]{2,}|\d+%)%?", "…", plain)[:160]

@@ -121,7 +121,7 @@ def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback
         lines = [replace(line, effective_time=time) for line, time in pairs]
     data = "".join(line.to_json() for line in lines).encode()
     path = f"raw/feedback/{name}-{digest_bytes(data)[:12]}"
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         (Path(scratch) / "feedback.jsonl").write_bytes(data)
         lake.publish(
             Path(scratch),

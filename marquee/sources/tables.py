@@ -63,11 +63,11 @@ class Aside:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def add(self, line: int, why: str) -> None:
-        """Count one row that began on `line`."""
+    def add(self, line: int, why: str, what: str = "line") -> None:
+        """Count one row that began on `line` (or, `what` says, was counted otherwise)."""
         self.count += 1
         if len(self.examples) < 3:
-            self.examples.append(f"line {line} {why}")
+            self.examples.append(f"{what} {line} {why}")
 
     def __str__(self) -> str:
         more = "" if self.count <= len(self.examples) else ", …"

@@ -86,7 +86,7 @@ def parts(lake: Lake, path: str) -> list[str]:
 def records_at(lake: Lake, path: str) -> Iterator[Record]:
     """The titles of one snapshot."""
     names = [f.name for f in lake.manifest(path).files if f.name.startswith("titles-")]
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         for name in names:
             lake.copy_out(f"{path}/{name}", Path(scratch, name))
         yield from read_lines(Path(scratch, name) for name in names)

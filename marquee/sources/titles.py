@@ -1,8 +1,9 @@
 """Titles into the lake: what one crawl (or another source) left in a folder, checked and whole.
 
 The folder holds `titles-*.jsonl.gz` (one item a line), `refused-*.jsonl.gz` and `report.json`.
-Every item is held against its contract; one that breaks it is set aside with its reason, so that
-fetched = loaded + quarantined + refused. Where fields are stated far less often than in the last
+Every item is held against its contract: a bad optional field is left off with a note, and an item
+without an id or a title is set aside with its reason, so that fetched = loaded + quarantined +
+refused. Where fields are stated far less often than in the last
 good crawl, nothing is loaded: the site changed, and a person has to look.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from marquee.digest import digest_bytes
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest
 from marquee.names import iso
-from marquee.sources.coverage import Coverage, coverage_alarm
+from marquee.sources.coverage import Coverage, Reasons, coverage_alarm
 from marquee.sources.title_lines import line_of, read_lines, write_lines
 from marquee.sources.title_moments import Span
-from marquee.sources.title_record import Record, differences, lends_a_budget
+from marquee.sources.title_record import Record, differences, lends_a_budget, settled
 from marquee.sources.title_snapshots import digests_at, last_coverage, moment_of, parts, snapshots
 
 
@@ -36,6 +37,10 @@ class Loaded:
     manifest: Manifest
     is_new: bool
     """False where the lake held all of it already."""
+    left_off: Reasons = field(default_factory=Reasons)
+    """Fields of the titles here that could not be used."""
+    refused: Reasons = field(default_factory=Reasons)
+    """Records and pages that were not loaded."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ class _Sorted:
     coverage: Coverage
     span: Span
     loaded: int
-    aside: int
+    aside: list[Record]
     already: int
+    merged: int
+    """Loaded under an id that the site merged into another."""
+    left_off: Reasons
 
 
 def load_titles(
@@ -64,7 +72,7 @@ def load_titles(
     if not report["titles"]:
         return None
     there = parts(lake, path)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         ready = Path(scratch)
         clock = now()
         found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
@@ -74,6 +82,7 @@ def load_titles(
         source = str(report.get("site", report.get("source", "")))
         alarm = coverage_alarm(found.coverage, last_coverage(lake, path, source))
         if alarm:
+            alarm = "\n".join([alarm, *found.left_off.lines()])
             raise ContractError(alarm, "look at the pages; load by hand what proves right")
         counts = _counts(report, found)
         report.pop("left", None)  # changes with the day, not with the crawl
@@ -84,7 +93,10 @@ def load_titles(
         path = f"{path}-part{len(there) + 1}" if there else path
         facts |= {"coverage": found.coverage.shares, "counts": counts, "source": source}
         facts |= {"loaded_at": iso(clock), **found.span.facts}
-        return Loaded(path, lake.publish(ready, path, rows=found.loaded, **facts), is_new=True)
+        facts["left_off"] = dict(found.left_off.counts.most_common())
+        manifest = lake.publish(ready, path, rows=found.loaded, **facts)
+        refused = Reasons.of([*found.aside, *read_lines(_refusals(folder))])
+        return Loaded(path, manifest, True, found.left_off, refused)
 
 
 def _same_before(lake: Lake, path: str, ready: Path, as_of: datetime) -> Loaded | None:
@@ -104,11 +116,12 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
 
     `there` holds the digests of records the lake has already.
     """
-    coverage, seen = Coverage(), set[str]()
+    coverage, left_off, seen = Coverage(), Reasons(), set[str]()
     aside: list[Record] = []
+    merged: list[str] = []
 
     def good() -> Iterator[Record]:
-        for record in read_lines(sorted(folder.glob("titles-*.jsonl.gz"))):
+        for record in map(settled, read_lines(sorted(folder.glob("titles-*.jsonl.gz")))):
             wrong = differences(record)
             if record.get("title_id") in seen:
                 wrong.append("title_id is there twice")
@@ -120,24 +133,32 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
                 continue
             if not lends_a_budget(record):
                 coverage.add(record)
+            left_off.add_notes(record)
             span.add(record)
+            if record.get("merged_into"):
+                merged.append(record["title_id"])
             yield record
 
     loaded = write_lines(ready / "titles-00001.jsonl.gz", good())
     if aside:
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
-    for path in sorted(folder.glob("refused-*.jsonl.gz")):
+    for path in _refusals(folder):
         (ready / path.name).write_bytes(path.read_bytes())
-    return _Sorted(coverage, span, loaded, len(aside), len(seen) - loaded)
+    return _Sorted(coverage, span, loaded, aside, len(seen) - loaded, len(merged), left_off)
+
+
+def _refusals(folder: Path) -> list[Path]:
+    return sorted(folder.glob("refused-*.jsonl.gz"))
 
 
 def _reconcile(folder: Path, report: Record, found: _Sorted) -> None:
     """fetched = loaded (now or before) + quarantined + refused, or SourceError with the figures."""
-    refused = sum(1 for _ in read_lines(sorted(folder.glob("refused-*.jsonl.gz"))))
-    if report["fetched"] != found.loaded + found.already + found.aside + refused:
+    refused = sum(1 for _ in read_lines(_refusals(folder)))
+    aside = len(found.aside)
+    if report["fetched"] != found.loaded + found.already + aside + refused:
         raise SourceError(
             f"{folder} does not add up: {report['fetched']} fetched, but {found.loaded} to load, "
-            f"{found.already} loaded before, {found.aside} quarantined and {refused} refused",
+            f"{found.already} loaded before, {aside} quarantined and {refused} refused",
             "run the crawl task again; it writes its files anew",
         )
 
@@ -162,8 +183,9 @@ def _read_report(folder: Path) -> Record:
 def _counts(report: Record, found: _Sorted) -> dict[str, int]:
     names = ("pages", "fetched", "refused", "missing", "failed")
     counts = {name: int(report[name]) for name in names if name in report}
-    counts |= {"loaded": found.loaded, "quarantined": found.aside}
-    return counts | ({"already": found.already} if found.already else {})
+    counts |= {"loaded": found.loaded, "quarantined": len(found.aside)}
+    told = {"already": found.already, "merged": found.merged}
+    return counts | {name: count for name, count in told.items() if count}
 
 
 def _write_report(path: Path, report: Record) -> None:

@@ -2,92 +2,126 @@
 
 `title`, `year`, `type`, `release_date`, `runtime`, `rating`, `vote_count`, `certificate`, `plot`;
 `directors`, `writers`, `cast`, `genres`, `countries`, `languages`, `companies` and `keywords`
-(several joined by `|`); `budget` (`$12.5 million`, `EUR 3,000,000`), or a bare number with its
-ISO 4217 code in `currency`. A bare number without one is read where the countries and the year
-leave no doubt (`marquee.money.unlabelled`), else set aside with a note. People may be name ids
-(`nm0000116`).
+(several joined by `|`); `budget` (`$12.5 million`, `EUR 3,000,000`), perhaps with its currency in
+`currency` (a code, a sign or a name). A bare number without one is read where the countries and
+the year leave no doubt (`marquee.money.unlabelled`), else left off with a note. People may be name
+ids (`nm0000116`).
+
+A cell that cannot be read costs its field, with a note. A row that is torn or names no title id is
+set aside and counted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
+from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.normalise.genres import read_genres
-from marquee.normalise.money import Unreadable, read_money
-from marquee.normalise.text import clean, unique
-from marquee.sources.title_record import Record, number, rows_of, title_record, whole
+from marquee.normalise.money import Unreadable, read_amount, read_money
+from marquee.normalise.text import unique
+from marquee.sources.tables import open_table
+from marquee.sources.title_record import (
+    ABSENT,
+    LISTS,
+    Cells,
+    Record,
+    SetAside,
+    check_aside,
+    note,
+    number,
+    set_aside,
+    title_id_of,
+    title_record,
+)
 
 SOURCE = "csv"
 NOW = 9999
 """A user's own file is of today: every rate there is may tell currencies apart."""
+COLUMNS = (
+    *("title", "year", "type", "release_date", "runtime", "rating", "vote_count", "certificate"),
+    *("plot", "budget", "currency", *LISTS[:-1]),
+)
 
 
-def read_titles_csv(path: Path) -> Iterator[Record]:
-    """One record a row; SourceError names the row whose title id is none."""
-    for line, row in enumerate(rows_of(path, ("title_id",)), 2):
-        title_id = row["title_id"].strip()
-        if not re.fullmatch(r"tt\d{7,10}", title_id):
-            raise SourceError(
-                f"{path} row {line}: '{title_id}' is not a title id", "write it like tt0114709"
-            )
-        yield _record(title_id, row)
+def read_titles_csv(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
+    """One record a row; rows without a title id are counted in `aside`.
+
+    SourceError where the file has no column `title_id`, or too few of its rows can be read.
+    """
+    return (record for record, _ in read_rows(path, aside))
 
 
-def _record(title_id: str, row: dict[str, str]) -> Record:
-    countries = unique([country_code(name) or "" for name in _parts(row, "countries")])
-    budget = _budget(row, countries)
+def read_rows(path: Path, aside: SetAside | None = None) -> Iterator[tuple[Record, dict[str, str]]]:
+    """Each record and the row it comes from."""
+    torn, read = set_aside(aside, path), 0
+    for line, row in open_table(path, ("title_id",), known=COLUMNS).records(torn):
+        title_id = title_id_of(row["title_id"])
+        if title_id is None:
+            torn.add(line, f"has the title id '{row['title_id'][:40]}' (write it like tt0114709)")
+            continue
+        read += 1
+        yield _record(title_id, Cells(row)), row
+    check_aside(path, torn, read)
+
+
+def _record(title_id: str, cells: Cells) -> Record:
+    countries = _codes(cells, "countries", country_code)
+    year = cells.whole("year")
     return title_record(
         SOURCE,
         title_id,
-        clean(row.get("title", "")) or None,
-        type=clean(row.get("type", "")) or None,
-        year=whole(row.get("year", "")),
-        release_date=clean(row.get("release_date", "")) or None,
-        runtime=whole(row.get("runtime", "")),
-        rating=number(row.get("rating", "")),
-        vote_count=whole(row.get("vote_count", "")),
-        directors=_people(row, "directors"),
-        writers=_people(row, "writers"),
-        cast=_people(row, "cast"),
-        genres=read_genres(_parts(row, "genres")),
+        cells.text("title"),
+        type=cells.text("type"),
+        year=year,
+        release_date=cells.date("release_date"),
+        runtime=cells.minutes("runtime"),
+        rating=cells.number("rating"),
+        vote_count=cells.whole("vote_count"),
+        directors=_people(cells, "directors"),
+        writers=_people(cells, "writers"),
+        cast=_people(cells, "cast"),
+        genres=read_genres(cells.parts("genres")),
         countries=countries,
-        languages=unique([language_code(name) or "" for name in _parts(row, "languages")]),
-        companies=_parts(row, "companies"),
-        keywords=_parts(row, "keywords"),
-        certificate=clean(row.get("certificate", "")) or None,
-        plot=clean(row.get("plot", "")) or None,
-        budget=None if isinstance(budget, str) else budget,
-        notes=[f"budget: {budget}"] if isinstance(budget, str) else [],
+        languages=_codes(cells, "languages", language_code),
+        companies=cells.parts("companies"),
+        keywords=cells.parts("keywords"),
+        certificate=cells.text("certificate"),
+        plot=cells.text("plot"),
+        budget=_budget(cells, countries, year),
+        notes=cells.notes,
     )
 
 
-def _budget(row: dict[str, str], countries: list[str]) -> dict[str, Any] | str | None:
-    """The budget, or why it cannot be read; None where the cell is empty."""
-    text, code = clean(row.get("budget", "")), clean(row.get("currency", "")).upper()
-    amount = number(text)
-    if not text:
+def _budget(cells: Cells, countries: list[str], year: int | None) -> dict[str, Any] | None:
+    """The budget; None, with a note where the cell is not empty, where it cannot be read."""
+    text, code = cells.text("budget") or "", cells.text("currency") or ""
+    if text.lower() in ABSENT:
         return None
-    if amount is not None and amount <= 0:
-        return f"{text} is no amount of money"
+    amount = read_amount(text)
     if amount is not None and not code:
-        return _unlabelled(amount, countries, whole(row.get("year", "")))
-    money = read_money(f"{code} {text}", countries)
-    if isinstance(money, Unreadable):
-        return f"{money.reason} ({text})"
-    return {"amount": money.amount, "currency": money.currency}
+        return _unlabelled(cells, amount, countries, year)
+    money = read_money(text, countries, code)
+    if not isinstance(money, Unreadable):
+        return {"amount": money.amount, "currency": money.currency}
+    is_one = (number(text) or 1) > 0 and not re.fullmatch(r"0[.,0]*", text)
+    cells.notes.append(note("budget", money.reason if is_one else "is no amount of money", text))
+    return None
 
 
-def _unlabelled(amount: float, countries: list[str], year: int | None) -> dict[str, Any] | str:
-    found = read_unlabelled(amount, countries, year, *_tables())
+def _unlabelled(
+    cells: Cells, amount: float, countries: list[str], year: int | None
+) -> dict[str, Any] | None:
+    known = year if year and FIRST_FILM <= year <= LAST_YEAR else None
+    found = read_unlabelled(amount, countries, known, *_tables())
     if not found.is_certain:
-        return found.reason
+        cells.notes.append(note("budget", found.reason, cells.text("budget")))
+        return None
     return {"amount": amount, "currency": found.currency, "confidence": round(found.confidence, 4)}
 
 
@@ -96,10 +130,13 @@ def _tables() -> tuple[RateTable, PriceIndex]:
     return RateTable.load(NOW), PriceIndex.load(NOW)
 
 
-def _people(row: dict[str, str], name: str) -> list[dict[str, Any]]:
-    words = [(word, re.fullmatch(r"nm\d{7,10}", word)) for word in _parts(row, name)]
+def _people(cells: Cells, name: str) -> list[dict[str, Any]]:
+    words = [(word, re.fullmatch(r"nm\d{7,10}", word)) for word in cells.parts(name)]
     return [{"name_id": w if is_id else None, "name": None if is_id else w} for w, is_id in words]
 
 
-def _parts(row: dict[str, str], name: str) -> list[str]:
-    return unique([clean(part) for part in row.get(name, "").split("|")])
+def _codes(cells: Cells, name: str, code_of: Callable[[str], str | None]) -> list[str]:
+    """Codes of the countries or languages in a cell; a name we do not know is noted."""
+    found = {word: code_of(word) for word in cells.parts(name)}
+    cells.notes += [note(name, "is none we know", word) for word, code in found.items() if not code]
+    return unique([code or "" for code in found.values()])

@@ -15,7 +15,7 @@ from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.sources.title_lines import read_lines
 from marquee.sources.title_moments import fetch_moment
-from marquee.sources.title_record import Record
+from marquee.sources.title_record import Record, SetAside
 from marquee.sources.title_snapshots import moment_of, records_at, snapshots
 from marquee.sources.titles_csv import read_titles_csv
 from marquee.sources.titles_imdb5000 import read_imdb5000
@@ -24,14 +24,15 @@ from marquee.sources.titles_merge import OWN, Merged, merge_titles
 from marquee.sources.titles_wikidata import read_wikidata
 
 CRAWL = "crawl"
-Reader = Callable[[Path, Collection[str]], Iterable[Record]]
+Reader = Callable[[Path, Collection[str], SetAside], Iterable[Record]]
 READERS: Mapping[str, Reader] = {
-    "csv": lambda path, wanted: read_titles_csv(path),
+    "csv": lambda path, wanted, aside: read_titles_csv(path, aside),
     "imdb_tsv": read_imdb_tsv,
-    "imdb5000": lambda path, wanted: read_imdb5000(path),
-    "wikidata": lambda path, wanted: read_wikidata(path),
+    "imdb5000": lambda path, wanted, aside: read_imdb5000(path, aside),
+    "wikidata": lambda path, wanted, aside: read_wikidata(path, aside),
 }
-"""Source to what reads it, given its file or folder and the title ids that ratings know."""
+"""Source to what reads it, given its file or folder, the title ids that ratings know, and where to
+count the rows that cannot be read."""
 
 
 def gather_titles(
@@ -41,7 +42,9 @@ def gather_titles(
     wanted: Collection[str],
 ) -> Merged:
     """Merge the chosen sources, the first wins; SourceError where one cannot be read."""
-    return merge_titles([(name, _records(name, places, crawled, wanted)) for name in chosen])
+    aside: SetAside = {}
+    sources = [(name, _records(name, places, crawled, wanted, aside)) for name in chosen]
+    return merge_titles(sources, aside)
 
 
 def crawled_titles(lake: Lake, folder: Path, before: str) -> Iterator[Record]:
@@ -59,7 +62,11 @@ def crawled_titles(lake: Lake, folder: Path, before: str) -> Iterator[Record]:
 
 
 def _records(
-    name: str, places: Mapping[str, str], crawled: Iterable[Record], wanted: Collection[str]
+    name: str,
+    places: Mapping[str, str],
+    crawled: Iterable[Record],
+    wanted: Collection[str],
+    aside: SetAside,
 ) -> Iterable[Record]:
     if name == CRAWL:
         return crawled
@@ -71,7 +78,7 @@ def _records(
             f"titles.{name} says no place, so that source cannot be read",
             f"set it in [titles] of config, or leave {name} out of the run's sources",
         )
-    return READERS[name](Path(places[name]).expanduser(), wanted)
+    return READERS[name](Path(places[name]).expanduser(), wanted, aside)
 
 
 def _of_crawl(record: Record) -> Record | None:

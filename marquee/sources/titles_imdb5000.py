@@ -8,7 +8,6 @@ elsewhere a note says what it may be.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,19 @@ from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.text import clean, unique
-from marquee.sources.title_record import Record, number, rows_of, title_record, whole
+from marquee.sources.tables import open_table
+from marquee.sources.title_record import (
+    Cells,
+    Record,
+    SetAside,
+    check_aside,
+    note,
+    number,
+    set_aside,
+    title_id_of,
+    title_record,
+    whole,
+)
 
 SOURCE = "imdb5000"
 NEEDED = ("movie_imdb_link", "movie_title", "director_name", "genres", "budget", "country")
@@ -26,14 +37,27 @@ SCRAPED_IN = 2016
 """The file's own moment: currencies are told apart by the rates known then."""
 
 
-def read_imdb5000(path: Path) -> Iterator[Record]:
-    """One record a title, by title id; of rows that repeat one, the one with the most votes."""
-    rows: dict[str, dict[str, str]] = {}
-    for row in rows_of(path, NEEDED):
-        found = re.search(r"tt\d{7,10}", row["movie_imdb_link"])
-        if found and _votes(row) >= _votes(rows.get(found.group(), {})):
-            rows[found.group()] = row
+def read_imdb5000(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
+    """One record a title, by title id; of rows that repeat one, the one with the most votes.
+
+    Rows without a title's address are counted in `aside`; SourceError where most are such.
+    """
+    rows = rows_by_title(path, aside)
     return (_record(title_id, rows[title_id]) for title_id in sorted(rows))
+
+
+def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[str, str]]:
+    """The row of each title id."""
+    rows: dict[str, dict[str, str]] = {}
+    torn = set_aside(aside, path)
+    for line, row in open_table(path, NEEDED).records(torn):
+        title_id = title_id_of(row["movie_imdb_link"])
+        if title_id is None:
+            torn.add(line, f"has the address '{row['movie_imdb_link'][:60]}'")
+        elif _votes(row) >= _votes(rows.get(title_id, {})):
+            rows[title_id] = row
+    check_aside(path, torn, len(rows))
+    return rows
 
 
 def stated_budget(row: Mapping[str, str]) -> dict[str, Any] | str | None:
@@ -57,37 +81,36 @@ def _tables() -> tuple[RateTable, PriceIndex]:
 
 
 def _record(title_id: str, row: Mapping[str, str]) -> Record:
-    gross, budget = number(row.get("gross", "")), stated_budget(row)
+    cells, budget = Cells(row), stated_budget(row)
+    gross = cells.number("gross")
+    if isinstance(budget, str):
+        cells.notes.append(note("budget", budget, row["budget"]))
     return title_record(
         SOURCE,
         title_id,
-        clean(row["movie_title"]),
+        cells.text("movie_title"),
         type="movie",
-        year=whole(row.get("title_year", "")),
-        runtime=whole(row.get("duration", "")),
+        year=cells.whole("title_year", "year"),
+        runtime=cells.whole("duration", "runtime"),
         directors=_people(row, "director_name"),
         cast=_people(row, "actor_1_name", "actor_2_name", "actor_3_name"),
-        genres=read_genres(_parts(row["genres"])),
-        rating=number(row.get("imdb_score", "")),
-        vote_count=whole(row.get("num_voted_users", "")),
+        genres=read_genres(cells.parts("genres")),
+        rating=cells.number("imdb_score", "rating"),
+        vote_count=cells.whole("num_voted_users", "vote_count"),
         budget=None if isinstance(budget, str) else budget,
-        notes=[f"budget: {budget}"] if isinstance(budget, str) else [],
         gross={"amount": gross, "currency": "USD"} if gross else None,
         gross_area="USA" if gross else None,
         countries=[code for code in [country_code(row["country"])] if code],
         languages=[code for code in [language_code(row.get("language", ""))] if code],
-        certificate=clean(row.get("content_rating", "")) or None,
-        keywords=_parts(row.get("plot_keywords", "")),
+        certificate=cells.text("content_rating"),
+        keywords=cells.parts("plot_keywords"),
+        notes=cells.notes,
     )
 
 
 def _people(row: Mapping[str, str], *columns: str) -> list[dict[str, Any]]:
     names = unique([clean(row.get(column, "")) for column in columns])
     return [{"name_id": None, "name": name} for name in names]
-
-
-def _parts(text: str) -> list[str]:
-    return unique([clean(part) for part in text.split("|")])
 
 
 def _votes(row: Mapping[str, str]) -> float:

@@ -16,7 +16,14 @@ from typing import Any
 
 from marquee.normalise.text import unique
 from marquee.sources.title_lines import write_lines
-from marquee.sources.title_record import Record, differences, is_stated, lends_a_budget
+from marquee.sources.title_record import (
+    Record,
+    SetAside,
+    differences,
+    is_stated,
+    lends_a_budget,
+    settled,
+)
 
 OWN = ("title_id", "layout", "source_url", "fetched_at", "parser_version", "notes")
 """Fields that describe a source's own record; they come with its first source, notes with all."""
@@ -42,6 +49,8 @@ class Merged:
 
     records: dict[str, Record] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
+    aside: SetAside = field(default_factory=dict)
+    """Rows of the sources' files that could not be read."""
 
     @property
     def given(self) -> dict[str, int]:
@@ -55,11 +64,14 @@ class Merged:
         return dict(sorted(Counter(conflict.field for conflict in self.conflicts).items()))
 
 
-def merge_titles(sources: Sequence[tuple[str, Iterable[Record]]]) -> Merged:
-    """Merge named sources; the first named wins wherever it states a field."""
-    merged = Merged()
+def merge_titles(
+    sources: Sequence[tuple[str, Iterable[Record]]], aside: SetAside | None = None
+) -> Merged:
+    """Merge named sources; the first named wins wherever it states a field. `aside` is what their
+    readers count."""
+    merged = Merged(aside={} if aside is None else aside)
     for name, records in sources:
-        for record in records:
+        for record in map(settled, records):
             _add(merged, name, record)
     return merged
 
@@ -82,6 +94,7 @@ def write_merged(folder: Path, merged: Merged, source: str, refused: Iterable[Re
         "refused": len(refused),
         "budget_lenders": sum(map(lends_a_budget, merged.records.values())),
         "conflicts": conflicts,
+        "rows_aside": {name: vars(rows) for name, rows in merged.aside.items() if rows.count},
     }
     text = json.dumps(report, indent=2, sort_keys=True, default=str)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")

@@ -1,7 +1,10 @@
 """Budgets of a Wikidata export: IMDb id (P345), amount and unit of "capital cost" (P2130).
 
-CSV or JSON as the query service writes them (a list, or its SPARQL results form), with the
-columns `imdb`, `amount` and `unit`; a unit is an ISO 4217 code or the item of a currency.
+CSV, TSV or JSON as the query service writes them (rows, or its SPARQL results form, or an object a
+line), gzipped or not. Three columns are needed, each under any of its usual names (`ROLES`), in any
+capitals: the IMDb id (or the address of its page), the amount, and the unit: an ISO 4217 code, the
+item of a currency or its name. Statements that cannot be read are left off with a note; rows that
+name no title are set aside and counted.
 """
 
 from __future__ import annotations
@@ -9,97 +12,175 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from marquee.errors import SourceError
-from marquee.normalise.currencies import CODES
-from marquee.sources.title_record import Record, number, rows_of, title_record
+from marquee.normalise.currencies import UNITS, read_mark
+from marquee.normalise.money import Unreadable, read_money
+from marquee.normalise.text import clean
+from marquee.sources.tables import NULL, Aside, open_table, read_text
+from marquee.sources.title_record import (
+    Record,
+    SetAside,
+    check_aside,
+    note,
+    set_aside,
+    title_id_of,
+    title_record,
+)
 
 SOURCE = "wikidata"
-Amount = tuple[float, str]
-COLUMNS = ("imdb", "amount", "unit")
-UNITS = {
-    "Q4917": "USD",
-    "Q4916": "EUR",
-    "Q25224": "GBP",
-    "Q8146": "JPY",
-    "Q80524": "INR",
-    "Q202040": "KRW",
-    "Q39099": "CNY",
-    "Q1104069": "CAD",
-    "Q259502": "AUD",
-    "Q41044": "RUB",
-    "Q25344": "CHF",
-    "Q122922": "SEK",
-    "Q25417": "DKK",
-    "Q132643": "NOK",
-    "Q16068": "DEM",
-    "Q184172": "FRF",
-    "Q131016": "CZK",
-    "Q123213": "PLN",
-    "Q47190": "HUF",
+Row = Mapping[str, str]
+ROLES: Mapping[str, Sequence[str]] = {
+    "imdb": ("imdb", "imdbid", "p345", "imdbtitleid", "titleid", "tconst", "imdburl", "imdblink"),
+    "amount": (
+        *("amount", "cost", "capitalcost", "budget", "p2130", "productionbudget"),
+        *("budgetamount", "costamount", "value"),
+    ),
+    "unit": (
+        *("unit", "currency", "currencycode", "unitcode", "isocode", "iso4217", "p498", "code"),
+        *("iso", "unititem", "currencyitem", "amountunit", "budgetunit", "costunit"),
+        *("budgetcurrency", "costcurrency", "p2130unit", "p2237"),
+    ),
 }
-"""Wikidata items of currencies; a unit that is not here is left off, with a note."""
+"""What each column may be called, without regard to capitals and marks; the first that is there
+counts, and of units each in turn. `unitLabel` and the like come after their own."""
 
 
-def read_wikidata(path: Path) -> Iterator[Record]:
-    """One record a title, budget only; statements that differ are left off, with a note."""
-    stated: dict[str, set[Amount]] = defaultdict(set)
-    unknown: dict[str, str] = {}
-    for row in _rows(path):
-        title_id, amount = row["imdb"].strip(), number(row["amount"])
-        if not re.fullmatch(r"tt\d{7,10}", title_id) or amount is None or amount <= 0:
+def read_wikidata(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
+    """One record a title, budget only; statements that differ are left off, with a note.
+
+    Rows that name no title are counted in `aside`. SourceError where the file is no export, lacks
+    a column, or names no title at all.
+    """
+    stated: dict[str, set[tuple[float, str]]] = defaultdict(set)
+    unread: dict[str, list[str]] = defaultdict(list)
+    torn, read = set_aside(aside, path), 0
+    for where, row in _rows(path, torn):
+        title_id = title_id_of(row["imdb"])
+        if title_id is None:
+            torn.add(where[1], f"names no title: '{row['imdb'][:60]}'", where[0])
             continue
-        currency = _currency(row["unit"])
-        if currency:
-            stated[title_id].add((amount, currency))
+        read += 1
+        found = _budget(row)
+        if isinstance(found, Unreadable):
+            unread[title_id].append(note("budget", found.reason, found.text))
         else:
-            unknown[title_id] = row["unit"]
-    for title_id in sorted({*stated, *unknown}):
-        yield _record(title_id, sorted(stated.get(title_id, ())), unknown.get(title_id))
+            stated[title_id].add(found)
+    check_aside(path, torn, read)
+    for title_id in sorted({*stated, *unread}):
+        yield _record(title_id, sorted(stated.get(title_id, ())), unread.get(title_id, []))
 
 
-def _record(title_id: str, amounts: list[Amount], unit: str | None) -> Record:
+def _record(title_id: str, amounts: list[tuple[float, str]], notes: list[str]) -> Record:
     if len(amounts) == 1:
         amount, currency = amounts[0]
-        plain = int(amount) if amount == int(amount) else amount
-        return title_record(SOURCE, title_id, None, budget={"amount": plain, "currency": currency})
-    several = ", ".join(f"{amount:.0f} {currency}" for amount, currency in amounts)
-    why = f"several statements: {several}" if amounts else f"unit '{unit}' is no currency we know"
-    return title_record(SOURCE, title_id, None, notes=[f"budget: {why}"])
+        return title_record(SOURCE, title_id, None, budget={"amount": amount, "currency": currency})
+    if amounts:
+        several = ", ".join(f"{amount:.0f} {currency}" for amount, currency in amounts)
+        notes = [note("budget", "several statements", several)]
+    return title_record(SOURCE, title_id, None, notes=notes)
+
+
+def _budget(row: Row) -> tuple[float, str] | Unreadable:
+    """Amount and currency of one statement, or why it has none."""
+    units = [text for name, text in row.items() if name.startswith("unit") and text]
+    codes = [code for code in map(_currency, units) if code]
+    shown = f"{row['amount']} {' '.join(units)}".strip()
+    if units and not codes:
+        return Unreadable(shown, "the unit is no currency we know")
+    money = read_money(row["amount"], (), codes[0] if codes else "")
+    if isinstance(money, Unreadable):
+        return Unreadable(shown, money.reason)
+    return money.amount, money.currency
 
 
 def _currency(unit: str) -> str | None:
-    word = unit.strip().rsplit("/", 1)[-1]
-    return word.upper() if word.upper() in CODES else UNITS.get(word)
+    """`http://www.wikidata.org/entity/Q4917`, `Q4917`, `USD`, `US dollar` or `$` as the code."""
+    if item := re.fullmatch(r"(?:\S*[/:])?(Q\d+)", unit):
+        return UNITS.get(item.group(1))
+    mark = read_mark(unit)
+    return mark.alone if mark else None
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    if path.name.removesuffix(".gz").endswith(".csv"):
-        yield from rows_of(path, COLUMNS)
+def _rows(path: Path, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
+    """Each row by role (`imdb`, `amount`, `unit 1` …), and where it stands."""
+    text = read_text(path).lstrip("\ufeff \r\n\t")
+    if text[:1] in ("[", "{"):
+        yield from _json_rows(path, text, torn)
         return
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"{path} is no Wikidata export: {error}", "export it again") from None
-    found = value["results"]["bindings"] if _is_sparql(value) else value
+    # The query service's own TSV names variables, and quotes literals before their types.
+    is_sparql = text.startswith("?")
+    table = open_table(path, separator="\t", quoting=False) if is_sparql else open_table(path)
+    chosen = _chosen(path, table.columns)
+    for line, cells in table.records(torn):
+        yield ("line", line), {role: _plain(cells[name]) for role, name in chosen.items()}
+
+
+def _json_rows(path: Path, text: str, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
+    value = _loads(path, text)
+    results = value.get("results") if isinstance(value, dict) else None
+    found = results.get("bindings") if isinstance(results, dict) else value
+    head = value.get("head") if isinstance(value, dict) else None
+    names = list(head.get("vars") or ()) if isinstance(head, dict) else []
     if not isinstance(found, list):
-        raise SourceError(f"{path} holds no list of budgets", "export CSV or JSON of a query")
-    for entry in found:
-        yield {name: _cell(entry, name) for name in COLUMNS}
+        raise SourceError(f"{path} holds no list of rows", "export CSV or JSON of a query")
+    entries = [entry for entry in found if isinstance(entry, dict)]
+    names += [str(name) for entry in entries for name in entry]
+    chosen = _chosen(path, list(dict.fromkeys(map(str, names))))
+    for number, entry in enumerate(found, 1):
+        if isinstance(entry, dict):
+            yield ("row", number), {role: _cell(entry.get(name)) for role, name in chosen.items()}
+        else:
+            torn.add(number, "is no object of columns", "row")
 
 
-def _is_sparql(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("results"), dict)
-        and ("bindings" in value["results"])
-    )
+def _loads(path: Path, text: str) -> Any:
+    """The JSON value, or the list of those on lines of their own."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        try:
+            if len(lines) > 1 and text.startswith("{"):
+                return [json.loads(line) for line in lines]
+        except (ValueError, RecursionError):
+            pass
+        raise SourceError(f"{path} is no JSON: {error}", "export it again") from None
 
 
-def _cell(entry: Any, name: str) -> str:
-    value = entry.get(name) if isinstance(entry, dict) else None
+def _chosen(path: Path, columns: Sequence[str]) -> dict[str, str]:
+    """Role to the column that has it; SourceError names the roles without one."""
+    plain = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(columns)}
+    chosen: dict[str, str] = {}
+    missing = []
+    for role, names in ROLES.items():
+        places = [plain[n] for n in (*names, *(f"{n}label" for n in names)) if n in plain]
+        if not places:
+            missing.append(role)
+        elif role == "unit":
+            chosen |= {f"unit {number}": name for number, name in enumerate(places, 1)}
+        else:
+            chosen[role] = places[0]
+    if missing:
+        raise SourceError(
+            f"{path} has no column {', '.join(missing)}",
+            "; ".join(f"{role} may be called {', '.join(ROLES[role][:6])}" for role in missing)
+            + f". The file names {', '.join(columns)[:300] or 'no column'}",
+        )
+    return chosen
+
+
+def _cell(value: Any) -> str:
+    """A JSON cell: a plain value, or the query service's `{"type": …, "value": …}`."""
     value = value.get("value") if isinstance(value, dict) else value
-    return "" if value is None else str(value)
+    return "" if value is None or value == NULL else clean(str(value))
+
+
+def _plain(text: str) -> str:
+    """A cell of CSV or TSV; of the query service's own TSV without `<>` and a literal's type."""
+    if literal := re.fullmatch(r'"(.*)"(?:\^\^<[^<>]*>|@[\w-]+)?', text):
+        text = literal.group(1)
+    return clean(text.removeprefix("<").removesuffix(">"))

@@ -69,6 +69,11 @@ class Places:
         return self.state / "progress"
 
     @property
+    def tmp(self) -> Path:
+        """Temporary files of tasks and of Spark: ours alone, so that leftovers can be swept."""
+        return self.state / "tmp"
+
+    @property
     def figures(self) -> Path:
         """What each run measured, as JSON."""
         return self.state / "figures"
@@ -96,6 +101,8 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "SPARK_ARCHIVE": str(archive(cache)),
         "STATE": str(places.state),
         PROGRESS: str(places.progress),
+        "TMPDIR": str(places.tmp),
+        "SPARK_LOCAL_DIRS": str(places.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "SERVING_PORT": str(settings.stack.port("serving")),

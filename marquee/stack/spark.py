@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from marquee.settings import REPOSITORY, Settings
@@ -12,10 +13,12 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
     java = settings.spark.java_options
     if archive and Path(archive).is_file():
         java += f" -XX:SharedArchiveFile={archive} -Xshare:auto"
+    scratch = os.environ.get("TMPDIR", "")  # of a driver; Java has a word of its own for it
+    of_driver = f" -Djava.io.tmpdir={scratch}" if scratch and Path(scratch).is_dir() else ""
     partitions = str(settings.spark.shuffle_partitions)
     loopback = {"spark.driver.bindAddress": "127.0.0.1"}
     return (loopback if settings.spark.master.startswith("local") else {}) | {
-        "spark.driver.extraJavaOptions": java,
+        "spark.driver.extraJavaOptions": java + of_driver,
         "spark.executor.extraJavaOptions": java,
         "spark.sql.shuffle.partitions": partitions,
         "spark.default.parallelism": partitions,

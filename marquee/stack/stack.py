@@ -168,7 +168,8 @@ class Stack:
     def _prepare(self) -> None:
         """Folders, configuration, the world, Airflow's database, the NameNode's name space."""
         places = self.places
-        for folder in (places.logs, places.feedback, places.figures, places.progress):
+        folders = (places.logs, places.feedback, places.figures, places.progress, places.tmp)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         write_conf(self.settings, self.places.conf, self.places.hdfs)
         password(self.places.airflow)

@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import BundleError, ConflictError, NotFoundError
+from marquee.digest import canonical_json
+from marquee.errors import BundleError, NotFoundError
 from marquee.lake import Lake
 from marquee.release.bundles import RECORD, bundle_folder
 from marquee.release.evaluation import evaluation_json
-from marquee.release.inputs import inputs_of
+from marquee.release.inputs import degradation, inputs_of
 from marquee.release.live import live_sentence
 from marquee.settings import REPOSITORY
 from marquee.steps.live_record import record_live
@@ -40,7 +41,9 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
         scratch = Path(tempfile.mkdtemp(prefix="marquee-evaluate-"))
         started = time.time()
         try:
-            run.lake.create_json(target, evaluation_json(_measure(run, model, scratch)))
+            run.lake.create_once(
+                target, lambda: canonical_json(evaluation_json(_measure(run, model, scratch)))
+            )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _leave_timings(run, model, started)
@@ -79,9 +82,11 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     except BundleError as error:
         value = {"model": model, "why": str(error)} | {key: {} for key in PARTS}
     if own.exists():
-        with suppress(ConflictError):  # a retry's is the same but for the last digits
-            run.lake.create(f"{folder}/{RECORD}", own.read_bytes())
+        # A retry's is the same but for the last digits.
+        run.lake.create_once(f"{folder}/{RECORD}", own.read_bytes)
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
+    if lost := degradation(run.lake, run.id):
+        value["degraded"] = [one.model_dump() for one in lost]
     return value
 
 
@@ -134,7 +139,7 @@ def _leave_timings(run: Run, model: Model, started: float) -> None:
     value |= {"work": {"evaluate": time.time() - started}, "finished": time.time()}
     peaks = {"evaluation": resource.RUSAGE_SELF, "its serving check": resource.RUSAGE_CHILDREN}
     value |= {"peak_mb": {name: _peak_mb(of) for name, of in peaks.items()}}
-    run.lake.create_json(run.path(f"timings/{task}.json"), value)
+    run.lake.create_once(run.path(f"timings/{task}.json"), lambda: canonical_json(value))
 
 
 def _peak_mb(of: int) -> float:

@@ -40,6 +40,7 @@ CODE = (
     "marquee/sources/ratings.py",
     "marquee/sources/ratings_files.py",
     "marquee/sources/ratings_forms.py",
+    "marquee/sources/tables.py",
     "marquee/sources/title_moments.py",
     "marquee/sources/title_record.py",
     "marquee/sources/titles_csv.py",

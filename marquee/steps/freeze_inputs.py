@@ -14,15 +14,18 @@ from typing import Any
 
 from marquee.clock import now, refuse_ahead
 from marquee.drill import training_fault
-from marquee.errors import ConflictError, SourceError
-from marquee.names import parse_moment
+from marquee.errors import ConflictError, ContractError, NotFoundError, SourceError
+from marquee.names import iso, parse_moment
+from marquee.release.card import Degraded
 from marquee.release.entry import Entry
 from marquee.release.inputs import (
     ChampionInput,
+    EarlierTitles,
     Inputs,
     ModelInputs,
     RatingsInput,
     TitlesInput,
+    degraded_training,
     inputs_of,
     inputs_path,
     is_own,
@@ -37,11 +40,22 @@ from marquee.steps.frozen_feedback import frozen_feedback
 from marquee.steps.history import is_settled, last_decision
 from marquee.steps.run import MODELS, Model, Run
 
+INSTEAD = {
+    "crawl_titles": "load_titles took what it had gathered, if any",
+    "load_titles": "the recommender goes on with {titles}; the budget model waits",
+    "load_feedback": "what was rated through the API since the last load waits for the next run",
+}
+"""What a run goes on with where a task failed for good."""
 
-def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
+
+def freeze_inputs(
+    run: Run, ratings: str | None = None, failed: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write `inputs.json` and return what is unchanged: `{"unchanged": {model: run or None}}`.
 
-    `ratings` is the release this run loaded; a backfill takes the newest the lake holds.
+    `ratings` is the release this run loaded; a backfill takes the newest the lake holds. `failed`
+    names tasks before this one that ended for good without what they were for: the run goes on
+    with what the lake holds, and is marked as degraded.
     """
     check(run)
     path = inputs_path(run.id)
@@ -49,17 +63,20 @@ def freeze_inputs(run: Run, ratings: str | None = None) -> dict[str, Any]:
         refuse_ahead(run.as_of, "the run's as-of")
         # Another attempt may have been the faster one: its document stands.
         with suppress(ConflictError):
-            run.lake.create(path, _inputs(run, ratings).to_bytes())
+            run.lake.create(path, _inputs(run, ratings, failed).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
+    for one in inputs.degraded:
+        print(f"degraded: {one}", flush=True)
     for model, since in unchanged.items():
         if since:
             print(f"{model}: nothing it learns from has changed since run {since}", flush=True)
     return {"unchanged": unchanged}
 
 
-def _inputs(run: Run, ratings: str | None) -> Inputs:
+def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
     frozen_at = now()
+    titles = _titles(run)
     ledgers = {model: standing_entries(run.lake, model) for model in MODELS}
     inputs = Inputs(
         world=run.settings.world,
@@ -69,7 +86,9 @@ def _inputs(run: Run, ratings: str | None) -> Inputs:
         frozen_at=frozen_at,
         ratings=_ratings(run, ratings),
         feedback=() if run.is_backfill else frozen_feedback(run.lake, frozen_at),
-        titles=_titles(run),
+        titles=titles,
+        earlier_titles=_earlier_titles(run),
+        degraded=tuple(_degraded(task, titles) for task in INSTEAD if task in failed),
         search=run.form.search,
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
@@ -97,7 +116,14 @@ def _with_history(run: Run, model: Model, inputs: Inputs, entries: Sequence[Entr
     found = fingerprint(run.lake, model, inputs, entries)
     last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
     is_same = last is not None and last.subject.fingerprint == found
-    since = last.subject.run if last and is_same and is_settled(last, entries) else None
+    is_settled_by_it = (
+        last is not None
+        and is_same
+        and is_settled(last, entries)
+        # What was trained without this run's titles is no answer to the same inputs.
+        and not (model == "recommender" and degraded_training(run.lake, last.subject.run))
+    )
+    since = last.subject.run if last and is_settled_by_it else None
     return asked.model_copy(update={"fingerprint": found, "unchanged_since": since})
 
 
@@ -127,6 +153,36 @@ def _titles(run: Run) -> tuple[TitlesInput, ...]:
     """Every snapshot; which of its pages may be known is judged page by page."""
     with ThreadPoolExecutor(8) as pool:
         return tuple(pool.map(lambda path: _snapshot(run, path), snapshots(run.lake)))
+
+
+def _earlier_titles(run: Run) -> EarlierTitles | None:
+    """What the run with the latest as-of before this one's has prepared, of those that have."""
+
+    def read(name: str) -> Inputs | None:
+        with suppress(NotFoundError, ContractError):
+            return inputs_of(run.lake, name)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [one for one in pool.map(read, run.lake.names("runs")) if one]
+    earlier = [one for one in found if one.as_of < run.as_of and one.run != run.id]
+    for one in sorted(earlier, key=lambda one: one.as_of, reverse=True):
+        path = f"runs/{one.run}/prepared/titles"
+        with suppress(NotFoundError):
+            return EarlierTitles(path=path, digest=run.lake.manifest(path).digest)
+    return None
+
+
+def _degraded(task: str, titles: Sequence[TitlesInput]) -> Degraded:
+    """What the run goes on with where `task` failed."""
+    return Degraded(task=task, instead=INSTEAD[task].format(titles=_held(titles)))
+
+
+def _held(titles: Sequence[TitlesInput]) -> str:
+    if not titles:
+        return "no titles but the release's own list, for the lake holds none"
+    last = max(titles, key=lambda one: one.loaded_at or one.as_of)
+    return f"the titles the lake holds, loaded by {iso(last.loaded_at or last.as_of)}"
 
 
 def _snapshot(run: Run, path: str) -> TitlesInput:

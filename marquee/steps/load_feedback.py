@@ -7,11 +7,17 @@ from typing import Any
 from marquee.sources.feedback import publish_feedback
 from marquee.steps.claim_world import claim
 from marquee.steps.run import Run
+from marquee.steps.sweep import sweep
 
 
 def load_feedback(run: Run) -> dict[str, Any]:
-    """Publish every sealed segment; publishing twice is a no-op."""
+    """Publish every sealed segment; publishing twice is a no-op.
+
+    It also sweeps what killed attempts left: of a run's first steps it is the one that nobody
+    waits for.
+    """
     claim(run)
+    sweep(run)
     paths = publish_feedback(run.lake, run.places.feedback, run.settings.serving.server)
     print(f"{len(paths)} segments of feedback are in the lake", flush=True)
     return {"paths": len(paths)}

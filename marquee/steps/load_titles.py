@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.clock import now
+from marquee.sources.coverage import Reasons
 from marquee.sources.licences import unseen_notes
 from marquee.sources.ratings import linked_titles
 from marquee.sources.title_lines import read_lines
@@ -45,7 +46,15 @@ def load_titles(run: Run) -> dict[str, Any]:
         return _nothing("the crawl" if is_plain else "the sources")
     what = f"{loaded.manifest.rows} titles at {run.lake.uri(loaded.path)}"
     print(what if loaded.is_new else f"{what}: already loaded, nothing done", flush=True)
+    _tell_reasons("fields left off, each with a note in its record", loaded.left_off)
+    _tell_reasons("records or pages refused", loaded.refused)
     return {"path": loaded.path, "rows": loaded.manifest.rows}
+
+
+def _tell_reasons(what: str, reasons: Reasons) -> None:
+    """How many by field and reason, three records of each by name."""
+    if reasons.total:
+        print(f"{reasons.total} {what}:", *reasons.lines(), sep="\n", flush=True)
 
 
 def _nothing(who: str) -> dict[str, Any]:
@@ -69,7 +78,7 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
     _tell(merged)
     has_crawl = CRAWL in run.form.sources
     refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
         facts = {"fields_given": merged.given, "conflicts": merged.disputed}
         return load(run.lake, Path(scratch), path, run.as_of, **facts)
@@ -78,6 +87,9 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
 def _tell(merged: Merged) -> None:
     given = ", ".join(f"{count} by {name}" for name, count in merged.given.items())
     print(f"{len(merged.records)} titles; fields given: {given or 'none'}", flush=True)
+    for name, rows in merged.aside.items():
+        if rows.count:
+            print(f"{name}: rows set aside: {rows}", flush=True)
     if merged.conflicts:
         print(f"{len(merged.conflicts)} conflicts: {merged.disputed}", flush=True)
     for line in _lines(merged.conflicts[:SHOWN]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from marquee.form import Form
 from marquee.lake import Lake
 from marquee.names import iso
+from marquee.release.inputs import Inputs
 from marquee.release.subject import RunType
 from marquee.schedule import interval
 from marquee.settings import Settings
@@ -18,6 +20,7 @@ Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = ("recommender", "budget")
 BACKFILL = "backfill"
 NO_TITLES = "no source has brought titles home: there are no budgets to learn from"
+OLD_TITLES = "this run's titles could not be loaded: the budget model waits for the next run"
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,26 @@ class Run:
     def path(self, below: str) -> str:
         """A lake path inside this run's own folder."""
         return f"runs/{self.id}/{below}"
+
+
+def why_skip(inputs: Inputs, models: Sequence[Model]) -> str | None:
+    """Why no model among `models`, those who need a job, needs it in this run; None where one does.
+
+    The budget model learns from titles alone: a run without them, or whose own could not be
+    loaded, leaves it as it is. The recommender goes on with what there is.
+    """
+    reasons = {model: _why_still(inputs, model) for model in models}
+    if not all(reasons.values()):
+        return None
+    if len(models) == 1:
+        return reasons[models[0]]
+    return "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
+
+
+def _why_still(inputs: Inputs, model: Model) -> str | None:
+    if model == "budget" and not inputs.titles:
+        return NO_TITLES
+    if model == "budget" and any(one.task == "load_titles" for one in inputs.degraded):
+        return OLD_TITLES
+    since = inputs.models[model].unchanged_since
+    return f"nothing changed since run {since}" if since else None

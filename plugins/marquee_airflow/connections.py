@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowException
 
-from marquee.errors import SettingsError
+from marquee.errors import LakeUnavailableError, SettingsError
 from marquee.lake import FolderLake, Lake, WebHdfsLake, check_clock, check_world
 from marquee.settings import load_settings
 
@@ -31,7 +34,7 @@ def _connected() -> Lake:
     connection = Connection.get(LAKE)
     root = str(connection.extra_dejson.get("root", ""))
     if root.startswith("hdfs://"):
-        return WebHdfsLake(root, WebHDFSHook(LAKE).get_conn())
+        return WebHdfsLake(root, _client())
     if not root.startswith("file:///"):
         raise SettingsError(
             f"the connection {LAKE} has no lake's root in its extras",
@@ -43,6 +46,17 @@ def _connected() -> Lake:
             "use an hdfs:// root, or declare the folder shared (lake.shared_folder)",
         )
     return FolderLake(root)
+
+
+def _client() -> Any:
+    """The provider's client; LakeUnavailableError where its hook finds no NameNode that answers."""
+    try:
+        return WebHDFSHook(LAKE).get_conn()
+    except (AirflowException, OSError, ValueError, KeyError) as error:
+        raise LakeUnavailableError(
+            f"no NameNode of the connection {LAKE} answers: {error}",
+            "look at the NameNode (`marquee status`) and the connection, then try again",
+        ) from error
 
 
 def _is_remote() -> bool:

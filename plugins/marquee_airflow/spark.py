@@ -15,7 +15,7 @@ from marquee.names import run_slug
 from marquee.release.inputs import inputs_of
 from marquee.settings import REPOSITORY, Settings
 from marquee.stack.spark import job_flags, spark_conf
-from marquee.steps.run import NO_TITLES, Model
+from marquee.steps.run import Model, why_skip
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
 from marquee_airflow.tasks import step
@@ -29,12 +29,22 @@ class SparkJobOperator(SparkSubmitOperator):
 
     `models` names who needs the job: where none of them has changed, the task is skipped and says
     so. A job that refuses its input (exit status 2) fails at once; trying again would not help.
-    Every other end is retried: HDFS or Spark away, a signal, memory that ran out.
+    Every other end is retried: HDFS or Spark away, a signal, memory that ran out. `needs` is what
+    the job cannot do without, below the run's folder, where its trigger rule does not ask for it.
     """
 
-    def __init__(self, *, job: str, models: tuple[Model, ...], settings: Settings, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        job: str,
+        models: tuple[Model, ...],
+        settings: Settings,
+        needs: str = "",
+        **kwargs: Any,
+    ):
         self.job = job
         self.models = models
+        self.needs = needs
         super().__init__(
             application=str(REPOSITORY / "spark_apps" / f"{job}.py"),
             conn_id=SPARK,
@@ -64,13 +74,12 @@ class SparkJobOperator(SparkSubmitOperator):
 
     def _skip_if_unchanged(self, context: Any) -> None:
         run = current_run(context)
-        inputs = inputs_of(run.lake, run.id)
-        if self.models == ("budget",) and not inputs.titles:
-            raise AirflowSkipException(NO_TITLES)
-        since = {model: inputs.models[model].unchanged_since for model in self.models}
-        if all(since.values()):
-            told = ", ".join(f"{model} since run {run}" for model, run in since.items())
-            raise AirflowSkipException(f"nothing changed: {told}")
+        if reason := why_skip(inputs_of(run.lake, run.id), self.models):
+            raise AirflowSkipException(reason)
+        if self.needs and not run.lake.exists(run.path(self.needs)):
+            raise AirflowFailException(
+                f"{run.path(self.needs)} is missing: look at the failed task"
+            )
 
 
 def webhdfs(connection: Any) -> str:

@@ -6,19 +6,20 @@ is away is retried (`marquee.errors.retry_helps`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from airflow.sdk import DAG, RetryDecision, RetryPolicy, task
+from airflow.sdk import DAG, RetryDecision, RetryPolicy, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
 from marquee.names import iso
+from marquee.release.inputs import degradation
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
 from marquee.steps.fetch_ratings import fetch_ratings as fetch
@@ -31,7 +32,7 @@ from marquee.steps.promote import promote as promote_model
 from marquee.steps.report import report as write_report
 from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
-from marquee_airflow.runs import current_run
+from marquee_airflow.runs import PrintedLines, answer_of, current_run
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +41,8 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with closing(PrintedLines()) as log, redirect_stdout(log):
+                return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
         except MarqueeError as error:
@@ -155,11 +157,14 @@ def load_feedback() -> dict[str, Any] | None:
     return load_segments(run) if run else None
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
-    """Decide, once, what this run reads."""
-    return freeze(current_run(), loaded["path"] if loaded else None)
+    """Decide, once, what this run reads: without ratings nothing, without its titles the rest."""
+    failed = failed_tasks()
+    if gone := [name for name in failed if name in ("fetch_ratings", "load_ratings")]:
+        raise AirflowFailException(f"{gone[0]} failed: there are no ratings to learn from")
+    return freeze(current_run(), loaded["path"] if loaded else None, failed)
 
 
 @task
@@ -186,7 +191,7 @@ def promote(model: Model) -> dict[str, Any]:
     run = current_run()
     if run.is_backfill:
         raise AirflowSkipException("a backfill promotes nothing")
-    return promote_model(run, model)
+    return promote_model(run, model, answer_of(model))
 
 
 @task
@@ -196,14 +201,31 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
     return verify(current_run(), model, promoted["bundle"])
 
 
-@task
+@task(trigger_rule="all_done")
 @step
 def report() -> dict[str, Any]:
-    """Say what this run did. Always runs, and does not decide the run's state."""
-    return write_report(current_run())
+    """Say what this run did, whatever became of it; fails where a task did, so that a run that had
+    to go without something is never plainly green."""
+    failed, run = failed_tasks(), current_run()
+    told = write_report(run)
+    lost = [str(one) for one in degradation(run.lake, run.id)]
+    if failed or lost:
+        raise AirflowFailException(ended_badly(failed, lost))
+    return told
 
 
-def asks_for_approval(model: Model) -> bool:
-    """Whether this run's verdict wants a person's yes that is not there yet."""
-    run = current_run()
-    return verdict_of(run, model).needs_approval and not is_given(run, model)
+def failed_tasks() -> list[str]:
+    """The tasks of this run that have failed for good, those first that did not fail for another;
+    this one is not among them."""
+    ti = get_current_context()["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    states = {name: str(state) for name, state in found.items() if name != ti.task_id}
+    own = [name for name, state in states.items() if state == "failed"]
+    return own + [name for name, state in states.items() if state == "upstream_failed"]
+
+
+def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
+    """How the run ended: what it went without, and which tasks did not go through."""
+    lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
+    names = f"these did not go through: {', '.join(failed)}" if failed else ""
+    return ". ".join(part for part in (lost, names) if part)

@@ -12,7 +12,7 @@ import orjson
 from web_poet import field
 
 from marquee.normalise.genres import read_genres
-from marquee.normalise.text import clean, unique
+from marquee.normalise.text import Unreadable, clean, unique
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Section
@@ -21,6 +21,7 @@ from scrapy_imdb.pages.markup import DETAILS, STORY, WRITERS
 from scrapy_imdb.pages.microdata import TitleWrapperPage
 from scrapy_imdb.pages.refusal import RefusedPageError
 from scrapy_imdb.pages.state import dig, distinct
+from scrapy_imdb.pages.title_page import date_reading
 
 _SCRIPT = re.compile(rb"<script type=[\"']application/ld\+json[\"'][^<>]*>")
 
@@ -60,9 +61,8 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
         shown = super().original_title
         return str(shown) if shown else _word(self.data.get("name"))
 
-    @field
-    def release_date(self) -> str | None:
-        return values.iso_date(_word(self.data.get("datePublished")))
+    def release_reading(self) -> str | Unreadable | None:
+        return date_reading(_word(self.data.get("datePublished")))
 
     @field
     def runtime(self) -> int | None:
@@ -84,13 +84,11 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
     def listed_genres(self) -> list[str]:
         return read_genres(w for w in map(_word, _many(self.data.get("genre"))) if w)
 
-    @field
-    def rating(self) -> float | None:
-        return values.score(dig(self.data, "aggregateRating", "ratingValue"))
+    def stated_rating(self) -> Any:
+        return dig(self.data, "aggregateRating", "ratingValue")
 
-    @field
-    def vote_count(self) -> int | None:
-        return values.whole(dig(self.data, "aggregateRating", "ratingCount"))
+    def stated_votes(self) -> Any:
+        return dig(self.data, "aggregateRating", "ratingCount")
 
     @field
     def certificate(self) -> str | None:

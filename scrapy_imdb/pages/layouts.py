@@ -15,7 +15,8 @@ from web_poet import HttpResponse
 from web_poet.fields import get_fields_dict
 
 from marquee.contracts import TITLE_ITEM
-from scrapy_imdb.items import TitleItem, as_record
+from marquee.sources.title_record import settled
+from scrapy_imdb.items import TitleItem, as_record, with_fields
 from scrapy_imdb.pages.html import LARGEST_PAGE
 from scrapy_imdb.pages.jsonld import TitleWrapperJsonldPage
 from scrapy_imdb.pages.microdata import OverviewTopPage, TitleWrapperPage
@@ -67,12 +68,18 @@ def page_for(response: HttpResponse) -> TitlePage:
 
 
 def read_page(response: HttpResponse) -> TitleItem:
-    """The item of a page, checked against its contract; RefusedPageError says why there is none."""
+    """The item of a page as its contract has it; RefusedPageError says why there is none.
+
+    A bad optional field is left off with a note; a page without an id or a title is refused.
+    """
     item = _item(page_for(response))
-    differences = TITLE_ITEM.differences(as_record(item))
+    record = as_record(item)
+    mended = settled(record)
+    differences = TITLE_ITEM.differences(mended)
     if differences:
         raise RefusedPageError("the page breaks the contract: " + "; ".join(differences))
-    return item
+    changed = {name: value for name, value in mended.items() if value != record[name]}
+    return with_fields(item, changed) if changed else item
 
 
 def _page(body: bytes, response: HttpResponse) -> TitlePage | None:

@@ -6,20 +6,21 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from html import unescape
+from typing import Any
 
 from web_poet import field
 
 from marquee.normalise.countries import country_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import read_money
-from marquee.normalise.text import clean, unique
+from marquee.normalise.text import Unreadable, clean, unique
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Element, Section, cut, first, parse, text_of, utf8_body, xpath
 from scrapy_imdb.pages.kinds import Kind, read_kind, type_of
 from scrapy_imdb.pages.refusal import RefusedPageError
 from scrapy_imdb.pages.state import distinct
-from scrapy_imdb.pages.title_page import MoneyReading, TitlePage, required
+from scrapy_imdb.pages.title_page import MoneyReading, TitlePage, date_reading, required
 
 _PAGE_TITLE = re.compile(rb"<title>(.{0,2000}?)</title>", re.DOTALL)
 _OWN_ID = re.compile(
@@ -122,10 +123,9 @@ class MarkupPage(TitlePage):
     def end_year(self) -> int | None:
         return self.kind.end_year
 
-    @field
-    def release_date(self) -> str | None:
+    def release_reading(self) -> str | Unreadable | None:
         published = first(self.itemprop("datePublished"))
-        return values.iso_date(None if published is None else published.get("content"))
+        return date_reading(None if published is None else published.get("content"))
 
     @field
     def runtime(self) -> int | None:
@@ -155,13 +155,11 @@ class MarkupPage(TitlePage):
     def genres(self) -> list[str]:
         return self.listed_genres()
 
-    @field
-    def rating(self) -> float | None:
-        return values.score(text_of(first(self.itemprop("ratingValue"))))
+    def stated_rating(self) -> Any:
+        return text_of(first(self.itemprop("ratingValue")))
 
-    @field
-    def vote_count(self) -> int | None:
-        return values.whole(text_of(first(self.itemprop("ratingCount"))))
+    def stated_votes(self) -> Any:
+        return text_of(first(self.itemprop("ratingCount")))
 
     def budget_reading(self) -> MoneyReading:
         return self.money("Budget")

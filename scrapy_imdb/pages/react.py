@@ -7,13 +7,14 @@ main column. They differ in where the answers lie and how credits are grouped.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from web_poet import HttpResponse, field
 
 from marquee.normalise.countries import country_code
+from marquee.normalise.dates import date_of
 from marquee.normalise.genres import read_genres
-from marquee.normalise.text import unique
+from marquee.normalise.text import Unreadable, unique
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.state import (
@@ -81,10 +82,10 @@ class ReactPage(TitlePage):
     def end_year(self) -> int | None:
         return values.whole(self.stated("releaseYear", "endYear"))
 
-    @field
-    def release_date(self) -> str | None:
+    def release_reading(self) -> str | Unreadable | None:
         parts = (values.whole(self.stated("releaseDate", p)) for p in ("year", "month", "day"))
-        return values.date_of(*parts)
+        year, month, day = parts
+        return date_of(year, month, day) if year or month or day else None
 
     @field
     def runtime(self) -> int | None:
@@ -109,13 +110,11 @@ class ReactPage(TitlePage):
         plain = (word(dig(g, "id")) or word(dig(g, "text")) for g in listed)
         return read_genres(genre for genre in plain if genre)
 
-    @field
-    def rating(self) -> float | None:
-        return values.score(self.stated("ratingsSummary", "aggregateRating"))
+    def stated_rating(self) -> Any:
+        return self.stated("ratingsSummary", "aggregateRating")
 
-    @field
-    def vote_count(self) -> int | None:
-        return values.whole(self.stated("ratingsSummary", "voteCount"))
+    def stated_votes(self) -> Any:
+        return self.stated("ratingsSummary", "voteCount")
 
     def budget_reading(self) -> MoneyReading:
         return self.money("productionBudget", "budget")

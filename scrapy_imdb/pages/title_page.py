@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from web_poet import WebPage, field
 
 from marquee.names import iso
 from marquee.normalise.currencies import CODES
-from marquee.normalise.money import Money, Unreadable
+from marquee.normalise.dates import read_date
+from marquee.normalise.money import Money
+from marquee.normalise.text import Unreadable
+from marquee.sources.title_record import ABSENT, note
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
+from scrapy_imdb.pages import values
 from scrapy_imdb.pages.refusal import RefusedPageError
 from scrapy_imdb.pages.values import header_date
 
@@ -46,6 +51,31 @@ class TitlePage(WebPage[TitleItem]):
         """The gross as `budget_reading`, and the area it covers."""
         raise NotImplementedError
 
+    def release_reading(self) -> str | Unreadable | None:
+        """The release date in ISO form, or why it is none, or None where the page states none."""
+        raise NotImplementedError
+
+    def stated_rating(self) -> Any:
+        """The mean of the votes as the page spells it."""
+        raise NotImplementedError
+
+    def stated_votes(self) -> Any:
+        """The number of votes as the page spells it."""
+        raise NotImplementedError
+
+    @field
+    def release_date(self) -> str | None:
+        reading = self.release_reading()
+        return reading if isinstance(reading, str) else None
+
+    @field
+    def rating(self) -> float | None:
+        return values.score(self.stated_rating())
+
+    @field
+    def vote_count(self) -> int | None:
+        return values.whole(self.stated_votes())
+
     @field
     def budget(self) -> Money | None:
         return _readable(self.budget_reading())
@@ -61,12 +91,29 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def notes(self) -> list[str]:
-        readings = {"budget": self.budget_reading(), "gross": self.gross_reading()[0]}
+        readings = {
+            "budget": self.budget_reading(),
+            "gross": self.gross_reading()[0],
+            "release_date": self.release_reading(),
+            "rating": _unread(self.stated_rating(), values.score, "is no rating"),
+            "vote_count": _unread(self.stated_votes(), values.whole, "is no count"),
+        }
         return [
-            f"{name}: {reading.reason} ({reading.text[:80]})"
+            note(name, reading.reason, reading.text)
             for name, reading in readings.items()
             if isinstance(reading, Unreadable)
         ]
+
+
+def date_reading(text: str | None) -> str | Unreadable | None:
+    """A date that a page spells; None where it spells none."""
+    return read_date(text) if text and text.lower() not in ABSENT else None
+
+
+def _unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
+    """Why a value that the page states cannot be read; None where it can, or there is none."""
+    is_absent = stated is None or str(stated).strip().lower() in ABSENT
+    return None if is_absent or read(stated) is not None else Unreadable(str(stated), why)
 
 
 def stated_money(amount: object, currency: object) -> Money | Unreadable:

@@ -1,4 +1,4 @@
-"""Single values as pages spell them: numbers, durations, dates, ids. None where unreadable."""
+"""Single values as pages spell them: numbers, durations, ids. None where unreadable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 _TITLE_ID = re.compile(r"tt\d{7,10}")
 _DURATION = re.compile(r"P(?:\d+D)?T(?:(\d+)H)?(?:(\d+)M)?(?:\d+S)?")
 _YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 
 
 def title_id_in(text: str) -> str | None:
@@ -56,23 +55,3 @@ def minutes(duration: str | None) -> int | None:
     if not found or not any(found.groups()):
         return None
     return int(found.group(1) or 0) * 60 + int(found.group(2) or 0)
-
-
-def iso_date(text: str | None) -> str | None:
-    """An ISO date as exact as it is; zero months or days (`1999-00-00`) are dropped."""
-    found = _DATE.fullmatch((text or "").strip())
-    if not found:
-        return None
-    year, month, day = found.groups()
-    return date_of(int(year), int(month or 0), int(day or 0))
-
-
-def date_of(year: int | None, month: int | None, day: int | None) -> str | None:
-    """`1999-03-31`, `1999-03` or `1999`; None without a year."""
-    if not year:
-        return None
-    if not month or not 1 <= month <= 12:
-        return f"{year:04d}"
-    if not day or not 1 <= day <= 31:
-        return f"{year:04d}-{month:02d}"
-    return f"{year:04d}-{month:02d}-{day:02d}"

@@ -35,12 +35,20 @@ def test_it_reads_as_a_sentence(dag: dict[str, Any]) -> None:
         assert "report" in follows[f"{model}.verify_serving"]
 
 
-def test_report_always_runs_and_decides_nothing(dag: dict[str, Any]) -> None:
-    assert [name for name, task in dag["tasks"].items() if task["teardown"]] == ["report"]
+def test_report_always_runs_and_is_the_one_that_ends_the_run(dag: dict[str, Any]) -> None:
+    """A teardown would run on after a person has marked the run as failed, and end it green."""
+    assert not [name for name, task in dag["tasks"].items() if task["teardown"]]
+    assert [name for name, task in dag["tasks"].items() if not task["downstream"]] == ["report"]
+    assert dag["tasks"]["report"]["rule"] == "all_done"
 
 
 def test_a_stopped_crawl_still_loads_what_it_gathered(dag: dict[str, Any]) -> None:
     assert dag["tasks"]["load_titles"]["rule"] == "all_done"
+
+
+def test_only_who_can_do_without_goes_on_after_a_failure(dag: dict[str, Any]) -> None:
+    rules = {name for name, task in dag["tasks"].items() if task["rule"] != "all_success"}
+    assert rules == {"load_titles", "freeze_inputs", "recommender.train", "report"}
 
 
 def test_spark_jobs_and_the_crawl_wait_in_their_pools(dag: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -153,6 +154,23 @@ def test_damaged_file_is_noticed_when_fetched(lake: Lake, folder: Path, tmp_path
         lake.fetch("raw/x", tmp_path / "back")
 
 
+def test_a_file_spoilt_on_its_way_is_fetched_again(
+    lake: Lake, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.publish(folder, "raw/x")
+    copy_out, spoilt = lake.copy_out, ["raw/x/a.csv"]
+
+    def spoil(path: str, target: Path) -> None:
+        copy_out(path, target)
+        if path in spoilt:
+            spoilt.remove(path)
+            target.write_bytes(b"half")
+
+    monkeypatch.setattr(lake, "copy_out", spoil)
+    assert (lake.fetch("raw/x", tmp_path / "back") / "a.csv").read_text() == "a,b\n1,2\n"
+    assert not spoilt
+
+
 def test_nothing_there_is_said_by_name(lake: Lake, tmp_path: Path) -> None:
     assert not lake.exists("raw")
     assert lake.names("raw") == []
@@ -163,9 +181,44 @@ def test_nothing_there_is_said_by_name(lake: Lake, tmp_path: Path) -> None:
     lake.delete("raw/none")
 
 
+def test_a_folder_says_what_lies_in_it_and_since_when(lake: Lake, folder: Path) -> None:
+    lake.publish(folder, "raw/x")
+    _, a, below = lake.leaves("raw/x")
+    assert (a.name, a.is_folder, a.bytes) == ("a.csv", False, 8)
+    assert (below.name, below.is_folder, below.bytes) == ("below", True, 0)
+    assert abs(a.modified - time.time()) < 600
+    assert abs(below.modified - time.time()) < 600
+    assert lake.leaves("raw/x/a.csv") == lake.leaves("raw/none") == []
+
+
+def test_what_was_not_published_there_is_a_conflict(lake: Lake, folder: Path) -> None:
+    """A folder without a manifest, or a folder where a file should be, is other content."""
+    lake.write_bytes("raw/x/a.csv", b"a,b\n1,2\n")
+    with pytest.raises(ConflictError):
+        lake.publish(folder, "raw/x")
+    with pytest.raises(ConflictError):
+        lake.create("raw/x", b"a")
+    assert lake.names("raw/x") == ["a.csv"]
+
+
 def test_paths_as_the_lake_uses_them(lake: Lake, folder: Path) -> None:
     path = "raw/titles/as_of=20260104T030000Z/run=manual-2026-01-04t03-00-00-00-00-1a2b3c4d"
     lake.publish(folder, path)
     assert lake.is_folder(path)
     assert lake.uri(path) == f"{lake.root}/{path}"
     assert lake.names("raw/titles") == ["as_of=20260104T030000Z"]
+
+
+def test_a_runs_own_document_is_the_first_attempts(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a faster attempt wrote it after this one had looked."""
+    assert lake.create_once("runs/r/x.json", lambda: b"first") == b"first"
+    assert lake.create_once("runs/r/x.json", lambda: pytest.fail("made again")) == b"first"
+
+    def slow() -> bytes:
+        lake.create("runs/r/y.json", b"faster")
+        return b"slower"
+
+    assert lake.create_once("runs/r/y.json", slow) == b"faster"
+    assert lake.names(".staging") == []

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from marquee.contracts import TITLE_ITEM
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest, open_lake
 from marquee.sources import titles
+from marquee.sources.title_record import settled
 
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"
 NEXT = "raw/titles/as_of=20260111T030000Z/run=r-2"
@@ -105,19 +107,86 @@ def test_a_crawl_that_brought_nothing_loads_nothing(lake, tmp_path):
     assert lake.names("raw") == []
 
 
-def test_items_that_break_the_contract_are_set_aside_with_their_reason(lake, tmp_path):
-    items = [item(1), item(2, rating=77), item(3, title=""), item(1)]
-    manifest = load_titles(lake, crawled(tmp_path / "out", items, refused=1), PATH)
-    assert manifest and manifest.rows == 1
-    assert manifest.facts["counts"]["quarantined"] == 3
+def test_items_without_an_id_or_a_title_are_set_aside_with_their_reason(lake, tmp_path):
+    items = [item(1), item(2, title_id="2"), item(3, title=""), item(1)]
+    found = titles.load_titles(lake, crawled(tmp_path / "out", items, refused=1), PATH)
+    assert found and found.manifest.rows == 1
+    assert found.manifest.facts["counts"]["quarantined"] == 3
     aside = loaded(lake, PATH, tmp_path / "copy", "quarantined")
     assert [line["reason"] for line in aside] == [
-        "rating is not between 1 and 10",
+        "title_id is not like tt0123456",
         "title is empty",
         "title_id is there twice",
     ]
     report = json.loads(lake.read_bytes(f"{PATH}/report.json"))
     assert report["fetched"] == report["loaded"] + report["quarantined"] + report["refused"]
+    assert found.refused.total == 4
+    assert "  1 × title is empty (tt0000003)" in list(found.refused.lines())
+
+
+BAD = [
+    ({"rating": 0}, "rating", "is not between 1 and 10 (0)"),
+    ({"rating": "8.1"}, "rating", "is str, not double (8.1)"),
+    ({"rating": float("inf")}, "rating", "is float, not double (inf)"),
+    ({"year": 0}, "year", "is not a film's year (0)"),
+    ({"vote_count": -3}, "vote_count", "is no count (-3)"),
+    ({"vote_count": 2**63}, "vote_count", f"is no count ({2**63})"),
+    ({"runtime": 0}, "runtime", "is no film's minutes (0)"),
+    ({"runtime": 2**33}, "runtime", f"is no film's minutes ({2**33})"),
+    ({"release_date": "2001-02-30"}, "release_date", "is a day of no calendar (2001-02-30)"),
+    (
+        {"release_date": "05/06/2001"},
+        "release_date",
+        "may be 2001-06-05 or 2001-05-06 (05/06/2001)",
+    ),
+    ({"genres": [f"Genre {n}" for n in range(13)]}, "genres", "are too many"),
+    ({"genres": "Drama"}, "genres", "is str, not array<string> (Drama)"),
+    ({"budget": {"amount": 5, "currency": "QQQ"}}, "budget", "is not an amount in an ISO 4217"),
+    ({"budget": {"amount": float("inf"), "currency": "USD"}}, "budget", "is not an amount"),
+    ({"certificate": 18}, "certificate", "is int, not string (18)"),
+    ({"directors": [{"name_id": None, "name": 7}]}, "directors", "has entries that are none: 1"),
+]
+
+
+@pytest.mark.parametrize(("stated", "field", "why"), BAD)
+def test_one_bad_field_costs_the_field_and_not_the_record(stated, field, why):
+    found = settled(item(1) | {"notes": ["gross: is odd"]} | stated)
+    assert TITLE_ITEM.differences(found) == []
+    assert found[field] in (None, [])
+    assert found["notes"][0] == "gross: is odd" and found["notes"][1].startswith(f"{field}: {why}")
+    assert settled(found) == found
+    untouched = item(1).keys() - {field}
+    assert {name: found[name] for name in untouched} == {name: item(1)[name] for name in untouched}
+
+
+def test_entries_of_lists_go_one_by_one_and_other_forms_are_read():
+    lists = {"genres": ["Drama", "", "War"], "countries": ["US", None], "writers": None}
+    found = settled(item(1, year=1999.0, release_date="3 May 1999", **lists))
+    assert (found["genres"], found["countries"], found["writers"]) == (["Drama", "War"], ["US"], [])
+    assert (found["year"], found["release_date"]) == (1999, "1999-05-03")
+    assert len(found["notes"]) == 2
+    assert settled(item(2)) == item(2)
+
+
+def test_fields_left_off_are_counted_by_reason_with_examples(lake, tmp_path):
+    items = [item(n, rating=n) for n in range(9, 15)] + [item(20, year=1066)]
+    found = titles.load_titles(lake, crawled(tmp_path / "out", items), PATH)
+    assert found and found.manifest.rows == 7
+    assert found.manifest.facts["left_off"] == {
+        "rating: is not between 1 and 10": 4,
+        "year: is not a film's year": 1,
+    }
+    assert list(found.left_off.lines()) == [
+        "  4 × rating: is not between 1 and 10 (tt0000011, tt0000012, tt0000013, …)",
+        "  1 × year: is not a film's year (tt0000020)",
+    ]
+
+
+def test_a_site_whose_ratings_all_turn_bad_is_an_alarm_that_says_why(lake, tmp_path):
+    load_titles(lake, crawled(tmp_path / "a", [item(n) for n in range(40)]), PATH)
+    bad = crawled(tmp_path / "b", [item(n, rating=81) for n in range(40)])
+    with pytest.raises(ContractError, match=r"(?s)rating +0\.0%.*40 × rating: is not between"):
+        load_titles(lake, bad, NEXT)
 
 
 def test_counts_that_do_not_add_up_are_refused(lake, tmp_path):

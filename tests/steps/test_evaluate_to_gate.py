@@ -56,7 +56,7 @@ def with_golden(bundle: Path) -> Path:
 
 def trained(
     run: Run, folder: Path, noise: float, code: str = "c0de", recipe: Any = None,
-    spoil: Callable[[Path], None] = lambda model: None,
+    spoil: Callable[[Path], None] = lambda model: None, **changes: Any,
 ) -> Run:  # fmt: skip
     """What a run leaves before evaluate: inputs, the split, figures of its world, a model."""
     head = Ledger(run.lake, MODEL).head()
@@ -65,7 +65,7 @@ def trained(
         "recipe": dict(head.recipe), "code": head.code,
     }  # fmt: skip
     asked = {MODEL: {"policy": POLICY, "champion": champion}}
-    inputs = frozen(run.id, iso(run.as_of), code=code, models=asked)
+    inputs = frozen(run.id, iso(run.as_of), code=code, models=asked, **changes)
     run.lake.create_json(run.path("inputs.json"), inputs)
     split = folder / run.id / "split"
     save_ratings(split / "train", TRAIN)

@@ -18,7 +18,7 @@ from marquee.errors import SourceError
 from marquee.money import RateTable
 from marquee.scoring.budget.features import Film
 from marquee.scoring.budget.films import read_films
-from marquee.sources.title_record import rows_of
+from marquee.sources.tables import open_table
 from marquee.sources.titles_csv import read_titles_csv
 from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000
 
@@ -62,10 +62,8 @@ def usable_films(table: pa.Table, price_year: int) -> list[Film]:
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     """By its header: IMDB 5000's, else a user's own with `title_id`."""
-    first = next(iter(rows_of(path, ())), None)
-    if first is None:
-        raise SourceError(f"{path} holds no rows", "its first line must be a header")
-    return read_imdb5000(path) if NEEDED[0] in first else read_titles_csv(path)
+    is_imdb5000 = NEEDED[0] in open_table(path, known=NEEDED).columns
+    return read_imdb5000(path) if is_imdb5000 else read_titles_csv(path)
 
 
 def _row(record: dict[str, Any], rates: RateTable) -> dict[str, Any]:
