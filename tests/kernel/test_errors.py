@@ -7,7 +7,13 @@ import pytest
 from marquee import errors
 from marquee.errors import MarqueeError, retry_helps
 
-AWAY = {"AwayError", "LakeUnavailableError", "LakeFullError", "StackError"}
+AWAY = {
+    "AwayError",
+    "CrawlInterruptedError",
+    "LakeFullError",
+    "LakeUnavailableError",
+    "StackError",
+}
 FAMILY = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, MarqueeError)]
 
 
