@@ -109,11 +109,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(*columns, *(["what served, on newer ratings"] if has_live else []))
     for row in rows:
         word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
-        lost = [f"degraded: {sentence}" for sentence in row.get("degraded", [])]
-        why = escape("\n".join([*row["failed"], *lost]))
+        why = escape("\n".join(row["failed"]))
         run = escape(row["run"])
         live = [_live(row["live"])] if has_live else []
-        table.add_row(row["as_of"], run, row["run_type"], word, escape(row["outcome"]), why, *live)
+        came = "\n".join([row["outcome"], *(f"degraded: {one}" for one in row.get("degraded", ()))])
+        table.add_row(row["as_of"], run, row["run_type"], word, escape(came), why, *live)
     return table
 
 

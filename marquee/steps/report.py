@@ -17,7 +17,7 @@ from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of
 from marquee.steps.approve import approval_of, folder_of, verdict_of
-from marquee.steps.run import MODELS, NO_TITLES, Model, Run
+from marquee.steps.run import MODELS, Model, Run, why_skip
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -38,10 +38,10 @@ def report(run: Run) -> dict[str, Any]:
         "live": read_live(run.lake, run.id),
     }
     _write(run, value)
+    for lost in degraded:
+        print(f"degraded: {lost}", flush=True)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
-    for sentence in degraded:
-        print(f"degraded: {sentence}", flush=True)
     if value["live"]:
         print(f"live record: {live_sentence(value['live'])}", flush=True)
     return value
@@ -53,14 +53,8 @@ def outcome(run: Run, model: Model) -> dict[str, Any]:
         inputs = inputs_of(run.lake, run.id)
     except NotFoundError:
         return {"sentence": "the run ended before its inputs were frozen", "promoted": None}
-    since = inputs.models[model].unchanged_since
-    if since:
-        return {
-            "sentence": f"nothing changed since run {since}; the champion stays",
-            "promoted": None,
-        }
-    if model == "budget" and not inputs.titles:
-        return {"sentence": NO_TITLES, "promoted": None}
+    if reason := why_skip(inputs, [model]):
+        return {"sentence": f"{reason}; the champion stays", "promoted": None}
     try:
         verdict = verdict_of(run, model)
     except NotFoundError:

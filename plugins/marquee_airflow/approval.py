@@ -17,7 +17,8 @@ from marquee.errors import MarqueeError, retry_helps
 from marquee.names import iso
 from marquee.release.outcome import Outcome, last_outcome
 from marquee.release.verdict import Verdict
-from marquee.schedule import time_to_answer
+from marquee.schedule import approval_closes
+from marquee.settings import ScheduleSettings
 from marquee.steps.approve import Answer, ask, folder_of, is_given, record_answer, verdict_of
 from marquee.steps.run import Model, Run
 from marquee_airflow.report_link import address
@@ -34,13 +35,14 @@ class PromotionApprovalOperator(ApprovalOperator):
     in the UI approves nothing. A no skips nothing here: `promote` does, and says who said it.
     """
 
-    def __init__(self, *, model: Model, days: int, **kwargs: Any) -> None:
+    def __init__(self, *, model: Model, schedule: ScheduleSettings, **kwargs: Any) -> None:
         self.model = model
+        self.schedule = schedule
         super().__init__(
             subject=f"May the new {model} serve?",
             body="The verdict is shown here when the question is asked.",
             defaults=self.REJECT,
-            response_timeout=timedelta(days=days),
+            response_timeout=timedelta(days=schedule.approval_days),
             **kwargs,
         )
 
@@ -60,9 +62,8 @@ class PromotionApprovalOperator(ApprovalOperator):
     def _ask(self, context: Any, run: Run, verdict: Verdict) -> None:
         """Put the question into words, ask it, and leave word of it for the report."""
         asked = datetime.now(UTC)  # Airflow waits by the machine's clock
-        schedule = run.settings.schedule
-        self.response_timeout = time_to_answer(schedule.cron, asked, schedule.approval_days)
-        until = asked + self.response_timeout
+        until = approval_closes(self.schedule.cron, asked, self.schedule.approval_days)
+        self.response_timeout = max(until - asked, timedelta(seconds=1))
         where = self.generate_link_to_ui_from_context(context=context)
         self.body = question(verdict, address(self.model, run.id), iso(until))
         try:

@@ -119,7 +119,8 @@ run_one = Run("r1", SUNDAY, "manual", Form.of(settings, {}), settings, lake)
 approval.current_run = lambda context: run_one
 questions = []
 hitl.upsert_hitl_detail = lambda **question: questions.append(question)
-operator = approval.PromotionApprovalOperator(task_id="approve", model="recommender", days=3)
+operator = approval.PromotionApprovalOperator(
+    task_id="approve", model="recommender", schedule=settings.schedule)
 
 def attempt(number, event=None):
     # What Airflow is told: nothing, to wait for input, or to wait through its triggerer.

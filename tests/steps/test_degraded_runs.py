@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
-from marquee.cli.history import rows_of
+from marquee.cli import app
 from marquee.digest import canonical_json
 from marquee.release.inputs import Inputs, degradation, inputs_of, read_inputs
 from marquee.release.promotion import promote
@@ -147,6 +149,10 @@ def test_a_degraded_recommender_is_judged_promoted_and_marked(
     assert "What this run went without" in page
     assert "load_titles failed: the titles of March" in page
     assert promote(run.lake, MODEL, run.id, approved=False).number == 1
-    assert report(run)["degraded"] == ["load_titles failed: the titles of March"]
-    (row,) = rows_of(run.lake, MODEL)
-    assert row["degraded"] == ["load_titles failed: the titles of March"]
+    sentence = "load_titles failed: the titles of March"
+    said = report(run)
+    assert said["degraded"] == [sentence]
+    assert said["models"][MODEL]["promoted"] == 1
+    assert "the champion stays" in said["models"]["budget"]["sentence"]
+    shown = CliRunner().invoke(app, ["history", MODEL, "--lake", run.lake.root, "--json"])
+    assert [row["degraded"] for row in json.loads(shown.stdout)] == [[sentence]]
