@@ -38,11 +38,11 @@ def prepare(job: Job) -> None:
     with job.stopwatch("start"):
         spark = job.spark
     with job.stopwatch("merge"):
-        items = with_reason(read_items(spark, job.inputs, job.lake.root)).cache()
-        seen = count_items(items)
         is_text = "titles" in job.inputs.ratings.text_ids
         listed = read_listed(spark, job.lake, job.inputs.ratings.path, is_text)
         movielens = read_movielens(listed, is_text)
+        items = with_reason(read_items(spark, job.inputs, job.lake.root), movielens).cache()
+        seen = count_items(items)
         merged = merged_per_title(items.where("reason IS NULL"))
         joined = join_movielens(merged, movielens)
         every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)

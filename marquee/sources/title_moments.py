@@ -17,6 +17,7 @@ from typing import Any
 from marquee.clock import SKEW
 from marquee.errors import SourceError
 from marquee.names import iso, parse_moment
+from marquee.normalise.dates import read_date
 
 FETCHED = (
     r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]"
@@ -41,8 +42,9 @@ def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime | None) -> 
 
 
 def release_of(record: Mapping[str, Any]) -> str:
-    """The release as `released_before` compares it: `2026-05-04`, `2026-05` or `2026`, or ''."""
-    return str(record.get("release_date") or record.get("year") or "")
+    """The release in ISO form, as exact as it is: `2026-05-04`, `2026-05` or `2026`, or ''."""
+    release = read_date(str(record.get("release_date") or ""))
+    return release if isinstance(release, str) else str(record.get("year") or "")
 
 
 @dataclass

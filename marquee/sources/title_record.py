@@ -156,6 +156,13 @@ class Cells:
         """A cell's texts between marks, each once."""
         return unique([clean(part) for part in self.row.get(name, "").split(mark)])
 
+    def codes(self, name: str, code_of: Callable[[str], str | None], field: str = "") -> list[str]:
+        """Codes of the countries or languages in a cell; a name we do not know is noted."""
+        found = {word: code_of(word) for word in self.parts(name) if word.lower() not in ABSENT}
+        unknown = [word for word, code in found.items() if not code]
+        self.notes += [note(field or name, "is none we know", word) for word in unknown]
+        return unique([code or "" for code in found.values()])
+
     def number(self, name: str, field: str = "") -> float | None:
         """A number with a point or a comma, in digits or with an exponent."""
         return self._read(name, field, number, "is no number")

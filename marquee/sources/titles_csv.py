@@ -14,7 +14,7 @@ set aside and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import Unreadable, read_amount, read_money
-from marquee.normalise.text import unique
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
     ABSENT,
@@ -71,7 +70,7 @@ def read_rows(path: Path, aside: SetAside | None = None) -> Iterator[tuple[Recor
 
 
 def _record(title_id: str, cells: Cells) -> Record:
-    countries = _codes(cells, "countries", country_code)
+    countries = cells.codes("countries", country_code)
     year = cells.whole("year")
     return title_record(
         SOURCE,
@@ -88,7 +87,7 @@ def _record(title_id: str, cells: Cells) -> Record:
         cast=_people(cells, "cast"),
         genres=read_genres(cells.parts("genres")),
         countries=countries,
-        languages=_codes(cells, "languages", language_code),
+        languages=cells.codes("languages", language_code),
         companies=cells.parts("companies"),
         keywords=cells.parts("keywords"),
         certificate=cells.text("certificate"),
@@ -133,10 +132,3 @@ def _tables() -> tuple[RateTable, PriceIndex]:
 def _people(cells: Cells, name: str) -> list[dict[str, Any]]:
     words = [(word, re.fullmatch(r"nm\d{7,10}", word)) for word in cells.parts(name)]
     return [{"name_id": w if is_id else None, "name": None if is_id else w} for w, is_id in words]
-
-
-def _codes(cells: Cells, name: str, code_of: Callable[[str], str | None]) -> list[str]:
-    """Codes of the countries or languages in a cell; a name we do not know is noted."""
-    found = {word: code_of(word) for word in cells.parts(name)}
-    cells.notes += [note(name, "is none we know", word) for word, code in found.items() if not code]
-    return unique([code or "" for code in found.values()])

@@ -16,9 +16,11 @@ from typing import Any
 from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
+from marquee.normalise.money import read_amount
 from marquee.normalise.text import clean, unique
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
+    ABSENT,
     Cells,
     Record,
     SetAside,
@@ -62,11 +64,12 @@ def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[s
 
 def stated_budget(row: Mapping[str, str]) -> dict[str, Any] | str | None:
     """The budget with its currency and the confidence in it, or why its currency is in doubt."""
-    amount, country = number(row.get("budget", "")), country_code(row.get("country", ""))
-    if amount is None:
+    text, country = clean(row.get("budget", "")), country_code(row.get("country", ""))
+    if text.lower() in ABSENT:
         return None
-    if amount <= 0:
-        return f"{amount:.0f} is no amount of money"
+    amount = read_amount(text)
+    if amount is None:
+        return "is no amount of money"
     countries, year = [country] if country else [], whole(row.get("title_year", ""))
     found = read_unlabelled(amount, countries, year, *_tables())
     if not found.is_certain:
@@ -100,8 +103,8 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
         budget=None if isinstance(budget, str) else budget,
         gross={"amount": gross, "currency": "USD"} if gross else None,
         gross_area="USA" if gross else None,
-        countries=[code for code in [country_code(row["country"])] if code],
-        languages=[code for code in [language_code(row.get("language", ""))] if code],
+        countries=cells.codes("country", country_code, "countries"),
+        languages=cells.codes("language", language_code, "languages"),
         certificate=cells.text("content_rating"),
         keywords=cells.parts("plot_keywords"),
         notes=cells.notes,

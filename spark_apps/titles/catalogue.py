@@ -54,13 +54,15 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
 
 
 def released_before(titles: DataFrame, as_of: str) -> DataFrame:
-    """Titles out before `as_of` (ISO 8601).
+    """Titles out by the day of `as_of` (ISO 8601).
 
-    Dates compare as text, a shorter one standing for its start: `2025` is before `2025-06-01`. A
-    title without any date is in, for somebody has rated it.
+    A month or a year stands for its first day: `2025` is before `2025-06-01`. A title without any
+    date is in, for somebody has rated it.
     """
-    out = F.coalesce("release_date", F.col("year").cast("string"), F.lit(""))
-    return titles.where(out < as_of)
+    stated = F.coalesce("release_date", F.lpad(F.col("year").cast("string"), 4, "0"))
+    day = F.concat(stated, F.when(F.length(stated) == 4, "-01-01").otherwise("-01"))
+    out = F.when(F.length(stated) == 10, stated).otherwise(day).cast("date")
+    return titles.where(out.isNull() | (out <= F.lit(as_of[:10]).cast("date")))
 
 
 def as_contract(titles: DataFrame) -> DataFrame:

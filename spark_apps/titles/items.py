@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from marquee.normalise.text import folding_table
@@ -11,6 +11,8 @@ from spark_apps.titles.raw import CORRUPT
 MOST_GENRES = 12
 """IMDb lists at most a handful; a longer list is a page read wrongly."""
 FIRST_YEAR = 1874
+ISO_DATE = r"^(18[7-9]\d|19\d\d|20\d\d|2100)(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?\z"
+"""A release date as the loader writes it; snapshots of earlier code hold what a source wrote."""
 SETTLED_LATER = ("keywords", "plot")
 """What goes on changing after the release: only a page known at as-of may say it. So do rating and
 votes, which come in pairs."""
@@ -35,11 +37,25 @@ LISTS = ("genres", "countries", "languages", "companies", "keywords")
 NO_WORDS = "cast(array() as array<string>)"
 
 
-def with_reason(items: DataFrame) -> DataFrame:
-    """The items with `reason`: why one cannot be used, null where it can."""
+def with_reason(items: DataFrame, movielens: DataFrame) -> DataFrame:
+    """The items with `reason`: why one cannot be used, null where it can.
+
+    A release date that is none is null. An item without a year is used where another item of its
+    title, or MovieLens, has the year.
+    """
+    is_day = (F.length("release_date") < 10) | F.try_to_timestamp("release_date").isNotNull()
+    release = F.when(F.col("release_date").rlike(ISO_DATE) & is_day, F.col("release_date"))
+    items = items.withColumn("release_date", release)
     year = F.coalesce("year", F.try_to_number(F.substring("release_date", 1, 4), F.lit("9999")))
     dated = items.withColumn("year", year.cast("int"))
-    return dated.withColumn("reason", _first_reason())
+    years = movielens.groupBy("title_id").agg(F.max("year").alias("listed_year"))
+    whole = Window.partitionBy("title_id").rowsBetween(
+        Window.unboundedPreceding, Window.unboundedFollowing
+    )
+    joined = dated.join(years, on="title_id", how="left").withColumn(
+        "any_year", F.coalesce(F.max("year").over(whole), "listed_year")
+    )
+    return joined.withColumn("reason", _first_reason()).drop("listed_year", "any_year")
 
 
 def _first_reason() -> Column:
@@ -50,7 +66,7 @@ def _first_reason() -> Column:
         .when(~F.coalesce(F.col("title_id").rlike(r"^tt\d{7,10}$"), F.lit(False)), "no title id")
         .when(is_lender(), F.lit(None).cast("string"))
         .when(F.trim(F.coalesce("title", F.lit(""))) == "", F.lit("no title"))
-        .when(F.col("year").isNull(), F.lit("no year"))
+        .when(F.col("any_year").isNull(), F.lit("no year"))
         .when(F.col("year") < FIRST_YEAR, F.lit("year before the first film"))
         .when(F.col("year") > fetched_in, F.lit("year in the future"))
         .when(

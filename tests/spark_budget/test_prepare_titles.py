@@ -127,14 +127,18 @@ def test_an_older_release_gives_each_key_one_row(tmp_path: Path, spark: SparkSes
 
 
 def test_the_latest_snapshot_wins(tmp_path: Path, spark: SparkSession) -> None:
+    undated: dict[str, Any] = {"year": None, "release_date": None}
     found = prepare(
         tmp_path,
         spark,
         ("2026-10-01T00:00:00Z", [item(1, rating=5.0), item(2, rating=6.0)]),
-        ("2026-10-08T00:00:00Z", [item(1, rating=5.5)]),
+        ("2026-10-08T00:00:00Z", [item(1, rating=5.5, **undated), item(1_000_000, **undated)]),
     )
     assert found.rows["tt0000001"]["rating"] == 5.5
     assert found.rows["tt0000002"]["rating"] == 6.0
+    # An item without a year takes that of an earlier one, or MovieLens'.
+    assert found.rows["tt0000001"]["year"] == 2001 and found.facts["items_refused"] == 0
+    assert (found.rows["tt1000000"]["year"], found.rows["tt1000000"]["budget_usd"]) == (1999, 12e6)
 
 
 def test_later_snapshots_lend_only_what_a_release_settles(
@@ -172,8 +176,13 @@ def test_released_before_as_of(tmp_path: Path, spark: SparkSession) -> None:
         "tt0000052": "2006-07",
     }
     lines = [item(int(key[2:]), year=2006, release_date=date) for key, date in dates.items()]
+    # Of earlier code's snapshots: what is no ISO date is none, and the year stands.
+    lines += [item(45, year=2005, release_date="Jan 5, 2005")]
+    lines += [item(53, year=2007, release_date="1 July 2007")]
+    lines += [item(54, year=2007, release_date="2006-02-30")]
     found = prepare(tmp_path, spark, ("2026-01-01T00:00:00Z", lines), as_of="2006-06-01T00:00:00Z")
-    assert set(found.rows) & set(dates) == {key for key in dates if key < "tt0000050"}
+    crawled = {key for key in found.rows if str(key).startswith("tt00000") and key > "tt0000040"}
+    assert crawled == {*list(dates)[:4], "tt0000045"}
 
 
 def test_the_newest_fifth_is_held_out(tmp_path: Path, spark: SparkSession) -> None:
