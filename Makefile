@@ -3,36 +3,42 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ROOMS := marquee scrapy_imdb spark_apps serving replica plugins
 ARGS ?=
+# DATA as a command's flag, whatever is in the folder's name.
+quote = '$(subst ','\'',$(1))'
+WORLD = $(if $(DATA),--data $(call quote,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up up-and-wait down status doctor test check drill bench format lock clean
+.PHONY: help setup installed setup-dev run up up-and-wait down status doctor test check drill bench format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup:
+setup: ## the environment, Java, jars, and the command .venv/bin/marquee
 	@$(PYTHON) -m marquee.bootstrap run
+
+installed:
+	@test -x $(PY) || { echo "error: nothing is set up here yet — make setup" >&2; exit 1; }
 
 setup-dev:
 	@$(PYTHON) -m marquee.bootstrap dev
 
 run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself
-	@$(PY) -m marquee run $(if $(DATA),--data '$(DATA)') $(if $(ONCE),--once) $(ARGS)
+	@$(PY) -m marquee run $(WORLD) $(if $(ONCE),--once) $(ARGS)
 
 up: setup ## start the local stack and leave it running
-	@$(PY) -m marquee up $(ARGS)
+	@$(PY) -m marquee up $(WORLD) $(ARGS)
 
 up-and-wait: setup ## the same in the foreground, until Ctrl-C
-	@$(PY) -m marquee up --wait $(ARGS)
+	@$(PY) -m marquee up --wait $(WORLD) $(ARGS)
 
-down: ## stop the local stack
-	@$(PY) -m marquee down $(ARGS)
+down: installed ## stop the local stack, from any terminal
+	@$(PY) -m marquee down $(WORLD) $(ARGS)
 
-status: ## what runs, where, since when
-	@$(PY) -m marquee status $(ARGS)
+status: installed ## what runs, where, since when
+	@$(PY) -m marquee status $(WORLD) $(ARGS)
 
 doctor: setup ## can this machine run it? ports, memory, disk, Java
-	@$(PY) -m marquee doctor $(ARGS)
+	@$(PY) -m marquee doctor $(WORLD) $(ARGS)
 
 test: setup-dev ## every path once, on real parts (about 15 minutes on 2 cores)
 	@$(PY) -m pytest $(ARGS)
@@ -55,5 +61,5 @@ format: setup-dev ## let ruff rewrite
 lock: ## compile the hash-pinned locks anew
 	@$(PYTHON) -m marquee.bootstrap lock
 
-clean: ## forget every world: all state, not the environment
-	@rm -rf .marquee
+clean: ## forget every world: all state, not the environment; asks (CLEAN=yes: does not)
+	@CLEAN=$(CLEAN) $(PYTHON) -m marquee.bootstrap clean

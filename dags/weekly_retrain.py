@@ -50,7 +50,7 @@ with DAG(
         with TaskGroup(model) as group:
             train = spark(f"train_{model}", model, task_id="train", **training)
             approve = PromotionApprovalOperator(
-                task_id="approve", model=model, days=settings.schedule.approval_days
+                task_id="approve", model=model, schedule=settings.schedule
             )
             promoted = tasks.promote(model)
             judged = with_report(tasks.gate(model))

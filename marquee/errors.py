@@ -33,6 +33,9 @@ from __future__ import annotations
 class MarqueeError(Exception):
     """What happened and where (`message`), and what to do about it (`remedy`)."""
 
+    status = 1
+    """What a command ends with; 2 where it was typed wrong, and nothing was started."""
+
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
         self.message = message

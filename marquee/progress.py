@@ -1,7 +1,8 @@
 """How far a long task has come, for its log and for whoever watches from another process.
 
 A crawl tells pages, a training job sweeps. The log gets a line every few seconds; the file named by
-the environment variable `MARQUEE_PROGRESS` always holds the latest word, as one JSON object:
+the environment variable `MARQUEE_PROGRESS` (or, where that is a folder, the file of Airflow's task
+in it) always holds the latest word, as one JSON object:
 `{"what": "page", "done": 12, "of": 300, "since": "…Z", "at": "…Z", "note": "2 refused"}`.
 """
 
@@ -18,6 +19,8 @@ from marquee.clock import now
 from marquee.names import iso
 
 PROGRESS = "MARQUEE_PROGRESS"
+TASK = "AIRFLOW_CTX_TASK_ID"
+"""Airflow says so to whatever a task starts."""
 LINE_SECONDS = 5.0
 """At most one line of the log in so many seconds."""
 FILE_SECONDS = 0.5
@@ -76,6 +79,11 @@ def report_progress(what: str, done: int, of: int, note: str = "") -> None:
         _write(told.progress)
 
 
+def task_file(folder: Path, task: str) -> Path:
+    """The progress file of a task, `recommender.train`, in a folder of them."""
+    return folder / f"{task}.json"
+
+
 def read_progress(path: Path) -> Progress | None:
     """The latest word in a progress file; None where there is none that can be read."""
     try:
@@ -89,6 +97,8 @@ def _write(progress: Progress) -> None:
     if not place:
         return
     path = Path(place)
+    if path.is_dir():
+        path = task_file(path, os.environ.get(TASK, "") or progress.what)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")

@@ -126,11 +126,10 @@ def next_due(cron: str, moment: datetime) -> datetime:
     return due
 
 
-def time_to_answer(cron: str, asked: datetime, days: int) -> timedelta:
-    """How long an approval asked for at `asked` waits: `days`, and at most until an hour before
-    the next run is due. Where that has passed, hardly at all: silence means no."""
-    left = min(timedelta(days=days), next_due(cron, asked) - LAST_HOUR - asked)
-    return max(left, timedelta(seconds=1))
+def approval_closes(cron: str, asked: datetime, days: int) -> datetime:
+    """Until when an approval asked for at `asked` waits: `days`, and at most until an hour before
+    the next run is due. That may have passed; silence then means no at once."""
+    return min(asked + timedelta(days=days), next_due(cron, asked) - LAST_HOUR)
 
 
 def latest_retry(

@@ -176,10 +176,14 @@ class Follower(Generic[M]):
 
     def _recall(self) -> None:
         entry = self._last_served()
-        if entry is not None and self._cache.local(entry) is not None:
-            trouble = self.view.trouble
-            if self._try(entry):
-                self._keep(trouble)
+        if entry is None:
+            return
+        if self._cache.local(entry) is None:
+            self._say_disk(f"the copy of {entry.bundle}, which served last, is torn or gone")
+            return
+        trouble = self.view.trouble
+        if self._try(entry):
+            self._keep(trouble)
 
     def _last_served(self) -> Entry | None:
         """What was served last, where the disk can tell; where it cannot, that is said."""

@@ -46,6 +46,10 @@ class WorldCheck(threading.Thread):
             except MarqueeError as error:
                 self.refusal = str(error)
                 self._stop_serving()
+            except Exception:  # a thread that died would leave the question open, unseen
+                log.exception("which world the lake holds cannot be read; it is asked again")
+                self._told.wait(SECONDS_BETWEEN)
+                continue
             self._told.set()
 
     def _ask(self) -> None:

@@ -47,6 +47,7 @@ OUTAGES = re.compile(
     r"((?:java\.net\.|java\.nio\.channels\.|org\.apache\.hadoop\.(?:hdfs|ipc|net)\.)[\w.$]*Exception"
     r"|java\.lang\.OutOfMemoryError|java\.io\.(?:IOException|EOFException)"
     r"|No space left on device|All masters are unresponsive|ExecutorLostFailure"
+    r"|a stopped SparkContext|SparkContext was shut ?down"
     r"|Py4JNetworkError|Connection refused)(?::\s*([^\n]+))?"
 )
 """What Java calls a world that is away, in the text of an exception that reached Python."""

@@ -35,7 +35,7 @@ from spark_apps.recommender.recipes import (
     read_recipes,
 )
 from spark_apps.recommender.search import Choice, choose
-from spark_apps.recommender.titles import read_titles, without_titles
+from spark_apps.recommender.titles import read_titles, with_names, without_titles
 
 MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
 FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
@@ -58,11 +58,13 @@ def train(job: Job) -> None:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
         rows, holdout = read_split(job)
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
+        titles = with_names(titles, job.lake, job.inputs, job.run, job.scratch)
         words = read_words(job.scratch / "titles", titles)
         degraded = [one.model_dump() for one in without_titles(job.lake, job.inputs, job.run)]
         session.result()
     facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
-    trainer = trainer_of(job)(job.spark, *facts, words=words)
+    named = job.inputs.ratings.text_ids
+    trainer = trainer_of(job)(job.spark, *facts, words=words, text_ids=named)
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):

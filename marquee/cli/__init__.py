@@ -1,4 +1,8 @@
-"""The `marquee` command. Every failure is one line with a remedy; no stack trace for its user."""
+"""The `marquee` command. Every failure is one line with a remedy; no stack trace for its user.
+
+The status is 0 where it did what was asked, 1 where it failed, 2 where it was typed wrong (nothing
+was started), 130 where it was interrupted.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import sys
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from marquee import __version__
 from marquee.cli import bundles, local, parse_pages, release, step
 from marquee.cli.run import run
+from marquee.cli.showing import typed
 from marquee.errors import MarqueeError
 
 app = typer.Typer(
@@ -37,12 +43,24 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command; turn our errors into one line and a status of 1."""
+    """Run the command; turn our errors, and arguments typed wrong, into one line and a status."""
     try:
-        app()
+        status = app(standalone_mode=False, prog_name="marquee")
+    except TyperException as error:
+        said = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+        if said and (context := getattr(error, "ctx", None)) is not None:
+            said += f" — `{context.command_path} --help` says what it takes"
+        status = _refused(said, error.exit_code) if said else error.exit_code
     except MarqueeError as error:
-        told = f"[red]error:[/red] {escape(str(error))}"
-        Console(stderr=True, soft_wrap=True).print(told, highlight=False)
-        sys.exit(1)
+        status = _refused(str(error), error.status)
+    except typer.Abort:
+        status = _refused("nothing was done: the question was not answered with yes", 1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refused(said: str, status: int) -> int:
+    told = f"[red]error:[/red] {escape(typed(said))}"
+    Console(stderr=True, soft_wrap=True).print(told, highlight=False)
+    return status

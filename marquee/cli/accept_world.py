@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from marquee.cli.data import arguments
 from marquee.cli.lake_flags import (
     AsJson,
     LakeFlag,
@@ -42,7 +43,8 @@ def accept_world(
     Nothing is promoted by this. The next runs are compared with that run's rows, people, titles
     and distributions instead of the champion's, until one of them is promoted.
     """
-    run_name(run)
+    with arguments():
+        run_name(run)
     opened = asked_lake(lake, webhdfs, data)
     seen = head_seen(Ledger(opened, model).whole(), model, head)
     if not yes and seen is not None:

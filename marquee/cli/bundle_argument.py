@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from marquee.cli.data import arguments
 from marquee.cli.lake_flags import asked_lake
 from marquee.errors import BundleError, NotFoundError, SourceError
 from marquee.lake import Lake
@@ -45,10 +46,20 @@ def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Pa
     if os.path.isdir(local):  # False also where no such name can be
         yield local
         return
+    with arguments():
+        _check_name(bundle)
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
         opened = asked_lake(lake, webhdfs, data)
         folder, below = _published(opened, _lake_path(opened, bundle))
         yield opened.fetch(folder, Path(scratch), below=below)
+
+
+def _check_name(bundle: str) -> None:
+    """SourceError for the champion of a model that is not there, before a lake is asked."""
+    word, _, model = bundle.partition(":")
+    if word == "champion" and model not in MODELS:
+        known = " or ".join(f"champion:{name}" for name in MODELS)
+        raise SourceError(f"'{model}' is no model", f"give {known}")
 
 
 def kind_of(folder: Path) -> str:
@@ -66,9 +77,6 @@ def _lake_path(lake: Lake, bundle: str) -> str:
     """A path inside the lake, from any of the ways to name one."""
     word, _, model = bundle.partition(":")
     if word == "champion":
-        if model not in MODELS:
-            known = " or ".join(f"champion:{name}" for name in MODELS)
-            raise SourceError(f"'{model}' is no model", f"give {known}")
         entry = Ledger(lake, model).head()
         if entry is None:
             raise NotFoundError(f"no {model} serves yet", "promote one, or name a bundle")

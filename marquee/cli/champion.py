@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from marquee.cli.data import arguments
 from marquee.cli.lake_flags import (
     AsJson,
     LakeFlag,
@@ -42,9 +43,11 @@ def champion(
 
     Names the bundle's folder in the lake, where its card, evaluation, verdict and report lie.
     """
+    with arguments():
+        moment = refuse_ahead(parse_moment(at), "--at") if at else None
     opened = asked_lake(lake, webhdfs, data)
     history = Ledger(opened, model)
-    entry = history.at(refuse_ahead(parse_moment(at), "--at")) if at else history.head()
+    entry = history.at(moment) if moment else history.head()
     if entry is None:
         when = f" at {at}" if at else " yet"
         raise NotFoundError(

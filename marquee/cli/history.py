@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +21,11 @@ from marquee.cli.lake_flags import (
 )
 from marquee.lake import Lake
 from marquee.names import iso
+from marquee.release.bundles import model_folder
+from marquee.release.inputs import degradation
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
+from marquee.release.outcome import came_of, last_outcome, promotion_of, read_approval
 from marquee.release.replay import Replayed, would_have_promoted
 from marquee.release.verdict import Verdict
 from marquee.steps.history import decisions
@@ -59,16 +63,22 @@ def history(
 
 def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
     entries = Ledger(lake, model).entries()
-    numbers = {entry.run: entry.number for entry in entries if entry.kind == "promote"}
-    judged = verdicts if model == "recommender" else []
-    lives = {v.subject.run: read_live(lake, v.subject.run) for v in judged}
-    return [
-        _row(verdict)
-        | {"entry": (number := numbers.get(verdict.subject.run))}
-        | {"outcome": f"promoted, entry {number}" if number else _unpromoted(verdict)}
-        | {"live": lives.get(verdict.subject.run)}
-        for verdict in verdicts
-    ]
+
+    def row(verdict: Verdict) -> dict[str, Any]:
+        run, mine = verdict.subject.run, promotion_of(verdict, entries)
+        folder = model_folder(run, model)
+        last = last_outcome(lake, folder) if verdict.approved else None
+        approval = read_approval(lake, folder) if verdict.needs_approval else None
+        return _row(verdict) | {
+            "entry": mine.number if mine else None,
+            "approved_by": approval.by if approval else None,
+            "outcome": came_of(verdict, entries, last, approval),
+            "degraded": [str(one) for one in degradation(lake, run)],
+            "live": read_live(lake, run) if model == "recommender" else None,
+        }
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(row, verdicts))
 
 
 def _replayed(verdicts: list[Verdict]) -> list[dict[str, Any]]:
@@ -79,10 +89,6 @@ def _replayed(verdicts: list[Verdict]) -> list[dict[str, Any]]:
 def _told(step: Replayed) -> dict[str, Any]:
     outcome = "would have been promoted" if step.promoted else "would not"
     return _row(step.verdict) | {"promoted": step.promoted, "outcome": outcome}
-
-
-def _unpromoted(verdict: Verdict) -> str:
-    return verdict.consequence if verdict.approved else "refused"
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
@@ -104,7 +110,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         why = escape("\n".join(row["failed"]))
         run = escape(row["run"])
         live = [_live(row["live"])] if has_live else []
-        table.add_row(row["as_of"], run, row["run_type"], word, row["outcome"], why, *live)
+        came = "\n".join([row["outcome"], *(f"degraded: {one}" for one in row.get("degraded", ()))])
+        table.add_row(row["as_of"], run, row["run_type"], word, escape(came), why, *live)
     return table
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from marquee.cli.bundle_argument import BundleArgument, fetched, kind_of
+from marquee.cli.data import arguments
 from marquee.cli.lake_flags import AsJson, LakeFlag, WebHdfsFlag, WorldFlag, out
 from marquee.errors import SourceError
 
@@ -40,6 +41,11 @@ def recommend_all(
     \b
     marquee recommend-all champion:recommender --out everybody.parquet --n 20
     """
+    from marquee.scoring.recommender.top_n_file import WRITERS
+
+    with arguments():
+        if out_file.suffix not in WRITERS:
+            raise SourceError(f"{out_file} is neither .parquet nor .csv", "name it one of the two")
     started = time.monotonic()
     with fetched(bundle, lake, webhdfs, data) as folder:
         if (kind := kind_of(folder)) != "recommender":

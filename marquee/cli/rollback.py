@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from marquee.cli.data import arguments
 from marquee.cli.lake_flags import (
     AsJson,
     LakeFlag,
@@ -52,9 +53,10 @@ def rollback(
     `marquee rollback MODEL --release`; a hold that stands already stays. The entry is written
     only after the one you saw as the last: were another written meanwhile, this is refused.
     """
+    with arguments():
+        if release and (hold or to is not None):
+            raise PromotionRefusedError("--release goes with neither --to nor --hold")
     opened = asked_lake(lake, webhdfs, data)
-    if release and (hold or to is not None):
-        raise PromotionRefusedError("--release goes with neither --to nor --hold")
     entries = Ledger(opened, model).whole()
     seen = head_seen(entries, model, head)
     if release:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from marquee.cli.data import settings_for
+from marquee.cli.data import arguments, running_settings, settings_for, the_running
 from marquee.clock import now, refuse_ahead
 from marquee.errors import SettingsError
 from marquee.form import Form
@@ -59,9 +59,12 @@ def step(
     Repeats what a task did (a step that is done already keeps what it left), and is what the
     benchmark compares Airflow with.
     """
-    run_name(run)
-    settings = place_locally(settings_for(data))
-    moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
+    with arguments():
+        run_name(run)
+        _check(name, model)
+        moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
+        found = the_running(data)
+        settings = running_settings(found) if found else place_locally(settings_for(data))
     place = settings.lake
     lake = open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
     check_world(lake, settings.world)
@@ -69,6 +72,15 @@ def step(
         raise typer.Exit(_submit(settings, name, run))
     form = Form.of(settings, {"force": force})
     _call(name, Run(run, whole(moment), "manual", form, settings, lake), model)
+
+
+def _check(name: str, model: str) -> None:
+    """SettingsError for a step or a model that is not there, before a lake is asked."""
+    known = [*WHOLE, *OF_A_MODEL, "load_ratings", "freeze_inputs", "promote", *JOBS]
+    if name not in known:
+        raise SettingsError(f"there is no step '{name}'", f"give one of: {', '.join(known)}")
+    if name in OF_A_MODEL or name == "promote":
+        _model(model)
 
 
 def _call(name: str, run: Run, model: str) -> None:
@@ -80,12 +92,9 @@ def _call(name: str, run: Run, model: str) -> None:
         load_ratings(run, **fetch_ratings(run))
     elif name == "freeze_inputs":
         freeze_inputs(run, load_ratings(run, **fetch_ratings(run))["path"])
-    elif name == "promote":
+    else:
         bundle = promote(run, _model(model))["bundle"]
         verify_serving(run, _model(model), bundle)
-    else:
-        known = [*WHOLE, *OF_A_MODEL, "load_ratings", "freeze_inputs", "promote", *JOBS]
-        raise SettingsError(f"there is no step '{name}'", f"give one of: {', '.join(known)}")
 
 
 def _model(name: str) -> Model:

@@ -30,8 +30,9 @@ from marquee.lake.manifest import MANIFEST, Manifest, fact_of
 
 STAGING = ".staging"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-FORBIDDEN = frozenset(
+FINAL = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+    | {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 )
 
 
@@ -240,6 +241,8 @@ def of_system(error: OSError, where: str) -> LakeError:
     said = f"{where}: {error.strerror or error}"
     if error.errno in FULL:
         return LakeFullError(f"there is no room for {said}", "make room there, then try again")
-    if error.errno in FORBIDDEN:
-        return LakeError(f"the system refuses {said}", "give its user the right, or another place")
+    if error.errno in FINAL:
+        return LakeError(
+            f"the system refuses {said}", "give its user the right, or name another place"
+        )
     return LakeUnavailableError(f"the system failed at {said}", "look at that disk, then try again")

@@ -63,8 +63,12 @@ class FolderLake(Lake):
 
     def copy_in(self, source: Path, path: str) -> None:
         self._parents(path)
-        with self._named(path):
-            shutil.copyfile(source, self._at(path))
+        try:
+            lies = source.open("rb")
+        except OSError as error:
+            raise of_system(error, str(source)) from error
+        with lies, self._named(path), self._at(path).open("wb") as out:
+            shutil.copyfileobj(lies, out, CHUNK)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         self._parents(path)
@@ -137,7 +141,10 @@ class FolderLake(Lake):
                 for folder in made:
                     _sync(folder.parent)
         except (FileExistsError, NotFoundError):
-            raise LakeError(f"a file stands where {self.uri(path)} needs a folder") from None
+            raise LakeError(
+                f"a file stands where {self.uri(path)} needs a folder",
+                "remove it, or name another path",
+            ) from None
 
 
 def _leaf(entry: os.DirEntry[str]) -> Iterator[Leaf]:

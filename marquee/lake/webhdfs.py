@@ -18,6 +18,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -123,9 +124,8 @@ class WebHdfsLake(Lake):
         self._write(path, opened)
 
     def rename(self, source: str, target: str) -> None:
-        parent = posixpath.dirname(self._at(target))
-        self._again(target, lambda: self.client.makedirs(parent))
-        tries = iter(range(1_000_000))
+        self._again(target, lambda: self._make_parents(target))
+        tries = count()
 
         def move() -> None:
             is_first = next(tries) == 0
@@ -148,7 +148,7 @@ class WebHdfsLake(Lake):
 
     def _write(self, path: str, opened: Callable[[], Any]) -> None:
         """Write what `opened` gives; see the module for why each try has a name of its own."""
-        tries = iter(range(1_000_000))
+        tries = count()
 
         def write() -> None:
             try:
@@ -157,9 +157,11 @@ class WebHdfsLake(Lake):
                         return self._once(path, lambda: self._put(path, opened))
                 beside = f"{STAGING}/again-{uuid.uuid4().hex}"
                 self._once(path, lambda: self._put(beside, opened))
-                self._once(path, lambda: self.client.makedirs(posixpath.dirname(self._at(path))))
+                self._make_parents(path)
                 self._once(path, lambda: self._rename(beside, path, "OVERWRITE"))
             except NotFoundError as error:
+                if BELOW_A_FILE in str(error.__cause__):
+                    raise self._stands_in_the_way(path) from error
                 # Nobody looks for a file in order to write it: it was taken from under the writer.
                 raise LakeUnavailableError(
                     f"writing {self.uri(path)} was cut short: {_said(error.__cause__ or error)}",
@@ -167,6 +169,18 @@ class WebHdfsLake(Lake):
                 ) from error
 
         self._again(path, write)
+
+    def _make_parents(self, path: str) -> None:
+        try:
+            self._once(path, lambda: self.client.makedirs(posixpath.dirname(self._at(path))))
+        except (NotFoundError, ConflictError) as error:
+            raise self._stands_in_the_way(path) from error
+
+    def _stands_in_the_way(self, path: str) -> LakeError:
+        return LakeError(
+            f"a file stands where {self.uri(path)} needs a folder",
+            "remove it, or name another path",
+        )
 
     def _put(self, path: str, opened: Callable[[], Any]) -> None:
         with opened() as data:
@@ -340,7 +354,7 @@ def _of_answer(kind: str, said: str, where: str) -> LakeError:
     """Our name for a refusal of HDFS's; whatever is not known to be final may be mended."""
     whole = f"{kind}: {said}" if kind else said
     is_elsewhere = any(name in whole for name in ELSEWHERE)
-    if not is_elsewhere and kind == "FileNotFoundException":
+    if not is_elsewhere and (kind == "FileNotFoundException" or BELOW_A_FILE in said):
         return NotFoundError(f"nothing lies at {where}")
     if not is_elsewhere and kind == "FileAlreadyExistsException":
         return ConflictError(f"something lies at {where} already")
@@ -368,6 +382,8 @@ ELSEWHERE = (
 )
 """Where one of these is named inside another class, it is the cause: also a lost lease, which
 HDFS calls a file that does not exist."""
+BELOW_A_FILE = "is not a directory"
+"""HDFS says of a path below a file that nobody may go there."""
 NO_ROOM = frozenset(
     {"DSQuotaExceededException", "NSQuotaExceededException", "QuotaByStorageTypeExceededException"}
     | {"QuotaExceededException", "ClusterStorageCapacityExceededException"}

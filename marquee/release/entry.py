@@ -38,6 +38,8 @@ class Draft(Document):
     hold: bool = False
     """While the last entry holds, nothing is promoted."""
     reason: str = ""
+    approved_by: str = ""
+    """Airflow's user who let the bundle serve, where the run asked for a person."""
     world: str = ""
     """The run whose figures condition 5 compares with, where a person accepted another world
     than the champion's own; stands until the next promotion."""

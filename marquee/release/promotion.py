@@ -30,10 +30,19 @@ from marquee.release.witness import standing_entries
 Clock = Callable[[], datetime]
 
 
-def promote(lake: Lake, model: Model, run: str, *, approved: bool, clock: Clock = now) -> Entry:
+def promote(
+    lake: Lake,
+    model: Model,
+    run: str,
+    *,
+    approved: bool,
+    approved_by: str = "",
+    clock: Clock = now,
+) -> Entry:
     """Make the run's shipped bundle champion, and return its entry (the old one if it has one).
 
-    `approved` says that a person said yes; it matters only where the run asks for it. Raises
+    `approved` says that a person said yes, `approved_by` who; it matters only where the run asks
+    for it. Raises
     PromotionRefusedError with the reason (also where the run was promoted, and rolled back since),
     AheadOfClockError where the as-of has not come yet, LedgerError where the ledger is damaged,
     or lost an entry that a run names.
@@ -46,6 +55,11 @@ def promote(lake: Lake, model: Model, run: str, *, approved: bool, clock: Clock 
     if why := refusal(verdict, entries, approved):
         raise PromotionRefusedError(*why)
     draft = _draft(verdict, digest, publish_bundle(lake, verdict), clock())
+    if verdict.needs_approval:
+        draft = draft.but(
+            approved_by=approved_by,
+            reason=f"{draft.reason}, and {approved_by or 'a person'} approved",
+        )
     ledger = Ledger(lake, model)
     try:
         return ledger.append(draft, verdict.head)
@@ -132,7 +146,6 @@ def _trusted_verdict(lake: Lake, model: str, run: str) -> tuple[Verdict, str]:
 
 def _draft(verdict: Verdict, digest: str, bundle: str, at: datetime) -> Draft:
     subject = verdict.subject
-    asked = ", and a person approved" if verdict.needs_approval else ""
     return Draft(
         kind="promote",
         bundle=bundle,
@@ -144,7 +157,7 @@ def _draft(verdict: Verdict, digest: str, bundle: str, at: datetime) -> Draft:
         at=at,
         verdict=digest,
         losses=verdict.losses,
-        reason=f"{len(verdict.conditions)} conditions hold" + asked,
+        reason=f"{len(verdict.conditions)} conditions hold",
     )
 
 

@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def consequence(self) -> str:
-        """What follows from it."""
+        """What follows from it, as the verdict alone can say: `outcome.came_of` knows more."""
         if not self.approved:
             return "The champion, if there is one, keeps serving."
         if self.subject.run_type == "backfill":
@@ -74,7 +74,7 @@ class Verdict:
         if self.subject.promote == "no":
             return "It is not promoted: the run was told not to."
         asked = self.subject.promote == "ask"
-        return "It waits for a person's approval." if asked else "It may be promoted."
+        return "It goes on to a person's approval." if asked else "It goes on to promotion."
 
     def sentences(self) -> list[str]:
         """The headline, what follows, and one line a condition; for a log."""
@@ -83,7 +83,7 @@ class Verdict:
         return [self.headline, self.consequence, *lines]
 
     def markdown(self) -> str:
-        """The verdict as a page for Airflow's notes."""
+        """The verdict with its table, as the person reads it who is asked for an approval."""
         rows = [
             f"| {c.number} {c.group} | {_mark(c)} | {_cell(c.sentence)} |" for c in self.conditions
         ]

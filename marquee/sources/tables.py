@@ -223,9 +223,10 @@ def open_table(
 ) -> Table:
     """A table whose header names at least the columns `needed`, in any order.
 
-    Names are trimmed; a name of `needed` or `known` is found in any capitals and then spelled as
-    asked. `columns`: the file has no header, and these columns. `separator`: found in the first
-    line (comma, tab or semicolon) unless given. SourceError where it is not such a file.
+    Names are trimmed; a name of `needed` or `known` is found in any capitals, with underscores or
+    without, and then spelled as asked. `columns`: the file has no header, and these columns.
+    `separator`: found in the first line (comma, tab or semicolon) unless given. SourceError where
+    it is not such a file.
     """
     with _plain_errors(path):
         encoding = encoding_of(path)
@@ -250,8 +251,10 @@ def open_table(
 
 def _header(path: Path, cells: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     names = [" ".join(cell.replace("\ufeff", "").split()) for cell in cells]
+    while names and not names[-1]:
+        names.pop()  # a spreadsheet's empty columns
     for wanted in asked:
-        alike = [name for name in names if name.casefold() == wanted.casefold()]
+        alike = [name for name in names if _folded(name) == _folded(wanted)]
         if wanted not in names and len(alike) == 1:
             names[names.index(alike[0])] = wanted
     twice = sorted({name for name in names if name and names.count(name) > 1})
@@ -261,6 +264,10 @@ def _header(path: Path, cells: Sequence[str], asked: Sequence[str]) -> tuple[str
             "rename or drop all but one of them",
         )
     return tuple(names)
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).casefold()
 
 
 def find_table(folder: Path, name: str) -> Path | None:
@@ -300,11 +307,11 @@ def encoding_of(path: Path) -> str:
         for mark, name in MARKS:
             if chunk.startswith(mark):
                 return name
-        return _wide(chunk[:4096]) or _narrow(path, chunk, stream)
+        return _wide(chunk[:32]) or _narrow(path, chunk, stream)
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without its mark: of plain letters every second byte is NUL."""
+    """UTF-16 without its mark: of a header's plain letters every second byte is NUL."""
     half = len(head) // 2
     if half < 4:
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -31,26 +33,47 @@ def _line(entry: Any) -> str:
     return f"{mark}{entry.get('event', '')}"
 
 
+def _error_lines(entry: Any) -> list[str]:
+    """The lines of one log entry that tell of an error."""
+    if not isinstance(entry, dict):
+        return []
+    event = str(entry.get("event"))
+    if raised := entry.get("error_detail"):
+        return [_raised(each["exc_type"], each["exc_value"]) for each in raised]
+    is_error = entry.get("level") in ("error", "critical") or "error: " in event
+    return [re.sub(r"^.*?error: ", "", event)] if is_error else []
+
+
+def _raised(kind: str, value: str) -> str:
+    """A sentence of ours, which Airflow wraps, by itself; another's error with its kind."""
+    return value if kind.startswith("Airflow") and value else f"{kind}: {value}"
+
+
 class AirflowApi:
     """A logged-in client of one stack's Airflow."""
 
     def __init__(self, settings: Settings, home: Path) -> None:
         port = settings.stack.port("airflow")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        answer = self.http.post("/auth/token", json={"username": USER, "password": password(home)})
-        token = self._checked(answer)["access_token"]
+        who = {"username": USER, "password": password(home)}
+        token = self._checked(self._request("POST", "/auth/token", json=who))["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """One request below `/api/v2`; StackError with Airflow's own words where it refuses."""
-        return self._checked(self.http.request(method, f"/api/v2{path}", **arguments))
+        return self._checked(self._request(method, f"/api/v2{path}", **arguments))
 
     def ready_pools(self) -> None:
         """Make the pools the DAG names, with their slots."""
         for name, slots in POOLS.items():
             body = {"name": name, "slots": slots, "include_deferred": False}
-            if self.http.get(f"/api/v2/pools/{name}").status_code == 404:
+            if self._request("GET", f"/api/v2/pools/{name}").status_code == 404:
                 self.call("POST", "/pools", json=body)
+
+    def is_paused(self, seconds: float = 60) -> bool:
+        """Whether a person has paused the DAG, once Airflow knows it; StackError as `ready_dag`."""
+        self._wait_for_dag(lambda: self._dag() is not None, seconds)
+        return bool((self._dag() or {}).get("is_paused"))
 
     def ready_dag(self, seconds: float = 60) -> None:
         """Unpause the DAG, once Airflow has read its file since it was started.
@@ -58,23 +81,28 @@ class AirflowApi:
         Until then Airflow names a boundary that may have passed while the DAG was paused.
         StackError with its import errors where it is not read in time.
         """
+        self._wait_for_dag(self._is_read, seconds)
+        self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+
+    def _wait_for_dag(self, is_there: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self._is_read():
+        while not is_there():
             errors = self.call("GET", "/importErrors")["import_errors"]
             if errors or time.monotonic() > deadline:
                 said = errors[0]["stack_trace"].strip().splitlines()[-1] if errors else "not parsed"
                 raise StackError(f"the DAG {DAG} is not there: {said}", "see the dags log")
             time.sleep(0.3)
-        self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+
+    def _dag(self) -> dict[str, Any] | None:
+        answer = self._request("GET", f"/api/v2/dags/{DAG}")
+        found: dict[str, Any] | None = None if answer.status_code == 404 else self._checked(answer)
+        return found
 
     def _is_read(self) -> bool:
         """Whether the DAG is unpaused already, or was read by the DAG reader that runs now."""
-        answer = self.http.get(f"/api/v2/dags/{DAG}")
-        if answer.status_code == 404:
-            return False
-        dag = self._checked(answer)
-        if not dag["is_paused"]:
-            return True
+        dag = self._dag()
+        if dag is None or not dag["is_paused"]:
+            return dag is not None
         newest = {"job_type": READER, "is_alive": True, "order_by": "-id", "limit": 1}
         starts = [job["start_date"] for job in self.call("GET", "/jobs", params=newest)["jobs"]]
         if not starts or not dag["last_parsed_time"]:
@@ -110,6 +138,32 @@ class AirflowApi:
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
         return [_line(entry) for entry in content]
+
+    def errors(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """What an attempt of a task said of its failure: each sentence once, the last one last."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": True})["content"]
+        said = [line for entry in content for line in _error_lines(entry)]
+        return list(dict.fromkeys(reversed(said)))[::-1]
+
+    def question(self, run_id: str, task_id: str) -> str:
+        """What a task that waits for a person asks them."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        return str(self.call("GET", path)["subject"])
+
+    def address(self, run_id: str, task_id: str) -> str:
+        """Where a person sees a task of a run."""
+        base = str(self.http.base_url).rstrip("/")
+        return f"{base}/dags/{DAG}/runs/{quote(run_id, safe=':')}/tasks/{task_id}"
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            return self.http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise StackError(
+                f"Airflow does not answer ({type(error).__name__})",
+                "`marquee status` says what runs; look at Airflow's log",
+            ) from None
 
     @staticmethod
     def _checked(answer: httpx.Response) -> Any:

@@ -67,6 +67,10 @@ def _disk(settings: Settings) -> Finding:
 def _ports(settings: Settings) -> Iterator[Finding]:
     for name in PortSettings.model_fields:
         port = settings.stack.port(name)
+        if not 0 < port < 2**16:
+            remedy = "correct MARQUEE_STACK__PORT_OFFSET"
+            yield Finding(f"port {name}", False, f"{port} is no port", remedy)
+            continue
         free = _is_free(port)
         says = f"{port} is {'free' if free else 'in use' + _holder(port)}"
         remedy = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marquee.clock import OFFSET
+from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.sources.tables import find_table
 from marquee.stack.airflow import airflow_environment
@@ -64,6 +65,11 @@ class Places:
         return self.state / "bundles"
 
     @property
+    def progress(self) -> Path:
+        """How far each task that runs has come, one file a task."""
+        return self.state / "progress"
+
+    @property
     def tmp(self) -> Path:
         """Temporary files of tasks and of Spark: ours alone, so that leftovers can be swept."""
         return self.state / "tmp"
@@ -84,6 +90,8 @@ def stack_environment(settings: Settings) -> dict[str, str]:
     return {
         **spark_environment(home),
         **airflow_environment(settings, places.airflow),
+        # Only a person pauses the DAG: it is born unpaused, and no command of ours unpauses it.
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **_settings_environment(settings),
         "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
         "PYTHON": sys.executable,
@@ -93,6 +101,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "HDFS_CLASS_PATH": class_path(places.conf, jars),
         "SPARK_ARCHIVE": str(archive(cache)),
         "STATE": str(places.state),
+        PROGRESS: str(places.progress),
         "TMPDIR": str(places.tmp),
         "SPARK_LOCAL_DIRS": str(places.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -48,8 +49,11 @@ def write_conf(settings: Settings, conf: Path, data: Path) -> None:
 
 def format_namenode(java: Path, class_path: str, data: Path, environment: dict[str, str]) -> None:
     """Format the NameNode's folder, once; an existing name space is never touched."""
-    if (data / "name" / "current" / "VERSION").is_file():
+    current = data / "name" / "current"
+    if (current / "VERSION").is_file():
         return
+    if not list(current.glob("fsimage*")):  # a format that was killed before it had made anything
+        shutil.rmtree(data / "name", ignore_errors=True)
     command = [str(java), "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     command += ["-cp", class_path, NAMENODE, "-format", "-nonInteractive"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)

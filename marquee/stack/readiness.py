@@ -76,10 +76,16 @@ def missing(name: str, settings: Settings) -> str:
         return f"no answer yet ({type(error).__name__})"
 
 
-def wait_for(names: list[str], settings: Settings, logs: Path) -> Iterator[tuple[str, float]]:
-    """Yield each name with its seconds as it gets ready; StackError for the first that does not."""
+def wait_for(
+    names: list[str], settings: Settings, logs: Path, check: Callable[[], None]
+) -> Iterator[tuple[str, float]]:
+    """Yield each name with its seconds as it gets ready; StackError for the first that does not.
+
+    `check` is called on the way, and raises where waiting has no sense any more.
+    """
     started, left = time.monotonic(), list(names)
     while left:
+        check()
         for name in list(left):
             lacks = missing(name, settings)
             seconds = time.monotonic() - started

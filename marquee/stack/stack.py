@@ -9,7 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+
+import psutil
 
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings
@@ -17,10 +21,12 @@ from marquee.stack.airflow import migrate, password
 from marquee.stack.doctor import require
 from marquee.stack.environment import Places, stack_environment
 from marquee.stack.hdfs import format_namenode, write_conf
-from marquee.stack.leftovers import end_leftovers
+from marquee.stack.processes import end_leftovers, is_alive, running_stacks
 from marquee.stack.procfile import AFTER, read_procfile, waves
 from marquee.stack.readiness import missing, wait_for
 from marquee.stack.supervisor import Keeper
+
+STOPPED_REMEDY = "start it again with `marquee up` or `marquee run`; all state is still there"
 
 
 def place_locally(settings: Settings) -> Settings:
@@ -47,36 +53,69 @@ class Stack:
         self.settings = place_locally(settings)
         self.places = Places(self.settings.state_folder)
         self.keeper = Keeper(self.places.state)
-        self.environment = stack_environment(self.settings)
         self.processes = read_procfile()
+        self.supervisord: psutil.Process | None = None
+        """The one this command found or started; another one since is another start."""
+        self.started = False
+        """Whether it was this command that started it."""
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What every process is told; keys are made where there are none yet."""
+        return stack_environment(self.settings)
 
     def up(self) -> Iterator[tuple[str, float]]:
-        """Start what is not running; yield each part's name and seconds as it gets ready."""
-        if not self.keeper.is_running():
-            require(self.settings)
-            yield from self._prepare()
-            self.keeper.launch(self.processes, REPOSITORY, self.environment)
+        """Start what is not running; yield each part's name and seconds as it gets ready.
+
+        Raises StackError where a part does not get ready, and where another command stops the
+        stack meanwhile.
+        """
+        with self.keeper.alone():
+            self._stop_asked.unlink(missing_ok=True)
+            if not self.keeper.is_running():
+                self._refuse_neighbours()
+                end_leftovers(self.places.state)
+                require(self.settings)
+                self._prepare()
+                if self._stop_asked.exists():
+                    raise StackError("another command stopped the stack", STOPPED_REMEDY)
+                self.started = True
+                self.keeper.launch(self.processes, REPOSITORY, self.environment)
+            self.supervisord = self.keeper.process()
+        yield "prepared", 0.0
         # One after the other would waste the seconds in which a JVM waits for its disk, and a
         # Python for its imports: only what needs an earlier part waits for it.
         started: list[str] = []
         for wave in waves(list(self.processes)):
             needed = [n for n in started if any(n in AFTER.get(later, ()) for later in wave)]
-            yield from wait_for(needed, self.settings, self.places.logs)
+            yield from self._wait_for(needed)
             started = [n for n in started if n not in needed] + wave
             for name in wave:
-                if not self._is_started(name):
-                    self.keeper.start(name)
-        yield from wait_for(started, self.settings, self.places.logs)
+                self._start(name)
+        yield from self._wait_for(started)
+
+    def check_running(self) -> None:
+        """StackError where the stack that `up` started or found was stopped since."""
+        if self.supervisord is None or not is_alive(self.supervisord):
+            raise StackError("the stack was stopped by another command", STOPPED_REMEDY)
 
     def down(self) -> bool:
-        """Stop everything; whether anything ran."""
-        if not self.keeper.is_running():
-            return end_leftovers(self.places.state) > 0
-        last = [["datanode"], ["namenode"]]  # whoever still writes needs them
-        first = [name for name in self.processes if [name] not in last]
-        self.keeper.shut_down([first, *last])
-        end_leftovers(self.places.state)
-        return True
+        """Stop everything; whether anything ran.
+
+        Everything of this state is gone when it returns, whoever started it. A command that is
+        just making it ready gives up first.
+        """
+        if not self.places.state.is_dir():
+            return False
+        self._stop_asked.touch()
+        with self.keeper.alone():
+            self._stop_asked.unlink(missing_ok=True)
+            ran = self.keeper.process() is not None
+            if ran:
+                last = [["datanode"], ["namenode"]]  # whoever still writes needs them
+                first = [name for name in self.processes if [name] not in last]
+                self.keeper.shut_down([first, *last])
+            return end_leftovers(self.places.state) > 0 or ran
 
     def status(self) -> list[dict[str, object]]:
         """Each process: name, state, pid, since when (epoch seconds), what it lacks."""
@@ -97,13 +136,40 @@ class Stack:
         """Process ids of supervisord's children."""
         return [int(p["pid"]) for p in self.keeper.processes() if p["pid"]]
 
-    def _is_started(self, name: str) -> bool:
-        return any(p["name"] == name and p["pid"] for p in self.keeper.processes())
+    @property
+    def _stop_asked(self) -> Path:
+        return self.places.state / "stop-asked"
 
-    def _prepare(self) -> Iterator[tuple[str, float]]:
+    def _wait_for(self, names: list[str]) -> Iterator[tuple[str, float]]:
+        return wait_for(names, self.settings, self.places.logs, self.check_running)
+
+    def _start(self, name: str) -> None:
+        """Start a process that does not run; another command may do so at the same time."""
+        try:
+            if not any(p["name"] == name and p["pid"] for p in self.keeper.processes()):
+                self.keeper.start(name)
+        except StackError as error:
+            self.check_running()
+            if "ALREADY_STARTED" not in error.message:
+                raise
+
+    def _refuse_neighbours(self) -> None:
+        """StackError naming a stack of another world, or folder, that holds these ports."""
+        port = str(self.settings.stack.port_offset)
+        for found in running_stacks():
+            taken = found.environment.get("MARQUEE_STACK__PORT_OFFSET", "0") == port
+            if found.state != self.places.state and taken:
+                raise StackError(
+                    f"the stack of {found} runs on these ports",
+                    f"stop it: `marquee down --data {found.world}`, or set "
+                    "MARQUEE_STACK__PORT_OFFSET=100 for this one",
+                )
+
+    def _prepare(self) -> None:
         """Folders, configuration, the world, Airflow's database, the NameNode's name space."""
         places = self.places
-        for folder in (places.logs, places.feedback, places.figures, places.tmp):
+        folders = (places.logs, places.feedback, places.figures, places.progress, places.tmp)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         write_conf(self.settings, self.places.conf, self.places.hdfs)
         password(self.places.airflow)
@@ -115,7 +181,6 @@ class Stack:
             ]
             for job in jobs:
                 job.result()
-        yield "prepared", 0.0
 
     def _format(self) -> None:
         format_namenode(
@@ -126,9 +191,14 @@ class Stack:
         )
 
     def _migrate(self) -> None:
-        """A migration takes seconds: only where the database is not there yet."""
-        done = self.places.airflow / "migrated"
+        """A migration takes seconds: only where the database is not there yet.
+
+        One that was killed half-way is laid aside: Airflow could not go on from it.
+        """
+        done, made = self.places.airflow / "migrated", self.places.airflow / "airflow.db"
         if not done.is_file():
+            if made.is_file():
+                made.replace(made.with_suffix(".db.unfinished"))
             migrate(self.environment)
             done.touch()
 
@@ -155,10 +225,24 @@ class Stack:
 
 
 def end_quietly(*_: object) -> None:
-    """A signal handler that unwinds: Ctrl-C and TERM both end in `finally`."""
+    """A signal handler that unwinds: Ctrl-C, TERM and a closed terminal all end in `finally`."""
     raise KeyboardInterrupt
 
 
 def unwind_on_term() -> None:
-    """Make TERM end a command the way Ctrl-C does."""
+    """Make TERM, and HUP unless it is ignored (nohup), end a command the way Ctrl-C does."""
     signal.signal(signal.SIGTERM, end_quietly)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end_quietly)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What must end well once begun: no second Ctrl-C, TERM or HUP comes between."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

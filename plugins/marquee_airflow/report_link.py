@@ -23,10 +23,12 @@ class ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address of the report of this run and model; also of a refused one."""
-        model = str(operator.task_id).split(".")[0]
-        return (
-            f"{load_settings().serving_url}/v1/models/{model}/runs/{run_slug(ti_key.run_id)}/report"
-        )
+        return address(str(operator.task_id).split(".")[0], run_slug(ti_key.run_id))
+
+
+def address(model: str, run: str) -> str:
+    """Where the API serves a run's report on a model."""
+    return f"{load_settings().serving_url}/v1/models/{model}/runs/{run}/report"
 
 
 def with_report(task: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from datetime import datetime
 from typing import Any, get_args
 
@@ -12,7 +14,8 @@ from marquee.form import Form
 from marquee.names import parse_moment, run_slug, whole
 from marquee.release.subject import RunType
 from marquee.settings import load_settings
-from marquee.steps.run import Run
+from marquee.steps.approve import Answer
+from marquee.steps.run import Model, Run
 from marquee_airflow.connections import open_lake
 
 
@@ -55,3 +58,35 @@ def run_type(dag_run: Any) -> RunType:
     """manual, scheduled or backfill, by the run's type, never by its id."""
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     return next((known for known in get_args(RunType) if known == kind), "manual")
+
+
+def answer_of(model: Model) -> Answer | None:
+    """What Airflow keeps of the person who was asked in this run; None where nobody was."""
+    event = get_current_context()["ti"].xcom_pull(task_ids=f"{model}.approve")
+    return Answer.of(event) if event else None
+
+
+class PrintedLines(io.TextIOBase):
+    """A standard output that puts every line into the task's log as it is printed.
+
+    Airflow reads a task's real output beside its log, through another pipe: lines arrive after
+    those logged later, and land in the log's collapsed last group.
+    """
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("task.stdout")
+        self._begun = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._log.info("%s", line)
+        return len(text)
+
+    def close(self) -> None:
+        if self._begun:
+            self.write("\n")
+        super().close()

@@ -7,6 +7,7 @@ is away is retried (`marquee.errors.retry_helps`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -19,7 +20,6 @@ from marquee.names import iso
 from marquee.release.inputs import degradation
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee.steps.approve import is_given, verdict_of
 from marquee.steps.crawl_titles import crawl_titles as crawl
 from marquee.steps.evaluate import evaluate as evaluate_model
 from marquee.steps.fetch_ratings import fetch_ratings as fetch
@@ -32,7 +32,7 @@ from marquee.steps.promote import promote as promote_model
 from marquee.steps.report import report as write_report
 from marquee.steps.run import Model, Run
 from marquee.steps.verify_serving import verify_serving as verify
-from marquee_airflow.runs import current_run
+from marquee_airflow.runs import PrintedLines, answer_of, current_run
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,7 +41,8 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with closing(PrintedLines()) as log, redirect_stdout(log):
+                return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
         except MarqueeError as error:
@@ -190,7 +191,7 @@ def promote(model: Model) -> dict[str, Any]:
     run = current_run()
     if run.is_backfill:
         raise AirflowSkipException("a backfill promotes nothing")
-    return promote_model(run, model)
+    return promote_model(run, model, answer_of(model))
 
 
 @task
@@ -224,13 +225,7 @@ def failed_tasks() -> list[str]:
 
 
 def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
-    """How the run ended, in a sentence or two."""
-    names = f"{', '.join(failed)} did not go through" if failed else ""
+    """How the run ended: what it went without, and which tasks did not go through."""
     lost = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
-    return ". ".join(part[0].upper() + part[1:] for part in (lost, names) if part)
-
-
-def asks_for_approval(model: Model) -> bool:
-    """Whether this run's verdict wants a person's yes that is not there yet."""
-    run = current_run()
-    return verdict_of(run, model).needs_approval and not is_given(run, model)
+    names = f"these did not go through: {', '.join(failed)}" if failed else ""
+    return ". ".join(part for part in (lost, names) if part)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from marquee.errors import SourceError
+from marquee.errors import CrawlInterruptedError, SourceError
 from marquee.names import iso
 from marquee.sources.tables import open_table
 
@@ -97,10 +97,20 @@ class CrawlPlan:
 
 
 def is_local_host(host: str) -> bool:
-    """Whether every address of a host is private or loopback; SourceError where it has none."""
+    """Whether every address of a host is private or loopback.
+
+    Raises SourceError where it has none, CrawlInterruptedError where nobody answers who knows.
+    """
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except OSError:
+    except socket.gaierror as error:
+        if error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM):
+            raise CrawlInterruptedError(
+                f"the address of {host} cannot be looked up: {error.strerror}",
+                "look whether the network and its name server are up",
+            ) from None
+        raise SourceError(f"{host} has no address", "check the site and the network") from None
+    except (OSError, UnicodeError):
         raise SourceError(f"{host} has no address", "check the site and the network") from None
     return all(ipaddress.ip_address(str(a).split("%")[0]).is_private for a in found)
 

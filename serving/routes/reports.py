@@ -1,14 +1,17 @@
-"""A run's report, as the gate left it in the lake: where Airflow's button leads."""
+"""A run's report, as the gate left it, with what came of it since: where Airflow's button leads."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
-from marquee.errors import NotFoundError
+from marquee.errors import ContractError, LedgerError, NotFoundError
 from marquee.release.bundles import model_folder
+from marquee.release.outcome import came_of_run
+from marquee.release.report import tell_outcome
 from serving.problems import ProblemError
 from serving.routes.context import SourceHere
 from serving.routes.models import Name
@@ -37,4 +40,6 @@ async def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLRespo
             f"run {run} has left no report on a {name}",
             "its gate writes one; `marquee history` lists the runs that were judged",
         ) from None
+    with suppress(NotFoundError, ContractError, LedgerError):  # then as the gate left it
+        page = tell_outcome(page.decode(), came_of_run(source.lake, name, run)).encode()
     return HTMLResponse(page, headers={"content-security-policy": POLICY})

@@ -92,7 +92,12 @@ function row(title) {
 function showMine() {
   const entries = Object.entries(rated);
   $("#mine").hidden = entries.length === 0;
-  $("#mine ul").replaceChildren(...entries.reverse().map(([id, r]) => row({movie_id: Number(id), ...r})));
+  $("#mine ul").replaceChildren(...entries.reverse().map(([id, r]) => row({movie_id: id, ...r})));
+}
+
+// An id goes back as it came, as text: as a number it would be rounded beyond 2^53.
+function given() {
+  return Object.entries(rated).map(([id, r]) => ({movie_id: id, rating: r.stars}));
 }
 
 // --- search and recommendations --------------------------------------------------------------
@@ -113,7 +118,7 @@ async function recommend() {
   const filters = {};
   for (const key of ["genre", "year_from", "year_to"]) if (form[key].value) filters[key] = form[key].value;
   const user = form.user.value.trim();
-  const ratings = Object.entries(rated).map(([id, r]) => ({movie_id: Number(id), rating: r.stars}));
+  const ratings = given();
   let answer;
   try {
     answer = user
@@ -149,7 +154,7 @@ function why(title, because) {
 async function keep(event) {
   event.preventDefault();
   const person = `p-${event.target.elements.person.value.replace(/^p-/, "")}`;
-  const ratings = Object.entries(rated).map(([id, r]) => ({movie_id: Number(id), rating: r.stars}));
+  const ratings = given();
   try {
     const answer = await ask(`/v1/users/${encodeURIComponent(person)}/ratings`, {ratings});
     $("#kept").textContent = `Kept ${answer.accepted} as ${person}. They count from now on, and in the next weekly run.`;
@@ -158,10 +163,19 @@ async function keep(event) {
 
 // --- what a film costs -------------------------------------------------------------------------
 
+// Three digits say all an estimate can: $950, $1,230, $99.7 million. The unit is chosen by the amount
+// as it is shown: 999,950 is a million, not 1,000 thousand.
+const UNITS = [[1e6, "million"], [1e9, "billion"], [1e12, "trillion"]];
+
 function dollars(amount) {
-  const [size, unit] = amount >= 1e9 ? [1e9, " billion"] : amount >= 1e6 ? [1e6, " million"] : [1e3, ",000"];
-  const value = amount / size;
-  return `$${value >= 100 ? value.toFixed(0) : value.toPrecision(2)}${unit}`;
+  if (!Number.isFinite(amount)) return "unknown";
+  const sign = amount < 0 ? "-$" : "$", size = Math.abs(amount);
+  const whole = Math.round(Number(size.toPrecision(3)));
+  if (whole < 1e6) return sign + whole.toLocaleString("en-US");
+  const [one, unit] = UNITS.find(([one]) => Number((size / one).toPrecision(3)) < 1000) || UNITS.at(-1);
+  const places = Number((size / one).toFixed(1)) < 100 ? 1 : 0;
+  const shown = {minimumFractionDigits: places, maximumFractionDigits: places};
+  return `${sign}${(size / one).toLocaleString("en-US", shown)} ${unit}`;
 }
 
 async function estimate(event) {
@@ -233,7 +247,7 @@ function contributionsPlot(contributions) {
 
 if ($("#titles")) {
   for (const li of document.querySelectorAll("#titles li")) {
-    li.append(starsFor({movie_id: Number(li.dataset.movie), title: li.dataset.title, year: li.dataset.year}));
+    li.append(starsFor({movie_id: li.dataset.movie, title: li.dataset.title, year: li.dataset.year}));
   }
   let pause;
   $("#query").addEventListener("input", event => {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -59,6 +59,7 @@ class Trainer:
     given: Sides | None = None
     words: pa.Table | None = None
     vectors: dict[ContentRecipe, Facts] = field(default_factory=dict)  # counted once a job
+    text_ids: Sequence[str] = ()  # which of `users` and `titles` the release names by text
 
     @cached_property
     def sides(self) -> Sides:
@@ -168,6 +169,7 @@ class Trainer:
             "mean": predictor.factor_model().mean,
             "clip": list(self.clip),
             "fold_in": fold_in,
+            "text_ids": list(self.text_ids),
         }
 
 

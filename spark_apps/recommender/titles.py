@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,14 @@ def listed_titles(listed: bytes, is_text: bool = False) -> dict[int, Title]:
         if (kept := key if is_text else whole_id(key))
     )
     return {t.movie_id: t for t in titles}
+
+
+def with_names(
+    titles: Mapping[int, Title], lake: Lake, inputs: Inputs, run: str, scratch: Path
+) -> dict[int, Title]:
+    """The titles with what their release calls them, where it names them by text."""
+    if "titles" not in inputs.ratings.text_ids:
+        return dict(titles)
+    folder = lake.fetch(f"runs/{run}/prepared/ids", scratch / "ids", below="titles")
+    names = {row["id"]: row["text"] for row in pq.read_table(folder).to_pylist()}
+    return {m: replace(title, name=names.get(m)) for m, title in titles.items()}

@@ -35,12 +35,20 @@ def test_it_reads_as_a_sentence(dag: dict[str, Any]) -> None:
         assert "report" in follows[f"{model}.verify_serving"]
 
 
-def test_report_always_runs_and_decides_nothing(dag: dict[str, Any]) -> None:
-    assert [name for name, task in dag["tasks"].items() if task["teardown"]] == ["report"]
+def test_report_always_runs_and_is_the_one_that_ends_the_run(dag: dict[str, Any]) -> None:
+    """A teardown would run on after a person has marked the run as failed, and end it green."""
+    assert not [name for name, task in dag["tasks"].items() if task["teardown"]]
+    assert [name for name, task in dag["tasks"].items() if not task["downstream"]] == ["report"]
+    assert dag["tasks"]["report"]["rule"] == "all_done"
 
 
 def test_a_stopped_crawl_still_loads_what_it_gathered(dag: dict[str, Any]) -> None:
     assert dag["tasks"]["load_titles"]["rule"] == "all_done"
+
+
+def test_only_who_can_do_without_goes_on_after_a_failure(dag: dict[str, Any]) -> None:
+    rules = {name for name, task in dag["tasks"].items() if task["rule"] != "all_success"}
+    assert rules == {"load_titles", "freeze_inputs", "recommender.train", "report"}
 
 
 def test_spark_jobs_and_the_crawl_wait_in_their_pools(dag: dict[str, Any]) -> None:
@@ -94,6 +102,12 @@ def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, say
     found = dag["ends"][end]
     assert found[0] == kind
     assert found[1].startswith(says)
+
+
+def test_a_namenode_that_does_not_answer_is_away(dag: dict[str, Any]) -> None:
+    kind, said = dag["ends"]["no NameNode"]
+    assert kind == "LakeUnavailableError"
+    assert "the connection hdfs_lake" in said
 
 
 def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:

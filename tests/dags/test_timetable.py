@@ -1,22 +1,14 @@
 """When the weekly run starts by itself, and when it does not.
 
 Airflow's own database, DAG reader and scheduler, each called as in the running stack, under a clock
-that walks over boundaries; one process tells all the stories.
+that walks over boundaries; one process tells these stories and those of `test_run_ends.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.airflow import airflow_environment, migrate
 
 SCRIPT = '''
 import json, logging, os, tempfile
@@ -301,7 +293,6 @@ from airflow.serialization.serialized_objects import DagSerialization
 kept = WeeklyTimetable.deserialize(walk.table.serialize())
 manual = kept.infer_manual_data_interval(run_after=SUNDAY + half)
 found["kept"] = [kept.dag_id, kept.summary, (manual.end - manual.start) == half]
-print("RESULT" + json.dumps(found))
 '''
 
 WANTED = {
@@ -340,22 +331,6 @@ WANTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    home = Path(tmp_path_factory.mktemp("airflow"))
-    environment = os.environ | airflow_environment(load_settings("local"), home)
-    environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
-    migrate(environment)
-    script = home / "walk.py"  # a DAG needs a file whose source Airflow can keep
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
-    assert line, (done.stdout + done.stderr)[-4000:]
-    found: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
-    return found
-
-
 @pytest.mark.parametrize("story", WANTED)
-def test_each_boundary_has_its_run(told: dict[str, Any], story: str) -> None:
-    assert told[story] == WANTED[story]
+def test_each_boundary_has_its_run(walked: dict[str, Any], story: str) -> None:
+    assert walked[story] == WANTED[story]

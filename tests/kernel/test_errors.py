@@ -7,7 +7,7 @@ import pytest
 from marquee import errors
 from marquee.errors import MarqueeError, retry_helps
 
-AWAY = {"AwayError", "LakeUnavailableError", "LakeFullError", "StackError"}
+AWAY = {"AwayError", "LakeUnavailableError", "LakeFullError", "StackError", "CrawlInterruptedError"}
 FAMILY = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, MarqueeError)]
 
 

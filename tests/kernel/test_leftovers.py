@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from marquee.settings import REPOSITORY
-from marquee.stack.leftovers import end_leftovers
+from marquee.stack.processes import end_leftovers
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 

@@ -9,11 +9,11 @@ import pytest
 from marquee.errors import SettingsError, SourceError
 from marquee.schedule import (
     FOLLOWS,
+    approval_closes,
     interval,
     latest_retry,
     refuse_slow_runs,
     time_needed,
-    time_to_answer,
 )
 
 SUNDAY = datetime(2026, 1, 4, 3, tzinfo=UTC)
@@ -86,18 +86,18 @@ def test_time_outs_that_fit_are_taken(cron: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "days", "left"),
+    ("asked", "days", "closes"),
     [
-        (SUNDAY, 6, timedelta(days=6)),
-        (SUNDAY, 7, timedelta(days=7, hours=-1)),
-        (SUNDAY - timedelta(hours=5), 6, timedelta(hours=4)),
-        (SUNDAY - timedelta(minutes=20), 6, timedelta(seconds=1)),
+        (SUNDAY, 6, SUNDAY + timedelta(days=6)),
+        (SUNDAY, 7, SUNDAY + timedelta(days=7, hours=-1)),
+        (SUNDAY - timedelta(hours=5), 6, SUNDAY - timedelta(hours=1)),
+        (SUNDAY - timedelta(minutes=20), 6, SUNDAY - timedelta(hours=1)),
     ],
 )
 def test_an_approval_closes_an_hour_before_the_next_run(
-    asked: datetime, days: int, left: timedelta
+    asked: datetime, days: int, closes: datetime
 ) -> None:
-    assert time_to_answer("0 3 * * 0", asked, days) == left
+    assert approval_closes("0 3 * * 0", asked, days) == closes
 
 
 def test_the_last_retry_leaves_time_for_what_follows() -> None:

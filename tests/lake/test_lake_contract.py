@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from marquee.errors import ConflictError, LakeError, LakeUnavailableError, NotFoundError
+from marquee.errors import (
+    ConflictError,
+    LakeError,
+    LakeUnavailableError,
+    NotFoundError,
+    retry_helps,
+)
 from marquee.lake import Lake
 
 
@@ -47,6 +53,12 @@ def test_where_no_file_lies_there_is_none_to_read(
         lake.read_bytes(path)
     with pytest.raises(NotFoundError):
         lake.copy_out(path, tmp_path / "out")
+    assert lake.names("raw/x/a.csv/b") == []
+    assert not lake.exists("raw/x/a.csv/b")
+    assert not lake.is_folder("raw/x/a.csv/b")
+    with pytest.raises(LakeError, match="No such file") as found:
+        lake.copy_in(tmp_path / "none", "raw/y")
+    assert not retry_helps(found.value)
 
 
 def test_publishing_twice_is_a_no_op(lake: Lake, folder: Path) -> None:
@@ -189,6 +201,20 @@ def test_a_folder_says_what_lies_in_it_and_since_when(lake: Lake, folder: Path) 
     assert abs(a.modified - time.time()) < 600
     assert abs(below.modified - time.time()) < 600
     assert lake.leaves("raw/x/a.csv") == lake.leaves("raw/none") == []
+
+
+def test_no_folder_is_made_where_a_file_stands(lake: Lake, folder: Path) -> None:
+    lake.create("raw/x", b"x")
+    acts = (
+        lambda: lake.create("raw/x/below", b"y"),
+        lambda: lake.publish(folder, "raw/x/below/deeper"),
+        lambda: lake.write_bytes("raw/x/below", b"y"),
+    )
+    for act in acts:
+        with pytest.raises(LakeError, match="a file stands where") as found:
+            act()
+        assert not retry_helps(found.value)
+    assert lake.read_bytes("raw/x") == b"x"
 
 
 def test_what_was_not_published_there_is_a_conflict(lake: Lake, folder: Path) -> None:

@@ -17,13 +17,14 @@ from marquee.settings import REPOSITORY, load_settings
 from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
-import json, sys
+import json, os, sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowException
 from marquee.errors import SourceError, StackError
+from marquee_airflow.connections import open_lake
 from marquee_airflow.spark import judged
 from marquee_airflow.tasks import step
 bag = DagBag(sys.argv[1])
@@ -39,6 +40,12 @@ for name, status, last in [
     said = f"Cannot execute: spark-submit. Error code is: {status}.\\nLast spark-submit output:"
     end = judged(AirflowException(f"{said}\\nINFO started\\n{last}"))
     out["ends"][name] = [type(end).__name__, str(end)]
+nobody = {"host": "127.0.0.1", "port": 9, "extra": {"root": "hdfs://127.0.0.1:9/m"}}
+os.environ["AIRFLOW_CONN_HDFS_LAKE"] = json.dumps({"conn_type": "webhdfs", "login": "m"} | nobody)
+try:
+    open_lake()
+except Exception as end:
+    out["ends"]["no NameNode"] = [type(end).__name__, str(end)]
 def raises(error):
     raise error
 for error in (SourceError("no column", "name it"), StackError("serving is dead"), OSError("x")):

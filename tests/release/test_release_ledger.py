@@ -60,7 +60,7 @@ def test_the_files_keys_are_the_contract(lake: Lake) -> None:
     filled(lake, 1)
     assert set(lake.read_json("serving/recommender/ledger/000001.json")) == {
         "format", "number", "previous", "kind", "bundle", "bundle_digest", "run", "as_of",
-        "recipe", "code", "at", "verdict", "losses", "hold", "reason", "world",
+        "recipe", "code", "at", "verdict", "losses", "hold", "reason", "world", "approved_by",
     }  # fmt: skip
 
 

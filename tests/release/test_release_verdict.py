@@ -44,11 +44,11 @@ def test_the_files_keys_are_the_contract() -> None:
 @pytest.mark.parametrize(
     ("changes", "needs", "consequence"),
     [
-        ({}, False, "may be promoted"),
-        ({"promote": "ask"}, True, "waits for a person"),
+        ({}, False, "goes on to promotion"),
+        ({"promote": "ask"}, True, "goes on to a person's approval"),
         ({"promote": "no"}, False, "told not to"),
         ({"run_type": "backfill", "promote": "ask"}, False, "only replays"),
-        ({"run_type": "scheduled"}, False, "may be promoted"),
+        ({"run_type": "scheduled"}, False, "goes on to promotion"),
     ],
 )
 def test_what_follows_from_an_approval(

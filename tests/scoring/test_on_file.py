@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import SourceError
+from marquee.names import text_id
 from marquee.scoring.on_file import compare_on_file, evaluate_on_file
 from marquee.scoring.recommender.evaluate import evaluate_recommender
 from marquee.scoring.recommender.live_record import is_among, live_record, ratings_learnt
@@ -99,9 +101,19 @@ def test_of_repeats_the_latest_stays(tmp_path: Path) -> None:
     assert (ratings.values.tolist(), repeats) == ([5.0], 2)
 
 
+def test_ids_and_columns_of_a_file_are_read_as_a_releases(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(gzip.compress(b'rating;movie_id;user_id\n3.0;7.0;"ann ""a"""\n4;007;bo\n'))
+    ratings, repeats = read_ratings_file(path)
+    assert ratings.user_ids.tolist() == [text_id('ann "a"'), text_id("bo")]
+    assert (ratings.movie_ids.tolist(), ratings.values.tolist()) == ([7, 7], [3.0, 4.0])
+    assert repeats == 0
+
+
 BAD = {
     "header": "a,b\n1,2\n",
-    "letters": "userId,movieId,rating\nx,2,3\n",
+    "letters": "userId,movieId,rating\n1,2,3\nx,2,3\n3,2,3\n",
+    "an open quote": 'userId,movieId,rating\n1,2,3\n2,"2,3\n3,2,3\n',
     "nan": "userId,movieId,rating\n1,2,3\n1,3,nan\n",
     "empty cell": "userId,movieId,rating\n1,,3\n",
     "empty": "",

@@ -10,6 +10,8 @@ from crawl_rig import Crawl, start_site, stop_site, titles
 from killing import crawl_under_fire
 from made_up_titles import title_id, write_world
 
+from scrapy_imdb.__main__ import AWAY
+
 COUNT = 300
 KILLS = 20
 LANES = 4
@@ -37,6 +39,21 @@ def test_twenty_kills_change_nothing(slow_site, tmp_path):
     report = crawl.report()
     assert (report["titles"], report["fetched"], report["left"]) == (COUNT, COUNT, 0)
     assert report["requests"] >= sum(served.values())
+
+
+def test_a_crawl_that_is_asked_to_end_delivers_and_is_tried_again(slow_site, tmp_path):
+    crawl = Crawl(slow_site.url, tmp_path, COUNT)
+    process = start(crawl.command(pages=150), tmp_path / "log")
+    while not slow_site.served():
+        process.join(0.02)
+    process.terminate()
+    process.join(60)
+    assert process.exitcode == AWAY
+    assert "interrupted by a signal" in crawl.report()["stopped"]
+    assert 0 < crawl.report()["titles"] == len(titles(crawl.out)) < 150
+    assert crawl.run(pages=150).returncode == 0
+    assert [t["title_id"] for t in titles(crawl.out)] == [title_id(n) for n in range(150)]
+    assert slow_site.asked() == 150
 
 
 def test_what_a_killed_crawl_gathered_comes_home_with_the_next(slow_site, tmp_path):

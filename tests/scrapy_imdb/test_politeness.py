@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 from web_poet import HttpResponse
 
-from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError, retry_helps
 from replica.records import record_of
 from replica.site_pages import render
 from scrapy_imdb.crawl.fetch import asked_wait
@@ -38,6 +39,29 @@ def test_a_public_host_needs_a_contact():
         with pytest.raises(SourceError, match="no contact address"):
             plan(PUBLIC, contact=contact)
     assert plan(PUBLIC, contact="me@example.org").user_agent.endswith("(+me@example.org)")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (socket.EAI_NONAME, SourceError),
+        (socket.EAI_AGAIN, CrawlInterruptedError),
+        (socket.EAI_FAIL, CrawlInterruptedError),
+    ],
+)
+def test_a_name_server_that_is_away_is_told_from_a_name_that_is_none(monkeypatch, code, kind):
+    def look_up(*_: object) -> None:
+        raise socket.gaierror(code, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(kind, match="address") as error:
+        plan("http://films.example")
+    assert retry_helps(error.value) == (kind is CrawlInterruptedError)
+
+
+def test_a_host_that_is_no_name_is_no_site():
+    with pytest.raises(SourceError, match="has no address"):
+        plan(f"http://{'x' * 70}.example")
 
 
 @pytest.mark.parametrize("delay", [None, 0.0, 0.2, 5.0])

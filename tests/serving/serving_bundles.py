@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from marquee.lake import Lake, Manifest
-from marquee.names import compact
+from marquee.names import compact, text_id
 from marquee.release.bundles import bundle_folder
 from marquee.release.entry import Draft, Entry
 from marquee.release.ledger import Ledger
 from marquee.scoring.budget.bundle import BudgetBundle, Fit
 from marquee.scoring.budget.bundle import write_bundle as write_budget_bundle
 from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
-from marquee.scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
+from marquee.scoring.recommender.bundle import RecommenderBundle, Title, read_bundle, write_bundle
 from marquee.scoring.recommender.ratings import RatingsMatrix
 
 FIRST = datetime(2026, 1, 4, 3, tzinfo=UTC)
@@ -93,6 +93,49 @@ def write_recommender(
         facts = {**bundle.facts, "content": {"ridge": 1.0, "optimism": 50.0}}
         bundle = replace(bundle, facts=facts, content_vectors=_by_genre(bundle))
     return write_bundle(folder, bundle)
+
+
+def write_named(folder: Path, source: Path, *, says_so: bool = True) -> Path:
+    """The bundle in `source` as of a release that names its people and titles by text: `person 1`
+    (whom it numbers 10), `film/1` and so on. Bundles of before neither said so nor kept names."""
+    bundle = read_bundle(source)
+    people = {int(u): text_id(f"person {int(u) // 10}") for u in bundle.user_ids}
+    films = {int(m): text_id(f"film/{int(m)}") for m in bundle.movie_ids}
+    users, movies = (sorted(old, key=old.get) for old in (people, films))
+    by_user, by_movie = (
+        np.searchsorted(bundle.user_ids, users),
+        np.searchsorted(bundle.movie_ids, movies),
+    )
+    place = np.argsort(by_movie)
+    rated = [(row, place[item], stars) for row, old in enumerate(by_user) for item, stars in
+             zip(bundle.ratings.items(old), bundle.ratings.stars(old), strict=True)]  # fmt: skip
+    rows, items, stars = (np.array(column) for column in zip(*rated, strict=True))
+    golden = [
+        {**q, "user_id": people[q["user_id"]], "movie_id": films[q["movie_id"]]}
+        for q in bundle.golden["predictions"]
+    ]
+    titles = {
+        films[m]: replace(t, movie_id=films[m], name=f"film/{m}" if says_so else None)
+        for m, t in bundle.titles.items()
+    }
+    told = {"text_ids": ["users", "titles"]} if says_so else {}
+    named = replace(
+        bundle,
+        user_ids=np.array([people[u] for u in users]),
+        movie_ids=np.array([films[m] for m in movies]),
+        user_bias=bundle.user_bias[by_user],
+        item_bias=bundle.item_bias[by_movie],
+        user_factors=bundle.user_factors[by_user],
+        item_factors=bundle.item_factors[by_movie],
+        rank_user_factors=bundle.rank_user_factors[by_user],
+        rank_item_factors=bundle.rank_item_factors[by_movie],
+        ratings=RatingsMatrix.build(rows, items, stars, PEOPLE),
+        popularity=bundle.popularity[by_movie],
+        titles=titles,
+        facts={**bundle.facts, **told},
+        golden={**bundle.golden, "predictions": golden},
+    )
+    return write_bundle(folder, named)
 
 
 def _by_genre(bundle: RecommenderBundle) -> np.ndarray:

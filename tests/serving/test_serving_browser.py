@@ -1,7 +1,11 @@
-"""The page in a real browser: its script runs under its own security policy."""
+"""The page in a real browser: its script runs under its own security policy.
+
+What its functions return is asked of them alone, in node where there is one, else in the browser.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +20,7 @@ from marquee.lake import Lake
 from serving.source import Source
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCRIPT = Path("serving/static/marquee.js").resolve()
 FLAGS = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
 
 
@@ -58,3 +63,47 @@ def test_the_page_recommends_and_estimates(
     assert "For 10" in page and "because of" in page
     assert re.search(r'class="money">\$[\d.]+ million', page)
     assert page.count('class="stars"') >= 12
+
+
+AMOUNTS = {
+    0: "$0", 0.6: "$1", 42: "$42", 949.6: "$950", 999.7: "$1,000", 1_604: "$1,600",
+    68_449: "$68,400", 999_499: "$999,000", 999_500: "$1.0 million",
+    999_999: "$1.0 million", 1e6: "$1.0 million",
+    9_945_000: "$9.9 million", 9_960_000: "$10.0 million", 98.7e6: "$98.7 million",
+    99.94e6: "$99.9 million", 99.96e6: "$100 million", 250.4e6: "$250 million",
+    999.4e6: "$999 million", 999.6e6: "$1.0 billion", 1e9: "$1.0 billion", 3.14e9: "$3.1 billion",
+    999.7e9: "$1.0 trillion", 4e15: "$4,000 trillion", -5.5e6: "-$5.5 million",
+}  # fmt: skip
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str, str], list[str]]:
+    """Evaluate an expression beside some of the page's own declarations."""
+
+    def evaluate(declarations: str, expression: str) -> list[str]:
+        if node := shutil.which("node"):
+            script = f"{declarations};process.stdout.write(JSON.stringify({expression}))"
+            done = subprocess.run(
+                [node, "-e", script], capture_output=True, text=True, check=True, timeout=60
+            )
+            return json.loads(done.stdout)
+        page = tmp_path / "page.html"
+        page.write_text(
+            f"<body><script>{declarations};"
+            f"document.body.textContent = JSON.stringify({expression})</script>"
+        )
+        shown = request.getfixturevalue("rendered")(page.as_uri())
+        return json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
+
+    return evaluate
+
+
+@pytest.mark.browser
+def test_dollars_read_right_at_every_size(evaluated: Callable[[str, str], list[str]]) -> None:
+    text = SCRIPT.read_text()
+    found = re.search(r"^const UNITS = .*?^}\n", text, re.MULTILINE | re.DOTALL)
+    assert found is not None and "function dollars(" in found[0]
+    amounts = [*AMOUNTS, float(10**6)]
+    shown = evaluated(found[0], f"{json.dumps(amounts)}.map(dollars)")
+    assert dict(zip(amounts, shown, strict=True)) == AMOUNTS
+    assert evaluated(found[0], "[NaN, null, Infinity].map(dollars)") == ["unknown"] * 3

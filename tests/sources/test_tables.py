@@ -63,6 +63,17 @@ def test_columns_are_found_by_name_in_any_order_and_capitals(tmp_path: Path) -> 
     assert table.places(("title", "movie_id")) == [2, 1]
 
 
+def test_a_spreadsheets_empty_columns_are_none(tmp_path: Path) -> None:
+    table = open_table(put(tmp_path, ",id,name,,\n0,1,A\n1,2,B,,\n"), ("name", "id"))
+    assert table.columns == ("", "id", "name")
+    assert [row for _, row in table.rows()] == [["0", "1", "A"], ["1", "2", "B"]]
+
+
+def test_utf_16_is_told_by_its_header_whatever_follows(tmp_path: Path) -> None:
+    path = put(tmp_path, ("movieId,title,genres\n" + "1,Сталкер,\n" * 99).encode("utf-16-be"))
+    assert [row[1] for _, row in open_table(path).rows()] == ["Сталкер"] * 99
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

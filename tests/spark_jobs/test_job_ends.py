@@ -37,6 +37,7 @@ GONE = [
     RuntimeError(STAGE + "org.apache.hadoop.ipc.RemoteException(SafeModeException): Name node is"),
     RuntimeError(STAGE + "java.lang.OutOfMemoryError: Java heap space"),
     RuntimeError("All masters are unresponsive! Giving up."),
+    RuntimeError(STAGE + "IllegalStateException: Cannot call methods on a stopped SparkContext."),
 ]
 
 

@@ -15,6 +15,7 @@ import pytest
 from marquee.names import text_id
 from marquee.scoring.recommender.model import Recommender
 from marquee.sources.ratings import load_release
+from serving.loading import LoadedRecommender
 from spark_apps import prepare_ratings, prepare_titles, train_recommender
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import HEADER, RECIPE, flags, make_lake, ratings_lines
@@ -121,5 +122,10 @@ def test_a_release_goes_through_the_same_doors_as_in_a_run(
     model = Recommender.load(folder / "shipped" / "bundle")
     title = model.titles[third]
     assert (title.title, title.year, title.title_id) == ("Amélie 3", 1995, title_id)
+    # The bundle says how the release writes its ids, so that the API is asked by them.
+    assert (title.name, model.bundle.facts["text_ids"]) == (title_id, list(kinds))
+    loaded = LoadedRecommender.of(model)
+    assert loaded.titles.number(title_id or "3") == third
+    assert (loaded.users.number("nobody heard of") is None) == (write is write_old)
     assert len(model.movie_ids) == 10
     assert {model.titles[movie].year for movie in model.movie_ids.tolist()} == {1995}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import RecipeError
+from marquee.progress import read_progress
 from spark_apps.recommender.bayes.arithmetic import (
     Size,
     bytes_needed,
@@ -170,7 +171,8 @@ def test_stacked_chains_predict_their_mean():
 
 
 @pytest.mark.parametrize("kind", ["normal", "ordered"])
-def test_a_chain_repeats_itself_and_is_finite(kind):
+def test_a_chain_repeats_itself_and_is_finite(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("MARQUEE_PROGRESS", str(tmp_path / "progress.json"))
     users, items, stars = some_ratings()
     blank = [Columns.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
     recipe = read_recipe(BAYES | {"likelihood": kind})
@@ -180,6 +182,8 @@ def test_a_chain_repeats_itself_and_is_finite(kind):
     assert not np.array_equal(first, run_chain(problem, recipe, 4))
     assert first.shape == (PEOPLE, TITLES)
     assert ((first >= 1.0) & (first <= 5.0)).all()
+    told = read_progress(tmp_path / "progress.json")
+    assert (told.what, told.done, told.of) == ("sweep", recipe.sweeps, recipe.sweeps)
 
 
 def test_a_recipe_states_its_bytes_and_operations_and_is_refused_over_them():

@@ -91,7 +91,7 @@ def test_a_faulty_release_fails_with_one_sentence(
         text=True,
         timeout=120,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "state").exists()

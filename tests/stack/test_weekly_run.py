@@ -54,7 +54,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def api(stack: Stack) -> AirflowApi:
     api = AirflowApi(stack.settings, stack.places.airflow)
     api.ready_pools()
-    api.ready_dag()
+    assert not api.is_paused(), "a new DAG is unpaused by nobody"
     return api
 
 

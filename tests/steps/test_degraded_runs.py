@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from marquee.cli import app
 from marquee.digest import canonical_json
 from marquee.release.inputs import Inputs, degradation, inputs_of, read_inputs
 from marquee.release.promotion import promote
@@ -16,6 +19,7 @@ from marquee.steps.fetch_ratings import fetch_ratings
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.gate import gate
 from marquee.steps.load_ratings import load_ratings
+from marquee.steps.report import report
 from marquee.steps.run import MODELS, Model, Run, why_skip
 from spark_apps.recommender.titles import read_titles, without_titles
 from tests.frozen_inputs import frozen
@@ -145,3 +149,10 @@ def test_a_degraded_recommender_is_judged_promoted_and_marked(
     assert "What this run went without" in page
     assert "load_titles failed: the titles of March" in page
     assert promote(run.lake, MODEL, run.id, approved=False).number == 1
+    sentence = "load_titles failed: the titles of March"
+    said = report(run)
+    assert said["degraded"] == [sentence]
+    assert said["models"][MODEL]["promoted"] == 1
+    assert "the champion stays" in said["models"]["budget"]["sentence"]
+    shown = CliRunner().invoke(app, ["history", MODEL, "--lake", run.lake.root, "--json"])
+    assert [row["degraded"] for row in json.loads(shown.stdout)] == [[sentence]]

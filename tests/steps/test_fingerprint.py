@@ -18,6 +18,7 @@ from marquee.steps.fingerprint import CODE, LIBRARIES, computing_code
 CONTENT_APART = {
     "marquee/__init__.py": "holds the version's name alone",
     "marquee/errors.py": "says why there is no result",
+    "marquee/progress.py": "says how far a job is",
     "marquee/settings.py": "its values are frozen in inputs.json, which the fingerprint reads",
     "marquee/drill.py": "the fault it finds is part of the code's digest by itself",
     "marquee/lake": "moves bytes, whose digests are checked; the inputs' are in the fingerprint",

@@ -61,3 +61,18 @@ def test_a_folder_of_no_release_is_refused(make_run: MakeRun, release: Path) -> 
     (release / "ratings.csv").unlink()
     with pytest.raises(SourceError, match="holds no ratings"):
         fetch_ratings(make_run("r-1"))
+
+
+def test_what_a_release_lacks_is_said_at_every_load(
+    make_run: MakeRun, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (release / "ratings.csv").open("a") as out:
+        out.write("5,77,4.0,2000\n5,10,4.0\n5,10,11,2000\n")
+    for _ in range(2):
+        run = make_run("r-1")
+        load_ratings(run, **fetch_ratings(run))
+        said = capsys.readouterr().out
+        assert "the rating is outside 0.5 to 5: 1 (line" in said
+        assert "rows of ratings left out: 1 (line" in said
+        assert "1 of 2 rated titles are not in the list of titles (1 ratings; 77)" in said
+    assert "already loaded" in said

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from marquee.steps.freeze_inputs import freeze_inputs
 from marquee.steps.load_ratings import load_ratings
-from marquee.steps.report import report
+from marquee.steps.report import read_report, report
 from marquee.steps.run import Run
 
 Make = Callable[..., Run]
@@ -30,4 +30,9 @@ def test_the_first_report_of_a_run_stays(make_run: Make) -> None:
     report(run)
     before = run.lake.read_bytes("runs/twice/report.json")
     report(run)
+    assert [n for n in run.lake.names("runs/twice") if "report" in n] == ["report.json"]
+    path = load_ratings(run, run.settings.ratings.source, "r")["path"]
+    freeze_inputs(run, path)
+    said = report(run)
     assert run.lake.read_bytes("runs/twice/report.json") == before
+    assert read_report(run.lake, "twice")["models"] == said["models"]

@@ -4,6 +4,6 @@ It shows whatever it is handed: a number that is missing or malformed appears as
 with nothing to show is left out.
 """
 
-from marquee.release.report.page import model_report
+from marquee.release.report.page import model_report, tell_outcome
 
-__all__ = ["model_report"]
+__all__ = ["model_report", "tell_outcome"]

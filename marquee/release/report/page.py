@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import escape
 
 from marquee.names import iso
 from marquee.release.charts import WIDTH, bars
@@ -71,6 +72,25 @@ def model_report(
         foot=FOOT,
     )
     return page.encode("utf-8", "replace").decode()
+
+
+_OPEN = (
+    "It goes on to a person's approval.",
+    "It goes on to promotion.",
+    "It waits for a person's approval.",  # as 7d641d8 and before wrote
+    "It may be promoted.",
+)
+"""What a verdict says that is not the end of the story."""
+
+
+def tell_outcome(page: str, came_of: str) -> str:
+    """The page, written with the verdict, with what came of that by now in place of what was open.
+
+    `came_of` is the sentence of `outcome.came_of`.
+    """
+    for text in _OPEN:
+        page = page.replace(f"<p>{escape(text)}</p>", f"<p>{escape(came_of)}</p>", 1)
+    return page
 
 
 def _live(live: Any) -> dict[str, str] | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from marquee.errors import SourceError
+from marquee.names import text_id
 from marquee.scoring.arrays import Floats, Ints
 from marquee.scoring.recommender.ratings import Ratings
+from marquee.sources.ratings_cells import Ids, Keeper, Stars, Times
+from marquee.sources.tables import open_table
 
 SPELLINGS = (
     ("userId", "movieId", "rating", "timestamp"),
@@ -30,7 +35,13 @@ def read_ratings_file(path: Path) -> tuple[Ratings, int]:
 
     Of rows of one person and title the latest stays. SourceError names what is wrong.
     """
-    table = _read(path)
+    if not path.is_dir() and path.suffix != ".parquet":
+        return _latest(_read_csv(path))
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        said = str(error).splitlines()[0]
+        raise SourceError(f"{path} holds no ratings: {said}", REMEDY) from None
     names = next((s for s in SPELLINGS if set(s[:3]) <= set(table.column_names)), None)
     if names is None:
         raise SourceError(f"{path} holds {', '.join(table.column_names)}", REMEDY)
@@ -40,18 +51,40 @@ def read_ratings_file(path: Path) -> tuple[Ratings, int]:
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise SourceError(f"{path} row {row + 1}: its rating is no number", "correct that row")
-    whole = Ratings(_ids(users), _ids(movies), values.astype(np.float64), _ids(times))
-    return _latest(whole)
+    return _latest(Ratings(_ids(users), _ids(movies), values.astype(np.float64), _ids(times)))
 
 
-def _read(path: Path) -> pa.Table:
-    try:
-        if path.is_dir() or path.suffix == ".parquet":
-            return pq.read_table(path)
-        return pc.read_csv(path, convert_options=pc.ConvertOptions(column_types=TYPES))
-    except (OSError, pa.ArrowException) as error:
-        said = str(error).splitlines()[0]
-        raise SourceError(f"{path} holds no ratings: {said}", REMEDY) from None
+def _read_csv(path: Path) -> Ratings:
+    """Ids are text, and then `marquee.names.text_id`, where most rows name no whole number."""
+    table = open_table(path, SPELLINGS[0][:3], known=SPELLINGS[0])
+    names = [*SPELLINGS[0][:3], *(n for n in ("timestamp", "time") if n in table.columns)][:4]
+    users, movies = Ids("", is_text=False), Ids("", is_text=False)
+    for _, (user, movie, *_) in table.batches(names):
+        users.keep(user)
+        movies.keep(movie)
+    ids = (Ids("", kind.is_mostly_words) for kind in (users, movies))
+    every: list[Keeper] = [*ids, Stars(), Times()]
+    keepers = every[: len(names)]
+    numbers = [cache(text_id) if i.is_mostly_words else int for i in (users, movies)]
+    parts: list[list[Any]] = [[], [], [], []]
+    for lines, columns in table.batches(names):
+        kept = [keeper.keep(column) for keeper, column in zip(keepers, columns)]
+        for keeper, column in zip(keepers, kept):
+            _refuse_faults(path, lines, column, keeper.faults)
+        kept += [["0"] * len(lines)] * (4 - len(kept))
+        types: list[Any] = [*numbers, float, int]
+        for part, column, number in zip(parts, kept, types):
+            part.append(np.array([number(cell) for cell in column]))
+    empty = [np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, int)]
+    return Ratings(*(np.concatenate([nothing, *part]) for nothing, part in zip(empty, parts)))
+
+
+def _refuse_faults(
+    path: Path, lines: Sequence[int], column: Sequence[str], faults: Mapping[str, str]
+) -> None:
+    for line, cell in zip(lines, column) if faults else ():
+        if faults.get(cell):
+            raise SourceError(f"{path} line {line}: {faults[cell]} ('{cell[:40]}')", REMEDY)
 
 
 def _column(path: Path, table: pa.Table, name: str) -> Floats | Ints:

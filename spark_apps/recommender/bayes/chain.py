@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marquee.progress import report_progress
 from marquee.scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.bayes.likelihood import Likelihood, likelihood
 from spark_apps.recommender.bayes.padding import Group, group_rows
@@ -72,6 +73,7 @@ def run_chain(problem: Problem, recipe: BayesRecipe, seed: int) -> Singles:
         if recipe.keeps(number):
             total += stars.expected(all_scores(people.vectors, titles.vectors))
             kept += 1
+        report_progress("sweep", number + 1, recipe.sweeps)
     return total / np.float32(kept)
 
 

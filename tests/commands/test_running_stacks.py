@@ -1,0 +1,278 @@
+"""Stacks are found, and stopped whole, whoever started them and however that ended."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from marquee.cli import main
+from marquee.errors import StackError
+from marquee.settings import REPOSITORY
+from marquee.stack import readiness, stack, supervisor
+from marquee.stack.hdfs import format_namenode
+from marquee.stack.processes import end_leftovers, is_alive, leftovers, running_stacks
+from tests.plugins.tiny_stack import PART, TinyStack, tiny_stack
+
+Make = Callable[..., TinyStack]
+Told = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes tiny stacks below one folder that a shell of its own would also use."""
+    monkeypatch.setitem(readiness.PROBES, PART, lambda settings: "")
+    monkeypatch.setattr(stack, "require", lambda settings: None)
+    monkeypatch.setenv("MARQUEE_STATE", str(tmp_path))
+    made: list[TinyStack] = []
+
+    def one(world: str = "synthetic", **environment: str) -> TinyStack:
+        made.append(tiny_stack(tmp_path, world, **environment))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.down()
+        assert leftovers(each.places.state) == []
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Told:
+    """Runs a `marquee` command here; its status and all it said."""
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["marquee", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), " ".join("".join(capfd.readouterr()).split())
+
+    return run
+
+
+def started(make: Make, *words: str, **environment: str) -> TinyStack:
+    made = make(*words, **environment)
+    assert dict(made.up()).keys() == {"prepared", PART}
+    return made
+
+
+def holder(state: Path, **options: object) -> subprocess.Popen[bytes]:
+    """A command that started a stack and holds it, as another terminal's would."""
+    command = [sys.executable, "-m", "tests.plugins.tiny_stack", str(state)]
+    piped: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=REPOSITORY, **(piped | options))  # type: ignore
+    if process.stdout is not None:
+        assert process.stdout.readline() == b"up\n"
+    return process
+
+
+def family(state: Path) -> list[psutil.Process]:
+    found = leftovers(state)
+    assert len(found) == 2, "supervisord and its one part"
+    return found
+
+
+def test_down_beside_a_command_that_holds_the_stack(make: Make, tmp_path: Path) -> None:
+    """That command has not reaped anything, and must notice by itself."""
+    own = make()
+    held = holder(tmp_path)
+    ours = family(own.places.state)
+    assert own.down()
+    assert not any(is_alive(process) for process in ours)
+    _, said = held.communicate(timeout=60)
+    assert held.returncode == 1
+    assert b"the stack was stopped by another command" in said
+
+
+def test_a_command_that_is_interrupted_stops_what_it_started(make: Make, tmp_path: Path) -> None:
+    own = make()
+    held = holder(tmp_path)
+    ours = family(own.places.state)
+    held.send_signal(signal.SIGTERM)
+    held.communicate(timeout=60)
+    assert held.returncode == 0
+    assert not any(is_alive(process) for process in ours)
+
+
+def test_a_closed_terminal_is_an_interrupt(make: Make, tmp_path: Path) -> None:
+    own, (terminal, inside) = make(), pty.openpty()
+    held = holder(tmp_path, stdout=inside, stderr=inside, start_new_session=True)
+    os.close(inside)
+    assert b"up" in os.read(terminal, 100)
+    ours = family(own.places.state)
+    os.close(terminal)
+    held.send_signal(signal.SIGHUP)  # what the kernel does where it is the controlling terminal
+    held.wait(timeout=60)
+    assert not any(is_alive(process) for process in ours)
+
+
+def test_a_killed_command_leaves_a_stack_that_is_found_and_stopped(
+    make: Make, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = make()
+    held = holder(tmp_path)
+    held.kill()
+    held.communicate()
+    another = tmp_path / "temporary"  # as TMPDIR of another terminal says
+    another.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(another))
+    ours = family(own.places.state)
+    assert told("status", "--check")[0] in (0, 1)
+    assert own.keeper.is_running()
+    assert told("down") == (0, f"stopped 'synthetic'; its state stays in {own.places.state}")
+    assert not any(is_alive(process) for process in ours)
+    assert told("down") == (0, "nothing was running")
+
+
+def test_a_command_that_found_the_stack_leaves_it(make: Make, tmp_path: Path) -> None:
+    own = started(make)
+    second = tiny_stack(tmp_path)
+    list(second.up())
+    assert not second.started
+    assert own.started
+    second.check_running()
+
+
+def test_what_a_killed_supervisord_leaves_is_told_and_ended(make: Make, told: Told) -> None:
+    own = started(make)
+    process = own.keeper.process()
+    assert process is not None
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+    with pytest.raises(StackError, match="stopped by another command"):
+        own.check_running()
+    said = told("status")[1]
+    assert "1 processes of 'synthetic' are left without their supervisord" in said
+    list(own.up())  # a new start ends them first
+    assert len(family(own.places.state)) == 2
+
+
+def test_a_supervisord_that_does_not_answer_is_ended(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "SECONDS_TO_ANSWER", 0.3)
+    monkeypatch.setattr(supervisor, "SECONDS_TO_STOP", 0.3)
+    own = make()
+    monkeypatch.setattr(supervisor, "SECONDS_TO_ANSWER", 20)
+    list(own.up())
+    ours = family(own.places.state)
+    monkeypatch.setattr(supervisor, "SECONDS_TO_ANSWER", 0.3)
+    process = own.keeper.process()
+    assert process is not None
+    process.suspend()
+    assert own.down()
+    assert not any(is_alive(each) for each in ours)
+
+
+def test_a_stop_asked_for_while_it_is_made_ready_is_heard(make: Make) -> None:
+    own = make()
+    own._prepare = (own.places.state / "stop-asked").touch  # type: ignore[method-assign]
+    with pytest.raises(StackError, match="another command stopped the stack"):
+        list(own.up())
+    assert running_of(own) == []
+
+
+def running_of(own: TinyStack) -> list[Path]:
+    return [one.state for one in running_stacks() if one.state == own.places.state]
+
+
+def test_a_neighbour_on_the_same_ports_is_named(make: Make) -> None:
+    started(make, "first")
+    with pytest.raises(StackError, match=r"the stack of 'first' .* runs on these ports"):
+        list(make("second").up())
+
+
+def test_commands_speak_to_the_stack_that_runs(make: Make, told: Told, tmp_path: Path) -> None:
+    """Its lake too, whatever this terminal's settings say."""
+    started(make, "elsewhere", MARQUEE_LAKE__ROOT=f"file://{tmp_path}/lake")
+    status, said = told("ledger", "recommender")
+    assert status == 0
+    assert "the running stack is that of 'elsewhere'" in said
+    assert "nothing has been promoted for the recommender yet" in said
+    assert "'elsewhere'" in told("status")[1]
+    assert told("history", "budget", "--data", "elsewhere")[0] == 0
+
+
+def test_of_several_stacks_one_must_be_named(make: Make, told: Told, tmp_path: Path) -> None:
+    lake = {"MARQUEE_LAKE__ROOT": f"file://{tmp_path}/lake"}
+    first = started(make, "first", MARQUEE_STACK__PORT_OFFSET="1000", **lake)
+    second = started(make, "second", MARQUEE_STACK__PORT_OFFSET="2000", **lake)
+    for command in (["down"], ["champion", "budget"], ["history", "recommender"]):
+        status, said = told(*command)
+        assert status in (1, 2)
+        assert "2 stacks run: 'first'" in said
+        assert "--data first" in said
+    both = told("status")[1]
+    assert "'first'" in both
+    assert "'second'" in both
+    assert "stopped 'second'" in told("down", "--data", "second")[1]
+    assert running_of(first)
+    assert not running_of(second)
+
+
+def test_no_stack_no_lake_and_what_to_do(make: Make, told: Told) -> None:
+    """Another's HDFS may answer at the settings' address: it is not ours."""
+    (make("kept").places.logs).mkdir(parents=True)
+    status, said = told("ledger", "recommender")
+    assert status == 1
+    assert "no stack runs, so the lake of the world 'synthetic' cannot be read" in said
+    assert "worlds with a state here: kept" in said
+    assert "--lake" in said
+
+
+def test_a_stranger_with_our_numbers_is_left_alone(tmp_path: Path) -> None:
+    """The group of an old log may be another state's by now."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    stranger = subprocess.Popen(
+        ["sleep", "600"],
+        cwd=REPOSITORY,
+        env=os.environ | {"STATE": str(tmp_path / "another")},
+        start_new_session=True,
+    )
+    try:
+        (logs / "supervisord.log").write_text(f"spawned: 'part' with pid {stranger.pid}\n")
+        assert end_leftovers(tmp_path) == 0
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.parametrize(("made", "left"), [("seen_txid", []), ("fsimage_0", ["current"])])
+def test_a_format_that_was_killed_is_begun_again(
+    tmp_path: Path, made: str, left: list[str]
+) -> None:
+    """But nothing that may hold a name space is ever removed. The stand-in for Java lists it."""
+    current = tmp_path / "name" / "current"
+    current.mkdir(parents=True)
+    (current / made).touch()
+    java = tmp_path / "java"
+    java.write_text(f'#!/bin/sh\nls "{tmp_path}/name" > "{tmp_path}/seen" 2> /dev/null || true\n')
+    java.chmod(0o755)
+    format_namenode(java, "", tmp_path, {})
+    assert (tmp_path / "seen").read_text().split() == left
+
+
+def test_a_database_that_was_half_made_is_laid_aside(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, seen = make(), []
+    own.places.airflow.mkdir(parents=True)
+    (own.places.airflow / "airflow.db").write_bytes(b"half")
+    monkeypatch.setattr(stack, "migrate", seen.append)
+    own._migrate()
+    own._migrate()
+    assert len(seen) == 1
+    assert [p.name for p in sorted(own.places.airflow.iterdir())] == [
+        "airflow.db.unfinished",
+        "migrated",
+    ]

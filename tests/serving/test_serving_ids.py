@@ -1,0 +1,203 @@
+"""People and titles are asked by the ids their release gives them: numbers of 64 bits, or names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+import pytest
+from serving_bundles import PEOPLE, TITLES, promote_folder, write_named, write_recommender
+
+from marquee.lake import Lake
+from marquee.names import person_id, text_id
+from marquee.scoring.recommender.bundle import read_bundle
+from marquee.scoring.recommender.model import Recommender
+from serving.asgi import steps_apart
+from serving.asker import LARGEST_ID, ReleaseIds, is_ours
+from serving.journal import Journal
+from serving.loading import LoadedRecommender
+from serving.source import Source
+
+COUNTED, NAMED = np.array([3, 14, 1590]), np.sort([text_id(n) for n in ("Zoë", "7", "p-zo", "a/b")])
+
+
+def ids(known: np.ndarray, told: list[str] | None) -> ReleaseIds:
+    return ReleaseIds.of("users", known, {} if told is None else {"text_ids": told})
+
+
+@pytest.mark.parametrize("told", [["users"], None], ids=["said", "a bundle of before"])
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        ("Zoë", text_id("Zoë")),
+        (" Zoë ", text_id("Zoë")),
+        ("a/b", text_id("a/b")),
+        ("7", text_id("7")),  # a name, though it looks like a number
+        (7, text_id("7")),
+        (str(text_id("Zoë")), text_id("Zoë")),
+        (text_id("a/b"), text_id("a/b")),
+        ("8", 8),  # nobody: a stranger
+        ("never heard of", text_id("never heard of")),
+        ("-5", text_id("-5")),
+        ("9" * 40, text_id("9" * 40)),
+        ("  ", None),
+        ("", None),
+    ],
+)
+def test_ids_of_a_release_that_names(
+    told: list[str] | None, asked: int | str, number: int | None
+) -> None:
+    assert ids(NAMED, told).number(asked) == number
+
+
+@pytest.mark.parametrize("told", [[], ["titles"], None], ids=["said", "of titles", "of before"])
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        ("14", 14),
+        ("0014", 14),
+        ("14.0", 14),
+        (14, 14),
+        ("15", 15),
+        (str(LARGEST_ID), LARGEST_ID),
+        (str(LARGEST_ID + 1), None),
+        (2**90, None),
+        ("14.5", None),
+        ("-3", None),
+        (-3, None),
+        ("１４", None),
+        ("²", None),
+        ("bob", None),
+        ("", None),
+    ],
+)
+def test_ids_of_a_release_that_counts(
+    told: list[str] | None, asked: int | str, number: int | None
+) -> None:
+    assert ids(COUNTED, told).number(asked) == number
+
+
+def test_a_persons_name_is_the_releases_unless_one_of_ours_had_it(tmp_path: Path) -> None:
+    model = Recommender.load(write_recommender(tmp_path / "made"))
+    users, journal = ids(NAMED, ["users"]), Journal(tmp_path / "feedback", "local")
+    assert is_ours(model, users, journal, "p-ann")
+    assert not is_ours(model, users, journal, "p-zo")
+    assert not is_ours(model, users, journal, "p-Zoë")
+    journal.write("p-zo", {1: 4.0})
+    assert is_ours(model, users, journal, "p-zo")
+    assert person_id("p-zo") < 0 < text_id("p-zo")
+
+
+@pytest.mark.parametrize(
+    ("raw", "apart"),
+    [
+        (b"/v1/users/a%2Fb%20c/ratings", "/v1/users/a%2Fb c/ratings"),
+        (b"/v1/users/100%25/ratings", "/v1/users/100%25/ratings"),
+        (b"/v1/users/%2525/ratings", "/v1/users/%2525/ratings"),
+        (b"/v1/users/Zo%C3%AB", "/v1/users/Zoë"),
+        (b"/static/a%2Fb", "whatever the server says"),
+    ],
+)
+def test_the_steps_of_a_path_stay_apart(raw: bytes, apart: str) -> None:
+    assert steps_apart({"raw_path": raw, "path": "whatever the server says"}) == apart
+
+
+@pytest.fixture(params=[True, False], ids=["says so", "of before"])
+def named(
+    request: pytest.FixtureRequest,
+    lake: Lake,
+    source: Source,
+    tmp_path: Path,
+    serve: Callable[[Source], httpx.Client],
+) -> httpx.Client:
+    folder = write_named(
+        tmp_path / "named", write_recommender(tmp_path / "made"), says_so=request.param
+    )
+    promote_folder(lake, "recommender", folder)
+    source.recommender.look()
+    assert source.recommender.trouble == ""
+    return serve(source)
+
+
+def test_everybody_is_asked_by_name_on_every_route(named: httpx.Client, tmp_path: Path) -> None:
+    counted = Recommender.load(tmp_path / "made")  # the same model, whose release counts
+    for person in range(1, PEOPLE + 1):
+        path = f"/v1/users/{quote(f'person {person}')}"
+        body = named.get(f"{path}/recommendations", params={"n": 100}).json()
+        assert body["user_id"] == f"person {person}" and body["strategy"] != "popular"
+        wanted = {r.movie_id for r in counted.recommend(person * 10, 100)}
+        assert {int(r["title_id"][2:]) for r in body["recommendations"]} == wanted
+        one = named.get(f"{path}/predictions/{quote('film/3', safe='')}").json()
+        assert one["predicted_rating"] == pytest.approx(
+            counted.predict([person * 10], [3]).values[0]
+        )
+        assert (one["name"], one["movie_id"]) == ("film/3", text_id("film/3"))
+    pairs = [{"user_id": "person 2", "movie_id": f"film/{m}"} for m in range(1, TITLES + 1)]
+    body = named.post("/v1/predictions", json={"pairs": pairs}).json()
+    assert [(p["user_id"], p["movie_id"]) for p in body["predictions"]] == [
+        ("person 2", p["movie_id"]) for p in pairs
+    ]
+    values = counted.predict(np.full(TITLES, 20), np.arange(1, TITLES + 1)).values
+    assert [p["predicted_rating"] for p in body["predictions"]] == pytest.approx(list(values))
+
+
+def test_titles_are_asked_and_rated_by_name(named: httpx.Client, source: Source) -> None:
+    film = f"/v1/titles/{quote('film/5', safe='')}"
+    assert named.get(film).json()["title"]["name"] == "film/5"
+    assert named.get(f"{film}/similar").json()["movie_id"] == text_id("film/5")
+    by_number = named.get(f"/v1/titles/{text_id('film/5')}").json()
+    assert by_number["title"]["title"] == named.get(film).json()["title"]["title"]
+    assert named.get("/v1/titles/film%2F999").status_code == 404
+    given = {"ratings": [{"movie_id": "film/5", "rating": 5}, {"movie_id": "film/6", "rating": 1}]}
+    assert named.post("/v1/users/p-ada/ratings", json=given).status_code == 202
+    # Training reads titles' numbers from the journal.
+    assert dict(source.journal.said("p-ada")) == {text_id("film/5"): 5.0, text_id("film/6"): 1.0}
+    left = named.delete(f"/v1/users/p-ada/ratings/{quote('film/6', safe='')}").json()["ratings"]
+    assert left in ({"film/5": 5.0}, {str(text_id("film/5")): 5.0})
+    anonymous = {**given, "n": 100, "exclude": ["film/7", text_id("film/8")]}
+    body = named.post("/v1/recommendations", json=anonymous).json()
+    assert body["strategy"] in ("fold-in", "mixed") and len(body["recommendations"]) == TITLES - 4
+    # Nobody rates in the name of a person of the release, and a stranger is no mistake.
+    assert named.post("/v1/users/person%201/ratings", json=given).status_code == 403
+    assert named.get("/v1/users/a%2Fnobody/recommendations").json()["strategy"] == "popular"
+    blank = {"pairs": [{"user_id": "person 1", "movie_id": " "}]}
+    half = b'{"pairs": [{"user_id": "\\ud800", "movie_id": 1}]}'
+    as_json = {"content-type": "application/json"}
+    assert named.post("/v1/predictions", json=blank).status_code == 422
+    assert named.post("/v1/predictions", content=half, headers=as_json).status_code == 422
+
+
+def test_a_bundle_keeps_names_and_one_without_them_is_written_as_before(tmp_path: Path) -> None:
+    folder = write_recommender(tmp_path / "made")
+    assert '"name"' not in (folder / "titles.jsonl").read_text()
+    titles = read_bundle(write_named(tmp_path / "named", folder)).titles
+    assert titles[text_id("film/2")].name == "film/2"
+    loaded = LoadedRecommender.of(Recommender.load(folder))
+    assert not loaded.users.are_text and not loaded.titles.are_text
+
+
+def test_a_number_a_browser_would_round_goes_out_as_text(
+    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+) -> None:
+    """The last title's number needs 63 bits."""
+    folder = write_recommender(tmp_path / "made")
+    ids = np.load(folder / "movie_ids.npy")
+    ids[-1] = LARGEST_ID
+    np.save(folder / "movie_ids.npy", ids)
+    titles = (folder / "titles.jsonl").read_text()
+    (folder / "titles.jsonl").write_text(
+        titles.replace(f'"movie_id": {TITLES},', f'"movie_id": {LARGEST_ID},')
+    )
+    promote_folder(lake, "recommender", folder)
+    source.recommender.look()
+    client = serve(source)
+    found = client.get(f"/v1/titles/{LARGEST_ID}").json()["title"]
+    assert found["movie_id"] == str(LARGEST_ID)
+    assert client.get("/v1/titles/2").json()["title"]["movie_id"] == 2
+    given = {"ratings": [{"movie_id": found["movie_id"], "rating": 4}]}
+    kept = client.post("/v1/users/p-ada/ratings", json=given).json()["ratings"]
+    assert kept == {str(LARGEST_ID): 4.0}
+    assert client.get(f"/v1/titles/{LARGEST_ID + 1}").status_code == 422
