@@ -52,6 +52,7 @@ OUTAGES = re.compile(
 )
 """What Java calls a world that is away, in the text of an exception that reached Python."""
 DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
+LOST = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
 
 
@@ -212,7 +213,7 @@ class ResourceWatch(threading.Thread):
             return 0
         try:
             context = self.session.sparkContext
-            if context.master.startswith("local["):
+            if context.master == "local" or context.master.startswith("local["):
                 return None
             java: Any = context._jsc
             return int(java.sc().getExecutorMemoryStatus().size()) - 1
@@ -270,6 +271,8 @@ def judged(error: Exception) -> tuple[str, int]:
         return f"this machine is short: {said} — look at its disk and memory", AWAY
     if denied := DENIED.search(said):
         return f"HDFS refuses: {denied.group()} — let [lake] user write below the root", BAD_INPUT
+    if lost := LOST.search(said):
+        return f"the lake lacks what the run reads: {lost[1]} — trigger a new run", BAD_INPUT
     if outage := OUTAGES.search(said):
         what = ": ".join(part.strip() for part in outage.groups() if part)
         return f"HDFS or Spark did not hold: {what} — look at their daemons' logs", AWAY

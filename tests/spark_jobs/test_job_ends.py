@@ -21,6 +21,7 @@ from spark_apps.job import AWAY, BAD_INPUT, SAY_AFTER, Job, Patience, judged, ru
 STAGE = "Py4JJavaError: An error occurred while calling o91.parquet.\n: "
 WRONG = [
     ContractError("prepared/ratings lacks a column: time", "run prepare_ratings again"),
+    RuntimeError("[PATH_NOT_FOUND] Path does not exist: hdfs://h/raw/titles/x. SQLSTATE: 42K03"),
     RuntimeError(STAGE + "org.apache.hadoop.security.AccessControlException: Permission denied: x"),
 ]
 GONE = [
