@@ -98,17 +98,28 @@ class Table:
         Torn rows are counted in `aside`; without one the first is a SourceError. `wanted`: only
         rows whose first cell is one of these, the others skipped unread (with `quoting=False`).
         """
-        for lines, rows in self._whole_rows(aside, wanted):
-            yield from zip(lines, rows)
+        width = len(self.columns)
+        for lines, rows in self._every_row(wanted):
+            if set(map(len, rows)) == {width}:
+                yield from zip(lines, rows)
+                continue
+            for line, row in zip(lines, rows):
+                if self._is_whole(line, row, aside):
+                    yield line, row[:width]
 
     def batches(
         self, names: Sequence[str], aside: Aside | None = None
     ) -> Iterator[tuple[Sequence[int], list[tuple[str, ...]]]]:
         """As `rows`, many at a time: the lines they began on, and the columns of these names."""
-        places = self.places(names)
-        for lines, rows in self._whole_rows(aside, None):
-            columns = list(zip(*rows))
-            yield lines, [columns[place] for place in places]
+        places, width = self.places(names), len(self.columns)
+        for every, rows in self._every_row(None):
+            lines, whole = every, rows
+            if set(map(len, rows)) != {width}:
+                kept = [pair for pair in zip(every, rows) if self._is_whole(*pair, aside)]
+                lines, whole = [line for line, _ in kept], [row[:width] for _, row in kept]
+            if whole:
+                columns = list(zip(*whole))
+                yield lines, [columns[place] for place in places]
 
     def records(
         self, aside: Aside | None = None, wanted: Collection[str] | None = None
@@ -121,15 +132,6 @@ class Table:
     def places(self, names: Sequence[str]) -> list[int]:
         """Where in a row the cells of these columns are."""
         return [self.columns.index(name) for name in names]
-
-    def _whole_rows(self, aside: Aside | None, wanted: Collection[str] | None) -> Iterator[Batch]:
-        """Batches of which every row has as many cells as there are columns, never empty."""
-        width = len(self.columns)
-        for lines, rows in self._every_row(wanted):
-            if set(map(len, rows)) == {width}:
-                yield lines, rows
-            elif whole := [p for p in zip(lines, rows) if self._is_whole(*p, aside)]:
-                yield [line for line, _ in whole], [row[:width] for _, row in whole]
 
     def _is_whole(self, line: int, row: list[str], aside: Aside | None) -> bool:
         """Whether a row has a cell for each column; cells beyond them may be there, but empty."""
