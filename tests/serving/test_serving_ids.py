@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from serving_bundles import PEOPLE, TITLES, promote_folder, write_named, write_recommender
 
 from marquee.lake import Lake
 from marquee.names import person_id, text_id
 from marquee.scoring.recommender.bundle import read_bundle
 from marquee.scoring.recommender.model import Recommender
+from serving.answers import PairPrediction, RatingsRequest
 from serving.asgi import steps_apart
 from serving.asker import LARGEST_ID, ReleaseIds, is_ours
 from serving.journal import Journal
@@ -201,3 +205,18 @@ def test_a_number_a_browser_would_round_goes_out_as_text(
     kept = client.post("/v1/users/p-ada/ratings", json=given).json()["ratings"]
     assert kept == {str(LARGEST_ID): 4.0}
     assert client.get(f"/v1/titles/{LARGEST_ID + 1}").status_code == 422
+
+
+def test_a_pair_is_echoed_without_rounding() -> None:
+    """A browser's numbers are exact up to 2^53."""
+    pair = PairPrediction(user_id=2**53 + 1, movie_id=2**60, predicted_rating=3, strategy="s")
+    assert pair.model_dump(mode="json")["user_id"] == str(2**53 + 1)
+    assert json.loads(pair.model_dump_json())["movie_id"] == str(2**60)
+    small = PairPrediction(user_id="p-ann", movie_id=7, predicted_rating=3, strategy="s")
+    assert (small.model_dump()["user_id"], small.model_dump()["movie_id"]) == ("p-ann", 7)
+
+
+@pytest.mark.parametrize("given", [{"movie_id": True}, {"rating": True}, {"rating": False}])
+def test_true_is_no_number(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="true or false"):
+        RatingsRequest.model_validate({"ratings": [{"movie_id": 1, "rating": 4} | given]})
