@@ -10,6 +10,14 @@ from functools import cache
 # Zero-width and direction marks: invisible, and they make equal words differ.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 _SPACES = re.compile(r"\s+")
+_NULLS = frozenset(
+    [
+        *("", r"\n", "nan", "none", "(none)", "null", "(null)", "<null>", "nat", "undefined"),
+        *("n/a", r"n\a", "n.a.", "n.a", "na", "<na>", "#na", "#n/a", "#n/a n/a"),
+    ]
+)
+"""What IMDb, OMDb, pandas, R, Java, databases and spreadsheets write for an empty cell."""
+_NULL_MARKS = re.compile(r"[-–—−]+|\?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,15 @@ def clean(text: str) -> str:
         return " ".join(text.split())
     plain = unicodedata.normalize("NFC", text).translate(_INVISIBLE)
     return _SPACES.sub(" ", plain).strip()
+
+
+def is_null(text: str) -> bool:
+    """Whether a cell's text says that there is nothing: empty, `\\N`, `N/A`, `nan`, `-`, `?` …
+
+    The one place that decides it, for every column of every source.
+    """
+    word = clean(text).lower()
+    return word in _NULLS or _NULL_MARKS.fullmatch(word) is not None
 
 
 def unique(values: list[str]) -> list[str]:

@@ -69,7 +69,7 @@ def read_imdb_tsv(
             original_title=row.text("originalTitle"),
             year=row.whole("startYear", "year"),
             end_year=row.whole("endYear", "end_year"),
-            runtime=row.whole("runtimeMinutes", "runtime"),
+            runtime=row.minutes("runtimeMinutes", "runtime"),
             genres=read_genres(row.parts("genres", ",")),
             directors=_people("directors", directors, names, row),
             writers=_people("writers", writers, names, row),

@@ -19,8 +19,8 @@ from typing import Any
 from marquee.errors import SourceError
 from marquee.normalise.currencies import UNITS, read_mark
 from marquee.normalise.money import Unreadable, read_money
-from marquee.normalise.text import clean
-from marquee.sources.tables import NULL, Aside, open_table, read_text
+from marquee.normalise.text import clean, is_null
+from marquee.sources.tables import Aside, open_table, read_text
 from marquee.sources.title_record import (
     Record,
     SetAside,
@@ -64,6 +64,8 @@ def read_wikidata(path: Path, aside: SetAside | None = None) -> Iterator[Record]
             torn.add(where[1], f"names no title: '{row['imdb'][:60]}'", where[0])
             continue
         read += 1
+        if not row["amount"]:
+            continue
         found = _budget(row)
         if isinstance(found, Unreadable):
             unread[title_id].append(note("budget", found.reason, found.text))
@@ -176,11 +178,12 @@ def _chosen(path: Path, columns: Sequence[str]) -> dict[str, str]:
 def _cell(value: Any) -> str:
     """A JSON cell: a plain value, or the query service's `{"type": …, "value": …}`."""
     value = value.get("value") if isinstance(value, dict) else value
-    return "" if value is None or value == NULL else clean(str(value))
+    return "" if value is None or is_null(str(value)) else clean(str(value))
 
 
 def _plain(text: str) -> str:
     """A cell of CSV or TSV; of the query service's own TSV without `<>` and a literal's type."""
     if literal := re.fullmatch(r'"(.*)"(?:\^\^<[^<>]*>|@[\w-]+)?', text):
         text = literal.group(1)
-    return clean(text.removeprefix("<").removesuffix(">"))
+    text = clean(text.removeprefix("<").removesuffix(">"))
+    return "" if is_null(text) else text

@@ -13,6 +13,7 @@ from web_poet import field
 
 from marquee.normalise.genres import read_genres
 from marquee.normalise.text import Unreadable, clean, unique
+from marquee.sources.title_record import minutes
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Section
@@ -64,9 +65,9 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
     def release_reading(self) -> str | Unreadable | None:
         return date_reading(_word(self.data.get("datePublished")))
 
-    @field
-    def runtime(self) -> int | None:
-        return values.minutes(_word(self.data.get("duration"))) or super().runtime
+    def stated_runtime(self) -> str | None:
+        own = _word(self.data.get("duration")) or ""
+        return own if minutes(own) else super().stated_runtime() or own
 
     @field
     def directors(self) -> list[Person]:

@@ -87,10 +87,9 @@ class ReactPage(TitlePage):
         year, month, day = parts
         return date_of(year, month, day) if year or month or day else None
 
-    @field
-    def runtime(self) -> int | None:
-        seconds = values.whole(self.stated("runtime", "seconds"))
-        return seconds // 60 if seconds else None
+    def stated_runtime(self) -> str | None:
+        seconds = self.stated("runtime", "seconds")
+        return None if seconds is None else f"{seconds} s"
 
     @field
     def directors(self) -> list[Person]:

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _TITLE_ID = re.compile(r"tt\d{7,10}")
-_DURATION = re.compile(r"P(?:\d+D)?T(?:(\d+)H)?(?:(\d+)M)?(?:\d+S)?")
 _YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
 
 
@@ -47,11 +46,3 @@ def score(value: Any) -> float | None:
         return float(value)
     found = re.fullmatch(r"\d{1,2}(?:[.,]\d+)?", str(value).strip())
     return float(found.group().replace(",", ".")) if found else None
-
-
-def minutes(duration: str | None) -> int | None:
-    """Minutes of an ISO 8601 duration (`PT134M`, `PT2H14M`)."""
-    found = _DURATION.fullmatch((duration or "").strip())
-    if not found or not any(found.groups()):
-        return None
-    return int(found.group(1) or 0) * 60 + int(found.group(2) or 0)

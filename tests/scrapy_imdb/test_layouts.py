@@ -145,3 +145,14 @@ def test_a_rating_that_is_none_is_noted(layout, stated):
     assert found.title and found.budget and found.rating is None
     why = "is no rating (7.x)" if "x" in stated else "is not between 1 and 10 (0.0)"
     assert found.notes == [f"rating: {why}"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_runtime_that_is_none_is_noted(layout):
+    page = render(replace(record_of(made_up(1)), runtime=97), layout, "en")
+    page = page.replace(b"PT97M", b"PTxM").replace(b"PT1H37M", b"PTxM")
+    page = re.sub(rb'(\\?"): ?5820\b', rb"\1: \1x\1", page)  # seconds, perhaps inside a text
+    found = read_page(HttpResponse("http://site/title/", body=page))
+    assert found.title and found.runtime is None
+    stated = "x s" if b"PTxM" not in page else "PTxM"
+    assert found.notes == [f"runtime: is no length in minutes ({stated})"]
