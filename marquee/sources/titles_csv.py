@@ -24,6 +24,7 @@ from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import Unreadable, read_amount, read_money
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
     ABSENT,
@@ -35,7 +36,6 @@ from marquee.sources.title_record import (
     note,
     number,
     set_aside,
-    title_id_of,
     title_record,
 )
 

@@ -18,6 +18,7 @@ from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import read_amount
 from marquee.normalise.text import clean, unique
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
     ABSENT,
@@ -28,7 +29,6 @@ from marquee.sources.title_record import (
     note,
     number,
     set_aside,
-    title_id_of,
     title_record,
     whole,
 )
