@@ -239,10 +239,10 @@ def read_release(
 ) -> Reading:
     """Read a release whole, and write its ratings to `target` as the lake keeps them.
 
-    Ids are text where more than half of the rows of ratings, or of the list of titles, name no
-    whole number: in a release of numbers a stray word is a broken row, in a release of words a
-    stray number is a name. Only the end of the file settles that; where the start misled, the
-    release is read a second time.
+    Ids are text where more than half of the rows of ratings, or of the list of titles, that have
+    an id name no whole number: in a release of numbers a stray word is a broken row, in a release
+    of words a stray number is a name. Only the end of the file settles that; where the start
+    misled, the release is read a second time.
     """
     start = RatingsPass(release)
     next(start.batches(), None)

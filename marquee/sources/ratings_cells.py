@@ -119,7 +119,7 @@ class Ids(dict[str, str]):
     def __missing__(self, text: str) -> str:
         name, number = plain(text), whole_id(text)
         kept = self._spelled(name) if self.is_text else number or name
-        if number is None:
+        if name and number is None:
             self.words.add(kept)
         if not name:
             self.faults[kept] = MISSING
@@ -134,26 +134,26 @@ class Ids(dict[str, str]):
         return name if name in self.names else self.alike.get(_folded(name), name)
 
     def keep(self, column: Sequence[str]) -> list[str]:
-        """A column as it is kept; its rows are counted, and those that name no number."""
+        """A column as it is kept; rows with an id are counted, and those that name no number."""
         if len(self) > LONGEST_MEMORY:
             self.clear()
             self.words.clear()
             self.faults.clear()
         kept = list(map(self.__getitem__, column))
-        self.rows += len(kept)
+        self.rows += len(kept) - (kept.count("") if "" in self.faults else 0)
         if self.words:
             self.word_rows += sum(map(self.words.__contains__, kept))
         return kept
 
     @property
     def is_mostly_words(self) -> bool:
-        """Whether more than half of the rows name no whole number."""
+        """Whether more than half of the rows with an id name no whole number."""
         return 2 * self.word_rows > self.rows
 
 
 def _folded(name: str) -> str:
     """What two spellings of one name have in common."""
-    return whole_id(name) or named_by_imdb(name) or name.casefold()
+    return whole_id(name) or named_by_imdb(name) or clean(name).casefold()
 
 
 class Stars(dict[str, str]):

@@ -243,11 +243,23 @@ def test_a_name_that_is_no_imdb_id_links_nothing_and_is_said(tmp_path: Path) -> 
     assert found.notes() == ["links left out, no IMDb id: 1 (title 1 'tt912345678901')"]
 
 
+def test_an_empty_id_is_no_word_and_an_accent_has_one_spelling(tmp_path: Path) -> None:
+    put_release(
+        tmp_path,
+        [",Am\u00e9lie,4,1", ",Am\u00e9lie,3,1", "7,Am\u00e9lie,5,1", ",,4,1", ",,4,1"],
+        ["Ame\u0301lie,One,"],
+    )
+    found = read_release(recognise(tmp_path))
+    assert found.census.text_ids == ("titles",)
+    assert found.ratings.rated["Ame\u0301lie"] == 3
+    assert found.ratings.refused_rows == 4
+
+
 def put_release(folder: Path, rated: list[str], listed: list[str]) -> None:
     """A release without links, of these rows."""
     head = {"ratings.csv": "userId,movieId,rating,timestamp", "movies.csv": "movieId,title,genres"}
     for (name, first), rows in zip(head.items(), (rated, listed)):
-        (folder / name).write_text("\n".join([first, *rows]) + "\n")
+        (folder / name).write_text("\n".join([first, *rows]) + "\n", "utf-8")
 
 
 @pytest.mark.parametrize(
