@@ -121,16 +121,6 @@ def differences(record: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def title_id_of(text: str) -> str | None:
-    """The title id that a cell holds: `tt0114709`, the address of its page, or IMDb's number with
-    or without its zeros, as MovieLens writes it; None where there is none."""
-    word = clean(text).strip("<>")
-    if found := re.fullmatch(r"(?:\S*/)?(tt\d{7,10})(?:[/?#]\S*)?", word, re.I):
-        return found.group(1).lower()
-    found = re.fullmatch(r"0*([1-9]\d{0,9})(?:\.0+)?", word, re.ASCII)
-    return f"tt{found.group(1):0>7}" if found else None
-
-
 def set_aside(aside: SetAside | None, path: Path) -> Aside:
     """Where a reader counts the rows of `path` that it cannot read."""
     return Aside() if aside is None else aside.setdefault(path.name, Aside())

@@ -15,6 +15,7 @@ from typing import Any
 from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.text import unique
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
     Cells,
@@ -22,7 +23,6 @@ from marquee.sources.title_record import (
     SetAside,
     check_aside,
     set_aside,
-    title_id_of,
     title_record,
     whole,
 )

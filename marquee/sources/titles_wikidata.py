@@ -20,6 +20,7 @@ from marquee.errors import SourceError
 from marquee.normalise.currencies import UNITS, read_mark
 from marquee.normalise.money import Unreadable, read_money
 from marquee.normalise.text import clean, is_null
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import Aside, open_table, read_text
 from marquee.sources.title_record import (
     Record,
@@ -27,7 +28,6 @@ from marquee.sources.title_record import (
     check_aside,
     note,
     set_aside,
-    title_id_of,
     title_record,
 )
 
