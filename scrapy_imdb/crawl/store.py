@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import IO, Literal
 
 from marquee.clock import SKEW, seconds
-from marquee.errors import AwayError, SourceError
-from scrapy_imdb.crawl.memory import claim, open_memory
+from marquee.errors import AwayError
+from scrapy_imdb.crawl.memory import cannot_use, claim, open_memory
 
 Kind = Literal["title", "refused", "missing", "failed"]
 KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
@@ -56,8 +56,8 @@ class CrawlStore:
                 f"another crawl owns {folder}", "wait for it to end; two crawls never share one"
             ) from None
         except OSError as error:
-            raise SourceError(f"{folder} cannot be used: {error.strerror}") from None
-        self._db = open_memory(folder / "crawl.sqlite")
+            raise cannot_use(f"{folder} cannot be used", error) from None
+        self._db = open_memory(folder)
 
     def __enter__(self) -> CrawlStore:
         return self
@@ -77,11 +77,6 @@ class CrawlStore:
         A crawl that goes on tries again what failed, and what it refused before it was stopped.
         """
         with self._db:
-            self._db.execute(
-                "DELETE FROM outcomes WHERE run = ? AND (kind = 'failed' OR kind = 'refused' AND "
-                "title_id IN (SELECT title_id FROM frontier WHERE visited_at IS NULL))",
-                (run,),
-            )
             self._db.execute("UPDATE frontier SET listed = 0")
             self._db.executemany(
                 "INSERT INTO frontier (title_id, rated_count, listed) VALUES (?, ?, 1) "
@@ -97,6 +92,11 @@ class CrawlStore:
                 (run, run),
             )
             self._db.execute("DELETE FROM runs WHERE delivered_at IS NULL AND run <> ?", (run,))
+            self._db.execute(
+                "DELETE FROM outcomes WHERE run = ? AND (kind = 'failed' OR kind = 'refused' AND "
+                "title_id IN (SELECT title_id FROM frontier WHERE visited_at IS NULL))",
+                (run,),
+            )
 
     def wanted(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
         """Titles to ask for now: never visited by how often they are rated, then the stalest.
