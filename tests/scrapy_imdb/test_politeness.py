@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,6 +191,47 @@ def test_robots_txt_is_read_in_whatever_encoding_it_was_saved(mark, encoding, li
 def test_a_mark_between_two_files_put_together_hides_no_group():
     rules = robots(f"User-agent: Other\nDisallow: /x\n{MARK}{RULES}")
     assert not rules.allows(FORBIDDEN, "Marquee/0.1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"\u00ef\u00bb\u00bf{RULES}".encode(),
+        f"\u200b{RULES}".encode(),
+        b"\0" + RULES.encode(),
+        RULES.replace("-agent", "-\u2060agent").encode(),
+        f"\u041f\u0440\u0430\u0432\u0438\u043b\u0430\n{RULES}".encode("utf-16-le"),
+        f"\u4f60\u597d\n{RULES}".encode("utf-16-be"),
+        f"\u4f60\u597d\n{RULES}".encode("utf-32-le"),
+        gzip.compress(RULES.encode()),
+        gzip.compress(f"{MARK}{RULES}".encode("utf-16")),
+    ],
+)
+def test_marks_that_nobody_sees_and_packing_hide_no_rule(body):
+    rules = robots(body)
+    assert rules.allows(ALLOWED, "Marquee/0.1") and not rules.allows(FORBIDDEN, "Marquee/0.1")
+    assert rules.delay("Marquee/0.1") == 4
+
+
+CLOSED, OPEN = "Disallow: /title/\n", "Allow: /\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        (f"User-agent: *\n{CLOSED}\nUser-agent: films\n{OPEN}", False),
+        (f"User-agent: marquee\n{CLOSED}\nUser-agent: films.example\n{OPEN}", False),
+        (f"User-agent: bot\nUser-agent: https\nUser-agent: 0\n{CLOSED}", True),
+        (f"User-agent: Marq\nUser-agent: m\nUser-agent: MarqueeBot\n{CLOSED}", True),
+        (f"User-agent: MARQUEE/2.0 # us\n{CLOSED}\nUser-agent: *\n{OPEN}", False),
+        (f"User-agent: x\nuseragent:marquee\n{CLOSED}\nUser-agent: *\n{OPEN}", False),
+        (f"User-agent: marquee\n{OPEN}\nUser-agent: *\n{CLOSED}", True),
+        (f"User-agent: another\nUser-agent: ours\n{CLOSED}", True),
+    ],
+)
+def test_only_our_product_token_is_our_name_in_robots_txt(text, may):
+    contact = "Marquee/0.1 (+https://films.example.org/bot)"
+    assert robots(text).allows(ALLOWED, contact) == may
 
 
 @pytest.mark.parametrize(
