@@ -24,12 +24,14 @@ from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError, anything
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
 from scrapy_imdb.crawl.store import KINDS, CrawlStore, Outcome
-from scrapy_imdb.crawl.tripwire import Tripwire, challenge
+from scrapy_imdb.crawl.tripwire import ACCEPTED, Tripwire, challenge
 from scrapy_imdb.items import PARSER_VERSION, TitleItem, as_record
 from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
 
 FORBIDDEN = "robots.txt forbids it"
 LOOK = "look at the site yourself before going on"
+PAGES = (200, 201, 202, 203)
+"""Statuses that a whole page may come with (202 may also be a test for robots)."""
 LARGEST_KEPT = 2 * 1024 * 1024
 """Bytes of a refused page that are kept beside its reason."""
 
@@ -75,8 +77,10 @@ class TitleSpider(Spider):
             if response.status in (404, 410):
                 self.tripwire.missing()
                 return Outcome(title_id, "missing", f"HTTP {response.status}")
-            if response.status != 200:
-                return Outcome(title_id, "failed", f"HTTP {response.status}")
+            if response.status not in PAGES:
+                refuses_us = 400 <= response.status < 500
+                why = f"HTTP {response.status}"
+                return Outcome(title_id, "failed", why, is_away=not refuses_us)
             return self._read(title_id, response)
         except UnreachableError as error:
             return Outcome(title_id, "failed", str(error), is_away=True)
@@ -133,6 +137,8 @@ class TitleSpider(Spider):
         except ChallengePageError:
             raise CrawlStoppedError(challenge(response.status), LOOK) from None
         except RefusedPageError as error:
+            if response.status == 202:
+                raise CrawlStoppedError(ACCEPTED, LOOK) from None
             return _refusal(title_id, response.url, error.message, response.body)
         except Exception as error:  # a page must never end a crawl; it is kept, with the reason
             reason = f"the page object failed: {type(error).__name__}: {error}"
