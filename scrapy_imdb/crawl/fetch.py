@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import Request, Response
 
-from marquee.errors import CrawlStoppedError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from scrapy_imdb.pages import RefusedPageError
 from scrapy_imdb.pages.values import header_date
 
@@ -46,6 +47,8 @@ class Fetcher:
     count: Callable[[], None]
     """Called before each request leaves."""
     pause: float
+    ending: asyncio.Event
+    """Set when the crawl is to end: nobody waits any longer."""
 
     async def fetch(self, url: str) -> Response:
         """The site's answer, whatever its status.
@@ -77,8 +80,10 @@ class Fetcher:
         raise UnreachableError(f"{reason} ({TRIES} tries)")
 
     async def rest(self, seconds: float) -> None:
-        """Wait before the next try."""
-        await asyncio.sleep(seconds)
+        """Wait before the next try; CrawlInterruptedError where the crawl ends meanwhile."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ending.wait(), seconds)
+            raise CrawlInterruptedError("the crawl ended while it waited", "run it again to go on")
 
 
 def asked_wait(response: Response) -> float:

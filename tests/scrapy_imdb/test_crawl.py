@@ -242,6 +242,20 @@ def test_a_later_crawl_tries_again_what_failed_in_one_that_was_killed(tmp_path):
         assert memory.reasons("r2") == {}
 
 
+def test_a_title_at_which_a_crawl_stopped_comes_after_the_stale_ones_too(tmp_path, monkeypatch):
+    with CrawlStore(tmp_path) as memory:
+        links = [(f"tt000000{n}", 9 - n) for n in range(4)]
+        memory.begin("r1", links)
+        monkeypatch.setenv(OFFSET, "-9000000")
+        memory.record("r1", Outcome("tt0000003", "title", line=b"{}"), "parser")
+        monkeypatch.delenv(OFFSET)
+        memory.record("r1", Outcome("tt0000000", "refused", "odd", b"{}"), "parser")
+        memory.forget_refusals("r1")
+        memory.postpone("tt0000001")
+        expected = ["tt0000002", "tt0000003", "tt0000000", "tt0000001"]
+        assert memory.wanted("r2", 30, "parser", 9) == expected
+
+
 def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, monkeypatch):
     with CrawlStore(tmp_path) as memory:
         memory.begin("r1", [("tt0000001", 5)])

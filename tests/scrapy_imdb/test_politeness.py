@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -401,3 +402,45 @@ def test_a_whole_page_is_read_whatever_2xx_it_comes_with(status):
 def test_202_with_what_is_no_page_stops_the_crawl(body, says):
     with pytest.raises(CrawlStoppedError, match=says):
         visited(Response("http://127.0.0.1:1/", status=202, body=body))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "110"}])
+def test_a_signal_ends_a_wait_and_a_slow_page_at_once(headers):
+    """The first try is answered 503, or never: nothing here waits for a clock."""
+
+    async def crawl() -> TitleSpider:
+        spider = spider_of([])
+        spider.waiting.extend(["tt0000001"])
+        asked = asyncio.Event()
+
+        async def download(request: Request) -> Response:
+            if request.url.endswith("robots.txt"):
+                return Response(request.url, status=404)
+            asked.set()
+            if not headers:
+                await asyncio.Event().wait()
+            return Response(request.url, status=503, headers=headers)
+
+        spider.crawler.engine.download_async = download
+        work = asyncio.create_task(all_of(spider.start()))
+        await asked.wait()
+        await asyncio.sleep(0)
+        spider._interrupt()
+        await asyncio.wait_for(work, 20)
+        return spider
+
+    spider = asyncio.run(crawl())
+    assert isinstance(spider.error, CrawlInterruptedError)
+    assert "by a signal" in str(spider.error)
+
+
+async def all_of(found: AsyncIterator[Any]) -> None:
+    async for _ in found:
+        pass
+
+
+def test_where_a_crawl_stops_nobody_waits_for_a_next_try():
+    spider = spider_of([Response("http://127.0.0.1:1/", status=503)])
+    spider.end(CrawlStoppedError("shut out", "look"))
+    with pytest.raises(CrawlInterruptedError, match="while it waited"):
+        asyncio.run(spider.visit("tt0000001"))
