@@ -7,8 +7,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import AwayError, CrawlInterruptedError, CrawlStoppedError, SourceError
-from scrapy_imdb.crawl.delivery import cannot_write, deliver, write_report
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError
+from scrapy_imdb.crawl.delivery import deliver, write_report
+from scrapy_imdb.crawl.memory import cannot_use, memory_trouble
 from scrapy_imdb.crawl.plan import CrawlPlan, read_links
 from scrapy_imdb.crawl.store import CrawlStore
 from scrapy_imdb.items import PARSER_VERSION
@@ -25,12 +26,9 @@ def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
     """
     try:
         return _run(plan, report_copy)
-    except sqlite3.OperationalError as error:  # no room, no leave to write, a disk that fails
-        raise AwayError(
-            f"the crawl's memory in {plan.state} cannot be used: {error}",
-            "make room on its disk and see that it may be written; the crawl then goes on",
-        ) from None
-    except (sqlite3.DatabaseError, zlib.error) as error:
+    except sqlite3.Error as error:
+        raise memory_trouble(plan.state, error) from None
+    except zlib.error as error:
         raise SourceError(
             f"the crawl's memory in {plan.state} is damaged: {error}",
             "move it away; the crawl starts a new one",
@@ -88,7 +86,7 @@ def _copy(path: Path, report: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_report(path, report)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_use(f"{path} cannot be written", error) from None
 
 
 def _sentence(report: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from marquee.sources.title_record import is_stated
 from scrapy_imdb.pages.layouts import is_challenge
 
+ACCEPTED = "the site answers 202 without a page, as it does to robots"
 MOST_429 = 3
 MOST_FAILED = 5
 MOST_REFUSED = 5
@@ -40,14 +41,14 @@ class Tripwire:
     def answer(self, status: int, body: bytes) -> str | None:
         """The cause to stop in one HTTP answer, by what it is before anybody reads it.
 
-        An answer with 200 and a body is a page: whoever reads it says whether it is a challenge.
+        An answer with 2xx and a body is a page: whoever reads it says whether it is a challenge.
         """
         if status == 429:
             return self._row("429", MOST_429, "the site answers 429, too many requests")
-        if status in (202, 403, 405, 503) and is_challenge(body):
+        if status in (403, 405, 503) and is_challenge(body):
             return challenge(status)
-        if status == 202:
-            return "the site answers 202 without a page, as it does to robots"
+        if status == 202 and not body.strip():
+            return ACCEPTED
         if status in (401, 403, 405, 451):
             return f"the site refuses us (HTTP {status})"
         if status == 200 and not body.strip():

@@ -177,6 +177,16 @@ def test_one_odd_page_keeps_no_later_crawl_from_the_others(crawl, site):
     assert crawl.report()["titles"] == TITLES
 
 
+@pytest.mark.parametrize("kind", ["redesign", "merged"])
+def test_odd_pages_in_a_row_keep_no_later_crawl_from_the_others(crawl, site, kind):
+    odd = [title_id(n) for n in range(11)]
+    site.fault(kind, titles=odd, **({"to": title_id(40)} if kind == "merged" else {}))
+    stopped_because(crawl.run(pages=25))
+    assert "in a row" in stopped_because(crawl.run(out="next", day=11))
+    both = [t["title_id"] for out in ("out", "next") for t in titles(crawl.folder / out)]
+    assert sorted(both) == [title_id(n) for n in range(11, TITLES)]
+
+
 def test_merged_titles_are_kept_under_the_id_asked_for(crawl, site):
     """By redirects of every kind, in a chain, two into one, and without a redirect."""
     old, new = [title_id(n) for n in range(6)], title_id(50)

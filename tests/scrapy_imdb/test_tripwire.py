@@ -16,7 +16,7 @@ from scrapy_imdb.crawl.tripwire import (
 WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vote_count": 10}
 
 
-@pytest.mark.parametrize("status", [200, 404, 500, 503])
+@pytest.mark.parametrize("status", [200, 202, 404, 500, 503, 530])
 def test_an_ordinary_answer_is_no_cause(status):
     assert Tripwire({}).answer(status, b"<html>a page</html>") is None
 
@@ -25,6 +25,13 @@ def test_words_are_no_challenge_before_anybody_reads_the_page():
     page = b"<html><title>Captcha</title><script src='//x/recaptcha/api.js'></script></html>"
     assert Tripwire({}).answer(200, page) is None
     assert "challenge" in str(Tripwire({}).answer(503, page))
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(200, "an empty page"), (202, "202 without a page"), (451, "refuses us")]
+)
+def test_an_answer_without_a_page_is_a_cause(status, says):
+    assert says in str(Tripwire({}).answer(status, b" \n"))
 
 
 def test_one_page_for_every_title_is_a_cause_and_merged_titles_are_none():
