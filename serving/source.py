@@ -38,8 +38,12 @@ class Threads:
         self.seconds = seconds
         self._free = threading.BoundedSemaphore(most)
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """The call's answer; a 503 problem where all threads are taken, or time is up."""
+    async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
+        """The call's answer; a 503 problem where all threads are taken, or time is up.
+
+        `seconds` is a shorter wait than the usual one, for what an answer can do without.
+        """
+        seconds = self.seconds if seconds is None else min(seconds, self.seconds)
         if not self._free.acquire(blocking=False):
             raise ProblemError(503, f"too many wait for {self.what} already", "try again later")
         loop = asyncio.get_running_loop()
@@ -66,10 +70,10 @@ class Threads:
 
         threading.Thread(target=work, name=f"wait-for-{self.what}", daemon=True).start()
         try:
-            return await asyncio.wait_for(answer, self.seconds)
+            return await asyncio.wait_for(answer, seconds)
         except TimeoutError:
             raise ProblemError(
-                503, f"{self.what} did not answer within {self.seconds:g} s", "try again later"
+                503, f"{self.what} did not answer within {seconds:g} s", "try again later"
             ) from None
 
 

@@ -151,8 +151,14 @@ class Lake(ABC):
         return self._finish(staged, path, Manifest.of_files(files, rows, facts))
 
     def manifest(self, path: str) -> Manifest:
-        """What the folder published at `path` holds; NotFoundError where none is."""
-        return Manifest.from_bytes(self.read_bytes(f"{path}/{MANIFEST}"))
+        """What the folder published at `path` holds; NotFoundError where none is, LakeError with
+        the manifest's own address where it cannot be used."""
+        where = f"{path}/{MANIFEST}"
+        data = self.read_bytes(where)
+        try:
+            return Manifest.from_bytes(data)
+        except LakeError as error:
+            raise LakeError(f"{self.uri(where)}: {error.message}", error.remedy) from None
 
     def fetch(self, path: str, folder: Path, below: str = "") -> Path:
         """Copy a published folder (or one sub-folder of it) out and check every digest."""

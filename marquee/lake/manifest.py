@@ -125,7 +125,7 @@ def _is_count(value: Any) -> bool:
 def _damaged(why: str) -> LakeError:
     return LakeError(
         f"this manifest cannot be used: {why}",
-        "restore the folder from a copy of the lake, or run the task that made it again",
+        "restore the folder from a copy of the lake, or remove it and run the task that made it",
     )
 
 

@@ -253,16 +253,22 @@ class WebHdfsLake(Lake):
         if isinstance(error, LakeError):
             return error
         where, said = self.uri(path), _said(error)
+        if isinstance(error, _NotHdfsError):
+            return _does_not_speak(where, said)
         if isinstance(error, requests.RequestException | HTTPError):
             return LakeUnavailableError(f"HDFS did not answer for {where}: {said}", LOOK)
         if isinstance(error, HdfsError):
             return _of_answer(error.exception or "", said, where)
         if isinstance(error, ValueError | KeyError | TypeError | IndexError | AttributeError):
-            return LakeUnavailableError(
-                f"what answered for {where} does not speak WebHDFS: {said}",
-                "look whether lake.webhdfs is the NameNode's HTTP address, and what stands between",
-            )
+            return _does_not_speak(where, said)
         return error
+
+
+def _does_not_speak(where: str, said: str) -> LakeUnavailableError:
+    return LakeUnavailableError(
+        f"what answered for {where} does not speak WebHDFS: {said}",
+        "look whether lake.webhdfs is the NameNode's HTTP address, and what stands between",
+    )
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -288,27 +294,90 @@ def _judged(response: requests.Response, **_: Any) -> None:
     The library goes to the next NameNode by itself where one is standing by or does not answer.
     """
     status = response.status_code
-    if status < 300:
+    if status < 400:
         _refuse_foreign(response)
-    elif status >= 400:
-        kind, said = _remote(response)
-        if kind in ("StandbyException", "RetriableException"):
-            return
-        if kind:
-            raise HdfsError("%s", said, exception=kind)
-        if status >= 500 or status in PASSING:
-            raise requests.ConnectionError(f"HTTP {status}: {said}", response=response)
-        raise HdfsError("%s", said, exception=f"HTTP {status}")
+        return
+    kind, said = _remote(response)
+    if kind in ("StandbyException", "RetriableException"):
+        return
+    if kind:
+        raise HdfsError("%s", said, exception=kind)
+    if status >= 500 or status in PASSING:
+        raise requests.ConnectionError(f"HTTP {status}: {said}", response=response)
+    raise HdfsError("%s", said, exception=f"HTTP {status}")
+
+
+class _NotHdfsError(requests.ConnectionError):
+    """An answer that no NameNode or DataNode gives; the library asks the next NameNode, if any."""
 
 
 def _refuse_foreign(response: requests.Response) -> None:
-    """A page, or a write that was not accepted: a proxy's answer must not pass for HDFS's."""
-    operations = parse_qs(urlsplit(response.url).query).get("op", [])
-    is_lost = "CREATE" in operations and response.status_code != 201
-    if is_lost or "text/html" in response.headers.get("content-type", ""):
-        raise requests.ConnectionError(
-            f"HTTP {response.status_code}: {_plain(response.text)}", response=response
-        )
+    """What a proxy, a gateway or another file system says must not pass for HDFS's word."""
+    asked = parse_qs(urlsplit(response.url).query).get("op", [])
+    # HDFS sends only these two on to another address, which a gateway may spell in its own way.
+    operation = asked[0] if asked else {"GET": "OPEN", "PUT": "CREATE"}.get(_method(response), "")
+    if 300 <= response.status_code < 400:
+        # Any other status than these makes a GET of whatever was asked.
+        keeps_method = _method(response) == "GET" or response.status_code in (307, 308)
+        is_ours = "location" in response.headers and keeps_method
+    elif operation == "OPEN":
+        # The body is the file: it is not read here. Every DataNode says that it is one.
+        kind = response.headers.get("content-type", OCTETS)
+        is_ours = response.status_code == 200 and kind.startswith(OCTETS)
+    elif operation == "CREATE":
+        is_ours = response.status_code == 201
+    elif operation == "RENAME":
+        if response.status_code == 200 and type(_json(response, "boolean")) is bool:
+            raise HdfsError("%s", NO_OPTIONS, exception=UNSUPPORTED)
+        is_ours = response.status_code == 200 and not response.content
+    elif judge := ANSWERS.get(operation):
+        is_ours = response.status_code == 200 and judge(response)
+    else:
+        is_ours = "text/html" not in response.headers.get("content-type", "")
+    if not is_ours:
+        said = _plain(response.text) or "without a word"
+        raise _NotHdfsError(f"HTTP {response.status_code}: {said}", response=response)
+
+
+def _method(response: requests.Response) -> str:
+    return response.request.method or ""
+
+
+def _json(response: requests.Response, name: str) -> Any:
+    """The value called `name` in the object that was answered; None where none was."""
+    try:
+        return response.json()[name]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _is_status(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("type") in ("FILE", "DIRECTORY", "SYMLINK")
+        and isinstance(value.get("pathSuffix"), str)
+        and all(type(value.get(name)) is int for name in ("length", "modificationTime"))
+    )
+
+
+def _is_list(found: Any) -> bool:
+    listed = found.get("FileStatus") if isinstance(found, dict) else None
+    return isinstance(listed, list) and all(map(_is_status, listed))
+
+
+OCTETS = "application/octet-stream"
+UNSUPPORTED = "UnsupportedOperationException"
+NO_OPTIONS = (
+    "what answered renames without options, so it may move over or into what lies there: "
+    "lake.webhdfs must name the NameNode itself (HttpFS cannot stand for it)"
+)
+ANSWERS: dict[str, Callable[[requests.Response], bool]] = {
+    "MKDIRS": lambda answer: _json(answer, "boolean") is True,
+    "DELETE": lambda answer: type(_json(answer, "boolean")) is bool,
+    "GETFILESTATUS": lambda answer: _is_status(_json(answer, "FileStatus")),
+    "LISTSTATUS": lambda answer: _is_list(_json(answer, "FileStatuses")),
+}
+"""What a NameNode's answer looks like, where it is JSON; DELETE says false where nothing lay."""
 
 
 def _remote(response: requests.Response) -> tuple[str, str]:

@@ -14,7 +14,15 @@ from typing import Any
 
 from marquee.clock import now, refuse_ahead
 from marquee.drill import training_fault
-from marquee.errors import ConflictError, ContractError, NotFoundError, SourceError
+from marquee.errors import (
+    ConflictError,
+    ContractError,
+    LakeError,
+    NotFoundError,
+    SourceError,
+    retry_helps,
+)
+from marquee.lake import Manifest
 from marquee.names import iso, parse_moment
 from marquee.release.card import Degraded
 from marquee.release.entry import Entry
@@ -76,7 +84,7 @@ def freeze_inputs(
 
 def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
     frozen_at = now()
-    titles = _titles(run)
+    titles, unread = _titles(run)
     ledgers = {model: standing_entries(run.lake, model) for model in MODELS}
     inputs = Inputs(
         world=run.settings.world,
@@ -88,7 +96,7 @@ def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
         feedback=() if run.is_backfill else frozen_feedback(run.lake, frozen_at),
         titles=titles,
         earlier_titles=_earlier_titles(run),
-        degraded=tuple(_degraded(task, titles) for task in INSTEAD if task in failed),
+        degraded=(*(_degraded(task, titles) for task in INSTEAD if task in failed), *unread),
         search=run.form.search,
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
@@ -142,34 +150,64 @@ def _ratings(run: Run, path: str | None) -> RatingsInput:
 
 def _newest_release(run: Run) -> str:
     paths = [f"raw/ratings/{name}" for name in run.lake.names("raw/ratings")]
-    if not paths:
+    found = {path: _readable(run, path) for path in paths}
+    loaded = {path: str(one.facts.get("loaded_at")) for path, one in found.items() if one}
+    if not loaded:
         raise SourceError(
             "the lake holds no ratings yet", "let one live run load them, then backfill"
         )
-    return max(paths, key=lambda path: str(run.lake.manifest(path).facts.get("loaded_at")))
+    return max(loaded, key=lambda path: loaded[path])
 
 
-def _titles(run: Run) -> tuple[TitlesInput, ...]:
-    """Every snapshot; which of its pages may be known is judged page by page."""
+def _readable(run: Run, path: str) -> Manifest | None:
+    """The manifest of what an earlier run left; None, with a word, where it cannot be used: that
+    must not keep every later run from what it can do without."""
+    try:
+        return run.lake.manifest(path)
+    except NotFoundError:
+        return None
+    except LakeError as error:
+        if retry_helps(error):
+            raise
+        print(f"passed over: {error}", flush=True)
+        return None
+
+
+def _titles(run: Run) -> tuple[tuple[TitlesInput, ...], list[Degraded]]:
+    """Every snapshot, and what to say of those that cannot be used.
+
+    Which of their pages may be known is judged page by page.
+    """
+    paths = snapshots(run.lake)
     with ThreadPoolExecutor(8) as pool:
-        return tuple(pool.map(lambda path: _snapshot(run, path), snapshots(run.lake)))
+        found = list(pool.map(lambda path: (path, _readable(run, path)), paths))
+    titles = tuple(_snapshot(run, path, manifest) for path, manifest in found if manifest)
+    lost = [path for path, manifest in found if not manifest]
+    without = "the recommender goes on without {}, which cannot be read; the budget model waits"
+    return titles, [
+        Degraded(task="load_titles", instead=without.format(run.lake.uri(path))) for path in lost
+    ]
 
 
 def _earlier_titles(run: Run) -> EarlierTitles | None:
     """What the run with the latest as-of before this one's has prepared, of those that have."""
 
     def read(name: str) -> Inputs | None:
-        with suppress(NotFoundError, ContractError):
+        try:
             return inputs_of(run.lake, name)
-        return None
+        except NotFoundError:
+            return None
+        except ContractError as error:
+            print(f"passed over: {error}", flush=True)
+            return None
 
     with ThreadPoolExecutor(8) as pool:
         found = [one for one in pool.map(read, run.lake.names("runs")) if one]
     earlier = [one for one in found if one.as_of < run.as_of and one.run != run.id]
     for one in sorted(earlier, key=lambda one: one.as_of, reverse=True):
         path = f"runs/{one.run}/prepared/titles"
-        with suppress(NotFoundError):
-            return EarlierTitles(path=path, digest=run.lake.manifest(path).digest)
+        if manifest := _readable(run, path):
+            return EarlierTitles(path=path, digest=manifest.digest)
     return None
 
 
@@ -185,8 +223,7 @@ def _held(titles: Sequence[TitlesInput]) -> str:
     return f"the titles the lake holds, loaded by {iso(last.loaded_at or last.as_of)}"
 
 
-def _snapshot(run: Run, path: str) -> TitlesInput:
-    manifest = run.lake.manifest(path)
+def _snapshot(run: Run, path: str, manifest: Manifest) -> TitlesInput:
     loaded_at = manifest.facts.get("loaded_at")
     return TitlesInput(
         path=path,

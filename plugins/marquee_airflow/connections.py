@@ -6,14 +6,29 @@ from typing import Any
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowException
 
-from marquee.errors import LakeUnavailableError, SettingsError
+from marquee.errors import SettingsError
 from marquee.lake import FolderLake, Lake, WebHdfsLake, check_clock, check_world
 from marquee.settings import load_settings
 
 LAKE = "hdfs_lake"
 SPARK = "spark_cluster"
+
+
+class LakeHook(WebHDFSHook):
+    """The provider's hook, without its trial of each NameNode, which has no time-out: one that
+    takes a connection and never answers would hold a task up until its last moment.
+
+    Its client knows every NameNode of the connection. Whether one answers is the lake's question,
+    with the time-outs, the patience and the sentence it has for all others.
+    """
+
+    def _find_valid_server(self) -> Any:
+        given = self.get_connection(self.webhdfs_conn_id)
+        rest = (given.port, given.login, given.password, given.schema, given.extra_dejson)
+        first, *others = [self._get_client(host, *rest) for host in str(given.host).split(",")]
+        first._urls.extend(url for other in others for url in other._urls)
+        return first
 
 
 def open_lake() -> Lake:
@@ -34,7 +49,7 @@ def _connected() -> Lake:
     connection = Connection.get(LAKE)
     root = str(connection.extra_dejson.get("root", ""))
     if root.startswith("hdfs://"):
-        return WebHdfsLake(root, _client())
+        return WebHdfsLake(root, LakeHook(LAKE).get_conn())
     if not root.startswith("file:///"):
         raise SettingsError(
             f"the connection {LAKE} has no lake's root in its extras",
@@ -46,17 +61,6 @@ def _connected() -> Lake:
             "use an hdfs:// root, or declare the folder shared (lake.shared_folder)",
         )
     return FolderLake(root)
-
-
-def _client() -> Any:
-    """The provider's client; LakeUnavailableError where its hook finds no NameNode that answers."""
-    try:
-        return WebHDFSHook(LAKE).get_conn()
-    except (AirflowException, OSError, ValueError, KeyError) as error:
-        raise LakeUnavailableError(
-            f"no NameNode of the connection {LAKE} answers: {error}",
-            "look at the NameNode (`marquee status`) and the connection, then try again",
-        ) from error
 
 
 def _is_remote() -> bool:

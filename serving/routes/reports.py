@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
-from marquee.errors import ContractError, LedgerError, NotFoundError
+from marquee.errors import MarqueeError, NotFoundError
 from marquee.release.bundles import model_folder
 from marquee.release.outcome import came_of_run
 from marquee.release.report import tell_outcome
@@ -27,10 +27,16 @@ RunName = Annotated[
 # The page brings its own style and nothing else; it may load nothing and run nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
+SECONDS_FOR_WHAT_CAME_SINCE = 2.0
+"""How long a page that is there waits for the verdict, the ledger and the answers beside it."""
+
 
 @router.get("/v1/models/{name}/runs/{run}/report", response_class=HTMLResponse)
 async def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLResponse:
-    """The page that says why this run's model was let through or refused."""
+    """The page that says why this run's model was let through or refused.
+
+    What came of it since is told where the lake says so in time.
+    """
     try:
         path = f"{model_folder(run, name)}/report.html"
         page = await source.lake_calls.run(lambda: source.lake.read_bytes(path))
@@ -40,6 +46,9 @@ async def read_report(source: SourceHere, name: Name, run: RunName) -> HTMLRespo
             f"run {run} has left no report on a {name}",
             "its gate writes one; `marquee history` lists the runs that were judged",
         ) from None
-    with suppress(NotFoundError, ContractError, LedgerError):  # then as the gate left it
-        page = tell_outcome(page.decode(), came_of_run(source.lake, name, run)).encode()
+    with suppress(MarqueeError, ValueError):  # whatever is the matter: then as the gate left it
+        page = await source.lake_calls.run(
+            lambda: tell_outcome(page.decode(), came_of_run(source.lake, name, run)).encode(),
+            SECONDS_FOR_WHAT_CAME_SINCE,
+        )
     return HTMLResponse(page, headers={"content-security-policy": POLICY})

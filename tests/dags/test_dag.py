@@ -107,7 +107,14 @@ def test_only_wrong_input_is_final(dag: dict[str, Any], end: str, kind: str, say
 def test_a_namenode_that_does_not_answer_is_away(dag: dict[str, Any]) -> None:
     kind, said = dag["ends"]["no NameNode"]
     assert kind == "LakeUnavailableError"
-    assert "the connection hdfs_lake" in said
+    assert said.startswith("HDFS did not answer for hdfs://127.0.0.1:9/m")
+
+
+def test_every_question_to_a_namenode_has_a_time_out(dag: dict[str, Any]) -> None:
+    """The first one too: a NameNode that takes the connection and is silent ends no run. And each
+    NameNode of the connection is asked."""
+    assert all(timeout == [5, 60] for _, timeout in dag["asked"])
+    assert {host for host, _ in dag["asked"]} == {"127.0.0.1:9", "127.0.0.2:9"}
 
 
 def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:

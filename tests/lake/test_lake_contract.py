@@ -159,6 +159,15 @@ def test_sealed_staging_gets_a_manifest_of_what_spark_wrote(lake: Lake) -> None:
     assert lake.manifest("runs/r/prepared").rows == 2
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b'{"format": 9}', b'{"format": 1, "files": 3}'])
+def test_a_damaged_manifest_says_where_it_lies(lake: Lake, data: bytes, tmp_path: Path) -> None:
+    lake.write_bytes("raw/x/_manifest.json", data)
+    for ask in (lambda: lake.manifest("raw/x"), lambda: lake.fetch("raw/x", tmp_path)):
+        with pytest.raises(LakeError, match=r"raw/x/_manifest\.json: ") as found:
+            ask()
+        assert found.value.message.startswith(lake.uri("raw/x")) and found.value.remedy
+
+
 def test_damaged_file_is_noticed_when_fetched(lake: Lake, folder: Path, tmp_path: Path) -> None:
     lake.publish(folder, "raw/x")
     lake.write_bytes("raw/x/a.csv", b"damaged")

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -62,6 +63,7 @@ class NameNode(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: no wait for the acknowledgement of the head
     server: NameNode
 
     def log_message(self, *_: Any) -> None:
@@ -69,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
-        operation = query["op"][0]
+        operation = (query.get("op") or query["hidden"])[0]
         self.rfile.read(int(self.headers.get("content-length") or 0))
         self.server.asked.append(operation)
         if self.server.trouble:
@@ -239,10 +241,91 @@ def test_a_proxys_page_is_no_write(namenode: NameNode, stage: int) -> None:
         lake.rename("x", "below/y")
 
 
-def test_what_does_not_speak_webhdfs_is_said(namenode: NameNode) -> None:
-    namenode.trouble = [(200, "application/json", b"{}")]
+JSON, OCTETS = "application/json", "application/octet-stream"
+
+
+def gone(handler: Handler) -> None:
+    """Sent on to nowhere in particular."""
+    handler.say(307, "", b"")
+
+
+FOREIGN: dict[str, Any] = {
+    "an empty object": (200, JSON, b"{}"),
+    "a list": (200, JSON, b"[]"),
+    "no": (200, JSON, b'{"boolean": false}'),
+    "null": (200, JSON, b'{"FileStatus": null, "FileStatuses": null}'),
+    "a status of nothing": (200, JSON, b'{"FileStatus": {}, "FileStatuses": {"FileStatus": [{}]}}'),
+    "a status without a length": (
+        200,
+        JSON,
+        b'{"FileStatus": {"type": "FILE", "pathSuffix": "", "modificationTime": 1}}',
+    ),
+    "nothing": (204, "", b""),
+    "accepted": (202, JSON, b'{"boolean": true}'),
+    "a part": (206, OCTETS, WHOLE[:4]),
+    "unchanged": (304, "", b""),
+    "moved, who knows where to": gone,
+    "a plain page": (200, "text/plain", b"come back later"),
+    "a page": page(200),
+}
+CALLS: dict[str, Any] = {
+    "read_bytes": lambda lake, folder: lake.read_bytes("x"),
+    "copy_out": lambda lake, folder: lake.copy_out("x", folder / "x"),
+    "write_bytes": lambda lake, folder: lake.write_bytes("x", WHOLE),
+    "rename": lambda lake, folder: lake._rename("x", "y", "NONE"),
+    "make_parents": lambda lake, folder: lake._make_parents("below/x"),
+    "exists": lambda lake, folder: lake.exists("x"),
+    "is_folder": lambda lake, folder: lake.is_folder("x"),
+    "leaves": lambda lake, folder: lake.leaves("x"),
+    "delete": lambda lake, folder: lake.delete("x"),
+}
+
+
+# HDFS itself answers a deletion with no, where nothing lay.
+@pytest.mark.parametrize(
+    ("call", "name"), [x for x in product(CALLS, FOREIGN) if x != ("delete", "no")]
+)
+def test_an_answer_no_namenode_gives_is_no_answer(
+    namenode: NameNode, call: str, name: str, tmp_path: Path
+) -> None:
+    """Nothing counts as done, and nothing as missing, because a stranger was polite."""
+    namenode.trouble = [FOREIGN[name]]
+    lake = namenode.lake(0)
+    with pytest.raises(LakeError) as found:
+        lake._once("x", lambda: CALLS[call](lake, tmp_path))
+    assert "hdfs://nn:1/m/" in str(found.value) and found.value.remedy
+    assert not isinstance(found.value, NotFoundError | ConflictError)
+    is_rename_by_another = call == "rename" and name == "no"
+    assert retry_helps(found.value) != is_rename_by_another
+
+
+@pytest.mark.parametrize("said", [b'{"boolean": false}', b'{"boolean": true}'])
+def test_a_rename_that_did_not_hear_its_options_is_not_tried_again(
+    namenode: NameNode, said: bytes
+) -> None:
+    """HttpFS knows none: it moves over or into what lies there, so nothing would be exclusive."""
+    namenode.trouble = [(200, JSON, b'{"boolean": true}'), (200, JSON, said)]
+    with pytest.raises(LakeError, match="HttpFS"):
+        namenode.lake().rename("x", "below/y")
+    assert namenode.asked == ["MKDIRS", "RENAME"]
+
+
+def test_a_write_sent_on_as_a_read_is_no_write(namenode: NameNode) -> None:
+    """302 makes a GET of a PUT, and what that finds may look like a file."""
+    namenode.trouble = [lambda h: h.say(302, "", b"", location=f"{namenode.web}/?op=OPEN")]
     with pytest.raises(LakeUnavailableError, match="does not speak WebHDFS"):
-        namenode.lake(0).exists("x")
+        namenode.lake(0)._make_parents("below/x")
+    assert namenode.asked == ["MKDIRS"]
+
+
+def test_a_gateways_own_address_of_a_file_is_followed(namenode: NameNode) -> None:
+    """Knox hides the operation in the address it sends on to."""
+    onward = [lambda h: h.say(307, "", b"", location=f"{namenode.web}/data?_=AAAA&hidden=OPEN")]
+    namenode.trouble = list(onward)
+    assert namenode.lake(0).read_bytes("x") == WHOLE
+    namenode.trouble = [*onward, (204, "", b"")]
+    with pytest.raises(LakeUnavailableError, match="does not speak WebHDFS"):
+        namenode.lake(0).read_bytes("x")
 
 
 def test_a_second_namenode_is_asked_where_the_first_is_no_help(namenode: NameNode) -> None:

@@ -23,7 +23,9 @@ from types import SimpleNamespace
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowException
+import requests
 from marquee.errors import SourceError, StackError
+from marquee.lake import webhdfs
 from marquee_airflow.connections import open_lake
 from marquee_airflow.spark import judged
 from marquee_airflow.tasks import step
@@ -40,12 +42,18 @@ for name, status, last in [
     said = f"Cannot execute: spark-submit. Error code is: {status}.\\nLast spark-submit output:"
     end = judged(AirflowException(f"{said}\\nINFO started\\n{last}"))
     out["ends"][name] = [type(end).__name__, str(end)]
-nobody = {"host": "127.0.0.1", "port": 9, "extra": {"root": "hdfs://127.0.0.1:9/m"}}
+webhdfs.SECONDS_TO_RETRY, out["asked"], ask = 0, [], requests.Session.request
+def noted(session, method, url, **given):
+    out["asked"].append([url.split("/")[2], given["timeout"]])
+    return ask(session, method, url, **given)
+requests.Session.request = noted
+nobody = {"host": "127.0.0.1,127.0.0.2", "port": 9, "extra": {"root": "hdfs://127.0.0.1:9/m"}}
 os.environ["AIRFLOW_CONN_HDFS_LAKE"] = json.dumps({"conn_type": "webhdfs", "login": "m"} | nobody)
 try:
     open_lake()
 except Exception as end:
     out["ends"]["no NameNode"] = [type(end).__name__, str(end)]
+requests.Session.request = ask
 def raises(error):
     raise error
 for error in (SourceError("no column", "name it"), StackError("serving is dead"), OSError("x")):

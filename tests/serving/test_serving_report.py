@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 from markupsafe import escape
 
+from marquee.errors import LakeError, LakeUnavailableError
 from marquee.lake import Lake
 from marquee.release.condition import GROUPS, Condition
 from marquee.release.outcome import Outcome, add_outcome
 from marquee.release.subject import Subject
-from marquee.release.verdict import Verdict
+from marquee.release.verdict import Verdict, read_verdict
+from serving.routes import reports
 from serving.source import Source
 
 PAGE = "<!doctype html><title>r</title><style>p{color:red}</style><p>refused</p>"
@@ -48,6 +53,57 @@ def test_the_page_says_what_came_of_it_by_now(client: httpx.Client, lake: Lake) 
     add_outcome(lake, folder, said)
     page = client.get(WHERE.replace("weekly-1a2b3c4d", "weekly-2")).text
     assert page.startswith("<h1>approved</h1><p>It is not promoted: &lt;ada&gt; rejected it at ")
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "away", "refuses", "torn", "no text"])
+def test_a_page_that_is_there_comes_whatever_became_of_the_rest(
+    lake: Lake,
+    source: Source,
+    serve: Callable[[Source], httpx.Client],
+    trouble: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the gate left it; and nobody beside it waits, for the event loop reads no lake."""
+    lake.create("runs/weekly-3/models/recommender/report.html", PAGE.encode())
+    let_go, asked, loop = threading.Event(), threading.Event(), threading.main_thread()
+
+    def came_of_run(*_: object) -> str:
+        nonlocal loop
+        loop = threading.current_thread()
+        asked.set()
+        if trouble == "hangs":
+            let_go.wait(60)
+        if trouble == "torn":
+            return read_verdict(b"{").consequence
+        if trouble == "no text":
+            raise UnicodeDecodeError("utf-8", b"", 0, 1, "no text")
+        raise {"refuses": LakeError}.get(trouble, LakeUnavailableError)("so it is")
+
+    monkeypatch.setattr(reports, "came_of_run", came_of_run)
+    monkeypatch.setattr(reports, "SECONDS_FOR_WHAT_CAME_SINCE", 0.0 if trouble == "hangs" else 60.0)
+    client = serve(source)
+    try:
+        answer = client.get(WHERE.replace("weekly-1a2b3c4d", "weekly-3"))
+        assert (answer.status_code, answer.text) == (200, PAGE)
+        assert asked.wait(60) and loop.name == "wait-for-the lake"
+        assert client.get("/livez").status_code == 200
+    finally:
+        let_go.set()
+
+
+def test_no_route_reads_the_lake_but_in_the_lakes_own_threads() -> None:
+    """A read in the event loop stops every request while HDFS is away."""
+    for path in Path(reports.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        inside = {
+            node
+            for call in calls
+            if ast.unparse(call.func).endswith("lake_calls.run")
+            for node in ast.walk(call)
+        }
+        reads = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == "lake"]
+        assert [ast.unparse(n) for n in reads if n not in inside] == [], path.name
 
 
 def test_its_own_style_may_show_and_nothing_may_run(client: httpx.Client) -> None:

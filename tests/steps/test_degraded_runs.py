@@ -103,6 +103,51 @@ def test_the_titles_of_the_last_run_before_as_of_are_frozen_beside(make_run: Mak
     assert freeze(make_run("first", at="2026-01-03")).earlier_titles is None
 
 
+def damage(run: Run, path: str, data: bytes = b"") -> None:
+    """Cut off what lies at a path of a lake in a folder."""
+    Path(run.lake.root.removeprefix("file://"), path).write_bytes(data)
+
+
+@pytest.mark.parametrize("data", [b"", b'{"files": [', b'{"format": 9}'])
+def test_what_an_earlier_run_left_damaged_is_passed_over_with_a_word(
+    make_run: Make, data: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file in a year of runs must not end every later run, which would not even read it."""
+    for name, at in [("good", "2026-01-04"), ("bad", "2026-01-11"), ("odd", "2026-01-13")]:
+        freeze(make_run(name, at=at))
+        prepare(make_run(name, at=at), name)
+    run = make_run("week", at="2026-01-18")
+    damage(run, "runs/bad/prepared/titles/_manifest.json", data)
+    damage(run, "runs/odd/inputs.json", data)
+    inputs = freeze(run)
+    assert inputs.earlier_titles and inputs.earlier_titles.path == "runs/good/prepared/titles"
+    assert inputs.degraded == ()
+    said = capsys.readouterr().out
+    assert "passed over: " in said and "runs/bad/prepared/titles/_manifest.json" in said
+    assert "runs/odd/inputs.json" in said
+
+
+def test_a_damaged_snapshot_keeps_only_the_budget_model_waiting(make_run: Make) -> None:
+    run = make_run("week")
+    bad, good = (add_snapshot(run, "2025-12-30T00:00:00Z", number=n) for n in (1, 2))
+    damage(run, f"{bad}/_manifest.json")
+    inputs = freeze(run)
+    assert [one.path for one in inputs.titles] == [good]
+    assert [str(one) for one in inputs.degraded] == [
+        f"load_titles failed: the recommender goes on without {run.lake.uri(bad)}, which cannot be "
+        "read; the budget model waits"
+    ]
+    assert why_skip(inputs, ["recommender"]) is None and why_skip(inputs, ["budget"])
+
+
+def test_a_backfill_passes_over_a_damaged_release(make_run: Make) -> None:
+    run = make_run("week")
+    good = load_ratings(run, **fetch_ratings(run))["path"]
+    run.lake.create("raw/ratings/bad/_manifest.json", b"{")
+    freeze_inputs(run)
+    assert inputs_of(run.lake, run.id).ratings.path == good
+
+
 def test_the_recommender_knows_titles_by_the_best_there_is(make_run: Make, tmp_path: Path) -> None:
     """Its own, else the earlier ones it froze, else the release's list; and it says which."""
     before, run = make_run("before"), make_run("week", at="2026-01-11")
