@@ -67,6 +67,11 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     _replace(path, orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
+def has_titles(folder: Path) -> bool:
+    """Whether a crawl's titles lie here, delivered."""
+    return (folder / "report.json").exists() and any(folder.glob("titles-*.jsonl.gz"))
+
+
 def _report(
     plan: CrawlPlan, store: CrawlStore, coverage: Coverage, stopped: str | None
 ) -> dict[str, Any]:

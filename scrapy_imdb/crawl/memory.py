@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS runs (
     delivered_at REAL,
     requests INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS merges (   -- as the last visit of each title found it
+    title_id TEXT PRIMARY KEY,
+    merged_into TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS coverage (field TEXT PRIMARY KEY, share REAL NOT NULL);
 """
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError
-from scrapy_imdb.crawl.delivery import deliver, write_report
+from scrapy_imdb.crawl.delivery import deliver, has_titles, write_report
 from scrapy_imdb.crawl.memory import cannot_use, memory_trouble
 from scrapy_imdb.crawl.plan import CrawlPlan, read_links
 from scrapy_imdb.crawl.store import CrawlStore
+from scrapy_imdb.crawl.tripwire import not_merged
 from scrapy_imdb.items import PARSER_VERSION
 
+LATELY = 100
+"""Titles, also of crawls before, over which merges are counted: some crawls are short."""
 SHOWN = 5
 """Merged titles that are told one by one; report.json holds them all."""
 
@@ -38,10 +41,14 @@ def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
 def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
     links = list(read_links(plan.links))
     with CrawlStore(plan.state) as store:
+        if store.is_let_go(plan.run) and has_titles(plan.out):
+            print(f"crawl: delivered long ago; what lies in {plan.out} stays as it is", flush=True)
+            return 0
         store.begin(plan.run, links)
         error = _crawl(plan, store)
         if error and not isinstance(error, CrawlStoppedError | CrawlInterruptedError):
             raise error
+        error = _check_merges(plan, store, error)
         if error:
             store.forget_refusals(plan.run)
         report = deliver(plan, store, str(error.args[0]) if error else None)
@@ -54,6 +61,22 @@ def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
     if error:
         raise error
     return 0
+
+
+def _check_merges(
+    plan: CrawlPlan, store: CrawlStore, error: BaseException | None
+) -> BaseException | None:
+    """Drop the pages of other titles where they are too many for merges; what ended the crawl."""
+    lately = store.visited_lately(plan.run, LATELY)
+    wrong, cause = not_merged(store.merges(), lately)
+    read = wrong & store.merged(plan.run).keys()
+    if not read:
+        return error
+    store.forget_merges(plan.run, read)
+    stopped = CrawlStoppedError(
+        f"{cause}; {len(read)} pages are not kept", "look at the site yourself before going on"
+    )
+    return error if isinstance(error, CrawlStoppedError) else stopped
 
 
 def _crawl(plan: CrawlPlan, store: CrawlStore) -> BaseException | None:

@@ -176,8 +176,6 @@ class TitleSpider(Spider):
         if cause and outcome.is_away:
             raise CrawlInterruptedError(cause, "look whether the site is up, and run it again")
         if cause:
-            if self.tripwire.merged_into:
-                self.store.forget_merges(self.plan.run, self.tripwire.merged_into)
             raise CrawlStoppedError(cause, LOOK)
 
     async def _read_robots(self) -> None:

@@ -133,6 +133,12 @@ class CrawlStore:
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
                 (run, outcome.title_id, outcome.kind, reason, now, line),
             )
+            if outcome.kind != "failed":
+                self._db.execute("DELETE FROM merges WHERE title_id = ?", (outcome.title_id,))
+            if outcome.merged_into:
+                self._db.execute(
+                    "INSERT INTO merges VALUES (?, ?)", (outcome.title_id, outcome.merged_into)
+                )
             if outcome.kind == "failed":
                 self._db.execute(
                     "UPDATE frontier SET failures = failures + 1 WHERE title_id = ?",
@@ -163,16 +169,35 @@ class CrawlStore:
                 (run,),
             )
 
-    def forget_merges(self, run: str, into: str) -> None:
-        """Ask again, next time, for the titles that this crawl was answered with one other for."""
-        where = "WHERE run = ? AND kind = 'title' AND reason = ?"
+    def merges(self) -> dict[str, str]:
+        """Ids asked for to the ids they had become when last visited, over all crawls."""
+        return dict(self._db.execute("SELECT title_id, merged_into FROM merges").fetchall())
+
+    def visited_lately(self, run: str, at_least: int) -> list[str]:
+        """Titles read in this crawl, with those of crawls before it up to `at_least`."""
+        rows = self._db.execute(
+            "SELECT title_id FROM frontier WHERE visited_at IS NOT NULL "
+            "ORDER BY title_id IN (SELECT title_id FROM outcomes WHERE run = ?) DESC, "
+            "visited_at DESC LIMIT max(?, (SELECT count(*) FROM outcomes WHERE run = ?))",
+            (run, at_least, run),
+        )
+        return [title_id for (title_id,) in rows]
+
+    def forget_merges(self, run: str, titles: Iterable[str]) -> None:
+        """Drop what this crawl read of these titles; they are asked for again, last."""
         with self._db:
-            self._db.execute(
-                "UPDATE frontier SET visited_at = NULL, failures = failures + 1 WHERE title_id IN "
-                f"(SELECT title_id FROM outcomes {where})",
-                (run, MERGED + into),
-            )
-            self._db.execute(f"DELETE FROM outcomes {where}", (run, MERGED + into))
+            for title_id in titles:
+                dropped = self._db.execute(
+                    "DELETE FROM outcomes WHERE run = ? AND title_id = ? AND kind = 'title'",
+                    (run, title_id),
+                ).rowcount
+                if dropped:
+                    self._db.execute("DELETE FROM merges WHERE title_id = ?", (title_id,))
+                    self._db.execute(
+                        "UPDATE frontier SET visited_at = NULL, failures = failures + 1 "
+                        "WHERE title_id = ?",
+                        (title_id,),
+                    )
 
     def postpone(self, title_id: str) -> None:
         """Ask for a title after the others next time: at its page the crawl was stopped."""
@@ -240,6 +265,15 @@ class CrawlStore:
                 "delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
                 (KEPT_RUNS,),
             )
+
+    def is_let_go(self, run: str) -> bool:
+        """Whether a crawl was delivered so many crawls ago that its items are no longer here."""
+        row = self._db.execute(
+            "SELECT 1 FROM runs WHERE run = ? AND delivered_at IS NOT NULL AND run NOT IN "
+            "(SELECT run FROM runs ORDER BY delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
+            (run, KEPT_RUNS),
+        ).fetchone()
+        return row is not None
 
     def reference(self) -> dict[str, float]:
         """Field coverage of the last good crawl; empty before the first."""

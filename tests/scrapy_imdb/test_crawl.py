@@ -21,7 +21,7 @@ from marquee.errors import AwayError, SourceError
 from marquee.progress import PROGRESS, read_progress
 from scrapy_imdb.__main__ import AWAY
 from scrapy_imdb.crawl.memory import MEMORY, memory_trouble
-from scrapy_imdb.crawl.store import CrawlStore, Outcome
+from scrapy_imdb.crawl.store import KEPT_RUNS, CrawlStore, Outcome
 
 
 def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
@@ -57,6 +57,20 @@ def test_the_same_crawl_again_gives_the_same_files(crawl, site):
     assert crawl.run(pages=20).returncode == 0
     assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
     assert site.served() == asked
+
+
+def test_a_crawl_run_again_after_many_others_loses_nothing_it_brought(crawl, site):
+    assert crawl.run(pages=3).returncode == 0
+    before = {path.name: path.read_bytes() for path in crawl.out.iterdir()}
+    with CrawlStore(crawl.state) as memory:
+        for number in range(KEPT_RUNS):
+            memory.begin(f"r{number}", [])
+            memory.delivered(f"r{number}")
+    asked = site.asked()
+    done = crawl.run(pages=3)
+    assert done.returncode == 0 and "stays as it is" in done.stdout
+    assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
+    assert site.asked() == asked
 
 
 def test_most_rated_first_then_what_is_left(crawl):
