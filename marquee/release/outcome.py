@@ -29,7 +29,7 @@ from marquee.release.verdict import Verdict, read_verdict
 
 FORMAT = 1
 T = TypeVar("T")
-Kind = Literal["waiting", "approved", "rejected", "timed_out", "promoted", "refused"]
+Kind = Literal["waiting", "approved", "rejected", "timed_out", "ended", "promoted", "refused"]
 ANSWERS: tuple[Kind, ...] = ("approved", "rejected", "timed_out")
 
 
@@ -81,6 +81,10 @@ _SAYS: Any = {
     "approved": lambda o: f"{o.by} approved it at {iso(o.at)}; its promotion is not written yet",
     "rejected": lambda o: f"It is not promoted: {o.by} rejected it at {iso(o.at)}",
     "timed_out": lambda o: f"It is not promoted: nobody answered by {iso(o.at)}",
+    "ended": lambda o: (
+        f"It is not promoted: its run ended at {iso(o.at)}, and no answer was recorded by then — "
+        "trigger a new run, which asks again"
+    ),
     "promoted": lambda o: f"Entry {o.entry} promotes it",
     "refused": _refused,
 }

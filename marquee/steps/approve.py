@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from marquee.clock import now
+from marquee.lake import Lake
 from marquee.names import iso
+from marquee.release.bundles import model_folder
 from marquee.release.outcome import (
     ANSWERS,
     Approval,
     Kind,
     Outcome,
     add_outcome,
+    last_outcome,
     read_approval,
     read_outcomes,
 )
@@ -97,3 +100,13 @@ def ask(run: Run, model: Model, until: datetime | None, where: str) -> Outcome:
     """Write down that a person is asked, for the report and the history."""
     asked = Outcome(kind="waiting", at=now(), until=until, where=where)
     return add_outcome(run.lake, folder_of(run, model), asked)
+
+
+def end_wait(lake: Lake, run: str, model: Model) -> Outcome | None:
+    """Write down that run `run` is over, where a person was still asked: no task of it does so any
+    more, and whoever answers now is heard by nobody. None where nobody was."""
+    folder = model_folder(run, model)
+    last = last_outcome(lake, folder)
+    if last is None or last.kind != "waiting":
+        return None
+    return add_outcome(lake, folder, Outcome(kind="ended", at=now()))

@@ -160,6 +160,31 @@ asked |= {"nothing written": approval_of(run_one, "recommender") is None}
 asked |= {"yes": attempt(4, said("Approve", "grace", 3)), "after the yes": kept()}
 asked |= {"cleared after the yes": attempt(5), "asked at last": len(questions)}
 
+# Two runs end while a person is asked, and one of another DAG does.
+import threading
+from marquee.names import run_slug
+from marquee.steps.approve import Answer, ask, record_answer
+from marquee_airflow import connections
+connections.open_lake = lambda: lake
+ends = {}
+for name, dag_id, hook in [
+    ("marked failed", "weekly_retrain", "on_dag_run_failed"),
+    ("marked success", "weekly_retrain", "on_dag_run_success"),
+    ("of another DAG", "somebody_elses", "on_dag_run_failed"),
+    ("long answered", "weekly_retrain", "on_dag_run_failed"),
+]:
+    slug = run_slug(name)
+    mine = Run(slug, SUNDAY, "manual", Form.of(settings, {}), settings, lake)
+    ask(mine, "budget", AHEAD, "here")
+    if name == "long answered":
+        record_answer(mine, "budget", Answer("rejected", "ada", SUNDAY))
+    ended = SimpleNamespace(dag_id=dag_id, run_id=name)
+    for listener in MarqueePlugin.listeners:
+        getattr(listener, hook)(dag_run=ended, msg="")
+        getattr(listener, hook)(dag_run=ended, msg="told twice")
+    [t.join() for t in threading.enumerate() if t.name.startswith("end-of-")]
+    ends[name] = [o.kind for o in read_outcomes(lake, f"runs/{slug}/models/budget")]
+
 logged = []
 class Keep(logging.Handler):
     def emit(self, record):
@@ -177,7 +202,7 @@ def talk():
 step(talk)()
 
 present = datetime.now(UTC)
-out = {"asked": asked, "logged": logged, "door": door, "doors": doors, "shown": shown,
+out = {"asked": asked, "ends": ends, "logged": logged, "door": door, "doors": doors, "shown": shown,
     "triggered": triggered("2026-01-04T03:00:00Z"),
     "triggered ahead": triggered(AHEAD.isoformat()),
     "triggered last": triggered("9999-12-31T23:59:59Z"),
@@ -325,6 +350,14 @@ def test_a_yes_given_while_the_lake_is_away_is_the_tasks_result(told: dict[str, 
     assert asked["yes while the lake is away"] == "['Approve']" and asked["nothing written"]
     assert asked["yes"] == "['Approve']" and asked["after the yes"][-1] == "approved"
     assert (asked["cleared after the yes"], asked["asked at last"]) == ("None", 2)
+
+
+def test_a_run_that_ends_while_a_person_is_asked_says_so(told: dict[str, Any]) -> None:
+    """Nobody hears the answer any more, so nobody may read that one is waited for."""
+    ends = told["ends"]
+    assert ends["marked failed"] == ends["marked success"] == ["waiting", "ended"]
+    assert ends["of another DAG"] == ["waiting"]
+    assert ends["long answered"] == ["waiting", "rejected"]
 
 
 def test_what_a_step_prints_keeps_its_place_in_the_log(told: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from marquee.release.outcome import (
 from marquee.release.report import tell_outcome
 from marquee.release.rollback import release_hold, roll_back
 from marquee.settings import load_settings
-from marquee.steps.approve import Answer, approval_of, ask, is_given, record_answer
+from marquee.steps.approve import Answer, approval_of, ask, end_wait, is_given, record_answer
 from marquee.steps.promote import promote
 from marquee.steps.report import read_report, report
 from marquee.steps.run import Run
@@ -130,6 +130,21 @@ def test_who_is_waited_for_until_when_and_where(lake: Lake, scratch: Path) -> No
     assert "answer at http://airflow/answer" in said
     ask(run, MODEL, NOON - timedelta(days=400), "http://airflow/answer")
     assert "no answer is recorded" in sentence(lake, "r1")
+
+
+def test_a_run_that_ended_waits_for_nobody(lake: Lake, scratch: Path) -> None:
+    run = run_of(lake, judged(lake, scratch, "r1", promote="ask"))
+    assert end_wait(lake, "r1", MODEL) is None, "nobody was asked"
+    ask(run, MODEL, datetime.now(UTC) + timedelta(days=3), "http://airflow/answer")
+    assert end_wait(lake, "r1", MODEL) and end_wait(lake, "r1", MODEL) is None
+    said = sentence(lake, "r1")
+    assert "its run ended at " in said and "trigger a new run" in said
+    assert "answer at" not in said and "waits" not in said
+    ask(run, MODEL, datetime.now(UTC) + timedelta(days=3), "http://airflow/answer")
+    assert "answer at http://airflow/answer" in sentence(lake, "r1"), "cleared, it asks afresh"
+    record_answer(run, MODEL, answer(lake, "Approve", "grace"))
+    assert end_wait(lake, "r1", MODEL) is None
+    assert "grace approved it" in sentence(lake, "r1")
 
 
 def test_who_approved_is_named_wherever_it_is_told(lake: Lake, scratch: Path) -> None:
