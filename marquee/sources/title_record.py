@@ -18,7 +18,7 @@ from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR, read_date
 from marquee.normalise.money import read_amount, read_money
-from marquee.normalise.text import Unreadable, clean, is_null, unique
+from marquee.normalise.text import Unreadable, clean, encodable, is_empty, is_null, unique
 from marquee.sources.tables import Aside
 
 Record = dict[str, Any]
@@ -78,17 +78,18 @@ def title_record(source: str, title_id: str, title: str | None, **stated: Any) -
 
 def settled(record: Mapping[str, Any]) -> Record:
     """The record with every optional field as its contract has it: a release date in ISO form,
-    and null, with a note, in place of a value that is none."""
-    mended, noted = dict(record), {}
-    if (stated := record.get("release_date")) is not None:
+    null, with a note, in place of a value that is none, and texts that can be written."""
+    mended: Record = encodable(dict(record))
+    noted = {}
+    if (stated := mended.get("release_date")) is not None:
         found = read_date(str(stated))
         mended["release_date"] = None if isinstance(found, Unreadable) else found
         if isinstance(found, Unreadable):
             noted["release_date"] = found.reason
     values, reasons = TITLE_ITEM.mended(mended, ESSENTIAL)
-    notes = [note(n, why, record[n]) for n, why in (noted | reasons).items()]
+    notes = [note(n, why, mended[n]) for n, why in (noted | reasons).items()]
     if notes:
-        values["notes"] = unique([*_texts(record.get("notes")), *notes])
+        values["notes"] = unique([*_texts(mended.get("notes")), *notes])
     return mended | values
 
 
@@ -138,22 +139,28 @@ def check_aside(path: Path, aside: Aside, read: int) -> None:
 class Cells:
     """The cells of one row, read into fields; `notes` says what could not be read and why.
 
-    A word for nothing (`marquee.normalise.text.is_null`) is null in every column.
+    A word for nothing (`marquee.normalise.text.is_null`) is null in every column but a title's;
+    `is_null` may be another rule.
     """
 
-    def __init__(self, row: Mapping[str, str]) -> None:
-        self.row = row
+    def __init__(self, row: Mapping[str, str], is_null: Callable[[str], bool] = is_null) -> None:
+        self.row, self.is_null = row, is_null
         self.notes: list[str] = []
 
     def text(self, name: str) -> str | None:
         """A cell's text with single spaces; None where it states nothing."""
         text = clean(self.row.get(name, ""))
-        return None if is_null(text) else text
+        return None if self.is_null(text) else text
+
+    def title(self, name: str) -> str | None:
+        """A title's text: films are called `None`, `?` and `N/A`."""
+        text = clean(self.row.get(name, ""))
+        return None if is_empty(text) else text
 
     def parts(self, name: str, mark: str = "|") -> list[str]:
         """A cell's texts between marks, each once."""
         parts = map(clean, self.row.get(name, "").split(mark))
-        return unique([part for part in parts if not is_null(part)])
+        return unique([part for part in parts if not self.is_null(part)])
 
     def codes(self, name: str, code_of: Callable[[str], str | None], field: str = "") -> list[str]:
         """Codes of the countries or languages in a cell; a name we do not know is noted."""

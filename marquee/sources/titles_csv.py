@@ -68,7 +68,7 @@ def _record(title_id: str, cells: Cells) -> Record:
     return title_record(
         SOURCE,
         title_id,
-        cells.text("title"),
+        cells.title("title"),
         type=cells.text("type"),
         year=year,
         release_date=cells.text("release_date"),

@@ -64,7 +64,7 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
     return title_record(
         SOURCE,
         title_id,
-        cells.text("movie_title"),
+        cells.title("movie_title"),
         type="movie",
         year=year,
         runtime=cells.minutes("duration", "runtime"),

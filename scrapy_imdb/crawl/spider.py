@@ -20,6 +20,7 @@ from web_poet import HttpResponse, HttpResponseHeaders
 from marquee.clock import now
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from marquee.names import iso
+from marquee.normalise.text import encodable
 from marquee.progress import report_progress
 from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError, anything
 from scrapy_imdb.crawl.plan import CrawlPlan
@@ -149,6 +150,7 @@ class TitleSpider(Spider):
         )
         try:
             item = _asked_for(title_id, replace(read_page(page), fetched_at=iso(now())))
+            line = orjson.dumps(as_record(item))
         except ChallengePageError:
             raise CrawlStoppedError(challenge(response.status), LOOK) from None
         except RefusedPageError as error:
@@ -158,7 +160,6 @@ class TitleSpider(Spider):
         except Exception as error:  # a page must never end a crawl; it is kept, with the reason
             reason = f"the page object failed: {type(error).__name__}: {error}"
             return _refusal(title_id, response.url, reason, response.body)
-        line = orjson.dumps(as_record(item))
         return Outcome(title_id, "title", line=line, merged_into=item.merged_into)
 
     def _watch(self, outcome: Outcome) -> None:
@@ -238,11 +239,11 @@ def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:
     line = orjson.dumps(
         {
             "title_id": title_id,
-            "reason": reason,
+            "reason": encodable(reason),
             "source_url": url,
             "fetched_at": iso(now()),
             "bytes": len(body),
             "page": base64.b64encode(body[:LARGEST_KEPT]).decode(),
         }
     )
-    return Outcome(title_id, "refused", reason, line)
+    return Outcome(title_id, "refused", encodable(reason), line)

@@ -187,6 +187,11 @@ class MarkupPage(TitlePage):
         hrefs = [a.get("href") for a in self.links(self.block("Country"), "countr")]
         return unique([country_code(m.group(1)) or "" for m in map(_COUNTRY.search, hrefs) if m])
 
+    def unknown_codes(self) -> dict[str, list[str]]:
+        hrefs = [a.get("href") for a in self.links(self.block("Country"), "countr")]
+        codes = unique([m.group(1) for m in map(_COUNTRY.search, hrefs) if m])
+        return {"countries": [code for code in codes if not country_code(code)]}
+
     @field
     def countries(self) -> list[str]:
         return self.country_codes()

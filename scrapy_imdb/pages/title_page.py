@@ -66,6 +66,14 @@ class TitlePage(WebPage[TitleItem]):
         """The runtime as the page spells it."""
         raise NotImplementedError
 
+    def other_readings(self) -> dict[str, Unreadable | None]:
+        """Why further fields cannot be read, by field."""
+        return {}
+
+    def unknown_codes(self) -> dict[str, list[str]]:
+        """Countries and languages that are none we know, by field."""
+        return {}
+
     @field
     def runtime(self) -> int | None:
         return minutes(self.stated_runtime() or "")
@@ -98,18 +106,20 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def notes(self) -> list[str]:
-        readings = {
+        readings: dict[str, Any] = {
+            **self.other_readings(),
             "budget": self.budget_reading(),
             "gross": self.gross_reading()[0],
             "release_date": self.release_reading(),
-            "runtime": _unread(self.stated_runtime(), minutes, "is no length in minutes"),
-            "rating": _unread(self.stated_rating(), values.score, "is no rating"),
-            "vote_count": _unread(self.stated_votes(), values.whole, "is no count"),
+            "runtime": unread(self.stated_runtime(), minutes, "is no length in minutes"),
+            "rating": unread(self.stated_rating(), values.score, "is no rating"),
+            "vote_count": unread(self.stated_votes(), values.whole, "is no count"),
         }
+        failed = {k: reading for k, reading in readings.items() if isinstance(reading, Unreadable)}
+        unknown = self.unknown_codes().items()
         return [
-            note(name, reading.reason, reading.text)
-            for name, reading in readings.items()
-            if isinstance(reading, Unreadable)
+            *(note(name, reading.reason, reading.text) for name, reading in failed.items()),
+            *(note(name, "is none we know", code) for name, codes in unknown for code in codes),
         ]
 
 
@@ -118,7 +128,7 @@ def date_reading(text: str | None) -> str | Unreadable | None:
     return read_date(text) if text and not is_null(text) else None
 
 
-def _unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
+def unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
     """Why a value that the page states cannot be read; None where it can, or there is none."""
     is_absent = stated is None or is_null(str(stated))
     return None if is_absent or read(stated) is not None else Unreadable(str(stated), why)

@@ -131,6 +131,69 @@ def test_wikidata_budgets_come_with_their_currency_or_a_note(tmp_path, form):
     assert found["tt0000005"]["budget"] is None and "-7" in found["tt0000005"]["notes"][0]
 
 
+def test_a_statement_that_cannot_be_read_is_noted_beside_others(tmp_path):
+    path = tmp_path / "budgets.csv"
+    lines = ["tt0000001,6000000,EUR", "tt0000001,70000000,Groschen", "tt0000002,6000000,EUR"]
+    lines += ["tt0000002,8000000,EUR", "tt0000002,9,Groschen"]
+    path.write_text("imdb,amount,unit\n" + "\n".join(lines))
+    one, several = read_wikidata(path)
+    groschen = "budget: the unit is no currency we know"
+    assert one["budget"] == {"amount": 6_000_000, "currency": "EUR"}
+    assert one["notes"] == [f"{groschen} (70000000 Groschen)"]
+    assert several["budget"] is None and several["notes"] == [
+        "budget: several statements (6000000 EUR, 8000000 EUR)",
+        f"{groschen} (9 Groschen)",
+    ]
+
+
+XSD = "http://www.w3.org/2001/XMLSchema#"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "amount"),
+    [
+        ("a.json", '[{"imdb": "tt0000001", "amount": 220.375, "unit": "EUR"}]', 220.375),
+        ("b.json", '[{"imdb": "tt0000001", "amount": "220.375", "unit": "EUR"}]', 220_375),
+        ("c.csv", "imdb,amount,unit\ntt0000001,+220.375,EUR\n", 220.375),
+        ("d.csv", "imdb,amount,unit\ntt0000001,220.375,EUR\n", 220_375),
+        (
+            "e.tsv",
+            f'?imdb\t?amount\t?unit\n"tt0000001"\t"500.000"^^<{XSD}decimal>\t"EUR"\n',
+            500,
+        ),
+        (
+            "f.json",
+            '{"results": {"bindings": [{"imdb": {"value": "tt0000001"}, "unit": {"value": "EUR"},'
+            f' "amount": {{"datatype": "{XSD}decimal", "value": "500.000"}}}}]}}}}',
+            500,
+        ),
+    ],
+)
+def test_a_machines_decimal_groups_no_digits(tmp_path, name, content, amount):
+    (tmp_path / name).write_text(content)
+    (found,) = read_wikidata(tmp_path / name)
+    assert found["budget"] == {"amount": amount, "currency": "EUR"}
+
+
+def test_half_a_surrogate_pair_and_an_endless_number_cost_the_budget(tmp_path):
+    """And the records are written."""
+    path = tmp_path / "budgets.json"
+    rows = [
+        ("tt0000001", '"5\\udc00"', "euro"),
+        ("tt0000002", "5", r"\ud83d"),
+        ("tt0000003", "7" * 9999, "EUR"),
+    ]
+    cells = (f'{{"imdb": "{one}", "amount": {two}, "unit": "{three}"}}' for one, two, three in rows)
+    path.write_text(f"[{','.join(cells)}]")
+    merged = merge_titles([("wikidata", read_wikidata(path))])
+    assert all(not r["budget"] and len(r["notes"]) == 1 for r in merged.records.values())
+    assert len(write_merged(tmp_path / "out", merged, "wikidata")) == 3
+    broken = [{"title_id": "tt0000001", "reason": "\ud800", "record": {"\udc00": "\ud83d\ude00"}}]
+    write_lines(tmp_path / "lines.gz", broken)
+    (read,) = read_lines([tmp_path / "lines.gz"])
+    assert (read["reason"], read["record"]) == ("\ufffd", {"\ufffd": "\U0001f600"})
+
+
 RENAMED = [
     ("imdbId,cost,Unit", 'tt0000007,"2,500,000",Q4916'),
     ("item;itemLabel;P345;P2130;unitLabel", "http://x/Q1;A;tt0000007;+2500000;euro"),
@@ -401,7 +464,9 @@ NULLS = ("N/A", "nan", "None", "NULL", "<NA>", "#N/A", "n.a.", "-", "—", "--",
 
 @pytest.mark.parametrize("null", NULLS)
 def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, null):
-    """And leaves no note: nothing was stated."""
+    """And leaves no note: nothing was stated. A title may be such a word, and IMDb has but one."""
+    titles = [] if null in (r"\N", " ") else [null]
+    own = ("title_id", "layout", "type", "title")
     columns = ["title_id", *COLUMNS]
     with (tmp_path / "mine.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -410,14 +475,15 @@ def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, nul
         some |= {"currency": null, "genres": f"War|{null}"}
         writer.writerow([some.get(name, null) for name in columns])
     first, second = read_titles_csv(tmp_path / "mine.csv")
-    assert not any(v for name, v in first.items() if name not in ("title_id", "layout"))
+    assert not any(v for name, v in first.items() if name not in own) and not first["type"]
+    assert [r["title"] for r in (first, second) if r["title"]] == titles * 2
     assert [person["name"] for person in second["cast"]] == ["Ada"] and second["genres"] == ["War"]
     assert second["budget"] == {"amount": 5_000_000, "currency": "EUR"} and not second["notes"]
 
     cells = dict.fromkeys([*NEEDED[1:], *IMDB5000], null)
     found = imdb5000(tmp_path, **cells)
-    own = ("title_id", "layout", "type")
     assert not any(value for name, value in found.items() if name not in own)
+    assert [found["title"] or ""] == (titles or [""])
 
     folder = tmp_path / "imdb"
     tsv(folder, "title.basics", BASICS + "\t".join(["tt0000001", *[null] * 8]) + "\n")
@@ -425,8 +491,10 @@ def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, nul
     tsv(folder, "title.crew", f"tconst\tdirectors\twriters\ntt0000001\t{null}\tnm1,{null}\n")
     tsv(folder, "name.basics", "nconst\tprimaryName\nnm1\tBo\n")
     (found,) = read_imdb_tsv(folder, {"tt0000001"})
-    assert found.pop("writers") == [{"name_id": "nm1", "name": "Bo"}]
-    assert not any(value for name, value in found.items() if name not in ("title_id", "layout"))
+    assert found["writers"] == [{"name_id": "nm1", "name": "Bo"}]
+    assert [found[n] or "" for n in ("title", "original_title", "type")] == (titles or [""]) * 3
+    unread = {"end_year", "rating", "runtime", "vote_count", "year", "directors", "writers"}
+    assert set(fields_of(found)) == (unread if titles else set())
 
     path = tmp_path / "budgets.csv"
     path.write_text(
@@ -436,6 +504,14 @@ def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, nul
     lent, unknown = read_wikidata(path)
     assert lent["budget"] == {"amount": 7, "currency": "EUR"} and not lent["notes"]
     assert unknown["notes"] == ["budget: names no currency (7)"]
+
+
+@pytest.mark.parametrize("name", ["Undefined", "N/A", "--", "??"])
+def test_a_film_may_be_called_nothing(tmp_path, name):
+    (tmp_path / "mine.csv").write_text(f"title_id,title\ntt0000001,{name}\ntt0000002,\\N\n")
+    first, second = read_titles_csv(tmp_path / "mine.csv")
+    assert (first["title"], second["title"]) == (name, None)
+    assert imdb5000(tmp_path, movie_title=f"{name}\xa0")["title"] == name
 
 
 def test_words_that_only_look_like_nothing_are_kept(tmp_path):
