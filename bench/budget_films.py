@@ -16,8 +16,9 @@ from typing import Any
 
 from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
+from marquee.normalise.money import read_amount
 from marquee.sources.tables import open_table
-from marquee.sources.title_record import Record, number
+from marquee.sources.title_record import Cells, Record, number, whole
 from marquee.sources.titles_csv import read_rows
 from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, rows_by_title
 
@@ -85,8 +86,9 @@ def _dollars(record: Record, row: Mapping[str, str], rates: RateTable) -> float 
     is_imdb5000 = "movie_imdb_link" in row
     if is_imdb5000 and record["countries"] != ["US"]:
         return "not American"
-    budget, stated = record["budget"], number(row.get("budget", ""))
-    currency = row.get("currency", "").strip().upper()
+    text, budget = row.get("budget", ""), record["budget"]
+    stated = number(text) if (amount := read_amount(text)) is None else amount
+    currency = (Cells(row).text("currency") or "").upper()
     if not is_imdb5000 and stated is not None:
         budget = {"amount": stated, "currency": currency}
     if budget is None:
@@ -110,7 +112,7 @@ def _fault(record: Record, found: Mapping[str, Row]) -> str:
 def _film(record: Record, row: Mapping[str, str], dollars: float, prices: PriceIndex) -> Row:
     directors = [person["name"] for person in record["directors"]]
     people = {name: _people(record, row, name) for name in PEOPLE}
-    numbers = {NUMBERS[name]: number(row.get(name, "")) for name in NUMBERS}
+    numbers = {NUMBERS[name]: _number(row.get(name, "")) for name in NUMBERS}
     if (gross := record["gross"]) and gross["currency"] == "USD":
         numbers["gross"] = gross["amount"] * prices.factor(record["year"], prices.last)
     told = {name: value for name, value in numbers.items() if value is not None}
@@ -128,4 +130,8 @@ def _film(record: Record, row: Mapping[str, str], dollars: float, prices: PriceI
 def _people(record: Record, row: Mapping[str, str], name: str) -> list[str]:
     """As the source read them, else as the documented column has them."""
     known = [p["name"] if isinstance(p, dict) else p for p in record.get(name) or ()]
-    return known or [word for part in row.get(name, "").split("|") if (word := part.strip())]
+    return known or Cells(row).parts(name)
+
+
+def _number(text: str) -> float | None:
+    return number(text) if (count := whole(text)) is None else count

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marquee.errors import MarqueeError, SourceError
-from marquee.sources.ratings_cells import imdb_id
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import Aside, open_table
 from replica.faults import FaultBoard, fault_of, show
 from replica.records import Record
@@ -66,7 +66,7 @@ def linked_ids(path: Path) -> set[str]:
     table = open_table(path, known=("title_id", "imdbId"))
     column = "title_id" if "title_id" in table.columns else "imdbId"
     rows = (row for _, row in table.records(Aside()))
-    return {found for row in rows if (found := imdb_id(row.get(column, "")))}
+    return {found for row in rows if (found := title_id_of(row.get(column, "")))}
 
 
 def make_app(site: Site) -> Starlette:

@@ -36,7 +36,7 @@ class TitleItem:
     """The title the page displays, in the page's language."""
     original_title: str | None = None
     """The original title where the page states one; equal to `title` where it says they agree."""
-    type: str
+    type: str | None = None
     """IMDb's own id of the kind of title: `movie`, `short`, `tvMovie`, `tvSeries`,
     `tvMiniSeries`, `tvEpisode`, `tvSpecial`, `tvShort`, `video`, `videoGame`, `musicVideo` …"""
     year: int | None = None

@@ -9,6 +9,7 @@ from typing import IO
 
 import orjson
 
+from marquee.normalise.text import encodable
 from scrapy_imdb.items import as_record
 from scrapy_imdb.pages import RefusedPageError
 from scrapy_imdb.saved import PAGE_NAMES, read_saved, saved_files
@@ -22,7 +23,7 @@ def parse_pages(paths: Sequence[Path], out: IO[bytes], refusals: IO[str]) -> tup
     read = refused = 0
     for path in saved_files(paths):
         try:
-            line = orjson.dumps({"source": str(path), **as_record(read_saved(path))})
+            line = orjson.dumps(encodable({"source": str(path)}) | as_record(read_saved(path)))
         except RefusedPageError as error:
             print(f"refused {path}: {error.message}", file=refusals)
             refused += 1

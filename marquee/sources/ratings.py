@@ -26,8 +26,8 @@ from marquee.lake import Lake
 from marquee.lake.manifest import Manifest
 from marquee.names import iso
 from marquee.sources.ratings_cells import (
+    LIKE_IMDBS,
     MISSING,
-    NAMED_BY_IMDB,
     NEGATIVE_MOVIE,
     NEGATIVE_USER,
     NO_NUMBER,
@@ -38,14 +38,15 @@ from marquee.sources.ratings_cells import (
     Keeper,
     Stars,
     Times,
-    imdb_id,
+    named_by_imdb,
     outside,
     plain,
+    title_id_of,
 )
 from marquee.sources.ratings_forms import RATINGS, TITLES, Cells, RatingsFolder, recognise
 from marquee.sources.tables import Aside
 
-READER = 1
+READER = 2
 """The version of what is made of a release's bytes. Raise it with every change of that."""
 RATINGS_FILE, TITLES_FILE = "ratings.tsv", "titles.tsv"
 LISTED = (*TITLES, "titleId")
@@ -238,10 +239,10 @@ def read_release(
 ) -> Reading:
     """Read a release whole, and write its ratings to `target` as the lake keeps them.
 
-    Ids are text where more than half of the rows of ratings, or of the list of titles, name no
-    whole number: in a release of numbers a stray word is a broken row, in a release of words a
-    stray number is a name. Only the end of the file settles that; where the start misled, the
-    release is read a second time.
+    Ids are text where more than half of the rows of ratings, or of the list of titles, that have
+    an id name no whole number: in a release of numbers a stray word is a broken row, in a release
+    of words a stray number is a name. Only the end of the file settles that; where the start
+    misled, the release is read a second time.
     """
     start = RatingsPass(release)
     next(start.batches(), None)
@@ -306,7 +307,7 @@ def _read_links(release: RatingsFolder, is_text: bool, found: Catalogue) -> None
     torn, unread, other, unlisted = Aside(), Aside(), Aside(), Aside()
     ids = Ids(NEGATIVE_MOVIE, is_text, found.titles)
     for line, (movie, text) in release.links(torn):
-        kept, title_id = ids[movie], imdb_id(text)
+        kept, title_id = ids[movie], title_id_of(text)
         if not plain(text):
             continue
         if kept not in found.titles:
@@ -315,9 +316,11 @@ def _read_links(release: RatingsFolder, is_text: bool, found: Catalogue) -> None
             unread.add(line, f"'{text[:40]}'")
         elif found.links.setdefault(kept, title_id) != title_id:
             other.add(line, f"links {kept} to {title_id}, not {found.links[kept]}")
-    for movie in found.titles:
-        if NAMED_BY_IMDB.fullmatch(movie):
-            found.links.setdefault(movie, movie)
+    for place, movie in enumerate(found.titles, 1):
+        if title_id := named_by_imdb(movie):
+            found.links.setdefault(movie, title_id)
+        elif LIKE_IMDBS.fullmatch(movie) and movie not in found.links:
+            unread.add(place, f"'{movie[:40]}'", "title")
     why = {"torn": torn, "no IMDb id": unread, "another id for the same movie": other}
     why["of a movie that is not listed"] = unlisted
     found.notes += [
@@ -363,10 +366,8 @@ def _refuse_strangers(release: RatingsFolder, reading: Reading) -> None:
 
 def write_candidates(folder: Path, target: Path) -> int:
     """Write which titles are worth a page, `title_id,rated_count`, most rated first; how many."""
-    release = recognise(folder)
     rows: list[tuple[int, str]] = []
-    if linked_titles(folder):
-        found = read_release(release)
+    if found := _read_if_linked(folder):
         rated = found.ratings.rated
         rows = [(rated[movie], title) for movie, title in found.catalogue.links.items()]
     rows.sort(key=lambda row: (-row[0], row[1]))
@@ -379,10 +380,21 @@ def write_candidates(folder: Path, target: Path) -> int:
 
 
 def linked_titles(folder: Path) -> dict[str, str]:
-    """The release's own ids of titles to IMDb's, wherever it links the two."""
+    """The release's own ids of titles to IMDb's, as `load_release` links the two."""
+    found = _read_if_linked(folder)
+    return found.catalogue.links if found else {}
+
+
+def _read_if_linked(folder: Path) -> Reading | None:
+    """The release as the loader reads it; None where no title is linked, whatever its ids are.
+
+    Whether ids are numbers or text, the ratings say too: the list of titles alone does not tell
+    which of them are linked.
+    """
     release = recognise(folder)
-    found = read_catalogue(release)
-    return (read_catalogue(release, is_text=True) if found.is_mostly_words else found).links
+    if not any(read_catalogue(release, is_text).links for is_text in (False, True)):
+        return None
+    return read_release(release)
 
 
 def _write(path: Path, header: Cells, rows: Iterable[Cells]) -> None:

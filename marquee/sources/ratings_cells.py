@@ -16,6 +16,8 @@ from decimal import Decimal
 from math import inf, isinf, isnan, nan
 from typing import Protocol
 
+from marquee.normalise.text import clean
+
 MISSING = "an id is missing"
 NO_NUMBER = "an id is not a whole number"
 NEGATIVE_MOVIE = "movie_id is negative"
@@ -28,12 +30,13 @@ YEAR_2100 = 4_102_444_800  # a later moment is nonsense
 FINER_FROM = 100_000_000_000
 """Seconds reach this in the year 5138: a larger number counts milliseconds or finer."""
 LONGEST_MEMORY = 500_000  # spellings remembered at a time
+LEAST_NO_IMDB_ID = 10**10  # IMDb's numbers have ten digits at most
 LONGEST_NUMBER = 40  # characters; a longer one is none
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
-IMDB_ID = re.compile(r"(?:\D.*/)?(?:tt)?0*(\d{1,10})(?:\.0*)?/?(?:\?.*)?", re.ASCII | re.IGNORECASE)
-NAMED_BY_IMDB = re.compile(r"tt\d{7,}", re.ASCII)
+IMDB_ID = re.compile(r"tt0*([1-9]\d{0,9})", re.ASCII | re.IGNORECASE)
+LIKE_IMDBS = re.compile(r"(?:\S*/title/)?tt\d{7,}/?(?:[?#]\S*)?", re.ASCII | re.IGNORECASE)
 UNSEEN = " \t\r\n\v\f\xa0\u200b\ufeff"
 
 
@@ -60,11 +63,29 @@ def whole_id(text: str) -> str | None:
     return str(number) if -(2**63) <= number < 2**63 else None
 
 
-def imdb_id(text: str) -> str | None:
-    """`tt0100001` of any spelling: `100001`, `0100001`, `00100001`, `100001.0`, with `tt` or
-    without, or the address of its page; None where it is none."""
-    found = IMDB_ID.fullmatch(text.strip(UNSEEN))
-    return f"tt{int(found[1]):07d}" if found and int(found[1]) else None
+def title_id_of(text: str) -> str | None:
+    """IMDb's id of a title, in IMDb's spelling; None where a cell holds none.
+
+    A cell holds the id (`tt0114709`, in any capitals and with any zeros before it), its number
+    (`114709`, `0114709`, `114709.0`), or an address with the id between two slashes. A number in
+    an address is another site's.
+    """
+    word = clean(text).strip("<>")
+    number = whole_id(word)
+    if number is not None:
+        return f"tt{number:0>7}" if 0 < int(number) < LEAST_NO_IMDB_ID else None
+    parts = [] if " " in word else re.split(r"[?#]", word, maxsplit=1)[0].split("/")
+    found = next(filter(None, map(IMDB_ID.fullmatch, parts)), None)
+    return f"tt{found[1]:0>7}" if found else None
+
+
+def named_by_imdb(name: str) -> str | None:
+    """IMDb's id that a release names a title by; None where the name is the release's own.
+
+    Such a name is the `tt` with seven digits or more, as all of IMDb's, or the address of its
+    page: `tt5` and `114709` may be anybody's.
+    """
+    return title_id_of(name) if LIKE_IMDBS.fullmatch(name) else None
 
 
 class Keeper(Protocol):
@@ -98,7 +119,7 @@ class Ids(dict[str, str]):
     def __missing__(self, text: str) -> str:
         name, number = plain(text), whole_id(text)
         kept = self._spelled(name) if self.is_text else number or name
-        if number is None:
+        if name and number is None:
             self.words.add(kept)
         if not name:
             self.faults[kept] = MISSING
@@ -113,26 +134,26 @@ class Ids(dict[str, str]):
         return name if name in self.names else self.alike.get(_folded(name), name)
 
     def keep(self, column: Sequence[str]) -> list[str]:
-        """A column as it is kept; its rows are counted, and those that name no number."""
+        """A column as it is kept; rows with an id are counted, and those that name no number."""
         if len(self) > LONGEST_MEMORY:
             self.clear()
             self.words.clear()
             self.faults.clear()
         kept = list(map(self.__getitem__, column))
-        self.rows += len(kept)
+        self.rows += len(kept) - (kept.count("") if "" in self.faults else 0)
         if self.words:
             self.word_rows += sum(map(self.words.__contains__, kept))
         return kept
 
     @property
     def is_mostly_words(self) -> bool:
-        """Whether more than half of the rows name no whole number."""
+        """Whether more than half of the rows with an id name no whole number."""
         return 2 * self.word_rows > self.rows
 
 
 def _folded(name: str) -> str:
     """What two spellings of one name have in common."""
-    return whole_id(name) or name.casefold()
+    return whole_id(name) or named_by_imdb(name) or clean(name).casefold()
 
 
 class Stars(dict[str, str]):

@@ -3,8 +3,9 @@ r"""The one reader of tables from outside: CSV and TSV, whatever wrote them.
 A table is a file of rows parted into cells, whose first line names the columns (or whose columns
 the caller names). What is told apart by content, never by the file's name: gzip; UTF-8, UTF-16 and
 UTF-32 with or without their mark; and, where a file is not UTF-8, Windows-1252 or Latin-1. Quotes
-are those of RFC 4180: a quoted cell may hold separators, line breaks and doubled quotes. IMDb's
-own TSV has no quotes at all (`quoting=False`).
+are those of RFC 4180: a quoted cell may hold separators, line breaks and doubled quotes. Spaces
+may come before a cell, quoted or not, and are none of it. IMDb's own TSV has no quotes at all
+(`quoting=False`).
 
 An empty cell and `\N` are both null and read as "". Blank lines are skipped. A row of another
 number of cells than the header is *torn*: the caller sets it aside (`Aside`) or it is refused.
@@ -167,7 +168,7 @@ class Table:
 
     def _quoted(self, stream: IO[str]) -> Iterator[Batch]:
         """Rows as RFC 4180 has them."""
-        reader = csv.reader(stream, delimiter=self.separator, strict=True)
+        reader = csv.reader(stream, delimiter=self.separator, strict=True, skipinitialspace=True)
         start = 1
         try:
             while rows := list(islice(reader, ROWS)):
@@ -209,7 +210,8 @@ class Table:
                             return opened, True
                     elif not is_open and at_start and char == '"':
                         opened, is_open = number, True
-                    at_start = not is_open and char in (self.separator, "\r", "\n")
+                    is_blank = at_start and char == " "
+                    at_start = not is_open and (is_blank or char in (self.separator, "\r", "\n"))
                     place += 1
         return opened, False
 
@@ -313,7 +315,17 @@ def encoding_of(path: Path) -> str:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without its mark: of a header's plain letters every second byte is NUL."""
+    """UTF-32 and UTF-16 without their mark.
+
+    Every letter of UTF-32 has two bytes of NUL at one end; of a header's plain letters in UTF-16
+    every second byte is NUL.
+    """
+    quarter = len(head) // 4
+    nuls = [head[at : 4 * quarter : 4].count(0) for at in range(4)]
+    if quarter > 1 and nuls[0] == 0 and nuls[2] == nuls[3] == quarter:
+        return "utf-32-le"
+    if quarter > 1 and nuls[3] == 0 and nuls[0] == nuls[1] == quarter:
+        return "utf-32-be"
     half = len(head) // 2
     if half < 4:
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.errors import SourceError
+from marquee.normalise.text import encodable
 from marquee.sources.title_record import Record
 
 
@@ -42,5 +43,6 @@ def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
 
 
 def line_of(record: Mapping[str, Any]) -> bytes:
-    """A record's one spelling as a line."""
-    return json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    """A record's one spelling as a line, whatever its texts hold."""
+    text = json.dumps(record, ensure_ascii=False, sort_keys=True)
+    return bytes(encodable(text).encode()) + b"\n"

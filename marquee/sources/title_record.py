@@ -7,14 +7,18 @@ null, and `notes` says why. Cells of a table are read by `Cells`, which keeps su
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
-from marquee.normalise.dates import read_date
-from marquee.normalise.text import Unreadable, clean, unique
+from marquee.money import PriceIndex, RateTable, read_unlabelled
+from marquee.normalise.dates import FIRST_FILM, LAST_YEAR, read_date
+from marquee.normalise.money import read_amount, read_money
+from marquee.normalise.text import Unreadable, clean, encodable, is_empty, is_null, unique
 from marquee.sources.tables import Aside
 
 Record = dict[str, Any]
@@ -23,8 +27,8 @@ SetAside = dict[str, Aside]
 Value = TypeVar("Value")
 ESSENTIAL = ("title_id", "title")
 """What no record can do without; everything else may be left off."""
-ABSENT = frozenset(("", "nan", "none", "null", "n/a", "na", "nat", "-", "–", "—", "?"))
-"""Words that other programs write for an empty cell of numbers or dates."""
+LONGEST = 18
+"""Digits; a longer number is none of ours."""
 FEW, SHARE = 10, 0.05
 """A source is refused where more rows than these, and more of all its rows, cannot be read."""
 
@@ -74,17 +78,18 @@ def title_record(source: str, title_id: str, title: str | None, **stated: Any) -
 
 def settled(record: Mapping[str, Any]) -> Record:
     """The record with every optional field as its contract has it: a release date in ISO form,
-    and null, with a note, in place of a value that is none."""
-    mended, noted = dict(record), {}
-    if (stated := record.get("release_date")) is not None:
+    null, with a note, in place of a value that is none, and texts that can be written."""
+    mended: Record = encodable(dict(record))
+    noted = {}
+    if (stated := mended.get("release_date")) is not None:
         found = read_date(str(stated))
         mended["release_date"] = None if isinstance(found, Unreadable) else found
         if isinstance(found, Unreadable):
             noted["release_date"] = found.reason
     values, reasons = TITLE_ITEM.mended(mended, ESSENTIAL)
-    notes = [note(n, why, record[n]) for n, why in (noted | reasons).items()]
+    notes = [note(n, why, mended[n]) for n, why in (noted | reasons).items()]
     if notes:
-        values["notes"] = unique([*_texts(record.get("notes")), *notes])
+        values["notes"] = unique([*_texts(mended.get("notes")), *notes])
     return mended | values
 
 
@@ -117,16 +122,6 @@ def differences(record: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def title_id_of(text: str) -> str | None:
-    """The title id that a cell holds: `tt0114709`, the address of its page, or IMDb's number with
-    or without its zeros, as MovieLens writes it; None where there is none."""
-    word = clean(text).strip("<>")
-    if found := re.fullmatch(r"(?:\S*/)?(tt\d{7,10})(?:[/?#]\S*)?", word, re.I):
-        return found.group(1).lower()
-    found = re.fullmatch(r"0*([1-9]\d{0,9})(?:\.0+)?", word, re.ASCII)
-    return f"tt{found.group(1):0>7}" if found else None
-
-
 def set_aside(aside: SetAside | None, path: Path) -> Aside:
     """Where a reader counts the rows of `path` that it cannot read."""
     return Aside() if aside is None else aside.setdefault(path.name, Aside())
@@ -142,54 +137,95 @@ def check_aside(path: Path, aside: Aside, read: int) -> None:
 
 
 class Cells:
-    """The cells of one row, read into fields; `notes` says what could not be read and why."""
+    """The cells of one row, read into fields; `notes` says what could not be read and why.
 
-    def __init__(self, row: Mapping[str, str]) -> None:
-        self.row = row
+    A word for nothing (`marquee.normalise.text.is_null`) is null in every column but a title's;
+    `is_null` may be another rule.
+    """
+
+    def __init__(self, row: Mapping[str, str], is_null: Callable[[str], bool] = is_null) -> None:
+        self.row, self.is_null = row, is_null
         self.notes: list[str] = []
 
     def text(self, name: str) -> str | None:
-        """A cell's text with single spaces; None where it is empty."""
-        return clean(self.row.get(name, "")) or None
+        """A cell's text with single spaces; None where it states nothing."""
+        text = clean(self.row.get(name, ""))
+        return None if self.is_null(text) else text
+
+    def title(self, name: str) -> str | None:
+        """A title's text: films are called `None`, `?` and `N/A`."""
+        text = clean(self.row.get(name, ""))
+        return None if is_empty(text) else text
 
     def parts(self, name: str, mark: str = "|") -> list[str]:
         """A cell's texts between marks, each once."""
-        return unique([clean(part) for part in self.row.get(name, "").split(mark)])
+        parts = map(clean, self.row.get(name, "").split(mark))
+        return unique([part for part in parts if not self.is_null(part)])
 
     def codes(self, name: str, code_of: Callable[[str], str | None], field: str = "") -> list[str]:
         """Codes of the countries or languages in a cell; a name we do not know is noted."""
-        found = {word: code_of(word) for word in self.parts(name) if word.lower() not in ABSENT}
+        found = {word: code_of(word) for word in self.parts(name)}
         unknown = [word for word, code in found.items() if not code]
         self.notes += [note(field or name, "is none we know", word) for word in unknown]
         return unique([code or "" for code in found.values()])
 
     def number(self, name: str, field: str = "") -> float | None:
-        """A number with a point or a comma, in digits or with an exponent."""
+        """A number with a point or a comma, in digits or with an exponent; never money."""
         return self._read(name, field, number, "is no number")
 
     def whole(self, name: str, field: str = "") -> int | None:
         """A whole number; its digits may be grouped, and it may end in `.0`."""
         return self._read(name, field, whole, "is no whole number")
 
-    def date(self, name: str) -> str | None:
-        """A date's text, for `title_record` to read; None where it is empty."""
-        text = self.text(name)
-        return None if text is None or text.lower() in ABSENT else text
-
     def minutes(self, name: str, field: str = "") -> int | None:
-        """A length in minutes: `96`, `96 min`, `1h 36m` or `PT96M`."""
+        """A length in minutes, in any form of `minutes`."""
         return self._read(name, field, minutes, "is no length in minutes")
+
+    def budget(self, countries: list[str], year: int | None, until: int) -> dict[str, Any] | None:
+        """Money of the column `budget`; its currency from its sign, the column `currency`, or else
+        the countries and the release year, with the confidence.
+
+        `until`: only exchange rates of the years before may tell currencies apart.
+        """
+        text, currency = self.text("budget"), self.text("currency")
+        amount = None if text is None or currency else read_amount(text)
+        if amount is None:
+            return self.money("budget", countries, currency or "")
+        known = year if year and FIRST_FILM <= year <= LAST_YEAR else None
+        found = read_unlabelled(amount, countries, known, *_price_tables(until))
+        if not found.is_certain:
+            self.notes.append(note("budget", found.reason, text))
+            return None
+        confidence = round(found.confidence, 4)
+        return {"amount": amount, "currency": found.currency, "confidence": confidence}
+
+    def money(
+        self, name: str, countries: Sequence[str] = (), currency: str = ""
+    ) -> dict[str, Any] | None:
+        """Amount and currency of a cell, as `marquee.normalise.money.read_money` reads them."""
+        text = self.text(name)
+        if text is None:
+            return None
+        money = read_money(text, countries, currency)
+        if not isinstance(money, Unreadable):
+            return {"amount": money.amount, "currency": money.currency}
+        is_one = (number(text) or 1) > 0 and not re.fullmatch(r"0[.,0]*", text)
+        self.notes.append(note(name, money.reason if is_one else "is no amount of money", text))
+        return None
 
     def _read(
         self, name: str, field: str, read: Callable[[str], Value | None], why: str
     ) -> Value | None:
-        text = clean(self.row.get(name, ""))
-        if text.lower() in ABSENT:
-            return None
-        value = read(text)
-        if value is None:
+        text = self.text(name)
+        value = None if text is None else read(text)
+        if text is not None and value is None:
             self.notes.append(note(field or name, why, text))
         return value
+
+
+@cache
+def _price_tables(until: int) -> tuple[RateTable, PriceIndex]:
+    return RateTable.load(until), PriceIndex.load(until)
 
 
 def whole(text: str) -> int | None:
@@ -199,15 +235,20 @@ def whole(text: str) -> int | None:
     """
     plain = clean(text)
     if re.fullmatch(r"[+-]?\d{1,3}(?:([,.' ’_])\d{3})(?:\1\d{3})*", plain, re.ASCII):
-        separators = re.sub(r"[\d+-]", "", plain)
-        return None if separators == "." else int(re.sub(r"[^\d-]", "", plain))
+        separators, digits = re.sub(r"[\d+-]", "", plain), re.sub(r"[^\d-]", "", plain)
+        return None if separators == "." or len(digits) > LONGEST else int(digits)
     value = number(plain)
     return int(value) if value is not None and value == int(value) else None
 
 
 def number(text: str) -> float | None:
-    """A finite number of a cell, with a point or a comma; None where it is empty or none."""
+    """A finite number of a cell, with a point or a comma; None where it is empty or none.
+
+    `1,234` may be grouped or not and is none; `0,234` is a number.
+    """
     plain = clean(text)
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", plain, re.ASCII):
+        return None
     if re.fullmatch(r"[+-]?\d+,\d+", plain, re.ASCII):
         plain = plain.replace(",", ".")
     if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", plain, re.ASCII):
@@ -217,11 +258,46 @@ def number(text: str) -> float | None:
 
 
 def minutes(text: str) -> int | None:
-    """Minutes of `96`, `96 min`, `1h 36m`, `1:36:00` or an ISO 8601 duration; None where none."""
+    """Minutes of a duration, begun ones not counted; None where it is none.
+
+    Read: `96`, `96 min`, `96'`, `1h 36m`, `1h36`, `1 hr 36 min`, `1 Std. 36 Min.`, `1.6 hours`,
+    `5760 s`, `1:36:00`, `1:36 h`, `0 days 01:36:00`, ISO 8601 (`PT1H36M`, `PT5760S`). `1:36` may be
+    hours and minutes or minutes and seconds and is none.
+    """
     word = clean(text).lower()
-    if found := re.fullmatch(r"(?:pt)?(?:(\d+)\s*h\w*)?\s*(?:(\d+)\s*m\w*\.?)?", word, re.ASCII):
-        hours, rest = found.groups()
-        return int(hours or 0) * 60 + int(rest or 0) if hours or rest else None
-    if found := re.fullmatch(r"(\d{1,2}):([0-5]\d):[0-5]\d", word, re.ASCII):
-        return int(found.group(1)) * 60 + int(found.group(2))
-    return whole(word)
+    found = next(filter(None, (form.fullmatch(word) for form in _DURATIONS)), None)
+    if found is None:
+        return whole(word)
+    parts = {name: Decimal(n.replace(",", ".")) for name, n in found.groupdict().items() if n}
+    return int(sum(n * _SECONDS[name] for name, n in parts.items())) // 60 if parts else None
+
+
+_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_UNITS = {
+    "days": "days?|d",
+    "hours": "hours?|hrs?|h|stunden?|std|heures?|horas?|or[ae]",
+    "minutes": "minutes?|minuten?|minut[io]s?|mins?|mn|m|['’′]",
+    "seconds": "seconds?|secs?|s|sekunden?|sek|secondes?|segundos?|second[io]|[\"”″]|''",
+}
+"""In English, German, French, Spanish, Italian and Portuguese."""
+
+
+def _part(name: str, unit: str = "") -> str:
+    # Three decimals of a minute or an hour could as well be thousands.
+    decimals = r"\d{1,9}" if name == "seconds" else r"\d\d?"
+    return rf"(?P<{name}>\d{{1,6}}(?:[.,]{decimals})?)\s*(?:{unit or _UNITS[name]})\.?"
+
+
+_AND = r"(?:\s*,)?\s*(?:(?:and|und|et|y|e)\s+)?"
+_TIME = r"(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)"
+_DURATIONS = [
+    re.compile(form)
+    for form in (
+        "".join(rf"(?:{_part(name)}{_AND})?" for name in _UNITS),
+        rf"{_part('hours')}{_AND}(?P<minutes>[0-5]?\d)",
+        rf"{_TIME}\s*(?:{_UNITS['hours']})\.?",
+        rf"(?:{_part('days')}{_AND})?{_TIME}:(?P<seconds>[0-5]\d)(?:[.,]\d+)?",
+        rf"p(?:0+y)?(?:0+m)?(?:{_part('days', 'd')})?(?:\s*t\s*"
+        rf"(?:{_part('hours', 'h')})?(?:{_part('minutes', 'm')})?(?:{_part('seconds', 's')})?)?",
+    )
+]

@@ -15,27 +15,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
-from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.normalise.genres import read_genres
-from marquee.normalise.money import Unreadable, read_amount, read_money
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
-    ABSENT,
     LISTS,
     Cells,
     Record,
     SetAside,
     check_aside,
-    note,
-    number,
     set_aside,
-    title_id_of,
     title_record,
 )
 
@@ -75,10 +68,10 @@ def _record(title_id: str, cells: Cells) -> Record:
     return title_record(
         SOURCE,
         title_id,
-        cells.text("title"),
+        cells.title("title"),
         type=cells.text("type"),
         year=year,
-        release_date=cells.date("release_date"),
+        release_date=cells.text("release_date"),
         runtime=cells.minutes("runtime"),
         rating=cells.number("rating"),
         vote_count=cells.whole("vote_count"),
@@ -92,41 +85,9 @@ def _record(title_id: str, cells: Cells) -> Record:
         keywords=cells.parts("keywords"),
         certificate=cells.text("certificate"),
         plot=cells.text("plot"),
-        budget=_budget(cells, countries, year),
+        budget=cells.budget(countries, year, NOW),
         notes=cells.notes,
     )
-
-
-def _budget(cells: Cells, countries: list[str], year: int | None) -> dict[str, Any] | None:
-    """The budget; None, with a note where the cell is not empty, where it cannot be read."""
-    text, code = cells.text("budget") or "", cells.text("currency") or ""
-    if text.lower() in ABSENT:
-        return None
-    amount = read_amount(text)
-    if amount is not None and not code:
-        return _unlabelled(cells, amount, countries, year)
-    money = read_money(text, countries, code)
-    if not isinstance(money, Unreadable):
-        return {"amount": money.amount, "currency": money.currency}
-    is_one = (number(text) or 1) > 0 and not re.fullmatch(r"0[.,0]*", text)
-    cells.notes.append(note("budget", money.reason if is_one else "is no amount of money", text))
-    return None
-
-
-def _unlabelled(
-    cells: Cells, amount: float, countries: list[str], year: int | None
-) -> dict[str, Any] | None:
-    known = year if year and FIRST_FILM <= year <= LAST_YEAR else None
-    found = read_unlabelled(amount, countries, known, *_tables())
-    if not found.is_certain:
-        cells.notes.append(note("budget", found.reason, cells.text("budget")))
-        return None
-    return {"amount": amount, "currency": found.currency, "confidence": round(found.confidence, 4)}
-
-
-@cache
-def _tables() -> tuple[RateTable, PriceIndex]:
-    return RateTable.load(NOW), PriceIndex.load(NOW)
 
 
 def _people(cells: Cells, name: str) -> list[dict[str, Any]]:

@@ -9,26 +9,20 @@ elsewhere a note says what it may be.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from marquee.money import PriceIndex, RateTable, read_unlabelled
 from marquee.normalise.countries import country_code, language_code
 from marquee.normalise.genres import read_genres
-from marquee.normalise.money import read_amount
-from marquee.normalise.text import clean, unique
+from marquee.normalise.text import unique
+from marquee.sources.ratings_cells import title_id_of
 from marquee.sources.tables import open_table
 from marquee.sources.title_record import (
-    ABSENT,
     Cells,
     Record,
     SetAside,
     check_aside,
-    note,
-    number,
     set_aside,
-    title_id_of,
     title_record,
     whole,
 )
@@ -62,48 +56,27 @@ def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[s
     return rows
 
 
-def stated_budget(row: Mapping[str, str]) -> dict[str, Any] | str | None:
-    """The budget with its currency and the confidence in it, or why its currency is in doubt."""
-    text, country = clean(row.get("budget", "")), country_code(row.get("country", ""))
-    if text.lower() in ABSENT:
-        return None
-    amount = read_amount(text)
-    if amount is None:
-        return "is no amount of money"
-    countries, year = [country] if country else [], whole(row.get("title_year", ""))
-    found = read_unlabelled(amount, countries, year, *_tables())
-    if not found.is_certain:
-        return found.reason
-    confidence = round(found.confidence, 4)
-    return {"amount": amount, "currency": found.currency, "confidence": confidence}
-
-
-@cache
-def _tables() -> tuple[RateTable, PriceIndex]:
-    return RateTable.load(SCRAPED_IN + 1), PriceIndex.load(SCRAPED_IN + 1)
-
-
 def _record(title_id: str, row: Mapping[str, str]) -> Record:
-    cells, budget = Cells(row), stated_budget(row)
-    gross = cells.number("gross")
-    if isinstance(budget, str):
-        cells.notes.append(note("budget", budget, row["budget"]))
+    cells = Cells(row)
+    countries = cells.codes("country", country_code, "countries")
+    year = cells.whole("title_year", "year")
+    gross = cells.money("gross", ("US",), "USD")
     return title_record(
         SOURCE,
         title_id,
-        cells.text("movie_title"),
+        cells.title("movie_title"),
         type="movie",
-        year=cells.whole("title_year", "year"),
-        runtime=cells.whole("duration", "runtime"),
-        directors=_people(row, "director_name"),
-        cast=_people(row, "actor_1_name", "actor_2_name", "actor_3_name"),
+        year=year,
+        runtime=cells.minutes("duration", "runtime"),
+        directors=_people(cells, "director_name"),
+        cast=_people(cells, "actor_1_name", "actor_2_name", "actor_3_name"),
         genres=read_genres(cells.parts("genres")),
         rating=cells.number("imdb_score", "rating"),
         vote_count=cells.whole("num_voted_users", "vote_count"),
-        budget=None if isinstance(budget, str) else budget,
-        gross={"amount": gross, "currency": "USD"} if gross else None,
+        budget=cells.budget(countries, year, SCRAPED_IN + 1),
+        gross=gross,
         gross_area="USA" if gross else None,
-        countries=cells.codes("country", country_code, "countries"),
+        countries=countries,
         languages=cells.codes("language", language_code, "languages"),
         certificate=cells.text("content_rating"),
         keywords=cells.parts("plot_keywords"),
@@ -111,10 +84,10 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
     )
 
 
-def _people(row: Mapping[str, str], *columns: str) -> list[dict[str, Any]]:
-    names = unique([clean(row.get(column, "")) for column in columns])
+def _people(cells: Cells, *columns: str) -> list[dict[str, Any]]:
+    names = unique([cells.text(column) or "" for column in columns])
     return [{"name_id": None, "name": name} for name in names]
 
 
-def _votes(row: Mapping[str, str]) -> float:
-    return number(row.get("num_voted_users", "")) or 0.0
+def _votes(row: Mapping[str, str]) -> int:
+    return whole(row.get("num_voted_users", "")) or 0

@@ -1,8 +1,9 @@
 r"""IMDb's non-commercial datasets: `title.basics`, `title.ratings`, `title.crew`, `name.basics`.
 
-Tab-separated, without quotes, gzipped, `\N` for null; about ten million rows each. They are
-streamed: a line is taken apart only where its first column is wanted, and only what belongs to
-the wanted titles is kept. They hold no budgets. A wanted row that is torn is set aside and counted.
+Tab-separated, without quotes, gzipped, `\N` for null and no other word for it; about ten million
+rows each. They are streamed: a line is taken apart only where its first column is wanted, and only
+what belongs to the wanted titles is kept. They hold no budgets. A wanted row that is torn is set
+aside and counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from marquee.errors import SourceError
 from marquee.normalise.genres import read_genres
+from marquee.normalise.text import is_empty
 from marquee.sources.tables import find_table, open_table
 from marquee.sources.title_record import (
     FEW,
@@ -69,7 +71,7 @@ def read_imdb_tsv(
             original_title=row.text("originalTitle"),
             year=row.whole("startYear", "year"),
             end_year=row.whole("endYear", "end_year"),
-            runtime=row.whole("runtimeMinutes", "runtime"),
+            runtime=row.minutes("runtimeMinutes", "runtime"),
             genres=read_genres(row.parts("genres", ",")),
             directors=_people("directors", directors, names, row),
             writers=_people("writers", writers, names, row),
@@ -110,6 +112,6 @@ def _rows(
     torn, read = set_aside(aside, path), 0
     for _, row in table.records(torn, wanted):
         read += 1
-        yield Cells(row)
+        yield Cells(row, is_empty)
     if torn.count > FEW:  # a few torn rows may be all that are wanted
         check_aside(path, torn, read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import os
 from collections import Counter
@@ -13,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from marquee.errors import AwayError, MarqueeError, SourceError
+from marquee.errors import SourceError
 from marquee.names import iso
 from marquee.sources.title_record import is_stated
+from scrapy_imdb.crawl.memory import cannot_use
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.store import CrawlStore
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
@@ -59,21 +59,17 @@ def deliver(plan: CrawlPlan, store: CrawlStore, stopped: str | None) -> dict[str
         report = _report(plan, store, coverage, stopped) | {"files": files}
         write_report(plan.out / "report.json", report)
     except OSError as error:
-        raise cannot_write(plan.out, error) from None
+        raise cannot_use(f"{plan.out} cannot be written", error) from None
     return report
-
-
-def cannot_write(path: Path, error: OSError) -> MarqueeError:
-    """Why files cannot be written: a disk that is full or fails can be mended, a wrong path not."""
-    is_away = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-    return (AwayError if is_away else SourceError)(
-        f"{path} cannot be written: {error.strerror}",
-        "make room on its disk; the crawl then goes on" if is_away else "give another folder",
-    )
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
     _replace(path, orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+
+
+def has_titles(folder: Path) -> bool:
+    """Whether a crawl's titles lie here, delivered."""
+    return (folder / "report.json").exists() and any(folder.glob("titles-*.jsonl.gz"))
 
 
 def _report(

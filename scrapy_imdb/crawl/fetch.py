@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import Request, Response
 
-from marquee.errors import CrawlStoppedError
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from scrapy_imdb.pages import RefusedPageError
 from scrapy_imdb.pages.values import header_date
 
 TRIES = 4
-RETRIED = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 LONGEST_WAIT = 120.0
 """Seconds; a site that asks for more is left alone until the next run."""
 
 Download = Callable[[Request], Awaitable[Response]]
 Check = Callable[[int, bytes], str | None]
+
+
+def may_pass(status: int) -> bool:
+    """Whether an answer says that the site cannot now: every 5xx, the proxies' own ones too."""
+    return status >= 500 or status in (408, 425, 429)
 
 
 class UnreachableError(Exception):
@@ -42,6 +47,8 @@ class Fetcher:
     count: Callable[[], None]
     """Called before each request leaves."""
     pause: float
+    ending: asyncio.Event
+    """Set when the crawl is to end: nobody waits any longer."""
 
     async def fetch(self, url: str) -> Response:
         """The site's answer, whatever its status.
@@ -64,13 +71,19 @@ class Fetcher:
                 cause = self.check(response.status, response.body)
                 if cause:
                     raise CrawlStoppedError(cause, "look at the site yourself before going on")
-                if response.status not in RETRIED:
+                if not may_pass(response.status):
                     return response
                 reason = f"HTTP {response.status}"
                 wait = max(wait, asked_wait(response))
             if attempt + 1 < TRIES:
-                await asyncio.sleep(wait)
+                await self.rest(wait)
         raise UnreachableError(f"{reason} ({TRIES} tries)")
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before the next try; CrawlInterruptedError where the crawl ends meanwhile."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ending.wait(), seconds)
+            raise CrawlInterruptedError("the crawl ended while it waited", "run it again to go on")
 
 
 def asked_wait(response: Response) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import sqlite3
 import time
 from pathlib import Path
 from typing import IO
 
-from marquee.errors import SourceError
+from marquee.errors import AwayError, MarqueeError, SourceError
 
+MEMORY = "crawl.sqlite"
 DYING_SECONDS = 2.0
 """How long a killed owner may take to let go of the lock."""
 
@@ -37,6 +39,10 @@ CREATE TABLE IF NOT EXISTS runs (
     delivered_at REAL,
     requests INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS merges (   -- as the last visit of each title found it
+    title_id TEXT PRIMARY KEY,
+    merged_into TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS coverage (field TEXT PRIMARY KEY, share REAL NOT NULL);
 """
 
@@ -53,17 +59,50 @@ def claim(lock: IO[str]) -> None:
             time.sleep(0.05)
 
 
-def open_memory(path: Path) -> sqlite3.Connection:
-    """The database, made where it is not there; SourceError where the file is another thing."""
+MEND = "make room on its disk and see that it may be written; the crawl then goes on"
+WRONG_PATHS = (
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EINVAL,
+)
+"""What the system says of a path that no room, leave or mended disk makes a good one."""
+
+
+def cannot_use(what: str, error: OSError) -> MarqueeError:
+    """Why files cannot be used: a disk that is full, fails or is shut can be mended, a path not."""
+    if error.errno in WRONG_PATHS:
+        return SourceError(f"{what}: {error.strerror}", "give another folder")
+    return AwayError(f"{what}: {error.strerror}", MEND)
+
+
+def memory_trouble(folder: Path, error: sqlite3.Error) -> MarqueeError:
+    """Why the memory cannot be used.
+
+    Only what SQLite calls damaged, no database, or of other tables is to be moved away: a disk
+    without room, leave or health holds a good memory.
+    """
+    code = getattr(error, "sqlite_errorcode", -1) & 0xFF  # the low byte is the kind
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        what = f"{folder / MEMORY} is not a crawl's memory: {error}"
+    elif isinstance(error, sqlite3.OperationalError):
+        return AwayError(f"the crawl's memory in {folder} cannot be used: {error}", MEND)
+    else:
+        what = f"the crawl's memory in {folder} is damaged: {error}"
+    return SourceError(what, "move it away; the crawl starts a new one")
+
+
+def open_memory(folder: Path) -> sqlite3.Connection:
+    """The database, made where it is not there; an error of `memory_trouble` where it cannot be."""
     try:
-        db = sqlite3.connect(path)
+        db = sqlite3.connect(folder / MEMORY)
         db.execute("PRAGMA journal_mode = WAL")
         # In WAL, NORMAL keeps every commit through a crash of the process; only a crash of the
         # machine may lose the last ones, and then their pages are fetched again.
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
-    except sqlite3.DatabaseError as error:
-        raise SourceError(
-            f"{path} is not a crawl's memory: {error}", "move it away; the crawl starts a new one"
-        ) from None
+    except sqlite3.Error as error:
+        raise memory_trouble(folder, error) from None
     return db

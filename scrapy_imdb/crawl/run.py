@@ -7,12 +7,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import AwayError, CrawlInterruptedError, CrawlStoppedError, SourceError
-from scrapy_imdb.crawl.delivery import cannot_write, deliver, write_report
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError
+from scrapy_imdb.crawl.delivery import deliver, has_titles, write_report
+from scrapy_imdb.crawl.memory import cannot_use, memory_trouble
 from scrapy_imdb.crawl.plan import CrawlPlan, read_links
 from scrapy_imdb.crawl.store import CrawlStore
+from scrapy_imdb.crawl.tripwire import not_merged
 from scrapy_imdb.items import PARSER_VERSION
 
+LATELY = 100
+"""Titles, also of crawls before, over which merges are counted: some crawls are short."""
 SHOWN = 5
 """Merged titles that are told one by one; report.json holds them all."""
 
@@ -25,12 +29,9 @@ def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
     """
     try:
         return _run(plan, report_copy)
-    except sqlite3.OperationalError as error:  # no room, no leave to write, a disk that fails
-        raise AwayError(
-            f"the crawl's memory in {plan.state} cannot be used: {error}",
-            "make room on its disk and see that it may be written; the crawl then goes on",
-        ) from None
-    except (sqlite3.DatabaseError, zlib.error) as error:
+    except sqlite3.Error as error:
+        raise memory_trouble(plan.state, error) from None
+    except zlib.error as error:
         raise SourceError(
             f"the crawl's memory in {plan.state} is damaged: {error}",
             "move it away; the crawl starts a new one",
@@ -40,10 +41,14 @@ def run(plan: CrawlPlan, report_copy: Path | None = None) -> int:
 def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
     links = list(read_links(plan.links))
     with CrawlStore(plan.state) as store:
+        if store.is_let_go(plan.run) and has_titles(plan.out):
+            print(f"crawl: delivered long ago; what lies in {plan.out} stays as it is", flush=True)
+            return 0
         store.begin(plan.run, links)
         error = _crawl(plan, store)
         if error and not isinstance(error, CrawlStoppedError | CrawlInterruptedError):
             raise error
+        error = _check_merges(plan, store, error)
         if error:
             store.forget_refusals(plan.run)
         report = deliver(plan, store, str(error.args[0]) if error else None)
@@ -56,6 +61,22 @@ def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
     if error:
         raise error
     return 0
+
+
+def _check_merges(
+    plan: CrawlPlan, store: CrawlStore, error: BaseException | None
+) -> BaseException | None:
+    """Drop the pages of other titles where they are too many for merges; what ended the crawl."""
+    lately = store.visited_lately(plan.run, LATELY)
+    wrong, cause = not_merged(store.merges(), lately)
+    read = wrong & store.merged(plan.run).keys()
+    if not read:
+        return error
+    store.forget_merges(plan.run, read)
+    stopped = CrawlStoppedError(
+        f"{cause}; {len(read)} pages are not kept", "look at the site yourself before going on"
+    )
+    return error if isinstance(error, CrawlStoppedError) else stopped
 
 
 def _crawl(plan: CrawlPlan, store: CrawlStore) -> BaseException | None:
@@ -88,7 +109,7 @@ def _copy(path: Path, report: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_report(path, report)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_use(f"{path} cannot be written", error) from None
 
 
 def _sentence(report: dict[str, Any]) -> str:

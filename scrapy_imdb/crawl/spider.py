@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
+import sqlite3
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -19,17 +20,20 @@ from web_poet import HttpResponse, HttpResponseHeaders
 from marquee.clock import now
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from marquee.names import iso
+from marquee.normalise.text import encodable
 from marquee.progress import report_progress
 from scrapy_imdb.crawl.fetch import Fetcher, UnreachableError, anything
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
 from scrapy_imdb.crawl.store import KINDS, CrawlStore, Outcome
-from scrapy_imdb.crawl.tripwire import Tripwire, challenge
+from scrapy_imdb.crawl.tripwire import ACCEPTED, Tripwire, challenge
 from scrapy_imdb.items import PARSER_VERSION, TitleItem, as_record
 from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
 
 FORBIDDEN = "robots.txt forbids it"
 LOOK = "look at the site yourself before going on"
+PAGES = (200, 201, 202, 203)
+"""Statuses that a whole page may come with (202 may also be a test for robots)."""
 LARGEST_KEPT = 2 * 1024 * 1024
 """Bytes of a refused page that are kept beside its reason."""
 
@@ -50,6 +54,8 @@ class TitleSpider(Spider):
         self.robots = Robots(None)
         self.error: BaseException | None = None
         """What ended the crawl early, for the command to report."""
+        self.ending = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
         self._outcomes: Counter[str] = Counter()
 
     async def start(self) -> AsyncIterator[Any]:
@@ -57,13 +63,22 @@ class TitleSpider(Spider):
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._interrupt)
+        self._work = asyncio.create_task(self._drive())
         try:
-            await self._read_robots()
-            await asyncio.gather(*(self._lane() for _ in range(self.plan.lanes)))
+            await self._work
         except BaseException as error:
-            self.error = self.error or error
+            self.end(error)
         return
         yield
+
+    async def _drive(self) -> None:
+        await self._read_robots()
+        await asyncio.gather(*(self._lane() for _ in range(self.plan.lanes)))
+
+    def end(self, error: BaseException) -> None:
+        """Ask for nothing more and wait for nothing more; the first cause is the one reported."""
+        self.error = self.error or error
+        self.ending.set()
 
     async def visit(self, title_id: str) -> Outcome:
         """Fetch and read one title; CrawlStoppedError where the tripwire goes off."""
@@ -75,8 +90,10 @@ class TitleSpider(Spider):
             if response.status in (404, 410):
                 self.tripwire.missing()
                 return Outcome(title_id, "missing", f"HTTP {response.status}")
-            if response.status != 200:
-                return Outcome(title_id, "failed", f"HTTP {response.status}")
+            if response.status not in PAGES:
+                refuses_us = 400 <= response.status < 500
+                why = f"HTTP {response.status}"
+                return Outcome(title_id, "failed", why, is_away=not refuses_us)
             return self._read(title_id, response)
         except UnreachableError as error:
             return Outcome(title_id, "failed", str(error), is_away=True)
@@ -96,6 +113,7 @@ class TitleSpider(Spider):
             check=self.tripwire.answer,
             count=lambda: self.store.count_request(self.plan.run),
             pause=0.1 if self.plan.is_local else 2.0,
+            ending=self.ending,
         )
 
     async def _lane(self) -> None:
@@ -107,17 +125,19 @@ class TitleSpider(Spider):
                 self._tell(outcome)
                 self._watch(outcome)
             except BaseException as error:
-                self.error = self.error or error
+                self.end(error)
                 return
 
     async def _visit_or_postpone(self, title_id: str) -> Outcome:
         """`visit`; a title at which the crawl is stopped comes last next time.
 
-        So one odd page cannot keep every later crawl from all the others.
+        So one odd page cannot keep every later crawl from all the others, whatever it did.
         """
         try:
             return await self.visit(title_id)
-        except CrawlStoppedError:
+        except (CrawlInterruptedError, sqlite3.Error):
+            raise  # nothing that the title did
+        except Exception:
             self.store.postpone(title_id)
             raise
 
@@ -130,14 +150,16 @@ class TitleSpider(Spider):
         )
         try:
             item = _asked_for(title_id, replace(read_page(page), fetched_at=iso(now())))
+            line = orjson.dumps(as_record(item))
         except ChallengePageError:
             raise CrawlStoppedError(challenge(response.status), LOOK) from None
         except RefusedPageError as error:
+            if response.status == 202:
+                raise CrawlStoppedError(ACCEPTED, LOOK) from None
             return _refusal(title_id, response.url, error.message, response.body)
         except Exception as error:  # a page must never end a crawl; it is kept, with the reason
             reason = f"the page object failed: {type(error).__name__}: {error}"
             return _refusal(title_id, response.url, reason, response.body)
-        line = orjson.dumps(as_record(item))
         return Outcome(title_id, "title", line=line, merged_into=item.merged_into)
 
     def _watch(self, outcome: Outcome) -> None:
@@ -155,8 +177,6 @@ class TitleSpider(Spider):
         if cause and outcome.is_away:
             raise CrawlInterruptedError(cause, "look whether the site is up, and run it again")
         if cause:
-            if self.tripwire.merged_into:
-                self.store.forget_merges(self.plan.run, self.tripwire.merged_into)
             raise CrawlStoppedError(cause, LOOK)
 
     async def _read_robots(self) -> None:
@@ -194,9 +214,12 @@ class TitleSpider(Spider):
                 throttle.mindelay = asked
 
     def _interrupt(self) -> None:
-        self.error = self.error or CrawlInterruptedError(
-            "interrupted by a signal", "run the same command again to go on"
+        """End now: pages on their way are let go, what came is delivered."""
+        self.end(
+            CrawlInterruptedError("interrupted by a signal", "run the same command again to go on")
         )
+        if self._work:
+            self._work.cancel()
 
     def _tell(self, outcome: Outcome) -> None:
         self._outcomes[outcome.kind] += 1
@@ -216,11 +239,11 @@ def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:
     line = orjson.dumps(
         {
             "title_id": title_id,
-            "reason": reason,
+            "reason": encodable(reason),
             "source_url": url,
             "fetched_at": iso(now()),
             "bytes": len(body),
             "page": base64.b64encode(body[:LARGEST_KEPT]).decode(),
         }
     )
-    return Outcome(title_id, "refused", reason, line)
+    return Outcome(title_id, "refused", encodable(reason), line)

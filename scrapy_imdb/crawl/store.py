@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import IO, Literal
 
 from marquee.clock import SKEW, seconds
-from marquee.errors import AwayError, SourceError
-from scrapy_imdb.crawl.memory import claim, open_memory
+from marquee.errors import AwayError
+from scrapy_imdb.crawl.memory import cannot_use, claim, open_memory
 
 Kind = Literal["title", "refused", "missing", "failed"]
 KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
@@ -56,8 +56,8 @@ class CrawlStore:
                 f"another crawl owns {folder}", "wait for it to end; two crawls never share one"
             ) from None
         except OSError as error:
-            raise SourceError(f"{folder} cannot be used: {error.strerror}") from None
-        self._db = open_memory(folder / "crawl.sqlite")
+            raise cannot_use(f"{folder} cannot be used", error) from None
+        self._db = open_memory(folder)
 
     def __enter__(self) -> CrawlStore:
         return self
@@ -77,11 +77,6 @@ class CrawlStore:
         A crawl that goes on tries again what failed, and what it refused before it was stopped.
         """
         with self._db:
-            self._db.execute(
-                "DELETE FROM outcomes WHERE run = ? AND (kind = 'failed' OR kind = 'refused' AND "
-                "title_id IN (SELECT title_id FROM frontier WHERE visited_at IS NULL))",
-                (run,),
-            )
             self._db.execute("UPDATE frontier SET listed = 0")
             self._db.executemany(
                 "INSERT INTO frontier (title_id, rated_count, listed) VALUES (?, ?, 1) "
@@ -97,10 +92,16 @@ class CrawlStore:
                 (run, run),
             )
             self._db.execute("DELETE FROM runs WHERE delivered_at IS NULL AND run <> ?", (run,))
+            self._db.execute(
+                "DELETE FROM outcomes WHERE run = ? AND (kind = 'failed' OR kind = 'refused' AND "
+                "title_id IN (SELECT title_id FROM frontier WHERE visited_at IS NULL))",
+                (run,),
+            )
 
     def wanted(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
         """Titles to ask for now: never visited by how often they are rated, then the stalest.
 
+        Those that failed last time, or at which a crawl was stopped, come after all of them.
         A title refused by an older parser counts as never visited, one visited while the clock was
         ahead as stale.
         """
@@ -113,7 +114,8 @@ class CrawlStore:
               AND (visited_at IS NULL OR visited_at < ? OR visited_at > ?
                    OR (parser IS NOT NULL AND parser <> ?))
               AND title_id NOT IN (SELECT title_id FROM outcomes WHERE run = ?)
-            ORDER BY is_new DESC, failures, CASE WHEN is_new THEN -rated_count ELSE visited_at END,
+            ORDER BY failures > 0, is_new DESC, failures,
+                     CASE WHEN is_new THEN -rated_count ELSE visited_at END,
                      title_id
             LIMIT ?
             """,
@@ -131,6 +133,12 @@ class CrawlStore:
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
                 (run, outcome.title_id, outcome.kind, reason, now, line),
             )
+            if outcome.kind != "failed":
+                self._db.execute("DELETE FROM merges WHERE title_id = ?", (outcome.title_id,))
+            if outcome.merged_into:
+                self._db.execute(
+                    "INSERT INTO merges VALUES (?, ?)", (outcome.title_id, outcome.merged_into)
+                )
             if outcome.kind == "failed":
                 self._db.execute(
                     "UPDATE frontier SET failures = failures + 1 WHERE title_id = ?",
@@ -149,24 +157,47 @@ class CrawlStore:
             self._db.execute("UPDATE runs SET requests = requests + 1 WHERE run = ?", (run,))
 
     def forget_refusals(self, run: str) -> None:
-        """Ask again, next time, for what this crawl refused: the site changed, not the titles."""
+        """Ask again, next time, for what this crawl refused: the site changed, not the titles.
+
+        After all others, though: where it were the titles, they would stop every later crawl.
+        """
         with self._db:
             self._db.execute(
-                "UPDATE frontier SET visited_at = NULL, parser = NULL WHERE title_id IN "
+                "UPDATE frontier SET visited_at = NULL, parser = NULL, failures = failures + 1 "
+                "WHERE title_id IN "
                 "(SELECT title_id FROM outcomes WHERE run = ? AND kind = 'refused')",
                 (run,),
             )
 
-    def forget_merges(self, run: str, into: str) -> None:
-        """Ask again, next time, for the titles that this crawl was answered with one other for."""
-        where = "WHERE run = ? AND kind = 'title' AND reason = ?"
+    def merges(self) -> dict[str, str]:
+        """Ids asked for to the ids they had become when last visited, over all crawls."""
+        return dict(self._db.execute("SELECT title_id, merged_into FROM merges").fetchall())
+
+    def visited_lately(self, run: str, at_least: int) -> list[str]:
+        """Titles read in this crawl, with those of crawls before it up to `at_least`."""
+        rows = self._db.execute(
+            "SELECT title_id FROM frontier WHERE visited_at IS NOT NULL "
+            "ORDER BY title_id IN (SELECT title_id FROM outcomes WHERE run = ?) DESC, "
+            "visited_at DESC LIMIT max(?, (SELECT count(*) FROM outcomes WHERE run = ?))",
+            (run, at_least, run),
+        )
+        return [title_id for (title_id,) in rows]
+
+    def forget_merges(self, run: str, titles: Iterable[str]) -> None:
+        """Drop what this crawl read of these titles; they are asked for again, last."""
         with self._db:
-            self._db.execute(
-                "UPDATE frontier SET visited_at = NULL WHERE title_id IN "
-                f"(SELECT title_id FROM outcomes {where})",
-                (run, MERGED + into),
-            )
-            self._db.execute(f"DELETE FROM outcomes {where}", (run, MERGED + into))
+            for title_id in titles:
+                dropped = self._db.execute(
+                    "DELETE FROM outcomes WHERE run = ? AND title_id = ? AND kind = 'title'",
+                    (run, title_id),
+                ).rowcount
+                if dropped:
+                    self._db.execute("DELETE FROM merges WHERE title_id = ?", (title_id,))
+                    self._db.execute(
+                        "UPDATE frontier SET visited_at = NULL, failures = failures + 1 "
+                        "WHERE title_id = ?",
+                        (title_id,),
+                    )
 
     def postpone(self, title_id: str) -> None:
         """Ask for a title after the others next time: at its page the crawl was stopped."""
@@ -234,6 +265,15 @@ class CrawlStore:
                 "delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
                 (KEPT_RUNS,),
             )
+
+    def is_let_go(self, run: str) -> bool:
+        """Whether a crawl was delivered so many crawls ago that its items are no longer here."""
+        row = self._db.execute(
+            "SELECT 1 FROM runs WHERE run = ? AND delivered_at IS NOT NULL AND run NOT IN "
+            "(SELECT run FROM runs ORDER BY delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
+            (run, KEPT_RUNS),
+        ).fetchone()
+        return row is not None
 
     def reference(self) -> dict[str, float]:
         """Field coverage of the last good crawl; empty before the first."""

@@ -6,22 +6,29 @@ it; a person reads the cause and decides.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from marquee.sources.title_record import is_stated
 from scrapy_imdb.pages.layouts import is_challenge
 
+ACCEPTED = "the site answers 202 without a page, as it does to robots"
 MOST_429 = 3
 MOST_FAILED = 5
 MOST_REFUSED = 5
-MOST_MERGED = 10
-"""Titles in a row that the site may say it merged into one and the same."""
+MOST_INTO_ONE = 5
+"""Titles that may have become one and the same, over all crawls of a memory."""
+MOST_MERGED, MERGED_SHARE = 10, 0.1
+"""Titles that may have become others: so many, or this share of those visited, if that is more."""
 WINDOW = 40
 """Items over which field coverage is watched."""
 LARGEST_FALL = 0.5
 """Coverage may fall to this share of the reference before it is a cause."""
+MOST_RECENTLY_MERGED = WINDOW // 2
+"""Merged titles among the last `WINDOW` before a crawl stops; what is too many in all, its end
+tells."""
+MERGED_PAGES = "the site answers with other titles' pages"
 WATCHED = ("year", "directors", "genres", "rating", "vote_count")
 """Fields that popular titles and obscure ones state alike (budgets they do not)."""
 FLOOR = 0.5
@@ -35,19 +42,18 @@ class Tripwire:
         self._reference = reference
         self._recent: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
         self._in_a_row = {"429": 0, "failed": 0, "refused": 0}
-        self._merged: deque[str | None] = deque(maxlen=MOST_MERGED)
 
     def answer(self, status: int, body: bytes) -> str | None:
         """The cause to stop in one HTTP answer, by what it is before anybody reads it.
 
-        An answer with 200 and a body is a page: whoever reads it says whether it is a challenge.
+        An answer with 2xx and a body is a page: whoever reads it says whether it is a challenge.
         """
         if status == 429:
             return self._row("429", MOST_429, "the site answers 429, too many requests")
-        if status in (202, 403, 405, 503) and is_challenge(body):
+        if status in (403, 405, 503) and is_challenge(body):
             return challenge(status)
-        if status == 202:
-            return "the site answers 202 without a page, as it does to robots"
+        if status == 202 and not body.strip():
+            return ACCEPTED
         if status in (401, 403, 405, 451):
             return f"the site refuses us (HTTP {status})"
         if status == 200 and not body.strip():
@@ -58,12 +64,8 @@ class Tripwire:
         """The cause to stop in one more item: the fields it states."""
         self._in_a_row = dict.fromkeys(self._in_a_row, 0)
         self._recent.append(record)
-        self._merged.append(record.get("merged_into"))
-        if self.merged_into:
-            return (
-                f"{MOST_MERGED} titles in a row were answered with the page of {self.merged_into}; "
-                "the site answers with one page for all"
-            )
+        if sum(r.get("merged_into") is not None for r in self._recent) > MOST_RECENTLY_MERGED:
+            return MERGED_PAGES
         if len(self._recent) < WINDOW:
             return None
         for name in WATCHED:
@@ -75,12 +77,6 @@ class Tripwire:
                     f"'{name}', at least {bound:.0%} did before; the pages have changed"
                 )
         return None
-
-    @property
-    def merged_into(self) -> str | None:
-        """The title that all of the last ones were answered with; None: they were not."""
-        is_one = len(self._merged) == MOST_MERGED and len(set(self._merged)) == 1
-        return self._merged[-1] if is_one else None
 
     def missing(self) -> None:
         """The site has no such title: an answer like any other."""
@@ -101,6 +97,25 @@ class Tripwire:
         if self._in_a_row[name] < most:
             return None
         return full or f"{text} ({most} times in a row)"
+
+
+def not_merged(merges: Mapping[str, str], recent: Collection[str]) -> tuple[set[str], str]:
+    """The titles whose page is some other's by too many for merges, and the sentence that says so.
+
+    `merges` holds ids asked for and what they became, over all crawls of a memory; `recent` the ids
+    visited lately. Few titles merge: where many are answered with others' pages, the site gives one
+    page for all, the title of the day, or the wrong ones.
+    """
+    into = Counter(merges.values())
+    name, most = max(into.items(), key=lambda item: item[1], default=("", 0))
+    lately = merges.keys() & set(recent)
+    if len(lately) > max(MOST_MERGED, MERGED_SHARE * len(recent)):
+        cause = f"{MERGED_PAGES}: for {len(lately)} of the last {len(recent)}"
+        return set(lately), cause
+    if most > MOST_INTO_ONE:
+        cause = f"{MERGED_PAGES}: {most} titles were answered with the page of {name}"
+        return {old for old, new in merges.items() if into[new] > MOST_INTO_ONE}, cause
+    return set(), ""
 
 
 def challenge(status: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cached_property
 from html import unescape
@@ -12,7 +11,8 @@ import orjson
 from web_poet import field
 
 from marquee.normalise.genres import read_genres
-from marquee.normalise.text import Unreadable, clean, unique
+from marquee.normalise.text import Unreadable, clean, read_json, unique
+from marquee.sources.title_record import minutes
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Section
@@ -62,11 +62,11 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
         return str(shown) if shown else _word(self.data.get("name"))
 
     def release_reading(self) -> str | Unreadable | None:
-        return date_reading(_word(self.data.get("datePublished")))
+        return date_reading(_spelled(self.data.get("datePublished")))
 
-    @field
-    def runtime(self) -> int | None:
-        return values.minutes(_word(self.data.get("duration"))) or super().runtime
+    def stated_runtime(self) -> str | None:
+        own = _spelled(self.data.get("duration"))
+        return own if minutes(own) else super().stated_runtime() or own
 
     @field
     def directors(self) -> list[Person]:
@@ -105,8 +105,8 @@ def _loads(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         pass
-    try:  # line breaks inside strings, which IMDb wrote in 2018 and orjson refuses
-        return json.loads(text, strict=False)
+    try:  # line breaks inside strings, which IMDb wrote in 2018, and other things orjson refuses
+        return read_json(text)
     except (ValueError, RecursionError) as error:
         raise RefusedPageError(f"its JSON-LD is not JSON: {error}") from None
 
@@ -118,6 +118,11 @@ def _many(value: Any) -> list[Any]:
 
 def _word(value: Any) -> str | None:
     return clean(unescape(value)) or None if isinstance(value, str) else None
+
+
+def _spelled(value: Any) -> str:
+    """What stands where a text should, whatever it is."""
+    return "" if value is None else clean(unescape(str(value)))
 
 
 def _person(entry: Any) -> Person | None:

@@ -42,10 +42,11 @@ _CHALLENGE = re.compile(
     re.I,
 )
 _OF_A_TITLE = re.compile(
-    rb"<(?:link|meta)\b[^<>]{0,200}(?:canonical|og:url|pageId|title:id|imdb:pageConst)[^<>]{0,200}"
-    rb"\btt\d{7,10}\b",
+    rb"<(?:link|meta)\b(?=[^<>]{0,400}(?:canonical|og:url|twitter:url|pageId|title:id|pageConst))"
+    rb"(?=[^<>]{0,400}\btt\d{7,10}\b)",
     re.I,
 )
+"""A tag of the head that says which title a page is of, its attributes in any order."""
 LARGEST_CHALLENGE = 200_000
 """Bytes; a test for robots is short, a title's page is not."""
 

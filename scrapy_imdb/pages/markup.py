@@ -14,6 +14,7 @@ from marquee.normalise.countries import country_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import read_money
 from marquee.normalise.text import Unreadable, clean, unique
+from marquee.sources.title_record import minutes
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Element, Section, cut, first, parse, text_of, utf8_body, xpath
@@ -127,10 +128,10 @@ class MarkupPage(TitlePage):
         published = first(self.itemprop("datePublished"))
         return date_reading(None if published is None else published.get("content"))
 
-    @field
-    def runtime(self) -> int | None:
-        times = (values.minutes(t.get("datetime")) for t in _find_durations(self.root))
-        return next((m for m in times if m), None)
+    def stated_runtime(self) -> str | None:
+        times: list[str] = [t.get("datetime").strip() for t in _find_durations(self.root)]
+        lengths = [time for time in times if time[:1] in ("P", "p")]  # the others are dates
+        return next((length for length in lengths if minutes(length)), first(lengths) or None)
 
     @field
     def directors(self) -> list[Person]:
@@ -185,6 +186,11 @@ class MarkupPage(TitlePage):
     def country_codes(self) -> list[str]:
         hrefs = [a.get("href") for a in self.links(self.block("Country"), "countr")]
         return unique([country_code(m.group(1)) or "" for m in map(_COUNTRY.search, hrefs) if m])
+
+    def unknown_codes(self) -> dict[str, list[str]]:
+        hrefs = [a.get("href") for a in self.links(self.block("Country"), "countr")]
+        codes = unique([m.group(1) for m in map(_COUNTRY.search, hrefs) if m])
+        return {"countries": [code for code in codes if not country_code(code)]}
 
     @field
     def countries(self) -> list[str]:

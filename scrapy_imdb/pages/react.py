@@ -6,6 +6,7 @@ main column. They differ in where the answers lie and how credits are grouped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -29,7 +30,17 @@ from scrapy_imdb.pages.state import (
     person,
     word,
 )
-from scrapy_imdb.pages.title_page import MoneyReading, TitlePage, required, stated_money
+from scrapy_imdb.pages.title_page import (
+    MoneyReading,
+    TitlePage,
+    date_reading,
+    required,
+    stated_money,
+    unread,
+)
+
+COUNTRIES = (("countriesDetails", "countries"), ("countriesOfOrigin", "countries"))
+LANGUAGES = ("spokenLanguages", "spokenLanguages")
 
 
 class ReactPage(TitlePage):
@@ -50,6 +61,28 @@ class ReactPage(TitlePage):
         found = (dig(answer, *path) for answer in self.answers)
         return next((value for value in found if value is not None), None)
 
+    def spelled(self, *path: str) -> Node:
+        """What is stated at `path`; where something on the way is no object, a text that shows it:
+        the reader of the field then says that it is none."""
+        if (found := self.stated(*path)) is not None:
+            return found
+        ways = ((path[end - 1], self.stated(*path[:end])) for end in range(1, len(path)))
+        wrong = ((n, w) for n, w in ways if w is not None and not isinstance(w, dict))
+        return next((f"{name}: {way}" for name, way in wrong), None)
+
+    def codes(
+        self, read: Callable[[str], str | None], *paths: tuple[str, ...]
+    ) -> tuple[list[str], list[str]]:
+        """The codes listed at the first of `paths` that lists any, and what is none."""
+        listed: Node = next(filter(None, (self.spelled(*path) for path in paths)), [])
+        if not isinstance(listed, list):
+            return [], [str(listed)]
+        entries: list[Node] = listed
+        ids = [dig(entry, "id") if isinstance(entry, dict) else entry for entry in entries]
+        found = [(one, read(text) if (text := word(one)) else None) for one in ids]
+        unknown = [str(one) for one, code in found if one is not None and not code]
+        return unique([code or "" for _, code in found]), unknown
+
     def credits(self, role: str) -> list[Person]:
         """People of a role: `director` or `writer`."""
         groups = items(self.stated(f"{role}s"))
@@ -59,8 +92,9 @@ class ReactPage(TitlePage):
 
     @field
     def title_id(self) -> str:
-        own = self.stated("meta", "canonicalId") or self.stated("id")
-        return required(values.title_id_in(own) if isinstance(own, str) else None, "title id")
+        stated = (word(self.stated("meta", "canonicalId")), word(self.stated("id")))
+        own = next(filter(None, (values.title_id_in(text or "") for text in stated)), None)
+        return required(own, "title id")
 
     @field
     def title(self) -> str:
@@ -71,8 +105,8 @@ class ReactPage(TitlePage):
         return word(self.stated("originalTitleText", "text"))
 
     @field
-    def type(self) -> str:
-        return required(word(self.stated("titleType", "id")), "type of title")
+    def type(self) -> str | None:
+        return word(self.stated("titleType", "id"))
 
     @field
     def year(self) -> int | None:
@@ -82,15 +116,28 @@ class ReactPage(TitlePage):
     def end_year(self) -> int | None:
         return values.whole(self.stated("releaseYear", "endYear"))
 
-    def release_reading(self) -> str | Unreadable | None:
-        parts = (values.whole(self.stated("releaseDate", p)) for p in ("year", "month", "day"))
-        year, month, day = parts
-        return date_of(year, month, day) if year or month or day else None
+    def other_readings(self) -> dict[str, Unreadable | None]:
+        year, end_year = (self.spelled("releaseYear", name) for name in ("year", "endYear"))
+        return {
+            "type": unread(self.spelled("titleType", "id"), lambda _: self.type, "is no text"),
+            "year": unread(year, values.whole, "is no year"),
+            "end_year": unread(end_year, values.whole, "is no year") if end_year != year else None,
+        }
 
-    @field
-    def runtime(self) -> int | None:
-        seconds = values.whole(self.stated("runtime", "seconds"))
-        return seconds // 60 if seconds else None
+    def release_reading(self) -> str | Unreadable | None:
+        stated = [self.stated("releaseDate", part) for part in ("year", "month", "day")]
+        read = [values.whole(part) for part in stated]
+        year, month, day = read
+        whole = self.spelled("releaseDate")
+        if not isinstance(whole, dict):
+            return date_reading("" if whole is None else str(whole))
+        if any(part is not None and number is None for part, number in zip(stated, read)):
+            return Unreadable("-".join(map(str, stated)), "is no date")
+        return date_of(year, month, day) if any(read) else None
+
+    def stated_runtime(self) -> str | None:
+        seconds = self.spelled("runtime", "seconds")
+        return None if seconds is None else f"{seconds} s"
 
     @field
     def directors(self) -> list[Person]:
@@ -111,10 +158,10 @@ class ReactPage(TitlePage):
         return read_genres(genre for genre in plain if genre)
 
     def stated_rating(self) -> Any:
-        return self.stated("ratingsSummary", "aggregateRating")
+        return self.spelled("ratingsSummary", "aggregateRating")
 
     def stated_votes(self) -> Any:
-        return self.stated("ratingsSummary", "voteCount")
+        return self.spelled("ratingsSummary", "voteCount")
 
     def budget_reading(self) -> MoneyReading:
         return self.money("productionBudget", "budget")
@@ -125,19 +172,22 @@ class ReactPage(TitlePage):
 
     def money(self, *path: str) -> MoneyReading:
         """A `Money` node: amount and currency code."""
-        node = self.stated(*path)
+        node = self.spelled(*path)
         return None if node is None else stated_money(dig(node, "amount"), dig(node, "currency"))
 
     @field
     def countries(self) -> list[str]:
-        listed = self.stated("countriesDetails") or self.stated("countriesOfOrigin")
-        codes = (word(dig(c, "id")) for c in items(dig(listed, "countries")))
-        return unique([country_code(code or "") or "" for code in codes])
+        return self.codes(country_code, *COUNTRIES)[0]
+
+    def unknown_codes(self) -> dict[str, list[str]]:
+        return {
+            "countries": self.codes(country_code, *COUNTRIES)[1],
+            "languages": self.codes(str, LANGUAGES)[1],
+        }
 
     @field
     def languages(self) -> list[str]:
-        spoken = items(self.stated("spokenLanguages", "spokenLanguages"))
-        return unique([word(dig(language, "id")) or "" for language in spoken])
+        return self.codes(str, LANGUAGES)[0]
 
     @field
     def certificate(self) -> str | None:

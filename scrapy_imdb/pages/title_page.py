@@ -11,8 +11,8 @@ from marquee.names import iso
 from marquee.normalise.currencies import CODES
 from marquee.normalise.dates import read_date
 from marquee.normalise.money import Money
-from marquee.normalise.text import Unreadable
-from marquee.sources.title_record import ABSENT, note
+from marquee.normalise.text import Unreadable, is_null
+from marquee.sources.title_record import minutes, note
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.refusal import RefusedPageError
@@ -62,6 +62,22 @@ class TitlePage(WebPage[TitleItem]):
         """The number of votes as the page spells it."""
         raise NotImplementedError
 
+    def stated_runtime(self) -> str | None:
+        """The runtime as the page spells it."""
+        raise NotImplementedError
+
+    def other_readings(self) -> dict[str, Unreadable | None]:
+        """Why further fields cannot be read, by field."""
+        return {}
+
+    def unknown_codes(self) -> dict[str, list[str]]:
+        """Countries and languages that are none we know, by field."""
+        return {}
+
+    @field
+    def runtime(self) -> int | None:
+        return minutes(self.stated_runtime() or "")
+
     @field
     def release_date(self) -> str | None:
         reading = self.release_reading()
@@ -90,28 +106,31 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def notes(self) -> list[str]:
-        readings = {
+        readings: dict[str, Any] = {
+            **self.other_readings(),
             "budget": self.budget_reading(),
             "gross": self.gross_reading()[0],
             "release_date": self.release_reading(),
-            "rating": _unread(self.stated_rating(), values.score, "is no rating"),
-            "vote_count": _unread(self.stated_votes(), values.whole, "is no count"),
+            "runtime": unread(self.stated_runtime(), minutes, "is no length in minutes"),
+            "rating": unread(self.stated_rating(), values.score, "is no rating"),
+            "vote_count": unread(self.stated_votes(), values.whole, "is no count"),
         }
+        failed = {k: reading for k, reading in readings.items() if isinstance(reading, Unreadable)}
+        unknown = self.unknown_codes().items()
         return [
-            note(name, reading.reason, reading.text)
-            for name, reading in readings.items()
-            if isinstance(reading, Unreadable)
+            *(note(name, reading.reason, reading.text) for name, reading in failed.items()),
+            *(note(name, "is none we know", code) for name, codes in unknown for code in codes),
         ]
 
 
 def date_reading(text: str | None) -> str | Unreadable | None:
     """A date that a page spells; None where it spells none."""
-    return read_date(text) if text and text.lower() not in ABSENT else None
+    return read_date(text) if text and not is_null(text) else None
 
 
-def _unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
+def unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
     """Why a value that the page states cannot be read; None where it can, or there is none."""
-    is_absent = stated is None or str(stated).strip().lower() in ABSENT
+    is_absent = stated is None or is_null(str(stated))
     return None if is_absent or read(stated) is not None else Unreadable(str(stated), why)
 
 

@@ -7,8 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from marquee.normalise.text import clean
+
 _TITLE_ID = re.compile(r"tt\d{7,10}")
-_DURATION = re.compile(r"P(?:\d+D)?T(?:(\d+)H)?(?:(\d+)M)?(?:\d+S)?")
+_COUNT = re.compile(
+    r"(?P<whole>\d{1,3}(?P<mark>[.,'’ _])\d{3}(?:(?P=mark)\d{3})*|\d{1,2}(?:,\d\d)+,\d{3}|\d+)"
+    r"(?:(?P<decimal>[.,])0+)?"
+)
+_LARGEST = 1e18
 _YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
 
 
@@ -30,28 +36,24 @@ def header_date(text: str | None) -> datetime | None:
 
 
 def whole(value: Any) -> int | None:
-    """A count: a number, or digits in groups (`1,234`, `1.234`)."""
-    if isinstance(value, bool) or value is None:
+    """A count: a number, or digits, perhaps in groups of three (`1,234`, `1.234`) or India's, and
+    with decimals that are zeros (`1234.0`)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        return int(value) if float(value).is_integer() else None
-    digits = re.sub(r"[\s.,'’\u00a0\u202f]", "", str(value))
-    return int(digits) if digits.isdecimal() and len(digits) < 16 else None
+    if not isinstance(value, str):
+        return int(value) if abs(value) < _LARGEST and value == int(value) else None
+    found = _COUNT.fullmatch(clean(value))
+    if found is None or (found["mark"] and found["mark"] == found["decimal"]):
+        return None
+    digits = re.sub(r"\D", "", found["whole"])
+    return int(digits) if len(digits) < 16 else None
 
 
 def score(value: Any) -> float | None:
     """A rating: a number, or text with either decimal mark (`8.4`, `8,4`)."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    found = re.fullmatch(r"\d{1,2}(?:[.,]\d+)?", str(value).strip())
+    if not isinstance(value, str):
+        return float(value) if abs(value) < _LARGEST else None
+    found = re.fullmatch(r"\d{1,2}(?:[.,]\d+)?", value.strip())
     return float(found.group().replace(",", ".")) if found else None
-
-
-def minutes(duration: str | None) -> int | None:
-    """Minutes of an ISO 8601 duration (`PT134M`, `PT2H14M`)."""
-    found = _DURATION.fullmatch((duration or "").strip())
-    if not found or not any(found.groups()):
-        return None
-    return int(found.group(1) or 0) * 60 + int(found.group(2) or 0)

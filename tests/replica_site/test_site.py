@@ -108,7 +108,7 @@ def test_faults_can_be_set_on_the_command_line():
     ("flags", "says"),
     [
         (["--world", "/nowhere"], "cannot be opened"),
-        (["--imdb5000", "/nowhere"], "cannot be read"),
+        (["--imdb5000", "/nowhere"], "is missing"),
         (["--world", "WORLD", "--layout", "cubist"], "no layout is called 'cubist'"),
         (["--world", "WORLD", "--fault", "flood"], "no fault is called 'flood'"),
         (["--world", "WORLD", "--pages", "/nowhere"], "holds no page"),

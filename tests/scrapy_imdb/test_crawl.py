@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -15,9 +17,11 @@ from made_up_titles import made_up, title_id, write_links
 
 from marquee.clock import OFFSET
 from marquee.contracts import TITLE_ITEM
+from marquee.errors import AwayError, SourceError
 from marquee.progress import PROGRESS, read_progress
 from scrapy_imdb.__main__ import AWAY
-from scrapy_imdb.crawl.store import CrawlStore, Outcome
+from scrapy_imdb.crawl.memory import MEMORY, memory_trouble
+from scrapy_imdb.crawl.store import KEPT_RUNS, CrawlStore, Outcome
 
 
 def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
@@ -53,6 +57,20 @@ def test_the_same_crawl_again_gives_the_same_files(crawl, site):
     assert crawl.run(pages=20).returncode == 0
     assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
     assert site.served() == asked
+
+
+def test_a_crawl_run_again_after_many_others_loses_nothing_it_brought(crawl, site):
+    assert crawl.run(pages=3).returncode == 0
+    before = {path.name: path.read_bytes() for path in crawl.out.iterdir()}
+    with CrawlStore(crawl.state) as memory:
+        for number in range(KEPT_RUNS):
+            memory.begin(f"r{number}", [])
+            memory.delivered(f"r{number}")
+    asked = site.asked()
+    done = crawl.run(pages=3)
+    assert done.returncode == 0 and "stays as it is" in done.stdout
+    assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
+    assert site.asked() == asked
 
 
 def test_most_rated_first_then_what_is_left(crawl):
@@ -180,6 +198,76 @@ def test_a_damaged_memory_is_one_clear_line(crawl):
     (crawl.state / "crawl.sqlite").write_bytes(b"this is no database" * 100)
     done = crawl.run()
     assert done.returncode == 2 and "is not a crawl's memory" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("prepare", "statement", "kind", "says"),
+    [
+        ("PRAGMA max_page_count = 2", "CREATE TABLE t2 (a)", AwayError, "full"),
+        ("PRAGMA query_only = 1", "INSERT INTO t VALUES (1)", AwayError, "readonly"),
+        ("SELECT 1", "ATTACH '/no/such/folder/x' AS other", AwayError, "unable to open"),
+        ("SELECT 1", "SELECT b FROM t", SourceError, "is not a crawl's memory: no such column"),
+    ],
+)
+def test_only_what_is_no_memory_is_to_be_moved_away(tmp_path, prepare, statement, kind, says):
+    db = sqlite3.connect(tmp_path / MEMORY)
+    db.execute("CREATE TABLE t (a)")
+    db.execute(prepare)
+    with pytest.raises(sqlite3.OperationalError) as trouble:
+        db.execute(statement)
+    error = memory_trouble(tmp_path, trouble.value)
+    assert type(error) is kind and says in str(error)
+    assert ("move it away" in str(error)) == (kind is SourceError)
+
+
+def test_a_memory_whose_disk_fails_as_it_is_opened_is_away(tmp_path, monkeypatch):
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(sqlite3, "connect", fails)
+    with pytest.raises(AwayError, match="make room"):
+        CrawlStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(code, AwayError) for code in (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES)]
+    + [(code, SourceError) for code in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)],
+)
+def test_a_folder_that_can_be_mended_is_away_and_a_wrong_path_is_not(
+    tmp_path, monkeypatch, code, kind
+):
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("scrapy_imdb.crawl.store.claim", fails)
+    with pytest.raises(kind, match="cannot be used") as error:
+        CrawlStore(tmp_path)
+    assert "move it away" not in str(error.value)
+
+
+def test_a_later_crawl_tries_again_what_failed_in_one_that_was_killed(tmp_path):
+    with CrawlStore(tmp_path) as memory:
+        links = [("tt0000001", 5), ("tt0000002", 4)]
+        memory.begin("r1", links)
+        memory.record("r1", Outcome("tt0000001", "failed", "HTTP 500"), "parser")
+        memory.begin("r2", links)
+        assert memory.wanted("r2", 30, "parser", 9) == ["tt0000002", "tt0000001"]
+        assert memory.reasons("r2") == {}
+
+
+def test_a_title_at_which_a_crawl_stopped_comes_after_the_stale_ones_too(tmp_path, monkeypatch):
+    with CrawlStore(tmp_path) as memory:
+        links = [(f"tt000000{n}", 9 - n) for n in range(4)]
+        memory.begin("r1", links)
+        monkeypatch.setenv(OFFSET, "-9000000")
+        memory.record("r1", Outcome("tt0000003", "title", line=b"{}"), "parser")
+        monkeypatch.delenv(OFFSET)
+        memory.record("r1", Outcome("tt0000000", "refused", "odd", b"{}"), "parser")
+        memory.forget_refusals("r1")
+        memory.postpone("tt0000001")
+        expected = ["tt0000002", "tt0000003", "tt0000000", "tt0000001"]
+        assert memory.wanted("r2", 30, "parser", 9) == expected
 
 
 def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, monkeypatch):

@@ -177,6 +177,17 @@ def test_one_odd_page_keeps_no_later_crawl_from_the_others(crawl, site):
     assert crawl.report()["titles"] == TITLES
 
 
+@pytest.mark.parametrize("kind", ["redesign", "merged"])
+def test_odd_pages_in_a_row_keep_no_later_crawl_from_the_others(crawl, site, kind):
+    odd = [title_id(n) for n in range(11)]
+    site.fault(kind, titles=odd, **({"to": title_id(40)} if kind == "merged" else {}))
+    cause = "in a row" if kind == "redesign" else "other titles' pages: for 11 of the last"
+    assert cause in stopped_because(crawl.run(pages=25))
+    assert cause in stopped_because(crawl.run(out="next", day=11))
+    both = [t["title_id"] for out in ("out", "next") for t in titles(crawl.folder / out)]
+    assert sorted(both) == [title_id(n) for n in range(11, TITLES)]
+
+
 def test_merged_titles_are_kept_under_the_id_asked_for(crawl, site):
     """By redirects of every kind, in a chain, two into one, and without a redirect."""
     old, new = [title_id(n) for n in range(6)], title_id(50)
@@ -216,10 +227,27 @@ def test_titles_that_move_in_a_circle_are_refused(crawl, site):
     assert (crawl.report()["titles"], crawl.report()["refused"]) == (2, 2)
 
 
-def test_a_site_that_answers_with_one_page_for_all_stops_and_nothing_wrong_comes_home(crawl, site):
-    site.fault("merged", titles=[title_id(n) for n in range(20)], to=title_id(30))
-    assert f"the page of {title_id(30)}" in stopped_because(crawl.run())
-    assert crawl.report()["merged"] == {} and titles(crawl.out) == []
+@pytest.mark.parametrize("count", [1, 2, 13])
+def test_a_site_that_answers_with_others_pages_stops_and_nothing_wrong_comes_home(
+    crawl, site, count
+):
+    """With one page for all, with one of two, and with pages shuffled among titles."""
+    answered = [title_id(n) for n in range(13)]
+    for number in range(count):
+        site.fault("merged", titles=answered[number::count], to=title_id(30 + number))
+    assert "other titles' pages: " in stopped_because(crawl.run())
+    report = crawl.report()
+    assert (report["merged"], report["titles"], report["left"]) == ({}, TITLES - 13, 13)
+    assert not {t["title_id"] for t in titles(crawl.out)} & set(answered)
     site.heal()
     assert crawl.run().returncode == 0
     assert [t["merged_into"] for t in titles(crawl.out)] == [None] * TITLES
+
+
+def test_one_page_for_all_is_seen_over_small_crawls_too(crawl, site):
+    site.fault("merged", titles=[title_id(n) for n in range(20)], to=title_id(30))
+    assert crawl.run(pages=4).returncode == 0
+    assert "8 titles were answered with the page of" in stopped_because(
+        crawl.run(out="next", pages=4, day=11)
+    )
+    assert titles(crawl.folder / "next") == []

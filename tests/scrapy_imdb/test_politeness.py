@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from made_up_titles import made_up
@@ -16,12 +20,13 @@ from web_poet import HttpResponse
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError, retry_helps
 from replica.records import record_of
 from replica.site_pages import render
-from scrapy_imdb.crawl.fetch import asked_wait
+from scrapy_imdb.crawl.fetch import Fetcher, asked_wait
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.robots import Robots, read_robots
 from scrapy_imdb.crawl.scrapy_settings import scrapy_settings
 from scrapy_imdb.crawl.site_guard import SiteGuard
 from scrapy_imdb.crawl.spider import TitleSpider
+from scrapy_imdb.crawl.store import Outcome
 from scrapy_imdb.pages import read_page
 from scrapy_imdb.pages.values import header_date
 
@@ -193,6 +198,47 @@ def test_a_mark_between_two_files_put_together_hides_no_group():
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        f"\u00ef\u00bb\u00bf{RULES}".encode(),
+        f"\u200b{RULES}".encode(),
+        b"\0" + RULES.encode(),
+        RULES.replace("-agent", "-\u2060agent").encode(),
+        f"\u041f\u0440\u0430\u0432\u0438\u043b\u0430\n{RULES}".encode("utf-16-le"),
+        f"\u4f60\u597d\n{RULES}".encode("utf-16-be"),
+        f"\u4f60\u597d\n{RULES}".encode("utf-32-le"),
+        gzip.compress(RULES.encode()),
+        gzip.compress(f"{MARK}{RULES}".encode("utf-16")),
+    ],
+)
+def test_marks_that_nobody_sees_and_packing_hide_no_rule(body):
+    rules = robots(body)
+    assert rules.allows(ALLOWED, "Marquee/0.1") and not rules.allows(FORBIDDEN, "Marquee/0.1")
+    assert rules.delay("Marquee/0.1") == 4
+
+
+CLOSED, OPEN = "Disallow: /title/\n", "Allow: /\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        (f"User-agent: *\n{CLOSED}\nUser-agent: films\n{OPEN}", False),
+        (f"User-agent: marquee\n{CLOSED}\nUser-agent: films.example\n{OPEN}", False),
+        (f"User-agent: bot\nUser-agent: https\nUser-agent: 0\n{CLOSED}", True),
+        (f"User-agent: Marq\nUser-agent: m\nUser-agent: MarqueeBot\n{CLOSED}", True),
+        (f"User-agent: MARQUEE/2.0 # us\n{CLOSED}\nUser-agent: *\n{OPEN}", False),
+        (f"User-agent: x\nuseragent:marquee\n{CLOSED}\nUser-agent: *\n{OPEN}", False),
+        (f"User-agent: marquee\n{OPEN}\nUser-agent: *\n{CLOSED}", True),
+        (f"User-agent: another\nUser-agent: ours\n{CLOSED}", True),
+    ],
+)
+def test_only_our_product_token_is_our_name_in_robots_txt(text, may):
+    contact = "Marquee/0.1 (+https://films.example.org/bot)"
+    assert robots(text).allows(ALLOWED, contact) == may
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -293,3 +339,108 @@ def test_a_crawl_delay_reaches_the_downloader_also_where_its_slot_is_made_anew()
     assert slot.delay == downloader.per_slot_settings["127.0.0.1"]["delay"] == 3.0
     spider._slow_down(1.0)
     assert slot.delay == 3.0
+
+
+def spider_of(answers: list[Response], **more: Any) -> TitleSpider:
+    """A spider whose site gives these answers, the last one over and over; it never pauses."""
+    count = SimpleNamespace(reference=dict, count_request=lambda run: None)
+    spider = TitleSpider(plan("http://127.0.0.1:1"), count, [], **more)
+
+    async def download(_: Request) -> Response:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    engine = SimpleNamespace(download_async=download)
+    spider.crawler = SimpleNamespace(engine=engine)
+    return spider
+
+
+def visited(*answers: Response) -> Outcome:
+    return asyncio.run(spider_of(list(answers)).visit(made_up(3)["title_id"]))
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Waits between tries take no time."""
+
+    async def no_time(self: Fetcher, seconds: float) -> None: ...
+
+    monkeypatch.setattr(Fetcher, "rest", no_time)
+
+
+def page_of(number: int, status: int = 200) -> Response:
+    body = render(record_of(made_up(number)), "next_data_v2")
+    return Response("http://127.0.0.1:1/", status=status, body=body)
+
+
+@pytest.mark.parametrize("status", [500, 501, 505, 511, 525, 526, 527, 530, 598])
+def test_every_5xx_is_tried_again_and_away(unhurried, status):
+    failing = Response("http://127.0.0.1:1/", status=status)
+    assert visited(failing, failing, page_of(3)).kind == "title"
+    outcome = visited(failing)
+    assert (outcome.kind, outcome.is_away) == ("failed", True)
+    assert outcome.reason == f"HTTP {status} (4 tries)"
+
+
+@pytest.mark.parametrize(("status", "is_away"), [(302, True), (206, True), (400, False)])
+def test_an_odd_answer_is_final_only_where_it_says_that_we_are_wrong(status, is_away):
+    outcome = visited(Response("http://127.0.0.1:1/", status=status, body=b"x"))
+    assert (outcome.kind, outcome.is_away) == ("failed", is_away)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203])
+def test_a_whole_page_is_read_whatever_2xx_it_comes_with(status):
+    assert visited(page_of(3, status)).kind == "title"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<html>Please wait</html>", "202 without a page"),
+        (b"<html><script src='//x/captcha.js'></script></html>", "challenge for robots"),
+    ],
+)
+def test_202_with_what_is_no_page_stops_the_crawl(body, says):
+    with pytest.raises(CrawlStoppedError, match=says):
+        visited(Response("http://127.0.0.1:1/", status=202, body=body))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "110"}])
+def test_a_signal_ends_a_wait_and_a_slow_page_at_once(headers):
+    """The first try is answered 503, or never: nothing here waits for a clock."""
+
+    async def crawl() -> TitleSpider:
+        spider = spider_of([])
+        spider.waiting.extend(["tt0000001"])
+        asked = asyncio.Event()
+
+        async def download(request: Request) -> Response:
+            if request.url.endswith("robots.txt"):
+                return Response(request.url, status=404)
+            asked.set()
+            if not headers:
+                await asyncio.Event().wait()
+            return Response(request.url, status=503, headers=headers)
+
+        spider.crawler.engine.download_async = download
+        work = asyncio.create_task(all_of(spider.start()))
+        await asked.wait()
+        await asyncio.sleep(0)
+        spider._interrupt()
+        await asyncio.wait_for(work, 20)
+        return spider
+
+    spider = asyncio.run(crawl())
+    assert isinstance(spider.error, CrawlInterruptedError)
+    assert "by a signal" in str(spider.error)
+
+
+async def all_of(found: AsyncIterator[Any]) -> None:
+    async for _ in found:
+        pass
+
+
+def test_where_a_crawl_stops_nobody_waits_for_a_next_try():
+    spider = spider_of([Response("http://127.0.0.1:1/", status=503)])
+    spider.end(CrawlStoppedError("shut out", "look"))
+    with pytest.raises(CrawlInterruptedError, match="while it waited"):
+        asyncio.run(spider.visit("tt0000001"))

@@ -7,16 +7,16 @@ import pytest
 from scrapy_imdb.crawl.tripwire import (
     MOST_429,
     MOST_FAILED,
-    MOST_MERGED,
     MOST_REFUSED,
     WINDOW,
     Tripwire,
+    not_merged,
 )
 
 WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vote_count": 10}
 
 
-@pytest.mark.parametrize("status", [200, 404, 500, 503])
+@pytest.mark.parametrize("status", [200, 202, 404, 500, 503, 530])
 def test_an_ordinary_answer_is_no_cause(status):
     assert Tripwire({}).answer(status, b"<html>a page</html>") is None
 
@@ -27,15 +27,46 @@ def test_words_are_no_challenge_before_anybody_reads_the_page():
     assert "challenge" in str(Tripwire({}).answer(503, page))
 
 
-def test_one_page_for_every_title_is_a_cause_and_merged_titles_are_none():
+@pytest.mark.parametrize(
+    ("status", "says"), [(200, "an empty page"), (202, "202 without a page"), (451, "refuses us")]
+)
+def test_an_answer_without_a_page_is_a_cause(status, says):
+    assert says in str(Tripwire({}).answer(status, b" \n"))
+
+
+def test_a_crawl_stops_early_where_most_titles_are_answered_with_others_pages():
     tripwire = Tripwire({})
-    for number in range(MOST_MERGED * 3):
-        assert tripwire.title({**WHOLE, "merged_into": f"tt{number:07d}"}) is None
-    for _ in range(MOST_MERGED - 1):
-        assert tripwire.title({**WHOLE, "merged_into": "tt0000009"}) is None
-    assert tripwire.title(WHOLE) is None
-    causes = [tripwire.title({**WHOLE, "merged_into": "tt0000009"}) for _ in range(MOST_MERGED)]
-    assert not any(causes[:-1]) and "page of tt0000009" in str(causes[-1])
+    for number in range(WINDOW):
+        assert (
+            tripwire.title({**WHOLE, "merged_into": f"tt{number}" if number % 2 else None}) is None
+        )
+    causes = [tripwire.title({**WHOLE, "merged_into": "tt7"}) for _ in range(WINDOW)]
+    assert "other titles' pages" in str(causes[1])
+
+
+def merged(*targets: int) -> dict[str, str]:
+    """Titles by number, each merged into its target."""
+    return {f"tt{n}": f"tt9{target}" for n, target in enumerate(targets)}
+
+
+@pytest.mark.parametrize(
+    ("targets", "visited", "wrong", "says"),
+    [
+        ([], 0, 0, ""),
+        ([0, 1, 2, 3, 4, 0, 0, 0, 0], 9, 0, ""),  # few, in a crawl of no other titles
+        ([0] * 5 + [1] * 5, 12, 0, ""),
+        (range(20), 200, 0, ""),
+        ([0] * 6, 500, 6, "6 titles were answered with the page of tt90"),
+        ([0] * 6 + [1] * 3, 500, 6, "page of tt90"),
+        ([0] * 7 + [1] * 6, 500, 13, "7 titles"),
+        ([0, 1] * 15, 30, 30, "for 30 of the last 30"),
+        (range(11), 100, 11, "for 11 of the last 100"),
+        (range(21), 200, 21, "for 21 of the last 200"),
+    ],
+)
+def test_merges_are_taken_where_they_are_few(targets, visited, wrong, says):
+    found, cause = not_merged(merged(*targets), [f"tt{n}" for n in range(visited)])
+    assert len(found) == wrong and says in cause and bool(cause) == bool(wrong)
 
 
 def test_429_counts_only_in_a_row():

@@ -33,6 +33,9 @@ WAYS = {
     "utf-16 without a mark": TEXT.encode("utf-16-le"),
     "utf-16, big end first, no mark": TEXT.encode("utf-16-be"),
     "utf-32": TEXT.encode("utf-32"),
+    "utf-32 without a mark": TEXT.encode("utf-32-le"),
+    "utf-32, big end first, no mark": TEXT.encode("utf-32-be"),
+    "blanks before cells": TEXT.replace(",n", ", n").replace(',"', ',  "').encode(),
     "latin-1": TEXT.encode("latin-1"),
     "gzip under a plain name": gzip.compress(TEXT.encode()),
     "two gzip members": gzip.compress(TEXT.encode()[:30]) + gzip.compress(TEXT.encode()[30:]),
@@ -69,9 +72,18 @@ def test_a_spreadsheets_empty_columns_are_none(tmp_path: Path) -> None:
     assert [row for _, row in table.rows()] == [["0", "1", "A"], ["1", "2", "B"]]
 
 
-def test_utf_16_is_told_by_its_header_whatever_follows(tmp_path: Path) -> None:
-    path = put(tmp_path, ("movieId,title,genres\n" + "1,Сталкер,\n" * 99).encode("utf-16-be"))
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_wide_encoding_is_told_by_its_header_whatever_follows(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = put(tmp_path, ("movieId,title,genres\n" + "1,Сталкер,\n" * 99).encode(encoding))
     assert [row[1] for _, row in open_table(path).rows()] == ["Сталкер"] * 99
+
+
+def test_utf_32_is_told_of_any_letters_and_numbers_are_no_text(tmp_path: Path) -> None:
+    assert open_table(put(tmp_path, "имя\n1\n".encode("utf-32-le"))).columns == ("имя",)
+    with pytest.raises(SourceError, match="holds a NUL byte"):
+        open_table(put(tmp_path, bytes(64)))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +93,8 @@ def test_utf_16_is_told_by_its_header_whatever_follows(tmp_path: Path) -> None:
         ('id,name\n1,"A\nB","C\n3,D\n', "line 3: a quote is opened and never closed"),
         ('id,name\n1,"A,x\n2,"B"\n', "line 2: a quoted cell goes on after its closing quote"),
         ('id,name\n1,"A' + "x,\n" * 60_000 + '2,"', "line 2: a cell is longer than"),
+        ('id,name\n1, "A" B\n2,"B"\n', "line 2: a quoted cell goes on after its closing quote"),
+        ('id,name\n1,A\n 2, "B\n3,C\n', "line 3: a quote is opened and never closed"),
         ("id,name\n1,A\n2,B\0\n", "line 3 holds a NUL byte"),
         ("id,name,id\n1,A,2\n", "names the column id more than once"),
         ("film,name\n1,A\n", "has no column id"),

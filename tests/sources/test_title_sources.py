@@ -17,11 +17,11 @@ from marquee.lake import open_lake
 from marquee.money import CERTAIN
 from marquee.sources.licences import licence_note, unseen_notes
 from marquee.sources.title_lines import read_lines, write_lines
-from marquee.sources.title_record import SetAside
+from marquee.sources.title_record import SetAside, minutes
 from marquee.sources.titles import load_titles
-from marquee.sources.titles_csv import read_titles_csv
+from marquee.sources.titles_csv import COLUMNS, read_titles_csv
 from marquee.sources.titles_gather import crawled_titles
-from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, stated_budget
+from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000
 from marquee.sources.titles_imdb_tsv import read_imdb_tsv
 from marquee.sources.titles_merge import merge_titles, write_merged
 from marquee.sources.titles_wikidata import read_wikidata
@@ -129,6 +129,69 @@ def test_wikidata_budgets_come_with_their_currency_or_a_note(tmp_path, form):
     assert "several statements (7 USD, 9 USD)" in found["tt0000004"]["notes"][0]
     assert set(found) == {f"tt000000{n}" for n in range(1, 6)}
     assert found["tt0000005"]["budget"] is None and "-7" in found["tt0000005"]["notes"][0]
+
+
+def test_a_statement_that_cannot_be_read_is_noted_beside_others(tmp_path):
+    path = tmp_path / "budgets.csv"
+    lines = ["tt0000001,6000000,EUR", "tt0000001,70000000,Groschen", "tt0000002,6000000,EUR"]
+    lines += ["tt0000002,8000000,EUR", "tt0000002,9,Groschen"]
+    path.write_text("imdb,amount,unit\n" + "\n".join(lines))
+    one, several = read_wikidata(path)
+    groschen = "budget: the unit is no currency we know"
+    assert one["budget"] == {"amount": 6_000_000, "currency": "EUR"}
+    assert one["notes"] == [f"{groschen} (70000000 Groschen)"]
+    assert several["budget"] is None and several["notes"] == [
+        "budget: several statements (6000000 EUR, 8000000 EUR)",
+        f"{groschen} (9 Groschen)",
+    ]
+
+
+XSD = "http://www.w3.org/2001/XMLSchema#"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "amount"),
+    [
+        ("a.json", '[{"imdb": "tt0000001", "amount": 220.375, "unit": "EUR"}]', 220.375),
+        ("b.json", '[{"imdb": "tt0000001", "amount": "220.375", "unit": "EUR"}]', 220_375),
+        ("c.csv", "imdb,amount,unit\ntt0000001,+220.375,EUR\n", 220.375),
+        ("d.csv", "imdb,amount,unit\ntt0000001,220.375,EUR\n", 220_375),
+        (
+            "e.tsv",
+            f'?imdb\t?amount\t?unit\n"tt0000001"\t"500.000"^^<{XSD}decimal>\t"EUR"\n',
+            500,
+        ),
+        (
+            "f.json",
+            '{"results": {"bindings": [{"imdb": {"value": "tt0000001"}, "unit": {"value": "EUR"},'
+            f' "amount": {{"datatype": "{XSD}decimal", "value": "500.000"}}}}]}}}}',
+            500,
+        ),
+    ],
+)
+def test_a_machines_decimal_groups_no_digits(tmp_path, name, content, amount):
+    (tmp_path / name).write_text(content)
+    (found,) = read_wikidata(tmp_path / name)
+    assert found["budget"] == {"amount": amount, "currency": "EUR"}
+
+
+def test_half_a_surrogate_pair_and_an_endless_number_cost_the_budget(tmp_path):
+    """And the records are written."""
+    path = tmp_path / "budgets.json"
+    rows = [
+        ("tt0000001", '"5\\udc00"', "euro"),
+        ("tt0000002", "5", r"\ud83d"),
+        ("tt0000003", "7" * 9999, "EUR"),
+    ]
+    cells = (f'{{"imdb": "{one}", "amount": {two}, "unit": "{three}"}}' for one, two, three in rows)
+    path.write_text(f"[{','.join(cells)}]")
+    merged = merge_titles([("wikidata", read_wikidata(path))])
+    assert all(not r["budget"] and len(r["notes"]) == 1 for r in merged.records.values())
+    assert len(write_merged(tmp_path / "out", merged, "wikidata")) == 3
+    broken = [{"title_id": "tt0000001", "reason": "\ud800", "record": {"\udc00": "\ud83d\ude00"}}]
+    write_lines(tmp_path / "lines.gz", broken)
+    (read,) = read_lines([tmp_path / "lines.gz"])
+    assert (read["reason"], read["record"]) == ("\ufffd", {"\ufffd": "\U0001f600"})
 
 
 RENAMED = [
@@ -339,6 +402,152 @@ def row(**changes: str) -> dict[str, str]:
     return dict.fromkeys(NEEDED, "") | changes
 
 
+def imdb5000(folder: Path, **cells: str) -> dict[str, Any]:
+    """The record of one row with these cells."""
+    cells = row(movie_imdb_link="http://www.imdb.com/title/tt0000001/", movie_title="A") | cells
+    with (folder / "movies.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([cells.keys(), cells.values()])
+    (found,) = read_imdb5000(folder / "movies.csv")
+    return found
+
+
+def fields_of(record: dict[str, Any]) -> list[str]:
+    """The fields that notes are about."""
+    return sorted(note.partition(":")[0] for note in record["notes"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("96", "96.0", "96 min.", "96 mins", "96m", "96'", "96′", "5760 s", "5760 seconds"),
+        *("1h 36m", "1h36m", "1H36", "1hr36min", "1 hrs, 36 mins", "1 hour and 36 minutes", "1.6h"),
+        *("1 Std. 36 Min.", "1 Stunde und 36 Minuten", "1 heure 36 minutes", "1 ora e 36 minuti"),
+        *("1 hora y 36 minutos", "1:36:00", "01:36:00.000", "0 days 01:36:00", "1:36 h"),
+        *("PT96M", "PT1H36M", "PT1H36M0S", "pt1h36m59.5s", "PT5760S", "PT0H96M", "PT1,6H"),
+        "P0DT1H36M",
+        "P0Y0M0DT1H36M0S",
+    ],
+)
+def test_a_runtime_is_read_in_every_form_of_a_duration(text):
+    assert minutes(text) == 96
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1:36", "1,036 min", "-96 min", "90-96 min", "h", "min", "PT", "P1Y", "1h 36x", "1h and"),
+        *("36m 1h", "1h 1h", "9" * 5000 + " min", "1" + ",000" * 2000),
+    ],
+)
+def test_a_runtime_in_doubt_is_none(text):
+    assert minutes(text) is None
+
+
+def test_durations_are_read_by_every_source(tmp_path, datasets):
+    """And what is none leaves a note everywhere."""
+    mine = tmp_path / "mine.csv"
+    mine.write_text("title_id,title,runtime\ntt0000001,A,PT1H36M\ntt0000002,B,1:36\n")
+    path = datasets / "title.basics.tsv.gz"
+    text = gzip.decompress(path.read_bytes()).decode()
+    path.write_bytes(gzip.compress(text.replace("\t91\t", "\t1h31m\t").encode()))
+    first, second = read_titles_csv(mine)
+    (third,) = read_imdb_tsv(datasets, {"tt0000001"})
+    fourth = imdb5000(tmp_path, duration="1 hr 36 min", title_year="2001")
+    fifth = imdb5000(tmp_path, duration="long", title_year="2001")
+    assert [r["runtime"] for r in (first, third, fourth)] == [96, 91, 96]
+    assert second["runtime"] is None and fifth["runtime"] is None
+    assert fields_of(second) == fields_of(fifth) == ["runtime"]
+
+
+NULLS = ("N/A", "nan", "None", "NULL", "<NA>", "#N/A", "n.a.", "-", "—", "--", "?", r"\N", " ")
+
+
+@pytest.mark.parametrize("null", NULLS)
+def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, null):
+    """And leaves no note: nothing was stated. A title may be such a word, and IMDb has but one."""
+    titles = [] if null in (r"\N", " ") else [null]
+    own = ("title_id", "layout", "type", "title")
+    columns = ["title_id", *COLUMNS]
+    with (tmp_path / "mine.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerows([columns, ["tt0000001", *[null] * len(COLUMNS)]])
+        some = {"title_id": "tt0000002", "cast": f"{null}|Ada|{null}", "budget": "€5,000,000"}
+        some |= {"currency": null, "genres": f"War|{null}"}
+        writer.writerow([some.get(name, null) for name in columns])
+    first, second = read_titles_csv(tmp_path / "mine.csv")
+    assert not any(v for name, v in first.items() if name not in own) and not first["type"]
+    assert [r["title"] for r in (first, second) if r["title"]] == titles * 2
+    assert [person["name"] for person in second["cast"]] == ["Ada"] and second["genres"] == ["War"]
+    assert second["budget"] == {"amount": 5_000_000, "currency": "EUR"} and not second["notes"]
+
+    cells = dict.fromkeys([*NEEDED[1:], *IMDB5000], null)
+    found = imdb5000(tmp_path, **cells)
+    assert not any(value for name, value in found.items() if name not in own)
+    assert [found["title"] or ""] == (titles or [""])
+
+    folder = tmp_path / "imdb"
+    tsv(folder, "title.basics", BASICS + "\t".join(["tt0000001", *[null] * 8]) + "\n")
+    tsv(folder, "title.ratings", f"tconst\taverageRating\tnumVotes\ntt0000001\t{null}\t{null}\n")
+    tsv(folder, "title.crew", f"tconst\tdirectors\twriters\ntt0000001\t{null}\tnm1,{null}\n")
+    tsv(folder, "name.basics", "nconst\tprimaryName\nnm1\tBo\n")
+    (found,) = read_imdb_tsv(folder, {"tt0000001"})
+    assert found["writers"] == [{"name_id": "nm1", "name": "Bo"}]
+    assert [found[n] or "" for n in ("title", "original_title", "type")] == (titles or [""]) * 3
+    unread = {"end_year", "rating", "runtime", "vote_count", "year", "directors", "writers"}
+    assert set(fields_of(found)) == (unread if titles else set())
+
+    path = tmp_path / "budgets.csv"
+    path.write_text(
+        f"imdb,amount,unit,currency\ntt0000001,{null},Q4916,EUR\ntt0000002,7,{null},EUR\n"
+        f"tt0000003,7,{null},{null}\n"
+    )
+    lent, unknown = read_wikidata(path)
+    assert lent["budget"] == {"amount": 7, "currency": "EUR"} and not lent["notes"]
+    assert unknown["notes"] == ["budget: names no currency (7)"]
+
+
+@pytest.mark.parametrize("name", ["Undefined", "N/A", "--", "??"])
+def test_a_film_may_be_called_nothing(tmp_path, name):
+    (tmp_path / "mine.csv").write_text(f"title_id,title\ntt0000001,{name}\ntt0000002,\\N\n")
+    first, second = read_titles_csv(tmp_path / "mine.csv")
+    assert (first["title"], second["title"]) == (name, None)
+    assert imdb5000(tmp_path, movie_title=f"{name}\xa0")["title"] == name
+
+
+def test_words_that_only_look_like_nothing_are_kept(tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("title_id,title,directors,plot\ntt0000001,Nonesuch,Nan Goldin,None left\n")
+    (found,) = read_titles_csv(mine)
+    assert (found["title"], found["plot"]) == ("Nonesuch", "None left")
+    assert found["directors"][0]["name"] == "Nan Goldin"
+
+
+def test_of_rows_that_repeat_a_title_the_one_with_the_most_votes_counts(tmp_path):
+    path = tmp_path / "movies.csv"
+    rows = [row(movie_imdb_link="tt0000001", movie_title=t, num_voted_users=n) for t, n in VOTED]
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*NEEDED, "num_voted_users"])
+        writer.writeheader()
+        writer.writerows(rows)
+    (found,) = read_imdb5000(path)
+    assert (found["title"], found["vote_count"]) == ("A", 1204)
+
+
+VOTED = [("A", "1,204"), ("B", "803"), ("C", "2")]
+IMDB5000 = (
+    *(
+        "actor_1_name",
+        "actor_2_name",
+        "actor_3_name",
+        "duration",
+        "gross",
+        "imdb_score",
+        "language",
+    ),
+    *("num_voted_users", "title_year", "content_rating", "plot_keywords"),
+)
+
+
 @pytest.mark.parametrize(
     ("country", "year", "budget", "expected"),
     [
@@ -361,14 +570,29 @@ def row(**changes: str) -> dict[str, str]:
     ],
 )
 def test_a_budget_of_imdb5000_is_kept_only_where_its_currency_is_beyond_doubt(
-    country, year, budget, expected
+    tmp_path, country, year, budget, expected
 ):
-    found = stated_budget(row(country=country, title_year=year, budget=budget))
-    if isinstance(found, dict):
-        assert (found["amount"], found["currency"]) == expected
-        assert found["confidence"] >= CERTAIN
+    found = imdb5000(tmp_path, country=country, title_year=year, budget=budget)
+    if stated := found["budget"]:
+        assert (stated["amount"], stated["currency"]) == expected
+        assert stated["confidence"] >= CERTAIN
     else:
-        assert expected is None and (found or budget == "")
+        assert expected is None
+        assert budget == "" or any(note.startswith("budget: ") for note in found["notes"])
+
+
+def test_money_of_imdb5000_is_read_as_in_any_other_table_or_noted(tmp_path):
+    """A comma groups; a sign says the currency; what cannot be read leaves a note."""
+    usa = {"country": "USA", "title_year": "2003"}
+    grouped = imdb5000(tmp_path, **usa, budget="750,000", gross="31,400")
+    assert (grouped["budget"]["amount"], grouped["gross"]["amount"]) == (750_000, 31_400)
+    signed = imdb5000(tmp_path, **usa, budget="$4,300,000", gross="$8.5 million")
+    assert signed["budget"] == {"amount": 4_300_000, "currency": "USD"}
+    assert signed["gross"] == {"amount": 8_500_000, "currency": "USD"}
+    assert grouped["notes"] == signed["notes"] == []
+    other = imdb5000(tmp_path, budget="cheap", gross="€900", country="Atlantis|France")
+    assert other["budget"] is None and other["gross"] is None and other["gross_area"] is None
+    assert fields_of(other) == ["budget", "countries", "gross"]
 
 
 def test_imdb5000s_repeats_and_spaces_are_mended(tmp_path):

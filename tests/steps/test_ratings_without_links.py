@@ -46,7 +46,7 @@ def test_nothing_is_crawled_and_the_run_goes_on(
     inputs = run.lake.read_json(run.path("inputs.json"))
     assert inputs["titles"] == []
     assert (inputs["ratings"]["rows"], inputs["ratings"]["text_ids"]) == (2, [])
-    assert report(run)["models"]["budget"]["sentence"] == NO_TITLES
+    assert report(run)["models"]["budget"]["sentence"] == f"{NO_TITLES}; the champion stays"
 
 
 def test_the_replica_serves_no_titles(make_run: MakeRun, unlinked: Path) -> None:
