@@ -18,6 +18,7 @@ from marquee.lake import Lake
 from marquee.names import person_id, text_id
 from marquee.scoring.recommender.bundle import read_bundle
 from marquee.scoring.recommender.model import Recommender
+from marquee.sources.ratings_cells import Ids as Keep
 from serving.answers import PairPrediction, RatingsRequest
 from serving.asgi import steps_apart
 from serving.asker import LARGEST_ID, ReleaseIds, is_ours
@@ -220,3 +221,33 @@ def test_a_pair_is_echoed_without_rounding() -> None:
 def test_true_is_no_number(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="true or false"):
         RatingsRequest.model_validate({"ratings": [{"movie_id": 1, "rating": 4} | given]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("Jo\u00a0Ann", "Jo\u00a0Ann"), ("Jo\u2003Ann", "Jo Ann"), ("Jo\tAnn", "Jo Ann"),
+        ("\u200bAnn", "Ann"), ("Ann\ufeff", "Ann"), ("Jo\r\nAnn", "Jo Ann"), ("FILM-A", "Film-A"),
+        ("TT0000009", "tt0000009"), ("7.0", "7"), (" 007", "7"), ("straSSe", "straße"),
+    ],
+)  # fmt: skip
+def test_a_name_is_asked_as_the_file_writes_it(asked: str, kept: str) -> None:
+    """What the loader takes for a listed name, the API takes for it too: one rule for both."""
+    kept = Keep("no", True, [kept])[asked]
+    ids = ReleaseIds.of(
+        "titles", np.array([text_id(kept)]), {"text_ids": ["titles"]}, {kept: text_id(kept)}
+    )
+    assert ids.number(asked) == ids.named(asked) == text_id(kept)
+
+
+def test_of_two_names_alike_neither_is_guessed() -> None:
+    names = {name: text_id(name) for name in ("Film", "FILM")}
+    ids = ReleaseIds.of("titles", np.sort([*names.values()]), {"text_ids": ["titles"]}, names)
+    assert [ids.named(n) for n in ("Film", "FILM", "film")] == [*names.values(), None]
+
+
+@pytest.mark.parametrize("asked", ["7", "+7", "7.", "7e0", "007", "7.0", "\u00a07"])
+def test_a_number_is_asked_as_the_file_writes_it(asked: str) -> None:
+    numbered = ReleaseIds.of("users", np.array([7]), {"text_ids": []})
+    assert numbered.number(asked) == 7
+    assert numbered.number("-7") is None is numbered.number("7.5")
