@@ -6,6 +6,7 @@ retry waits on the question that stands, so a worker that dies asks nobody twice
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 
 from marquee.errors import MarqueeError, retry_helps
 from marquee.names import iso
+from marquee.release.inputs import degradation
 from marquee.release.outcome import Outcome, last_outcome
 from marquee.release.verdict import Verdict
 from marquee.schedule import approval_closes
@@ -65,7 +67,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         until = approval_closes(self.schedule.cron, asked, self.schedule.approval_days)
         self.response_timeout = max(until - asked, timedelta(seconds=1))
         where = self.generate_link_to_ui_from_context(context=context)
-        self.body = question(verdict, address(self.model, run.id), iso(until))
+        degraded = [str(one) for one in degradation(run.lake, run.id)]
+        self.body = question(verdict, address(self.model, run.id), iso(until), degraded)
         try:
             super().execute(context)
         except TaskAwaitingInput:  # the question stands in Airflow now
@@ -105,7 +108,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         return HITLOperator.execute_complete(self, context, event)
 
 
-def question(verdict: Verdict, report: str, until: str) -> str:
-    """What the person reads who is asked: the verdict's table, the report, who and by when."""
+def question(verdict: Verdict, report: str, until: str, degraded: Sequence[str] = ()) -> str:
+    """What the person reads who is asked: what the run went without, the verdict's table, the
+    report, who and by when."""
+    without = "".join(f"degraded: {one}\n\n" for one in degraded)
     by = f"by {until}; no answer by then is a no, and the champion stays"
-    return f"{verdict.markdown()}\n[The whole report]({report})\n\n{WHO} {by}.\n"
+    return f"{without}{verdict.markdown()}\n[The whole report]({report})\n\n{WHO} {by}.\n"

@@ -147,6 +147,8 @@ def away(path):
     raise LakeUnavailableError("HDFS does not answer", "wait")
 
 kept = lambda: [o.kind for o in read_outcomes(lake, "runs/r1/models/recommender")]
+lost = ["load_titles failed: the titles of March"]
+approval.degradation = lambda lake, run: lost
 asked = {"first": attempt(1), "body": questions[0]["body"], "after asking": kept()}
 asked |= {"killed, tried again": attempt(2), "asked so far": len(questions)}
 asked |= {"no": attempt(2, said("Reject", "ada", 1)), "after the no": kept()}
@@ -321,6 +323,7 @@ def test_a_person_is_asked_with_the_verdict_before_their_eyes(told: dict[str, An
     assert asked["first"] == "asks, and resumes in execute_complete"
     assert asked["after asking"] == ["waiting"]
     body = asked["body"]
+    assert body.startswith("degraded: load_titles failed: the titles of March")
     assert "| condition | holds | why |" in body and "| 4 not worse than the champion |" in body
     assert "/v1/models/recommender/runs/r1/report)" in body
     assert "Whoever may edit this DAG in Airflow may answer by 20" in body
