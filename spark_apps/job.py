@@ -269,6 +269,8 @@ def judged(error: Exception) -> tuple[str, int]:
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in NO_ROOM:
         return f"this machine is short: {said} — look at its disk and memory", AWAY
+    if isinstance(error, PermissionError):  # Python's own: HDFS's come through Spark or our lake
+        return f"this machine refuses: {said} — give its user the right", BAD_INPUT
     if denied := DENIED.search(said):
         return f"HDFS refuses: {denied.group()} — let [lake] user write below the root", BAD_INPUT
     if lost := LOST.search(said):

@@ -180,3 +180,8 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_this_machines_own_refusal_is_not_hdfs_word() -> None:
+    said, status = judged(PermissionError(13, "Permission denied", "/scratch/a"))
+    assert said.startswith("this machine refuses") and "HDFS" not in said and status == BAD_INPUT
