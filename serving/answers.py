@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 LARGEST_EXACT = 2**53
 """A browser's numbers are exact up to here."""
@@ -21,12 +21,21 @@ def _sound(asked: int | str) -> int | str:
     return asked
 
 
-AnyId = Annotated[int | str, AfterValidator(_sound)]
+def _no_truth(given: Any) -> Any:
+    """True and false are no numbers, though Python counts with them."""
+    if isinstance(given, bool):
+        raise ValueError("is true or false, where a number or a text is wanted")
+    return given
+
+
+def _exact(number: int | str) -> int | str:
+    """As text where a browser would round the number."""
+    return str(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT else number
+
+
+AnyId = Annotated[int | str, BeforeValidator(_no_truth), AfterValidator(_sound)]
 """An id as its release writes it: a number, or text."""
-MovieNumber = Annotated[
-    int,
-    PlainSerializer(lambda n: n if n <= LARGEST_EXACT else str(n), return_type=int | str),
-]
+MovieNumber = Annotated[int, PlainSerializer(_exact, return_type=int | str)]
 """A title's number in an answer; one a browser would round is text."""
 # `serving.asgi` keeps the slashes of a name apart from those between a path's steps.
 Step = AfterValidator(unquote)
@@ -94,7 +103,7 @@ class Rating(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     movie_id: AnyId
-    rating: float = Field(allow_inf_nan=False)
+    rating: Annotated[float, BeforeValidator(_no_truth)] = Field(allow_inf_nan=False)
 
 
 class AnonymousRequest(BaseModel):
@@ -140,6 +149,8 @@ class PairsRequest(BaseModel):
 class PairPrediction(Pair):
     """One pair's stars, and how they were reached."""
 
+    user_id: Annotated[AnyId, PlainSerializer(_exact, return_type=int | str)]
+    movie_id: Annotated[AnyId, PlainSerializer(_exact, return_type=int | str)]
     predicted_rating: float
     strategy: str
 

@@ -7,8 +7,9 @@ number from `marquee.names.text_id`, so whoever asks may write the name, or that
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from marquee.names import person_id, text_id
 from marquee.scoring.arrays import Ints
 from marquee.scoring.recommender.model import Predictions, Recommendation, Recommender
+from marquee.sources.ratings_cells import folded, plain, whole_id
 from serving.catalogue import Ids
 from serving.journal import Journal, ratings_now
 
@@ -23,7 +25,6 @@ LARGEST_ID = 2**63 - 1
 """What a release's own numbers may be, and what the arrays hold."""
 OURS = re.compile(r"p-[A-Za-z0-9._-]{1,64}")
 """A person of our own API."""
-_WHOLE = re.compile(r"\s*([0-9]{1,30})(\.0+)?\s*", re.ASCII)
 NO_RELEASE_COUNTS_SO_FAR = 2**48
 
 
@@ -35,18 +36,31 @@ class ReleaseIds:
     """The numbers the model knows, ascending."""
     are_text: bool
     """Whether the release names them by text."""
+    alike: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of the names whose like no other has, by what their spellings have in common."""
 
     @classmethod
-    def of(cls, kind: str, known: Ints, facts: Mapping[str, Any]) -> ReleaseIds:
-        """`kind` is `users` or `titles`; `facts` is `bundle.json`.
+    def of(
+        cls,
+        kind: str,
+        known: Ints,
+        facts: Mapping[str, Any],
+        names: Mapping[str, int] | None = None,
+    ) -> ReleaseIds:
+        """`kind` is `users` or `titles`; `facts` is `bundle.json`; `names` are those it lists.
 
         A bundle written before `text_ids` was in it does not say which they are. Numbers of names
         lie anywhere below 2^53, those a release counts up to stay far below.
         """
+        listed = names or {}
+        count = Counter(map(folded, listed))
+        alike = {folded(n): number for n, number in listed.items() if count[folded(n)] == 1}
         named = facts.get("text_ids")
         if isinstance(named, list | tuple):
-            return cls(known, kind in named)
-        return cls(known, bool(len(known)) and float(np.median(known)) > NO_RELEASE_COUNTS_SO_FAR)
+            return cls(known, kind in named, alike)
+        return cls(
+            known, bool(len(known)) and float(np.median(known)) > NO_RELEASE_COUNTS_SO_FAR, alike
+        )
 
     def number(self, asked: int | str) -> int | None:
         """The number of an id as somebody wrote it; None for what is no id of such a release.
@@ -55,15 +69,14 @@ class ReleaseIds:
         """
         if (named := self.named(str(asked))) is not None:
             return named
-        if match := _WHOLE.fullmatch(str(asked)):
-            number = int(match[1])
-            return number if number <= LARGEST_ID else self._strange(str(asked))
-        return self._strange(str(asked))
+        number = int(whole_id(str(asked)) or -1)
+        return number if number >= 0 else self._strange(str(asked))
 
     def named(self, text: str) -> int | None:
-        """The number of a name the release knows, also where blanks surround it."""
-        found = (text_id(name) for name in dict.fromkeys((text, text.strip())) if name)
-        return next((number for number in found if self.knows(number)), None)
+        """The number of a name the release knows, in any spelling that the loader takes for it."""
+        found = (text_id(name) for name in dict.fromkeys((text, plain(text))) if name)
+        known = next((number for number in found if self.knows(number)), None)
+        return self.alike.get(folded(plain(text))) if known is None else known
 
     def knows(self, number: int) -> bool:
         """Whether the model knows this number."""
@@ -72,7 +85,8 @@ class ReleaseIds:
 
     def _strange(self, text: str) -> int | None:
         """The number a name would have that nobody has heard of."""
-        return text_id(text.strip()) if self.are_text and text.strip() else None
+        name = plain(text)
+        return text_id(name) if self.are_text and name else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from marquee.clock import seconds
 from marquee.errors import AwayError, MarqueeError, SourceError
 from marquee.scoring.recommender.model import Recommender
-from marquee.sources.feedback import Feedback, append_feedback, read_feedback
+from marquee.sources.feedback import Feedback, append_feedback, read_feedback, try_to_keep
 
 EVERYTHING = None
 """Stands for a movie id where a person takes back all they have said, here or elsewhere."""
@@ -67,6 +68,18 @@ class Journal:
             raise AwayError(self.trouble, "nothing was kept; try again later") from error
         finally:
             self._writing.release()
+
+    def look(self) -> str:
+        """What is wrong by now, though nobody rates: a disk that was mended is well again, and a
+        folder that is gone or no folder is said before a rating is lost. Waits for the disk."""
+        is_usable = os.access(self._folder, os.W_OK | os.X_OK) and self._folder.is_dir()
+        if self.trouble or not is_usable:
+            try:
+                try_to_keep(self._folder)
+                self.trouble = ""
+            except (OSError, MarqueeError) as error:
+                self.trouble = f"ratings cannot be kept: {_why(error, self._folder)}"
+        return self.trouble
 
     def _note(self, lines: Iterable[Feedback]) -> None:
         fresh: dict[str, dict[int | None, float | None]] = {}

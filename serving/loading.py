@@ -32,7 +32,8 @@ class LoadedRecommender:
     def of(cls, model: Recommender) -> LoadedRecommender:
         """All that serving needs beside the model."""
         catalogue, facts = build_catalogue(model), model.bundle.facts
-        titles = ReleaseIds.of("titles", np.sort(catalogue.movie_ids), facts)
+        names = {t.name: t.movie_id for t in catalogue.titles if t.name}
+        titles = ReleaseIds.of("titles", np.sort(catalogue.movie_ids), facts, names)
         return cls(model, catalogue, ReleaseIds.of("users", model.user_ids, facts), titles)
 
 

@@ -71,6 +71,14 @@ def append_feedback(
         _append(path, "".join(line.to_json() for line in numbered))
 
 
+def try_to_keep(folder: Path) -> None:
+    """Raise what `append_feedback` would by now: OSError, SourceError where the folder is none, or
+    AwayError where it is locked. Nothing is kept, and nothing waited for."""
+    with _lock(folder, 0.0), tempfile.TemporaryFile(dir=folder) as probe:
+        os.write(probe.fileno(), bytes(4096))
+        os.fsync(probe.fileno())
+
+
 def read_feedback(folder: Path) -> Iterator[Feedback]:
     """Every line of every segment; of two about one title the later one holds.
 

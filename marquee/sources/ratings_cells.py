@@ -113,8 +113,8 @@ class Ids(dict[str, str]):
         self.faults: dict[str, str] = {}
         """Why a kept one cannot be used."""
         self.names, self.rows, self.word_rows = set(listed if is_text else ()), 0, 0
-        alike = Counter(map(_folded, self.names))
-        self.alike = {_folded(n): n for n in self.names if alike[_folded(n)] == 1}
+        alike = Counter(map(folded, self.names))
+        self.alike = {folded(n): n for n in self.names if alike[folded(n)] == 1}
 
     def __missing__(self, text: str) -> str:
         name, number = plain(text), whole_id(text)
@@ -131,7 +131,7 @@ class Ids(dict[str, str]):
         return kept
 
     def _spelled(self, name: str) -> str:
-        return name if name in self.names else self.alike.get(_folded(name), name)
+        return name if name in self.names else self.alike.get(folded(name), name)
 
     def keep(self, column: Sequence[str]) -> list[str]:
         """A column as it is kept; rows with an id are counted, and those that name no number."""
@@ -151,7 +151,7 @@ class Ids(dict[str, str]):
         return 2 * self.word_rows > self.rows
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """What two spellings of one name have in common."""
     return whole_id(name) or named_by_imdb(name) or clean(name).casefold()
 

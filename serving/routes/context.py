@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from marquee.names import iso
 from marquee.scoring.recommender.bundle import Title
+from marquee.sources.ratings_cells import plain
 from serving.answers import Rating, TitleCard
 from serving.asker import Asker, asker_of
 from serving.follower import Champion
@@ -88,7 +89,7 @@ def known_title(loaded: LoadedRecommender, movie_id: int | str) -> Title:
             404, f"there is no title {short(movie_id)}", "find its id with /v1/titles?q=…"
         )
     if title.name is None and loaded.titles.named(str(movie_id)) is not None:
-        return replace(title, name=str(movie_id).strip())  # a bundle from before names were kept
+        return replace(title, name=plain(str(movie_id)))  # a bundle from before names were kept
     return title
 
 

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from serving.metrics import CONTENT_TYPE, RequestMetrics, family
-from serving.problems import problem
+from serving.problems import ProblemError, problem
 from serving.routes.context import SourceHere
 from serving.routes.models import model_state
 from serving.source import Source
 
 router = APIRouter(tags=["health"])
+SECONDS_FOR_THE_DISK = 1.0
 
 
 @router.get("/livez")
@@ -29,7 +30,7 @@ async def is_ready(request: Request, source: SourceHere) -> JSONResponse:
     """
     states = [model_state(f) for f in source.followers.values()]
     wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
-    wrong += [f"feedback: {source.journal.trouble}"] if source.journal.trouble else []
+    wrong += [f"feedback: {trouble}"] if (trouble := await _feedback_trouble(source)) else []
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
     ended = [f.name for f in source.followers.values() if f.has_ended]
     if ended or not any(s.serving for s in states):
@@ -43,7 +44,8 @@ async def is_ready(request: Request, source: SourceHere) -> JSONResponse:
 async def read_metrics(request: Request, source: SourceHere) -> PlainTextResponse:
     """For Prometheus to scrape."""
     requests: RequestMetrics = request.app.state.metrics
-    lines = requests.lines() + _model_lines(source) + _feedback_lines(source)
+    trouble = await _feedback_trouble(source)
+    lines = requests.lines() + _model_lines(source) + _feedback_lines(source, trouble)
     return PlainTextResponse("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
 
 
@@ -84,9 +86,17 @@ def _model_lines(source: Source) -> list[str]:
     ]
 
 
-def _feedback_lines(source: Source) -> list[str]:
+async def _feedback_trouble(source: Source) -> str:
+    """Why ratings cannot be kept by now; a disk that does not say so in time is a reason too."""
+    try:
+        return await source.disk_calls.run(source.journal.look, SECONDS_FOR_THE_DISK)
+    except ProblemError as error:
+        return f"ratings cannot be kept: {error.message}"
+
+
+def _feedback_lines(source: Source, wrong: str) -> list[str]:
     lines = [((), float(source.journal.lines))]
-    trouble = [((), float(bool(source.journal.trouble)))]
+    trouble = [((), float(bool(wrong)))]
     return [
         *family("marquee_feedback_lines_total", "counter", "Lines of feedback kept.", lines),
         *family("marquee_feedback_trouble", "gauge", "1 while ratings cannot be kept.", trouble),

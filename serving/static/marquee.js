@@ -163,7 +163,7 @@ async function keep(event) {
 
 // --- what a film costs -------------------------------------------------------------------------
 
-// Three digits say all an estimate can: $950, $1,230, $99.7 million. The unit is chosen by the amount
+// Three digits say all an estimate can: $950, $1,230, $1.95 million. The unit is chosen by the amount
 // as it is shown: 999,950 is a million, not 1,000 thousand.
 const UNITS = [[1e6, "million"], [1e9, "billion"], [1e12, "trillion"]];
 
@@ -173,8 +173,7 @@ function dollars(amount) {
   const whole = Math.round(Number(size.toPrecision(3)));
   if (whole < 1e6) return sign + whole.toLocaleString("en-US");
   const [one, unit] = UNITS.find(([one]) => Number((size / one).toPrecision(3)) < 1000) || UNITS.at(-1);
-  const places = Number((size / one).toFixed(1)) < 100 ? 1 : 0;
-  const shown = {minimumFractionDigits: places, maximumFractionDigits: places};
+  const shown = {minimumSignificantDigits: 3, maximumSignificantDigits: 3};
   return `${sign}${(size / one).toLocaleString("en-US", shown)} ${unit}`;
 }
 

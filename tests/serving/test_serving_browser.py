@@ -67,12 +67,14 @@ def test_the_page_recommends_and_estimates(
 
 AMOUNTS = {
     0: "$0", 0.6: "$1", 42: "$42", 949.6: "$950", 999.7: "$1,000", 1_604: "$1,600",
-    68_449: "$68,400", 999_499: "$999,000", 999_500: "$1.0 million",
-    999_999: "$1.0 million", 1e6: "$1.0 million",
-    9_945_000: "$9.9 million", 9_960_000: "$10.0 million", 98.7e6: "$98.7 million",
+    68_449: "$68,400", 999_499: "$999,000", 999_500: "$1.00 million",
+    999_999: "$1.00 million", 1e6: "$1.00 million",
+    1_954_000: "$1.95 million", 9_944_000: "$9.94 million", 9_996_000: "$10.0 million",
+    98.7e6: "$98.7 million",
     99.94e6: "$99.9 million", 99.96e6: "$100 million", 250.4e6: "$250 million",
-    999.4e6: "$999 million", 999.6e6: "$1.0 billion", 1e9: "$1.0 billion", 3.14e9: "$3.1 billion",
-    999.7e9: "$1.0 trillion", 4e15: "$4,000 trillion", -5.5e6: "-$5.5 million",
+    999.4e6: "$999 million", 999.6e6: "$1.00 billion", 1e9: "$1.00 billion",
+    3.14e9: "$3.14 billion",
+    999.7e9: "$1.00 trillion", 4e15: "$4,000 trillion", -5.5e6: "-$5.50 million",
 }  # fmt: skip
 
 

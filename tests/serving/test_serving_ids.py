@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from serving_bundles import PEOPLE, TITLES, promote_folder, write_named, write_recommender
 
 from marquee.lake import Lake
 from marquee.names import person_id, text_id
 from marquee.scoring.recommender.bundle import read_bundle
 from marquee.scoring.recommender.model import Recommender
+from marquee.sources.ratings_cells import Ids as Keep
+from serving.answers import PairPrediction, RatingsRequest
 from serving.asgi import steps_apart
 from serving.asker import LARGEST_ID, ReleaseIds, is_ours
 from serving.journal import Journal
@@ -201,3 +206,48 @@ def test_a_number_a_browser_would_round_goes_out_as_text(
     kept = client.post("/v1/users/p-ada/ratings", json=given).json()["ratings"]
     assert kept == {str(LARGEST_ID): 4.0}
     assert client.get(f"/v1/titles/{LARGEST_ID + 1}").status_code == 422
+
+
+def test_a_pair_is_echoed_without_rounding() -> None:
+    """A browser's numbers are exact up to 2^53."""
+    pair = PairPrediction(user_id=2**53 + 1, movie_id=2**60, predicted_rating=3, strategy="s")
+    assert pair.model_dump(mode="json")["user_id"] == str(2**53 + 1)
+    assert json.loads(pair.model_dump_json())["movie_id"] == str(2**60)
+    small = PairPrediction(user_id="p-ann", movie_id=7, predicted_rating=3, strategy="s")
+    assert (small.model_dump()["user_id"], small.model_dump()["movie_id"]) == ("p-ann", 7)
+
+
+@pytest.mark.parametrize("given", [{"movie_id": True}, {"rating": True}, {"rating": False}])
+def test_true_is_no_number(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="true or false"):
+        RatingsRequest.model_validate({"ratings": [{"movie_id": 1, "rating": 4} | given]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("Jo\u00a0Ann", "Jo\u00a0Ann"), ("Jo\u2003Ann", "Jo Ann"), ("Jo\tAnn", "Jo Ann"),
+        ("\u200bAnn", "Ann"), ("Ann\ufeff", "Ann"), ("Jo\r\nAnn", "Jo Ann"), ("FILM-A", "Film-A"),
+        ("TT0000009", "tt0000009"), ("7.0", "7"), (" 007", "7"), ("straSSe", "straße"),
+    ],
+)  # fmt: skip
+def test_a_name_is_asked_as_the_file_writes_it(asked: str, kept: str) -> None:
+    """What the loader takes for a listed name, the API takes for it too: one rule for both."""
+    kept = Keep("no", True, [kept])[asked]
+    ids = ReleaseIds.of(
+        "titles", np.array([text_id(kept)]), {"text_ids": ["titles"]}, {kept: text_id(kept)}
+    )
+    assert ids.number(asked) == ids.named(asked) == text_id(kept)
+
+
+def test_of_two_names_alike_neither_is_guessed() -> None:
+    names = {name: text_id(name) for name in ("Film", "FILM")}
+    ids = ReleaseIds.of("titles", np.sort([*names.values()]), {"text_ids": ["titles"]}, names)
+    assert [ids.named(n) for n in ("Film", "FILM", "film")] == [*names.values(), None]
+
+
+@pytest.mark.parametrize("asked", ["7", "+7", "7.", "7e0", "007", "7.0", "\u00a07"])
+def test_a_number_is_asked_as_the_file_writes_it(asked: str) -> None:
+    numbered = ReleaseIds.of("users", np.array([7]), {"text_ids": []})
+    assert numbered.number(asked) == 7
+    assert numbered.number("-7") is None is numbered.number("7.5")

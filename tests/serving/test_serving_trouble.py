@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -215,6 +216,7 @@ def test_readyz_says_what_serves_and_what_is_wrong(
     assert (found["status"], found["wrong"]) == ("ready", [])
     assert all(m["looked_at"] and m["loaded_at"] and m["bundle"] for m in found["models"])
     monkeypatch.setattr(journals, "append_feedback", fails(FULL))
+    monkeypatch.setattr(journals, "try_to_keep", fails(FULL))
     body = {"ratings": [{"movie_id": 1, "rating": 4}]}
     refused = client.post("/v1/users/p-ada/ratings", json=body)
     assert refused.status_code == 503 and "No space left on device" in refused.json()["detail"]
@@ -223,6 +225,20 @@ def test_readyz_says_what_serves_and_what_is_wrong(
     found = client.get("/readyz").json()
     assert found["status"] == "degraded" and found["wrong"][0].startswith("feedback: ratings can")
     assert "marquee_feedback_trouble 1" in client.get("/metrics").text.splitlines()
+    monkeypatch.undo()
+    assert client.get("/readyz").json()["wrong"] == [], "mended, though nobody has rated since"
+    assert "marquee_feedback_trouble 0" in client.get("/metrics").text.splitlines()
+
+
+def test_a_folder_that_is_none_is_said_before_a_rating_is_lost(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "feedback", "local")
+    assert journal.look() == "", "it is made where it is missing"
+    shutil.rmtree(tmp_path / "feedback")
+    (tmp_path / "feedback").write_text("a file")
+    assert "ratings cannot be kept" in journal.look() == journal.trouble
+    (tmp_path / "feedback").unlink()
+    assert journal.look() == "" == journal.trouble
+    assert list(read_feedback(tmp_path / "feedback")) == []
 
 
 # Nothing waits that needs not ---------------------------------------------------------------
