@@ -6,7 +6,8 @@
     titles.tsv    movieId title genres titleId        one row a movie, one movie an IMDb id
 
 Whatever comes after the loader reads these and nothing else. The folder is named by the digest of
-the *source* bytes and of the reader's version: another reader loads the same release anew.
+the *source* bytes, the reader's version and the scale: another reader or scale loads the same
+release anew, so that what is said of it is said by the scale that holds.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ RATINGS_FILE, TITLES_FILE = "ratings.tsv", "titles.tsv"
 LISTED = (*TITLES, "titleId")
 Scale = tuple[float, float]
 ANY_SCALE: Scale = (-inf, inf)
+YEAR_1971 = 31_536_000
+"""Whose latest rating is older counts something else than seconds."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,11 @@ class Reading:
     def notes(self) -> list[str]:
         """Everything that a person should know of the release, in sentences."""
         found = [f"ratings refused: {note}" for note in self.ratings.notes()]
+        if self.census.rows and self.census.last_time < YEAR_1971:
+            found.append(
+                f"the latest time is {self.census.last_time}, in 1970: times count seconds since "
+                "then; write a day as 2005-04-02, not as 20050402"
+            )
         if self.ratings.torn.count:
             found.append(f"rows of ratings left out: {self.ratings.torn}")
         unlisted = [movie for movie in self.sound_movies() if movie not in self.catalogue.titles]
@@ -209,11 +217,9 @@ def load_release(
     SourceError where no row is a rating, with counts by reason and three examples of each.
     """
     release = recognise(folder)
-    path = f"raw/ratings/{name}-{source_digest(release)[:12]}"
+    path = f"raw/ratings/{name}-{source_digest(release, scale)[:12]}"
     if lake.exists(path):
-        manifest = lake.manifest(path)
-        if manifest.facts.get("scale") == _finite(scale):
-            return path, manifest
+        return path, lake.manifest(path)
     with tempfile.TemporaryDirectory(prefix="marquee-ratings-") as scratch:
         found = read_release(release, scale, Path(scratch) / RATINGS_FILE)
         _write(Path(scratch) / TITLES_FILE, LISTED, found.catalogue.rows())
@@ -225,9 +231,11 @@ def load_release(
         return path, lake.publish(Path(scratch), path, rows=census.rows, **facts)
 
 
-def source_digest(release: RatingsFolder) -> str:
-    """The digest of the release's own bytes, and of what reads them."""
-    return digest_value([READER, {name: digest_file(path) for name, path in release.files.items()}])
+def source_digest(release: RatingsFolder, scale: Scale = ANY_SCALE) -> str:
+    """The digest of the release's own bytes, and of what reads and judges them."""
+    files = {name: digest_file(path) for name, path in release.files.items()}
+    judged = [] if scale == ANY_SCALE else [_finite(scale)]
+    return digest_value([READER, files, *judged])
 
 
 def _finite(scale: Scale) -> list[float] | None:
@@ -284,7 +292,7 @@ def _keep(ratings: RatingsPass, target: Path | None) -> None:
 def read_catalogue(release: RatingsFolder, is_text: bool = False) -> Catalogue:
     """The titles a release lists and their links, each key once; the first row counts."""
     found, ids = Catalogue(is_text), Ids(NEGATIVE_MOVIE, is_text)
-    torn, nameless, again = Aside(), Aside(), Aside()
+    torn, nameless, again, untitled = Aside(), Aside(), Aside(), Aside()
     for line, (movie, title, genres) in release.titles(torn):
         [kept] = ids.keep([movie])
         if kept in ids.faults:
@@ -293,11 +301,15 @@ def read_catalogue(release: RatingsFolder, is_text: bool = False) -> Catalogue:
             again.add(line, f"lists {kept} again")
         else:
             found.titles[kept] = plain(title), plain(genres)
+            if not plain(title):
+                untitled.add(line, f"names {kept} only")
     found.is_mostly_words = ids.is_mostly_words
     name = release.form.titles.file
     for aside, what in ((torn, "torn"), (nameless, "without an id"), (again, "listed already")):
         if aside.count:
             found.notes.append(f"rows of {name} left out, {what}: {aside}")
+    if untitled.count:
+        found.notes.append(f"movies without a title, called by their id: {untitled}")
     _read_links(release, is_text, found)
     return found
 

@@ -172,7 +172,7 @@ def _old_title(row: Cells) -> Cells:
     if len(row) > len(TITLES):
         return _title_of_item(row)
     movie, title, genres = row
-    return movie, title, "|".join(OLD_GENRES.get(g, g) for g in genres.split("|"))
+    return movie, title, "|".join(OLD_GENRES.get(g, g) for g in map(str.strip, genres.split("|")))
 
 
 def _title_of_item(row: Cells) -> Cells:

@@ -80,14 +80,14 @@ def settled(record: Mapping[str, Any]) -> Record:
     """The record with every optional field as its contract has it: a release date in ISO form,
     null, with a note, in place of a value that is none, and texts that can be written."""
     mended: Record = encodable(dict(record))
-    noted = {}
+    as_stated, noted = dict(mended), {}
     if (stated := mended.get("release_date")) is not None:
         found = read_date(str(stated))
         mended["release_date"] = None if isinstance(found, Unreadable) else found
         if isinstance(found, Unreadable):
             noted["release_date"] = found.reason
     values, reasons = TITLE_ITEM.mended(mended, ESSENTIAL)
-    notes = [note(n, why, mended[n]) for n, why in (noted | reasons).items()]
+    notes = [note(n, why, as_stated[n]) for n, why in (noted | reasons).items()]
     if notes:
         values["notes"] = unique([*_texts(mended.get("notes")), *notes])
     return mended | values

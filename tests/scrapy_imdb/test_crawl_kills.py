@@ -44,7 +44,7 @@ def test_twenty_kills_change_nothing(slow_site, tmp_path):
 def test_a_crawl_that_is_asked_to_end_delivers_and_is_tried_again(slow_site, tmp_path):
     crawl = Crawl(slow_site.url, tmp_path, COUNT)
     process = start(crawl.command(pages=150), tmp_path / "log")
-    while not slow_site.served():
+    while slow_site.asked() <= LANES:  # what is on its way is let go; some came before it
         process.join(0.02)
     process.terminate()
     process.join(60)
@@ -53,7 +53,7 @@ def test_a_crawl_that_is_asked_to_end_delivers_and_is_tried_again(slow_site, tmp
     assert 0 < crawl.report()["titles"] == len(titles(crawl.out)) < 150
     assert crawl.run(pages=150).returncode == 0
     assert [t["title_id"] for t in titles(crawl.out)] == [title_id(n) for n in range(150)]
-    assert slow_site.asked() == 150
+    assert slow_site.asked() <= 150 + LANES
 
 
 def test_what_a_killed_crawl_gathered_comes_home_with_the_next(slow_site, tmp_path):

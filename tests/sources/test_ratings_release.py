@@ -292,7 +292,7 @@ def test_text_ids_meet_through_quotes_capitals_and_numbers(
 ) -> None:
     """Names keep the spelling of the list of titles; rows of numbers come first, and mislead."""
     rows = ['"ann ""A"", 1","a ""b"", c",4,1', "bo,ALIEN,3,2", "bo,1917.0,5,3", "cy,alien,2,4"]
-    numbers = [f"{n},1917,3,{n}" for n in range(1, 4)]
+    numbers = [f"{n},1917,3,90000000{n}" for n in range(1, 4)]
     (tmp_path / "ratings.csv").write_text(
         "\n".join(["userId,movieId,rating,timestamp", *numbers, *rows]) + "\n"
     )
@@ -321,7 +321,7 @@ def test_a_start_that_misleads_is_read_again(
 ) -> None:
     """Names sorted as text put the numbers first: only the end shows what the ids are."""
     monkeypatch.setattr(tables, "ROWS", 2)
-    rows = [f"{n},10,4,{n}" for n in range(3)] + [f"u{n},10,4,{n}" for n in range(4)]
+    rows = [f"{name},10,4,900000000" for name in (0, 1, 2, "u0", "u1", "u2", "u3")]
     (tmp_path / "ratings.csv").write_text(
         "\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n"
     )
@@ -416,4 +416,20 @@ def test_a_scale_that_changed_judges_a_loaded_release_again(
     path, _ = load_release(folder_lake, release, "small", (0.5, 5.0))
     with pytest.raises(SourceError, match="outside 6 to 10"):
         load_release(folder_lake, release, "small", (6.0, 10.0))
-    assert load_release(folder_lake, release, "small", (0.5, 4.5))[0] == path
+    other, manifest = load_release(folder_lake, release, "small", (0.5, 3.6))
+    assert other != path and manifest.facts["scale"] == [0.5, 3.6]
+    assert any("outside 0.5 to 3.6" in note for note in manifest.facts["notes"])
+    kept = folder_lake.manifest(path).facts
+    assert kept["scale"] == [0.5, 5.0] and "outside" not in str(kept["notes"])
+    again = [load_release(folder_lake, release, "small", s) for s in ((0.5, 5.0), (0.5, 3.6))]
+    assert [one[0] for one in again] == [path, other] and again[1][1] == manifest
+
+
+def test_movies_without_a_title_and_days_as_numbers_are_told(tmp_path: Path) -> None:
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n4,,War\n5,\\N,\n6,Six (2001),\n")
+    rows = [f"{user},{movie},4,201103{user:02}" for user in (10, 11) for movie in (4, 5, 6)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]))
+    (tmp_path / "links.csv").write_text("movieId,imdbId,tmdbId\n4,17,\n")
+    times, untitled = read_release(recognise(tmp_path)).notes()
+    assert "20110311, in 1970" in times
+    assert untitled.startswith("movies without a title, called by their id: 2 (line 2")
