@@ -18,7 +18,7 @@ from marquee.money import PriceIndex, RateTable
 from marquee.names import iso
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.reading import read_listed
-from spark_apps.titles.catalogue import as_contract, join_movielens, released_before
+from spark_apps.titles.catalogue import as_contract, is_out, join_movielens
 from spark_apps.titles.data_report import describe
 from spark_apps.titles.dollars import rate_frame, with_dollars
 from spark_apps.titles.items import FIRST_YEAR, is_lender, merged_per_title, with_reason
@@ -46,8 +46,10 @@ def prepare(job: Job) -> None:
         merged = merged_per_title(items.where("reason IS NULL"))
         joined = join_movielens(merged, movielens)
         every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)
-        titles = released_before(every.where("title IS NOT NULL"), as_of).coalesce(1).cache()
-        facts = count(titles) | seen | money_facts(as_of)
+        named = every.where("title IS NOT NULL").withColumn("is_out", is_out(as_of))
+        named = named.coalesce(1).cache()
+        titles = named.where("is_out").drop("is_out")
+        facts = count(titles) | seen | money_facts(as_of) | not_out(named)
         if seen["budget_lenders"]:
             facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
@@ -129,6 +131,18 @@ def count(titles: DataFrame) -> dict[str, Any]:
             "load a ratings release with a movies.csv, or choose a later as-of",
         )
     return facts
+
+
+def not_out(named: DataFrame) -> dict[str, int]:
+    """How many titles, and how many rated ones, are left out since they come out after as-of."""
+    later = named.where("NOT is_out").agg(F.count("*"), F.count("movie_id")).collect()[0]
+    if later[0]:
+        print(
+            f"[prepare_titles] left out: {later[0]} titles that come out after as-of, "
+            f"{later[1]} of them in the release",
+            flush=True,
+        )
+    return {"not_out": later[0], "not_out_but_listed": later[1]}
 
 
 def publish(job: Job, titles: DataFrame, items: DataFrame, facts: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from marquee.contracts import TITLES
@@ -53,8 +53,8 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
     )
 
 
-def released_before(titles: DataFrame, as_of: str) -> DataFrame:
-    """Titles out by the day of `as_of` (ISO 8601).
+def is_out(as_of: str) -> Column:
+    """Whether a title was out by the day of `as_of` (ISO 8601).
 
     A month or a year stands for its first day: `2025` is before `2025-06-01`. A title without any
     date is in, for somebody has rated it.
@@ -62,7 +62,7 @@ def released_before(titles: DataFrame, as_of: str) -> DataFrame:
     stated = F.coalesce("release_date", F.lpad(F.col("year").cast("string"), 4, "0"))
     day = F.concat(stated, F.when(F.length(stated) == 4, "-01-01").otherwise("-01"))
     out = F.when(F.length(stated) == 10, stated).otherwise(day).cast("date")
-    return titles.where(out.isNull() | (out <= F.lit(as_of[:10]).cast("date")))
+    return F.coalesce(out <= F.lit(as_of[:10]).cast("date"), F.lit(True))
 
 
 def as_contract(titles: DataFrame) -> DataFrame:

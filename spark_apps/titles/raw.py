@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from marquee.clock import SKEW
 from marquee.names import iso
+from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.release.inputs import Inputs, TitlesInput
 from marquee.sources.title_moments import FETCHED
 from spark_apps.ratings.text_ids import text_id
@@ -88,16 +89,19 @@ def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
     """A release's list of titles (`spark_apps.ratings.reading.read_listed`) as movie_id, title_id,
     title, year, genres.
 
-    MovieLens writes `Matrix, The (1999)` and genres as `Action|Sci-Fi`. `is_text`: the release
-    names titles by text, not by number.
+    MovieLens writes `Matrix, The (1999)` and genres as `Action|Sci-Fi`. A movie without a title is
+    called by its id; a year that no film is of is null. `is_text`: the release names titles by
+    text, not by number.
     """
     number = text_id(F.col("movieId")) if is_text else F.col("movieId").try_cast("bigint")
     year = F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
+    year = year.cast("int")
+    name = _movielens_name()
     return listed.select(
         number.alias("movie_id"),
         F.col("titleId").alias("title_id"),
-        _movielens_name().alias("title"),
-        year.cast("int").alias("year"),
+        F.coalesce(F.when(F.trim(name) != "", name), "titleId", "movieId").alias("title"),
+        F.when(year.between(FIRST_FILM, LAST_YEAR), year).alias("year"),
         _movielens_genres().alias("genres"),
     )
 
@@ -111,7 +115,7 @@ def _movielens_name() -> Column:
 
 
 def _movielens_genres() -> Column:
-    words = F.split(F.coalesce("genres", F.lit("")), r"\|")
+    words = F.split(F.trim(F.coalesce("genres", F.lit(""))), r"(?U)\s*\|\s*")
     renames = F.create_map(*(F.lit(x) for pair in MOVIELENS_GENRES.items() for x in pair))
     renamed = F.transform(words, lambda word: F.coalesce(renames[word], word))
     return F.array_distinct(F.filter(renamed, lambda word: word != ""))

@@ -112,6 +112,30 @@ def test_a_crawl_that_brought_nothing_home(tmp_path: Path, spark: SparkSession) 
     assert len(Prepared(lake, spark).rows) == 4
 
 
+def test_untitled_and_oddly_dated_movies_stay_and_what_is_to_come_is_counted(
+    tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = make_lake(tmp_path / "lake")
+    movies = (
+        "movieId,title,genres\n1,,Comedy | Sci-Fi\n2,(1995),\n3,Far (9999),Drama|\u00a0War\n"
+        "4,None (1999), (no genres listed)\n5,Old (1066),War\n6,Soon (2050),Children |Drama\n"
+    )
+    freeze(lake, add_ratings(lake, movies, "movieId,imdbId,tmdbId\n1,0000001,\n"), [])
+    assert prepare_titles.main(["--lake", lake.root, "--run", RUN]) == 0
+    found = Prepared(lake, spark)
+    assert {row["movie_id"]: (row["title"], row["year"]) for row in found.rows.values()} == {
+        1: ("tt0000001", None),
+        2: ("2", 1995),
+        3: ("Far", None),
+        4: ("None", 1999),
+        5: ("Old", None),
+    }
+    genres = [row["genres"] for row in sorted(found.rows.values(), key=lambda r: r["movie_id"])]
+    assert genres == [["Comedy", "Sci-Fi"], [], ["Drama", "War"], [], ["War"]]
+    assert (found.facts["not_out"], found.facts["not_out_but_listed"]) == (1, 1)
+    assert "left out: 1 titles that come out after as-of" in capsys.readouterr().out
+
+
 def test_an_older_release_gives_each_key_one_row(tmp_path: Path, spark: SparkSession) -> None:
     """Columns in any order; a movie listed twice, one IMDb id under two movies."""
     lake = make_lake(tmp_path / "lake")
