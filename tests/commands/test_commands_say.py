@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from rich.console import Console
 
 from marquee.cli import app, local, main, showing
 from marquee.errors import StackError
+from marquee.settings import REPOSITORY
 from marquee.stack.airflow_api import DAG, AirflowApi
 from marquee.stack.doctor import examine
 from marquee.stack.figures import Figures
@@ -70,6 +73,35 @@ def test_wrong_arguments_are_one_sentence_and_nothing_starts(
     assert told.err.startswith("error: ")
     assert told.err.count("\n") == 1
     assert not (tmp_path / "state").exists()
+
+
+def test_an_interrupt_during_imports_is_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no command yet that could be interrupted."""
+
+    class Importing(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "marquee.cli", Importing("marquee.cli"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(REPOSITORY / "marquee" / "__main__.py"), run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_a_part_that_has_not_started_has_no_process_and_no_moment(
+    stack: TinyStack, out: Console
+) -> None:
+    waits = {"name": "datanode", "state": "STOPPED", "pid": 0, "since": 0, "lacks": "its start"}
+    runs = {"name": "namenode", "state": "RUNNING", "pid": 4321, "since": 1767500000, "lacks": ""}
+    local._show(stack.settings, [runs, waits])
+    shown = out.export_text()
+    assert "4321" in shown and "2026-01-04T04:13:20Z" in shown
+    assert "1970" not in shown
+    row = next(line for line in shown.splitlines() if "datanode" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:4] == ["", ""]
 
 
 def test_every_command_can_be_named_in_a_remedy(
@@ -235,6 +267,20 @@ def test_what_is_paused_or_tried_again_is_said(
     assert again == "failed, and to be tried again: crawl_titles"
     airflow({f"/dags/{DAG}": {"is_paused": True}})
     assert "was paused" in run_command._between(AirflowApi(stack.settings, Path()), [])
+
+
+def test_a_queued_run_says_behind_which_it_waits(
+    airflow: Callable[..., list[str]], stack: TinyStack
+) -> None:
+    runs = [
+        {"dag_run_id": "later", "state": "queued", "queued_at": "2026-03-04T09:00:00Z"},
+        {"dag_run_id": RUN, "state": "queued", "queued_at": "2026-03-04T08:00:00Z"},
+        {"dag_run_id": "first", "state": "running", "queued_at": "2026-03-04T07:00:00Z"},
+    ]
+    airflow({f"/dags/{DAG}/dagRuns": {"dag_runs": runs}})
+    api = AirflowApi(stack.settings, Path())
+    assert run_command._behind(api, RUN).endswith("this one waits for first to end")
+    assert run_command._behind(api, "first") == ""
 
 
 def test_an_airflow_that_is_away_is_a_sentence(stack: TinyStack) -> None:
