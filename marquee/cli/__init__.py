@@ -59,7 +59,7 @@ def main() -> None:
     except typer.Abort as error:
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None  # Ctrl-C, as the parser passes it on
-        status = _refused("nothing was done: the question was not answered with yes", 1)
+        status = _refused("nothing was done: the question was not answered, or not with yes", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from marquee.cli.lake_flags import (
     AsJson,
+    EachModelArgument,
     LakeFlag,
-    ModelArgument,
     WebHdfsFlag,
     WorldFlag,
     asked_lake,
@@ -26,9 +26,11 @@ from marquee.release.inputs import degradation
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of, read_approval
+from marquee.release.policy import Model
 from marquee.release.replay import Replayed, would_have_promoted
 from marquee.release.verdict import Verdict
 from marquee.steps.history import decisions
+from marquee.steps.run import MODELS
 
 Replay = Annotated[
     bool,
@@ -37,7 +39,7 @@ Replay = Annotated[
 
 
 def history(
-    model: ModelArgument,
+    model: EachModelArgument = None,
     replay: Replay = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
@@ -48,20 +50,25 @@ def history(
 
     Beside it the live record: how the recommender that served did on ratings given since.
 
-    With --replay, the backfilled runs alone, told as if each had been live in its week.
+    With --replay, the backfilled runs alone, told as if each had been live in its week. Without
+    a model both are shown, and --json prints an object of both lists by model.
     """
     opened = asked_lake(lake, webhdfs, data)
-    verdicts = decisions(opened, model)
-    rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
+    found = {}
+    for name in [model] if model else MODELS:
+        verdicts = decisions(opened, name)
+        found[name] = _replayed(verdicts) if replay else _lived(opened, name, verdicts)
     if as_json:
-        print(json.dumps(rows))
-    elif not rows:
-        out.print(f"no {'backfilled ' if replay else ''}run has judged a {model} yet")
-    else:
-        out.print(_table(rows))
+        print(json.dumps(found[model] if model else found))
+        return
+    for name, rows in found.items():
+        if rows:
+            out.print(*([] if model else [f"the {name} model:"]), _table(rows), sep="\n")
+        else:
+            out.print(f"no {'backfilled ' if replay else ''}run has judged a {name} model yet")
 
 
-def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def _lived(lake: Lake, model: Model, verdicts: list[Verdict]) -> list[dict[str, Any]]:
     entries = Ledger(lake, model).entries()
 
     def row(verdict: Verdict) -> dict[str, Any]:

@@ -169,8 +169,40 @@ def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
     assert Ledger(lake, MODEL).head() is None
 
 
+def test_history_without_a_model_is_that_of_both(lived: Lake) -> None:
+    assert told(lived, "history") == {MODEL: told(lived, "history", MODEL), "budget": []}
+    shown = run(lived, "history").output
+    assert "the recommender model:" in shown
+    assert "no run has judged a budget model yet" in shown
+
+
 def test_history_of_nothing(lake: Lake) -> None:
     assert "no run has judged" in run(lake, "history", MODEL).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rollback", MODEL], "nothing was ever promoted"),
+        (["rollback", MODEL, "--release"], "no hold stands"),
+        (["accept-world", MODEL, "--run", "none"], "no world needs accepting"),
+    ],
+    ids=["rollback", "release", "accept-world"],
+)
+def test_nobody_is_asked_about_what_cannot_be_done(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setattr("typer.prompt", lambda *_: pytest.fail("it asked"))
+    result = run(lake, *words)
+    assert isinstance(result.exception, PromotionRefusedError), result.output
+    assert said in str(result.exception)
+
+
+def test_who_gives_no_reason_is_asked(lived: Lake) -> None:
+    result = run(lived, "rollback", MODEL, said="it was slow\ny\n")
+    assert result.exit_code == 0, result.output
+    head = Ledger(lived, MODEL).head()
+    assert head is not None and head.reason == "it was slow"
 
 
 def shrunk(lake: Lake, scratch: Path, name: str = "week-3") -> None:
