@@ -15,6 +15,7 @@ import httpx
 import pytest
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from marquee.cli import app, local, main, showing
 from marquee.errors import StackError
@@ -22,6 +23,7 @@ from marquee.settings import REPOSITORY
 from marquee.stack.airflow_api import DAG, AirflowApi
 from marquee.stack.doctor import examine
 from marquee.stack.figures import Figures
+from marquee.steps.evaluate import in_words
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
 run_command = import_module("marquee.cli.run")  # its name in the package is the command's
@@ -35,6 +37,7 @@ WRONG = {
     "as-of ahead": ("run --as-of 2999-01-04T03:00:00Z", "ahead of the clock"),
     "as-of no moment": ("run --as-of yesterday", "yesterday"),
     "folder": ("run --data no/such/folder", "there is no folder 'no/such/folder'"),
+    "file for a folder": ("run --data README.md", "'README.md' is a file, not a folder"),
     "folder of up": ("up --data no/such/folder", "there is no folder"),
     "folder of down": ("down --data no/such/folder", "there is no folder"),
     "folder of doctor": ("doctor --data no/such/folder", "there is no folder"),
@@ -267,6 +270,32 @@ def test_what_is_paused_or_tried_again_is_said(
     assert again == "failed, and to be tried again: crawl_titles"
     airflow({f"/dags/{DAG}": {"is_paused": True}})
     assert "was paused" in run_command._between(AirflowApi(stack.settings, Path()), [])
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (["[bake] 7 loaves", "[bake] cool down: 20.1 s"], "[bake] 7 loaves"),
+        (["7 loaves", '{"loaves": 7}'], "7 loaves"),
+        (["[bake] heat: 1.0 s"], ""),
+        (["7 loaves", "21:00 WARN error: no flour — buy some"], "error: no flour — buy some"),
+        (["[bake] it rose in: 3 ovens"], "[bake] it rose in: 3 ovens"),
+    ],
+)
+def test_a_task_is_summed_up_by_its_own_last_sentence(
+    airflow: Callable[..., list[str]], stack: TinyStack, printed: list[str], told: str
+) -> None:
+    """No stage's seconds, no figures for programs."""
+    content = [{"event": line, "logger": "task.stdout"} for line in printed]
+    airflow({f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/bake/logs/1": {"content": content}})
+    api = AirflowApi(stack.settings, Path())
+    said = Text.from_markup(showing._telling(api, RUN, instance("bake", "success"))).plain
+    assert said == told
+
+
+def test_what_evaluation_found_is_a_sentence() -> None:
+    assert in_words({"rmse": 0.87654, "mae": 0.6, "coverage": 0.5}) == "rmse 0.8765, coverage 0.5"
+    assert in_words({}).startswith("no figures")
 
 
 def test_a_queued_run_says_behind_which_it_waits(
