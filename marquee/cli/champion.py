@@ -62,6 +62,8 @@ def champion(
 
 def _table(entry: Entry, folder: str) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # an address is never cut
     rows = {
         "bundle": entry.bundle,
         "folder": folder,

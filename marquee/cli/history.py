@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from marquee.cli.lake_flags import (
     AsJson,
@@ -63,7 +62,7 @@ def history(
         return
     for name, rows in found.items():
         if rows:
-            out.print(*([] if model else [f"the {name} model:"]), _table(rows), sep="\n")
+            out.print(*([] if model else [f"the {name} model:"]), *map(_block, rows), sep="\n")
         else:
             out.print(f"no {'backfilled ' if replay else ''}run has judged a {name} model yet")
 
@@ -108,22 +107,20 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    columns = ["as of", "run", "type", "verdict", "what came of it", "why not"]
-    has_live = any(row.get("live") for row in rows)
-    table = Table(*columns, *(["what served, on newer ratings"] if has_live else []))
-    for row in rows:
-        word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
-        why = escape("\n".join(row["failed"]))
-        run = escape(row["run"])
-        live = [_live(row["live"])] if has_live else []
-        came = "\n".join([row["outcome"], *(f"degraded: {one}" for one in row.get("degraded", ()))])
-        table.add_row(row["as_of"], run, row["run_type"], word, escape(came), why, *live)
-    return table
+def _block(row: dict[str, Any]) -> str:
+    """A run in lines of its own, its name alone on the first: a table would cut it."""
+    word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
+    lines = [
+        f"[bold]{escape(row['run'])}[/bold]",
+        f"as of {row['as_of']}, {row['run_type']}: {word}; {escape(row['outcome'])}",
+        *(f"degraded: {escape(one)}" for one in row.get("degraded", ())),
+        *(f"why not: {escape(sentence)}" for sentence in row["failed"]),
+    ]
+    if row.get("live"):
+        lines.append(f"what served, on newer ratings: {_live(row['live'])}")
+    return "\n    ".join(lines)
 
 
-def _live(live: dict[str, Any] | None) -> str:
-    if not live:
-        return ""
+def _live(live: dict[str, Any]) -> str:
     said = escape(live_sentence(live))
     return f"[red]{said}[/red]" if live.get("alarm") else said

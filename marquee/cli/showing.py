@@ -79,8 +79,6 @@ def task(out: Console, api: AirflowApi, run_id: str, found: dict[str, Any]) -> N
         f"  [{colour}]{state:8}[/{colour}] {seconds:6.1f} s  {found['task_id']:28} "
         f"{_telling(api, run_id, found)}",
         highlight=False,
-        overflow="ellipsis",
-        no_wrap=True,
     )
 
 

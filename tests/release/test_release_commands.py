@@ -176,6 +176,23 @@ def test_history_without_a_model_is_that_of_both(lived: Lake) -> None:
     assert "no run has judged a budget model yet" in shown
 
 
+@pytest.mark.parametrize("command", ["history", "ledger", "champion"])
+def test_names_are_whole_in_a_narrow_terminal(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """What `accept-world --run` and the report's address want can be copied."""
+    name = "manual-2026-01-04t03-00-00-123456-00-00-0a1b2c3d"
+    publish_run(
+        lake, tmp_path / "scratch", name, as_of=week(0), evaluation=recommender_evaluation(rmse=0.8)
+    )
+    assert judge(lake, MODEL, name).approved
+    entry = promote(lake, MODEL, name, approved=False, clock=clock_at(week(0)))
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run(lake, command, MODEL).output
+    assert name in shown
+    assert command == "history" or entry.bundle in shown
+
+
 def test_history_of_nothing(lake: Lake) -> None:
     assert "no run has judged" in run(lake, "history", MODEL).output
 
