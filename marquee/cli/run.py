@@ -99,7 +99,7 @@ def weekly_run(stack: Stack, form: dict[str, Any], figures: Figures, unpause: bo
     if paused:
         raise StackError(paused_sentence(stack))
     run_id = api.trigger(form)
-    out.print(f"\nrun {run_id}", highlight=False)
+    out.print(f"\nrun {run_id}\nin the lake: {run_slug(run_id)}", highlight=False)
     state = watch(api, run_id, stack, figures)
     try:
         _show_outcome(api, run_id, stack, figures)
