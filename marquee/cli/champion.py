@@ -51,7 +51,7 @@ def champion(
     if entry is None:
         when = f" at {at}" if at else " yet"
         raise NotFoundError(
-            f"no {model} served{when}", "promote one: run the weekly DAG, or `make run`"
+            f"no {model} model served{when}", "promote one: run the weekly DAG, or `make run`"
         )
     folder = opened.uri(bundle_folder(model, entry.bundle))
     if as_json:

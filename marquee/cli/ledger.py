@@ -47,7 +47,7 @@ def ledger(
     elif problems:
         out.print(*(f"[red]broken:[/red] {escape(problem)}" for problem in problems), sep="\n")
     elif not entries:
-        out.print(f"nothing has been promoted for the {model} yet")
+        out.print(f"nothing has been promoted for the {model} model yet")
     else:
         out.print(*map(_block, entries), "the chain is whole", sep="\n")
     raise typer.Exit(1 if problems else 0)
