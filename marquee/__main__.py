@@ -1,6 +1,12 @@
 """`python -m marquee` is the `marquee` command."""
 
-from marquee.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:  # importing takes seconds, in which somebody may press Ctrl-C
+        from marquee.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,6 +57,23 @@ class _Told:
 
 
 _told: dict[str, _Told] = {}
+_stages: list[str] = []
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Around a part of a task whose counting would else look like that of another: one fit of
+    several. Only this process knows it; hand `stage_now()` to those that do the work."""
+    _stages.append(name)
+    try:
+        yield
+    finally:
+        _stages.pop()
+
+
+def stage_now() -> str:
+    """The innermost stage under way; empty where there is none."""
+    return _stages[-1] if _stages else ""
 
 
 def report_progress(what: str, done: int, of: int, note: str = "") -> None:

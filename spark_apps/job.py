@@ -30,6 +30,7 @@ from pyspark.sql import DataFrame, SparkSession
 from marquee.errors import ConflictError, MarqueeError, retry_helps
 from marquee.lake import Lake, Manifest, open_lake
 from marquee.names import run_name
+from marquee.progress import stage
 from marquee.release.inputs import Inputs, inputs_of
 from spark_apps.peak_memory import peak_mb
 from spark_apps.shipping import ship_code
@@ -98,10 +99,12 @@ class Job:
 
     @contextmanager
     def stopwatch(self, name: str) -> Iterator[None]:
-        """Count the seconds of the block under `name`, and say so."""
+        """Count the seconds of the block under `name`, and say so; what counts in it says it is
+        this stage's."""
         started = time.time()
         try:
-            yield
+            with stage(name):
+                yield
         finally:
             self.work[name] = round(self.work.get(name, 0.0) + time.time() - started, 3)
             print(f"[{self.name}] {name}: {time.time() - started:.1f} s", flush=True)

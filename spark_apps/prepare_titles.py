@@ -56,6 +56,10 @@ def prepare(job: Job) -> None:
         publish(job, titles, items, facts)
     with job.stopwatch("describe"):
         report(job, titles)
+    print(
+        f"[prepare_titles] {facts['titles']} titles, {facts['with_budget']} with a budget",
+        flush=True,
+    )
 
 
 def report(job: Job, titles: DataFrame) -> None:

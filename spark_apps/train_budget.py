@@ -69,6 +69,7 @@ def train(job: Job) -> None:
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     with job.stopwatch("publish"):
         job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
+    print(f"[train_budget] {chosen.name}, fitted to {shipped.fitted} films", flush=True)
 
 
 def candidates(

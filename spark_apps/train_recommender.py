@@ -76,6 +76,7 @@ def train(job: Job) -> None:
     spoil(job, out)
     with job.stopwatch("publish"):
         job.publish_folder(out, target, rows=card["rows"])
+    print(f"[train_recommender] {choice.recipe.name}, fitted to {card['rows']} ratings", flush=True)
 
 
 def refuse_too_many_rows(job: Job) -> None:

@@ -43,7 +43,10 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command; turn our errors, and arguments typed wrong, into one line and a status."""
+    """Run the command; turn our errors, and arguments typed wrong, into one line and a status.
+
+    KeyboardInterrupt is for `marquee.__main__`, which also hears one while this is imported.
+    """
     try:
         status = app(standalone_mode=False, prog_name="marquee")
     except TyperException as error:
@@ -53,10 +56,10 @@ def main() -> None:
         status = _refused(said, error.exit_code) if said else error.exit_code
     except MarqueeError as error:
         status = _refused(str(error), error.status)
-    except typer.Abort:
-        status = _refused("nothing was done: the question was not answered with yes", 1)
-    except KeyboardInterrupt:
-        status = 130
+    except typer.Abort as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # Ctrl-C, as the parser passes it on
+        status = _refused("nothing was done: the question was not answered, or not with yes", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -17,9 +17,10 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
-from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
+from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen, reason_or_ask
 from marquee.names import run_name
 from marquee.release.acceptance import accept_world as accept
+from marquee.release.acceptance import require_acceptable
 from marquee.release.ledger import Ledger
 
 Run = Annotated[
@@ -30,7 +31,7 @@ Run = Annotated[
 def accept_world(
     model: ModelArgument,
     run: Run,
-    reason: Reason,
+    reason: Reason = "",
     head: HeadNumber = None,
     yes: Yes = False,
     lake: LakeFlag = "",
@@ -46,7 +47,10 @@ def accept_world(
     with arguments():
         run_name(run)
     opened = asked_lake(lake, webhdfs, data)
-    seen = head_seen(Ledger(opened, model).whole(), model, head)
+    entries = Ledger(opened, model).whole()
+    seen = head_seen(entries, model, head)
+    require_acceptable(opened, model, run, entries)
+    reason = reason_or_ask(reason)
     if not yes and seen is not None:
         typer.confirm(
             f"The last entry is {seen.number}, {seen.bundle}. Compare later runs of the {model} "

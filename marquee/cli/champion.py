@@ -51,7 +51,7 @@ def champion(
     if entry is None:
         when = f" at {at}" if at else " yet"
         raise NotFoundError(
-            f"no {model} served{when}", "promote one: run the weekly DAG, or `make run`"
+            f"no {model} model served{when}", "promote one: run the weekly DAG, or `make run`"
         )
     folder = opened.uri(bundle_folder(model, entry.bundle))
     if as_json:
@@ -62,6 +62,8 @@ def champion(
 
 def _table(entry: Entry, folder: str) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # an address is never cut
     rows = {
         "bundle": entry.bundle,
         "folder": folder,

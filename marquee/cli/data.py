@@ -126,6 +126,10 @@ def _world(name: str) -> str:
 
 
 def _unknown(data: str, settings: Settings) -> SourceError:
+    if os.path.isfile(Path(data).expanduser()):
+        return SourceError(
+            f"'{data}' is a file, not a folder", "give the folder that holds the release's files"
+        )
     known = ", ".join(dict.fromkeys([*RELEASES, *worlds(settings)]))
     return SourceError(
         f"there is no folder '{data}'",

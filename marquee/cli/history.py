@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from marquee.cli.lake_flags import (
     AsJson,
+    EachModelArgument,
     LakeFlag,
-    ModelArgument,
     WebHdfsFlag,
     WorldFlag,
     asked_lake,
@@ -26,9 +25,11 @@ from marquee.release.inputs import degradation
 from marquee.release.ledger import Ledger
 from marquee.release.live import live_sentence, read_live
 from marquee.release.outcome import came_of, last_outcome, promotion_of, read_approval
+from marquee.release.policy import Model
 from marquee.release.replay import Replayed, would_have_promoted
 from marquee.release.verdict import Verdict
 from marquee.steps.history import decisions
+from marquee.steps.run import MODELS
 
 Replay = Annotated[
     bool,
@@ -37,7 +38,7 @@ Replay = Annotated[
 
 
 def history(
-    model: ModelArgument,
+    model: EachModelArgument = None,
     replay: Replay = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
@@ -48,20 +49,25 @@ def history(
 
     Beside it the live record: how the recommender that served did on ratings given since.
 
-    With --replay, the backfilled runs alone, told as if each had been live in its week.
+    With --replay, the backfilled runs alone, told as if each had been live in its week. Without
+    a model both are shown, and --json prints an object of both lists by model.
     """
     opened = asked_lake(lake, webhdfs, data)
-    verdicts = decisions(opened, model)
-    rows = _replayed(verdicts) if replay else _lived(opened, model, verdicts)
+    found = {}
+    for name in [model] if model else MODELS:
+        verdicts = decisions(opened, name)
+        found[name] = _replayed(verdicts) if replay else _lived(opened, name, verdicts)
     if as_json:
-        print(json.dumps(rows))
-    elif not rows:
-        out.print(f"no {'backfilled ' if replay else ''}run has judged a {model} yet")
-    else:
-        out.print(_table(rows))
+        print(json.dumps(found[model] if model else found))
+        return
+    for name, rows in found.items():
+        if rows:
+            out.print(*([] if model else [f"the {name} model:"]), *map(_block, rows), sep="\n")
+        else:
+            out.print(f"no {'backfilled ' if replay else ''}run has judged a {name} model yet")
 
 
-def _lived(lake: Lake, model: str, verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def _lived(lake: Lake, model: Model, verdicts: list[Verdict]) -> list[dict[str, Any]]:
     entries = Ledger(lake, model).entries()
 
     def row(verdict: Verdict) -> dict[str, Any]:
@@ -101,22 +107,20 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    columns = ["as of", "run", "type", "verdict", "what came of it", "why not"]
-    has_live = any(row.get("live") for row in rows)
-    table = Table(*columns, *(["what served, on newer ratings"] if has_live else []))
-    for row in rows:
-        word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
-        why = escape("\n".join(row["failed"]))
-        run = escape(row["run"])
-        live = [_live(row["live"])] if has_live else []
-        came = "\n".join([row["outcome"], *(f"degraded: {one}" for one in row.get("degraded", ()))])
-        table.add_row(row["as_of"], run, row["run_type"], word, escape(came), why, *live)
-    return table
+def _block(row: dict[str, Any]) -> str:
+    """A run in lines of its own, its name alone on the first: a table would cut it."""
+    word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
+    lines = [
+        f"[bold]{escape(row['run'])}[/bold]",
+        f"as of {row['as_of']}, {row['run_type']}: {word}; {escape(row['outcome'])}",
+        *(f"degraded: {escape(one)}" for one in row.get("degraded", ())),
+        *(f"why not: {escape(sentence)}" for sentence in row["failed"]),
+    ]
+    if row.get("live"):
+        lines.append(f"what served, on newer ratings: {_live(row['live'])}")
+    return "\n    ".join(lines)
 
 
-def _live(live: dict[str, Any] | None) -> str:
-    if not live:
-        return ""
+def _live(live: dict[str, Any]) -> str:
     said = escape(live_sentence(live))
     return f"[red]{said}[/red]" if live.get("alarm") else said

@@ -19,6 +19,10 @@ from marquee.stack.stack import place_locally
 ModelArgument = Annotated[
     Literal["recommender", "budget"], typer.Argument(help="Which model.", show_default=False)
 ]
+EachModelArgument = Annotated[
+    Literal["recommender", "budget"] | None,
+    typer.Argument(help="Which model. Default: both.", show_default=False),
+]
 LakeFlag = Annotated[
     str,
     typer.Option(

@@ -6,7 +6,6 @@ import json
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
 
 from marquee.cli.lake_flags import (
     AsJson,
@@ -48,10 +47,9 @@ def ledger(
     elif problems:
         out.print(*(f"[red]broken:[/red] {escape(problem)}" for problem in problems), sep="\n")
     elif not entries:
-        out.print(f"nothing has been promoted for the {model} yet")
+        out.print(f"nothing has been promoted for the {model} model yet")
     else:
-        out.print(_table(entries))
-        out.print("the chain is whole")
+        out.print(*map(_block, entries), "the chain is whole", sep="\n")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -63,13 +61,15 @@ def _lost(lake: Lake, model: Model) -> list[str]:
     return []
 
 
-def _table(entries: list[Entry]) -> Table:
-    table = Table("number", "at", "what", Column("bundle", no_wrap=True), "run", "losses", "why")
-    for column in table.columns:
-        column.overflow = "fold"
-    for entry in entries:
-        losses = ", ".join(f"{k} {v:.2%}" for k, v in sorted(entry.losses.items()) if v > 0)
-        what = entry.kind.replace("_", " ") + (" [yellow]holds[/yellow]" if entry.hold else "")
-        said = map(escape, (entry.bundle, entry.run, losses, entry.reason))
-        table.add_row(str(entry.number), iso(entry.at), what, *said)
-    return table
+def _block(entry: Entry) -> str:
+    """An entry in lines of its own, so that no name is cut or folded at any width."""
+    losses = ", ".join(f"{k} {v:.2%}" for k, v in sorted(entry.losses.items()) if v > 0)
+    holds = ", [yellow]holds[/yellow]" if entry.hold else ""
+    said = {"bundle": entry.bundle, "run": entry.run, "losses": losses, "why": entry.reason}
+    return "\n    ".join(
+        [
+            f"[bold]entry {entry.number}[/bold], {iso(entry.at)}: "
+            f"{entry.kind.replace('_', ' ')}{holds}",
+            *(f"{name:6}  {escape(value)}" for name, value in said.items() if value),
+        ]
+    )

@@ -19,9 +19,18 @@ HeadNumber = Annotated[
     ),
 ]
 Reason = Annotated[
-    str, typer.Option(prompt="Why", help="One sentence; it is kept in the ledger for good.")
+    str,
+    typer.Option(
+        help="One sentence; it is kept in the ledger for good. Default: you are asked.",
+        show_default=False,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def reason_or_ask(reason: str) -> str:
+    """The reason given, else the person's answer; ask only what can be done at all."""
+    return reason or str(typer.prompt("Why"))
 
 
 def head_seen(entries: Sequence[Entry], model: str, number: int | None) -> Entry | None:

@@ -227,10 +227,11 @@ def _nothing_runs(settings: Settings) -> str:
 def _show(settings: Settings, parts: list[dict[str, object]]) -> None:
     table = Table("part", "state", "process", "since", "ready")
     for part in parts:
-        since = iso(datetime.fromtimestamp(int(str(part["since"])), UTC))
+        pid, at = int(str(part["pid"])), int(str(part["since"]))  # 0 where it has not started
+        since = iso(datetime.fromtimestamp(at, UTC)) if at else ""
         lacks = str(part["lacks"])
         ready = escape(lacks) or "[green]yes[/green]"
-        table.add_row(str(part["name"]), str(part["state"]), str(part["pid"]), since, ready)
+        table.add_row(str(part["name"]), str(part["state"]), str(pid or ""), since, ready)
     out.print(table)
     if any(part["lacks"] for part in parts if part["name"] in ("namenode", "datanode")):
         return  # asking the lake would only wait for it

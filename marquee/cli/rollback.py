@@ -17,11 +17,11 @@ from marquee.cli.lake_flags import (
     asked_lake,
     out,
 )
-from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen
+from marquee.cli.ledger_head import HeadNumber, Reason, Yes, head_seen, reason_or_ask
 from marquee.errors import PromotionRefusedError
 from marquee.release.entry import Entry
 from marquee.release.ledger import Ledger
-from marquee.release.rollback import release_hold, roll_back, target_of
+from marquee.release.rollback import held, release_hold, roll_back, target_of
 
 To = Annotated[
     int | None,
@@ -35,7 +35,7 @@ Release = Annotated[bool, typer.Option("--release", help="Release a hold; the ch
 
 def rollback(
     model: ModelArgument,
-    reason: Reason,
+    reason: Reason = "",
     to: To = None,
     hold: Hold = False,
     release: Release = False,
@@ -60,17 +60,19 @@ def rollback(
     entries = Ledger(opened, model).whole()
     seen = head_seen(entries, model, head)
     if release:
-        entry = release_hold(opened, model, reason, head=seen)
+        held(model, entries)  # before anybody is asked why
+        entry = release_hold(opened, model, reason_or_ask(reason), head=seen)
     else:
         target = target_of(model, entries, to)
+        reason = reason_or_ask(reason)
         if not yes:
             _ask(entries[-1], target, hold)
         entry = roll_back(opened, model, target.number, reason, hold, head=seen)
     if as_json:
         print(json.dumps(entry.to_json()))
     else:
-        held = "; nothing is promoted until --release" if entry.hold else ""
-        out.print(f"entry {entry.number}: the {model} serves {entry.bundle}{held}")
+        then = "; nothing is promoted until --release" if entry.hold else ""
+        out.print(f"entry {entry.number}: the {model} serves {entry.bundle}{then}")
 
 
 def _ask(head: Entry, target: Entry, hold: bool) -> None:

@@ -99,7 +99,7 @@ def weekly_run(stack: Stack, form: dict[str, Any], figures: Figures, unpause: bo
     if paused:
         raise StackError(paused_sentence(stack))
     run_id = api.trigger(form)
-    out.print(f"\nrun {run_id}", highlight=False)
+    out.print(f"\nrun {run_id}\nin the lake: {run_slug(run_id)}", highlight=False)
     state = watch(api, run_id, stack, figures)
     try:
         _show_outcome(api, run_id, stack, figures)
@@ -131,6 +131,7 @@ def watch(api: AirflowApi, run_id: str, stack: Stack, figures: Figures) -> str:
     """
     shown: set[str] = set()
     asked: set[str] = set()
+    said = ""
     with showing.Live(out, stack.places.progress) as live:
         while True:
             stack.check_running()
@@ -144,7 +145,11 @@ def watch(api: AirflowApi, run_id: str, stack: Stack, figures: Figures) -> str:
                         showing.waiting(out, api, run_id, task, stack.places.airflow)
                         asked.add(task["task_id"])
                 idle = not any(task["state"] == "running" for task in tasks)
-                live.tasks(tasks, _between(api, tasks) if idle else "")
+                behind = _behind(api, run_id) if state == "queued" else ""
+                if behind and behind != said:
+                    out.print(f"  {behind}", highlight=False)
+                    said = behind
+                live.tasks(tasks, (behind or _between(api, tasks)) if idle else "")
                 figures.resident_mb = max(figures.resident_mb, resident_mb(stack.pids()))
             except (httpx.HTTPError, StackError) as error:
                 live.say(str(error))
@@ -153,6 +158,15 @@ def watch(api: AirflowApi, run_id: str, stack: Stack, figures: Figures) -> str:
             if state in DONE:
                 return str(state)
             time.sleep(1)
+
+
+def _behind(api: AirflowApi, run_id: str) -> str:
+    """Which runs a queued run waits for; empty where it is the next."""
+    runs = api.ahead_of(run_id)
+    if not runs:
+        return ""
+    names = " and ".join(runs)
+    return f"queued: one run goes at a time, and this one waits for {names} to end"
 
 
 def _between(api: AirflowApi, tasks: list[dict[str, Any]]) -> str:

@@ -38,6 +38,8 @@ COMMANDS = (
 )
 LINE_SECONDS = 30.0
 """Where no terminal shows a live line, one is printed so often."""
+TIMING = re.compile(r"\[\w+\] [\w -]+: \d+\.\d s$")
+"""How a job says how long one of its stages took."""
 SUBMITTED = "["  # a job's own lines come through spark-submit, "[prepare_ratings] …"
 ENDED = {"success": "green", "skipped": "yellow", "failed": "red", "upstream_failed": "red"}
 
@@ -77,13 +79,12 @@ def task(out: Console, api: AirflowApi, run_id: str, found: dict[str, Any]) -> N
         f"  [{colour}]{state:8}[/{colour}] {seconds:6.1f} s  {found['task_id']:28} "
         f"{_telling(api, run_id, found)}",
         highlight=False,
-        overflow="ellipsis",
-        no_wrap=True,
     )
 
 
 def _telling(api: AirflowApi, run_id: str, found: dict[str, Any]) -> str:
-    """The last line the task itself printed: what came of it."""
+    """The last sentence the task itself printed, or its error: what came of it, not how long its
+    stages took, nor figures for programs."""
     if not found["start_date"] or not found["try_number"]:
         return ""
     try:
@@ -91,8 +92,17 @@ def _telling(api: AirflowApi, run_id: str, found: dict[str, Any]) -> str:
     except (httpx.HTTPError, StackError):
         return ""
     told = [line for line in lines if line.startswith((PRINTED, SUBMITTED)) or "error: " in line]
-    text = told[-1].removeprefix(PRINTED).strip() if told else ""
-    return escape(re.sub(r"^.*?(\[\w+\]|error:)", r"\1", text))
+    said = [line.removeprefix(PRINTED).strip() for line in told]
+    return escape(
+        next(
+            (
+                re.sub(r"^.*?(\[\w+\]|error:)", r"\1", line)
+                for line in reversed(said)
+                if line and not TIMING.search(line) and not line.startswith(("{", "[{"))
+            ),
+            "",
+        )
+    )
 
 
 class Live:

@@ -37,20 +37,25 @@ def accept_world(
     longer the last entry.
     """
     ledger = Ledger(lake, model)
-    entries = standing_entries(lake, model, head)
+    last = require_acceptable(lake, model, run, standing_entries(lake, model, head))
+    draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
+    return append_by_hand(ledger, draft, head or last)
+
+
+def require_acceptable(lake: Lake, model: Model, run: str, entries: Sequence[Entry]) -> Entry:
+    """The last of `entries`, beside which `run` was refused; PromotionRefusedError as
+    `accept_world`, so that nobody is asked about what cannot be done."""
     if not entries:
         raise PromotionRefusedError(
             f"nothing serves as {model} yet, so no world needs accepting", "promote a first model"
         )
-    last = entries[-1]
-    if last.world == run:
+    if entries[-1].world == run:
         raise PromotionRefusedError(
             f"the world of run {run} is accepted already", f"see: marquee champion {model}"
         )
     _require_refused(_verdict(lake, model, run), entries)
     _require_figures(world_of_run(lake, run), model, run)
-    draft = last.but(kind="accept_world", at=clock(), reason=said(reason), world=run)
-    return append_by_hand(ledger, draft, head or last)
+    return entries[-1]
 
 
 def _require_refused(verdict: Verdict, entries: Sequence[Entry]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from marquee.clock import now
 from marquee.errors import HeadMovedError, LedgerError, PromotionRefusedError
@@ -54,7 +54,7 @@ def roll_back(
 def target_of(model: str, entries: list[Entry], to: int | None) -> Entry:
     """The entry whose bundle a roll-back would let serve again; PromotionRefusedError if none."""
     if not entries:
-        raise PromotionRefusedError(f"nothing was ever promoted for the {model}")
+        raise PromotionRefusedError(f"nothing was ever promoted for the {model} model")
     head = entries[-1]
     number = to if to is not None else _before_promotion_of(head.bundle, entries)
     if number is None or not 1 <= number <= len(entries):
@@ -76,11 +76,16 @@ def release_hold(
     """Let promotions happen again; the champion stays. `head` as in `roll_back`."""
     ledger = Ledger(lake, model)
     entries = standing_entries(lake, model, head)
-    last = entries[-1] if entries else None
-    if last is None or not last.hold:
-        raise PromotionRefusedError(f"no hold stands on the {model}", "nothing needs releasing")
+    last = held(model, entries)
     draft = last.but(kind="release_hold", at=clock(), hold=False, reason=said(reason))
     return append_by_hand(ledger, draft, head or last)
+
+
+def held(model: str, entries: Sequence[Entry]) -> Entry:
+    """The last entry, which must hold promotions; PromotionRefusedError otherwise."""
+    if not entries or not entries[-1].hold:
+        raise PromotionRefusedError(f"no hold stands on the {model}", "nothing needs releasing")
+    return entries[-1]
 
 
 def append_by_hand(ledger: Ledger, draft: Draft, head: HeadRef) -> Entry:

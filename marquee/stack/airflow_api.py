@@ -127,6 +127,18 @@ class AirflowApi:
         found: dict[str, Any] = self.call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
         return found
 
+    def ahead_of(self, run_id: str) -> list[str]:
+        """The runs a queued one waits for: those that run, and those queued before it."""
+        found = self.call("GET", f"/dags/{DAG}/dagRuns", params={"state": ["running", "queued"]})
+        runs = sorted(found["dag_runs"], key=lambda run: str(run.get("queued_at")))
+        own = next((run for run in runs if run["dag_run_id"] == run_id), {"queued_at": "9"})
+        return [
+            str(run["dag_run_id"])
+            for run in runs
+            if run["dag_run_id"] != run_id
+            and (run["state"] == "running" or str(run["queued_at"]) < str(own["queued_at"]))
+        ]
+
     def tasks(self, run_id: str) -> list[dict[str, Any]]:
         """Its task instances."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances"

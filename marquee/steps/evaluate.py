@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ BUNDLES = {
     "budget": ("evaluated", "shipped", "incumbent"),
 }
 """What the training job leaves of each model; the first two always."""
+HEADLINE = ("rmse", "ndcg@10", "coverage", "log_rmse", "interval_coverage")
 PARTS = ("holdout", "metrics", "versus", "shipped")
 
 
@@ -51,7 +52,14 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
         print(f"live record: {live_sentence(record_live(run))}", flush=True)
     metrics: dict[str, Any] = run.lake.read_json(target)["metrics"]
     print(json.dumps(metrics), flush=True)
+    print(in_words(metrics), flush=True)
     return metrics
+
+
+def in_words(metrics: Mapping[str, Any]) -> str:
+    """The figures that decide, in one line, for who watches the run."""
+    figures = [f"{name} {metrics[name]:.4g}" for name in HEADLINE if metrics.get(name) is not None]
+    return ", ".join(figures) or "no figures: what was trained cannot be scored"
 
 
 def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from marquee.cli import app, local, main, showing
 from marquee.errors import StackError
+from marquee.settings import REPOSITORY
 from marquee.stack.airflow_api import DAG, AirflowApi
 from marquee.stack.doctor import examine
 from marquee.stack.figures import Figures
+from marquee.steps.evaluate import in_words
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
 run_command = import_module("marquee.cli.run")  # its name in the package is the command's
@@ -32,6 +37,7 @@ WRONG = {
     "as-of ahead": ("run --as-of 2999-01-04T03:00:00Z", "ahead of the clock"),
     "as-of no moment": ("run --as-of yesterday", "yesterday"),
     "folder": ("run --data no/such/folder", "there is no folder 'no/such/folder'"),
+    "file for a folder": ("run --data README.md", "'README.md' is a file, not a folder"),
     "folder of up": ("up --data no/such/folder", "there is no folder"),
     "folder of down": ("down --data no/such/folder", "there is no folder"),
     "folder of doctor": ("doctor --data no/such/folder", "there is no folder"),
@@ -70,6 +76,35 @@ def test_wrong_arguments_are_one_sentence_and_nothing_starts(
     assert told.err.startswith("error: ")
     assert told.err.count("\n") == 1
     assert not (tmp_path / "state").exists()
+
+
+def test_an_interrupt_during_imports_is_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no command yet that could be interrupted."""
+
+    class Importing(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "marquee.cli", Importing("marquee.cli"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(REPOSITORY / "marquee" / "__main__.py"), run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_a_part_that_has_not_started_has_no_process_and_no_moment(
+    stack: TinyStack, out: Console
+) -> None:
+    waits = {"name": "datanode", "state": "STOPPED", "pid": 0, "since": 0, "lacks": "its start"}
+    runs = {"name": "namenode", "state": "RUNNING", "pid": 4321, "since": 1767500000, "lacks": ""}
+    local._show(stack.settings, [runs, waits])
+    shown = out.export_text()
+    assert "4321" in shown and "2026-01-04T04:13:20Z" in shown
+    assert "1970" not in shown
+    row = next(line for line in shown.splitlines() if "datanode" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:4] == ["", ""]
 
 
 def test_every_command_can_be_named_in_a_remedy(
@@ -235,6 +270,46 @@ def test_what_is_paused_or_tried_again_is_said(
     assert again == "failed, and to be tried again: crawl_titles"
     airflow({f"/dags/{DAG}": {"is_paused": True}})
     assert "was paused" in run_command._between(AirflowApi(stack.settings, Path()), [])
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (["[bake] 7 loaves", "[bake] cool down: 20.1 s"], "[bake] 7 loaves"),
+        (["7 loaves", '{"loaves": 7}'], "7 loaves"),
+        (["[bake] heat: 1.0 s"], ""),
+        (["7 loaves", "21:00 WARN error: no flour — buy some"], "error: no flour — buy some"),
+        (["[bake] it rose in: 3 ovens"], "[bake] it rose in: 3 ovens"),
+    ],
+)
+def test_a_task_is_summed_up_by_its_own_last_sentence(
+    airflow: Callable[..., list[str]], stack: TinyStack, printed: list[str], told: str
+) -> None:
+    """No stage's seconds, no figures for programs."""
+    content = [{"event": line, "logger": "task.stdout"} for line in printed]
+    airflow({f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/bake/logs/1": {"content": content}})
+    api = AirflowApi(stack.settings, Path())
+    said = Text.from_markup(showing._telling(api, RUN, instance("bake", "success"))).plain
+    assert said == told
+
+
+def test_what_evaluation_found_is_a_sentence() -> None:
+    assert in_words({"rmse": 0.87654, "mae": 0.6, "coverage": 0.5}) == "rmse 0.8765, coverage 0.5"
+    assert in_words({}).startswith("no figures")
+
+
+def test_a_queued_run_says_behind_which_it_waits(
+    airflow: Callable[..., list[str]], stack: TinyStack
+) -> None:
+    runs = [
+        {"dag_run_id": "later", "state": "queued", "queued_at": "2026-03-04T09:00:00Z"},
+        {"dag_run_id": RUN, "state": "queued", "queued_at": "2026-03-04T08:00:00Z"},
+        {"dag_run_id": "first", "state": "running", "queued_at": "2026-03-04T07:00:00Z"},
+    ]
+    airflow({f"/dags/{DAG}/dagRuns": {"dag_runs": runs}})
+    api = AirflowApi(stack.settings, Path())
+    assert run_command._behind(api, RUN).endswith("this one waits for first to end")
+    assert run_command._behind(api, "first") == ""
 
 
 def test_an_airflow_that_is_away_is_a_sentence(stack: TinyStack) -> None:

@@ -169,8 +169,57 @@ def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
     assert Ledger(lake, MODEL).head() is None
 
 
+def test_history_without_a_model_is_that_of_both(lived: Lake) -> None:
+    assert told(lived, "history") == {MODEL: told(lived, "history", MODEL), "budget": []}
+    shown = run(lived, "history").output
+    assert "the recommender model:" in shown
+    assert "no run has judged a budget model yet" in shown
+
+
+@pytest.mark.parametrize("command", ["history", "ledger", "champion"])
+def test_names_are_whole_in_a_narrow_terminal(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """What `accept-world --run` and the report's address want can be copied."""
+    name = "manual-2026-01-04t03-00-00-123456-00-00-0a1b2c3d"
+    publish_run(
+        lake, tmp_path / "scratch", name, as_of=week(0), evaluation=recommender_evaluation(rmse=0.8)
+    )
+    assert judge(lake, MODEL, name).approved
+    entry = promote(lake, MODEL, name, approved=False, clock=clock_at(week(0)))
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run(lake, command, MODEL).output
+    assert name in shown
+    assert command == "history" or entry.bundle in shown
+
+
 def test_history_of_nothing(lake: Lake) -> None:
     assert "no run has judged" in run(lake, "history", MODEL).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rollback", MODEL], "nothing was ever promoted"),
+        (["rollback", MODEL, "--release"], "no hold stands"),
+        (["accept-world", MODEL, "--run", "none"], "no world needs accepting"),
+    ],
+    ids=["rollback", "release", "accept-world"],
+)
+def test_nobody_is_asked_about_what_cannot_be_done(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setattr("typer.prompt", lambda *_: pytest.fail("it asked"))
+    result = run(lake, *words)
+    assert isinstance(result.exception, PromotionRefusedError), result.output
+    assert said in str(result.exception)
+
+
+def test_who_gives_no_reason_is_asked(lived: Lake) -> None:
+    result = run(lived, "rollback", MODEL, said="it was slow\ny\n")
+    assert result.exit_code == 0, result.output
+    head = Ledger(lived, MODEL).head()
+    assert head is not None and head.reason == "it was slow"
 
 
 def shrunk(lake: Lake, scratch: Path, name: str = "week-3") -> None:

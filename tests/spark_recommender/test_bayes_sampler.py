@@ -177,7 +177,9 @@ def test_a_chain_repeats_itself_and_is_finite(kind, tmp_path, monkeypatch):
     blank = [Columns.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
     recipe = read_recipe(BAYES | {"likelihood": kind})
     problem = Problem(users, items, stars, *blank)
-    first = run_chain(problem, recipe, 3)
+    first = run_chain(problem, recipe, 3, "fit forecast")
+    told = read_progress(tmp_path / "progress.json")
+    assert told is not None and told.note == "fit forecast"
     assert np.array_equal(first, run_chain(problem, recipe, 3))
     assert not np.array_equal(first, run_chain(problem, recipe, 4))
     assert first.shape == (PEOPLE, TITLES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marquee.cli.history import _table
+from marquee.cli.history import _block
 from marquee.lake import Lake
 from marquee.release.live import latest_live, live_sentence
 from marquee.scoring.recommender.ratings import Ratings
@@ -87,8 +87,7 @@ def test_an_alarm_reads_as_one() -> None:
     calm = ALARM | {"alarm": False, "enough": False}
     assert live_sentence(calm).endswith("too few to raise an alarm")
     row = {"as_of": "x", "run": "r", "run_type": "manual", "approved": True, "failed": []}
-    table = _table([row | {"outcome": "o", "live": ALARM}])
-    assert "[red]ALARM" in str(next(iter(table.columns[-1].cells)))
+    assert "[red]ALARM" in _block(row | {"outcome": "o", "live": ALARM})
 
 
 @pytest.mark.parametrize("odd", [None, 3, [], {}, {"rmse": "x"}, {"why": 7}, {"rows": None}])

@@ -62,8 +62,8 @@ class Side:
         self.vectors = draw_vectors(self.groups, prior.means(), prior.precision, other, seen, noise)
 
 
-def run_chain(problem: Problem, recipe: BayesRecipe, seed: int) -> Singles:
-    """Mean expected stars [people, titles] over the draws kept."""
+def run_chain(problem: Problem, recipe: BayesRecipe, seed: int, stage: str = "") -> Singles:
+    """Mean expected stars [people, titles] over the draws kept; `stage` says whose sweeps."""
     lots = np.random.default_rng(seed)
     people, titles = start(problem, recipe.rank + 1, lots)
     stars = likelihood(recipe.likelihood, problem.values, problem.users, recipe.noise_shape)
@@ -73,7 +73,7 @@ def run_chain(problem: Problem, recipe: BayesRecipe, seed: int) -> Singles:
         if recipe.keeps(number):
             total += stars.expected(all_scores(people.vectors, titles.vectors))
             kept += 1
-        report_progress("sweep", number + 1, recipe.sweeps)
+        report_progress("sweep", number + 1, recipe.sweeps, stage)
     return total / np.float32(kept)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
+from marquee.progress import stage_now
 from spark_apps.recommender.bayes.chain import Problem, run_chain
 from spark_apps.recommender.bayes.packing import Packed, pack
 from spark_apps.recommender.recipes import BayesRecipe
@@ -29,12 +30,13 @@ def run_chains(
     shared = context.broadcast(problem)
     try:
         tasks = context.parallelize(seeds, recipe.chains)
-        found: list[Packed] = tasks.map(partial(_packed_chain, shared, recipe)).collect()
+        chain = partial(_packed_chain, shared, recipe, stage_now())
+        found: list[Packed] = tasks.map(chain).collect()
         return found
     finally:
         shared.destroy()
 
 
-def _packed_chain(shared: Broadcast[Problem], recipe: BayesRecipe, seed: int) -> Packed:
+def _packed_chain(shared: Broadcast[Problem], recipe: BayesRecipe, stage: str, seed: int) -> Packed:
     """On an executor."""
-    return pack(run_chain(shared.value, recipe, seed), SPARE * recipe.packed_rank, seed)
+    return pack(run_chain(shared.value, recipe, seed, stage), SPARE * recipe.packed_rank, seed)
