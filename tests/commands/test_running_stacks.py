@@ -196,7 +196,7 @@ def test_commands_speak_to_the_stack_that_runs(make: Make, told: Told, tmp_path:
     status, said = told("ledger", "recommender")
     assert status == 0
     assert "the running stack is that of 'elsewhere'" in said
-    assert "nothing has been promoted for the recommender yet" in said
+    assert "nothing has been promoted for the recommender model yet" in said
     assert "'elsewhere'" in told("status")[1]
     assert told("history", "budget", "--data", "elsewhere")[0] == 0
 
