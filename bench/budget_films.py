@@ -115,7 +115,7 @@ def _film(record: Record, row: Mapping[str, str], dollars: float, prices: PriceI
     numbers = {NUMBERS[name]: _number(row.get(name, "")) for name in NUMBERS}
     if (gross := record["gross"]) and gross["currency"] == "USD":
         numbers["gross"] = gross["amount"] * prices.factor(record["year"], prices.last)
-    told = {name: value for name, value in numbers.items() if value is not None}
+    told = {name: float(value) for name, value in numbers.items() if value is not None}
     rating = record["rating"]
     return (
         record["title_id"], record["title"] or "", record["year"],
