@@ -23,8 +23,7 @@ from replica.world.tastes import Truth
 from replica.world.title import WorldTitle
 
 INFLATION = 0.5  # stars
-LOST = 10  # one person in so many
-LOST_ROWS = 25  # one rating: with a tenth gone the model is worse too, which condition 4 says
+LOST = 25  # one person, or one rating, in so many: with a tenth gone the model is worse too
 TURNED = 1 / 7  # the share of opinions that say the opposite of what was meant
 
 
@@ -68,7 +67,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "inflated_ratings": Fault("every rating is half a star higher", 5, "recommender"),
     "lost_rows": Fault("one rating of twenty-five is missing", 5, "recommender"),
-    "lost_people": Fault("a tenth of the people is missing", 5, "recommender"),
+    "lost_people": Fault("one person of twenty-five is missing", 5, "recommender"),
     "torn_bundle": Fault(
         "the training job leaves an array out of the bundle that would serve",
         6, "recommender", acts="training",
@@ -145,7 +144,7 @@ def _inflated(world: _World) -> Ratings:
 
 
 def _lost_rows(world: _World) -> Ratings:
-    return world.ratings.only(world.rng.random(len(world.ratings.person)) >= 1 / LOST_ROWS)
+    return world.ratings.only(world.rng.random(len(world.ratings.person)) >= 1 / LOST)
 
 
 def _lost_people(world: _World) -> Ratings:
