@@ -237,7 +237,9 @@ def test_titles_named_by_imdbs_ids_meet_and_link_in_any_spelling(
 def test_a_name_that_is_no_imdb_id_links_nothing_and_is_said(tmp_path: Path) -> None:
     """One is too long for IMDb; the others are the release's own names."""
     names = ["tt912345678901", "tt5", "film/tt0100001/part-2"]
-    put_release(tmp_path, [f"1,{name},4,1000000000" for name in names], [f"{name},A," for name in names])
+    put_release(
+        tmp_path, [f"1,{name},4,1000000000" for name in names], [f"{name},A," for name in names]
+    )
     found = read_release(recognise(tmp_path))
     assert found.catalogue.links == {}
     assert found.notes() == ["links left out, no IMDb id: 1 (title 1 'tt912345678901')"]
