@@ -1,9 +1,8 @@
 """A lake on HDFS, through WebHDFS: the same client Airflow's provider hands out.
 
 What the library leaves out is here. Plain WebHDFS rename moves a folder *inside* an existing one
-and says true: every rename passes `renameoptions=NONE` or `OVERWRITE`. Its errors keep neither the
-status nor, for 401, the text, and lack every answer that is not HDFS's own: `_judged` reads each
-answer before the library does.
+and says true: every rename passes `renameoptions=NONE` or `OVERWRITE`. What an answer says,
+`hdfs_answers` judges before the library reads it.
 
 A write that timed out may still be on its way: a DataNode that was asked and stalled creates the
 file when it wakes. So only the first try creates the file under its own name, and never over
@@ -14,20 +13,17 @@ may have left. A late writer then finds its file gone, or the name taken, and ha
 from __future__ import annotations
 
 import posixpath
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from hdfs import InsecureClient
-from hdfs.util import HdfsError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
-from urllib3.exceptions import HTTPError
 
 from marquee.errors import (
     ConflictError,
@@ -37,6 +33,7 @@ from marquee.errors import (
     NotFoundError,
 )
 from marquee.lake.client import STAGING, Lake, Leaf, of_system
+from marquee.lake.hdfs_answers import BELOW_A_FILE, LOOK, judged, named, said
 from marquee.names import inside
 
 T = TypeVar("T")
@@ -45,9 +42,6 @@ SECONDS_TO_CONNECT, SECONDS_TO_READ = 5, 60
 SECONDS_TO_RETRY = 40
 PAUSE = wait_random_exponential(0.2, max=4)
 CHUNK = 1 << 20
-SAID = 500
-"""How much of HDFS's own sentence is kept."""
-LOOK = "look at NameNode and DataNode (`marquee status`), then try again"
 
 
 def connect(webhdfs: str, user: str) -> InsecureClient:
@@ -68,8 +62,8 @@ class WebHdfsLake(Lake):
         client._timeout = (SECONDS_TO_CONNECT, SECONDS_TO_READ)
         # A proxy that compresses would change the bytes: files are read as they lie.
         client._session.headers["Accept-Encoding"] = "identity"
-        if _judged not in client._session.hooks["response"]:
-            client._session.hooks["response"].append(_judged)
+        if judged not in client._session.hooks["response"]:
+            client._session.hooks["response"].append(judged)
         self.prefix = urlsplit(root).path.rstrip("/")
         self._retry_for = SECONDS_TO_RETRY if seconds_to_retry is None else seconds_to_retry
 
@@ -164,7 +158,7 @@ class WebHdfsLake(Lake):
                     raise self._stands_in_the_way(path) from error
                 # Nobody looks for a file in order to write it: it was taken from under the writer.
                 raise LakeUnavailableError(
-                    f"writing {self.uri(path)} was cut short: {_said(error.__cause__ or error)}",
+                    f"writing {self.uri(path)} was cut short: {said(error.__cause__ or error)}",
                     LOOK,
                 ) from error
 
@@ -246,29 +240,7 @@ class WebHdfsLake(Lake):
         try:
             return call()
         except Exception as error:
-            raise self._named(error, path) from error
-
-    def _named(self, error: Exception, path: str) -> Exception:
-        """Our name for what HDFS, the library or the wire said, with its own sentence."""
-        if isinstance(error, LakeError):
-            return error
-        where, said = self.uri(path), _said(error)
-        if isinstance(error, _NotHdfsError):
-            return _does_not_speak(where, said)
-        if isinstance(error, requests.RequestException | HTTPError):
-            return LakeUnavailableError(f"HDFS did not answer for {where}: {said}", LOOK)
-        if isinstance(error, HdfsError):
-            return _of_answer(error.exception or "", said, where)
-        if isinstance(error, ValueError | KeyError | TypeError | IndexError | AttributeError):
-            return _does_not_speak(where, said)
-        return error
-
-
-def _does_not_speak(where: str, said: str) -> LakeUnavailableError:
-    return LakeUnavailableError(
-        f"what answered for {where} does not speak WebHDFS: {said}",
-        "look whether lake.webhdfs is the NameNode's HTTP address, and what stands between",
-    )
+            raise named(error, self.uri(path)) from error
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -283,187 +255,3 @@ def _leaf(status: dict[str, Any]) -> Leaf:
         status["length"],
         status["modificationTime"] / 1000,
     )
-
-
-# What an answer says -------------------------------------------------------------------------
-
-
-def _judged(response: requests.Response, **_: Any) -> None:
-    """Read an answer before the library does; an error where it is none of HDFS's, or a refusal.
-
-    The library goes to the next NameNode by itself where one is standing by or does not answer.
-    """
-    status = response.status_code
-    if status < 400:
-        _refuse_foreign(response)
-        return
-    kind, said = _remote(response)
-    if kind in ("StandbyException", "RetriableException"):
-        return
-    if kind:
-        raise HdfsError("%s", said, exception=kind)
-    if status >= 500 or status in PASSING:
-        raise requests.ConnectionError(f"HTTP {status}: {said}", response=response)
-    raise HdfsError("%s", said, exception=f"HTTP {status}")
-
-
-class _NotHdfsError(requests.ConnectionError):
-    """An answer that no NameNode or DataNode gives; the library asks the next NameNode, if any."""
-
-
-def _refuse_foreign(response: requests.Response) -> None:
-    """What a proxy, a gateway or another file system says must not pass for HDFS's word."""
-    asked = parse_qs(urlsplit(response.url).query).get("op", [])
-    # HDFS sends only these two on to another address, which a gateway may spell in its own way.
-    operation = asked[0] if asked else {"GET": "OPEN", "PUT": "CREATE"}.get(_method(response), "")
-    if 300 <= response.status_code < 400:
-        # Any other status than these makes a GET of whatever was asked.
-        keeps_method = _method(response) == "GET" or response.status_code in (307, 308)
-        is_ours = "location" in response.headers and keeps_method
-    elif operation == "OPEN":
-        # The body is the file: it is not read here. Every DataNode says that it is one.
-        kind = response.headers.get("content-type", OCTETS)
-        is_ours = response.status_code == 200 and kind.startswith(OCTETS)
-    elif operation == "CREATE":
-        is_ours = response.status_code == 201
-    elif operation == "RENAME":
-        if response.status_code == 200 and type(_json(response, "boolean")) is bool:
-            raise HdfsError("%s", NO_OPTIONS, exception=UNSUPPORTED)
-        is_ours = response.status_code == 200 and not response.content
-    elif judge := ANSWERS.get(operation):
-        is_ours = response.status_code == 200 and judge(response)
-    else:
-        is_ours = "text/html" not in response.headers.get("content-type", "")
-    if not is_ours:
-        said = _plain(response.text) or "without a word"
-        raise _NotHdfsError(f"HTTP {response.status_code}: {said}", response=response)
-
-
-def _method(response: requests.Response) -> str:
-    return response.request.method or ""
-
-
-def _json(response: requests.Response, name: str) -> Any:
-    """The value called `name` in the object that was answered; None where none was."""
-    try:
-        return response.json()[name]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def _is_status(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.get("type") in ("FILE", "DIRECTORY", "SYMLINK")
-        and isinstance(value.get("pathSuffix"), str)
-        and all(type(value.get(name)) is int for name in ("length", "modificationTime"))
-    )
-
-
-def _is_list(found: Any) -> bool:
-    listed = found.get("FileStatus") if isinstance(found, dict) else None
-    return isinstance(listed, list) and all(map(_is_status, listed))
-
-
-OCTETS = "application/octet-stream"
-UNSUPPORTED = "UnsupportedOperationException"
-NO_OPTIONS = (
-    "what answered renames without options, so it may move over or into what lies there: "
-    "lake.webhdfs must name the NameNode itself (HttpFS cannot stand for it)"
-)
-ANSWERS: dict[str, Callable[[requests.Response], bool]] = {
-    "MKDIRS": lambda answer: _json(answer, "boolean") is True,
-    "DELETE": lambda answer: type(_json(answer, "boolean")) is bool,
-    "GETFILESTATUS": lambda answer: _is_status(_json(answer, "FileStatus")),
-    "LISTSTATUS": lambda answer: _is_list(_json(answer, "FileStatuses")),
-}
-"""What a NameNode's answer looks like, where it is JSON; DELETE says false where nothing lay."""
-
-
-def _remote(response: requests.Response) -> tuple[str, str]:
-    """The class and the sentence HDFS names; "" and what stands there where it names none."""
-    try:
-        found = response.json()["RemoteException"]
-        kind = re.split(r"[.$]", str(found["exception"]))[-1]  # of SecretManager$InvalidToken too
-        return kind, str(found.get("message") or "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", _plain(response.text) or response.reason or "no word"
-
-
-def _plain(text: str) -> str:
-    """A page without its tags, in one line."""
-    text = re.sub(r"(?is)<(script|style)\b.*?</\1>", " ", text)
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:SAID]
-
-
-def _said(error: BaseException) -> str:
-    """An error's own sentence in one line: no stack trace, and of a wire's the innermost cause."""
-    if isinstance(error, requests.RequestException | HTTPError) and (inner := _innermost(error)):
-        address = getattr(getattr(error, "request", None), "url", None)
-        return f"{urlsplit(address).netloc}: {inner}" if address else inner
-    lines = [x for x in str(error).splitlines() if not re.match(r"\s+at |Caused by: ", x)]
-    return " ".join(" ".join(lines).split())[:SAID] or type(error).__name__
-
-
-def _innermost(error: BaseException) -> str:
-    """What the system said at the bottom of a library's errors, else what the lowest of them is."""
-    seen: list[BaseException] = []
-    last: BaseException | None = error
-    while last is not None and last not in seen:
-        seen.append(last)
-        inner = (*last.args, getattr(last, "reason", None), last.__cause__)
-        last = next((a for a in inner if isinstance(a, BaseException)), None)
-    lowest = seen[-1]
-    if isinstance(lowest, OSError) and lowest.strerror:
-        return lowest.strerror
-    return " ".join(f"{type(lowest).__name__}: {lowest}".split())[:SAID]
-
-
-def _of_answer(kind: str, said: str, where: str) -> LakeError:
-    """Our name for a refusal of HDFS's; whatever is not known to be final may be mended."""
-    whole = f"{kind}: {said}" if kind else said
-    is_elsewhere = any(name in whole for name in ELSEWHERE)
-    if not is_elsewhere and (kind == "FileNotFoundException" or BELOW_A_FILE in said):
-        return NotFoundError(f"nothing lies at {where}")
-    if not is_elsewhere and kind == "FileAlreadyExistsException":
-        return ConflictError(f"something lies at {where} already")
-    if kind in NO_ROOM or any(words in said for words in ("No space left", "DiskOutOfSpace")):
-        return LakeFullError(
-            f"HDFS has no room for {where}: {whole}", "make room or raise the quota, then try again"
-        )
-    if not is_elsewhere and (kind in FINAL or kind.startswith("HTTP 4")):
-        return LakeError(f"HDFS refused {where}: {whole}", "look at what HDFS says of that path")
-    if "could only be written to" in said:
-        return LakeUnavailableError(
-            f"no DataNode took {where}: {whole}",
-            "look whether a DataNode runs and its disk has room (`marquee status`), then try again",
-        )
-    return LakeUnavailableError(f"HDFS cannot serve {where} now: {whole}", LOOK)
-
-
-PASSING = frozenset({404, 408, 425, 429})
-"""Statuses of a server that is no WebHDFS yet (a NameNode still starting says 404), or is busy."""
-ELSEWHERE = (
-    "SafeModeException",
-    "StandbyException",
-    "RetriableException",
-    "does not have any open files",
-)
-"""Where one of these is named inside another class, it is the cause: also a lost lease, which
-HDFS calls a file that does not exist."""
-BELOW_A_FILE = "is not a directory"
-"""HDFS says of a path below a file that nobody may go there."""
-NO_ROOM = frozenset(
-    {"DSQuotaExceededException", "NSQuotaExceededException", "QuotaByStorageTypeExceededException"}
-    | {"QuotaExceededException", "ClusterStorageCapacityExceededException"}
-    | {"DiskOutOfSpaceException", "MaxDirectoryItemsExceededException"}
-)
-FINAL = frozenset(
-    {"AccessControlException", "SecurityException", "AuthorizationException"}
-    | {"AuthenticationException", "InvalidToken", "UnsupportedOperationException"}
-    | {"IllegalArgumentException", "HadoopIllegalArgumentException", "ParamException"}
-    | {"InvalidPathException", "ParentNotDirectoryException", "PathIsNotDirectoryException"}
-    | {"PathIsNotEmptyDirectoryException", "PathComponentTooLongException"}
-    | {"UnresolvedPathException", "FileNotFoundException", "FileAlreadyExistsException"}
-)
-"""Wrong for good; every other class is a part of HDFS that broke, restarts or is not yet up."""
