@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from pyspark.sql import DataFrame, SparkSession
 
+from marquee.digest import canonical_json
 from marquee.errors import ConflictError, MarqueeError, retry_helps
 from marquee.lake import Lake, Manifest, open_lake
 from marquee.names import run_name
@@ -122,34 +123,34 @@ class Job:
         A retry that finds the folder published keeps what is there: the run's inputs are frozen,
         so it holds the same content, though Spark's part names never repeat.
         """
-        if self.lake.exists(path):
-            return self.lake.manifest(path)
-        staged = self.lake.staging(path)
-        for name, frame in frames.items():
-            target = self.lake.uri(f"{staged}/{name}" if name else staged)
-            frame.write.format(format).mode("overwrite").save(target)
-        try:
+
+        def write() -> Manifest:
+            staged = self.lake.staging(path)
+            for name, frame in frames.items():
+                target = self.lake.uri(f"{staged}/{name}" if name else staged)
+                frame.write.format(format).mode("overwrite").save(target)
             return self.lake.seal(staged, path, rows, **facts)
-        except ConflictError:
-            return self.lake.manifest(path)
+
+        return self._published(path, write)
 
     def publish_folder(
         self, folder: Path, path: str, rows: int | None = None, **facts: Any
     ) -> Manifest:
-        """Publish a local folder; an earlier attempt's stays, also one that ended just now."""
-        if self.lake.exists(path):
-            return self.lake.manifest(path)
-        try:
-            return self.lake.publish(folder, path, rows, **facts)
-        except ConflictError:
-            return self.lake.manifest(path)
+        """Publish a local folder; an earlier attempt's stays."""
+        return self._published(path, lambda: self.lake.publish(folder, path, rows, **facts))
+
+    def _published(self, path: str, publish: Callable[[], Manifest]) -> Manifest:
+        """What an earlier attempt published at `path`, also one that ended just now, else what
+        `publish` does."""
+        if not self.lake.exists(path):
+            with suppress(ConflictError):
+                return publish()
+        return self.lake.manifest(path)
 
     def write_once(self, path: str, value: Callable[[], Mapping[str, Any]]) -> None:
         """Leave a JSON document; an earlier attempt's stays, for its figures differ in the last
         digits and its times altogether."""
-        if not self.lake.exists(path):
-            with suppress(ConflictError):
-                self.lake.create_json(path, value())
+        self.lake.create_once(path, lambda: canonical_json(value()))
 
     def write_timings(self, started: float) -> None:
         """Leave `runs/R/timings/<job>.json`; a retry writes no second timing."""

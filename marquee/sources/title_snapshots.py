@@ -11,12 +11,11 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from marquee.digest import digest_bytes
-from marquee.errors import ConflictError, ContractError
+from marquee.digest import canonical_json, digest_bytes
+from marquee.errors import ContractError
 from marquee.formats import NewerFormatError, check_format
 from marquee.lake import Lake, Manifest
 from marquee.names import compact, inside, parse_moment
@@ -52,12 +51,13 @@ def place_of(lake: Lake, run: str, moment: datetime) -> str:
     day, name the same folder.
     """
     path = f"runs/{run}/titles.json"
-    if not lake.exists(path):
+
+    def named() -> bytes:
         found = [one for one in snapshots(lake) if one.endswith(f"/run={run}")]
         first = found[0] if found else f"{TITLES}/as_of={compact(moment)}/run={run}"
-        with suppress(ConflictError):
-            lake.create_json(path, {"format": FORMAT, "path": first})
-    return _place_in(lake.read_bytes(path), lake.uri(path))
+        return canonical_json({"format": FORMAT, "path": first})
+
+    return _place_in(lake.create_once(path, named), lake.uri(path))
 
 
 def _place_in(data: bytes, where: str) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from marquee.clock import now, refuse_ahead
 from marquee.drill import training_fault
 from marquee.errors import (
-    ConflictError,
     ContractError,
     LakeError,
     NotFoundError,
@@ -66,12 +64,7 @@ def freeze_inputs(
     with what the lake holds, and is marked as degraded.
     """
     check(run)
-    path = inputs_path(run.id)
-    if not run.lake.exists(path):
-        refuse_ahead(run.as_of, "the run's as-of")
-        # Another attempt may have been the faster one: its document stands.
-        with suppress(ConflictError):
-            run.lake.create(path, _inputs(run, ratings, failed).to_bytes())
+    run.lake.create_once(inputs_path(run.id), lambda: _inputs(run, ratings, failed).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
     for one in inputs.degraded:
@@ -83,6 +76,7 @@ def freeze_inputs(
 
 
 def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
+    refuse_ahead(run.as_of, "the run's as-of")
     frozen_at = now()
     titles, unread = _titles(run)
     ledgers = {model: standing_entries(run.lake, model) for model in MODELS}

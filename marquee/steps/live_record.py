@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import ConflictError, LakeUnavailableError, MarqueeError, NotFoundError
+from marquee.digest import canonical_json
+from marquee.errors import MarqueeError, retry_helps
 from marquee.lake import Lake
 from marquee.release.bundles import bundle_folder
 from marquee.release.inputs import inputs_of
@@ -23,22 +24,21 @@ def record_live(run: Run) -> dict[str, Any]:
     It is about the recommender that served when this run froze its inputs. Beside the gate, not
     part of it: what cannot be measured is said in `why` and never fails the run.
     """
-    path = run.path(LIVE)
-    with suppress(NotFoundError):
-        found: dict[str, Any] = run.lake.read_json(path)
-        return found
+    written = run.lake.create_once(run.path(LIVE), lambda: canonical_json(_live(run)))
+    found: dict[str, Any] = json.loads(written)
+    return found
+
+
+def _live(run: Run) -> dict[str, Any]:
     scratch = Path(tempfile.mkdtemp(prefix="marquee-live-"))
     try:
-        value = _measured(run, scratch)
-    except LakeUnavailableError:
-        raise
+        return _measured(run, scratch)
     except MarqueeError as error:
-        value = {"rows": 0, "people": 0, "alarm": False, "why": f"not measured: {error}"}
+        if retry_helps(error):
+            raise
+        return {"rows": 0, "people": 0, "alarm": False, "why": f"not measured: {error}"}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    with suppress(ConflictError):
-        run.lake.create_json(path, value)
-    return value
 
 
 def _measured(run: Run, scratch: Path) -> dict[str, Any]:

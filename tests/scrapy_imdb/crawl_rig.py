@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from crawl_process import Done, run
 from made_up_titles import write_links
 
 from replica.site import ROBOTS
+from scrapy_imdb.crawl.plan import CrawlPlan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLES = 60
@@ -106,3 +108,10 @@ def titles(folder: Path) -> list[dict[str, Any]]:
     paths = sorted(folder.glob("titles-*.jsonl.gz"))
     lines = b"".join(gzip.decompress(path.read_bytes()) for path in paths)
     return [json.loads(line) for line in lines.splitlines()]
+
+
+def plan(site: str, **more: Any) -> CrawlPlan:
+    """A plan of five pages whose files are nowhere."""
+    places = {name: Path("/nowhere") for name in ("links", "state", "out")}
+    moment = datetime(2026, 1, 4, tzinfo=UTC)
+    return CrawlPlan.checked(site=site, max_pages=5, as_of=moment, **places, **more)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from serving_bundles import promote_budget, promote_recommender
 
 from marquee.lake import Lake, open_lake
 from serving.app import create_app
@@ -44,6 +45,16 @@ def running(source: Source) -> Iterator[httpx.Client]:
 @pytest.fixture
 def source(lake: Lake, tmp_path: Path) -> Source:
     return open_source(lake, tmp_path / "cache", tmp_path / "feedback")
+
+
+@pytest.fixture
+def two(lake: Lake, source: Source, tmp_path: Path) -> Source:
+    """Both models serve; the journal is empty."""
+    promote_recommender(lake, tmp_path / "one")
+    promote_budget(lake, tmp_path / "two")
+    source.recommender.look()
+    source.budget.look()
+    return source
 
 
 @pytest.fixture
