@@ -1,7 +1,7 @@
 # Two commands do everything: `make run` and `make test`. `make help` lists the rest.
 PYTHON ?= python3
 PY := .venv/bin/python
-ROOMS := marquee scrapy_imdb spark_apps serving replica plugins
+ROOMS := marquee sources scoring release report steps cli local_stack scrapy_imdb spark_apps serving replica plugins
 ARGS ?=
 # DATA as a command's flag, whatever is in the folder's name.
 quote = '$(subst ','\'',$(1))'
@@ -14,31 +14,31 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## the environment, Java, jars, and the command .venv/bin/marquee
-	@$(PYTHON) -m marquee.bootstrap run
+	@$(PYTHON) -m local_stack.bootstrap run
 
 installed:
 	@test -x $(PY) || { echo "error: nothing is set up here yet — make setup" >&2; exit 1; }
 
 setup-dev:
-	@$(PYTHON) -m marquee.bootstrap dev
+	@$(PYTHON) -m local_stack.bootstrap dev
 
 run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself
-	@$(PY) -m marquee run $(WORLD) $(if $(ONCE),--once) $(ARGS)
+	@$(PY) -m cli run $(WORLD) $(if $(ONCE),--once) $(ARGS)
 
 up: setup ## start the local stack and leave it running
-	@$(PY) -m marquee up $(WORLD) $(ARGS)
+	@$(PY) -m cli up $(WORLD) $(ARGS)
 
 up-and-wait: setup ## the same in the foreground, until Ctrl-C
-	@$(PY) -m marquee up --wait $(WORLD) $(ARGS)
+	@$(PY) -m cli up --wait $(WORLD) $(ARGS)
 
 down: installed ## stop the local stack, from any terminal
-	@$(PY) -m marquee down $(WORLD) $(ARGS)
+	@$(PY) -m cli down $(WORLD) $(ARGS)
 
 status: installed ## what runs, where, since when
-	@$(PY) -m marquee status $(WORLD) $(ARGS)
+	@$(PY) -m cli status $(WORLD) $(ARGS)
 
 doctor: setup ## can this machine run it? ports, memory, disk, Java
-	@$(PY) -m marquee doctor $(WORLD) $(ARGS)
+	@$(PY) -m cli doctor $(WORLD) $(ARGS)
 
 test: setup-dev ## every path once, on real parts (about 25 minutes on 2 cores)
 	@$(PY) -m pytest $(ARGS)
@@ -59,7 +59,7 @@ format: setup-dev ## let ruff rewrite
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 lock: ## compile the hash-pinned locks anew
-	@$(PYTHON) -m marquee.bootstrap lock
+	@$(PYTHON) -m local_stack.bootstrap lock
 
 clean: ## forget every world: all state, not the environment; asks (CLEAN=yes: does not)
-	@CLEAN=$(CLEAN) $(PYTHON) -m marquee.bootstrap clean
+	@CLEAN=$(CLEAN) $(PYTHON) -m local_stack.bootstrap clean

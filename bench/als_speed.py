@@ -35,10 +35,10 @@ from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 from bench.measuring import taken  # noqa: E402
 from bench.recommender_splits import Cut, cut  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
-from marquee.scoring.recommender.metrics import rmse  # noqa: E402
-from marquee.scoring.recommender.ratings import Ratings  # noqa: E402
-from marquee.scoring.recommender.releases import read_any_release  # noqa: E402
-from marquee.scoring.recommender.splits import last_share  # noqa: E402
+from scoring.recommender.metrics import rmse  # noqa: E402
+from scoring.recommender.ratings import Ratings  # noqa: E402
+from scoring.recommender.releases import read_any_release  # noqa: E402
+from scoring.recommender.splits import last_share  # noqa: E402
 from spark_apps.recommender.als import blocks_for  # noqa: E402
 
 RANK, STOCK_REG, STOCK_ITERATIONS = 10, 0.1, 10

@@ -40,8 +40,8 @@ from bench.budget_peers import LIGHTGBM, PEERS, one_width, split_conformal  # no
 from bench.budget_table import draw, print_result  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.money import PriceIndex  # noqa: E402
-from marquee.scoring.arrays import Floats  # noqa: E402
-from marquee.scoring.budget.features import PLANNED, WIDE, WITH_RATING  # noqa: E402
+from scoring.arrays import Floats  # noqa: E402
+from scoring.budget.features import PLANNED, WIDE, WITH_RATING  # noqa: E402
 
 SETS = {"with_rating": WITH_RATING, "before_release": PLANNED, "wide": WIDE}
 YEARS = (2003, 2005, 2007, 2009, 2011, 2013)

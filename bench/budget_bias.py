@@ -37,13 +37,13 @@ from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.lake import open_lake  # noqa: E402
 from marquee.money import PriceIndex, RateTable  # noqa: E402
-from marquee.scoring.budget.evaluate import measure  # noqa: E402
-from marquee.scoring.budget.exam import BudgetExam  # noqa: E402
-from marquee.scoring.budget.films import read_films  # noqa: E402
-from marquee.scoring.budget.films_file import SCHEMA, titles_table  # noqa: E402
-from marquee.scoring.budget.model import BudgetModel  # noqa: E402
 from marquee.settings import load_settings  # noqa: E402
-from marquee.sources.titles_imdb5000 import read_imdb5000  # noqa: E402
+from scoring.budget.evaluate import measure  # noqa: E402
+from scoring.budget.exam import BudgetExam  # noqa: E402
+from scoring.budget.films import read_films  # noqa: E402
+from scoring.budget.films_file import SCHEMA, titles_table  # noqa: E402
+from scoring.budget.model import BudgetModel  # noqa: E402
+from sources.titles_imdb5000 import read_imdb5000  # noqa: E402
 from spark_apps.budget.features import with_target  # noqa: E402
 from spark_apps.budget.folds import make_folds, with_place  # noqa: E402
 from spark_apps.budget.keeping import Keeper  # noqa: E402

@@ -15,11 +15,11 @@ from bench.budget_films import SCHEMA
 from bench.budget_films import Row as FilmRow
 from marquee.lake import open_lake
 from marquee.money import PriceIndex
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.baselines import median_by_genre
-from marquee.scoring.budget.features import PLANNED, WIDE, WITH_RATING
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
-from marquee.scoring.budget.records import Film
+from scoring.arrays import Floats
+from scoring.budget.baselines import median_by_genre
+from scoring.budget.features import PLANNED, WIDE, WITH_RATING
+from scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.records import Film
 from spark_apps.budget.choice import Tried, choose
 from spark_apps.budget.features import TARGET, with_target
 from spark_apps.budget.folds import Fold, with_place

@@ -17,10 +17,10 @@ from typing import Any
 from marquee.errors import SourceError
 from marquee.money import PriceIndex, RateTable
 from marquee.normalise.money import read_amount
-from marquee.sources.tables import open_table
-from marquee.sources.title_record import Cells, Record, number, whole
-from marquee.sources.titles_csv import read_rows
-from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000, rows_by_title
+from sources.tables import open_table
+from sources.title_record import Cells, Record, number, whole
+from sources.titles_csv import read_rows
+from sources.titles_imdb5000 import NEEDED, read_imdb5000, rows_by_title
 
 NUMBERS = {
     "num_critic_for_reviews": "critic_reviews",

@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from marquee.scoring.arrays import Floats
+from scoring.arrays import Floats
 
 warnings.filterwarnings("ignore", message="X does not have valid feature names")
 CONFIGURATIONS = 6

@@ -35,7 +35,7 @@ from bench.budget_films import read_films  # noqa: E402
 from bench.budget_table import print_errors  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.money import PriceIndex  # noqa: E402
-from marquee.scoring.arrays import Floats  # noqa: E402
+from scoring.arrays import Floats  # noqa: E402
 from spark_apps.budget.recipes import read_recipe  # noqa: E402
 
 LABEL, MILLIONS, MEDIAN = "label", "millions", "median"

@@ -5,7 +5,7 @@
 Made-up inner splits look like a release's: people with few and many rows, skewed errors that share
 how hard a person is, and one recipe that stands whose luck all rivals are measured against.
 `equal`: the share of splits in which any of so many equal rivals is called better, by the product's
-rule (`marquee.scoring.choice`, on errors alone and with a ranking) and by one standard error on the
+rule (`scoring.choice`, on errors alone and with a ranking) and by one standard error on the
 errors, the rule before. `skewed`: the same, by the product's rule, of rivals that gain a little on
 most people and lose much on few, the more so the larger the spread. `better`: one rival gains so
 many standard errors on average; how often it is chosen.
@@ -20,8 +20,8 @@ from itertools import product
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.choice import Criterion, choose, clearly_better
+from scoring.arrays import Floats
+from scoring.choice import Criterion, choose, clearly_better
 
 RIVALS, GAINS, SPREADS = (1, 3, 7), (1.0, 2.0, 3.0, 5.0), (1.0, 1.5)
 RESAMPLES = 400

@@ -14,13 +14,13 @@ from pyspark.sql import SparkSession
 from bench.recommender_contest import AS_OF, INNER_SHARE, scale_of
 from bench.recommender_splits import Cut, is_late
 from marquee.errors import SourceError
-from marquee.scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
-from marquee.scoring.recommender.content import ContentFacts, ContentMap
-from marquee.scoring.recommender.metrics import AT, Relevant, ranking_values
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.releases import Release
-from marquee.scoring.recommender.splits import last_share, random_share
-from marquee.sources.titles_imdb5000 import read_imdb5000
+from scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
+from scoring.recommender.content import ContentFacts, ContentMap
+from scoring.recommender.metrics import AT, Relevant, ranking_values
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.releases import Release
+from scoring.recommender.splits import last_share, random_share
+from sources.titles_imdb5000 import read_imdb5000
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.content.words import words_table
 from spark_apps.recommender.fitting import Trainer

@@ -30,8 +30,8 @@ from bench.recommender_splits import RULES, cut, seed_list  # noqa: E402
 from bench.recommender_tables import print_table  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError  # noqa: E402
-from marquee.scoring.recommender.releases import read_any_release  # noqa: E402
 from marquee.settings import load_settings  # noqa: E402
+from scoring.recommender.releases import read_any_release  # noqa: E402
 from spark_apps.recommender.recipes import read_recipes  # noqa: E402
 
 

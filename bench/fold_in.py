@@ -24,15 +24,15 @@ import numpy as np
 from bench.recommender_splits import seed_list
 from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
-from marquee.scoring.arrays import Floats, Ints
-from marquee.scoring.recommender.exam import Exam
-from marquee.scoring.recommender.metrics import AT, rmse
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.releases import read_any_release
-from marquee.scoring.recommender.rivals import compare_ndcg, compare_rmse, popular_lists
-from marquee.scoring.recommender.splits import last_share
 from marquee.settings import load_settings
+from scoring.arrays import Floats, Ints
+from scoring.recommender.exam import Exam
+from scoring.recommender.metrics import AT, rmse
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.releases import read_any_release
+from scoring.recommender.rivals import compare_ndcg, compare_rmse, popular_lists
+from scoring.recommender.splits import last_share
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipes
 from spark_apps.recommender.search import choose

@@ -31,18 +31,18 @@ from typing import Any
 
 import numpy as np
 
+from marquee.artefacts.subject import Head, Subject
+from marquee.artefacts.verdict import Verdict
 from marquee.errors import MarqueeError
-from marquee.release.against import Against
-from marquee.release.balance import CHAMPION, ONE_SIDED_95, is_balance
-from marquee.release.gate import decide
-from marquee.release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
-from marquee.release.policy import Policy, read_policy
-from marquee.release.same_world import Worlds
-from marquee.release.subject import Head, Subject
-from marquee.release.verdict import Verdict
-from marquee.release.world import NOTHING
-from marquee.scoring.arrays import Mask
+from marquee.policy import Policy, read_policy
 from marquee.settings import load_settings
+from release.against import Against
+from release.balance import CHAMPION, ONE_SIDED_95, is_balance
+from release.gate import decide
+from release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
+from release.same_world import Worlds
+from release.world import NOTHING
+from scoring.arrays import Mask
 
 MEASURED = Path(__file__).parent / "paired_errors.json"
 MARGINS = {RMSE.key: "margin_rmse", NDCG.key: "margin_ndcg", LOG_RMSE.key: "margin_log_rmse"}

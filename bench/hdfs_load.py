@@ -17,11 +17,11 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "scrapy_imdb")]
 
 from made_up_titles import made_up  # noqa: E402
 
+from local_stack.stack import Stack  # noqa: E402
 from marquee.lake import Lake, open_lake  # noqa: E402
-from marquee.sources.title_lines import write_lines  # noqa: E402
-from marquee.sources.title_record import title_record  # noqa: E402
-from marquee.sources.titles import load_titles  # noqa: E402
-from marquee.stack.stack import Stack  # noqa: E402
+from sources.title_lines import write_lines  # noqa: E402
+from sources.title_record import title_record  # noqa: E402
+from sources.titles import load_titles  # noqa: E402
 from tests.plugins.local_stack import HDFS, stack_settings  # noqa: E402
 
 SHELL = "org.apache.hadoop.fs.FsShell"

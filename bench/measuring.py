@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from marquee.stack.processes import resident_mb
+from local_stack.processes import resident_mb
 
 SAMPLE_SECONDS = 0.2
 

@@ -27,14 +27,14 @@ from bench.budget_films import SCHEMA, read_films
 from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
 from marquee.money import PriceIndex
-from marquee.scoring.arrays import Floats
-from marquee.scoring.bootstrap import paired
-from marquee.scoring.recommender.exam import Exam, Scored
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.releases import Release, read_any_release
-from marquee.scoring.recommender.rivals import compare_ndcg, compare_rmse
-from marquee.scoring.recommender.splits import last_share
 from marquee.settings import load_settings
+from scoring.arrays import Floats
+from scoring.bootstrap import paired
+from scoring.recommender.exam import Exam, Scored
+from scoring.recommender.model import Recommender
+from scoring.recommender.releases import Release, read_any_release
+from scoring.recommender.rivals import compare_ndcg, compare_rmse
+from scoring.recommender.splits import last_share
 from spark_apps.budget.choice import Tried, squared_errors
 from spark_apps.budget.features import with_target
 from spark_apps.budget.folds import Fold, with_place

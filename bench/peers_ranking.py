@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Ints, rows_of, top_rows
-from marquee.scoring.recommender.metrics import AT, Relevant, ranking_values
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import last_share, random_share
+from scoring.arrays import Floats, Ints, rows_of, top_rows
+from scoring.recommender.metrics import AT, Relevant, ranking_values
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import last_share, random_share
 
 Peer = Callable[[Ratings, Ints, Ints, int], Ints]
 Fit = Callable[..., Floats]  # (who rated what [U, I], seed, **parameters) -> scores [U, I]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Ints
-from marquee.scoring.recommender.baselines import fit_bias
-from marquee.scoring.recommender.metrics import rmse
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import last_share, random_share
+from scoring.arrays import Floats, Ints
+from scoring.recommender.baselines import fit_bias
+from scoring.recommender.metrics import rmse
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import last_share, random_share
 from spark_apps.recommender.bayes.sides import Sides
 
 RANKS = (8, 10, 16)  # of myFM

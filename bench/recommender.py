@@ -33,7 +33,7 @@ from bench.recommender_splits import RULES, SEEDED, cut, seed_list  # noqa: E402
 from bench.recommender_tables import show  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError  # noqa: E402
-from marquee.scoring.recommender.releases import read_any_release  # noqa: E402
+from scoring.recommender.releases import read_any_release  # noqa: E402
 
 SEEDS = (42, 1, 2)
 MEMORY = "2g"

@@ -18,14 +18,14 @@ from bench.peers_rating import PEERS as RATING_PEERS
 from bench.peers_rating import Task
 from bench.recommender_splits import Cut, is_late
 from marquee.errors import SourceError
-from marquee.scoring.arrays import Floats, Ints
-from marquee.scoring.recommender.exam import LIKED
-from marquee.scoring.recommender.metrics import AT, Relevant, mae, ranking_values, rmse
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.releases import OFFICIAL, Release
-from marquee.scoring.recommender.splits import random_share
 from marquee.settings import load_settings
+from scoring.arrays import Floats, Ints
+from scoring.recommender.exam import LIKED
+from scoring.recommender.metrics import AT, Relevant, mae, ranking_values, rmse
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.releases import OFFICIAL, Release
+from scoring.recommender.splits import random_share
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.bayes.sides import Sides, sides_of_people, sides_of_titles
 from spark_apps.recommender.fitting import Trainer

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marquee.errors import SourceError
-from marquee.scoring.arrays import Mask
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.releases import OFFICIAL, Release, read_official_split
-from marquee.scoring.recommender.splits import global_time, last_share, random_share
+from scoring.arrays import Mask
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.releases import OFFICIAL, Release, read_official_split
+from scoring.recommender.splits import global_time, last_share, random_share
 
 RULES: dict[str, Callable[[Ratings, int], Mask]] = {
     "last20": lambda rows, seed: last_share(rows),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.recommender_contest import OURS, Line
-from marquee.scoring.bootstrap import paired
+from scoring.bootstrap import paired
 
 FIGURES = (
     "rmse",

@@ -28,8 +28,8 @@ from typing import IO, Any
 from bench.made_up_ratings import write_release
 from bench.measuring import taken
 from bench.scale_chart import draw
+from local_stack.stack import unwind_on_term
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.stack import unwind_on_term
 
 JOBS = ("prepare_ratings", "train_recommender")
 OUT_OF_TIME = 124  # exit status, as timeout(1) has it
@@ -93,7 +93,7 @@ def measure(work: Path, rows: int, seed: int, driver_memory: str, minutes: float
 def command(name: str, work: Path) -> list[str]:
     """A step from a shell."""
     where = ["--run", "scale", "--data", str(work / "release")]
-    step = [sys.executable, "-m", "marquee", "step", name, *where]
+    step = [sys.executable, "-m", "cli", "step", name, *where]
     return [*step, "--as-of", "2030-01-01T00:00:00Z"]
 
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from local_stack.archives import spark_environment
+from local_stack.java import java_home
+from local_stack.setup import cache_folder
 from marquee.settings import Settings, load_settings
-from marquee.stack.archives import spark_environment
-from marquee.stack.java import java_home
-from marquee.stack.setup import cache_folder
-from marquee.stack.spark import spark_conf
+from marquee.spark_submit import spark_conf
 
 
 @contextmanager

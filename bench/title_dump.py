@@ -94,7 +94,7 @@ def in_own_process(folder: Path, rows: int, wanted: int) -> dict[str, float]:
 def read(folder: Path, rows: int, wanted: int) -> dict[str, float]:
     """Stream every record; how many, the process' peak of resident memory, rows a CPU second."""
     sys.path.insert(0, str(REPOSITORY))
-    from marquee.sources.titles_imdb_tsv import read_imdb_tsv
+    from sources.titles_imdb_tsv import read_imdb_tsv
 
     ids = {f"tt{n:08d}" for n in evenly(rows, wanted)}
     started = time.process_time()

@@ -20,11 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from marquee.cli.data import settings_for
+from cli.data import settings_for
+from local_stack.airflow_api import DONE, AirflowApi
+from local_stack.environment import stack_environment
+from local_stack.stack import place_locally
 from marquee.settings import REPOSITORY, Settings
-from marquee.stack.airflow_api import DONE, AirflowApi
-from marquee.stack.environment import Places, stack_environment
-from marquee.stack.stack import place_locally
+from marquee.state_folders import StateFolders
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
 
 def through_airflow(settings: Settings) -> float:
     """Seconds of one forced run, from its start to its end, as Airflow tells them."""
-    api = AirflowApi(settings, Places(settings.state_folder).airflow)
+    api = AirflowApi(settings, StateFolders(settings.state_folder).airflow)
     run_id = api.trigger({"force": True})
     while (run := api.run(run_id))["state"] not in DONE:
         time.sleep(1)
@@ -68,7 +69,7 @@ def from_a_shell(settings: Settings, data: str, name: str) -> float:
     environment = os.environ | stack_environment(settings)
 
     def step(*words: str) -> None:
-        command = [sys.executable, "-m", "marquee", "step", *words, "--run", run, "--force"]
+        command = [sys.executable, "-m", "cli", "step", *words, "--run", run, "--force"]
         command += ["--data", data]
         done = subprocess.run(
             command, cwd=REPOSITORY, env=environment, capture_output=True, text=True

@@ -15,14 +15,13 @@ from typing import Any, get_args
 from marquee.clock import refuse_ahead
 from marquee.errors import MarqueeError, SettingsError
 from marquee.names import parse_moment
-from marquee.release.policy import POLICIES, Model, Policy, read_policy, tighten
+from marquee.policy import MODELS, POLICIES, Model, Policy, read_policy, tighten
 from marquee.settings import Promote, Search, Settings, TitleSource
 
 PROMOTE: tuple[str, ...] = get_args(Promote)
 SEARCH: tuple[str, ...] = get_args(Search)
 SOURCES: tuple[str, ...] = get_args(TitleSource)
 MOST_PAGES = 100_000
-MODELS: tuple[Model, ...] = get_args(Model)
 BOUNDS = ("recommender_rmse_ceiling", "recommender_coverage_floor", "budget_log_rmse_ceiling")
 """The policy's bounds that the form shows; the others may be tightened by REST."""
 

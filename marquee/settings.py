@@ -181,7 +181,7 @@ class JarSettings(Section):
 
 
 class PolicySettings(Section):
-    """The gate's bounds; `marquee.release.policy` types each table."""
+    """The gate's bounds; `marquee.policy` types each table."""
 
     recommender: dict[str, float]
     budget: dict[str, float]

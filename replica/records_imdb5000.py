@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from marquee.sources.titles_imdb5000 import read_imdb5000
 from replica.records import Record, record_of
+from sources.titles_imdb5000 import read_imdb5000
 
 ROLES = ("directors", "cast")
 

@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marquee.errors import MarqueeError, SourceError
-from marquee.sources.ratings_cells import title_id_of
-from marquee.sources.tables import Aside, open_table
 from replica.faults import FaultBoard, fault_of, show
 from replica.records import Record
 from replica.site_pages import LAYOUTS, MIXED, layout_of, render
+from sources.ratings_cells import title_id_of
+from sources.tables import Aside, open_table
 
 ROBOTS = "User-agent: *\nDisallow: /_faults\nDisallow: /search\nAllow: /title/\n"
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, retry_helps
+from marquee.lifetimes import end_with
 from marquee.names import parse_moment
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOPPED = 3
 """Exit status of a crawl whose tripwire went off."""
 AWAY = os.EX_TEMPFAIL
@@ -66,21 +64,14 @@ def _parse(options: argparse.Namespace) -> int:
     return run(options.paths, options.out)
 
 
-def _die_with_parent() -> None:
-    """Two crawls never share a memory: none may outlive the task that started it (ADR 0004).
-
-    The kernel ends it with SIGKILL, which the memory bears at any moment. Linux only.
-    """
-    parent = os.environ.get(PARENT, "")
-    if not parent or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if str(os.getppid()) != parent:  # it died before the kernel was asked
-        os.kill(os.getpid(), signal.SIGKILL)
+def end_with_task() -> None:
+    """Two crawls never share a memory: none may outlive the task that started it (ADR 4)."""
+    if parent := os.environ.get(PARENT):
+        end_with(int(parent))
 
 
 def _crawl(options: argparse.Namespace) -> int:
-    _die_with_parent()
+    end_with_task()
     from scrapy_imdb.crawl import CrawlPlan, run  # Scrapy is slow to import; parsing needs none
 
     plan = CrawlPlan.checked(

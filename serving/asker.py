@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from marquee.names import person_id, text_id
-from marquee.scoring.arrays import Ints
-from marquee.scoring.recommender.model import Predictions, Recommendation, Recommender
-from marquee.sources.ratings_cells import folded, plain, whole_id
+from scoring.arrays import Ints
+from scoring.recommender.model import Predictions, Recommendation, Recommender
 from serving.catalogue import Ids
 from serving.journal import Journal, ratings_now
+from sources.ratings_cells import folded, plain, whole_id
 
 LARGEST_ID = 2**63 - 1
 """What a release's own numbers may be, and what the arrays hold."""

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from marquee.artefacts.ledger_entry import Entry, read_entry
 from marquee.errors import BundleError, LakeError
 from marquee.lake import Lake, Manifest
-from marquee.release.entry import Entry, read_entry
 
 LAST = "last-served.json"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.model import Recommender
+from scoring.recommender.bundle import Title
+from scoring.recommender.model import Recommender
 
 Ids = NDArray[np.int64]
 

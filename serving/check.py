@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from marquee.errors import MarqueeError
-from serving.loading import MODELS, ask_golden, model_of
+from marquee.policy import MODELS
+from serving.loading import ask_golden, model_of
 
 NOTHING: dict[str, Any] = {"count": 0, "failures": 0, "worst": None}
 

@@ -21,11 +21,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
 from marquee.errors import BundleError, LedgerError, MarqueeError
 from marquee.lake import Lake
-from marquee.release.entry import Entry
-from marquee.release.ledger import Ledger, breaks, lost_entry
+from release.ledger import Ledger, breaks, lost_entry
 from serving.cache import BundleCache
 
 M = TypeVar("M")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from marquee.clock import seconds
 from marquee.errors import AwayError, MarqueeError, SourceError
-from marquee.scoring.recommender.model import Recommender
-from marquee.sources.feedback import Feedback, append_feedback, read_feedback, try_to_keep
+from scoring.recommender.model import Recommender
+from sources.feedback import Feedback, append_feedback, read_feedback, try_to_keep
 
 EVERYTHING = None
 """Stands for a movie id where a person takes back all they have said, here or elsewhere."""

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from marquee.errors import BundleError
-from marquee.scoring.budget.model import BudgetModel
-from marquee.scoring.golden import GoldenReport
-from marquee.scoring.recommender.model import Recommender
+from marquee.policy import MODELS
+from scoring.budget.model import BudgetModel
+from scoring.golden import GoldenReport
+from scoring.recommender.model import Recommender
 from serving.asker import ReleaseIds
 from serving.catalogue import Catalogue, build_catalogue
 
-MODELS = ("recommender", "budget")
 REMEDY = "it is never served; train again, or copy it again from the lake"
 
 

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from marquee.clock import now
-from marquee.scoring.budget.model import BudgetModel
+from scoring.budget.model import BudgetModel
 from serving.answers import ModelState
 from serving.loading import LoadedRecommender
 from serving.routes.context import SourceHere

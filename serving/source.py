@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from marquee.lake import Lake
-from marquee.scoring.budget.model import BudgetModel
+from scoring.budget.model import BudgetModel
 from serving.follower import SECONDS_TO_STOP, Champion, Follower
 from serving.journal import Journal
 from serving.loading import LoadedRecommender, load_budget, load_recommender

@@ -13,7 +13,6 @@ import errno
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -27,12 +26,13 @@ from typing import Any, Literal
 
 from pyspark.sql import DataFrame, SparkSession
 
+from marquee.artefacts.inputs import Inputs, inputs_of
 from marquee.digest import canonical_json
 from marquee.errors import ConflictError, MarqueeError, retry_helps
 from marquee.lake import Lake, Manifest, open_lake
+from marquee.lifetimes import end_when_orphaned
 from marquee.names import run_name
 from marquee.progress import stage
-from marquee.release.inputs import Inputs, inputs_of
 from spark_apps.peak_memory import peak_mb
 from spark_apps.shipping import ship_code
 
@@ -245,7 +245,7 @@ class ResourceWatch(threading.Thread):
 def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) -> int:
     """Parse the flags, open the lake, run `body`, leave the timings; the exit status."""
     options = _flags(name).parse_args(argv)
-    _die_with_parent()
+    end_when_orphaned()  # a killed task must not leave a writer behind
     # spark-submit's own start is part of the job: the operator passes the moment it was launched.
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
@@ -283,18 +283,6 @@ def judged(error: Exception) -> tuple[str, int]:
         what = ": ".join(part.strip() for part in outage.groups() if part)
         return f"HDFS or Spark did not hold: {what} — look at their daemons' logs", AWAY
     return "", 1
-
-
-def _die_with_parent() -> None:
-    """End with the JVM that launched this driver: a killed task must not leave a writer behind."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(128 + signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _flags(name: str) -> argparse.ArgumentParser:

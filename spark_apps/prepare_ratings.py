@@ -16,10 +16,10 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
+from marquee.artefacts.inputs import Inputs
 from marquee.contracts import RATINGS
 from marquee.errors import SourceError
 from marquee.names import iso
-from marquee.release.inputs import Inputs
 from spark_apps.job import Job, run_job
 from spark_apps.ratings.figures import FORMAT, describe_ratings
 from spark_apps.ratings.judging import (

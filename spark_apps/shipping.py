@@ -13,7 +13,7 @@ from pyspark import SparkContext
 
 from marquee.settings import REPOSITORY
 
-ROOMS = ("marquee", "spark_apps")
+ROOMS = ("marquee", "sources", "scoring", "spark_apps")
 
 
 def ship_code(context: SparkContext, scratch: Path) -> None:

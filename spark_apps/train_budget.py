@@ -14,10 +14,10 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from marquee.artefacts.card import card_json
 from marquee.errors import ContractError, SourceError
 from marquee.money import PriceIndex
 from marquee.names import iso
-from marquee.release.card import card_json
 from spark_apps.budget.card import make_card, notes_of
 from spark_apps.budget.choice import choose
 from spark_apps.budget.features import with_target

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from marquee.artefacts.card import card_json
 from marquee.errors import RecipeError
 from marquee.names import iso
-from marquee.release.card import card_json
-from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
-from marquee.scoring.recommender.splits import global_time
+from scoring.recommender.ratings import Ratings, count_rows, read_ratings
+from scoring.recommender.splits import global_time
 from spark_apps.drill import spoil, trainer_of
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.affordable import affordable_recipes

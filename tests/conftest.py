@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.java import java_home
+from local_stack.setup import cache_folder
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.java import java_home
-from marquee.stack.setup import cache_folder
 
 pytest_plugins = [
     "tests.plugins.airflow_dag",

@@ -10,17 +10,39 @@ import pytest
 
 from marquee.settings import REPOSITORY
 
-ROOMS = ("dags", "plugins", "marquee", "scrapy_imdb", "spark_apps", "serving", "replica")
+ROOMS = (
+    "dags",
+    "plugins",
+    "marquee",
+    "sources",
+    "scoring",
+    "release",
+    "report",
+    "steps",
+    "local_stack",
+    "cli",
+    "scrapy_imdb",
+    "spark_apps",
+    "serving",
+    "replica",
+)
 
 # room -> rooms it may import beside itself
 DOORS = {
-    "dags": {"plugins", "marquee"},
-    "plugins": {"marquee"},
     "marquee": set(),
-    "scrapy_imdb": {"marquee"},
-    "spark_apps": {"marquee"},
-    "serving": {"marquee"},
-    "replica": {"marquee"},
+    "sources": {"marquee"},
+    "scoring": {"marquee", "sources"},
+    "release": {"marquee", "report"},
+    "report": {"marquee", "release"},
+    "steps": {"marquee", "sources", "scoring", "release", "report"},
+    "local_stack": {"marquee", "sources"},
+    "cli": {"marquee", "sources", "scoring", "release", "report", "steps", "local_stack"},
+    "scrapy_imdb": {"marquee", "sources"},
+    "spark_apps": {"marquee", "sources", "scoring"},
+    "serving": {"marquee", "sources", "scoring", "release", "report"},
+    "replica": {"marquee", "sources"},
+    "plugins": {"marquee", "release", "steps"},
+    "dags": {"plugins", "marquee"},
 }
 
 # engine -> rooms (or folders of rooms) it may enter
@@ -35,13 +57,13 @@ ENGINES = {
     "fastapi": ("serving", "replica"),
     "starlette": ("serving", "replica"),
     "uvicorn": ("serving", "replica"),
-    "numpy": ("marquee/scoring", "spark_apps", "serving", "replica"),
-    "pyarrow": ("marquee/scoring", "spark_apps", "serving", "replica"),
+    "numpy": ("scoring", "spark_apps", "serving", "replica"),
+    "pyarrow": ("scoring", "spark_apps", "serving", "replica"),
     "pandas": ("spark_apps",),
     "hdfs": ("marquee/lake",),
-    "supervisor": ("marquee/stack",),
-    "typer": ("marquee/cli",),
-    "rich": ("marquee/cli",),
+    "supervisor": ("local_stack",),
+    "typer": ("cli",),
+    "rich": ("cli",),
 }
 PACKAGES = {"marquee_airflow": "plugins"} | {room: room for room in ROOMS if room != "plugins"}
 
@@ -89,6 +111,53 @@ def test_engines_stay_in_their_rooms(engine: str) -> None:
         place(path)
         for path in modules()
         if engine in imported(path) and not place(path).startswith(rooms)
+    ]
+    assert wrong == []
+
+
+def dotted(path: Path) -> str:
+    """A module's name as an import writes it; a package's for its `__init__`."""
+    below = path.relative_to(REPOSITORY / ("plugins" if place(path).startswith("plugins/") else ""))
+    return ".".join(part for part in below.with_suffix("").parts if part != "__init__")
+
+
+def surface(package: str) -> set[str]:
+    """The modules and names that a package's `__init__` lets others use."""
+    path = HOUSE[package]
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def insides(path: Path) -> Iterator[str]:
+    """Each import of another package's module or name that its surface does not list."""
+    name = dotted(path)
+    own = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
+            continue
+        for alias in node.names:
+            steps = f"{node.module}.{alias.name}".split(".")
+            for depth in range(1, len(steps)):
+                package = ".".join(steps[:depth])
+                if package not in HOUSE or HOUSE[package].name != "__init__.py":
+                    break
+                inside = own == package or own.startswith(f"{package}.")
+                if not inside and steps[depth] not in surface(package):
+                    yield f"{place(path)} imports {steps[depth]} from inside {package}"
+
+
+HOUSE = {dotted(path): path for path in modules()}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_packages_are_used_by_their_surface(room: str) -> None:
+    wrong = [
+        sentence
+        for path in modules()
+        if place(path).startswith(f"{room}/")
+        for sentence in insides(path)
     ]
     assert wrong == []
 

@@ -13,9 +13,9 @@ from typing import Any
 from marquee.form import Form
 from marquee.lake import FolderLake
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.spark import submit_command
-from marquee.steps.crawl_titles import crawl_command, crawl_folder
-from marquee.steps.run import Run
+from marquee.spark_submit import submit_command
+from steps.crawl_titles import crawl_command, crawl_folder
+from steps.run import Run
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
 JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")

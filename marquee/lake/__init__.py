@@ -13,21 +13,6 @@ from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.lake.world import World, check_world, claim_world, read_world
 from marquee.names import refuse_long
 
-__all__ = [
-    "STAGING",
-    "FolderLake",
-    "Lake",
-    "Leaf",
-    "Manifest",
-    "WebHdfsLake",
-    "World",
-    "check_clock",
-    "check_world",
-    "claim_world",
-    "open_lake",
-    "read_world",
-]
-
 
 def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
     """Open the lake at `root`: `hdfs://host:port/path` (with `webhdfs`) or `file:///path`.
@@ -66,3 +51,21 @@ def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
         f"'{root}' (WebHDFS '{webhdfs}') is not a lake",
         "give hdfs://host:port/path and the NameNode's http://host:port, or file:///path",
     )
+
+
+__all__ = [
+    "STAGING",
+    "FolderLake",
+    "Lake",
+    "Leaf",
+    "Manifest",
+    "WebHdfsLake",
+    "World",
+    "check_clock",
+    "check_world",
+    "claim_world",
+    "manifest",
+    "open_lake",
+    "read_world",
+    "webhdfs",
+]

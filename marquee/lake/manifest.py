@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from marquee.artefacts.formats import NewerFormatError, check_format
 from marquee.digest import canonical_json, digest_bytes, digest_file, digest_value
 from marquee.errors import LakeError
-from marquee.formats import NewerFormatError, check_format
 from marquee.names import inside
 
 MANIFEST = "_manifest.json"

@@ -14,18 +14,19 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk.exceptions import TaskAwaitingInput
 
+from marquee.artefacts.inputs import degradation
+from marquee.artefacts.verdict import Verdict
 from marquee.errors import MarqueeError, retry_helps
 from marquee.names import iso
-from marquee.release.inputs import degradation
-from marquee.release.outcome import Outcome, last_outcome
-from marquee.release.verdict import Verdict
+from marquee.policy import Model
 from marquee.schedule import approval_closes
 from marquee.settings import ScheduleSettings
-from marquee.steps.approve import Answer, ask, folder_of, is_given, record_answer, verdict_of
-from marquee.steps.run import Model, Run
 from marquee_airflow.report_link import address
 from marquee_airflow.runs import current_run
 from marquee_airflow.tasks import step
+from release.outcome import Outcome, last_outcome
+from steps.approve import Answer, ask, folder_of, is_given, record_answer, verdict_of
+from steps.run import Run
 
 WHO = "Whoever may edit this DAG in Airflow may answer"
 

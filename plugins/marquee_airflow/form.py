@@ -16,7 +16,7 @@ from airflow.sdk import Param
 
 from marquee.errors import MarqueeError
 from marquee.form import MOST_PAGES, PROMOTE, SEARCH, SOURCES, check_form, policy_of
-from marquee.release.policy import Model
+from marquee.policy import Model
 from marquee.settings import Settings, load_settings
 
 DAG = "weekly_retrain"

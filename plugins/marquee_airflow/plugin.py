@@ -10,8 +10,8 @@ from typing import Any
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
+from marquee.lifetimes import tie_forks_to_this_process
 from marquee.names import run_slug
-from marquee.stack.airflow import tie_forks_to_this_process
 from marquee_airflow.form import FormDoor
 from marquee_airflow.report_link import ReportLink
 from marquee_airflow.timetable import DAG, WeeklyTimetable
@@ -54,9 +54,9 @@ def _note_end(dag_run: Any) -> None:
 def _end_waits(run: str) -> None:
     try:
         # Airflow loads this file everywhere; only who hears of a run's end needs the lake.
-        from marquee.steps.approve import end_wait
-        from marquee.steps.run import MODELS
+        from marquee.policy import MODELS
         from marquee_airflow.connections import open_lake
+        from steps.approve import end_wait
 
         lake = open_lake()
         for model in MODELS:

@@ -9,14 +9,15 @@ from typing import Any, get_args
 
 from airflow.sdk import get_current_context
 
+from marquee.artefacts.subject import RunType
 from marquee.clock import of_machine, refuse_ahead
 from marquee.form import Form
 from marquee.names import parse_moment, run_slug, whole
-from marquee.release.subject import RunType
+from marquee.policy import Model
 from marquee.settings import load_settings
-from marquee.steps.approve import Answer
-from marquee.steps.run import Model, Run
 from marquee_airflow.connections import open_lake
+from steps.approve import Answer
+from steps.run import Run
 
 
 def current_run(context: Any = None) -> Run:

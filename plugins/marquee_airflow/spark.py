@@ -11,14 +11,15 @@ from typing import Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from marquee.artefacts.inputs import inputs_of
 from marquee.names import run_slug
-from marquee.release.inputs import inputs_of
+from marquee.policy import Model
 from marquee.settings import REPOSITORY, Settings
-from marquee.stack.spark import job_flags, spark_conf
-from marquee.steps.run import Model, why_skip
+from marquee.spark_submit import job_flags, spark_conf
 from marquee_airflow.connections import SPARK
 from marquee_airflow.runs import current_run
 from marquee_airflow.tasks import step
+from steps.run import why_skip
 
 BAD_INPUT = 2  # exit status, as spark_apps/job.py gives it
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")

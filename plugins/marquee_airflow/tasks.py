@@ -15,24 +15,25 @@ from typing import Any
 from airflow.sdk import DAG, RetryDecision, RetryPolicy, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from marquee.artefacts.inputs import degradation
 from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
 from marquee.names import iso
-from marquee.release.inputs import degradation
+from marquee.policy import Model
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee.steps.crawl_titles import crawl_titles as crawl
-from marquee.steps.evaluate import evaluate as evaluate_model
-from marquee.steps.fetch_ratings import fetch_ratings as fetch
-from marquee.steps.freeze_inputs import freeze_inputs as freeze
-from marquee.steps.gate import gate as judge_model
-from marquee.steps.load_feedback import load_feedback as load_segments
-from marquee.steps.load_ratings import load_ratings as load_release
-from marquee.steps.load_titles import load_titles as load_crawl
-from marquee.steps.promote import promote as promote_model
-from marquee.steps.report import report as write_report
-from marquee.steps.run import Model, Run
-from marquee.steps.verify_serving import verify_serving as verify
 from marquee_airflow.runs import PrintedLines, answer_of, current_run
+from steps.crawl_titles import crawl_titles as crawl
+from steps.evaluate import evaluate as evaluate_model
+from steps.fetch_ratings import fetch_ratings as fetch
+from steps.freeze_inputs import freeze_inputs as freeze
+from steps.gate import gate as judge_model
+from steps.load_feedback import load_feedback as load_segments
+from steps.load_ratings import load_ratings as load_release
+from steps.load_titles import load_titles as load_crawl
+from steps.promote import promote as promote_model
+from steps.report import report as write_report
+from steps.run import Run
+from steps.verify_serving import verify_serving as verify
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,4 +7,4 @@ this package; what it knows (the noise floor, the oracle's error) goes into `wor
 from replica.world.faults import FAULTS, Fault
 from replica.world.make import make_world
 
-__all__ = ["FAULTS", "Fault", "make_world"]
+__all__ = ["FAULTS", "Fault", "faults", "make_world"]

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from marquee.errors import SourceError
+from marquee.policy import Model
 from replica.world.costs import exchange_costs
 from replica.world.exchange import exchange_titles
 from replica.world.ratings import Ratings
@@ -33,7 +34,7 @@ class Fault:
 
     sentence: str
     condition: int
-    model: Literal["recommender", "budget"]
+    model: Model
     beside: Literal["nothing", "a champion"] = "a champion"
     """Whether it is judged as a first run, or after a sound one was promoted."""
     acts: Literal["data", "training"] = "data"

@@ -14,11 +14,11 @@ import orjson
 
 from marquee.errors import SourceError
 from marquee.names import iso
-from marquee.sources.title_record import is_stated
 from scrapy_imdb.crawl.memory import cannot_use
 from scrapy_imdb.crawl.plan import CrawlPlan
 from scrapy_imdb.crawl.store import CrawlStore
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
+from sources.title_record import is_stated
 
 LINES_A_FILE = 20_000
 UNCOUNTED = ("notes", "parser_version", "merged_into")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from marquee.errors import CrawlInterruptedError, SourceError
 from marquee.names import iso
-from marquee.sources.tables import open_table
+from sources.tables import open_table
 
 POLITE_DELAY = 1.0
 """Seconds between requests on a public host, at least."""

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from marquee.sources.title_record import is_stated
 from scrapy_imdb.pages.layouts import is_challenge
+from sources.title_record import is_stated
 
 ACCEPTED = "the site answers 202 without a page, as it does to robots"
 MOST_429 = 3

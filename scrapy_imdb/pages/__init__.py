@@ -9,6 +9,9 @@ __all__ = [
     "ChallengePageError",
     "RefusedPageError",
     "TitlePage",
+    "html",
+    "layouts",
     "page_for",
     "read_page",
+    "values",
 ]

@@ -12,7 +12,6 @@ from web_poet import field
 
 from marquee.normalise.genres import read_genres
 from marquee.normalise.text import Unreadable, clean, read_json, unique
-from marquee.sources.title_record import minutes
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Section
@@ -22,6 +21,7 @@ from scrapy_imdb.pages.microdata import TitleWrapperPage
 from scrapy_imdb.pages.refusal import RefusedPageError
 from scrapy_imdb.pages.state import dig, distinct
 from scrapy_imdb.pages.title_page import date_reading
+from sources.title_record import minutes
 
 _SCRIPT = re.compile(rb"<script type=[\"']application/ld\+json[\"'][^<>]*>")
 

@@ -15,7 +15,6 @@ from web_poet import HttpResponse
 from web_poet.fields import get_fields_dict
 
 from marquee.contracts import TITLE_ITEM
-from marquee.sources.title_record import settled
 from scrapy_imdb.items import TitleItem, as_record, with_fields
 from scrapy_imdb.pages.html import LARGEST_PAGE
 from scrapy_imdb.pages.jsonld import TitleWrapperJsonldPage
@@ -24,6 +23,7 @@ from scrapy_imdb.pages.react import NextDataPage, NextDataV2Page, ReactUrqlPage,
 from scrapy_imdb.pages.refusal import ChallengePageError, RefusedPageError
 from scrapy_imdb.pages.state import STATE_MARK
 from scrapy_imdb.pages.title_page import TitlePage
+from sources.title_record import settled
 
 LAYOUTS: dict[str, type[TitlePage]] = {
     page.LAYOUT: page

@@ -14,7 +14,6 @@ from marquee.normalise.countries import country_code
 from marquee.normalise.genres import read_genres
 from marquee.normalise.money import read_money
 from marquee.normalise.text import Unreadable, clean, unique
-from marquee.sources.title_record import minutes
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.html import Element, Section, cut, first, parse, text_of, utf8_body, xpath
@@ -22,6 +21,7 @@ from scrapy_imdb.pages.kinds import Kind, read_kind, type_of
 from scrapy_imdb.pages.refusal import RefusedPageError
 from scrapy_imdb.pages.state import distinct
 from scrapy_imdb.pages.title_page import MoneyReading, TitlePage, date_reading, required
+from sources.title_record import minutes
 
 _PAGE_TITLE = re.compile(rb"<title>(.{0,2000}?)</title>", re.DOTALL)
 _OWN_ID = re.compile(

@@ -12,10 +12,10 @@ from marquee.normalise.currencies import CODES
 from marquee.normalise.dates import read_date
 from marquee.normalise.money import Money
 from marquee.normalise.text import Unreadable, is_null
-from marquee.sources.title_record import minutes, note
 from scrapy_imdb.items import PARSER_VERSION, TitleItem
 from scrapy_imdb.pages import values
 from scrapy_imdb.pages.refusal import RefusedPageError
+from sources.title_record import minutes, note
 
 MoneyReading = Money | Unreadable | None
 

@@ -1,1 +1,13 @@
 """The routes, one module a subject."""
+
+__all__ = [
+    "budget",
+    "context",
+    "health",
+    "models",
+    "people",
+    "predictions",
+    "recommendations",
+    "reports",
+    "titles",
+]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from marquee.names import iso
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.model import BudgetModel, BudgetQuery
 from serving.answers import BudgetAnswer, BudgetRequest, Contribution, KnownFilm
 from serving.follower import Champion
 from serving.routes.context import SourceHere

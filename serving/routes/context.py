@@ -9,14 +9,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from marquee.names import iso
-from marquee.scoring.recommender.bundle import Title
-from marquee.sources.ratings_cells import plain
+from scoring.recommender.bundle import Title
 from serving.answers import Rating, TitleCard
 from serving.asker import Asker, asker_of
 from serving.follower import Champion
 from serving.loading import LoadedRecommender
 from serving.problems import ProblemError
 from serving.source import Source, serving_now
+from sources.ratings_cells import plain
 
 
 async def source_of(request: Request) -> Source:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from marquee.clock import now, refuse_ahead
 from marquee.errors import SourceError
 from marquee.names import iso, parse_moment
-from marquee.release.timeline import entry_at
+from marquee.policy import Model
+from release.timeline import entry_at
 from serving.answers import ChampionAnswer, LedgerAnswer, ModelsAnswer, ModelState
 from serving.follower import Follower
 from serving.problems import ProblemError
 from serving.routes.context import SourceHere
 
 router = APIRouter(tags=["models"])
-Name = Literal["recommender", "budget"]
+Name = Model
 
 
 @router.get("/v1/models")

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
 from marquee.errors import MarqueeError, NotFoundError
-from marquee.release.bundles import model_folder
-from marquee.release.outcome import came_of_run
-from marquee.release.report import tell_outcome
+from release.bundles import model_folder
+from release.outcome import came_of_run
+from report import tell_outcome
 from serving.problems import ProblemError
 from serving.routes.context import SourceHere
 from serving.routes.models import Name

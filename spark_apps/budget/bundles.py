@@ -10,11 +10,11 @@ from typing import Any
 from pyspark.sql import Row
 
 from marquee.lake import Lake
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.bundle import BudgetBundle, Fit
-from marquee.scoring.budget.features import DIRECTOR
-from marquee.scoring.budget.records import Film
-from marquee.scoring.budget.trees import join_trees
+from scoring.arrays import Floats
+from scoring.budget.bundle import BudgetBundle, Fit
+from scoring.budget.features import DIRECTOR
+from scoring.budget.records import Film
+from scoring.budget.trees import join_trees
 from spark_apps.budget.answerers import Answerer
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.fitting import FittedBudget

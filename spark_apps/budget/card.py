@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marquee.names import iso
-from marquee.scoring.budget.features import WITH_RATING
+from scoring.budget.features import WITH_RATING
 from spark_apps.budget.choice import Tried
 from spark_apps.budget.recipes import BudgetRecipe
 from spark_apps.job import Job

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marquee.scoring import choice
-from marquee.scoring.arrays import Floats
+from scoring import choice
+from scoring.arrays import Floats
 from spark_apps.budget.recipes import BudgetRecipe
 
 SEED = 20190101
@@ -40,7 +40,7 @@ def choose(tried: Sequence[Tried], champion: BudgetRecipe | None) -> Tried:
     nothing to switch from.
 
     Where it was, another takes its place only if its squared error is clearly smaller, whole
-    directors resampled, as at the gate (`marquee.scoring.choice`: of equal recipes, however many
+    directors resampled, as at the gate (`scoring.choice`: of equal recipes, however many
     are tried, any is in at most one search of twenty).
     """
     held = next((t for t in tried if t.recipe == champion), None)

@@ -2,7 +2,7 @@
 
 A person's record is taken from films of *earlier years* among those the fit may see, each as the
 difference between its budget and what was usual in its time (log10 dollars of the price year). So
-a row's features do not change when the future is deleted. `marquee.scoring.budget.features` makes
+a row's features do not change when the future is deleted. `scoring.budget.features` makes
 the same numbers for one query.
 """
 
@@ -12,8 +12,8 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.money import PriceIndex
-from marquee.scoring.budget.films import RECENT, STEADY
-from marquee.scoring.budget.records import LONGEST_GAP
+from scoring.budget.films import RECENT, STEADY
+from scoring.budget.records import LONGEST_GAP
 
 TARGET = "log_budget"
 EARLIER = Window.unboundedPreceding, -1
@@ -37,7 +37,7 @@ def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> D
 
 def with_time_deviation(rows: DataFrame) -> DataFrame:
     """Adds `above_time`: log_budget less what was usual, from the fold's fitted films of earlier
-    years (`marquee.scoring.budget.films.with_deviations`).
+    years (`scoring.budget.films.with_deviations`).
 
     Null for films of a fold's first year (there is nothing before them) and for films the fold
     may not learn from.

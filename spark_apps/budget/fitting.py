@@ -11,9 +11,9 @@ from pyspark.ml.feature import SQLTransformer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.features import WITH_RATING, Stages
-from marquee.scoring.budget.trend import FLAT, Trend
+from scoring.arrays import Floats
+from scoring.budget.features import WITH_RATING, Stages
+from scoring.budget.trend import FLAT, Trend
 from spark_apps.budget.answerers import Answerer, Parts, answerer, fit_parts
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.recipes import BudgetRecipe

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget.features import BEFORE_RELEASE, PLANNED, WIDE, WITH_RATING
+from scoring.budget.features import BEFORE_RELEASE, PLANNED, WIDE, WITH_RATING
 from spark_apps.budget.features import with_records
 from spark_apps.budget.fitting import FittedBudget, answer_column
 from spark_apps.budget.told import with_told

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.interval import STEADY, Spread
+from scoring.arrays import Floats
+from scoring.budget.interval import STEADY, Spread
 
 TAIL = 0.1
 """On each side of an 80 % interval."""

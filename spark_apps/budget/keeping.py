@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from marquee.lake import Lake
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.features import BEFORE_RELEASE
+from scoring.budget.bundle import write_bundle
+from scoring.budget.features import BEFORE_RELEASE
 from spark_apps.budget.bundles import Story, make_bundle, save_pipeline
 from spark_apps.budget.choice import Tried
 from spark_apps.budget.folds import Fold

@@ -1,8 +1,8 @@
-"""Feature stages as Spark saved them, into what NumPy can apply (`marquee.scoring.budget.stages`).
+"""Feature stages as Spark saved them, into what NumPy can apply (`scoring.budget.stages`).
 
 A stage that cannot be carried over is refused *before* anything is trained (`refuse_uncarried`),
 with what to use in its place. Today's recipes make their vectors in SQL, whose twin in NumPy is
-`marquee.scoring.budget.features.vector`; the readers here are for those that will not.
+`scoring.budget.features.vector`; the readers here are for those that will not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from marquee.errors import RecipeError
-from marquee.scoring.budget.stages import (
+from scoring.budget.stages import (
     Binary,
     Buckets,
     Grams,

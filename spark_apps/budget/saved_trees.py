@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from marquee.errors import BundleError
-from marquee.scoring.budget.trees import LEAF, FlatTrees
+from scoring.budget.trees import LEAF, FlatTrees
 
 CONTINUOUS = -1
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark.sql import DataFrame, Row
 
-from marquee.scoring.arrays import Floats, Mask
-from marquee.scoring.budget.clusters import cluster_key
-from marquee.scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING
+from scoring.arrays import Floats, Mask
+from scoring.budget.clusters import cluster_key
+from scoring.budget.features import BEFORE_RELEASE, QUESTIONS, WITH_RATING
 from spark_apps.budget.answerers import answerer, of_models
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.fitting import FittedParts

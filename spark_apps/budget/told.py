@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget.features import DIRECTOR
+from scoring.budget.features import DIRECTOR
 from spark_apps.titles.items import folded
 
 PEOPLE = {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.trend import AHEAD, FLAT, Trend
+from scoring.arrays import Floats
+from scoring.budget.trend import AHEAD, FLAT, Trend
 
 
 def fit_trend(years: Sequence[int], log_budgets: Sequence[float]) -> Trend:

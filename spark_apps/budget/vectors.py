@@ -14,9 +14,9 @@ from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from marquee.scoring.arrays import Floats
-from marquee.scoring.budget.features import DIRECTOR, GRID, PLAIN_NUMBERS, Stages, is_rated
-from marquee.scoring.budget.records import LONGEST_GAP
+from scoring.arrays import Floats
+from scoring.budget.features import DIRECTOR, GRID, PLAIN_NUMBERS, Stages, is_rated
+from scoring.budget.records import LONGEST_GAP
 
 
 def column(kind: str, question: str) -> str:
@@ -83,7 +83,7 @@ def _number(stages: Stages, name: str) -> str:
 
 
 def _on_grid(value: str) -> str:
-    """`marquee.scoring.budget.features.on_grid` as SQL."""
+    """`scoring.budget.features.on_grid` as SQL."""
     return f"FLOOR({value} * {_double(GRID)} + 0.5D) / {_double(GRID)}"
 
 

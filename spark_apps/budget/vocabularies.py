@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pyspark.sql import Row
 
-from marquee.scoring.budget.features import DIRECTOR, Stages, number
-from marquee.scoring.budget.records import RECORD
+from scoring.budget.features import DIRECTOR, Stages, number
+from scoring.budget.records import RECORD
 from spark_apps.budget.recipes import BudgetRecipe
 
 FEWEST_OF_A_GENRE = 3

@@ -9,7 +9,7 @@ from pyspark.ml import Transformer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget.features import (
+from scoring.budget.features import (
     BEFORE_RELEASE,
     NARROW,
     PLANNED,
@@ -19,7 +19,7 @@ from marquee.scoring.budget.features import (
     Stages,
     is_rated,
 )
-from marquee.scoring.budget.trend import FLAT, Trend
+from scoring.budget.trend import FLAT, Trend
 from spark_apps.budget.features import TARGET, featured
 from spark_apps.budget.fitting import FittedBudget, FittedParts, blend, fit_questions
 from spark_apps.budget.folds import Fold, in_folds

@@ -1,6 +1,6 @@
 """The order of what people said on our own API, and the moment each line counts from.
 
-The same rules as `marquee.sources.feedback_time.in_order`; a test holds them equal. A line's place
+The same rules as `sources.feedback_time.in_order`; a test holds them equal. A line's place
 among its server's is its sequence number; lines from before there were numbers come first, by
 segment and by place in it. No line counts from later than its segment was first frozen.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from marquee.sources.feedback_time import SET_FROM
+from sources.feedback_time import SET_FROM
 
 WORD = "struct<server: string, place: bigint>"
 SEGMENT = r"([^/]+)-(\d{6})(?:-[0-9a-f]{12}/[^/]+|(?:\.open)?\.jsonl)$"

@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.sources.ratings import LISTED, RATINGS_FILE, TITLES_FILE
-from marquee.sources.ratings_forms import LINKS, TITLES
+from sources.ratings import LISTED, RATINGS_FILE, TITLES_FILE
+from sources.ratings_forms import LINKS, TITLES
 from spark_apps.ratings.feedback_order import WORD, in_order
 
 HEADER = {"userId": "user_id", "movieId": "movie_id", "rating": "rating", "timestamp": "time"}

@@ -1,6 +1,6 @@
 """The holdout: each person's rows after the first ceil(0.8 n) by (time, movie id).
 
-The same rule as `marquee.scoring.recommender.splits.last_share`; a test holds them equal.
+The same rule as `scoring.recommender.splits.last_share`; a test holds them equal.
 """
 
 from __future__ import annotations

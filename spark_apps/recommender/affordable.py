@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from marquee.errors import RecipeError
-from marquee.scoring.recommender.ratings import Ratings
+from scoring.recommender.ratings import Ratings
 from spark_apps.recommender.bayes.arithmetic import Size, refuse_over_budget
 from spark_apps.recommender.bayes.sides import shape
 from spark_apps.recommender.catalogue import Catalogue

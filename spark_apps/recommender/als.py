@@ -13,7 +13,7 @@ import numpy as np
 from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Singles
+from scoring.arrays import Singles
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe, RankerRecipe
 from spark_apps.recommender.recipes import AlsRecipe, BayesRecipe

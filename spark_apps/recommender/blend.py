@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from marquee.scoring.arrays import Floats, Mask, Rows, Singles
-from marquee.scoring.recommender.baselines import BiasModel, fit_bias
+from scoring.arrays import Floats, Mask, Rows, Singles
+from scoring.recommender.baselines import BiasModel, fit_bias
 from spark_apps.recommender.als import AlsFit
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.factor_model import FactorModel

@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.arrays import Floats, Ints, Rows, rows_of
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.ratings import Ratings, RatingsMatrix
+from scoring.arrays import Floats, Ints, Rows, rows_of
+from scoring.recommender.bundle import Title
+from scoring.recommender.ratings import Ratings, RatingsMatrix
 
 IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
 """Beyond four megabytes (350,000 rows) the JVM keeps Arrow's bytes, a partition a batch. Below,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from pyspark.sql import SparkSession
 
-from marquee.scoring.arrays import Floats, Rows
+from scoring.arrays import Floats, Rows
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Predictor(Protocol):
         ...
 
     def fold_in(self) -> dict[str, Any]:
-        """What `marquee/scoring/recommender/fold_in.py` needs for a new person, as JSON."""
+        """What `scoring/recommender/fold_in.py` needs for a new person, as JSON."""
         ...
 
     def answers(self, spark: SparkSession, users: Rows, items: Rows) -> Floats:

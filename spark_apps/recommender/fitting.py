@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from marquee.scoring.recommender.baselines import popularity
-from marquee.scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
-from marquee.scoring.recommender.ratings import Ratings
+from scoring.recommender.baselines import popularity
+from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
+from scoring.recommender.ratings import Ratings
 from spark_apps.recommender.bayes.sides import Facts, Sides, sides_of_titles
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings

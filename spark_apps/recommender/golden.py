@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
-from marquee.scoring.arrays import Floats, Mask, Rows
+from scoring.arrays import Floats, Mask, Rows
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.content.ridge import ContentFit, best_unseen, listed

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Ints, Rows
+from scoring.arrays import Floats, Ints, Rows
 from spark_apps.recommender.blend import Clip
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.content.ridge import ContentFit, best_unseen, listed
@@ -38,7 +38,7 @@ class Fit:
 
 
 def record_fold_in(fit: Fit, lots: np.random.Generator) -> list[dict[str, Any]]:
-    """`fold_in` of `golden.json`; `marquee/scoring/recommender/golden.py` says what is in it."""
+    """`fold_in` of `golden.json`; `scoring/recommender/golden.py` says what is in it."""
     popular = _popularity(fit.ratings)
     return [_query(fit, given, popular, lots) for given in _everybody(fit, lots)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 
-from marquee.scoring.arrays import Floats
+from scoring.arrays import Floats
 from spark_apps.recommender.als import fit_predictor
 from spark_apps.recommender.bayes.fitting import fit_bayes
 from spark_apps.recommender.bayes.sides import Sides

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marquee.scoring.arrays import Singles
+from scoring.arrays import Singles
 from spark_apps.recommender.als import AlsFit
 
 PARAMS: dict[str, object] = {

@@ -2,7 +2,7 @@
 
 One recipe is not compared with anything: only its blend is chosen. Of several, the first stands:
 the champion's where the run tries it, else the default. Another takes its place only where it is
-clearly better on prediction or on ranking (`marquee.scoring.choice`: of equal recipes, however many
+clearly better on prediction or on ranking (`scoring.choice`: of equal recipes, however many
 are tried, any is in at most one search of twenty), and neither shown worse on the other nor beyond
 the gate's margin there. People are resampled and titles relevant as the gate has them.
 """
@@ -16,18 +16,12 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.scoring import choice
-from marquee.scoring.arrays import Floats, Ints, Mask, top_rows
-from marquee.scoring.recommender.exam import LIKED, mean
-from marquee.scoring.recommender.metrics import (
-    AT,
-    Relevant,
-    ranking_values,
-    rmse,
-    squared_errors_by_person,
-)
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import last_share
+from scoring import choice
+from scoring.arrays import Floats, Ints, Mask, top_rows
+from scoring.recommender.exam import LIKED, mean
+from scoring.recommender.metrics import AT, Relevant, ranking_values, rmse, squared_errors_by_person
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import last_share
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.predicting import predict_by_share, shares_of

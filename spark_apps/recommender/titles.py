@@ -11,14 +11,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from marquee.artefacts.card import Degraded
+from marquee.artefacts.inputs import Inputs
 from marquee.lake import Lake
 from marquee.names import text_id
-from marquee.release.card import Degraded
-from marquee.release.inputs import Inputs
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.releases import listed_title
-from marquee.sources.ratings import LISTED, TITLES_FILE
-from marquee.sources.ratings_cells import whole_id
+from scoring.recommender.bundle import Title
+from scoring.recommender.releases import listed_title
+from sources.ratings import LISTED, TITLES_FILE
+from sources.ratings_cells import whole_id
 
 COLUMNS = ["movie_id", "title_id", "title", "year", "genres"]
 

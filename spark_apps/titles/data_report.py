@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from marquee.contracts import TITLES
-from marquee.release.psi import psi
+from marquee.psi import psi
 from spark_apps.titles.split import USABLE
 
 FORMAT = 2

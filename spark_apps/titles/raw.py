@@ -7,11 +7,11 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from marquee.artefacts.inputs import Inputs, TitlesInput
 from marquee.clock import SKEW
 from marquee.names import iso
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
-from marquee.release.inputs import Inputs, TitlesInput
-from marquee.sources.title_moments import FETCHED
+from sources.title_moments import FETCHED
 from spark_apps.ratings.text_ids import text_id
 
 CORRUPT = "corrupt"
@@ -63,7 +63,7 @@ def _read_snapshot(
 
 
 def _fetched(snapshot: TitlesInput) -> Column:
-    """As `marquee.sources.title_moments.fetch_moment` has it."""
+    """As `sources.title_moments.fetch_moment` has it."""
     is_whole = F.coalesce(F.col("fetched_at").rlike(rf"^{FETCHED}\z"), F.lit(False))
     said = F.when(is_whole, F.try_to_timestamp("fetched_at"))
     if snapshot.loaded_at is not None:

@@ -15,7 +15,7 @@ from bench.measuring import taken
 from bench.scale import Figures as Took
 from bench.scale import table
 from bench.scale_chart import draw
-from marquee.scoring.recommender.releases import read_any_release
+from scoring.recommender.releases import read_any_release
 
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 HOLD = "held = b'x' * 60_000_000; print('ready', flush=True); input()"

@@ -17,16 +17,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from marquee.cli import app, local, main, showing
+from cli import app, local, main, showing
+from local_stack.airflow_api import DAG, AirflowApi
+from local_stack.doctor import examine
+from local_stack.figures import Figures
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
-from marquee.stack.airflow_api import DAG, AirflowApi
-from marquee.stack.doctor import examine
-from marquee.stack.figures import Figures
-from marquee.steps.evaluate import in_words
+from steps.evaluate import in_words
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
-run_command = import_module("marquee.cli.run")  # its name in the package is the command's
+run_command = import_module("cli.run")  # its name in the package is the command's
 RUN = "manual__2026-03-04T05:06:07+00:00"
 WRONG = {
     "promote": ("run --promote perhaps", "'perhaps' — give yes, ask or no"),
@@ -87,9 +87,9 @@ def test_an_interrupt_during_imports_is_a_word(
         def __getattr__(self, name: str) -> object:
             raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "marquee.cli", Importing("marquee.cli"))
+    monkeypatch.setitem(sys.modules, "cli", Importing("cli"))
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(REPOSITORY / "marquee" / "__main__.py"), run_name="__main__")
+        runpy.run_path(str(REPOSITORY / "cli" / "__main__.py"), run_name="__main__")
     assert ended.value.code == 130
     assert capsys.readouterr().err.strip() == "interrupted"
 

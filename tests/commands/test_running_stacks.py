@@ -14,12 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from marquee.cli import main
+from cli import main
+from local_stack import readiness, stack, supervisor
+from local_stack.hdfs import format_namenode
+from local_stack.processes import end_leftovers, is_alive, leftovers, running_stacks
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
-from marquee.stack import readiness, stack, supervisor
-from marquee.stack.hdfs import format_namenode
-from marquee.stack.processes import end_leftovers, is_alive, leftovers, running_stacks
 from tests.plugins.tiny_stack import PART, TinyStack, tiny_stack
 
 Make = Callable[..., TinyStack]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from marquee import __version__, bootstrap
+from local_stack import bootstrap
+from marquee import __version__
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from local_stack.airflow import airflow_environment, migrate
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.airflow import airflow_environment, migrate
 from tests.dags import test_run_ends, test_timetable
 
 

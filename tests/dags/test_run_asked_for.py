@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from local_stack.airflow import airflow_environment
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
 import asyncio, json, logging, os, sys
@@ -108,9 +108,9 @@ from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from marquee.errors import LakeUnavailableError
 from marquee.form import Form
 from marquee.lake import open_lake
-from marquee.release.outcome import read_outcomes
-from marquee.steps.approve import approval_of
-from marquee.steps.run import Run
+from release.outcome import read_outcomes
+from steps.approve import approval_of
+from steps.run import Run
 from marquee_airflow import approval
 
 lake = open_lake("file://" + sys.argv[1] + "/lake")
@@ -165,7 +165,7 @@ asked |= {"cleared after the yes": attempt(5), "asked at last": len(questions)}
 # Two runs end while a person is asked, and one of another DAG does.
 import threading
 from marquee.names import run_slug
-from marquee.steps.approve import Answer, ask, record_answer
+from steps.approve import Answer, ask, record_answer
 from marquee_airflow import connections
 connections.open_lake = lambda: lake
 ends = {}

@@ -226,9 +226,9 @@ from airflow.api_fastapi.app import create_app
 from airflow.utils.state import JobState
 from fastapi.testclient import TestClient
 from marquee.errors import StackError
-from marquee.stack.airflow import USER, password
-from marquee.stack import airflow_api
-from marquee.stack.airflow_api import AirflowApi
+from local_stack.airflow import USER, password
+from local_stack import airflow_api
+from local_stack.airflow_api import AirflowApi
 
 
 class InProcess(AirflowApi):

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_stack.stack import Stack
 from marquee.lake import open_lake
-from marquee.stack.stack import Stack
 from tests.drill.rounds import Drill, Figures
 from tests.plugins.local_stack import HDFS, stack_settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marquee.stack.hdfs import write_conf
+from local_stack.hdfs import write_conf
 from tests.drill.power_cut import judge
 from tests.plugins.local_stack import stack_settings
 

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack.airflow_api import DONE, AirflowApi
+from local_stack.stack import Stack
+from marquee.artefacts.verdict import read_verdict
 from marquee.lake import Lake, open_lake
 from marquee.names import run_slug
-from marquee.release.verdict import read_verdict
+from marquee.policy import MODELS
 from marquee.settings import Settings, load_settings
-from marquee.stack.airflow_api import DONE, AirflowApi
-from marquee.stack.stack import Stack
-from marquee.steps.run import MODELS
 from replica.world import FAULTS, Fault, make_world
 from tests.drill.rounds import Drill, Figures
 from tests.plugins.local_stack import stack_settings

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from marquee.cli import app
+from cli import app
+from local_stack.airflow_api import AirflowApi
+from local_stack.environment import stack_environment
 from marquee.clock import OFFSET, SKEW, now, of_machine, offset, refuse_ahead, seconds
 from marquee.errors import AheadOfClockError, SettingsError, SourceError
 from marquee.lake import open_lake
 from marquee.settings import load_settings
-from marquee.stack.airflow_api import AirflowApi
-from marquee.stack.environment import stack_environment
 
 WEEK = 7 * 86_400
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from local_stack.processes import end_leftovers
 from marquee.settings import REPOSITORY
-from marquee.stack.processes import end_leftovers
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 

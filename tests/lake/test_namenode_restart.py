@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.stack import Stack
 from marquee.lake import open_lake
-from marquee.stack.stack import Stack
 
 
 @pytest.mark.hdfs

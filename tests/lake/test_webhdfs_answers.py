@@ -18,6 +18,7 @@ import pytest
 import requests
 from tenacity import wait_none
 
+from local_stack.stack import Stack
 from marquee.errors import (
     ConflictError,
     LakeError,
@@ -28,7 +29,6 @@ from marquee.errors import (
 )
 from marquee.lake import WebHdfsLake, open_lake, webhdfs
 from marquee.lake.webhdfs import connect
-from marquee.stack.stack import Stack
 
 WHOLE = b"every byte of it"
 PAGE = "<html><head><style>p {}</style><title>Oh</title></head><p>the upstream is gone</p></html>"

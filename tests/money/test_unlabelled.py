@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from marquee.money import CERTAIN, PriceIndex, RateTable, read_unlabelled
 from marquee.money.unlabelled import currencies_of
-from marquee.sources.titles_imdb5000 import read_imdb5000
+from sources.titles_imdb5000 import read_imdb5000
 
 RATES, PRICES = RateTable.load(2026), PriceIndex.load(2026)
 IMDB5000 = Path(__file__).resolve().parents[3] / "shared/data/imdb5000/movie_metadata.csv"

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from local_stack.airflow import airflow_environment
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.airflow import airflow_environment
 
 SCRIPT = """
 import json, os, sys

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.stack import Stack
 from marquee.lake import Lake, open_lake
 from marquee.settings import PortSettings, Settings, load_settings
-from marquee.stack.stack import Stack
 
 HDFS = ("namenode", "datanode")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import typer
 
-from marquee.cli import local
+from cli import local
+from local_stack import readiness, stack
+from local_stack.stack import Stack, unwind_on_term
 from marquee.settings import REPOSITORY, Settings, load_settings
-from marquee.stack import readiness, stack
-from marquee.stack.stack import Stack, unwind_on_term
 
 PART = "part"
 PROCESSES = {PART: "exec sleep 600"}

@@ -6,10 +6,10 @@ from typing import Any
 
 from release_world import FIRST_SUNDAY, RECIPE
 
+from marquee.artefacts.ledger_entry import Draft
 from marquee.errors import HeadMovedError
 from marquee.lake import Lake
-from marquee.release.entry import Draft
-from marquee.release.ledger import Ledger
+from release.ledger import Ledger
 
 
 def draft(run: str = "r1", **changes: Any) -> Draft:

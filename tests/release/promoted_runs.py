@@ -13,14 +13,14 @@ from release_world import (
     week,
 )
 
+from marquee.artefacts.ledger_entry import Entry
 from marquee.errors import (
     PromotionRefusedError,
 )
 from marquee.lake import Lake
-from marquee.release.entry import Entry
-from marquee.release.judge import judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
+from release.judge import judge
+from release.ledger import Ledger
+from release.promotion import promote
 
 MODEL = "recommender"
 

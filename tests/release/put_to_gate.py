@@ -12,11 +12,11 @@ from release_world import (
     worlds,
 )
 
-from marquee.release.against import Against
-from marquee.release.gate import decide
-from marquee.release.same_world import Worlds
-from marquee.release.subject import Head
-from marquee.release.verdict import Verdict
+from marquee.artefacts.subject import Head
+from marquee.artefacts.verdict import Verdict
+from release.against import Against
+from release.gate import decide
+from release.same_world import Worlds
 
 CHAMPION = Head(3, "d" * 64)
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from marquee.artefacts.subject import Subject
 from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.names import iso
-from marquee.release.policy import BudgetPolicy, RecommenderPolicy
-from marquee.release.same_world import Worlds
-from marquee.release.subject import Subject
-from marquee.release.world import read_world
+from marquee.policy import BudgetPolicy, RecommenderPolicy
+from release.same_world import Worlds
+from release.world import read_world
 from tests.frozen_inputs import frozen
 
 RECOMMENDER = RecommenderPolicy(
@@ -195,7 +195,7 @@ def publish_run(
 
 def champion_of(lake: Lake) -> dict[str, Any] | None:
     """The ledger's head as `inputs.json` spells it."""
-    from marquee.release.ledger import Ledger
+    from release.ledger import Ledger
 
     head = Ledger(lake, "recommender").head()
     return head and {

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from release_world import DATA, RATINGS_WORLD, champion_of, clock_at, publish_run, week
 
+from marquee.artefacts.ledger_entry import Entry
+from marquee.artefacts.verdict import Verdict
 from marquee.errors import HeadMovedError, PromotionRefusedError
 from marquee.lake import Lake
-from marquee.release.acceptance import accept_world
-from marquee.release.entry import Entry
-from marquee.release.judge import judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
-from marquee.release.rollback import release_hold, roll_back
-from marquee.release.verdict import Verdict
+from release.acceptance import accept_world
+from release.judge import judge
+from release.ledger import Ledger
+from release.promotion import promote
+from release.rollback import release_hold, roll_back
 
 MODEL = "recommender"
 SHRUNK = {**DATA, "ratings": RATINGS_WORLD | {"rows": 90_000}}

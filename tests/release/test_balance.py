@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from marquee.release.balance import ONE_SIDED_95, allowance, balance_after, within_balance
-from marquee.release.loss import Loss
-from marquee.release.metric import RMSE
+from release.balance import ONE_SIDED_95, allowance, balance_after, within_balance
+from release.loss import Loss
+from release.metric import RMSE
 
 MARGIN = 0.01
 

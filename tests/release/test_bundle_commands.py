@@ -12,12 +12,12 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from marquee.cli.bundles import mount
+from cli.bundles import mount
 from marquee.errors import BundleError, MarqueeError, NotFoundError, SourceError
 from marquee.lake import Lake
-from marquee.release.bundles import bundle_folder
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.recommender.model import Recommender
+from release.bundles import bundle_folder
+from scoring.budget.bundle import write_bundle
+from scoring.recommender.model import Recommender
 from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
 from tests.scoring.test_on_file import save_csv
 from tests.scoring_budget.handmade import bundle

@@ -17,9 +17,9 @@ from release_world import (
     record,
 )
 
-from marquee.release.balance import ALLOWANCE, ONE_SIDED_95
-from marquee.release.evaluation import read_evaluation
-from marquee.release.verdict import Verdict, read_verdict
+from marquee.artefacts.evaluation import read_evaluation
+from marquee.artefacts.verdict import Verdict, read_verdict
+from release.balance import ALLOWANCE, ONE_SIDED_95
 
 
 def test_a_better_error_with_a_ruined_ranking_is_refused() -> None:

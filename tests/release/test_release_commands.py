@@ -19,7 +19,7 @@ from release_world import (
 )
 from typer.testing import CliRunner
 
-from marquee.cli.release import app
+from cli.release import app
 from marquee.errors import (
     HeadMovedError,
     MarqueeError,
@@ -28,9 +28,9 @@ from marquee.errors import (
     SourceError,
 )
 from marquee.lake import Lake
-from marquee.release.judge import judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
+from release.judge import judge
+from release.ledger import Ledger
+from release.promotion import promote
 
 MODEL = "recommender"
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from ledger_race import draft
 from release_world import budget_evaluation, recommender_evaluation, record
 
+from marquee.artefacts.card import card_json, read_card
+from marquee.artefacts.evaluation import Evaluation, evaluation_json, read_evaluation
+from marquee.artefacts.ledger_entry import Entry, read_entry
 from marquee.digest import canonical_json
 from marquee.errors import ContractError, LedgerError
-from marquee.release.card import card_json, read_card
-from marquee.release.entry import Entry, read_entry
-from marquee.release.evaluation import Evaluation, evaluation_json, read_evaluation
 
 FORMAT_1 = Path(__file__).parent / "format1"
 CARD = {"model": "recommender", "recipe": {"name": "als"}, "rows": 10, "people": None}

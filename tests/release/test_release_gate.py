@@ -18,9 +18,9 @@ from release_world import (
     recommender_evaluation,
 )
 
-from marquee.release.condition import GROUPS
-from marquee.release.evaluation import read_evaluation
-from marquee.release.verdict import read_verdict
+from marquee.artefacts.condition import GROUPS
+from marquee.artefacts.evaluation import read_evaluation
+from marquee.artefacts.verdict import read_verdict
 
 
 def test_a_good_first_recommender_is_approved() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from marquee.artefacts.inputs import inputs_of, is_own, read_inputs
 from marquee.errors import ContractError, LakeError, NotFoundError
 from marquee.lake import open_lake
-from marquee.release.inputs import inputs_of, is_own, read_inputs
 from tests.frozen_inputs import frozen
 
 AS_OF = "2026-01-04T03:00:00Z"

@@ -16,6 +16,7 @@ from release_world import (
     week,
 )
 
+from marquee.artefacts.verdict import Verdict, read_verdict
 from marquee.errors import (
     ContractError,
     LedgerError,
@@ -24,12 +25,11 @@ from marquee.errors import (
     SettingsError,
 )
 from marquee.lake import Lake
-from marquee.release.acceptance import accept_world
-from marquee.release.balance import ALLOWANCE, ONE_SIDED_95
-from marquee.release.judge import against_of, judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
-from marquee.release.verdict import Verdict, read_verdict
+from release.acceptance import accept_world
+from release.balance import ALLOWANCE, ONE_SIDED_95
+from release.judge import against_of, judge
+from release.ledger import Ledger
+from release.promotion import promote
 
 MODEL = "recommender"
 FOLDER = "runs/r1/models/recommender"

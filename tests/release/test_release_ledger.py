@@ -13,12 +13,12 @@ import pytest
 from ledger_race import check_race, draft, race
 from release_world import FIRST_SUNDAY, week
 
+from marquee.artefacts.ledger_entry import Entry, read_entry
+from marquee.artefacts.subject import Head
 from marquee.digest import digest_bytes
 from marquee.errors import HeadMovedError, LedgerError, NotFoundError
 from marquee.lake import Lake, open_lake
-from marquee.release.entry import Entry, read_entry
-from marquee.release.ledger import Ledger, lost_entry
-from marquee.release.subject import Head
+from release.ledger import Ledger, lost_entry
 
 FORMAT_1 = Path(__file__).parent / "format1"
 

@@ -9,13 +9,13 @@ import pytest
 from ledger_race import check_race, race
 from release_world import champion_of, publish_run, week
 
+from local_stack.stack import Stack
 from marquee.errors import PromotionRefusedError
 from marquee.lake import Lake, open_lake
-from marquee.release.judge import judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
-from marquee.release.rollback import roll_back
-from marquee.stack.stack import Stack
+from release.judge import judge
+from release.ledger import Ledger
+from release.promotion import promote
+from release.rollback import roll_back
 
 pytestmark = pytest.mark.hdfs
 MODEL = "recommender"

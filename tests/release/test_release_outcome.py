@@ -12,26 +12,20 @@ from promoted_runs import MODEL, judged, promoted
 from release_world import week
 from typer.testing import CliRunner
 
-from marquee.cli import app
+from cli import app
 from marquee.errors import ContractError, LakeUnavailableError, PromotionRefusedError
 from marquee.form import Form
 from marquee.lake import Lake
-from marquee.release.bundles import model_folder
-from marquee.release.ledger import Ledger
-from marquee.release.outcome import (
-    Outcome,
-    add_outcome,
-    came_of_run,
-    last_outcome,
-    read_outcomes,
-)
-from marquee.release.report import tell_outcome
-from marquee.release.rollback import release_hold, roll_back
 from marquee.settings import load_settings
-from marquee.steps.approve import Answer, approval_of, ask, end_wait, is_given, record_answer
-from marquee.steps.promote import promote
-from marquee.steps.report import read_report, report
-from marquee.steps.run import Run
+from release.bundles import model_folder
+from release.ledger import Ledger
+from release.outcome import Outcome, add_outcome, came_of_run, last_outcome, read_outcomes
+from release.rollback import release_hold, roll_back
+from report import tell_outcome
+from steps.approve import Answer, approval_of, ask, end_wait, is_given, record_answer
+from steps.promote import promote
+from steps.report import read_report, report
+from steps.run import Run
 
 NOON = datetime(2026, 2, 3, 12, 0, 30, tzinfo=UTC)
 MAY_STILL = ("may be promoted", "goes on to", "waits for")
@@ -66,7 +60,7 @@ def sentence(lake: Lake, run: str) -> str:
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other model has no verdict here: its sentence is not what these tests look at."""
-    monkeypatch.setattr("marquee.steps.report.MODELS", (MODEL,))
+    monkeypatch.setattr("steps.report.MODELS", (MODEL,))
 
 
 def test_before_anything_comes_of_it_the_verdict_speaks(lake: Lake, scratch: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from release_world import BUDGET, POLICY_VALUES, RECOMMENDER
 
 from marquee.errors import SettingsError
-from marquee.release.policy import Policy, read_policy, tighten
+from marquee.policy import Policy, read_policy, tighten
 from marquee.settings import load_settings
 
 

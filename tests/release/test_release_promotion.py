@@ -27,11 +27,11 @@ from marquee.errors import (
     PromotionRefusedError,
 )
 from marquee.lake import Lake, open_lake
-from marquee.release import promotion
-from marquee.release.bundles import served_digest
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
-from marquee.release.rollback import roll_back
+from release import promotion
+from release.bundles import served_digest
+from release.ledger import Ledger
+from release.promotion import promote
+from release.rollback import roll_back
 
 
 def test_an_approved_run_becomes_champion(lake: Lake, scratch: Path) -> None:

@@ -6,11 +6,11 @@ import random
 
 from release_world import RECOMMENDER, recommender_evaluation, subject, week, worlds
 
-from marquee.release.against import Against
-from marquee.release.gate import decide
-from marquee.release.replay import would_have_promoted
-from marquee.release.same_world import Worlds
-from marquee.release.verdict import Verdict
+from marquee.artefacts.verdict import Verdict
+from release.against import Against
+from release.gate import decide
+from release.replay import would_have_promoted
+from release.same_world import Worlds
 
 
 def verdict(run: str, number: int, rmse: float = 0.88, model: str = "recommender") -> Verdict:

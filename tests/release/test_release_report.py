@@ -18,13 +18,13 @@ from release_world import (
     worlds,
 )
 
-from marquee.release.against import Against
-from marquee.release.charts import WIDTH, Interval, bars, whiskers
-from marquee.release.gate import decide
-from marquee.release.report import model_report
-from marquee.release.report.calibration import LEFT, SIDE, calibration_plot
-from marquee.release.subject import Head
-from marquee.release.verdict import Verdict
+from marquee.artefacts.subject import Head
+from marquee.artefacts.verdict import Verdict
+from release.against import Against
+from release.gate import decide
+from report import model_report
+from report.calibration import LEFT, SIDE, calibration_plot
+from report.charts import WIDTH, Interval, bars, whiskers
 
 CHAMPION = Head(3, "d" * 64)
 CARD: dict[str, Any] = {

@@ -12,16 +12,16 @@ from release_world import (
     week,
 )
 
+from marquee.artefacts.ledger_entry import Entry
 from marquee.errors import (
     MarqueeError,
     NotFoundError,
     PromotionRefusedError,
 )
 from marquee.lake import Lake
-from marquee.release.entry import Entry
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote, standing_promotions
-from marquee.release.rollback import release_hold, roll_back
+from release.ledger import Ledger
+from release.promotion import promote, standing_promotions
+from release.rollback import release_hold, roll_back
 
 
 def test_a_hold_stands_until_it_is_released(lake: Lake, scratch: Path) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from release_world import BUDGET, DATA, RATINGS_WORLD, RECOMMENDER, TITLES_WORLD, worlds
 
-from marquee.release.condition import Condition
-from marquee.release.psi import expected_psi, kept_psi, psi
-from marquee.release.same_world import Worlds, same_world
-from marquee.release.world import NOTHING, World, read_world
+from marquee.artefacts.condition import Condition
+from marquee.psi import expected_psi, kept_psi, psi
+from release.same_world import Worlds, same_world
+from release.world import NOTHING, World, read_world
 from spark_apps.ratings.figures import activity
 
 

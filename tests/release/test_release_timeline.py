@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ledger_race import draft
 from release_world import week
 
-from marquee.release.entry import Entry, Kind
-from marquee.release.timeline import entry_at
+from marquee.artefacts.ledger_entry import Entry, Kind
+from release.timeline import entry_at
 
 NOW = week(40)
 KINDS = get_args(Kind)

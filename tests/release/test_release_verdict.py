@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from release_world import RECOMMENDER, recommender_evaluation, subject, worlds
 
+from marquee.artefacts.subject import Head
+from marquee.artefacts.verdict import Verdict, read_verdict
 from marquee.errors import ContractError
-from marquee.release.against import Against
-from marquee.release.gate import decide
-from marquee.release.subject import Head
-from marquee.release.verdict import Verdict, read_verdict
+from release.against import Against
+from release.gate import decide
 
 FORMAT_1 = Path(__file__).parent / "format1"
 

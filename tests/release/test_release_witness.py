@@ -11,15 +11,15 @@ import pytest
 from release_world import DATA, RATINGS_WORLD, champion_of, publish_run, week
 from typer.testing import CliRunner
 
-from marquee.cli.release import app
+from cli.release import app
 from marquee.errors import LedgerError, NotFoundError
 from marquee.lake import Lake
-from marquee.release.acceptance import accept_world
-from marquee.release.judge import judge
-from marquee.release.ledger import Ledger
-from marquee.release.promotion import promote
-from marquee.release.rollback import release_hold, roll_back
-from marquee.release.witness import standing_entries
+from release.acceptance import accept_world
+from release.judge import judge
+from release.ledger import Ledger
+from release.promotion import promote
+from release.rollback import release_hold, roll_back
+from release.witness import standing_entries
 
 MODEL = "recommender"
 FOLDER = f"serving/{MODEL}/ledger"

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marquee.scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
-from marquee.scoring.recommender.ratings import Ratings, RatingsMatrix
+from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
+from scoring.recommender.ratings import Ratings, RatingsMatrix
 
 FOLD_IN = {
     "predictor": {

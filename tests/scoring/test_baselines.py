@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marquee.scoring.recommender.baselines import fit_bias, popularity
+from scoring.recommender.baselines import fit_bias, popularity
 from tests.scoring.made_up import make_ratings
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import SourceError
-from marquee.scoring.bootstrap import paired
+from scoring.bootstrap import paired
 
 LOTS = np.random.default_rng(5)
 

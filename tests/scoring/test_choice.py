@@ -10,7 +10,7 @@ import pytest
 
 from bench.choice_simulation import better, equal, improved, skewed, split
 from marquee.errors import SourceError
-from marquee.scoring.choice import Criterion, choose, clearly_better
+from scoring.choice import Criterion, choose, clearly_better
 
 SPLITS, UNITS = 200, 60
 FALSE = 20

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bundle
-from marquee.scoring.recommender.content import ContentFacts, ContentMap
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import RatingsMatrix
-from marquee.scoring.recommender.top_n import top_lists
+from scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bundle
+from scoring.recommender.content import ContentFacts, ContentMap
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.top_n import top_lists
 from tests.scoring.made_up import FOLD_IN, make_bundle
 from tests.scoring.test_rankers import sparse
 

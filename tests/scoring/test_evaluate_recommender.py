@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError, ContractError
-from marquee.scoring.arrays import rows_of
-from marquee.scoring.recommender.evaluate import evaluate_recommender
-from marquee.scoring.recommender.exam import LIKED
-from marquee.scoring.recommender.forecast import judge_forecast
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings, RatingsMatrix, read_ratings
-from marquee.scoring.recommender.splits import global_time, last_share
+from scoring.arrays import rows_of
+from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.exam import LIKED
+from scoring.recommender.forecast import judge_forecast
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings, RatingsMatrix, read_ratings
+from scoring.recommender.splits import global_time, last_share
 from tests.scoring.made_up import make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marquee.scoring.calibration import by_half_star, by_tenths, shares_of_stars
-from marquee.scoring.recommender.evaluate import measure
-from marquee.scoring.recommender.exam import LIKED, Exam
-from marquee.scoring.recommender.model import Recommender
+from scoring.calibration import by_half_star, by_tenths, shares_of_stars
+from scoring.recommender.evaluate import measure
+from scoring.recommender.exam import LIKED, Exam
+from scoring.recommender.model import Recommender
 from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
 
 EXAM = Exam.of(TRAIN, HOLDOUT)

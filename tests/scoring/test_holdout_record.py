@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marquee.scoring.recommender.evaluate import evaluate_recommender
-from marquee.scoring.recommender.exam import Exam
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.record import (
+from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.exam import Exam
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.record import (
     PersonLine,
     compare_with_record,
     holdout_digests,
     holdout_record,
 )
-from marquee.scoring.record import read_record, write_record
+from scoring.record import read_record, write_record
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from marquee.scoring.recommender.metrics import (
+from scoring.recommender.metrics import (
     Relevant,
     catalogue_coverage,
     gini,

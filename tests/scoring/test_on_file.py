@@ -12,12 +12,12 @@ import pytest
 
 from marquee.errors import SourceError
 from marquee.names import text_id
-from marquee.scoring.on_file import compare_on_file, evaluate_on_file
-from marquee.scoring.recommender.evaluate import evaluate_recommender
-from marquee.scoring.recommender.live_record import is_among, live_record, ratings_learnt
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.ratings_file import read_ratings_file
+from scoring.on_file import compare_on_file, evaluate_on_file
+from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.live_record import is_among, live_record, ratings_learnt
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.ratings_file import read_ratings_file
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_evaluate_recommender import HOLDOUT, ROWS, TRAIN, bundle_of
 
@@ -166,7 +166,7 @@ def test_too_few_newer_ratings_raise_no_alarm(tmp_path: Path) -> None:
 def test_worse_than_bias_over_enough_rows_is_an_alarm(
     tmp_path: Path, noise: float, alarm: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marquee.scoring.recommender.live_record.FEWEST_ROWS", 100)
+    monkeypatch.setattr("scoring.recommender.live_record.FEWEST_ROWS", 100)
     found = live(tmp_path, noise, HOLDOUT)
     assert found["enough"] is True and found["alarm"] is alarm
     assert found["versus_bias"]["units"] == "people"

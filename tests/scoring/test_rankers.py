@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.recommender.bundle import PLACES, WEIGHTS, read_bundle, write_bundle
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.rankers.item_weights import ItemWeightRanker, ItemWeights
-from marquee.scoring.recommender.rankers.recency import Recency
-from marquee.scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.bundle import PLACES, WEIGHTS, read_bundle, write_bundle
+from scoring.recommender.model import Recommender
+from scoring.recommender.rankers.item_weights import ItemWeightRanker, ItemWeights
+from scoring.recommender.rankers.recency import Recency
+from scoring.recommender.ratings import RatingsMatrix
 from tests.scoring.made_up import FOLD_IN, make_bundle
 
 PEOPLE, TITLES = 6, 12

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import ContractError
-from marquee.scoring.recommender.ratings import Ratings, count_rows, read_ratings
+from scoring.recommender.ratings import Ratings, count_rows, read_ratings
 from tests.scoring.made_up import make_ratings, save_ratings
 
 ROWS = make_ratings(20, 15)

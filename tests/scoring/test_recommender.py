@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marquee.scoring.recommender.model import Recommender
+from scoring.recommender.model import Recommender
 from tests.scoring.made_up import FOLD_IN, make_bundle
 
 STRANGER, UNHEARD = 999, 998

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.recommender.bundle import ARRAYS, RATINGS, read_bundle, write_bundle
-from marquee.scoring.recommender.model import Recommender
+from scoring.recommender.bundle import ARRAYS, RATINGS, read_bundle, write_bundle
+from scoring.recommender.model import Recommender
 from tests.scoring.made_up import make_bundle, save_bundle
 
 FILES = [f"{n}.npy" for n in ARRAYS] + [f"ratings_{n}.npy" for n in RATINGS]

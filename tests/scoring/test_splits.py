@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import global_time, last_share, random_share
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import global_time, last_share, random_share
 
 PAIRS = st.lists(
     st.tuples(st.integers(-3, 5), st.integers(0, 30), st.integers(0, 4)),

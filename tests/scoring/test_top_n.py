@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import SourceError
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.top_n import ranks_by_factors, top_lists
-from marquee.scoring.recommender.top_n_file import write_top_n
+from scoring.recommender.model import Recommender
+from scoring.recommender.top_n import ranks_by_factors, top_lists
+from scoring.recommender.top_n_file import write_top_n
 from tests.scoring.made_up import FOLD_IN, make_bundle
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from marquee.scoring.budget.bundle import BudgetBundle, Fit
-from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
+from scoring.budget.bundle import BudgetBundle, Fit
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
 
 STAGES = Stages(("Action", "Drama"), 1990, 2010, director_smoothing=1.0, rating_step=1.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marquee.scoring.budget.clusters import Clusters, cluster_key, compare, mean_interval
-from marquee.scoring.budget.residuals import question_row
+from scoring.budget.clusters import Clusters, cluster_key, compare, mean_interval
+from scoring.budget.residuals import question_row
 from tests.scoring_budget.handmade import film
 
 SEED, DIRECTORS, EACH = 11, 30, 8

@@ -12,9 +12,9 @@ import pytest
 
 from marquee.digest import canonical_json
 from marquee.errors import ContractError
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.evaluate import evaluate_budget
-from marquee.scoring.budget.features import BEFORE_RELEASE
+from scoring.budget.bundle import write_bundle
+from scoring.budget.evaluate import evaluate_budget
+from scoring.budget.features import BEFORE_RELEASE
 from tests.scoring_budget.handmade import bundle
 from tests.scoring_budget.titles_folder import row, write
 

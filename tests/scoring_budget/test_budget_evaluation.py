@@ -12,13 +12,13 @@ import pytest
 
 from marquee.errors import BundleError, ContractError
 from marquee.money import PriceIndex
-from marquee.scoring.budget.baselines import fit_line, median_by_genre, ridge
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.evaluate import evaluate_budget
-from marquee.scoring.budget.exam import estimates_of
-from marquee.scoring.budget.films import read_films, with_deviations
-from marquee.scoring.budget.known_films import known_films, read_votes
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.baselines import fit_line, median_by_genre, ridge
+from scoring.budget.bundle import write_bundle
+from scoring.budget.evaluate import evaluate_budget
+from scoring.budget.exam import estimates_of
+from scoring.budget.films import read_films, with_deviations
+from scoring.budget.known_films import known_films, read_votes
+from scoring.budget.model import BudgetModel, BudgetQuery
 from tests.scoring_budget.handmade import FILMS, bundle, film
 from tests.scoring_budget.titles_folder import row, write
 

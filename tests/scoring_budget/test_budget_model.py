@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError, SourceError
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.bundle import write_bundle
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING
+from scoring.budget.model import BudgetModel, BudgetQuery
 from tests.scoring_budget.handmade import bundle
 
 

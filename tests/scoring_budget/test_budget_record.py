@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from marquee.money import PriceIndex
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.evaluate import evaluate_budget
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
-from marquee.scoring.budget.record import FilmLine, make_record
-from marquee.scoring.record import read_record, write_record
+from scoring.budget.bundle import write_bundle
+from scoring.budget.evaluate import evaluate_budget
+from scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.record import FilmLine, make_record
+from scoring.record import read_record, write_record
 from tests.scoring_budget.handmade import bundle, film
 from tests.scoring_budget.titles_folder import row, write
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
-from marquee.scoring.budget.trend import FLAT, Trend
+from scoring.budget.bundle import write_bundle
+from scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.trend import FLAT, Trend
 from tests.scoring_budget.handmade import bundle
 
 TREND = Trend(per_year=0.02, centre=2000.0, first=1990, last=2020)

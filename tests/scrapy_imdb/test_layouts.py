@@ -11,12 +11,12 @@ import pytest
 from made_up_titles import made_up
 from web_poet import HttpResponse
 
-from marquee.sources.title_lines import line_of
 from replica.records import record_of
 from replica.site_pages import LAYOUTS, render
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import LAYOUTS as PAGES
 from scrapy_imdb.pages import page_for, read_page, values
+from sources.title_lines import line_of
 
 COMMON = (
     "title_id",

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from marquee.artefacts.ledger_entry import Draft, Entry
 from marquee.lake import Lake, Manifest
 from marquee.names import compact, text_id
-from marquee.release.bundles import bundle_folder
-from marquee.release.entry import Draft, Entry
-from marquee.release.ledger import Ledger
-from marquee.scoring.budget.bundle import BudgetBundle, Fit
-from marquee.scoring.budget.bundle import write_bundle as write_budget_bundle
-from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
-from marquee.scoring.recommender.bundle import RecommenderBundle, Title, read_bundle, write_bundle
-from marquee.scoring.recommender.ratings import RatingsMatrix
+from release.bundles import bundle_folder
+from release.ledger import Ledger
+from scoring.budget.bundle import BudgetBundle, Fit
+from scoring.budget.bundle import write_bundle as write_budget_bundle
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
+from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle, write_bundle
+from scoring.recommender.ratings import RatingsMatrix
 
 FIRST = datetime(2026, 1, 4, 3, tzinfo=UTC)
 PEOPLE, TITLES, RANK = 12, 30, 4

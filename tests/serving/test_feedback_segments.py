@@ -17,8 +17,9 @@ from serving_bundles import write_recommender
 from marquee.contracts import FEEDBACK
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.scoring.recommender.model import Recommender
-from marquee.sources.feedback import (
+from scoring.recommender.model import Recommender
+from serving.journal import Journal, ratings_now
+from sources.feedback import (
     Feedback,
     append_feedback,
     parse_line,
@@ -26,7 +27,6 @@ from marquee.sources.feedback import (
     read_feedback,
     seal_feedback,
 )
-from serving.journal import Journal, ratings_now
 
 
 def line(movie_id: int, rating: float | None = 4.0, person: str = "p-ada") -> Feedback:
@@ -121,7 +121,7 @@ def test_kill_loses_nothing_that_was_acknowledged(lake: Lake, tmp_path: Path) ->
     script = (
         "import itertools, sys\n"
         "from pathlib import Path\n"
-        "from marquee.sources.feedback import Feedback, append_feedback\n"
+        "from sources.feedback import Feedback, append_feedback\n"
         "for k in itertools.count():\n"
         f"    append_feedback(Path({str(tmp_path)!r}), 'local', [Feedback('p-a', k, 3.0, k)])\n"
         "    print(k, flush=True)\n"

@@ -9,14 +9,14 @@ import httpx
 import pytest
 from serving_bundles import promote_recommender
 
+from marquee.artefacts.ledger_entry import Draft
 from marquee.lake import Lake
 from marquee.names import iso, person_id
-from marquee.release.entry import Draft
-from marquee.release.ledger import Ledger
-from marquee.scoring.recommender.model import Recommender
-from marquee.sources.feedback import read_feedback
+from release.ledger import Ledger
+from scoring.recommender.model import Recommender
 from serving.catalogue import spoken
 from serving.source import Source
+from sources.feedback import read_feedback
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from serving_bundles import promote_folder, write_recommender
 
 from marquee.lake import Lake
-from marquee.scoring.recommender.model import Recommender
+from scoring.recommender.model import Recommender
 from serving.source import Source
 
 COLD = (27, 28, 29, 30)

@@ -16,9 +16,9 @@ from serving_bundles import (
     write_recommender,
 )
 
+from marquee.artefacts.ledger_entry import Draft
 from marquee.lake import Lake, open_lake
-from marquee.release.entry import Draft
-from marquee.release.ledger import Ledger
+from release.ledger import Ledger
 from serving.follower import SECONDS_BEFORE_ANOTHER_TRY, Follower
 from serving.loading import LoadedRecommender, load_recommender
 from serving.source import Source

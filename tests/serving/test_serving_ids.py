@@ -16,15 +16,15 @@ from serving_bundles import PEOPLE, TITLES, promote_folder, write_named, write_r
 
 from marquee.lake import Lake
 from marquee.names import person_id, text_id
-from marquee.scoring.recommender.bundle import read_bundle
-from marquee.scoring.recommender.model import Recommender
-from marquee.sources.ratings_cells import Ids as Keep
+from scoring.recommender.bundle import read_bundle
+from scoring.recommender.model import Recommender
 from serving.answers import PairPrediction, RatingsRequest
 from serving.asgi import steps_apart
 from serving.asker import LARGEST_ID, ReleaseIds, is_ours
 from serving.journal import Journal
 from serving.loading import LoadedRecommender
 from serving.source import Source
+from sources.ratings_cells import Ids as Keep
 
 COUNTED, NAMED = np.array([3, 14, 1590]), np.sort([text_id(n) for n in ("Zoë", "7", "p-zo", "a/b")])
 

@@ -12,12 +12,12 @@ import httpx
 import pytest
 from markupsafe import escape
 
+from marquee.artefacts.condition import GROUPS, Condition
+from marquee.artefacts.subject import Subject
+from marquee.artefacts.verdict import Verdict, read_verdict
 from marquee.errors import LakeError, LakeUnavailableError
 from marquee.lake import Lake
-from marquee.release.condition import GROUPS, Condition
-from marquee.release.outcome import Outcome, add_outcome
-from marquee.release.subject import Subject
-from marquee.release.verdict import Verdict, read_verdict
+from release.outcome import Outcome, add_outcome
 from serving.routes import reports
 from serving.source import Source
 

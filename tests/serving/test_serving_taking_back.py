@@ -9,9 +9,9 @@ import httpx
 
 from marquee.lake import Lake
 from marquee.names import person_id
-from marquee.sources.feedback import publish_feedback
 from serving.journal import EVERYTHING, Journal, ratings_now
 from serving.source import Source
+from sources.feedback import publish_feedback
 
 # Taking back --------------------------------------------------------------------------------
 

@@ -17,12 +17,12 @@ from full_and_late import FULL, until
 
 from marquee.errors import AwayError, LakeUnavailableError, SourceError
 from marquee.lake import FolderLake, Lake
-from marquee.sources.feedback import Feedback, append_feedback, read_feedback
 from serving import journal as journals
 from serving import source as sources
 from serving.journal import Journal
 from serving.problems import ProblemError
 from serving.source import Source, Threads, open_source
+from sources.feedback import Feedback, append_feedback, read_feedback
 
 
 def test_a_folder_that_is_none_is_said_before_a_rating_is_lost(tmp_path: Path) -> None:

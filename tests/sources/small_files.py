@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake
-from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000
+from sources.titles_imdb5000 import NEEDED, read_imdb5000
 
 BASICS = "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\t"
 BASICS += "runtimeMinutes\tgenres\n"

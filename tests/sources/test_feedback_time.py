@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from marquee.clock import OFFSET, seconds
 from marquee.contracts import FEEDBACK
 from marquee.lake import Lake, open_lake
-from marquee.sources.feedback import Feedback, append_feedback, publish_feedback
-from marquee.sources.feedback_time import SET_FROM, effective_times, in_order
+from sources.feedback import Feedback, append_feedback, publish_feedback
+from sources.feedback_time import SET_FROM, effective_times, in_order
 
 T = 1_750_000_000
 AHEAD = T + 300_000_000

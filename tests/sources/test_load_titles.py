@@ -12,8 +12,8 @@ import pytest
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest, open_lake
-from marquee.sources import titles
-from marquee.sources.title_record import settled
+from sources import titles
+from sources.title_record import settled
 
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"
 NEXT = "raw/titles/as_of=20260111T030000Z/run=r-2"

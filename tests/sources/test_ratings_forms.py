@@ -11,10 +11,10 @@ import pytest
 from marquee.errors import SourceError
 from marquee.lake import Lake, open_lake
 from marquee.names import text_id
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.releases import OFFICIAL, read_any_release, read_official_split
-from marquee.sources.ratings import linked_titles, load_release, take_census
-from marquee.sources.ratings_forms import FLAGS, recognise
+from scoring.recommender.bundle import Title
+from scoring.recommender.releases import OFFICIAL, read_any_release, read_official_split
+from sources.ratings import linked_titles, load_release, take_census
+from sources.ratings_forms import FLAGS, recognise
 
 ROWS = [("1", "10", "4", "1000"), ("2", "10", "3", "3000"), ("2", "20", "5", "2000")]
 CSV = {

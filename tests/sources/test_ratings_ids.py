@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 
 from marquee.lake import Lake
-from marquee.sources import tables
-from marquee.sources.ratings import (
-    linked_titles,
-    load_release,
-    read_release,
-    write_candidates,
-)
-from marquee.sources.ratings_cells import title_id_of, whole_id
-from marquee.sources.ratings_forms import recognise
-from marquee.sources.titles_csv import read_titles_csv
+from sources import tables
+from sources.ratings import linked_titles, load_release, read_release, write_candidates
+from sources.ratings_cells import title_id_of, whole_id
+from sources.ratings_forms import recognise
+from sources.titles_csv import read_titles_csv
 from tests.sources.small_files import table
 
 # One film in four spellings of each number, as spreadsheets, R and pandas write them.

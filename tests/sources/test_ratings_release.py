@@ -9,14 +9,9 @@ import pytest
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from marquee.sources.ratings import (
-    load_release,
-    read_release,
-    take_census,
-    write_candidates,
-)
-from marquee.sources.ratings_cells import seconds_of
-from marquee.sources.ratings_forms import recognise
+from sources.ratings import load_release, read_release, take_census, write_candidates
+from sources.ratings_cells import seconds_of
+from sources.ratings_forms import recognise
 from tests.sources.small_files import table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import SourceError
-from marquee.sources.tables import Aside, encoding_of, find_table, open_table, read_json
+from sources.tables import Aside, encoding_of, find_table, open_table, read_json
 
 TEXT = 'id,name,note\n1,Amélie,"a ""good"" one"\n2,"Heat, The","two\nlines"\n\n3,Léon,\\N\n'
 ROWS = [

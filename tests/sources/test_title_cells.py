@@ -7,11 +7,11 @@ import gzip
 
 import pytest
 
-from marquee.sources.title_record import minutes
-from marquee.sources.titles_csv import COLUMNS, read_titles_csv
-from marquee.sources.titles_imdb5000 import NEEDED
-from marquee.sources.titles_imdb_tsv import read_imdb_tsv
-from marquee.sources.titles_wikidata import read_wikidata
+from sources.title_record import minutes
+from sources.titles_csv import COLUMNS, read_titles_csv
+from sources.titles_imdb5000 import NEEDED
+from sources.titles_imdb_tsv import read_imdb_tsv
+from sources.titles_wikidata import read_wikidata
 from tests.sources.small_files import BASICS, IMDB5000, fields_of, imdb5000, tsv
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marquee.sources.title_moments import Span, fetch_moment
+from sources.title_moments import Span, fetch_moment
 
 MISREAD = [
     "2026-02-22T03:04:00+18:30", "2026-02-22T03:04:00-23:59", "2026-02-22T03:04:00+04:75",

@@ -11,7 +11,7 @@ import pytest
 
 from marquee.errors import ContractError, LakeError
 from marquee.lake import Lake, open_lake
-from marquee.sources.title_snapshots import place_of
+from sources.title_snapshots import place_of
 
 MOMENT = datetime(2026, 2, 1, 3, tzinfo=UTC)
 DECIDED = {"format": 1, "path": "raw/titles/as_of=20260104T030000Z/run=w7"}

@@ -7,8 +7,8 @@ import pytest
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
 from marquee.money import CERTAIN
-from marquee.sources.title_record import SetAside
-from marquee.sources.titles_csv import read_titles_csv
+from sources.title_record import SetAside
+from sources.titles_csv import read_titles_csv
 
 
 def test_a_users_csv_may_hold_any_columns(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from marquee.contracts import TITLE_ITEM
 from marquee.money import CERTAIN
-from marquee.sources.titles_imdb5000 import NEEDED, read_imdb5000
+from sources.titles_imdb5000 import NEEDED, read_imdb5000
 from tests.sources.small_files import fields_of, imdb5000, row
 
 REPOSITORY = Path(__file__).resolve().parents[2]

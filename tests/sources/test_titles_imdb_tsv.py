@@ -9,8 +9,8 @@ import pytest
 
 from marquee.contracts import TITLE_ITEM
 from marquee.errors import SourceError
-from marquee.sources.title_record import SetAside
-from marquee.sources.titles_imdb_tsv import read_imdb_tsv
+from sources.title_record import SetAside
+from sources.titles_imdb_tsv import read_imdb_tsv
 from tests.sources.small_files import BASICS, tsv
 
 

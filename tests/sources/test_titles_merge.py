@@ -10,14 +10,14 @@ import pytest
 
 from marquee.errors import SourceError
 from marquee.lake import open_lake
-from marquee.sources.licences import licence_note, unseen_notes
-from marquee.sources.title_lines import read_lines, write_lines
-from marquee.sources.titles import load_titles
-from marquee.sources.titles_csv import read_titles_csv
-from marquee.sources.titles_gather import crawled_titles
-from marquee.sources.titles_imdb_tsv import read_imdb_tsv
-from marquee.sources.titles_merge import merge_titles, write_merged
-from marquee.sources.titles_wikidata import read_wikidata
+from sources.licences import licence_note, unseen_notes
+from sources.title_lines import read_lines, write_lines
+from sources.titles import load_titles
+from sources.titles_csv import read_titles_csv
+from sources.titles_gather import crawled_titles
+from sources.titles_imdb_tsv import read_imdb_tsv
+from sources.titles_merge import merge_titles, write_merged
+from sources.titles_wikidata import read_wikidata
 from tests.sources.small_files import wikidata_file
 
 

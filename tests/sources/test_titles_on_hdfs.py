@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.stack import Stack
 from marquee.lake import Lake
 from marquee.lake.webhdfs import WebHdfsLake, connect
-from marquee.sources.title_lines import write_lines
-from marquee.sources.title_record import title_record
-from marquee.sources.title_snapshots import records_at
-from marquee.sources.titles import load_titles
-from marquee.stack.stack import Stack
+from sources.title_lines import write_lines
+from sources.title_record import title_record
+from sources.title_snapshots import records_at
+from sources.titles import load_titles
 
 COUNT, REFUSED = 400, 30
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"

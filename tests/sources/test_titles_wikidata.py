@@ -8,10 +8,10 @@ import json
 import pytest
 
 from marquee.errors import SourceError
-from marquee.sources.title_lines import read_lines, write_lines
-from marquee.sources.title_record import SetAside
-from marquee.sources.titles_merge import merge_titles, write_merged
-from marquee.sources.titles_wikidata import read_wikidata
+from sources.title_lines import read_lines, write_lines
+from sources.title_record import SetAside
+from sources.titles_merge import merge_titles, write_merged
+from sources.titles_wikidata import read_wikidata
 from tests.sources.small_files import wikidata_file
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from marquee.artefacts.inputs import read_inputs
 from marquee.names import iso
-from marquee.release.inputs import read_inputs
-from marquee.sources.title_lines import write_lines
-from marquee.sources.title_moments import fetch_moment
+from sources.title_lines import write_lines
+from sources.title_moments import fetch_moment
 from spark_apps.titles.raw import read_items
 from tests.frozen_inputs import frozen
 from tests.sources.test_title_moments import MISREAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marquee.scoring.budget.interval import LEAST, MOST, Spread
+from scoring.budget.interval import LEAST, MOST, Spread
 from spark_apps.budget.intervals import FEWEST_FOR_A_SPREAD, STEADY, fit_spread, make_interval
 
 FILMS = 6000

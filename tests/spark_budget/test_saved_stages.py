@@ -13,7 +13,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import SparkSession
 
 from marquee.errors import RecipeError
-from marquee.scoring.budget.stages import Grams
+from scoring.budget.stages import Grams
 from spark_apps.budget.saved_stages import read_saved_stage, refuse_uncarried
 from tests.plugins.spark_session import spark  # noqa: F401
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from marquee.scoring.budget.records import person_key
+from scoring.budget.records import person_key
 from spark_apps.budget.features import with_records, with_time_deviation
 from spark_apps.budget.told import with_told
 from tests.plugins.spark_session import spark  # noqa: F401

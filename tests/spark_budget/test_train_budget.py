@@ -15,12 +15,12 @@ from pyspark.sql import functions as F
 from marquee.digest import canonical_json
 from marquee.lake import Lake
 from marquee.money import PriceIndex
-from marquee.scoring.budget.evaluate import evaluate_budget
-from marquee.scoring.budget.features import BEFORE_RELEASE, WITH_RATING
-from marquee.scoring.budget.films import read_films
-from marquee.scoring.budget.model import BudgetModel, BudgetQuery
-from marquee.scoring.budget.records import RECORD
-from marquee.scoring.budget.trend import FLAT
+from scoring.budget.evaluate import evaluate_budget
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING
+from scoring.budget.films import read_films
+from scoring.budget.model import BudgetModel, BudgetQuery
+from scoring.budget.records import RECORD
+from scoring.budget.trend import FLAT
 from spark_apps import prepare_titles, train_budget
 from spark_apps.budget.features import featured, with_target
 from spark_apps.budget.fitting import answer_column

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.budget.trend import AHEAD, FLAT, Trend
+from scoring.budget.trend import AHEAD, FLAT, Trend
 from spark_apps.budget.trends import fit_trend, trend_sql
 
 RNG = np.random.default_rng(8)

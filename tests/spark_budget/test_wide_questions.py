@@ -18,7 +18,7 @@ from bench import budget_champion
 from bench.budget_champion import Champion
 from bench.budget_films import read_films
 from marquee.money import PriceIndex
-from marquee.scoring.budget.features import PLANNED, WIDE, WITH_RATING
+from scoring.budget.features import PLANNED, WIDE, WITH_RATING
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)

@@ -115,7 +115,7 @@ def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
 
 SCHEDULER = """
 import multiprocessing, os, subprocess, time
-from marquee.stack.airflow import tie_forks_to_this_process
+from local_stack.airflow import tie_forks_to_this_process
 
 def worker():
     if os.fork() == 0:
@@ -137,8 +137,8 @@ time.sleep(600)
 
 DRIVER = """
 import os, pathlib, time
-from spark_apps.job import _die_with_parent
-_die_with_parent()
+from marquee.lifetimes import end_when_orphaned
+end_when_orphaned()
 pathlib.Path(os.environ["SEEN"]).write_text(str(os.getpid()))
 time.sleep(600)
 """

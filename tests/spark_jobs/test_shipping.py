@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local_stack.archives import spark_environment
+from local_stack.java import java_home
+from local_stack.paths import spark_home
+from local_stack.setup import cache_folder
 from marquee.settings import REPOSITORY, load_settings
-from marquee.stack.archives import spark_environment
-from marquee.stack.java import java_home
-from marquee.stack.paths import spark_home
-from marquee.stack.setup import cache_folder
 
 DRIVER = """
 import sys

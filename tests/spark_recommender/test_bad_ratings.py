@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from marquee.names import text_id
-from marquee.scoring.recommender.model import Recommender
-from marquee.sources.ratings import load_release
+from scoring.recommender.model import Recommender
 from serving.loading import LoadedRecommender
+from sources.ratings import load_release
 from spark_apps import prepare_ratings, prepare_titles, train_recommender
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import HEADER, RECIPE, flags, make_lake, ratings_lines

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
+from scoring.recommender.bundle import Title
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
 from spark_apps.recommender.content.recipe import ContentRecipe
 from spark_apps.recommender.content.ridge import choose_ridge
 from spark_apps.recommender.content.vectors import content_vectors, weigh

@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from marquee.artefacts.inputs import inputs_of
 from marquee.clock import OFFSET, seconds
 from marquee.lake import Lake, open_lake
 from marquee.names import iso, person_id
-from marquee.release.inputs import inputs_of
-from marquee.sources.feedback import publish_feedback
-from marquee.steps.frozen_feedback import frozen_feedback
 from serving.journal import EVERYTHING, Journal
+from sources.feedback import publish_feedback
 from spark_apps.prepare_ratings import said_by
 from spark_apps.ratings.judging import Scale, good_rows, judge
 from spark_apps.ratings.merging import before, latest_of_each_pair
 from spark_apps.ratings.reading import read_feedback
+from steps.frozen_feedback import frozen_feedback
 from tests.frozen_inputs import frozen
 from tests.plugins.spark_session import spark  # noqa: F401
 

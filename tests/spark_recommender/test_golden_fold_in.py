@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from marquee.scoring.recommender import fold_in as scorer_fold_in
-from marquee.scoring.recommender.bundle import RecommenderBundle, Title
-from marquee.scoring.recommender.content import ContentMap
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.rankers.factors import ImplicitFoldIn
-from marquee.scoring.recommender.rankers.recency import Recency
+from scoring.recommender import fold_in as scorer_fold_in
+from scoring.recommender.bundle import RecommenderBundle, Title
+from scoring.recommender.content import ContentMap
+from scoring.recommender.model import Recommender
+from scoring.recommender.rankers.factors import ImplicitFoldIn
+from scoring.recommender.rankers.recency import Recency
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import read_recipe
 from tests.plugins.spark_session import spark  # noqa: F401

@@ -10,11 +10,11 @@ import pytest
 from pyspark.ml.recommendation import ALSModel
 
 from marquee.errors import RecipeError
-from marquee.scoring.recommender.bundle import Title
-from marquee.scoring.recommender.fold_in import read_fold_in
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import last_share
+from scoring.recommender.bundle import Title
+from scoring.recommender.fold_in import read_fold_in
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import last_share
 from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import read_recipe

@@ -16,10 +16,10 @@ import pytest
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from marquee.names import parse_moment, person_id, text_id
-from marquee.scoring.recommender.ratings import Ratings, read_ratings
-from marquee.scoring.recommender.splits import last_share
-from marquee.sources.ratings import read_release
-from marquee.sources.ratings_forms import recognise
+from scoring.recommender.ratings import Ratings, read_ratings
+from scoring.recommender.splits import last_share
+from sources.ratings import read_release
+from sources.ratings_forms import recognise
 from spark_apps.prepare_ratings import main
 from spark_apps.ratings.figures import activity
 from spark_apps.ratings.text_ids import refuse_collisions

@@ -9,8 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from marquee.errors import RecipeError
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.ranking.ease import fit_ease, most_rated, pruned, solve, state_cost
 from spark_apps.recommender.ranking.gramian import gramian

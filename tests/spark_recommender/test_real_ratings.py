@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from marquee.scoring.recommender.evaluate import evaluate_recommender
-from marquee.scoring.recommender.releases import read_any_release
-from marquee.scoring.recommender.splits import last_share
 from marquee.settings import REPOSITORY, load_settings
+from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.releases import read_any_release
+from scoring.recommender.splits import last_share
 from spark_apps.recommender.fitting import Trainer
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.search import choose

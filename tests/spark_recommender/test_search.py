@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marquee.scoring.recommender.exam import LIKED
-from marquee.scoring.recommender.ratings import Ratings
 from marquee.settings import load_settings
+from scoring.recommender.exam import LIKED
+from scoring.recommender.ratings import Ratings
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.search import MARGIN_NDCG, MARGIN_RMSE, Choice, Inner, Try, best_try

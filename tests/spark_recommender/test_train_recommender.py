@@ -12,12 +12,12 @@ import pytest
 from pyspark.ml.recommendation import ALSModel
 
 from marquee.lake import Lake
-from marquee.scoring.recommender.baselines import fit_bias
-from marquee.scoring.recommender.evaluate import evaluate_recommender
-from marquee.scoring.recommender.model import Recommender
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.scoring.recommender.splits import global_time, last_share
 from marquee.settings import load_settings
+from scoring.recommender.baselines import fit_bias
+from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings import Ratings
+from scoring.recommender.splits import global_time, last_share
 from spark_apps import train_recommender
 from spark_apps.job import Job
 from spark_apps.recommender.fitting import Trainer

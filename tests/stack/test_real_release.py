@@ -27,7 +27,7 @@ def test_a_real_release_ends_with_real_titles_from_the_api(
         "MARQUEE_STATE": str(tmp_path),
         "MARQUEE_STACK__PORT_OFFSET": str(offset),
     }
-    command = [sys.executable, "-m", "marquee", "run", "--data", str(release)]
+    command = [sys.executable, "-m", "cli", "run", "--data", str(release)]
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as run:
@@ -84,7 +84,7 @@ def test_a_faulty_release_fails_with_one_sentence(
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1\n")
     (folder / name).write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "marquee", "run", "--data", str(folder)],
+        [sys.executable, "-m", "cli", "run", "--data", str(folder)],
         cwd=REPOSITORY,
         env=os.environ | {"MARQUEE_STATE": str(tmp_path / "state")},
         capture_output=True,

@@ -18,13 +18,13 @@ import httpx
 import psutil
 import pytest
 
+from local_stack.airflow_api import DONE, AirflowApi
+from local_stack.stack import Stack
 from marquee.errors import StackError
 from marquee.lake import Lake, open_lake
 from marquee.names import run_slug
-from marquee.release.ledger import Ledger
-from marquee.stack.airflow_api import DONE, AirflowApi
-from marquee.stack.stack import Stack
-from marquee.steps.run import MODELS
+from marquee.policy import MODELS
+from release.ledger import Ledger
 from tests.plugins.local_stack import stack_settings
 from tests.small_recipes import BUDGET, RECOMMENDER
 

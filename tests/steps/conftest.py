@@ -12,7 +12,7 @@ import pytest
 from marquee.form import Form
 from marquee.lake import open_lake
 from marquee.settings import load_settings
-from marquee.steps.run import Run
+from steps.run import Run
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,1000\n2,10,3.5,1700000000\n"
 

@@ -9,17 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from marquee.release.condition import GROUPS, Condition
-from marquee.release.entry import Draft, Kind
-from marquee.release.inputs import inputs_of
-from marquee.release.ledger import Ledger
-from marquee.release.subject import Head, RunType, Subject
-from marquee.release.verdict import Verdict
-from marquee.sources.title_lines import write_lines
-from marquee.steps.fetch_ratings import fetch_ratings
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.run import MODELS, Run
+from marquee.artefacts.condition import GROUPS, Condition
+from marquee.artefacts.inputs import inputs_of
+from marquee.artefacts.ledger_entry import Draft, Kind
+from marquee.artefacts.subject import Head, RunType, Subject
+from marquee.artefacts.verdict import Verdict
+from marquee.policy import MODELS
+from release.ledger import Ledger
+from sources.title_lines import write_lines
+from steps.fetch_ratings import fetch_ratings
+from steps.freeze_inputs import freeze_inputs
+from steps.load_ratings import load_ratings
+from steps.run import Run
 
 Make = Callable[..., Run]
 

@@ -13,17 +13,11 @@ import pytest
 
 from marquee.clock import now
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError, retry_helps
-from marquee.sources.title_record import title_record
-from marquee.sources.title_snapshots import records_at
-from marquee.steps.crawl_titles import (
-    KEPT_SECONDS,
-    crawl_folder,
-    how_it_ended,
-    run_crawl,
-    sweep_outputs,
-)
-from marquee.steps.load_titles import load_titles
-from marquee.steps.run import Run
+from sources.title_record import title_record
+from sources.title_snapshots import records_at
+from steps.crawl_titles import KEPT_SECONDS, crawl_folder, how_it_ended, run_crawl, sweep_outputs
+from steps.load_titles import load_titles
+from steps.run import Run
 from tests.steps.test_load_titles_step import crawl_home
 
 Make = Callable[..., Run]
@@ -92,7 +86,7 @@ time.sleep(60)
 def test_a_crawl_dies_with_the_process_that_started_it():
     """Both hold the pipe: it ends when the last of them is gone."""
     crawl = (
-        "import time; from scrapy_imdb.__main__ import _die_with_parent as d; d();"
+        "import time; from scrapy_imdb.__main__ import end_with_task as d; d();"
         "print('crawls', flush=True); time.sleep(300)"
     )
     task = (
@@ -106,7 +100,7 @@ def test_a_crawl_dies_with_the_process_that_started_it():
 
 
 def test_a_crawl_whose_parent_died_first_does_not_begin():
-    code = "from scrapy_imdb.__main__ import _die_with_parent as d; d(); print('crawls')"
+    code = "from scrapy_imdb.__main__ import end_with_task as d; d(); print('crawls')"
     done = subprocess.run(
         python(code), env={**os.environ, "MARQUEE_PARENT": "1"}, capture_output=True, text=True
     )
@@ -154,7 +148,7 @@ def test_a_lake_that_is_away_keeps_nobody_from_crawling(make_run: Make, monkeypa
     def away(*_: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("marquee.steps.crawl_titles.snapshots", away)
+    monkeypatch.setattr("steps.crawl_titles.snapshots", away)
     sweep_outputs(make_run("here"))
     assert folder.exists() and "no route to host" in capsys.readouterr().out
 

@@ -10,18 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from marquee.cli import app
+from cli import app
+from marquee.artefacts.inputs import Inputs, degradation, inputs_of, read_inputs
 from marquee.digest import canonical_json
-from marquee.release.inputs import Inputs, degradation, inputs_of, read_inputs
-from marquee.release.promotion import promote
-from marquee.steps.evaluate import evaluate
-from marquee.steps.fetch_ratings import fetch_ratings
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.gate import gate
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.report import report
-from marquee.steps.run import MODELS, Model, Run, why_skip
+from marquee.policy import MODELS, Model
+from release.promotion import promote
 from spark_apps.recommender.titles import read_titles, without_titles
+from steps.evaluate import evaluate
+from steps.fetch_ratings import fetch_ratings
+from steps.freeze_inputs import freeze_inputs
+from steps.gate import gate
+from steps.load_ratings import load_ratings
+from steps.report import report
+from steps.run import Run, why_skip
 from tests.frozen_inputs import frozen
 from tests.steps.frozen_runs import Make, add_snapshot, decide
 from tests.steps.test_evaluate_to_gate import trained

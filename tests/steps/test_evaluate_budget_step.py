@@ -10,9 +10,9 @@ import pytest
 
 from marquee.digest import canonical_json
 from marquee.names import iso
-from marquee.scoring.budget.bundle import write_bundle
-from marquee.steps.evaluate import evaluate
-from marquee.steps.run import Run
+from scoring.budget.bundle import write_bundle
+from steps.evaluate import evaluate
+from steps.run import Run
 from tests.frozen_inputs import frozen
 from tests.scoring_budget.handmade import bundle
 from tests.scoring_budget.test_budget_record import DIRECTORS, rows

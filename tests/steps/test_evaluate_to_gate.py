@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marquee.artefacts.ledger_entry import Entry
+from marquee.artefacts.verdict import Verdict
 from marquee.digest import canonical_json
 from marquee.names import iso
-from marquee.release.entry import Entry
-from marquee.release.ledger import Ledger
-from marquee.release.policy import POLICIES
-from marquee.release.promotion import promote
-from marquee.release.verdict import Verdict
-from marquee.steps.evaluate import evaluate
-from marquee.steps.gate import gate
-from marquee.steps.run import Run
+from marquee.policy import POLICIES
+from release.ledger import Ledger
+from release.promotion import promote
+from steps.evaluate import evaluate
+from steps.gate import gate
+from steps.run import Run
 from tests.frozen_inputs import frozen
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_evaluate_recommender import HOLDOUT, ROWS, TRAIN, bundle_of

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from marquee.artefacts.inputs import inputs_of
 from marquee.errors import ConflictError, LedgerError, SettingsError, SourceError
-from marquee.release.inputs import inputs_of
-from marquee.release.ledger import Ledger
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.run import Run
+from release.ledger import Ledger
+from steps.freeze_inputs import freeze_inputs
+from steps.run import Run
 from tests.steps.frozen_runs import Make, add_snapshot, freeze, write_entry
 
 

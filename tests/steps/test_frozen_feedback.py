@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from marquee.artefacts.inputs import Inputs, inputs_of
 from marquee.clock import OFFSET, seconds
 from marquee.names import iso
-from marquee.release.inputs import Inputs, inputs_of
-from marquee.steps.run import Run
+from steps.run import Run
 from tests.steps.frozen_runs import Make, add_feedback, decide, freeze
 
 GOOD, AHEAD = 1_771_000_000, 1_950_000_000

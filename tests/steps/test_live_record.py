@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from marquee.cli.history import _block
+from cli.history import _block
 from marquee.lake import Lake
-from marquee.release.live import latest_live, live_sentence
-from marquee.scoring.recommender.ratings import Ratings
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.live_record import record_live
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.report import report
-from marquee.steps.run import Run
+from release.live import latest_live, live_sentence
+from scoring.recommender.ratings import Ratings
+from steps.freeze_inputs import freeze_inputs
+from steps.live_record import record_live
+from steps.load_ratings import load_ratings
+from steps.report import report
+from steps.run import Run
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
 from tests.serving.serving_bundles import promote_folder

@@ -15,13 +15,13 @@ import pytest
 from marquee.errors import SettingsError, SourceError
 from marquee.names import compact
 from marquee.settings import load_settings
-from marquee.sources.title_lines import write_lines
-from marquee.sources.title_record import title_record
-from marquee.sources.title_snapshots import moment_of, records_at, snapshots
-from marquee.sources.titles_imdb5000 import NEEDED
-from marquee.steps.crawl_titles import crawl_folder, crawl_titles
-from marquee.steps.load_titles import load_titles
-from marquee.steps.run import Run
+from sources.title_lines import write_lines
+from sources.title_record import title_record
+from sources.title_snapshots import moment_of, records_at, snapshots
+from sources.titles_imdb5000 import NEEDED
+from steps.crawl_titles import crawl_folder, crawl_titles
+from steps.load_titles import load_titles
+from steps.run import Run
 
 MakeRun = Callable[..., Run]
 

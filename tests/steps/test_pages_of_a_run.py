@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from marquee.artefacts.inputs import TitlesInput, inputs_of
 from marquee.clock import OFFSET
 from marquee.lake import open_lake
 from marquee.names import iso
-from marquee.release.inputs import TitlesInput, inputs_of
-from marquee.sources.title_record import title_record
-from marquee.sources.title_snapshots import snapshots
-from marquee.steps.crawl_titles import crawl_folder, crawl_titles
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.load_titles import load_titles
-from marquee.steps.run import Run
+from sources.title_record import title_record
+from sources.title_snapshots import snapshots
+from steps.crawl_titles import crawl_folder, crawl_titles
+from steps.freeze_inputs import freeze_inputs
+from steps.load_ratings import load_ratings
+from steps.load_titles import load_titles
+from steps.run import Run
 from tests.steps.test_load_titles_step import crawl_home
 
 Make = Callable[..., Run]

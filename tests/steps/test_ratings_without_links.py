@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.environment import replica_titles
 from marquee.errors import SourceError
-from marquee.stack.environment import Places, replica_titles
-from marquee.steps.crawl_titles import crawl_titles
-from marquee.steps.fetch_ratings import fetch_ratings
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.load_titles import load_titles
-from marquee.steps.report import report
-from marquee.steps.run import NO_TITLES, Run
+from marquee.state_folders import StateFolders
 from replica.__main__ import _parser
+from steps.crawl_titles import crawl_titles
+from steps.fetch_ratings import fetch_ratings
+from steps.freeze_inputs import freeze_inputs
+from steps.load_ratings import load_ratings
+from steps.load_titles import load_titles
+from steps.report import report
+from steps.run import NO_TITLES, Run
 
 MakeRun = Callable[..., Run]
 
@@ -51,7 +52,7 @@ def test_nothing_is_crawled_and_the_run_goes_on(
 
 def test_the_replica_serves_no_titles(make_run: MakeRun, unlinked: Path) -> None:
     run = make_run("r-1")
-    flags = replica_titles(run.settings, Places(unlinked))
+    flags = replica_titles(run.settings, StateFolders(unlinked))
     assert flags == ""
     options = _parser().parse_args(["serve", *flags.split()])
     assert (options.world, options.imdb5000, options.links) == (None, None, None)

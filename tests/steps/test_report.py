@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.report import read_report, report
-from marquee.steps.run import Run
+from steps.freeze_inputs import freeze_inputs
+from steps.load_ratings import load_ratings
+from steps.report import read_report, report
+from steps.run import Run
 
 Make = Callable[..., Run]
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.environment import stack_environment
 from marquee.clock import OFFSET
 from marquee.lake import FolderLake
 from marquee.settings import load_settings
-from marquee.stack.environment import Places, stack_environment
-from marquee.stack.spark import spark_conf
-from marquee.steps.load_feedback import load_feedback
-from marquee.steps.run import Run
-from marquee.steps.sweep import sweep
+from marquee.spark_submit import spark_conf
+from marquee.state_folders import StateFolders
+from steps.load_feedback import load_feedback
+from steps.run import Run
+from steps.sweep import sweep
 
 DAY = 86_400
 
@@ -125,7 +126,9 @@ def test_the_stacks_processes_keep_their_scratch_in_that_folder(
 ) -> None:
     settings = load_settings("local")
     told = stack_environment(settings)
-    assert told["TMPDIR"] == told["SPARK_LOCAL_DIRS"] == str(Places(settings.state_folder).tmp)
+    assert (
+        told["TMPDIR"] == told["SPARK_LOCAL_DIRS"] == str(StateFolders(settings.state_folder).tmp)
+    )
     run.places.tmp.mkdir(parents=True)
     monkeypatch.setenv("TMPDIR", str(run.places.tmp))
     conf = spark_conf(settings, "")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from marquee.artefacts.inputs import inputs_of
 from marquee.clock import now
-from marquee.release.inputs import inputs_of
-from marquee.steps.fingerprint import fingerprint
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.run import MODELS
+from marquee.policy import MODELS
+from steps.fingerprint import fingerprint
+from steps.freeze_inputs import freeze_inputs
 from tests.steps.frozen_runs import (
     Make,
     add_feedback,

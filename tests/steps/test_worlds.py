@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marquee.cli import app
+from cli import app
 from marquee.errors import ConflictError, ContractError, MarqueeError
 from marquee.lake import Lake, World, check_world, claim_world, open_lake, read_world
-from marquee.steps.crawl_titles import crawl_titles
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.load_feedback import load_feedback
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.load_titles import load_titles
-from marquee.steps.run import Run
+from steps.crawl_titles import crawl_titles
+from steps.freeze_inputs import freeze_inputs
+from steps.load_feedback import load_feedback
+from steps.load_ratings import load_ratings
+from steps.load_titles import load_titles
+from steps.run import Run
 
 Make = Callable[..., Run]
 STEPS: dict[str, Callable[[Run], Any]] = {

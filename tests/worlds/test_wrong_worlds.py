@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from marquee.artefacts.verdict import Verdict
 from marquee.clock import now
 from marquee.errors import PromotionRefusedError
-from marquee.release.ledger import Ledger
-from marquee.release.verdict import Verdict
-from marquee.steps.promote import promote
-from marquee.steps.run import MODELS, Model
+from marquee.policy import MODELS, Model
+from release.ledger import Ledger
 from replica.world import FAULTS, make_world
+from steps.promote import promote
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.worlds.weekly import Place, judge, load, serve
 

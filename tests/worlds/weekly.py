@@ -12,24 +12,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from marquee.artefacts.verdict import Verdict
 from marquee.clock import now
 from marquee.form import Form
 from marquee.lake import Lake, open_lake
 from marquee.names import iso
-from marquee.release.verdict import Verdict
+from marquee.policy import Model
 from marquee.settings import Settings, load_settings
-from marquee.sources.title_lines import write_lines
-from marquee.sources.title_record import title_record
-from marquee.steps.crawl_titles import crawl_folder
-from marquee.steps.evaluate import evaluate
-from marquee.steps.fetch_ratings import fetch_ratings
-from marquee.steps.freeze_inputs import freeze_inputs
-from marquee.steps.gate import gate
-from marquee.steps.load_ratings import load_ratings
-from marquee.steps.load_titles import load_titles
-from marquee.steps.promote import promote
-from marquee.steps.run import Model, Run
+from sources.title_lines import write_lines
+from sources.title_record import title_record
 from spark_apps import prepare_ratings, prepare_titles, train_budget, train_recommender
+from steps.crawl_titles import crawl_folder
+from steps.evaluate import evaluate
+from steps.fetch_ratings import fetch_ratings
+from steps.freeze_inputs import freeze_inputs
+from steps.gate import gate
+from steps.load_ratings import load_ratings
+from steps.load_titles import load_titles
+from steps.promote import promote
+from steps.run import Run
 from tests.small_recipes import BUDGET, RECOMMENDER
 
 TRAIN = {"recommender": train_recommender, "budget": train_budget}

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
+from scoring.arrays import Floats
 
 EDGE = 9.0  # standard deviations; beyond lies less than 1e-18
 _POINTS = np.linspace(-EDGE, EDGE, 18_001)

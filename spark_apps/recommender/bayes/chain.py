@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marquee.progress import report_progress
-from marquee.scoring.arrays import Floats, Rows, Singles
+from scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.bayes.likelihood import Likelihood, likelihood
 from spark_apps.recommender.bayes.padding import Group, group_rows
 from spark_apps.recommender.bayes.prior import Prior

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from marquee.scoring.arrays import Floats, Rows
-from marquee.scoring.recommender.ratings import RatingsMatrix
+from scoring.arrays import Floats, Rows
+from scoring.recommender.ratings import RatingsMatrix
 from spark_apps.recommender.bayes.arithmetic import Size, refuse_over_budget
 from spark_apps.recommender.bayes.chain import Problem
 from spark_apps.recommender.bayes.chains import run_chains

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Rows, Singles
+from scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.bayes.ordered import Ordered
 from spark_apps.recommender.bayes.vectors import Seen
 

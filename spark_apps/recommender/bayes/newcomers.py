@@ -1,7 +1,7 @@
 """What is known of a person before their stars: the prior that fold-in starts from.
 
 From the trained people: the ridge regression of their [bias, factors] on what they rated
-(`marquee.scoring.recommender.fold_in` says which columns), and the covariance it leaves. The noise
+(`scoring.recommender.fold_in` says which columns), and the covariance it leaves. The noise
 is the one of a short list under which folding known people in comes nearest to their own answers;
 everything here looks at training rows only.
 """
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Rows
-from marquee.scoring.recommender.fold_in import BayesFoldIn, rated_columns
-from marquee.scoring.recommender.ratings import RatingsMatrix
+from scoring.arrays import Floats, Rows
+from scoring.recommender.fold_in import BayesFoldIn, rated_columns
+from scoring.recommender.ratings import RatingsMatrix
 from spark_apps.recommender.factor_model import FactorModel
 
 RIDGE = 10.0  # people at no effect

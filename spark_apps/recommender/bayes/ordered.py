@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Rows, Singles
+from scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.bayes.bell import cdf, density, truncated
 from spark_apps.recommender.bayes.vectors import Seen
 

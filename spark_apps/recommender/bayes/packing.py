@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Singles
+from scoring.arrays import Floats, Singles
 from spark_apps.recommender.bayes.sides import leading
 from spark_apps.recommender.factor_model import FactorModel
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marquee.scoring.arrays import Ints, Rows
+from scoring.arrays import Ints, Rows
 
 SLACK = 1.3  # the longest row of a group over its shortest
 SPARE = 4  # short rows may differ by this many

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
+from scoring.arrays import Floats
 from spark_apps.recommender.bayes.sides import Columns
 
 SPREAD_BIAS, SPREAD_TASTE = 0.3, 0.02  # variances a priori, each counted as K + 3 observations

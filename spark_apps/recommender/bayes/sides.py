@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Ints, rows_of
-from marquee.scoring.recommender.bundle import Title
+from scoring.arrays import Floats, Ints, rows_of
+from scoring.recommender.bundle import Title
 from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
 
 DECADES = range(1920, 2030, 10)  # before the first and after the last count as these

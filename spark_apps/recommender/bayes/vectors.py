@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats
+from scoring.arrays import Floats
 from spark_apps.recommender.bayes.padding import Group
 
 

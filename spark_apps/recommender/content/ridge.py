@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from marquee.scoring.arrays import Floats, Mask, Rows, Singles
+from scoring.arrays import Floats, Mask, Rows, Singles
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.content.recipe import ContentRecipe
 from spark_apps.recommender.ranking.fit import RankerFit

@@ -21,7 +21,7 @@ from pyspark.ml.feature import (
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from marquee.scoring.arrays import Floats, Ints, Rows, Singles
+from scoring.arrays import Floats, Ints, Rows, Singles
 from spark_apps.recommender.bayes.sides import Facts, leading
 from spark_apps.recommender.content.recipe import ContentRecipe
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marquee.scoring.recommender.bundle import Title
+from scoring.recommender.bundle import Title
 
 NEAR = 2  # years on either side of a title's own
 LISTS = ("genres", "directors", "writers", "cast", "companies", "languages", "countries")

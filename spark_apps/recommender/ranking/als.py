@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, Rows, Singles
-from marquee.scoring.recommender.ratings import RatingsMatrix
+from scoring.arrays import Floats, Rows, Singles
+from scoring.recommender.ratings import RatingsMatrix
 from spark_apps.recommender.als import AlsFit, als_of, fit_als
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.recipes import ImplicitAlsRecipe

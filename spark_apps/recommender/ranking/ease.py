@@ -11,8 +11,8 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from marquee.errors import RecipeError
-from marquee.scoring.arrays import Floats, Rows
-from marquee.scoring.recommender.rankers.item_weights import ItemWeights
+from scoring.arrays import Floats, Rows
+from scoring.recommender.rankers.item_weights import ItemWeights
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.gramian import gramian
 from spark_apps.recommender.ranking.recipes import EaseRecipe

@@ -12,7 +12,7 @@ from spark_apps.recommender.ranking.recipes import (
 
 
 def fold_in_facts(recipe: RankerRecipe) -> dict[str, Any]:
-    """`fold_in.ranker` of `bundle.json`; see `marquee/scoring/recommender/rankers/reading.py`."""
+    """`fold_in.ranker` of `bundle.json`; see `scoring/recommender/rankers/reading.py`."""
     if isinstance(recipe, ImplicitAlsRecipe):
         return {"family": recipe.family} | _equations(recipe)
     if isinstance(recipe, EaseRecipe):

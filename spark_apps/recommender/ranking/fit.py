@@ -14,8 +14,8 @@ import numpy as np
 from pyspark.ml.recommendation import ALSModel
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, Mask, Rows, Singles
-from marquee.scoring.recommender.rankers.item_weights import ItemWeights
+from scoring.arrays import Floats, Mask, Rows, Singles
+from scoring.recommender.rankers.item_weights import ItemWeights
 from spark_apps.recommender.als import AlsFit
 from spark_apps.recommender.catalogue import IndexedRatings
 from spark_apps.recommender.ranking.als import fit_implicit_als, folded_person

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from marquee.scoring.arrays import Floats, ShortInts
+from scoring.arrays import Floats, ShortInts
 from spark_apps.recommender.als import blocks_for
 
 PEOPLE_AT_ONCE = 256

@@ -1,0 +1,188 @@
+"""Airflow's own REST API: what `make run` and the tests use to trigger and watch a run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from local_stack.airflow import USER, password
+from marquee.clock import now, offset, refuse_ahead
+from marquee.errors import StackError
+from marquee.names import parse_moment
+from marquee.settings import Settings
+
+DAG = "weekly_retrain"
+POOLS = {"spark": 2, "crawl": 1}  # two drivers share two cores well; the frontier has one owner
+DONE = ("success", "failed")
+PRINTED = "> "
+READER = "DagProcessorJob"
+"""What Airflow calls the process that reads DAG files."""
+
+
+def _line(entry: Any) -> str:
+    """One log entry as text."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    mark = PRINTED if entry.get("logger") == "task.stdout" else ""
+    return f"{mark}{entry.get('event', '')}"
+
+
+def _error_lines(entry: Any) -> list[str]:
+    """The lines of one log entry that tell of an error."""
+    if not isinstance(entry, dict):
+        return []
+    event = str(entry.get("event"))
+    if raised := entry.get("error_detail"):
+        return [_raised(each["exc_type"], each["exc_value"]) for each in raised]
+    is_error = entry.get("level") in ("error", "critical") or "error: " in event
+    return [re.sub(r"^.*?error: ", "", event)] if is_error else []
+
+
+def _raised(kind: str, value: str) -> str:
+    """A sentence of ours, which Airflow wraps, by itself; another's error with its kind."""
+    return value if kind.startswith("Airflow") and value else f"{kind}: {value}"
+
+
+class AirflowApi:
+    """A logged-in client of one stack's Airflow."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        port = settings.stack.port("airflow")
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+        who = {"username": USER, "password": password(home)}
+        token = self._checked(self._request("POST", "/auth/token", json=who))["access_token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """One request below `/api/v2`; StackError with Airflow's own words where it refuses."""
+        return self._checked(self._request(method, f"/api/v2{path}", **arguments))
+
+    def ready_pools(self) -> None:
+        """Make the pools the DAG names, with their slots."""
+        for name, slots in POOLS.items():
+            body = {"name": name, "slots": slots, "include_deferred": False}
+            if self._request("GET", f"/api/v2/pools/{name}").status_code == 404:
+                self.call("POST", "/pools", json=body)
+
+    def is_paused(self, seconds: float = 60) -> bool:
+        """Whether a person has paused the DAG, once Airflow knows it; StackError as `ready_dag`."""
+        self._wait_for_dag(lambda: self._dag() is not None, seconds)
+        return bool((self._dag() or {}).get("is_paused"))
+
+    def ready_dag(self, seconds: float = 60) -> None:
+        """Unpause the DAG, once Airflow has read its file since it was started.
+
+        Until then Airflow names a boundary that may have passed while the DAG was paused.
+        StackError with its import errors where it is not read in time.
+        """
+        self._wait_for_dag(self._is_read, seconds)
+        self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+
+    def _wait_for_dag(self, is_there: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_there():
+            errors = self.call("GET", "/importErrors")["import_errors"]
+            if errors or time.monotonic() > deadline:
+                said = errors[0]["stack_trace"].strip().splitlines()[-1] if errors else "not parsed"
+                raise StackError(f"the DAG {DAG} is not there: {said}", "see the dags log")
+            time.sleep(0.3)
+
+    def _dag(self) -> dict[str, Any] | None:
+        answer = self._request("GET", f"/api/v2/dags/{DAG}")
+        found: dict[str, Any] | None = None if answer.status_code == 404 else self._checked(answer)
+        return found
+
+    def _is_read(self) -> bool:
+        """Whether the DAG is unpaused already, or was read by the DAG reader that runs now."""
+        dag = self._dag()
+        if dag is None or not dag["is_paused"]:
+            return dag is not None
+        newest = {"job_type": READER, "is_alive": True, "order_by": "-id", "limit": 1}
+        starts = [job["start_date"] for job in self.call("GET", "/jobs", params=newest)["jobs"]]
+        if not starts or not dag["last_parsed_time"]:
+            return False
+        # A reading in the future was an earlier start's, of a clock that was ahead.
+        read, present = parse_moment(dag["last_parsed_time"]), now() - offset()
+        return parse_moment(starts[0]) <= read <= present
+
+    def trigger(self, form: Mapping[str, Any]) -> str:
+        """Start a run with the form's values; its run id.
+
+        Raises SourceError where the form's as-of is no moment, or has not come: Airflow itself
+        cannot tell.
+        """
+        if form.get("as_of"):
+            refuse_ahead(parse_moment(str(form["as_of"])), "the form's as-of")
+        body = {"logical_date": None, "conf": dict(form)}
+        return str(self.call("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The run as Airflow sees it."""
+        found: dict[str, Any] = self.call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
+        return found
+
+    def ahead_of(self, run_id: str) -> list[str]:
+        """The runs a queued one waits for: those that run, and those queued before it."""
+        found = self.call("GET", f"/dags/{DAG}/dagRuns", params={"state": ["running", "queued"]})
+        runs = sorted(found["dag_runs"], key=lambda run: str(run.get("queued_at")))
+        own = next((run for run in runs if run["dag_run_id"] == run_id), {"queued_at": "9"})
+        return [
+            str(run["dag_run_id"])
+            for run in runs
+            if run["dag_run_id"] != run_id
+            and (run["state"] == "running" or str(run["queued_at"]) < str(own["queued_at"]))
+        ]
+
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """Its task instances."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances"
+        found: list[dict[str, Any]] = self.call("GET", path)["task_instances"]
+        return found
+
+    def log(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """The lines one attempt of a task logged; what it printed itself starts with PRINTED."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": True})["content"]
+        return [_line(entry) for entry in content]
+
+    def errors(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """What an attempt of a task said of its failure: each sentence once, the last one last."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": True})["content"]
+        said = [line for entry in content for line in _error_lines(entry)]
+        return list(dict.fromkeys(reversed(said)))[::-1]
+
+    def question(self, run_id: str, task_id: str) -> str:
+        """What a task that waits for a person asks them."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        return str(self.call("GET", path)["subject"])
+
+    def address(self, run_id: str, task_id: str) -> str:
+        """Where a person sees a task of a run."""
+        base = str(self.http.base_url).rstrip("/")
+        return f"{base}/dags/{DAG}/runs/{quote(run_id, safe=':')}/tasks/{task_id}"
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            return self.http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise StackError(
+                f"Airflow does not answer ({type(error).__name__})",
+                "`marquee status` says what runs; look at Airflow's log",
+            ) from None
+
+    @staticmethod
+    def _checked(answer: httpx.Response) -> Any:
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise StackError(
+            f"Airflow answered {answer.status_code} to {answer.request.method} "
+            f"{answer.request.url.path}: {answer.text[:300]}",
+            "look at Airflow's log (`marquee status` says where)",
+        )

@@ -1,0 +1,111 @@
+"""A real HDFS of one NameNode and one DataNode, from pyspark's own jars plus two."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from local_stack.paths import spark_jars
+from marquee.errors import StackError
+from marquee.settings import Settings
+
+NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+FROM_SPARK = (
+    "hadoop-client-api-*.jar",
+    "hadoop-client-runtime-*.jar",
+    "slf4j-api-*.jar",
+    "log4j-slf4j2-impl-*.jar",
+    "log4j-api-*.jar",
+    "log4j-core-*.jar",
+    "log4j-1.2-api-*.jar",
+    "jcl-over-slf4j-*.jar",
+)
+LOG4J = """status = error
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+"""
+
+
+def class_path(conf: Path, jars: list[Path]) -> str:
+    """The configuration folder, the fetched jars, and what pyspark ships."""
+    shipped = [jar for pattern in FROM_SPARK for jar in spark_jars(pattern)]
+    return ":".join(map(str, [conf, *jars, *shipped]))
+
+
+def write_conf(settings: Settings, conf: Path, data: Path) -> None:
+    """Write `core-site.xml`, `hdfs-site.xml` and the daemons' logging below `conf`."""
+    conf.mkdir(parents=True, exist_ok=True)
+    (conf / "core-site.xml").write_text(_xml(_core(settings, data)))
+    (conf / "hdfs-site.xml").write_text(_xml(_hdfs(settings, data)))
+    (conf / "log4j2.properties").write_text(LOG4J)
+
+
+def format_namenode(java: Path, class_path: str, data: Path, environment: dict[str, str]) -> None:
+    """Format the NameNode's folder, once; an existing name space is never touched."""
+    current = data / "name" / "current"
+    if (current / "VERSION").is_file():
+        return
+    if not list(current.glob("fsimage*")):  # a format that was killed before it had made anything
+        shutil.rmtree(data / "name", ignore_errors=True)
+    command = [str(java), "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    command += ["-cp", class_path, NAMENODE, "-format", "-nonInteractive"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()
+        raise StackError(
+            f"the NameNode could not be formatted: {said[-1] if said else 'no word'}",
+            f"look at {data}; an unfinished one may be removed",
+        )
+
+
+def _core(settings: Settings, data: Path) -> dict[str, str]:
+    return {
+        "fs.defaultFS": f"hdfs://127.0.0.1:{settings.stack.port('namenode')}",
+        "hadoop.tmp.dir": str(data / "tmp"),
+        "hadoop.http.staticuser.user": settings.lake.user,
+    }
+
+
+def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
+    port = settings.stack.port
+    return {
+        "dfs.replication": "1",
+        "dfs.namenode.name.dir": f"file://{data / 'name'}",
+        "dfs.datanode.data.dir": f"file://{data / 'data'}",
+        "dfs.namenode.rpc-bind-host": "127.0.0.1",
+        "dfs.namenode.http-address": f"127.0.0.1:{port('namenode_http')}",
+        "dfs.datanode.hostname": "127.0.0.1",
+        "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
+        "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
+        "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
+        # What a write was answered for outlives a power cut: the block, its checksums and their
+        # folder are on the disk before. The NameNode's edit log is by default.
+        "dfs.datanode.synconclose": "true",
+        # A small write waits for the last block's report: 5 ms steps, not 400.
+        "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
+        "dfs.client.block.write.locateFollowingBlock.retries": "12",
+        # A restart is ready as soon as the blocks are in; a dead node is noticed in seconds.
+        "dfs.namenode.safemode.extension": "0",
+        "dfs.heartbeat.interval": "1",
+        "dfs.namenode.heartbeat.recheck-interval": "3000",
+        "dfs.namenode.stale.datanode.interval": "3000",
+        "dfs.namenode.stale.datanode.minimum.interval": "2",
+        "dfs.namenode.avoid.read.stale.datanode": "true",
+        "dfs.namenode.avoid.write.stale.datanode": "true",
+        "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+    }
+
+
+def _xml(values: dict[str, str]) -> str:
+    rows = (
+        f"  <property><name>{escape(k)}</name><value>{escape(v)}</value></property>\n"
+        for k, v in values.items()
+    )
+    return f'<?xml version="1.0"?>\n<configuration>\n{"".join(rows)}</configuration>\n'

@@ -1,0 +1,233 @@
+"""The daemon's keeper: supervisord, told what to run and spoken to over a private socket.
+
+supervisord restarts what dies, with back-off, and stops parts in order (TERM to the parent first,
+KILL to its group only as a fallback). It listens on a socket only the owner opens; no port. It is
+a daemon, nobody's child: a command that is stopped, killed or loses its terminal leaves it whole,
+and no command has to reap it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
+
+from local_stack.processes import is_alive, running_stacks
+from marquee.errors import StackError
+
+SECONDS_TO_ANSWER = 20
+SECONDS_TO_STOP = 30
+"""For one group of parts; supervisord itself turns to KILL after `stopwaitsecs`."""
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path; the system's bound is a little higher."""
+TEMPLATE = """[supervisord]
+silent=true
+logfile={state}/logs/supervisord.log
+logfile_maxbytes=1MB
+logfile_backups=1
+pidfile={state}/supervisord.pid
+childlogdir={state}/logs
+umask=077
+
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+PROGRAM = """
+[program:{name}]
+command=/bin/sh -c '{command}'
+directory={directory}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000
+stopsignal=TERM
+stopwaitsecs=20
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={state}/logs/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=1
+"""
+
+
+def socket_path(state: Path) -> Path:
+    """Where the socket is: as the state's configuration says, else where a new one would be.
+
+    Below the state folder, so that every terminal finds it, unless that path is too long.
+    """
+    conf = state / "supervisord.conf"
+    if conf.is_file() and (said := re.search(r"^file=(.+)$", conf.read_text(), re.MULTILINE)):
+        return Path(said[1])
+    return _new_socket(state)
+
+
+def _new_socket(state: Path) -> Path:
+    path = state / "supervisord.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    name = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"marquee-{os.getuid()}-{name}.sock"
+
+
+class Keeper:
+    """supervisord of one state folder: start it, ask it, stop it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One command at a time starts or stops this stack; others wait here."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "command.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def launch(
+        self, processes: dict[str, str], directory: Path, environment: dict[str, str]
+    ) -> None:
+        """Start supervisord, with nothing running below it yet."""
+        (self.state / "logs").mkdir(parents=True, exist_ok=True)
+        conf, log = self.state / "supervisord.conf", self.state / "logs" / "keeper.log"
+        conf.write_text(self._conf(processes, directory))
+        with log.open("wb") as out:
+            # It returns once supervisord is a daemon with an open socket, or has said why not.
+            done = subprocess.run(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        if done.returncode:
+            said = log.read_text("utf-8", "replace").strip().splitlines()
+            raise StackError(
+                f"supervisord did not start: {said[0] if said else 'no word'}", f"look at {log}"
+            )
+        deadline = time.monotonic() + SECONDS_TO_ANSWER
+        while not self.is_running():
+            if time.monotonic() > deadline:
+                raise StackError("supervisord does not answer", f"look at {self.state}/logs")
+            time.sleep(0.05)
+
+    def is_running(self) -> bool:
+        """Whether supervisord answers."""
+        try:
+            return bool(self._call("getState")["statename"] == "RUNNING")
+        except StackError:
+            return False
+
+    def process(self) -> psutil.Process | None:
+        """supervisord's own process, whether or not it answers."""
+        for found in running_stacks():
+            if found.state == self.state:
+                with suppress(psutil.Error):
+                    return psutil.Process(found.pid)
+        return None
+
+    def start(self, name: str) -> None:
+        """Start one process; return at once."""
+        self._call("startProcess", name, False)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """What supervisord knows of each: name, statename, pid, start."""
+        found: list[dict[str, Any]] = self._call("getAllProcessInfo")
+        return found
+
+    def shut_down(self, groups: list[list[str]]) -> None:
+        """Stop each group together, one group after the other, then supervisord; wait for it.
+
+        Always ends: where supervisord does not answer any more, or another command stops it at the
+        same time, it is told by signals, at last by KILL; `end_leftovers` then ends what it left.
+        """
+        process, signals = self.process(), ["", "terminate", "kill"]
+        try:
+            for group in groups:
+                self._stop(group)
+            self._call("shutdown")
+        except StackError:
+            signals.remove("")
+        if process is not None:
+            _end(process, signals)
+        socket_path(self.state).unlink(missing_ok=True)
+
+    def _stop(self, group: list[str]) -> None:
+        for name in self._running(group):
+            self._call("stopProcess", name, False)
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while self._running(group) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _running(self, group: list[str]) -> list[str]:
+        return [p["name"] for p in self.processes() if p["name"] in group and p["pid"]]
+
+    def _conf(self, processes: dict[str, str], directory: Path) -> str:
+        text = TEMPLATE.format(state=self.state, socket=_new_socket(self.state))
+        for name, command in processes.items():
+            escaped = command.replace("%", "%%").replace("'", "'\"'\"'")
+            text += PROGRAM.format(
+                name=name, command=escaped, directory=directory, state=self.state
+            )
+        return text
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = _Transport(socket_path(self.state))
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            raise StackError(f"supervisord refused {method}: {fault.faultString}") from None
+        except (OSError, HTTPException, xmlrpc.client.Error) as error:
+            raise StackError(f"supervisord does not answer ({error})", "run `marquee up`") from None
+        finally:
+            transport.close()
+
+
+class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
+    """supervisord's own, with patience that ends."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(SECONDS_TO_ANSWER)
+
+
+class _Transport(SupervisorTransport):  # type: ignore[misc]
+    def __init__(self, socket: Path) -> None:
+        super().__init__(serverurl=f"unix://{socket}")
+
+        def connection() -> _Connection:
+            made = _Connection("localhost")
+            made.socketfile = str(socket)
+            return made
+
+        self._get_connection = connection
+
+
+def _end(process: psutil.Process, signals: list[str]) -> None:
+    """Wait for supervisord, with one signal after the other; on TERM it stops its parts."""
+    for how in signals:
+        with suppress(psutil.Error):
+            if how and is_alive(process):
+                getattr(process, how)()
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while is_alive(process) and time.monotonic() < deadline:
+            time.sleep(0.05)

@@ -1,1 +1,0 @@
-"""From an evaluation to what serves: policy, gate, verdict, ledger, promotion, report."""

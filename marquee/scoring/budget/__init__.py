@@ -1,1 +1,0 @@
-"""The budget model: `model.BudgetModel` loads a bundle and answers, `evaluate` measures it."""

@@ -1,1 +1,0 @@
-"""The recommender: `model.Recommender` loads a bundle and answers, `evaluate` measures it."""

@@ -1,1 +1,0 @@
-"""What comes in: ratings releases, titles, feedback."""

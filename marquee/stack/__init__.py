@@ -1,1 +1,0 @@
-"""The local stack: set-up, daemons, readiness, doctor. Everything on loopback."""

@@ -1,0 +1,262 @@
+"""The recommender's bundle as files: what lies in the folder, written and read with one mind.
+
+A reader that finds a file missing, torn, of another shape or type, out of order, or with a value
+that is not finite raises BundleError: a broken bundle never loads halfway.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marquee.errors import BundleError
+from scoring.arrays import Floats, Ints, Singles
+from scoring.recommender.rankers.item_weights import ItemWeights
+from scoring.recommender.rankers.reading import has_places, has_weights
+from scoring.recommender.ratings import RatingsMatrix
+
+FORMAT = 1
+REMEDY = "train it again, or copy the bundle again from the lake"
+
+
+@dataclass(frozen=True)
+class Title:
+    """What a bundle knows of a title beside its numbers."""
+
+    movie_id: int
+    title_id: str | None
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    name: str | None = None
+    """What the release calls it, where it names titles by text; None in bundles from before."""
+
+
+@dataclass(frozen=True)
+class RecommenderBundle:
+    """U people, I titles, K and L factors.
+
+    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors). What the
+    ranker's arrays mean is said by `fold_in.ranker` in `facts`: see `scoring/rankers/reading.py`;
+    L is 0 where it has no factors, and `rank_weights` is None where it has no item weights.
+    """
+
+    user_ids: Ints
+    movie_ids: Ints
+    user_bias: Floats
+    item_bias: Floats
+    user_factors: Singles
+    item_factors: Singles
+    rank_user_factors: Singles
+    rank_item_factors: Singles
+    ratings: RatingsMatrix
+    popularity: Floats
+    titles: Mapping[int, Title]
+    facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of, text_ids
+    golden: Mapping[str, Any]  # golden.json: what the training job answered
+    rank_weights: ItemWeights | None = None
+    content_vectors: Singles | None = None  # [I, C]; None in bundles of before they were kept
+
+
+ARRAYS: dict[str, type[np.generic]] = {
+    "user_ids": np.int64,
+    "movie_ids": np.int64,
+    "user_bias": np.float64,
+    "item_bias": np.float64,
+    "user_factors": np.float32,
+    "item_factors": np.float32,
+    "rank_user_factors": np.float32,
+    "rank_item_factors": np.float32,
+    "popularity": np.float64,
+}
+RATINGS: dict[str, type[np.generic]] = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "values": np.float32,
+}
+PLACES: dict[str, type[np.generic]] = {"places": np.int32}  # where the ranker asks for an order
+WEIGHTS: dict[str, type[np.generic]] = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "values": np.float32,
+}  # where the ranker has item weights
+CONTENT = "content_vectors"  # where bundle.json has `content`
+
+
+def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
+    """Write the files; refuses what `read_bundle` would (BundleError), so nothing torn is made."""
+    _check(folder, bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, kind in ARRAYS.items():
+        np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=kind))
+    _save(folder, "ratings", bundle.ratings, _ratings_files(bundle.facts))
+    if has_weights(bundle.facts):
+        _save(folder, "rank_weights", bundle.rank_weights, WEIGHTS)
+    if _has_content(bundle.facts):
+        np.save(folder / f"{CONTENT}.npy", np.asarray(bundle.content_vectors, dtype=np.float32))
+    facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
+    (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
+    (folder / "golden.json").write_text(json.dumps(bundle.golden, allow_nan=False), "utf-8")
+    (folder / "titles.jsonl").write_text(_title_lines(bundle.titles.values()), "utf-8")
+    return folder
+
+
+def read_bundle(folder: Path) -> RecommenderBundle:
+    """Map the arrays and check everything; BundleError says which file is wrong and how."""
+    facts = _json(folder / "bundle.json")
+    if facts.get("format") != FORMAT or facts.get("model") != "recommender":
+        raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
+    arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
+    ratings = _load(folder, "ratings", _ratings_files(facts))
+    weights = _load(folder, "rank_weights", WEIGHTS) if has_weights(facts) else None
+    has_content = _has_content(facts)
+    bundle = RecommenderBundle(
+        **arrays,
+        ratings=RatingsMatrix(**ratings),
+        titles=_titles(folder / "titles.jsonl"),
+        facts=facts,
+        golden=_json(folder / "golden.json"),
+        rank_weights=ItemWeights(**weights) if weights else None,
+        content_vectors=_array(folder / f"{CONTENT}.npy", np.float32) if has_content else None,
+    )
+    _check(folder, bundle)
+    return bundle
+
+
+def _check(folder: Path, bundle: RecommenderBundle) -> None:
+    """All that must hold between the parts; the first difference is named."""
+    people, titles = len(bundle.user_ids), len(bundle.movie_ids)
+    wanted = {
+        "user_bias": (people,),
+        "item_bias": (titles,),
+        "popularity": (titles,),
+        "user_factors": (people, bundle.item_factors.shape[-1]),
+        "item_factors": (titles, bundle.item_factors.shape[-1]),
+        "rank_user_factors": (people, bundle.rank_item_factors.shape[-1]),
+        "rank_item_factors": (titles, bundle.rank_item_factors.shape[-1]),
+    }
+    for name, shape in wanted.items():
+        array = getattr(bundle, name)
+        _require(array.shape == shape, folder, f"{name} is {array.shape}, not {shape}")
+        _require(bool(np.isfinite(array).all()), folder, f"{name} holds a value that is not finite")
+    for name in ("user_ids", "movie_ids"):
+        ids = getattr(bundle, name)
+        _require(ids.ndim == 1 and len(ids) > 0, folder, f"{name} is empty")
+        _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
+    fault = bundle.ratings.fault(people, titles)
+    _require(not fault, folder, fault)
+    _check_facts(folder, bundle.facts)
+    _check_ranker(folder, bundle, titles)
+    _check_content(folder, bundle, titles)
+
+
+def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
+    """What the ranker's family asks for beside factors is there and fits."""
+    ordered = bundle.ratings.places is not None
+    _require(ordered or not has_places(bundle.facts), folder, "the order of ratings is missing")
+    weights = bundle.rank_weights
+    _require(weights is not None or not has_weights(bundle.facts), folder, "no item weights")
+    fault = weights.fault(titles) if weights is not None else ""
+    _require(not fault, folder, fault)
+
+
+def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
+    """Where `bundle.json` speaks of content, there is a finite row a title."""
+    vectors = bundle.content_vectors
+    if not _has_content(bundle.facts):
+        return
+    _require(vectors is not None, folder, f"no {CONTENT}")
+    if vectors is not None:
+        fits = vectors.ndim == 2 and len(vectors) == titles
+        _require(fits, folder, f"{CONTENT} is {vectors.shape}, not a row for each of {titles}")
+        finite = bool(np.isfinite(vectors).all())
+        _require(finite, folder, f"{CONTENT} holds a value that is not finite")
+
+
+def _has_content(facts: Mapping[str, Any]) -> bool:
+    return facts.get("content") is not None
+
+
+def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    clip = facts.get("clip")
+    numbers = [facts.get("mean"), *(clip if isinstance(clip, list | tuple) else [None])]
+    good = len(numbers) == 3 and all(_is_finite(n) for n in numbers) and numbers[1] < numbers[2]
+    _require(good, folder, "bundle.json lacks a finite mean and a clip of [lowest, highest]")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _require(holds: bool, folder: Path, what: str) -> None:
+    if not holds:
+        raise BundleError(f"{folder}: {what}", REMEDY)
+
+
+def _ratings_files(facts: Mapping[str, Any]) -> dict[str, type[np.generic]]:
+    return RATINGS | PLACES if has_places(facts) else RATINGS
+
+
+def _save(folder: Path, part: str, owner: object, kinds: Mapping[str, type[np.generic]]) -> None:
+    for name, kind in kinds.items():
+        np.save(folder / f"{part}_{name}.npy", np.asarray(getattr(owner, name), kind))
+
+
+def _load(folder: Path, part: str, kinds: Mapping[str, type[np.generic]]) -> dict[str, Any]:
+    return {name: _array(folder / f"{part}_{name}.npy", kind) for name, kind in kinds.items()}
+
+
+def _array(path: Path, kind: type[np.generic]) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    _require(array.dtype == np.dtype(kind), path, f"holds {array.dtype}, not {np.dtype(kind)}")
+    return array
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    _require(isinstance(value, dict), path, "is not a JSON object")
+    return dict(value)
+
+
+def _title_lines(titles: Iterable[Title]) -> str:
+    rows = sorted(titles, key=lambda t: t.movie_id)
+    return "".join(json.dumps(_title_line(t)) + "\n" for t in rows)
+
+
+def _title_line(title: Title) -> dict[str, Any]:
+    line = vars(title) | {"genres": list(title.genres)}
+    if title.name is None:  # most releases number their titles
+        del line["name"]
+    return line
+
+
+def _titles(path: Path) -> dict[int, Title]:
+    try:
+        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        titles = [
+            Title(
+                r["movie_id"],
+                r["title_id"],
+                r["title"],
+                r["year"],
+                tuple(r["genres"]),
+                r.get("name"),
+            )
+            for r in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
+    return {t.movie_id: t for t in titles}

@@ -1,0 +1,140 @@
+"""Fold-in: one person's factors from their ratings, titles fixed, by each family's own equations.
+
+Spark's ALS solves people last in an iteration, from the final item factors, so folding a training
+person back in repeats the factors Spark gave them. Formulas: Zhou et al., Large-scale Parallel
+Collaborative Filtering for the Netflix Prize (AAIM 2008), with the regularisation scaled by the
+number of ratings, as Spark does. A Bayesian predictor's new person has the Gaussian posterior under
+the prior that training learned (Bishop, Pattern Recognition and Machine Learning, section 3.3).
+Rankers fold in by `scoring/recommender/rankers/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from marquee.errors import BundleError
+from scoring.arrays import Floats, Singles
+
+
+class PredictorFoldIn(Protocol):
+    """What a predictor's fold-in answers, whatever its family."""
+
+    @property
+    def rank(self) -> int:
+        """Columns of `item_factors` that it needs at least."""
+        ...
+
+    def person(
+        self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
+    ) -> tuple[float, Floats]:
+        """Bias and factors [K] of a person who gave `stars` to titles with these parameters.
+
+        `item_bias` [n] and `item_factors` [n, K] belong to the rated titles.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AlsFoldIn:
+    """How the explicit side was fitted, and how it was blended with the biases."""
+
+    rank: int
+    reg: float
+    weight: float
+    bias_reg_user: float
+
+    def person(
+        self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
+    ) -> tuple[float, Floats]:
+        """The last two of the K columns make the blend exact: see
+        `spark_apps/recommender/blend.py`."""
+        bias = float((stars - mean - item_bias).sum() / (len(stars) + self.bias_reg_user))
+        titles = item_factors[:, : self.rank].astype(np.float64)
+        # A title without ALS factors (all zero) says nothing about taste, and Spark never saw it.
+        known = titles.any(axis=1)
+        own = _ridge(titles[known], stars[known], self.reg) if known.any() else None
+        if own is None or self.weight == 0.0:
+            return bias, np.zeros(item_factors.shape[1])
+        return bias, self.weight * np.concatenate([own, [-(mean + bias), -1.0]])
+
+
+@dataclass(frozen=True)
+class BayesFoldIn:
+    """A person [bias, factors] is N(columns effects, precision^-1) before their stars, of which
+    each has `noise` variance; `columns` are `rated_columns` of the titles they rated."""
+
+    effects: Floats  # [K + 3, K + 1]
+    precision: Floats  # [K + 1, K + 1]
+    noise: float
+
+    @classmethod
+    def of(
+        cls, effects: Sequence[Sequence[float]], precision: Sequence[Sequence[float]], noise: float
+    ) -> BayesFoldIn:
+        """From JSON's lists; ValueError where shapes or values do not fit."""
+        tables = (np.array(effects, dtype=np.float64), np.array(precision, dtype=np.float64))
+        width = len(tables[1])
+        if tables[0].shape != (width + 2, width) or tables[1].shape != (width, width):
+            raise ValueError(f"effects {tables[0].shape} and precision {tables[1].shape}")
+        if not (noise > 0.0 and all(np.isfinite(t).all() for t in tables)):
+            raise ValueError("a number is not finite, or the noise is not positive")
+        return cls(*tables, float(noise))
+
+    @property
+    def rank(self) -> int:
+        """How many factors."""
+        return len(self.precision) - 1
+
+    def person(
+        self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
+    ) -> tuple[float, Floats]:
+        """The posterior mean."""
+        titles = item_factors.astype(np.float64)
+        start = rated_columns(item_bias, titles) @ self.effects
+        design = np.column_stack([np.ones(len(titles)), titles])
+        left = stars - mean - item_bias - design @ start
+        system = self.precision + design.T @ design / self.noise
+        own = start + np.linalg.solve(system, design.T @ left / self.noise)
+        return float(own[0]), own[1:]
+
+
+def rated_columns(item_bias: Floats, item_factors: Floats) -> Floats:
+    """What a person's choice of n titles says of their taste, whatever the stars: 1, log(1 + n),
+    and the sums of the titles' biases and factors over the root of n; [K + 3]."""
+    n = len(item_bias)
+    sums = np.concatenate([[item_bias.sum()], item_factors.sum(axis=0)]) / np.sqrt(max(n, 1))
+    return np.concatenate([[1.0, np.log1p(n)], sums])
+
+
+def _bayes(distance: float = 0.0, **table: Any) -> BayesFoldIn:
+    """`distance` is for the reader of the bundle: how near fold-in came to trained people."""
+    return BayesFoldIn.of(**table)
+
+
+PREDICTORS: dict[str, Callable[..., PredictorFoldIn]] = {"als_bias": AlsFoldIn, "bayes": _bayes}
+
+
+def read_fold_in(tree: Mapping[str, Any]) -> PredictorFoldIn:
+    """The predictor's from `bundle.json`'s `fold_in`; BundleError where a parameter is missing."""
+    try:
+        predictor = dict(tree["predictor"])
+        family = predictor.pop("family")
+        if family not in PREDICTORS:
+            raise BundleError(f"no fold-in for the family {family!r}", "update Marquee")
+        return PREDICTORS[family](**predictor)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"fold_in in bundle.json is not complete: {error}", "train again"
+        ) from None
+
+
+def _ridge(titles: Floats, stars: Floats, reg: float) -> Floats:
+    """argmin |stars - titles p|^2 + reg n |p|^2."""
+    n, rank = titles.shape
+    system = titles.T @ titles + reg * n * np.eye(rank)
+    solution: Floats = np.linalg.solve(system, titles.T @ stars)
+    return solution
