@@ -115,7 +115,7 @@ def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
 
 SCHEDULER = """
 import multiprocessing, os, subprocess, time
-from local_stack.airflow import tie_forks_to_this_process
+from marquee.lifetimes import tie_forks_to_this_process
 
 def worker():
     if os.fork() == 0:
