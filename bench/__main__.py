@@ -6,7 +6,7 @@ python bench/recommender.py --help  # errors and rankings beside peers, any rele
 python bench/cold_titles.py --help  # titles nobody rated: ranked by content, inside train
 python bench/als_speed.py --help    # Spark's ALS as we set it, beside its defaults
 python bench/budget.py --help       # budgets on rolling origins, beside peers
-python bench/budget_bias.py --help  # too low or too high on new films; what its intervals hold
+python bench/budget_bias.py --help  # too low or too high on new titles; what its intervals hold
 python bench/title_dump.py --help   # IMDb's datasets at full size: rows a second, memory
 python -m bench.scale --help        # both rating jobs on 100,000 to ten million made-up ratings
 python -m bench.fold_in --help      # what folding a newcomer in loses against a fit that had them

@@ -17,7 +17,7 @@ seed); it is printed beside the seconds, so that the ratio can be read with it.
 
 from __future__ import annotations
 
-from environment import enter
+from bench_environment import enter
 
 enter()
 
@@ -32,13 +32,12 @@ import pyarrow as pa  # noqa: E402
 from pyspark.ml.recommendation import ALS, ALSModel  # noqa: E402
 from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 
-from bench.measuring import taken  # noqa: E402
-from bench.recommender_splits import Cut, cut  # noqa: E402
+from bench.recommender_splits import Split, make_split  # noqa: E402
+from bench.resource_use import measured  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
-from scoring.recommender.metrics import rmse  # noqa: E402
-from scoring.recommender.ratings import Ratings  # noqa: E402
-from scoring.recommender.releases import read_any_release  # noqa: E402
-from scoring.recommender.splits import last_share  # noqa: E402
+from scoring.recommender.holdout import last_share, rmse  # noqa: E402
+from scoring.recommender.ratings_arrays import Ratings  # noqa: E402
+from scoring.recommender.ratings_files import read_any_release  # noqa: E402
 from spark_apps.recommender.als import blocks_for  # noqa: E402
 
 RANK, STOCK_REG, STOCK_ITERATIONS = 10, 0.1, 10
@@ -49,16 +48,16 @@ INNER_SEEDS = range(101, 107)  # not those of the rounds
 def main() -> None:
     """Alternate, then print."""
     options = _options()
-    parts = cut(options.data, read_any_release(options.data), options.split, seed=1)
+    split = make_split(options.data, read_any_release(options.data), options.split, seed=1)
     with spark_session("als speed") as spark:
-        tuned = choose_tuned(spark, parts.train)
-        found = alternate(spark, parts, tuned, options.rounds)
+        tuned = choose_tuned(spark, split.train)
+        found = alternate(spark, split, tuned, options.rounds)
     ratio = statistics.median(s / o for s, o in zip(found["stock"], found["ours"]))
-    quality = {side: statistics.mean(found[f"{side} rmse"]) for side in ("stock", "ours")}
+    quality = {name: statistics.mean(found[f"{name} rmse"]) for name in ("stock", "ours")}
     print(f"rank {RANK}; stock: {STOCK_ITERATIONS} iterations, reg {STOCK_REG}; ours: {tuned}")
-    for side in ("stock", "ours"):
-        seconds = statistics.median(found[side])
-        print(f"{side:<6} median {seconds:6.2f} s   holdout RMSE {quality[side]:.4f}")
+    for name in ("stock", "ours"):
+        seconds = statistics.median(found[name])
+        print(f"{name:<6} median {seconds:6.2f} s   holdout RMSE {quality[name]:.4f}")
     print(f"median of {options.rounds} paired ratios: {ratio:.2f} times as fast")
     if options.json:
         value = {"tuned": vars(tuned), "ratio": ratio, "rmse": quality, **found}
@@ -76,7 +75,7 @@ class Tuned:
 def choose_tuned(spark: SparkSession, train: Ratings) -> Tuned:
     """The fewest iterations, then the least error, that are as good as stock on an inner split."""
     late = last_share(train)
-    inner = Cut("inner", train.take(~late), train.take(late))
+    inner = Split("inner", train.take(~late), train.take(late))
     raw = _frame(spark, inner.train).cache()
     bound = statistics.mean(error_of(_stock(seed).fit(raw), inner) for seed in INNER_SEEDS)
     print(f"stock's inner RMSE {bound:.4f}", flush=True)
@@ -96,23 +95,23 @@ def choose_tuned(spark: SparkSession, train: Ratings) -> Tuned:
 
 
 def alternate(
-    spark: SparkSession, parts: Cut, settings: Tuned, rounds: int
+    spark: SparkSession, split: Split, settings: Tuned, rounds: int
 ) -> dict[str, list[float]]:
     """Seconds and errors of each round; the first round is thrown away."""
-    raw = _frame(spark, parts.train).repartition(2).cache()
+    raw = _frame(spark, split.train).repartition(2).cache()
     raw.count()
     found: dict[str, list[float]] = {s: [] for s in ("stock", "ours", "stock rmse", "ours rmse")}
     for seed in range(rounds + 1):
-        with taken() as stock:
+        with measured() as stock:
             theirs = _stock(seed).fit(raw)
-        with taken() as tuned:
-            ours = fit_ours(spark, parts.train, settings, seed)
+        with measured() as tuned:
+            ours = fit_ours(spark, split.train, settings, seed)
         if not seed:
             continue
         for name, value in (("stock", stock.seconds), ("ours", tuned.seconds)):
             found[name].append(round(value, 3))
-        found["stock rmse"].append(error_of(theirs, parts))
-        found["ours rmse"].append(error_of(ours, parts))
+        found["stock rmse"].append(error_of(theirs, split))
+        found["ours rmse"].append(error_of(ours, split))
     return found
 
 
@@ -124,17 +123,17 @@ def fit_ours(spark: SparkSession, train: Ratings, tuned: Tuned, seed: int) -> AL
     return als.setMaxIter(tuned.iterations).setRegParam(tuned.reg).fit(frame)
 
 
-def error_of(model: ALSModel, parts: Cut) -> float:
-    """RMSE over the holdout's pairs that ALS can answer; both sides know the same pairs."""
+def error_of(model: ALSModel, split: Split) -> float:
+    """RMSE over the holdout's pairs that ALS can answer; both models know the same pairs."""
     users, items = (
         {r[0]: r[1] for r in f.collect()} for f in (model.userFactors, model.itemFactors)
     )
     rows = [
         (np.dot(users[u], items[i]), v)
         for u, i, v in zip(
-            parts.holdout.user_ids.tolist(),
-            parts.holdout.movie_ids.tolist(),
-            parts.holdout.values.tolist(),
+            split.holdout.user_ids.tolist(),
+            split.holdout.movie_ids.tolist(),
+            split.holdout.values.tolist(),
         )
         if u in users and i in items
     ]

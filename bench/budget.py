@@ -2,8 +2,8 @@
 
     python bench/budget.py --titles movie_metadata.csv [--json FILE] [--plot FILE] [--log FILE]
 
-Train on films released before a year, score those of the next two; error is the root mean square
-of log10 dollars (nominal: a film's own inflation adds the same to both sides). Three feature sets:
+Train on titles released before a year, score those of the next two; error is the root mean square
+of log10 dollars (nominal: a title's own inflation adds the same to both). Three feature sets:
 `with_rating` (director, genres, year, rating), `before_release` (also cast, writers, companies,
 keywords, running time, certificate, language; no rating, votes or anything known only later),
 `wide` (everything the file tells by now: votes, takings, reviews and likes too). Every model has
@@ -11,14 +11,14 @@ six configurations, chosen at each origin on the three rolling origins before it
 scored years: a peer's by least error, the champion's by the product's rule, which leaves the first
 one only for one that is clearly better. The champion is scored from its bundle. Two plain
 intervals of one width stand beside its own: split conformal of LightGBM, and the champion's answers
-with its errors on the films after those inner origins. `--quick` takes the last origin alone.
+with its errors on the titles after those inner origins. `--quick` takes the last origin alone.
 "fit s" is the longest fit of one configuration: CPU seconds of a peer, seconds of the clock of the
 champion, whose feature sets are fitted together.
 """
 
 from __future__ import annotations
 
-from environment import enter
+from bench_environment import enter
 
 enter()
 
@@ -35,11 +35,11 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 
 from bench.budget_champion import Champion, Data  # noqa: E402
-from bench.budget_films import read_films  # noqa: E402
 from bench.budget_peers import LIGHTGBM, PEERS, one_width, split_conformal  # noqa: E402
 from bench.budget_table import draw, print_result  # noqa: E402
+from bench.budget_titles import read_budget_titles  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
-from marquee.money import PriceIndex  # noqa: E402
+from marquee.prices import PriceIndex  # noqa: E402
 from scoring.arrays import Floats  # noqa: E402
 from scoring.budget.features import PLANNED, WIDE, WITH_RATING  # noqa: E402
 
@@ -79,9 +79,9 @@ def main() -> int:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures."""
     prices = PriceIndex.load(2100)
-    films = read_films(options.titles, prices)
-    print(f"{len(films.rows)} films; put aside: {dict(films.aside)}", flush=True)
-    years = np.array([row[2] for row in films.rows])
+    titles = read_budget_titles(options.titles, prices)
+    print(f"{len(titles.rows)} films; put aside: {dict(titles.aside)}", flush=True)
+    years = np.array([row[2] for row in titles.rows])
     outer = usable(YEARS[-1:] if options.quick else YEARS, years)
     if not outer:
         raise SourceError(
@@ -91,16 +91,16 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         )
     every = usable(sorted({*outer, *(o - back for o in outer for back in INNER)}), years)
     with tempfile.TemporaryDirectory() as scratch:
-        champion = Champion(films.rows, prices, every, Path(scratch))
+        champion = Champion(titles.rows, prices, every, Path(scratch))
         try:
             found = {name: _measure(champion, name, outer, every, options.log) for name in SETS}
         finally:
             champion.stop()
-    return {"films": len(films.rows), "aside": dict(films.aside), "origins": outer, "sets": found}
+    return {"films": len(titles.rows), "aside": dict(titles.aside), "origins": outer, "sets": found}
 
 
 def usable(origins: Sequence[int], years: Floats) -> list[int]:
-    """The origins with enough films on both sides."""
+    """The origins with enough titles before and after."""
     return [
         o
         for o in origins

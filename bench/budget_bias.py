@@ -1,4 +1,4 @@
-"""Is the budget model too low or too high on new films, and do its intervals hold what they say?
+"""Is the budget model too low or too high on new titles, and do its intervals cover what they say?
 
     python bench/budget_bias.py --titles movie_metadata.csv --ratings ml-latest-small
         [--pages 300 600] [--origins 2001 2003] [--world FOLDER [--world-pages 300 600]]
@@ -6,11 +6,11 @@
 
 `--pages N` takes the N most rated titles of a MovieLens release, as a first crawl of N pages does,
 and holds out the newest fifth; `--origins Y` takes every American title, learns from those before Y
-and is asked about Y and the year after; `--world` is a folder that `make-world` wrote, its titles
+and estimates those of Y and the year after; `--world` is a folder of `make-world`, its titles
 taken as pages are. Recipes are those of config/base.toml, by name; with or without `-trend` a name
 is the same recipe with or without its trend. Everything is the product's own: Spark's features and
 fits, the bundle, and its evaluation. One row a question: bias is the mean of log10 actual over
-estimate (+0.1: 20 % low), coverage the share of films inside the 80 % interval; both with their
+estimate (+0.1: 20 % low), coverage the share of titles inside the 80 % interval; both with their
 95 % interval, directors resampled.
 """
 
@@ -36,26 +36,34 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.lake import open_lake  # noqa: E402
-from marquee.money import PriceIndex, RateTable  # noqa: E402
+from marquee.prices import PriceIndex, RateTable  # noqa: E402
 from marquee.settings import load_settings  # noqa: E402
-from scoring.budget.evaluate import measure  # noqa: E402
-from scoring.budget.exam import BudgetExam  # noqa: E402
-from scoring.budget.films import read_films  # noqa: E402
-from scoring.budget.films_file import SCHEMA, titles_table  # noqa: E402
+from scoring.budget.holdout import BudgetHoldout  # noqa: E402
+from scoring.budget.holdout_evaluation import measure  # noqa: E402
+from scoring.budget.known_titles import (  # noqa: E402
+    SCHEMA,
+    read_titles,
+    titles_table,
+)
 from scoring.budget.model import BudgetModel  # noqa: E402
 from sources.titles_imdb5000 import read_imdb5000  # noqa: E402
-from spark_apps.budget.features import with_target  # noqa: E402
-from spark_apps.budget.folds import make_folds, with_place  # noqa: E402
-from spark_apps.budget.keeping import Keeper  # noqa: E402
-from spark_apps.budget.recipes import BudgetRecipe, read_recipe  # noqa: E402
-from spark_apps.budget.told import with_told  # noqa: E402
-from spark_apps.budget.workbench import Workbench  # noqa: E402
+from spark_apps.budget.families import BudgetRecipe, read_recipe  # noqa: E402
+from spark_apps.budget.features import (  # noqa: E402
+    with_attributes,
+    with_target,
+)
+from spark_apps.budget.folds import (  # noqa: E402
+    FoldFits,
+    make_folds,
+    with_place,
+)
+from spark_apps.budget.trainer import Trainer  # noqa: E402
 from spark_apps.train_budget import IN_HOLDOUT, SMALL_DATA  # noqa: E402
 
 PRICE_YEAR = 2025
 TRAIN_SHARE = 0.8
-Exam = tuple[str, pa.Table, pa.Table]
-"""Its name, the films learnt from and those asked about."""
+Case = tuple[str, pa.Table, pa.Table]
+"""Its name, the titles of train and those of the holdout."""
 
 
 def main() -> int:
@@ -72,21 +80,21 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row an exam, a recipe and a question; each printed as it is found."""
+    """One row a case, a recipe and a question; each printed as it is found."""
     recipes, rows = _recipes(options.recipes), []
     print(_line("films", "recipe", "question", "asked", "log-RMSE", "bias", "coverage"))
     with spark_session("budget bias") as spark:
         for key, value in SMALL_DATA.items():
             spark.conf.set(key, value)
-        for exam in _exams(options):
+        for case in _cases(options):
             for recipe in recipes:
-                for row in _measured(spark, exam, recipe):
+                for row in _measured(spark, case, recipe):
                     rows.append(row)
                     print(_printed(row), flush=True)
     return rows
 
 
-def _exams(options: argparse.Namespace) -> Iterator[Exam]:
+def _cases(options: argparse.Namespace) -> Iterator[Case]:
     if options.titles:
         table = _usable(titles_table(options.titles, PRICE_YEAR))
         yield from _by_pages(table, options.ratings, options.pages)
@@ -94,8 +102,8 @@ def _exams(options: argparse.Namespace) -> Iterator[Exam]:
         table = table.filter(pc.is_in(table["title_id"], value_set=american))
         for year in options.origins:
             ahead = pc.subtract(table["year"], year)
-            asked = pc.and_(pc.greater_equal(ahead, 0), pc.less(ahead, 2))
-            yield f"before {year}", table.filter(pc.less(ahead, 0)), table.filter(asked)
+            later = pc.and_(pc.greater_equal(ahead, 0), pc.less(ahead, 2))
+            yield f"before {year}", table.filter(pc.less(ahead, 0)), table.filter(later)
     if options.world:
         table = _usable(_world(options.world))
         yield from _by_pages(table, options.world, options.world_pages, "world, ")
@@ -103,7 +111,7 @@ def _exams(options: argparse.Namespace) -> Iterator[Exam]:
 
 def _by_pages(
     table: pa.Table, release: Path | None, pages: Sequence[int], prefix: str = ""
-) -> Iterator[Exam]:
+) -> Iterator[Case]:
     order = _most_rated(release) if pages else []
     for count in pages:
         chosen = pc.is_in(table["title_id"], value_set=pa.array(order[:count]))
@@ -158,16 +166,16 @@ def _dollars(title: Mapping[str, Any], rates: RateTable) -> float | None:
     return found.amount if found else None
 
 
-def _measured(spark: SparkSession, exam: Exam, recipe: BudgetRecipe) -> Iterator[dict[str, Any]]:
-    name, train, later = exam
+def _measured(spark: SparkSession, case: Case, recipe: BudgetRecipe) -> Iterator[dict[str, Any]]:
+    name, train, later = case
     with tempfile.TemporaryDirectory() as scratch:
         folders = [_parquet(Path(scratch) / p, t) for p, t in (("train", train), ("later", later))]
         model = _fitted(spark, folders, (len(train), len(later)), recipe, Path(scratch))
-        films = [read_films(folder, model.price_year) for folder in folders]
-        found = measure(model, BudgetExam.of(*films), load_settings().seed, None, {})
+        titles = [read_titles(folder, model.price_year) for folder in folders]
+        found = measure(model, BudgetHoldout.of(*titles), load_settings().seed, None, {})
     for question, figures in found["questions"].items():
-        asked = {"films": name, "recipe": recipe.name, "question": question}
-        yield figures | asked | {"asked": len(later)}
+        about = {"films": name, "recipe": recipe.name, "question": question}
+        yield figures | about | {"asked": len(later)}
 
 
 def _parquet(folder: Path, table: pa.Table) -> Path:
@@ -186,17 +194,17 @@ def _fitted(
 ) -> BudgetModel:
     """As `train_budget` fits and keeps the evaluated model."""
     prices = PriceIndex.load(PRICE_YEAR + 1)
-    parts = [
+    frames = [
         spark.read.parquet(str(folder)).selectExpr("*", f"{number} = 1 AS {IN_HOLDOUT}")
         for number, folder in enumerate(folders)
     ]
-    both = parts[0].unionByName(parts[1])
-    films = with_place(with_told(with_target(spark, both, prices)), IN_HOLDOUT)
+    both = frames[0].unionByName(frames[1])
+    titles = with_place(with_attributes(with_target(spark, both, prices)), IN_HOLDOUT)
     origins, kept = make_folds(*sizes)
-    bench = Workbench(spark, films, [*origins, *kept], load_settings().seed)
+    fits = FoldFits(spark, titles, [*origins, *kept], load_settings().seed)
     lake = open_lake((scratch / "lake").as_uri())
-    keeper = Keeper(lake, bench, origins, {"as_of": "", "price_year": prices.last})
-    keeper.keep(recipe, kept[0], scratch / "model")
+    trainer = Trainer(lake, fits, origins, {"as_of": "", "price_year": prices.last})
+    trainer.write_fit(recipe, kept[0], scratch / "model")
     return BudgetModel.load(scratch / "model/bundle")
 
 

@@ -11,23 +11,20 @@ import numpy as np
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from bench.budget_films import SCHEMA
-from bench.budget_films import Row as FilmRow
+from bench.budget_titles import SCHEMA
+from bench.budget_titles import Row as TitleRow
 from marquee.lake import open_lake
-from marquee.money import PriceIndex
+from marquee.prices import PriceIndex
 from scoring.arrays import Floats
 from scoring.budget.baselines import median_by_genre
-from scoring.budget.features import PLANNED, WIDE, WITH_RATING
+from scoring.budget.features import PLANNED, WIDE, WITH_RATING, KnownTitle
 from scoring.budget.model import BudgetModel, BudgetQuery
-from scoring.budget.records import Film
-from spark_apps.budget.choice import Tried, choose
-from spark_apps.budget.features import TARGET, with_target
-from spark_apps.budget.folds import Fold, with_place
-from spark_apps.budget.keeping import Keeper
-from spark_apps.budget.recipes import BudgetRecipe, read_recipe
-from spark_apps.budget.told import with_told
-from spark_apps.budget.vectors import column
-from spark_apps.budget.workbench import Workbench
+from spark_apps.budget.families import BudgetRecipe, read_recipe
+from spark_apps.budget.feature_vectors import column
+from spark_apps.budget.features import TARGET, with_attributes, with_target
+from spark_apps.budget.folds import Fold, FoldFits, with_place
+from spark_apps.budget.out_of_sample import ScoredRecipe, choose
+from spark_apps.budget.trainer import Trainer
 from spark_apps.train_budget import SMALL_DATA
 
 SHARES = ((0.2, 0.4), (0.1, 0.3), (0.3, 0.3), (0.1, 0.6), (0.4, 0.0), (0.2, 0.2))
@@ -52,7 +49,7 @@ RECIPE = {
 
 @dataclass(frozen=True)
 class Data:
-    """One origin's films as the peers see them, [films, features]; `actual` of the later ones."""
+    """One origin's titles as the peers see them, [titles, features]; `actual` of the later ones."""
 
     rows: Floats
     target: Floats
@@ -66,7 +63,7 @@ class Champion:
 
     def __init__(
         self,
-        rows: Sequence[FilmRow],
+        rows: Sequence[TitleRow],
         prices: PriceIndex,
         origins: Sequence[int],
         scratch: Path,
@@ -82,10 +79,10 @@ class Champion:
             read_recipe(RECIPE | {"linear_share": linear, "direct_share": direct})
             for linear, direct in SHARES
         ]
-        titles = self.spark.createDataFrame(list(rows), SCHEMA)
-        films = with_place(with_told(with_target(self.spark, titles, prices))).cache()
-        asked = (WITH_RATING, "before release", PLANNED, WIDE)
-        self.bench = Workbench(self.spark, films, list(self.folds.values()), 7, asked)
+        frame = self.spark.createDataFrame(list(rows), SCHEMA)
+        titles = with_place(with_attributes(with_target(self.spark, frame, prices))).cache()
+        questions = (WITH_RATING, "before release", PLANNED, WIDE)
+        self.fits = FoldFits(self.spark, titles, list(self.folds.values()), 7, questions)
         self.scratch, self.facts = scratch, {"as_of": "", "price_year": prices.last}
         self.seconds = 0.0  # the longest fit of an origin, all of its questions together
         self.models: dict[tuple[int, BudgetRecipe], BudgetModel] = {}
@@ -95,31 +92,32 @@ class Champion:
         self.spark.stop()
 
     def data(self, origin: int, question: str) -> Data:
-        """The very vectors the champion is fitted on and asked with."""
+        """The very vectors the champion is fitted on and queried with."""
         recipe, fold = self.recipes[0], self.folds[origin]
         started = time.perf_counter()
-        fitted = self.bench.fit(recipe, fold)
+        fitted = self.fits.fit(recipe, fold)
         self.seconds = max(self.seconds, time.perf_counter() - started)
-        if question not in fitted.answerers:
+        if question not in fitted.blends:
             return Data(*(np.zeros((0, 0)) for _ in range(5)))
-        of_fold = self.bench.frame(recipe.director_smoothing).where(F.col("fold") == fold.name)
-        for stage in self.bench.vector(recipe, fold, question):
+        of_fold = self.fits.frame(recipe.director_smoothing).where(F.col("fold") == fold.name)
+        for stage in self.fits.vector(recipe, fold, question):
             of_fold = stage.transform(of_fold)
         found = of_fold.where("rating IS NOT NULL") if question == WITH_RATING else of_fold
         kept = found.select(
             column("features", question), TARGET, "is_fitted", "genres", "title_id"
         ).collect()
-        train, later = ([r for r in kept if r["is_fitted"] is side] for side in (True, False))
+        train = [row for row in kept if row["is_fitted"]]
+        later = [row for row in kept if not row["is_fitted"]]
         medians = median_by_genre(list(map(_plain, train)), list(map(_plain, later)))
         return Data(*_arrays(train, question), *_arrays(later, question), medians)
 
     def answers(self, origin: int, question: str) -> list[Floats]:
-        """What each configuration says of the origin's later films."""
+        """Each configuration's estimates for the later titles of an origin."""
         found = []
         for recipe in self.recipes:
-            scores = self.bench.score(recipe, self.folds[origin])
-            said = scores.answers[question]
-            found.append(said[scores.rated] if question == WITH_RATING else said)
+            scores = self.fits.score(recipe, self.folds[origin])
+            answers = scores.answers[question]
+            found.append(answers[scores.rated] if question == WITH_RATING else answers)
         return found
 
     def choose(self, question: str, inner: Sequence[int]) -> int:
@@ -127,7 +125,7 @@ class Champion:
         another takes the first one's place only if clearly better on them."""
         scores = [[self._scores(r, o, question) for o in inner] for r in self.recipes]
         tried = [
-            Tried(
+            ScoredRecipe(
                 recipe,
                 np.concatenate([errors for errors, _ in found]),
                 tuple(name for _, names in found for name in names),
@@ -139,8 +137,8 @@ class Champion:
     def _scores(
         self, recipe: BudgetRecipe, origin: int, question: str
     ) -> tuple[Floats, tuple[str, ...]]:
-        """Errors of a question at an origin, and the first director of each film."""
-        scores = self.bench.score(recipe, self.folds[origin])
+        """Errors of a question at an origin, and the first director of each title."""
+        scores = self.fits.score(recipe, self.folds[origin])
         found = np.isfinite(scores.answers[question])
         names = tuple(name for name, kept in zip(scores.directors, found, strict=True) if kept)
         return scores.errors(question), names
@@ -148,23 +146,23 @@ class Champion:
     def from_bundle(
         self, origin: int, question: str, number: int, inner: Sequence[int]
     ) -> tuple[Floats, Floats]:
-        """Answers and 80 % intervals for the later films, both from the bundle alone."""
+        """Answers and 80 % intervals for the later titles, both from the bundle alone."""
         recipe = self.recipes[number]
         if (origin, recipe) not in self.models:
             self.models[origin, recipe] = self._bundle(origin, recipe, inner)
         model = self.models[origin, recipe]
         fold = self.folds[origin]
-        films = self.bench.later(recipe, fold)
-        queries = [_query(f, question) for f in films if f["rating"] or question != WITH_RATING]
+        titles = self.fits.later(recipe, fold)
+        queries = [_query(t, question) for t in titles if t["rating"] or question != WITH_RATING]
         answers = model.log_estimates(queries)
         bounds = [model.interval(q, a) for q, a in zip(queries, answers.tolist(), strict=True)]
         return answers, np.array(bounds)
 
     def _bundle(self, origin: int, recipe: BudgetRecipe, inner: Sequence[int]) -> BudgetModel:
         lake = open_lake((self.scratch / "lake").as_uri())
-        keeper = Keeper(lake, self.bench, [self.folds[o] for o in inner], self.facts)
+        trainer = Trainer(lake, self.fits, [self.folds[o] for o in inner], self.facts)
         folder = self.scratch / f"{origin}-{recipe.linear_share}-{recipe.direct_share}"
-        keeper.keep(recipe, self.folds[origin], folder)
+        trainer.write_fit(recipe, self.folds[origin], folder)
         model = BudgetModel.load(folder / "bundle")
         assert model.check_golden().passed, f"the bundle of {origin} differs from Spark"
         return model
@@ -184,17 +182,17 @@ def _session() -> SparkSession:
     return builder.getOrCreate()
 
 
-def _query(film: Row, question: str) -> BudgetQuery:
-    """A film as the feature set tells it; that it is asked as this question is checked there."""
-    people = {r: tuple(n) for r, n in film["people"].items() if r != "director"}
-    numbers, labels = dict(film["numbers"]), dict(film["labels"])
-    directors, genres = tuple(film["directors"]), tuple(film["genres"])[:12]
+def _query(title: Row, question: str) -> BudgetQuery:
+    """A title as a query with the columns of one feature set; `FoldFits` checks the question."""
+    people = {r: tuple(n) for r, n in title["people"].items() if r != "director"}
+    numbers, labels = dict(title["numbers"]), dict(title["labels"])
+    directors, genres = tuple(title["directors"]), tuple(title["genres"])[:12]
     if question == WITH_RATING:
-        return BudgetQuery(directors, genres, film["year"], film["rating"])
+        return BudgetQuery(directors, genres, title["year"], title["rating"])
     if question == PLANNED:
         planned = {n: v for n, v in numbers.items() if n == "runtime"}
-        return BudgetQuery(directors, genres, film["year"], None, people, planned, labels)
-    return BudgetQuery(directors, genres, film["year"], film["rating"], people, numbers, labels)
+        return BudgetQuery(directors, genres, title["year"], None, people, planned, labels)
+    return BudgetQuery(directors, genres, title["year"], title["rating"], people, numbers, labels)
 
 
 def _arrays(rows: Sequence[Row], question: str) -> tuple[Floats, Floats]:
@@ -202,6 +200,6 @@ def _arrays(rows: Sequence[Row], question: str) -> tuple[Floats, Floats]:
     return np.array(vectors), np.array([row[TARGET] for row in rows])
 
 
-def _plain(row: Row) -> Film:
+def _plain(row: Row) -> KnownTitle:
     genres = tuple(row["genres"])
-    return Film(row["title_id"], "", 0, (), (), genres, None, row[TARGET], None)
+    return KnownTitle(row["title_id"], "", 0, (), (), genres, None, row[TARGET], None)

@@ -89,7 +89,7 @@ PEERS: dict[str, list[Maker]] = {
 
 
 def split_conformal(make: Maker, rows: Floats, target: Floats, later: Floats) -> Floats:
-    """Plain split conformal 80 % intervals, [later, 2]: three films in four, drawn at random, are
+    """Plain split conformal 80 % intervals, [later, 2]: three titles in four, drawn at random, are
     fitted, the errors of the rest give the half-width."""
     order = np.random.default_rng(7).permutation(len(rows))
     fitted, held = np.split(order, [3 * len(rows) // 4])
@@ -100,7 +100,7 @@ def split_conformal(make: Maker, rows: Floats, target: Floats, later: Floats) ->
 
 def one_width(errors: Floats, answers: Floats) -> Floats:
     """Plain split conformal 80 % intervals round `answers`, [answers, 2]: one half-width for all,
-    from `errors` on films that the fit had not seen (Vovk et al., 2005)."""
+    from `errors` on titles that the fit had not seen (Vovk et al., 2005)."""
     sizes = np.sort(np.abs(errors))
     half = sizes[min(int(np.ceil(0.8 * (len(sizes) + 1))), len(sizes)) - 1]
     return np.column_stack([answers - half, answers + half])

@@ -10,7 +10,7 @@ the last origin alone.
 
 from __future__ import annotations
 
-from environment import enter
+from bench_environment import enter
 
 enter()
 
@@ -31,12 +31,12 @@ from pyspark.sql import functions as F  # noqa: E402
 
 from bench.budget import SETS, YEARS, usable  # noqa: E402
 from bench.budget_champion import RECIPE, Champion, Data  # noqa: E402
-from bench.budget_films import read_films  # noqa: E402
 from bench.budget_table import print_errors  # noqa: E402
+from bench.budget_titles import read_budget_titles  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
-from marquee.money import PriceIndex  # noqa: E402
+from marquee.prices import PriceIndex  # noqa: E402
 from scoring.arrays import Floats  # noqa: E402
-from spark_apps.budget.recipes import read_recipe  # noqa: E402
+from spark_apps.budget.families import read_recipe  # noqa: E402
 
 LABEL, MILLIONS, MEDIAN = "label", "millions", "median"
 STEADY = "director_most"
@@ -55,7 +55,7 @@ def stock(names: list[str]) -> dict[str, Any]:
         f"isotonic ({STEADY})": R.IsotonicRegression(
             labelCol=LABEL, featureIndex=names.index(STEADY)
         ),
-        # Its median, of dollars: survival to a budget, with no film censored.
+        # Its median, of dollars: survival to a budget, with no title censored.
         "AFT survival": R.AFTSurvivalRegression(
             labelCol=MILLIONS, quantileProbabilities=[0.5], quantilesCol=MEDIAN
         ),
@@ -84,7 +84,7 @@ def main() -> int:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures."""
     prices = PriceIndex.load(2100)
-    rows = read_films(options.titles, prices).rows
+    rows = read_budget_titles(options.titles, prices).rows
     years = np.array([row[2] for row in rows])
     origins = usable(YEARS[-1:] if options.quick else YEARS, years)
     if not origins:
@@ -107,14 +107,14 @@ def _measure(source: Champion, origins: list[int], question: str) -> dict[str, A
         data = source.data(origin, question)
         if not len(data.rows):
             return {"rmse": {}, "seconds": {}}
-        names = source.bench.stages(source.recipes[0], source.folds[origin]).names(question)
+        names = source.fits.stages(source.recipes[0], source.folds[origin]).names(question)
         train, later = _frame(source.spark, data.rows, data.target), data.later
         for name, regressor in stock(names).items():
             started = time.perf_counter()
             model = regressor.fit(train)
             seconds[name] = max(seconds.get(name, 0.0), round(time.perf_counter() - started, 2))
-            said = _answers(model.transform(_frame(source.spark, later, data.actual)))
-            errors.setdefault(name, []).append(_rms(data, said))
+            answers = _answers(model.transform(_frame(source.spark, later, data.actual)))
+            errors.setdefault(name, []).append(_rms(data, answers))
         train.unpersist()
         print(f"[{question}] origin {origin} fitted", flush=True)
     return {"rmse": errors, "seconds": seconds}
@@ -128,17 +128,17 @@ def _frame(spark: SparkSession, rows: Floats, target: Floats) -> DataFrame:
     return frame.withColumns(dollars).cache()
 
 
-def _answers(said: DataFrame) -> Floats:
+def _answers(answers: DataFrame) -> Floats:
     """log10 dollars, whatever the regressor was taught."""
-    if MEDIAN in said.columns:
-        found = [6.0 + np.log10(row[MEDIAN][0]) for row in said.select(MEDIAN).collect()]
+    if MEDIAN in answers.columns:
+        found = [6.0 + np.log10(row[MEDIAN][0]) for row in answers.select(MEDIAN).collect()]
     else:
-        found = [row["prediction"] for row in said.select("prediction").collect()]
+        found = [row["prediction"] for row in answers.select("prediction").collect()]
     return np.array(found)
 
 
-def _rms(data: Data, said: Floats) -> float:
-    return float(np.sqrt(np.mean((data.actual - said) ** 2)))
+def _rms(data: Data, answers: Floats) -> float:
+    return float(np.sqrt(np.mean((data.actual - answers) ** 2)))
 
 
 def _beside(path: Path | None, origins: list[int], sets: dict[str, Any]) -> dict[str, Any]:

@@ -33,8 +33,8 @@ from web_poet import HttpResponse  # noqa: E402
 
 from bench.hdfs_load import measure_hdfs_load  # noqa: E402
 from bench.parsel_pages import FIELDS, read_with_parsel  # noqa: E402
-from replica.records import record_of  # noqa: E402
 from replica.site_pages import LAYOUTS, render  # noqa: E402
+from replica.site_titles import record_of  # noqa: E402
 from scrapy_imdb.items import TitleItem  # noqa: E402
 from scrapy_imdb.pages import read_page  # noqa: E402
 

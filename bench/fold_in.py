@@ -2,9 +2,9 @@
 
     python -m bench.fold_in --data FOLDER [--recipes NAMES] [--seeds 1,2,3] [--json FILE]
 
-A tenth of the people is drawn by lot. One bundle is fitted on everybody's first four fifths, one
+A random tenth of the people is drawn. One bundle is fitted on everybody's first four fifths, one
 without those people's rows. On their last fifth the first answers from their own factors and the
-second folds them in from the very same ratings; `stranger` is what it says when told nothing. The
+second folds them in from the very same ratings; `stranger` is its answer without any. The
 difference is folded in less personal: RMSE in stars, nDCG@10 of titles rated at least 4. The
 default recipe of config/ alone is measured, unless others are named; the last line of each recipe
 is the mean over the seeds.
@@ -26,16 +26,14 @@ from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
 from marquee.settings import load_settings
 from scoring.arrays import Floats, Ints
-from scoring.recommender.exam import Exam
-from scoring.recommender.metrics import AT, rmse
+from scoring.recommender.baselines import compare_ndcg, compare_rmse, popular_lists
+from scoring.recommender.holdout import LIST_LENGTH, HoldoutSplit, last_share, rmse
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.releases import read_any_release
-from scoring.recommender.rivals import compare_ndcg, compare_rmse, popular_lists
-from scoring.recommender.splits import last_share
-from spark_apps.recommender.fitting import Trainer
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import read_any_release
+from spark_apps.recommender.recipe_search import choose
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipes
-from spark_apps.recommender.search import choose
+from spark_apps.recommender.trainer import Trainer
 
 AS_OF, SHARE, FEWEST = "2026-01-01T00:00:00Z", 0.1, 5
 
@@ -65,45 +63,48 @@ def main() -> int:
 
 
 def measure(trainer: Trainer, ratings: Ratings, recipe: RecommenderRecipe) -> dict[str, Any]:
-    """One recipe: both fits, and the newcomers asked of each."""
+    """One recipe: both fits, and the answers of each for the newcomers."""
     late = last_share(ratings)
     newcomers = _drawn(ratings.user_ids[late], trainer.seed)
     is_new = np.isin(ratings.user_ids, newcomers)
     train, without = ratings.take(~late), ratings.take(~late & ~is_new)
     weight = choose(trainer, without, [recipe]).weight
-    exam = Exam.of(train, ratings.take(late & is_new))
+    split = HoldoutSplit.of(train, ratings.take(late & is_new))
     with tempfile.TemporaryDirectory() as folder:
         known, others = Path(folder) / "known", Path(folder) / "others"
         trainer.fit_bundle(train, recipe, weight, known)
         trainer.fit_bundle(without, recipe, weight, others)
-        personal, model = exam.score(Recommender.load(known)), Recommender.load(others)
-    values, lists = folded(model, exam)
-    stranger = model.predict(exam.holdout.user_ids, exam.holdout.movie_ids).values
+        personal, model = split.score(Recommender.load(known)), Recommender.load(others)
+    values, lists = folded(model, split)
+    stranger = model.predict(split.holdout.user_ids, split.holdout.movie_ids).values
     seed = trainer.seed
-    popular = popular_lists(exam, np.union1d(model.movie_ids, train.movie_ids))
+    popular = popular_lists(split, np.union1d(model.movie_ids, train.movie_ids))
     return {
         "recipe": recipe.name,
         "seed": seed,
-        "people": len(exam.people),
-        "rows": len(exam.holdout),
-        "rmse": compare_rmse(exam, values, personal.values, seed)
-        | {"stranger": rmse(stranger, exam.holdout.values)},
-        "ndcg@10": (compare_ndcg(exam, lists, personal.lists, seed) or {})
-        | {"popularity": float(exam.ranking_liked(popular)["ndcg"].mean())},
+        "people": len(split.people),
+        "rows": len(split.holdout),
+        "rmse": compare_rmse(split, values, personal.values, seed)
+        | {"stranger": rmse(stranger, split.holdout.values)},
+        "ndcg@10": (compare_ndcg(split, lists, personal.lists, seed) or {})
+        | {"popularity": float(split.ranking_liked(popular)["ndcg"].mean())},
     }
 
 
-def folded(model: Recommender, exam: Exam) -> tuple[Floats, Ints]:
-    """Stars of every row and ten titles a person, by a model that never met them, from each
-    one's rows of train, oldest first."""
-    values, lists = np.empty(len(exam.holdout)), np.full((len(exam.people), AT), -1, np.int64)
-    for place, person in enumerate(exam.people.tolist()):
-        given = exam.train.take(exam.train.user_ids == person)
+def folded(model: Recommender, split: HoldoutSplit) -> tuple[Floats, Ints]:
+    """Stars of every row and ten titles a person, by a model fitted without them, folded in from
+    each person's rows of train, oldest first."""
+    values, lists = (
+        np.empty(len(split.holdout)),
+        np.full((len(split.people), LIST_LENGTH), -1, np.int64),
+    )
+    for place, person in enumerate(split.people.tolist()):
+        given = split.train.take(split.train.user_ids == person)
         order = np.lexsort((given.movie_ids, given.times))
-        told = dict(zip(given.movie_ids[order].tolist(), given.values[order].tolist()))
-        asked = exam.holdout.user_ids == person
-        values[asked] = model.predict_for(told, exam.holdout.movie_ids[asked]).values
-        best = [r.movie_id for r in model.recommend_for(told, AT)]
+        stars = dict(zip(given.movie_ids[order].tolist(), given.values[order].tolist()))
+        own = split.holdout.user_ids == person
+        values[own] = model.predict_for(stars, split.holdout.movie_ids[own]).values
+        best = [r.movie_id for r in model.recommend_for(stars, LIST_LENGTH)]
         lists[place, : len(best)] = best
     return values, lists
 
@@ -122,37 +123,37 @@ def _drawn(people: Ints, seed: int) -> Ints:
 def _recipes(names: str) -> list[RecommenderRecipe]:
     known = {recipe.name: recipe for recipe in read_recipes(load_settings().recipes.recommender)}
     wanted = [name for name in names.split(",") if name] or [next(iter(known))]
-    if strangers := set(wanted) - set(known):
-        raise SourceError(f"no recipe is called {', '.join(strangers)}", f"use {', '.join(known)}")
+    if unknown := set(wanted) - set(known):
+        raise SourceError(f"no recipe is called {', '.join(unknown)}", f"use {', '.join(known)}")
     return [known[name] for name in wanted]
 
 
 def _line(found: dict[str, Any]) -> str:
-    parts = [f"{found['recipe']:<20} seed {found['seed']:<3} {found['people']:>4} people"]
+    cells = [f"{found['recipe']:<20} seed {found['seed']:<3} {found['people']:>4} people"]
     for metric, other in (("rmse", "stranger"), ("ndcg@10", "popularity")):
         value = found[metric]
         if "difference" in value:
             low, high = value["interval"]
-            parts.append(
+            cells.append(
                 f"{metric} personal {value['other']:.4f} folded in {value['challenger']:.4f} "
                 f"({value['difference']:+.4f}, 95 % {low:+.4f} to {high:+.4f}) "
                 f"{other} {value[other]:.4f}"
             )
-    return "  ".join(parts)
+    return "  ".join(cells)
 
 
 def _mean_line(found: list[dict[str, Any]]) -> str:
     """One recipe over its seeds."""
-    parts = [f"{found[0]['recipe']:<20} mean of {len(found)} seeds"]
+    cells = [f"{found[0]['recipe']:<20} mean of {len(found)} seeds"]
     for metric, other in (("rmse", "stranger"), ("ndcg@10", "popularity")):
-        told = [line[metric] for line in found if "difference" in line[metric]]
-        if told:
+        compared = [line[metric] for line in found if "difference" in line[metric]]
+        if compared:
             own, folded, rest = (
-                float(np.mean([value[key] for value in told]))
+                float(np.mean([value[key] for value in compared]))
                 for key in ("other", "challenger", other)
             )
-            parts.append(f"{metric} personal {own:.4f} folded in {folded:.4f} {other} {rest:.4f}")
-    return "  ".join(parts)
+            cells.append(f"{metric} personal {own:.4f} folded in {folded:.4f} {other} {rest:.4f}")
+    return "  ".join(cells)
 
 
 def _options() -> argparse.Namespace:

@@ -4,8 +4,8 @@
 
 Every week a challenger is compared with the retrained champion on another holdout and judged by
 the product's own gate; what it accepts is promoted, with the balance that it books. The comparison
-is the true loss plus normal noise of the size that `bench.paired_errors` measured (`--errors`), its
-bounds are as unsure as so many people or directors make them, and the other metric is exactly the
+is the true loss plus normal noise of the size that `bench.paired_errors` measured (`--errors`). Its
+bounds are as uncertain as that many people or directors make them; the other metric is exactly the
 champion's. Weeks are independent, which real holdouts are not: these share most of their rows, so
 that noise adds up less than here.
 
@@ -31,17 +31,16 @@ from typing import Any
 
 import numpy as np
 
-from marquee.artefacts.subject import Head, Subject
-from marquee.artefacts.verdict import Verdict
+from marquee.artefacts.evaluation import read_evaluation
+from marquee.artefacts.model_card import NO_FIGURES
+from marquee.artefacts.verdict import CHAMPION, Head, Subject, Verdict
 from marquee.errors import MarqueeError
 from marquee.policy import Policy, read_policy
 from marquee.settings import load_settings
-from release.against import Against
-from release.balance import CHAMPION, ONE_SIDED_95, is_balance
-from release.gate import decide
-from release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
-from release.same_world import Worlds
-from release.world import NOTHING
+from release.champion_conditions import Champion
+from release.gate import GateCase, decide
+from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, ONE_SIDED_95, RMSE, Metric, is_balance
+from release.same_world import DataComparison
 from scoring.arrays import Mask
 
 MEASURED = Path(__file__).parent / "paired_errors.json"
@@ -135,26 +134,26 @@ def row(pair: Pair, weeks: int, histories: int, seed: int) -> dict[str, Any]:
 
 def simulate(pair: Pair, loss: float, weeks: int, histories: int, seed: int) -> Weeks:
     """Weekly decisions where every challenger truly loses the share `loss`."""
-    lots = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     refused = np.zeros((2, histories, weeks), dtype=bool)
     for history in range(histories):
         accepted: Mapping[str, float] = {}
         for week in range(weeks):
-            verdict = judged(pair, comparison(pair, loss, lots), accepted)
+            verdict = judged(pair, comparison(pair, loss, rng), accepted)
             refused[:, history, week] = refusals(verdict)
             if not refused[:, history, week].any():
                 accepted = verdict.losses
     return Weeks(*refused)
 
 
-def comparison(pair: Pair, loss: float, lots: np.random.Generator) -> dict[str, Any]:
+def comparison(pair: Pair, loss: float, rng: np.random.Generator) -> dict[str, Any]:
     """A paired comparison: the true loss and noise, with bounds from an error that is itself
     estimated from so many units."""
     freedom = pair.units - 1
     error = pair.figure * pair.error
-    found = error * math.sqrt(lots.chisquare(freedom) / freedom)
+    found = error * math.sqrt(rng.chisquare(freedom) / freedom)
     sign = 1.0 if pair.metric.lower_is_better else -1.0
-    difference = sign * loss * pair.figure + error * lots.normal()
+    difference = sign * loss * pair.figure + error * rng.normal()
     return compared(pair.figure, difference, ONE_SIDED_95 * found)
 
 
@@ -187,17 +186,18 @@ def judged(pair: Pair, found: Mapping[str, Any], accepted: Mapping[str, float]) 
         "metrics": metrics | {"answered": 1.0, "coverage": 1.0},
         "versus": {"champion": versus},
     }
-    return decide(
-        evaluation,
-        policy_of(pair.model),
+    case = GateCase(
         subject=_subject(pair.model),
-        against=Against(HEAD, same_code=True, accepted=accepted),
-        worlds=Worlds(NOTHING, None),
+        evaluation=read_evaluation(evaluation),
+        policy=policy_of(pair.model),
+        champion=Champion(HEAD, same_code=True, accepted=accepted),
+        data=DataComparison(NO_FIGURES, None),
     )
+    return decide(case)
 
 
 def refusals(verdict: Verdict) -> tuple[bool, bool]:
-    """Whether the balance refuses, and whether the margin does; all else is not what is asked."""
+    """Whether the balance refuses, and whether the margin does; nothing else counts here."""
     failed = [c for c in verdict.failed if c.number == CHAMPION]
     return any(map(is_balance, failed)), not all(map(is_balance, failed))
 

@@ -19,9 +19,8 @@ from made_up_titles import made_up  # noqa: E402
 
 from local_stack.stack import Stack  # noqa: E402
 from marquee.lake import Lake, open_lake  # noqa: E402
-from sources.title_lines import write_lines  # noqa: E402
-from sources.title_record import title_record  # noqa: E402
-from sources.titles import load_titles  # noqa: E402
+from sources.title_loading import load_titles  # noqa: E402
+from sources.title_record import title_record, write_lines  # noqa: E402
 from tests.plugins.local_stack import HDFS, stack_settings  # noqa: E402
 
 SHELL = "org.apache.hadoop.fs.FsShell"
@@ -85,12 +84,12 @@ def _lake(stack: Stack, number: int) -> Lake:
 def _crawl_home(folder: Path, count: int) -> Path:
     """A folder as a crawl of `count` titles leaves it, with a few refused pages."""
     folder.mkdir()
-    chance = random.Random(1)
+    rng = random.Random(1)
     records = [title_record("next_data_v2", **made_up(number)) for number in range(count)]
     for record in records:
         record["gross_area"] = "world"
     write_lines(folder / "titles-00001.jsonl.gz", records)
-    page = base64.b64encode(chance.randbytes(PAGE)).decode()
+    page = base64.b64encode(rng.randbytes(PAGE)).decode()
     write_lines(folder / "refused-00001.jsonl.gz", [{"reason": "odd", "page": page}] * REFUSED)
     counts = {"titles": count, "refused": REFUSED, "fetched": count + REFUSED, "site": "http://s"}
     (folder / "report.json").write_text(json.dumps(counts))

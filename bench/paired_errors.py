@@ -23,30 +23,27 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from bench.budget_films import SCHEMA, read_films
+from bench.budget_titles import SCHEMA, read_budget_titles
 from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
-from marquee.money import PriceIndex
+from marquee.prices import PriceIndex
 from marquee.settings import load_settings
 from scoring.arrays import Floats
-from scoring.bootstrap import paired
-from scoring.recommender.exam import Exam, Scored
+from scoring.model_comparison import paired_bootstrap
+from scoring.recommender.baselines import compare_ndcg, compare_rmse
+from scoring.recommender.holdout import HoldoutScores, HoldoutSplit, last_share
 from scoring.recommender.model import Recommender
-from scoring.recommender.releases import Release, read_any_release
-from scoring.recommender.rivals import compare_ndcg, compare_rmse
-from scoring.recommender.splits import last_share
-from spark_apps.budget.choice import Tried, squared_errors
-from spark_apps.budget.features import with_target
-from spark_apps.budget.folds import Fold, with_place
-from spark_apps.budget.recipes import read_recipes as read_budget_recipes
-from spark_apps.budget.told import with_told
-from spark_apps.budget.workbench import Workbench
-from spark_apps.recommender.fitting import Trainer
+from scoring.recommender.ratings_files import Release, read_any_release
+from spark_apps.budget.families import read_recipes as read_budget_recipes
+from spark_apps.budget.features import with_attributes, with_target
+from spark_apps.budget.folds import Fold, FoldFits, with_place
+from spark_apps.budget.out_of_sample import ScoredRecipe, squared_errors
+from spark_apps.recommender.recipe_search import choose
 from spark_apps.recommender.recipes import read_recipes
-from spark_apps.recommender.search import choose
+from spark_apps.recommender.trainer import Trainer
 from spark_apps.train_budget import SMALL_DATA
 
-AS_OF, SEEDS, SHARE, FEWEST_FILMS = "2026-01-01T00:00:00Z", (1, 2), 0.8, 50
+AS_OF, SEEDS, SHARE, FEWEST_TITLES = "2026-01-01T00:00:00Z", (1, 2), 0.8, 50
 BETWEEN_BOUNDS = 2 * 1.6449
 """Standard errors from one 95 % bound to the other."""
 RECOMMENDERS = ("bayes-16", "bayes-16-all-alike")
@@ -65,8 +62,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if options.json:
-        told = {"release": release.name, "command": "python -m bench.paired_errors"}
-        options.json.write_text(json.dumps(told | {"pairs": found}, indent=1) + "\n")
+        facts = {"release": release.name, "command": "python -m bench.paired_errors"}
+        options.json.write_text(json.dumps(facts | {"pairs": found}, indent=1) + "\n")
     return 0
 
 
@@ -84,27 +81,29 @@ def measure(
 def recommender_pairs(spark: SparkSession, release: Release) -> Iterator[dict[str, Any]]:
     """The default recipe with two seeds, then beside the other."""
     late = last_share(release.ratings)
-    exam = Exam.of(release.ratings.take(~late), release.ratings.take(late))
+    split = HoldoutSplit.of(release.ratings.take(~late), release.ratings.take(late))
     default, other = RECOMMENDERS
-    asked = [(default, SEEDS[0]), (default, SEEDS[1]), (other, SEEDS[1])]
-    scored = [_recommender(spark, release, exam, name, seed) for name, seed in asked]
-    for (ours, theirs), models in zip(pairwise(asked), pairwise(scored), strict=True):
+    fits = [(default, SEEDS[0]), (default, SEEDS[1]), (other, SEEDS[1])]
+    scored = [_recommender(spark, release, split, name, seed) for name, seed in fits]
+    for (ours, theirs), models in zip(pairwise(fits), pairwise(scored), strict=True):
         found = {
-            "rmse": compare_rmse(exam, models[0].values, models[1].values, SEEDS[0]),
-            "ndcg@10": compare_ndcg(exam, models[0].lists, models[1].lists, SEEDS[0]),
+            "rmse": compare_rmse(split, models[0].values, models[1].values, SEEDS[0]),
+            "ndcg@10": compare_ndcg(split, models[0].lists, models[1].lists, SEEDS[0]),
         }
-        yield _pair("recommender", ours, theirs, {"people": len(exam.people)}, found)
+        yield _pair("recommender", ours, theirs, {"people": len(split.people)}, found)
 
 
-def _recommender(spark: SparkSession, release: Release, exam: Exam, name: str, seed: int) -> Scored:
+def _recommender(
+    spark: SparkSession, release: Release, split: HoldoutSplit, name: str, seed: int
+) -> HoldoutScores:
     recipes = {r.name: r for r in read_recipes(load_settings().recipes.recommender)}
     values = release.ratings.values
     clip = float(values.min()), float(values.max())
     trainer = Trainer(spark, release.titles, clip, AS_OF, seed)
-    weight = choose(trainer, exam.train, [recipes[name]]).weight
+    weight = choose(trainer, split.train, [recipes[name]]).weight
     with tempfile.TemporaryDirectory() as folder:
-        trainer.fit_bundle(exam.train, recipes[name], weight, Path(folder) / "bundle")
-        return exam.score(Recommender.load(Path(folder) / "bundle"))
+        trainer.fit_bundle(split.train, recipes[name], weight, Path(folder) / "bundle")
+        return split.score(Recommender.load(Path(folder) / "bundle"))
 
 
 def budget_pairs(spark: SparkSession, release: Release, titles: Path) -> Iterator[dict[str, Any]]:
@@ -113,32 +112,34 @@ def budget_pairs(spark: SparkSession, release: Release, titles: Path) -> Iterato
         spark.conf.set(key, value)
     prices = PriceIndex.load(2100)
     wanted = {title.title_id for title in release.titles.values()}
-    rows = [row for row in read_films(titles, prices).rows if row[0] in wanted]
-    if len(rows) < FEWEST_FILMS:
+    rows = [row for row in read_budget_titles(titles, prices).rows if row[0] in wanted]
+    if len(rows) < FEWEST_TITLES:
         raise SourceError(
             f"{titles} states the budgets of {len(rows)} of the release's titles",
-            f"give a file that knows {FEWEST_FILMS} of them",
+            f"give a file that knows {FEWEST_TITLES} of them",
         )
-    films = with_place(with_told(with_target(spark, spark.createDataFrame(rows, SCHEMA), prices)))
+    titled = with_place(
+        with_attributes(with_target(spark, spark.createDataFrame(rows, SCHEMA), prices))
+    )
     fold = Fold("the last fifth", round(SHARE * len(rows)), len(rows))
     default, other = BUDGETS
-    asked = [(default, SEEDS[0]), (default, SEEDS[1]), (other, SEEDS[1])]
-    tried = [_budget(Workbench(spark, films, [fold], seed), name, fold) for name, seed in asked]
-    for (ours, theirs), models in zip(pairwise(asked), pairwise(tried), strict=True):
+    fits = [(default, SEEDS[0]), (default, SEEDS[1]), (other, SEEDS[1])]
+    tried = [_budget(FoldFits(spark, titled, [fold], seed), name, fold) for name, seed in fits]
+    for (ours, theirs), models in zip(pairwise(fits), pairwise(tried), strict=True):
         criterion = squared_errors(models)
         found = _compared(criterion.sums, criterion.weights)
         sizes = {"titles": len(models[0].errors), "directors": len(criterion.weights)}
         yield _pair("budget", ours, theirs, sizes, {"log_rmse": found})
 
 
-def _budget(bench: Workbench, name: str, fold: Fold) -> Tried:
+def _budget(fits: FoldFits, name: str, fold: Fold) -> ScoredRecipe:
     recipes = {r.name: r for r in read_budget_recipes(load_settings().recipes.budget)}
-    scores = bench.score(recipes[name], fold)
-    return Tried(recipes[name], scores.errors_as_asked(), scores.directors)
+    scores = fits.score(recipes[name], fold)
+    return ScoredRecipe(recipes[name], scores.errors_with_rating(), scores.directors)
 
 
 def _compared(sums: Floats, weights: Floats) -> dict[str, Any]:
-    return paired(*sums, weights=weights, root=True, units="directors", seed=SEEDS[0])
+    return paired_bootstrap(*sums, weights=weights, root=True, units="directors", seed=SEEDS[0])
 
 
 def _pair(

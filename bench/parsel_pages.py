@@ -13,8 +13,8 @@ from typing import Any
 
 from parsel import Selector
 
-from marquee.normalise.genres import read_genres
-from marquee.normalise.money import Money, read_money
+from marquee.normalise.amounts import Money, read_money
+from marquee.normalise.canonical_names import read_genres
 
 FIELDS = (
     "title_id",
@@ -145,7 +145,7 @@ def _markup(page: Selector, heading: str) -> Fields:
     minutes = page.css("time::attr(datetime)").re_first(r"PT(\d+)M")
     budget = details.xpath('.//h4[starts-with(text(),"Budget")]/following-sibling::text()').get("")
     money = read_money(budget.strip(), countries)
-    story = page.css("#titleStoryLine")
+    storyline = page.css("#titleStoryLine")
     certificate = page.css(
         '.infobar [itemprop="contentRating"], .subtext [itemprop="contentRating"]'
     )
@@ -158,7 +158,7 @@ def _markup(page: Selector, heading: str) -> Fields:
         "directors": _people(page.css('[itemprop="director"] a[href*="/name/nm"]')),
         "cast": _people(page.css('#titleCast td[itemprop="actor"] a[href*="/name/nm"]')),
         "genres": read_genres(
-            story.xpath('.//div[h4[starts-with(text(),"Genres")]]/a/text()').getall()
+            storyline.xpath('.//div[h4[starts-with(text(),"Genres")]]/a/text()').getall()
             or page.css('span[itemprop="genre"]::text').getall()
         ),
         "rating": _float(page.css('[itemprop="ratingValue"]::text').get()),
@@ -174,7 +174,7 @@ def _markup(page: Selector, heading: str) -> Fields:
         ],
         "keywords": [
             _plain("".join(a.css("::text").getall()))
-            for a in story.xpath('.//div[h4[starts-with(text(),"Plot Keywords")]]/a')
+            for a in storyline.xpath('.//div[h4[starts-with(text(),"Plot Keywords")]]/a')
         ],
     }
 

@@ -15,9 +15,14 @@ from typing import Any
 import numpy as np
 
 from scoring.arrays import Floats, Ints, rows_of, top_rows
-from scoring.recommender.metrics import AT, Relevant, ranking_values
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.splits import last_share, random_share
+from scoring.recommender.holdout import (
+    LIST_LENGTH,
+    Relevant,
+    last_share,
+    random_share,
+    ranking_metrics,
+)
+from scoring.recommender.ratings_arrays import Ratings
 
 Peer = Callable[[Ratings, Ints, Ints, int], Ints]
 Fit = Callable[..., Floats]  # (who rated what [U, I], seed, **parameters) -> scores [U, I]
@@ -49,10 +54,10 @@ class Seen:
 
     def lists(self, scores: Floats, people: Ints) -> Ints:
         """The best unseen titles of `people`; those of nobody where they are not known."""
-        found = np.full((len(people), AT), -1, dtype=np.int64)
+        found = np.full((len(people), LIST_LENGTH), -1, dtype=np.int64)
         for place, user in enumerate(rows_of(self.user_ids, people).tolist()):
             if user >= 0:
-                best = top_rows(np.where(self.matrix[user] > 0, -np.inf, scores[user]), AT)
+                best = top_rows(np.where(self.matrix[user] > 0, -np.inf, scores[user]), LIST_LENGTH)
                 found[place, : len(best)] = self.movie_ids[best]
         return found
 
@@ -123,7 +128,7 @@ def tuned(
 
     def inner(parameters: Mapping[str, Any]) -> float:
         lists = seen.lists(fit(seen.matrix, seed, **parameters), relevant.people)
-        return float(ranking_values(relevant.hits(lists), relevant.counts)["ndcg"].mean())
+        return float(ranking_metrics(relevant.hits(lists), relevant.counts)["ndcg"].mean())
 
     return dict(max(grid, key=inner))
 

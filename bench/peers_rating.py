@@ -1,8 +1,8 @@
 """Peers that predict ratings, on the same rows: `PEERS[name](task)` gives stars for the holdout.
 
 Each peer's package is imported inside its function, so that nobody needs all of them. Parameters
-are the packages' own defaults; myFM's factors are chosen on an inner split of train. Peers are told
-what the release tells of people and titles, demographics too.
+are the packages' own defaults; myFM's factors are chosen on an inner split of train. Peers get the
+release's side information of people and titles, demographics too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 
 from scoring.arrays import Floats, Ints
 from scoring.recommender.baselines import fit_bias
-from scoring.recommender.metrics import rmse
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.splits import last_share, random_share
-from spark_apps.recommender.bayes.sides import Sides
+from scoring.recommender.holdout import last_share, random_share, rmse
+from scoring.recommender.ratings_arrays import Ratings
+from spark_apps.recommender.training_data import SideInformation
 
 RANKS = (8, 10, 16)  # of myFM
 REG = 5.0  # of the bias model that answers what stock ALS cannot
@@ -32,7 +31,7 @@ class Task:
     holdout: Ratings
     clip: tuple[float, float]
     seed: int
-    sides: Sides = field(default_factory=Sides)
+    side_information: SideInformation = field(default_factory=SideInformation)
     spark: Any = None
     late: bool = False  # whether the holdout is what came later, rather than rows by lot
 
@@ -53,9 +52,9 @@ def stock_als(task: Task) -> Floats:
         list(zip(*_rows(task.train, users, movies), task.train.values.tolist(), strict=True)),
         "user int, item int, rating double",
     )
-    asked = _rows(task.holdout, users, movies)
+    to_answer = _rows(task.holdout, users, movies)
     pairs = task.spark.createDataFrame(
-        list(zip(range(len(task.holdout)), *asked, strict=True)), "n int, user int, item int"
+        list(zip(range(len(task.holdout)), *to_answer, strict=True)), "n int, user int, item int"
     )
     model = ALS(userCol="user", itemCol="item", ratingCol="rating", seed=task.seed).fit(frame)
     stars = np.full(len(task.holdout), np.nan)
@@ -92,8 +91,8 @@ def _myfm(task: Task, rank: int) -> Floats:
     from scipy import sparse
 
     users, movies = _ids(task)
-    given = [f.of(users) for f in task.sides.people.values()]
-    traits = [f.of(movies) for f in task.sides.titles.values()]
+    given = [f.of(users) for f in task.side_information.people.values()]
+    traits = [f.of(movies) for f in task.side_information.titles.values()]
     seen = sparse.csr_matrix(
         (np.ones(len(task.train)), _rows(task.train, users, movies)), (len(users), len(movies))
     )
@@ -161,5 +160,5 @@ def _bias(task: Task) -> Floats:
     users, movies = _ids(task)
     own = [np.array(r, dtype=np.intp) for r in _rows(task.train, users, movies)]
     model = fit_bias(own[0], own[1], task.train.values, len(users), len(movies), REG, REG)
-    asked = [np.array(r, dtype=np.intp) for r in _rows(task.holdout, users, movies)]
-    return model.predict(asked[0], asked[1])
+    to_answer = [np.array(r, dtype=np.intp) for r in _rows(task.holdout, users, movies)]
+    return model.predict(to_answer[0], to_answer[1])

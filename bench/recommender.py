@@ -6,7 +6,7 @@ FOLDER is MovieLens 100K or any release (`ratings.csv`, or `ratings.dat`). Split
 (100K's own), `last20`, `random75`, `global`. `marquee` is the default recipe as a run trains
 and serves it, by the weekly run's own code in one warm Spark session, scored from the bundle it
 writes; other recipes of config/ stand beside it by name (`--recipes`; `+demographics` after a name:
-with what ML-100K tells of its people). Every parameter was fixed, or is chosen here, on inner
+with the demographics of ML-100K). Every parameter was fixed, or is chosen here, on inner
 splits of train. The error counts every held-out pair, cold ones too. Ranking: ten
 titles a person out of all in the catalogue that they have not rated in train; every held-out
 title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
@@ -18,7 +18,7 @@ that this process and Spark held together (PSS).
 
 from __future__ import annotations
 
-from environment import enter
+from bench_environment import enter
 
 enter()
 
@@ -28,12 +28,12 @@ import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from bench.recommender_contest import Contest, Line  # noqa: E402
-from bench.recommender_splits import RULES, SEEDED, cut, seed_list  # noqa: E402
+from bench.recommender_comparison import Comparison, Line  # noqa: E402
+from bench.recommender_splits import RULES, SEEDED, make_split, seed_list  # noqa: E402
 from bench.recommender_tables import show  # noqa: E402
 from bench.spark_session import spark_session  # noqa: E402
 from marquee.errors import MarqueeError  # noqa: E402
-from scoring.recommender.releases import read_any_release  # noqa: E402
+from scoring.recommender.ratings_files import read_any_release  # noqa: E402
 
 SEEDS = (42, 1, 2)
 MEMORY = "2g"
@@ -44,7 +44,7 @@ def main() -> int:
     options = _options()
     lines: list[Line] = []
     try:
-        compete(options, lines)
+        compare_all(options, lines)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -55,18 +55,18 @@ def main() -> int:
     return 0
 
 
-def compete(options: argparse.Namespace, lines: list[Line]) -> None:
+def compare_all(options: argparse.Namespace, lines: list[Line]) -> None:
     """Add all lines to `lines`; each is printed as it comes."""
     release = read_any_release(options.data)
     with spark_session("recommender bench", MEMORY) as spark:
-        contest = Contest(spark, release, options.search)
-        contest.warm_up()
+        comparison = Comparison(spark, release, options.search)
+        comparison.warm_up()
         for name in options.splits:
             for seed in options.seeds:
-                parts = cut(options.data, release, name, seed)
-                lines += contest.ours(parts, seed, options.recipes)
+                split = make_split(options.data, release, name, seed)
+                lines += comparison.ours(split, seed, options.recipes)
                 if name in SEEDED or seed == options.seeds[0] or options.all_peer_seeds:
-                    lines += contest.peers(parts, seed, options.peers)
+                    lines += comparison.peers(split, seed, options.peers)
 
 
 def _options() -> argparse.Namespace:

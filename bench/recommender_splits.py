@@ -1,5 +1,5 @@
 """The splits that recommenders are compared on: `u1`-`u5` (MovieLens 100K's own), `last20`,
-`random75`, `global`. Train and holdout hold different rows; nothing here looks at a model."""
+`random75`, `global`. Train and holdout hold different rows; no split depends on a model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from marquee.errors import SourceError
 from scoring.arrays import Mask
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.releases import OFFICIAL, Release, read_official_split
-from scoring.recommender.splits import global_time, last_share, random_share
+from scoring.recommender.holdout import global_time, last_share, random_share
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import OFFICIAL_SPLITS, Release, read_official_split
 
 RULES: dict[str, Callable[[Ratings, int], Mask]] = {
     "last20": lambda rows, seed: last_share(rows),
@@ -28,28 +28,30 @@ def is_late(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """One split: rows to learn from and rows to be asked."""
+class Split:
+    """One split: train rows and holdout rows."""
 
     name: str
     train: Ratings
     holdout: Ratings
 
 
-def cut(folder: Path, release: Release, name: str, seed: int) -> Cut:
+def make_split(folder: Path, release: Release, name: str, seed: int) -> Split:
     """A split of the release in `folder`; SourceError where it has none of that name, or the split
     holds out nothing."""
-    if name in OFFICIAL:
-        return Cut(name, *read_official_split(folder, name))
+    if name in OFFICIAL_SPLITS:
+        return Split(name, *read_official_split(folder, name))
     if name not in RULES:
-        raise SourceError(f"no split is called {name}", f"use {', '.join([*OFFICIAL, *RULES])}")
+        raise SourceError(
+            f"no split is called {name}", f"use {', '.join([*OFFICIAL_SPLITS, *RULES])}"
+        )
     held = RULES[name](release.ratings, seed)
     if not held.any() or held.all():
         raise SourceError(
             f"{name} leaves {int((~held).sum())} rows to learn from and {int(held.sum())} to ask",
             "give a release with more ratings a person",
         )
-    return Cut(name, release.ratings.take(~held), release.ratings.take(held))
+    return Split(name, release.ratings.take(~held), release.ratings.take(held))
 
 
 def seed_list(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Lines of a contest as tables: means over seeds, a split a column, and who is better for sure."""
+"""Lines of a comparison as tables: means over seeds, a split a column, and who is better."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.recommender_contest import OURS, Line
-from scoring.bootstrap import paired
+from bench.recommender_comparison import OURS, Line
+from scoring.model_comparison import paired_bootstrap
 
 FIGURES = (
     "rmse",
@@ -53,7 +53,7 @@ def table(lines: Sequence[Line], figure: str) -> dict[str, dict[str, float]]:
 
 
 def print_table(rows: dict[str, dict[str, float]]) -> None:
-    """Models down, splits across; a gap where a model was not asked."""
+    """Models down, splits across; a gap where a model was not run."""
     splits = dict.fromkeys(s for by in rows.values() for s in by if s != "mean")
     columns = [*splits, "mean"]
     print(f"{'':<24}" + "".join(f"{s:>10}" for s in columns))
@@ -79,7 +79,7 @@ def compare(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
         best = max(peers, key=lambda m: statistics.mean(ranked[m].values()))
         both = sorted(ranked[OURS].keys() & ranked[best].keys())
         ours, other = (np.array([ranked[m][p] for p in both]) for m in (OURS, best))
-        compared[split] = {"best": best, **paired(ours, other, seed=1)}
+        compared[split] = {"best": best, **paired_bootstrap(ours, other, seed=1)}
     return compared
 
 

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.made_up_ratings import write_release
-from bench.measuring import taken
+from bench.resource_use import measured
 from bench.scale_chart import draw
-from local_stack.stack import unwind_on_term
+from cli.terminal import unwind_on_signals
 from marquee.settings import REPOSITORY, load_settings
 
 JOBS = ("prepare_ratings", "train_recommender")
@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
-    unwind_on_term()
+    unwind_on_signals()
     found: list[Figures] = []
     for rows in map(int, options.rows.split(",")):
         with tempfile.TemporaryDirectory(prefix="marquee-scale-", dir=options.folder) as work:
@@ -132,7 +132,7 @@ def run_job(
     with (
         (work / f"{job}.log").open("wb") as log,
         grouped(job, work, environment, log) as process,
-        taken(process.pid) as cost,
+        measured(process.pid) as cost,
     ):
         status = waited(process, minutes)
     if status:
@@ -178,8 +178,8 @@ def table(found: list[Figures]) -> str:
     for f in found:
         per = 1e6 / f.rows
         line = f"{f.job:20}{f.rows:>12,}{f.seconds:>10.1f}{f.cpu_seconds:>10.1f}{f.peak_mb:>10.0f}"
-        said = f"{f.seconds * per:>11.1f}" if not f.status else f"  failed ({f.status})"
-        lines.append(f"{line}{said}")
+        cell = f"{f.seconds * per:>11.1f}" if not f.status else f"  failed ({f.status})"
+        lines.append(f"{line}{cell}")
     return "\n".join(lines)
 
 

@@ -26,9 +26,9 @@ def draw(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def _panel(done: Sequence[Mapping[str, Any]], key: str, title: str) -> str:
     rows, values = [f["rows"] for f in done], [f[key] for f in done]
-    parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{title}</text>']
+    elements = [f'<text x="{LEFT}" y="18" font-weight="bold">{title}</text>']
     if not done:
-        return "".join(parts)
+        return "".join(elements)
     x0, x1, y0, y1 = *_decades(rows), *_decades(values)
 
     def place(row: float, value: float) -> tuple[float, float]:
@@ -36,12 +36,12 @@ def _panel(done: Sequence[Mapping[str, Any]], key: str, title: str) -> str:
         up = (math.log10(value) - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
         return round(LEFT + right, 1), round(HEIGHT - BOTTOM - up, 1)
 
-    parts += [_across(place(10.0**x0, 10.0**y)[1], 10**y) for y in range(y0, y1 + 1)]
-    parts += [_below(place(10.0**x, 10.0**y0)[0], 10**x) for x in range(x0, x1 + 1)]
+    elements += [_across(place(10.0**x0, 10.0**y)[1], 10**y) for y in range(y0, y1 + 1)]
+    elements += [_below(place(10.0**x, 10.0**y0)[0], 10**x) for x in range(x0, x1 + 1)]
     for line, job in enumerate(dict.fromkeys(f["job"] for f in done)):
         points = [place(f["rows"], f[key]) for f in done if f["job"] == job]
-        parts.append(_line(points, job, line))
-    return "".join(parts)
+        elements.append(_line(points, job, line))
+    return "".join(elements)
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
-from local_stack.archives import spark_environment
-from local_stack.java import java_home
-from local_stack.setup import cache_folder
+from local_stack.java_setup import cache_folder, java_home, spark_environment
 from marquee.settings import Settings, load_settings
-from marquee.spark_submit import spark_conf
+from steps.spark_submit import spark_conf
 
 
 @contextmanager

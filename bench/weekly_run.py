@@ -2,9 +2,9 @@
 
     python -m bench.weekly_run [--data FOLDER] [--repeats 3] [--json FILE]
 
-Needs the stack up (`make up`). Both sides force a whole run: crawl what is due, load, freeze,
-prepare both, train both, evaluate, gate, promote, verify. The shell runs what the DAG runs side by
-side, side by side. Prints seconds of each, and the ratio of the medians.
+Needs the stack up (`make up`). Both ways force a whole run: crawl what is due, load, freeze,
+prepare both, train both, evaluate, gate, promote, verify. The shell runs together what the DAG
+runs together. Prints seconds of each, and the ratio of the medians.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from cli.data import settings_for
+from cli.world_and_lake import settings_for
 from local_stack.airflow_api import DONE, AirflowApi
-from local_stack.environment import stack_environment
-from local_stack.stack import place_locally
-from marquee.settings import REPOSITORY, Settings
-from marquee.state_folders import StateFolders
+from local_stack.environment import place_locally, stack_environment
+from marquee.settings import REPOSITORY, Settings, StateFolders
 
 
 def main() -> int:
@@ -40,8 +38,8 @@ def main() -> int:
     for number in range(options.repeats):
         seconds["Airflow"].append(through_airflow(settings))
         seconds["shell"].append(from_a_shell(settings, options.data, f"shell-{number}"))
-        print({side: [round(s, 1) for s in runs] for side, runs in seconds.items()}, flush=True)
-    medians = {side: statistics.median(runs) for side, runs in seconds.items()}
+        print({way: [round(s, 1) for s in runs] for way, runs in seconds.items()}, flush=True)
+    medians = {way: statistics.median(runs) for way, runs in seconds.items()}
     ratio = medians["Airflow"] / medians["shell"]
     through, shell = medians["Airflow"], medians["shell"]
     print(f"median {through:.1f} s through Airflow, {shell:.1f} s from a shell")
@@ -53,7 +51,7 @@ def main() -> int:
 
 
 def through_airflow(settings: Settings) -> float:
-    """Seconds of one forced run, from its start to its end, as Airflow tells them."""
+    """Seconds of one forced run, from its start to its end, as Airflow records them."""
     api = AirflowApi(settings, StateFolders(settings.state_folder).airflow)
     run_id = api.trigger({"force": True})
     while (run := api.run(run_id))["state"] not in DONE:
@@ -74,12 +72,12 @@ def from_a_shell(settings: Settings, data: str, name: str) -> float:
         done = subprocess.run(
             command, cwd=REPOSITORY, env=environment, capture_output=True, text=True
         )
-        # A gate that said no ends a model's group here as in the DAG: there is nothing to promote.
+        # A refusal of the gate ends a model's group here as in the DAG: nothing is promoted.
         assert not done.returncode or words[0] == "promote", done.stderr
 
-    def together(*chains: list[tuple[str, ...]]) -> None:
+    def together(*branches: list[tuple[str, ...]]) -> None:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda chain: [step(*words) for words in chain], chains))
+            list(pool.map(lambda branch: [step(*words) for words in branch], branches))
 
     def after_training(model: str) -> list[tuple[str, ...]]:
         steps = (f"train_{model}",), ("evaluate", "--model", model), ("gate", "--model", model)

@@ -3,7 +3,7 @@
 import sys
 
 if __name__ == "__main__":
-    try:  # importing takes seconds, in which somebody may press Ctrl-C
+    try:  # the import takes seconds, in which somebody may press Ctrl-C
         from cli import main
 
         main()

@@ -1,8 +1,10 @@
-"""Which bundle a command means: a local folder, a path in the lake, or what serves."""
+"""Which bundle a command means: a local folder, a path in the lake, or the champion.
+
+`evaluate`, `compare` and `recommend-all` take it.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,14 +14,13 @@ from typing import Annotated
 
 import typer
 
-from cli.data import arguments
-from cli.lake_flags import asked_lake
-from marquee.errors import BundleError, NotFoundError, SourceError
+from cli.world_and_lake import checking_arguments, chosen_lake
+from marquee.errors import NotFoundError, SourceError
+from marquee.identifiers import inside
 from marquee.lake import Lake
-from marquee.names import inside
 from marquee.policy import MODELS
-from release.bundles import bundle_folder
 from release.ledger import Ledger
+from release.promotion import bundle_folder
 
 HELP = (
     "A bundle's folder, its path in the lake (runs/R/models/recommender/evaluated/bundle), or "
@@ -41,40 +42,29 @@ FileFlag = Annotated[
 
 @contextmanager
 def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Path]:
-    """The bundle as a local folder, for as long as it is needed."""
+    """The bundle as a local folder, removed again at the end unless it was one already."""
     local = Path(bundle).expanduser()
-    if os.path.isdir(local):  # False also where no such name can be
+    if os.path.isdir(local):  # False, too, for a name that no file can have
         yield local
         return
-    with arguments():
+    with checking_arguments():
         _check_name(bundle)
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
-        opened = asked_lake(lake, webhdfs, data)
+        opened = chosen_lake(lake, webhdfs, data)
         folder, below = _published(opened, _lake_path(opened, bundle))
         yield opened.fetch(folder, Path(scratch), below=below)
 
 
 def _check_name(bundle: str) -> None:
-    """SourceError for the champion of a model that is not there, before a lake is asked."""
+    """SourceError for the champion of an unknown model, before a lake is opened."""
     word, _, model = bundle.partition(":")
     if word == "champion" and model not in MODELS:
         known = " or ".join(f"champion:{name}" for name in MODELS)
         raise SourceError(f"'{model}' is no model", f"give {known}")
 
 
-def kind_of(folder: Path) -> str:
-    """`recommender` or `budget`, as the bundle says of itself; BundleError where it is none."""
-    try:
-        kind = json.loads((folder / "bundle.json").read_text("utf-8"))["model"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{folder} is not a bundle: {error}", "give its folder") from None
-    if kind not in MODELS:
-        raise BundleError(f"{folder} is a bundle of '{kind}'", f"known: {', '.join(MODELS)}")
-    return str(kind)
-
-
 def _lake_path(lake: Lake, bundle: str) -> str:
-    """A path inside the lake, from any of the ways to name one."""
+    """A bundle's path inside the lake, from any way to name it."""
     word, _, model = bundle.partition(":")
     if word == "champion":
         entry = Ledger(lake, model).head()

@@ -8,8 +8,8 @@ A gate that says no is a *skip* with its reasons in the log, not a failure. A ba
 judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
 
 Where titles cannot be loaded or prepared, the recommender goes on with those the lake holds. Such
-a run is *degraded*: its report says so, and it ends as failed. Input that is wrong fails at once;
-what a restart may mend is tried again for ten minutes.
+a run is *degraded*: its report says so, and it ends as failed. Wrong input fails at once; what a
+restart may mend is retried for ten minutes.
 """
 
 from datetime import datetime
@@ -19,9 +19,8 @@ from airflow.sdk import DAG, TaskGroup
 from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
-from marquee_airflow.approval import PromotionApprovalOperator
+from marquee_airflow.approval import PromotionApprovalOperator, with_report
 from marquee_airflow.form import form
-from marquee_airflow.report_link import with_report
 from marquee_airflow.spark import MACROS, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
 
@@ -53,13 +52,13 @@ with DAG(
                 task_id="approve", model=model, schedule=settings.schedule
             )
             promoted = tasks.promote(model)
-            judged = with_report(tasks.gate(model))
-            train >> tasks.evaluate(model) >> judged >> approve >> promoted
+            gate = with_report(tasks.gate(model))
+            train >> tasks.evaluate(model) >> gate >> approve >> promoted
             tasks.verify_serving(model, promoted)
         return group
 
     crawled = tasks.crawl_titles.override(pool="crawl")()
-    loaded = tasks.load_ratings(tasks.fetch_ratings())
+    loaded = tasks.load_ratings(tasks.find_ratings())
     frozen = tasks.freeze_inputs(loaded)
     crawled >> tasks.load_titles() >> frozen
     tasks.load_feedback() >> frozen
@@ -67,10 +66,10 @@ with DAG(
     prepare_titles = spark("prepare_titles", "budget", "recommender")
     prepare_ratings = spark("prepare_ratings", "recommender")
     budget = model_group("budget")
-    # Titles that could not be prepared do not hold it back; ratings do.
+    # It goes on without prepared titles, never without prepared ratings.
     recommender = model_group("recommender", trigger_rule="all_done", needs="split/ratings")
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
     [budget, recommender] >> tasks.report()
-    tasks.bound(dag, settings.schedule)
+    tasks.set_time_limits(dag, settings.schedule)

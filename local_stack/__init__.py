@@ -1,3 +1,12 @@
-"""The local stack: set-up, daemons, readiness, doctor. Everything on loopback."""
+"""The local stack: set-up, daemons, health checks. Everything listens on loopback.
 
-__all__ = ["airflow", "airflow_api", "doctor", "environment", "figures", "processes", "stack"]
+- `stack`: the whole stack of one world, started and stopped.
+- `environment`: the addresses, variables and secrets of a stack, Airflow's included.
+- `airflow_api`: a client of Airflow's REST API.
+- `processes`: the stacks that run on this machine, and the processes that outlive one.
+- `health_checks`: can this machine run a stack, and is each of its processes ready?
+
+Inside: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor`.
+"""
+
+__all__ = ["airflow_api", "environment", "health_checks", "processes", "stack"]

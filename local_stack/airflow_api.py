@@ -1,4 +1,7 @@
-"""Airflow's own REST API: what `make run` and the tests use to trigger and watch a run."""
+"""A client of Airflow's own REST API: trigger a run, watch it, read its logs.
+
+`marquee run`, the drills, a benchmark and the tests of the whole stack use it.
+"""
 
 from __future__ import annotations
 
@@ -11,75 +14,51 @@ from urllib.parse import quote
 
 import httpx
 
-from local_stack.airflow import USER, password
-from marquee.clock import now, offset, refuse_ahead
+from local_stack.environment import USER, password
+from marquee.clock import now, offset, parse_moment, refuse_ahead
 from marquee.errors import StackError
-from marquee.names import parse_moment
 from marquee.settings import Settings
 
 DAG = "weekly_retrain"
 POOLS = {"spark": 2, "crawl": 1}  # two drivers share two cores well; the frontier has one owner
 DONE = ("success", "failed")
 PRINTED = "> "
-READER = "DagProcessorJob"
-"""What Airflow calls the process that reads DAG files."""
-
-
-def _line(entry: Any) -> str:
-    """One log entry as text."""
-    if not isinstance(entry, dict):
-        return str(entry)
-    mark = PRINTED if entry.get("logger") == "task.stdout" else ""
-    return f"{mark}{entry.get('event', '')}"
-
-
-def _error_lines(entry: Any) -> list[str]:
-    """The lines of one log entry that tell of an error."""
-    if not isinstance(entry, dict):
-        return []
-    event = str(entry.get("event"))
-    if raised := entry.get("error_detail"):
-        return [_raised(each["exc_type"], each["exc_value"]) for each in raised]
-    is_error = entry.get("level") in ("error", "critical") or "error: " in event
-    return [re.sub(r"^.*?error: ", "", event)] if is_error else []
-
-
-def _raised(kind: str, value: str) -> str:
-    """A sentence of ours, which Airflow wraps, by itself; another's error with its kind."""
-    return value if kind.startswith("Airflow") and value else f"{kind}: {value}"
+"""Before a line that the task itself printed, to tell it from Airflow's."""
+DAG_READER = "DagProcessorJob"
+"""Airflow's name of the process that reads DAG files."""
 
 
 class AirflowApi:
-    """A logged-in client of one stack's Airflow."""
+    """A logged-in client of one stack's Airflow; StackError where Airflow does not answer."""
 
     def __init__(self, settings: Settings, home: Path) -> None:
         port = settings.stack.port("airflow")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        who = {"username": USER, "password": password(home)}
-        token = self._checked(self._request("POST", "/auth/token", json=who))["access_token"]
+        login = {"username": USER, "password": password(home)}
+        token = self._checked(self._request("POST", "/auth/token", json=login))["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One request below `/api/v2`; StackError with Airflow's own words where it refuses."""
+        """One request below `/api/v2`; StackError with Airflow's own text where it refuses."""
         return self._checked(self._request(method, f"/api/v2{path}", **arguments))
 
     def ready_pools(self) -> None:
-        """Make the pools the DAG names, with their slots."""
+        """Make the pools that the DAG names, where they are not there yet."""
         for name, slots in POOLS.items():
             body = {"name": name, "slots": slots, "include_deferred": False}
             if self._request("GET", f"/api/v2/pools/{name}").status_code == 404:
                 self.call("POST", "/pools", json=body)
 
     def is_paused(self, seconds: float = 60) -> bool:
-        """Whether a person has paused the DAG, once Airflow knows it; StackError as `ready_dag`."""
+        """Whether the DAG is paused, once Airflow knows it; StackError as `unpause`."""
         self._wait_for_dag(lambda: self._dag() is not None, seconds)
         return bool((self._dag() or {}).get("is_paused"))
 
-    def ready_dag(self, seconds: float = 60) -> None:
-        """Unpause the DAG, once Airflow has read its file since it was started.
+    def unpause(self, seconds: float = 60) -> None:
+        """Unpause the DAG, once this start of Airflow has read its file.
 
-        Until then Airflow names a boundary that may have passed while the DAG was paused.
-        StackError with its import errors where it is not read in time.
+        Before that, Airflow's next data interval may be one that passed while the DAG was paused.
+        StackError with the import errors where the file is not read in time.
         """
         self._wait_for_dag(self._is_read, seconds)
         self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
@@ -89,8 +68,9 @@ class AirflowApi:
         while not is_there():
             errors = self.call("GET", "/importErrors")["import_errors"]
             if errors or time.monotonic() > deadline:
-                said = errors[0]["stack_trace"].strip().splitlines()[-1] if errors else "not parsed"
-                raise StackError(f"the DAG {DAG} is not there: {said}", "see the dags log")
+                trace = errors[0]["stack_trace"] if errors else "not parsed"
+                reason = trace.strip().splitlines()[-1]
+                raise StackError(f"the DAG {DAG} is not there: {reason}", "see the dags log")
             time.sleep(0.3)
 
     def _dag(self) -> dict[str, Any] | None:
@@ -99,23 +79,23 @@ class AirflowApi:
         return found
 
     def _is_read(self) -> bool:
-        """Whether the DAG is unpaused already, or was read by the DAG reader that runs now."""
+        """Whether the DAG is unpaused, or the DAG reader that runs now has read it."""
         dag = self._dag()
         if dag is None or not dag["is_paused"]:
             return dag is not None
-        newest = {"job_type": READER, "is_alive": True, "order_by": "-id", "limit": 1}
+        newest = {"job_type": DAG_READER, "is_alive": True, "order_by": "-id", "limit": 1}
         starts = [job["start_date"] for job in self.call("GET", "/jobs", params=newest)["jobs"]]
         if not starts or not dag["last_parsed_time"]:
             return False
-        # A reading in the future was an earlier start's, of a clock that was ahead.
+        # A reading in the future comes from an earlier start whose clock was ahead.
         read, present = parse_moment(dag["last_parsed_time"]), now() - offset()
         return parse_moment(starts[0]) <= read <= present
 
     def trigger(self, form: Mapping[str, Any]) -> str:
         """Start a run with the form's values; its run id.
 
-        Raises SourceError where the form's as-of is no moment, or has not come: Airflow itself
-        cannot tell.
+        Raises SourceError where the form's as-of is no moment or lies ahead: Airflow does not
+        check it.
         """
         if form.get("as_of"):
             refuse_ahead(parse_moment(str(form["as_of"])), "the form's as-of")
@@ -146,20 +126,20 @@ class AirflowApi:
         return found
 
     def log(self, run_id: str, task_id: str, attempt: int) -> list[str]:
-        """The lines one attempt of a task logged; what it printed itself starts with PRINTED."""
+        """The log of one attempt of a task; the lines it printed itself start with PRINTED."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
         return [_line(entry) for entry in content]
 
     def errors(self, run_id: str, task_id: str, attempt: int) -> list[str]:
-        """What an attempt of a task said of its failure: each sentence once, the last one last."""
+        """The errors in the log of one attempt of a task: each sentence once, in order."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
-        said = [line for entry in content for line in _error_lines(entry)]
-        return list(dict.fromkeys(reversed(said)))[::-1]
+        lines = [line for entry in content for line in _error_lines(entry)]
+        return list(dict.fromkeys(reversed(lines)))[::-1]
 
     def question(self, run_id: str, task_id: str) -> str:
-        """What a task that waits for a person asks them."""
+        """The question of a task that waits for a person."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         return str(self.call("GET", path)["subject"])
 
@@ -186,3 +166,27 @@ class AirflowApi:
             f"{answer.request.url.path}: {answer.text[:300]}",
             "look at Airflow's log (`marquee status` says where)",
         )
+
+
+def _line(entry: Any) -> str:
+    """One log entry as text."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    mark = PRINTED if entry.get("logger") == "task.stdout" else ""
+    return f"{mark}{entry.get('event', '')}"
+
+
+def _error_lines(entry: Any) -> list[str]:
+    """The errors that one log entry reports."""
+    if not isinstance(entry, dict):
+        return []
+    event = str(entry.get("event"))
+    if raised := entry.get("error_detail"):
+        return [_raised(each["exc_type"], each["exc_value"]) for each in raised]
+    is_error = entry.get("level") in ("error", "critical") or "error: " in event
+    return [re.sub(r"^.*?error: ", "", event)] if is_error else []
+
+
+def _raised(kind: str, value: str) -> str:
+    """Our own sentence alone, where Airflow wraps it; any other error with its kind."""
+    return value if kind.startswith("Airflow") and value else f"{kind}: {value}"

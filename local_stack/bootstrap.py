@@ -1,11 +1,9 @@
 """Set-up from nothing: `python3 -m local_stack.bootstrap run|dev|bench|lock|clean`.
 
-Standard library only.
-
-Makes `.venv` from a hash-pinned lock, then hands over to `local_stack.setup` inside it for
-Java, jars and class archives. A second call compares one stamp and does nothing. The peers that
-benchmarks compare with live in an environment of their own, `.venv-bench`. `clean` removes what
-the stack keeps, after a yes.
+The Makefile runs it with any Python, so it imports the standard library only. It makes `.venv` from
+a hash-pinned lock, then runs `local_stack.java_setup` inside it, for Java, jars and the class
+archive. A second call compares one stamp and does nothing. The peers of the benchmarks live in an
+environment of their own, `.venv-bench`. `clean` removes the state of every world, after a yes.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ LOCKS = REPOSITORY / "requirements"
 VENV = REPOSITORY / ".venv"
 BENCH = REPOSITORY / ".venv-bench"
 STAMP = "marquee-stamp"
-TOOL = VENV / "tool"  # the installer lives beside the packages: a sync removes what no lock names
+TOOL = VENV / "tool"  # beside the packages: a sync removes what no lock names
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 
 COMMAND = """#!/bin/sh
@@ -34,7 +32,7 @@ PYTHONPATH="$repository${{PYTHONPATH:+:$PYTHONPATH}}"
 export PYTHONPATH
 exec "$repository/.venv/bin/python" -m cli "$@"
 """
-MARKS = ("logs", "airflow", "hdfs", "world")
+STATE_MARKS = ("logs", "airflow", "hdfs", "world")
 """A folder that holds one of these is a world's state."""
 
 
@@ -61,18 +59,18 @@ def main(argv: list[str]) -> int:
 
 
 def set_up(goal: str) -> None:
-    """Bring `.venv`, Java, jars and archives to what the locks say, and the command into it."""
+    """Bring `.venv`, Java, jars and class archive to what the locks say; install the command."""
     wanted = _fingerprint(goal)
     if _stamp(VENV) not in {wanted, _fingerprint("dev")} or not _is_complete():
         _make_tool()
         _install(goal, VENV)
-        _call([_python(VENV), "-m", "local_stack.setup"], "Java, jars or class archives")
+        _call([_python(VENV), "-m", "local_stack.java_setup"], "Java, jars or class archives")
         (VENV / STAMP).write_text(wanted)
     _install_command()
 
 
 def _install_command() -> None:
-    """`.venv/bin/marquee`, which works from any folder on this repository's code as it is."""
+    """Write `.venv/bin/marquee`: it runs this repository's code from any folder."""
     path, text = VENV / "bin" / "marquee", COMMAND.format(repository=shlex.quote(str(REPOSITORY)))
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)
@@ -91,10 +89,10 @@ def set_up_bench() -> Path:
 
 
 def clean(assume_yes: bool) -> None:
-    """Remove every world's state and the shared cache, after saying what would be lost.
+    """Remove every world's state and the shared cache, after printing what will be lost.
 
-    Asks on a terminal; elsewhere CLEAN=yes stands for the answer. Raises SetupError while a stack
-    runs on one of them, and where nobody can be asked.
+    Asks on a terminal; elsewhere CLEAN=yes is the answer. Raises SetupError while a stack runs on
+    one of them, where the answer is not yes, and where nobody can be asked.
     """
     root = (REPOSITORY / os.environ.get("MARQUEE_STATE", ".marquee")).resolve()
     ours = [p for p in sorted(root.glob("*")) if root.name == ".marquee" or _is_ours(p)]
@@ -106,7 +104,7 @@ def clean(assume_yes: bool) -> None:
     print(f"this removes for good, from {root}:")
     for path in ours:
         print(f"  {_megabytes(path):8,.0f} MB  {path.name}  {_what(path)}")
-    if not assume_yes and not _said_yes():
+    if not assume_yes and not _confirmed():
         raise SetupError("nothing was removed — answer yes, or in a script: make clean CLEAN=yes")
     for path in ours:
         if path.is_dir() and not path.is_symlink():
@@ -118,7 +116,7 @@ def clean(assume_yes: bool) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in ("cache", "releases") or any((path / mark).is_dir() for mark in MARKS)
+    return path.name in ("cache", "releases") or any((path / mark).is_dir() for mark in STATE_MARKS)
 
 
 def _what(path: Path) -> str:
@@ -147,7 +145,7 @@ def _is_in_use(state: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        pass  # no command has ever started it
+        pass  # no command ever started it
     try:
         pid = int((state / "supervisord.pid").read_text())
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -156,7 +154,7 @@ def _is_in_use(state: Path) -> bool:
     return b"supervisor.supervisord" in line and os.fsencode(state) in line
 
 
-def _said_yes() -> bool:
+def _confirmed() -> bool:
     if not sys.stdin.isatty():
         return False
     try:
@@ -230,7 +228,7 @@ def _stamp(venv: Path) -> str:
 
 
 def _is_complete() -> bool:
-    """The caches may have been cleaned away beside a good environment."""
+    """Whether the cache is whole; it may be cleaned away beside a good environment."""
     cache = Path(os.environ.get("MARQUEE_CACHE", ".marquee/cache"))
     return (REPOSITORY / cache / "ready").is_file()
 
@@ -242,10 +240,10 @@ def _python(venv: Path) -> str:
 def _call(command: list[str], what: str, cwd: Path = REPOSITORY) -> None:
     done = subprocess.run(command, cwd=cwd, stdout=None, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        if said and said[-1].startswith("error: "):
-            raise SetupError(said[-1].removeprefix("error: "))
-        detail = said[-1].strip() if said else f"exit status {done.returncode}"
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        if lines and lines[-1].startswith("error: "):
+            raise SetupError(lines[-1].removeprefix("error: "))
+        detail = lines[-1].strip() if lines else f"exit status {done.returncode}"
         raise SetupError(f"could not install {what}: {detail} — is the package index reachable?")
 
 

@@ -1,70 +1,99 @@
-"""One environment for every process of the stack, and where its files lie."""
+"""One environment for every process of a local stack: addresses, variables, secrets.
+
+`Stack` gives it to every daemon; `marquee step` and benchmarks give it to what they start. The
+variables of Airflow's components, its keys and its database on SQLite belong to it. Passwords and
+keys are written to files that only the owner reads, and are never printed.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import secrets
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
-from local_stack.airflow import airflow_environment
-from local_stack.archives import archive, spark_environment
 from local_stack.hdfs import class_path
-from local_stack.java import java_home
-from local_stack.setup import cache_folder
+from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from marquee.clock import OFFSET
+from marquee.errors import StackError
 from marquee.progress import PROGRESS
-from marquee.settings import REPOSITORY, Settings
-from marquee.state_folders import StateFolders
+from marquee.settings import REPOSITORY, Settings, StateFolders
 from sources.tables import find_table
+
+USER = "admin"
+
+
+def place_locally(settings: Settings) -> Settings:
+    """The settings with every address that depends on the stack's ports filled in."""
+    port = settings.stack.port
+    if not settings.lake.root.startswith("hdfs://127.0.0.1:"):
+        return settings
+    lake = settings.lake.model_copy(
+        update={
+            "root": f"hdfs://127.0.0.1:{port('namenode')}/marquee",
+            "webhdfs": f"http://127.0.0.1:{port('namenode_http')}",
+        }
+    )
+    crawl = settings.crawl
+    if crawl.site.startswith("http://127.0.0.1:"):
+        crawl = crawl.model_copy(update={"site": f"http://127.0.0.1:{port('replica')}"})
+    return settings.model_copy(update={"lake": lake, "crawl": crawl})
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
-    """All variables that Procfile's lines and their children read, over the caller's own."""
-    places = StateFolders(settings.state_folder)
+    """The caller's variables, and those that Procfile's lines and their children read."""
+    folders = StateFolders(settings.state_folder)
     cache = cache_folder(settings)
     home = java_home(cache)
     jars = sorted((cache / "jars").glob("*.jar"))
     binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
     return {
         **spark_environment(home),
-        **airflow_environment(settings, places.airflow),
-        # Only a person pauses the DAG: it is born unpaused, and no command of ours unpauses it.
+        **airflow_environment(settings, folders.airflow),
+        # Only a person pauses the DAG: it starts unpaused, and no command unpauses it unasked.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **_settings_environment(settings),
         "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
         "PYTHON": sys.executable,
         "JAVA": str(home / "bin" / "java"),
-        "HADOOP_CONF_DIR": str(places.conf),
+        "HADOOP_CONF_DIR": str(folders.conf),
         "HADOOP_USER_NAME": settings.lake.user,
-        "HDFS_CLASS_PATH": class_path(places.conf, jars),
-        "SPARK_ARCHIVE": str(archive(cache)),
-        "STATE": str(places.state),
-        PROGRESS: str(places.progress),
-        "TMPDIR": str(places.tmp),
-        "SPARK_LOCAL_DIRS": str(places.tmp),
+        "HDFS_CLASS_PATH": class_path(folders.conf, jars),
+        "SPARK_ARCHIVE": str(class_archive(cache)),
+        "STATE": str(folders.state),
+        PROGRESS: str(folders.progress),
+        "TMPDIR": str(folders.tmp),
+        "SPARK_LOCAL_DIRS": str(folders.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "SERVING_PORT": str(settings.stack.port("serving")),
-        "REPLICA_TITLES": replica_titles(settings, places),
+        "REPLICA_TITLES": replica_titles(settings, folders),
     }
 
 
-def replica_titles(settings: Settings, places: StateFolders) -> str:
-    """Flags that tell the replica which titles to serve: the world's, or real records."""
+def replica_titles(settings: Settings, folders: StateFolders) -> str:
+    """The replica's flags, quoted for a shell: the world's titles, or records beside a release.
+
+    A release without links names no title of IMDb's; its replica serves no records by default.
+    """
     source = settings.ratings.source
     if not source:
-        return f"--world '{places.world}'"
+        return shlex.join(["--world", str(folders.world)])
     records = Path(source).resolve().parent
     csv, pages = records / "imdb5000" / "movie_metadata.csv", records / "imdb-pages"
     links = find_table(Path(source).resolve(), "links.csv")
-    flags = f"--links '{links}'" if links else ""
-    if csv.is_file():
-        flags += f" --imdb5000 '{csv}'"
-    return flags + (f" --pages '{pages}'" if pages.is_dir() else "")
+    flags = ["--links", str(links)] if links else []
+    flags += ["--imdb5000", str(csv)] if csv.is_file() else []
+    flags += ["--pages", str(pages)] if pages.is_dir() else []
+    return shlex.join(flags)
 
 
 def _settings_environment(settings: Settings) -> dict[str, str]:
-    """What this place's settings say, for processes that read them anew."""
+    """The settings as variables, for processes that load settings themselves."""
     return {
         "MARQUEE_WORLD": settings.world,
         "MARQUEE_STATE": settings.state,
@@ -79,3 +108,99 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "MARQUEE_RATINGS__NAME": settings.ratings.name,
         "MARQUEE_SPARK__MASTER": settings.spark.master,
     }
+
+
+def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
+    """Every variable Airflow's processes read; connections included."""
+    port = settings.stack.port("airflow")
+    keys = _keys(home / "keys.json")
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "6",
+        "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__SECRET_KEY": keys["secret"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_SPARK_CLUSTER": json.dumps(_spark_connection(settings)),
+        "AIRFLOW_CONN_HDFS_LAKE": json.dumps(_lake_connection(settings)),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def _keys(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        made = {
+            "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "secret": secrets.token_urlsafe(32),
+            "jwt": secrets.token_urlsafe(48),
+        }
+        write_private(path, json.dumps(made))
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys
+
+
+def _spark_connection(settings: Settings) -> dict[str, object]:
+    extra = {"deploy-mode": "client", "spark-binary": "spark-submit"}
+    return {"conn_type": "spark", "host": settings.spark.master, "extra": extra}
+
+
+def _lake_connection(settings: Settings) -> dict[str, object]:
+    """The provider reads host, port and login; the lake's root is ours, in the extras."""
+    address = settings.lake.webhdfs.removeprefix("http://")
+    host, _, port = address.partition(":")
+    return {
+        "conn_type": "webhdfs",
+        "host": host,
+        "port": int(port or 9870),
+        "login": settings.lake.user,
+        "extra": {"root": settings.lake.root},
+    }
+
+
+def password(home: Path) -> str:
+    """The admin's password; the first call makes it. Only the owner reads its file."""
+    path = home / "passwords.json"
+    if not path.is_file():
+        write_private(path, json.dumps({USER: secrets.token_urlsafe(18)}))
+    return str(json.loads(path.read_text())[USER])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a secret to a file that nobody but its owner could read at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Bring the database to Airflow's schema; StackError with Airflow's last line otherwise."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        printed = (done.stdout + done.stderr).strip().splitlines()
+        raise StackError(
+            f"Airflow's database could not be made: {printed[-1] if printed else 'no word'}",
+            f"look at {environment['AIRFLOW_HOME']}",
+        )

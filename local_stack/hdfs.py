@@ -1,4 +1,7 @@
-"""A real HDFS of one NameNode and one DataNode, from pyspark's own jars plus two."""
+"""A real HDFS of one NameNode and one DataNode, from pyspark's own jars and two more.
+
+`Stack` writes its configuration and formats its NameNode before it starts the daemons.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import subprocess
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from local_stack.paths import spark_jars
+from local_stack.java_setup import spark_jars
 from marquee.errors import StackError
 from marquee.settings import Settings
 
@@ -48,19 +51,22 @@ def write_conf(settings: Settings, conf: Path, data: Path) -> None:
 
 
 def format_namenode(java: Path, class_path: str, data: Path, environment: dict[str, str]) -> None:
-    """Format the NameNode's folder, once; an existing name space is never touched."""
+    """Format the NameNode's folder, once; an existing name space is never touched.
+
+    StackError with the NameNode's last line where it fails.
+    """
     current = data / "name" / "current"
     if (current / "VERSION").is_file():
         return
-    if not list(current.glob("fsimage*")):  # a format that was killed before it had made anything
+    if not list(current.glob("fsimage*")):  # a format was killed before it made an image
         shutil.rmtree(data / "name", ignore_errors=True)
     command = [str(java), "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     command += ["-cp", class_path, NAMENODE, "-format", "-nonInteractive"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
+        printed = (done.stdout + done.stderr).strip().splitlines()
         raise StackError(
-            f"the NameNode could not be formatted: {said[-1] if said else 'no word'}",
+            f"the NameNode could not be formatted: {printed[-1] if printed else 'no word'}",
             f"look at {data}; an unfinished one may be removed",
         )
 
@@ -85,10 +91,10 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
-        # What a write was answered for outlives a power cut: the block, its checksums and their
-        # folder are on the disk before. The NameNode's edit log is by default.
+        # An acknowledged write outlives a power cut: its block, checksums and folder reach the disk
+        # first. The NameNode's edit log does so by default.
         "dfs.datanode.synconclose": "true",
-        # A small write waits for the last block's report: 5 ms steps, not 400.
+        # A small write polls for the report of its last block every 5 ms, not every 400.
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
         "dfs.client.block.write.locateFollowingBlock.retries": "12",
         # A restart is ready as soon as the blocks are in; a dead node is noticed in seconds.

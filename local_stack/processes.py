@@ -1,9 +1,9 @@
-"""The stacks of this repository as the machine's process table shows them.
+"""The stacks of this repository, as the machine's process table shows them.
 
-A stack is found by its supervisord, from any terminal and whatever that terminal's settings say:
-its environment names its state folder, its ports and its lake. What outlived a supervisord is
-found by its environment, its process group or its session (Airflow's workers write over their
-environment).
+A stack is found by its supervisord, from any terminal, whatever that terminal's settings say: the
+environment of supervisord names its state folder, its ports and its lake. A leftover is a process
+that outlived its supervisord. It is found by its environment, or by its process group or session,
+because Airflow's workers write over their environment. Commands and `Stack` ask this module.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PREFIX = "MARQUEE_"
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack whose supervisord lives: its state folder, and what its processes were told."""
+    """A stack whose supervisord lives: its state folder, and the settings of its processes."""
 
     state: Path
     pid: int
@@ -41,7 +41,7 @@ class RunningStack:
 
 
 def running_stacks() -> list[RunningStack]:
-    """Every stack of this repository and user that runs, by its state folder."""
+    """Every running stack of this repository and user, sorted by state folder."""
     found: dict[Path, RunningStack] = {}
     for process in psutil.process_iter():
         try:
@@ -54,14 +54,14 @@ def running_stacks() -> list[RunningStack]:
             continue
         ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
         state = Path(environment["STATE"])
-        # A child that supervisord is about to start looks like it until it is another program.
+        # A child of supervisord looks like supervisord until it runs its own program.
         if state not in found or process.pid < found[state].pid:
             found[state] = RunningStack(state, process.pid, ours)
     return [found[state] for state in sorted(found)]
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie has ended, whoever has yet to take note of it."""
+    """Whether it still runs; a zombie has ended, even before its parent has noticed."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -69,11 +69,11 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def leftovers(state: Path) -> list[psutil.Process]:
-    """Everything that belongs to the stack of `state`, its supervisord too.
+    """Every process that belongs to the stack of `state`, its supervisord too.
 
-    Whoever carries this STATE in its environment, or is in the process group or session of
-    something that a supervisord started here; with all that they have started. Never the caller
-    or one of its ancestors.
+    A process belongs to it that has this STATE in its environment, or is in the process group or
+    session of a process that a supervisord started here, and so do all its descendants. The
+    caller and its ancestors are never among them.
     """
     numbers, caller = _numbers(state), {os.getpid(), *(p.pid for p in psutil.Process().parents())}
     found: dict[int, psutil.Process] = {}
@@ -88,18 +88,18 @@ def leftovers(state: Path) -> list[psutil.Process]:
 
 
 def end_leftovers(state: Path) -> int:
-    """Ask every leftover of `state` to end, then make it; how many there were."""
-    left = leftovers(state)
+    """End every leftover of `state`, by TERM and then by KILL; how many there were."""
+    found = leftovers(state)
     for how in ("terminate", "kill"):
-        alive = [process for process in left if is_alive(process)]
+        alive = [process for process in found if is_alive(process)]
         for process in alive:
             _signal(process, how)
         psutil.wait_procs(alive, timeout=SECONDS_TO_END)
-    return len(left)
+    return len(found)
 
 
 def resident_mb(pids: Iterable[int]) -> float:
-    """Proportional set size of these processes and all below them, in MB (Linux)."""
+    """Proportional set size of these processes and all their descendants, in MB (Linux)."""
     total = 0
     for pid in pids:
         try:
@@ -111,14 +111,14 @@ def resident_mb(pids: Iterable[int]) -> float:
 
 
 def _numbers(state: Path) -> set[int]:
-    """Groups and sessions of this state: supervisord gives each process a group, has a session."""
+    """Process groups and sessions of this state, from the log of its supervisord."""
     logs = sorted((state / "logs").glob("supervisord.log*"))
-    said = r"(?:spawned: '\S+'|supervisord started) with pid (\d+)"
-    return {int(pid) for p in logs for pid in re.findall(said, p.read_text("utf-8", "replace"))}
+    line = r"(?:spawned: '\S+'|supervisord started) with pid (\d+)"
+    return {int(pid) for p in logs for pid in re.findall(line, p.read_text("utf-8", "replace"))}
 
 
 def _belongs(process: psutil.Process, state: Path, numbers: set[int]) -> bool:
-    """In a group or session of this state, and working here: a number may have been given anew."""
+    """In a group or session of this state, and working here: the system reuses numbers."""
     try:
         if {os.getpgid(process.pid), os.getsid(process.pid)}.isdisjoint(numbers):
             return False

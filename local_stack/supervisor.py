@@ -1,9 +1,9 @@
-"""The daemon's keeper: supervisord, told what to run and spoken to over a private socket.
+"""supervisord of one state folder: configured, started, queried and shut down.
 
-supervisord restarts what dies, with back-off, and stops parts in order (TERM to the parent first,
-KILL to its group only as a fallback). It listens on a socket only the owner opens; no port. It is
-a daemon, nobody's child: a command that is stopped, killed or loses its terminal leaves it whole,
-and no command has to reap it.
+supervisord restarts what dies, with back-off. It stops each process with TERM first, and sends KILL
+to its group only if that fails. It listens on a socket that only the owner opens, on no port. It is
+a daemon, nobody's child: it survives the command that started it, and no command has to reap it.
+`Stack` is the only caller.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from marquee.errors import StackError
 
 SECONDS_TO_ANSWER = 20
 SECONDS_TO_STOP = 30
-"""For one group of parts; supervisord itself turns to KILL after `stopwaitsecs`."""
+"""For one group of processes; supervisord itself turns to KILL after `stopwaitsecs`."""
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the system's bound is a little higher."""
 TEMPLATE = """[supervisord]
@@ -52,7 +53,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 PROGRAM = """
 [program:{name}]
-command=/bin/sh -c '{command}'
+command=/bin/sh -c {command}
 directory={directory}
 autostart=false
 autorestart=true
@@ -69,33 +70,44 @@ stdout_logfile_backups=1
 
 
 def socket_path(state: Path) -> Path:
-    """Where the socket is: as the state's configuration says, else where a new one would be.
-
-    Below the state folder, so that every terminal finds it, unless that path is too long.
-    """
+    """Where the socket is: as the state's configuration names it, else where a new one would be."""
     conf = state / "supervisord.conf"
-    if conf.is_file() and (said := re.search(r"^file=(.+)$", conf.read_text(), re.MULTILINE)):
-        return Path(said[1])
+    if conf.is_file() and (named := re.search(r"^file=(.+)$", conf.read_text(), re.MULTILINE)):
+        return Path(named[1])
     return _new_socket(state)
 
 
 def _new_socket(state: Path) -> Path:
+    """Below the state folder; where that path is too long, in XDG_RUNTIME_DIR, else in the
+    temporary folder.
+
+    The state folder comes first because the daemon outlives a log-out, which empties
+    XDG_RUNTIME_DIR (XDG Base Directory Specification 0.8).
+    """
     path = state / "supervisord.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+    if _fits(path):
         return path
     name = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    own = Path(runtime) / f"marquee-{name}.sock"
+    if os.path.isdir(runtime) and _fits(own):
+        return own
     return Path(tempfile.gettempdir()) / f"marquee-{os.getuid()}-{name}.sock"
 
 
-class Keeper:
-    """supervisord of one state folder: start it, ask it, stop it."""
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= LONGEST_SOCKET
+
+
+class Supervisor:
+    """supervisord of one state folder."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One command at a time starts or stops this stack; others wait here."""
+    def exclusively(self) -> Iterator[None]:
+        """Lets one command at a time start or stop this stack; others wait here."""
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "command.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -104,12 +116,12 @@ class Keeper:
     def launch(
         self, processes: dict[str, str], directory: Path, environment: dict[str, str]
     ) -> None:
-        """Start supervisord, with nothing running below it yet."""
+        """Start supervisord with nothing running below it; StackError where it does not answer."""
         (self.state / "logs").mkdir(parents=True, exist_ok=True)
-        conf, log = self.state / "supervisord.conf", self.state / "logs" / "keeper.log"
+        conf, log = self.state / "supervisord.conf", self.state / "logs" / "supervisord-start.log"
         conf.write_text(self._conf(processes, directory))
         with log.open("wb") as out:
-            # It returns once supervisord is a daemon with an open socket, or has said why not.
+            # It returns once supervisord is a daemon with an open socket, or has printed why not.
             done = subprocess.run(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
                 env=os.environ | environment,
@@ -119,10 +131,9 @@ class Keeper:
                 start_new_session=True,
             )
         if done.returncode:
-            said = log.read_text("utf-8", "replace").strip().splitlines()
-            raise StackError(
-                f"supervisord did not start: {said[0] if said else 'no word'}", f"look at {log}"
-            )
+            printed = log.read_text("utf-8", "replace").strip().splitlines()
+            reason = printed[0] if printed else "no word"
+            raise StackError(f"supervisord did not start: {reason}", f"look at {log}")
         deadline = time.monotonic() + SECONDS_TO_ANSWER
         while not self.is_running():
             if time.monotonic() > deadline:
@@ -156,8 +167,8 @@ class Keeper:
     def shut_down(self, groups: list[list[str]]) -> None:
         """Stop each group together, one group after the other, then supervisord; wait for it.
 
-        Always ends: where supervisord does not answer any more, or another command stops it at the
-        same time, it is told by signals, at last by KILL; `end_leftovers` then ends what it left.
+        It always returns. Where supervisord does not answer, or another command stops it at the
+        same time, signals end it, KILL at last; `end_leftovers` then ends what still runs.
         """
         process, signals = self.process(), ["", "terminate", "kill"]
         try:
@@ -183,10 +194,9 @@ class Keeper:
     def _conf(self, processes: dict[str, str], directory: Path) -> str:
         text = TEMPLATE.format(state=self.state, socket=_new_socket(self.state))
         for name, command in processes.items():
-            escaped = command.replace("%", "%%").replace("'", "'\"'\"'")
-            text += PROGRAM.format(
-                name=name, command=escaped, directory=directory, state=self.state
-            )
+            # supervisord expands `%`, then splits the line as a shell does.
+            quoted = shlex.quote(command).replace("%", "%%")
+            text += PROGRAM.format(name=name, command=quoted, directory=directory, state=self.state)
         return text
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -203,7 +213,7 @@ class Keeper:
 
 
 class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
-    """supervisord's own, with patience that ends."""
+    """supervisord's own connection, with a time-out."""
 
     def connect(self) -> None:
         super().connect()
@@ -223,7 +233,7 @@ class _Transport(SupervisorTransport):  # type: ignore[misc]
 
 
 def _end(process: psutil.Process, signals: list[str]) -> None:
-    """Wait for supervisord, with one signal after the other; on TERM it stops its parts."""
+    """Wait for supervisord, with one signal after the other; on TERM it stops its processes."""
     for how in signals:
         with suppress(psutil.Error):
             if how and is_alive(process):

@@ -1,26 +1,33 @@
-"""The one clock: whoever decides by the time, or stamps what others decide by, asks it.
+"""The one clock, and how a moment is written and read.
 
-A drill may offset it for all processes by the environment variable `MARQUEE_CLOCK_OFFSET` (seconds,
-with a sign). `marquee.lake` refuses an offset in a lake that is not a drill's. Stopwatches measure
-the machine, not the world, and keep `time.time`.
+Every decision that depends on the time, and every time stamp that later decisions read, comes from
+this clock. A drill may offset it for all processes by the environment variable
+`MARQUEE_CLOCK_OFFSET` (seconds, with a sign); `marquee.lake` refuses an offset in a lake that is
+not a drill's. Stopwatches measure durations on this machine and keep `time.time`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 
-from marquee.errors import AheadOfClockError, SettingsError
+from marquee.errors import AheadOfClockError, SettingsError, SourceError
 
 OFFSET = "MARQUEE_CLOCK_OFFSET"
 SKEW = timedelta(minutes=5)
-"""How far the clocks of two machines may lie apart without being noticed."""
+"""The clocks of two machines may differ by so much without being noticed."""
 SET_FROM = datetime(2020, 1, 1, tzinfo=UTC)
-"""A clock that says less has not been set since its machine started, and says nothing."""
+"""An earlier reading comes from a clock that has not been set since its machine started."""
+_MOMENT = re.compile(
+    r"\d{4}(-\d{2}-\d{2}|\d{4}|-?W\d{2}-?\d)"  # a day, by month or by week
+    r"([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def now() -> datetime:
-    """The present moment in UTC, by the clock every room decides by."""
+    """The present moment in UTC, by this clock."""
     return of_machine(datetime.now(UTC))
 
 
@@ -30,7 +37,7 @@ def seconds() -> float:
 
 
 def of_machine(moment: datetime) -> datetime:
-    """A moment that the machine's own clock said, such as Airflow's, by this clock."""
+    """A moment that the machine's own clock gave, such as Airflow's, by this clock."""
     try:
         return moment.astimezone(UTC) + offset()
     except OverflowError:
@@ -49,16 +56,49 @@ def offset() -> timedelta:
 def refuse_ahead(moment: datetime, what: str, present: datetime | None = None) -> datetime:
     """The moment itself; AheadOfClockError where it is later than `present` by more than `SKEW`.
 
-    `present` is `now` unless the moment is of another clock, the machine's.
+    `present` is `now`, unless `moment` comes from another clock, such as the machine's.
     """
     present = present or now()
     if moment - present > SKEW:
         raise AheadOfClockError(
-            f"{what}, {_said(moment)}, is {_long(moment - present)} ahead of the clock, "
-            f"{_said(present)}",
+            f"{what}, {iso(moment)}, is {_length(moment - present)} ahead of the clock, "
+            f"{iso(present)}",
             "give a moment that has passed; where the clock is wrong, set it",
         )
     return moment
+
+
+def iso(moment: datetime) -> str:
+    """A UTC moment as documents spell it: `2026-01-04T03:00:00Z`."""
+    # Not strftime, which on Linux writes the year 33 with two digits.
+    return whole(moment).replace(tzinfo=None).isoformat() + "Z"
+
+
+def compact(moment: datetime) -> str:
+    """A UTC moment as paths spell it: `20260104T030000Z`."""
+    return iso(moment).replace("-", "").replace(":", "")
+
+
+def whole(moment: datetime) -> datetime:
+    """A moment in UTC, cut to the second: the precision of every written moment."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def parse_moment(text: str) -> datetime:
+    """Read either spelling, or any ISO 8601 with a zone; without one it is taken as UTC.
+
+    A day means its first second. Raises SourceError for what is not a moment, also for a leap
+    second (`:60`) and for one that lies before the year 1 or after 9999 in UTC.
+    """
+    try:
+        if not _MOMENT.fullmatch(text.strip()):
+            raise ValueError(text)
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise SourceError(
+            f"'{text[:60]}' is not a moment", "write it like 2026-01-04T03:00:00Z"
+        ) from None
 
 
 def _unusable(text: str) -> SettingsError:
@@ -68,11 +108,7 @@ def _unusable(text: str) -> SettingsError:
     )
 
 
-def _said(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def _long(span: timedelta) -> str:
+def _length(span: timedelta) -> str:
     """A span in its largest whole unit: `3 days`, `1 hour`."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if (count := int(span.total_seconds() // length)) >= 1:

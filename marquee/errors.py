@@ -1,12 +1,13 @@
-"""The one family of errors, and the two kinds in it.
+"""The one family of errors, the two kinds in it, and the exit statuses of processes.
 
-*Wrong input* is final: the same input is refused again, whoever tries. A part of the world that is
-*away* (AwayError) may be back: the same work is tried again, and ends well. `retry_helps` tells
-them apart, and whoever decides on a retry asks it. A full disk is away: a person must make room,
-and the retry after that ends well.
+*Wrong input* is final: a retry would meet the same error. A part of the world that is *away*
+(AwayError) does not respond now, and a retry may succeed. `retry_helps` distinguishes the two for
+every decision on a retry. A full disk counts as away, because a retry succeeds once a person has
+made room. A Spark job and the crawl end with `exit_status` of the error that stopped them, and the
+task that started them reads it.
 
 MarqueeError
-├── SettingsError            a key unknown, a value of the wrong kind
+├── SettingsError            an unknown key, a value of the wrong kind
 ├── AwayError                a part of the world does not answer; trying again may help
 │   ├── LakeUnavailableError the lake does not answer (a LakeError too)
 │   │   └── LakeFullError    the lake has no room left: a person makes some first
@@ -19,9 +20,9 @@ MarqueeError
 ├── ContractError            a dataset differs from its contract; lists every difference
 ├── SourceError              a file, folder or moment somebody gave cannot be used
 │   └── AheadOfClockError    a moment that the clock has not reached
-├── CrawlStoppedError        the tripwire: the site shut us out, or changed
+├── CrawlStoppedError        the tripwire: the site shuts us out, or has changed
 ├── RecipeError              a recipe that cannot be trained
-├── BundleError              a bundle that is torn, or not one
+├── BundleError              a folder that is not a whole bundle
 ├── LedgerError
 │   └── HeadMovedError       somebody else wrote the entry first
 └── PromotionRefusedError    a rule of promotion says no
@@ -29,12 +30,21 @@ MarqueeError
 
 from __future__ import annotations
 
+import os
+
+BAD_INPUT = 2
+"""The exit status of a process whose input is wrong: a retry cannot help."""
+STOPPED = 3
+"""The exit status of a crawl whose tripwire went off."""
+AWAY = os.EX_TEMPFAIL
+"""The exit status (75) of a process that a part of the world does not answer: a retry may help."""
+
 
 class MarqueeError(Exception):
     """What happened and where (`message`), and what to do about it (`remedy`)."""
 
     status = 1
-    """What a command ends with; 2 where it was typed wrong, and nothing was started."""
+    """Exit status of a command; 2 where its arguments are wrong and nothing was started."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -94,11 +104,11 @@ class CrawlInterruptedError(AwayError):
 
 
 class RecipeError(MarqueeError):
-    """A recipe that cannot be trained as asked."""
+    """A recipe that cannot be trained."""
 
 
 class BundleError(MarqueeError):
-    """A bundle that is torn, or not one."""
+    """A folder that is not a whole bundle."""
 
 
 class LedgerError(MarqueeError):
@@ -118,9 +128,17 @@ class StackError(AwayError):
 
 
 def retry_helps(error: BaseException) -> bool:
-    """Whether the same work may end well when it is tried again.
+    """Whether a retry of the same work may succeed.
 
-    Ours that are final say no. What is none of ours is a surprise: a process that died, a library
-    that broke, a machine without memory; a retry costs little there and often helps.
+    Our own errors are final unless they are AwayErrors. Any other exception is a surprise (a
+    process that died, a library that broke, a machine without memory): a retry costs little and
+    often helps.
     """
     return isinstance(error, AwayError) or not isinstance(error, MarqueeError)
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status of a process that `error` ended: `AWAY` where a retry may succeed."""
+    if isinstance(error, CrawlStoppedError):
+        return STOPPED
+    return AWAY if retry_helps(error) else BAD_INPUT

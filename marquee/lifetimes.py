@@ -1,7 +1,8 @@
-"""Processes that end with the one that started them (ADR 4).
+"""Processes that end with the process that started them (ADR 4).
 
-Linux's kernel sends SIGKILL on the death of the *thread* that started or forked the process; where
-there is a JVM between the two, only looking at the parent's id helps.
+Linux sends SIGKILL when the *thread* dies that started or forked the process. Where a JVM stands
+between the two, the process watches its parent's id instead. The scheduler's workers, the crawl
+and the Python part of a Spark job use this.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ import time
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 GENERATIONS = 2
-"""Below a scheduler: the executor's workers, and the task each of them runs."""
+"""The generations below a scheduler: its executor's workers, and the tasks they run."""
 
 
 def end_with(parent: int) -> None:
-    """Let the kernel end this process when `parent`, which started it, ends. Linux only."""
+    """Let Linux end this process when `parent`, which started it, ends; no effect elsewhere."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was asked
+    if os.getppid() != parent:  # it died before the request reached the kernel
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_when_orphaned() -> None:
-    """Look twice a second whether the parent is still the same, and end when it is not."""
+    """Check twice a second that the parent is still the same, and end when it is not."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -40,11 +41,11 @@ def end_when_orphaned() -> None:
 
 
 def tie_forks_to_this_process(generations: int = GENERATIONS) -> None:
-    """Let what this process forks, and what that forks, end with it: the kernel sends SIGKILL.
+    """Let the processes that this one forks, `generations` deep, end with it by SIGKILL.
 
-    A scheduler that is killed would leave its executor's workers with their tasks; its successor
-    starts the same tasks again, beside them. Linux only; the kernel acts on the death of the
-    *thread* that forks, which in a scheduler and its workers is the main one.
+    Otherwise a killed scheduler leaves its workers and their tasks running, and its successor
+    starts the same tasks again beside them. Linux alone; it acts on the death of the *thread* that
+    forks, which in a scheduler and its workers is the main one.
     """
     if sys.platform != "linux":
         return
@@ -57,7 +58,7 @@ def tie_forks_to_this_process(generations: int = GENERATIONS) -> None:
         if this["generation"] > generations:
             return
         kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel was asked
+        if os.getppid() != parent:  # it died before the request reached the kernel
             os._exit(128 + signal.SIGKILL)
 
     os.register_at_fork(after_in_child=tie)

@@ -1,6 +1,7 @@
-"""The gate's bounds, typed; data in `config/`, and a run's form may only tighten them.
+"""The gate's bounds, typed: data in `config/`, which a run's form may only tighten.
 
-Every bound says which direction is the stricter one, so `tighten` needs no list of its own.
+Every bound states which direction is stricter, so `tighten` needs no list of its own. The names of
+the models and of a run's choices stand here too, because everybody needs them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from marquee.errors import SettingsError
 
 Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = get_args(Model)
+Promote = Literal["yes", "ask", "no"]
+"""Whether an approved model serves, waits for a person's approval, or is only judged."""
+Search = Literal["none", "quick", "full"]
+"""How many recipes training tries: the champion's alone, those of a quick search, or all."""
 
 
 def _bound(
     stricter: Literal["lower", "higher"], least: float, most: float, default: Any = MISSING
 ) -> Any:
-    """One bound; those with a default came later, and an older run's inputs do not name them."""
+    """One bound; a later bound has a default, because the inputs of older runs lack it."""
     metadata = {"stricter": stricter, "least": least, "most": most}
     return field(default=default, metadata=metadata)
 
@@ -29,7 +34,7 @@ class SameWorld:
     """Bounds of condition 5, for either model."""
 
     world_shrink: float = _bound("lower", 0.0, 1.0, 0.02)
-    """Share of rows, people, titles or films that may be gone."""
+    """Share of rows, people or titles that may be gone."""
     world_leak: float = _bound("lower", 0.0, 1.0, 0.1)
     """Share that may be gone of the most that served since a person last accepted a world."""
     world_growth: float = _bound("lower", 1.0, math.inf, 3.0)
@@ -39,7 +44,7 @@ class SameWorld:
     world_class_shrink: float = _bound("lower", 0.0, 1.0, 0.2)
     """Share of one decade, genre or class of people's activity that may be gone."""
     world_noise: float = _bound("higher", 0.0, math.inf, 0.05)
-    """The index expected of two samples of one world; above it nothing can be told."""
+    """The index expected of two samples of one world; above it the index decides nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +106,9 @@ def read_policy(model: str, values: Mapping[str, Any]) -> Policy:
     needed = {f.name for f in fields(POLICIES[model]) if f.default is MISSING}
     unknown, missing = sorted(set(values) - known), sorted(needed - set(values))
     if unknown or missing:
-        said = [f"unknown key '{k}'" for k in unknown] + [f"missing key '{k}'" for k in missing]
+        wrong = [f"unknown key '{k}'" for k in unknown] + [f"missing key '{k}'" for k in missing]
         raise SettingsError(
-            f"[policy.{model}] has {', '.join(said)}", f"correct it in config/: {_one_of(known)}"
+            f"[policy.{model}] has {', '.join(wrong)}", f"correct it in config/: {_one_of(known)}"
         )
     return POLICIES[model](**values)
 
@@ -124,13 +129,13 @@ def tighten(policy: Policy, overrides: Mapping[str, Any]) -> Policy:
     return tightened
 
 
-def _refuse_loosening(bound: Field[Any], current: float, asked: float) -> None:
-    looser = asked > current if bound.metadata["stricter"] == "lower" else asked < current
-    if looser:
-        side = "most" if bound.metadata["stricter"] == "lower" else "least"
+def _refuse_loosening(bound: Field[Any], current: float, given: float) -> None:
+    is_looser = given > current if bound.metadata["stricter"] == "lower" else given < current
+    if is_looser:
+        limit = "most" if bound.metadata["stricter"] == "lower" else "least"
         raise SettingsError(
-            f"'{bound.name}' = {asked:g} would loosen the gate, which holds {current:g}",
-            f"a run may only tighten it: give at {side} {current:g}, or change config/",
+            f"'{bound.name}' = {given:g} would loosen the gate, which holds {current:g}",
+            f"a run may only tighten it: give at {limit} {current:g}, or change config/",
         )
 
 

@@ -1,8 +1,8 @@
-"""How far a long task has come, for its log and for whoever watches from another process.
+"""How far a long task has come, for its log and for other processes.
 
-A crawl tells pages, a training job sweeps. The log gets a line every few seconds; the file named by
-the environment variable `MARQUEE_PROGRESS` (or, where that is a folder, the file of Airflow's task
-in it) always holds the latest word, as one JSON object:
+A crawl counts pages, a training job counts sweeps. The log gets a line every few seconds. The file
+named by the environment variable `MARQUEE_PROGRESS` (or, where that is a folder, the file of the
+Airflow task in it) holds the latest progress as one JSON object, which `marquee run` shows:
 `{"what": "page", "done": 12, "of": 300, "since": "…Z", "at": "…Z", "note": "2 refused"}`.
 """
 
@@ -16,16 +16,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from marquee.clock import now
-from marquee.names import iso
+from marquee.clock import iso, now
 
 PROGRESS = "MARQUEE_PROGRESS"
 TASK = "AIRFLOW_CTX_TASK_ID"
-"""Airflow says so to whatever a task starts."""
+"""Airflow sets it in the environment of every process that a task starts."""
 LINE_SECONDS = 5.0
-"""At most one line of the log in so many seconds."""
+"""Least seconds between two lines of the log."""
 FILE_SECONDS = 0.5
-"""At most one writing of the file in so many seconds."""
+"""Least seconds between two writes of the file."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,11 @@ class Progress:
     done: int
     of: int
     since: str
-    """When the first was told, UTC."""
+    """When counting began, UTC."""
     at: str
-    """When this was told, UTC; a task that died leaves its last word behind."""
+    """When this was written, UTC; a task that died leaves its last progress behind."""
     note: str = ""
-    """What else is worth a glance: `2 refused`."""
+    """A remark for people: `2 refused`."""
 
     def __str__(self) -> str:
         line = f"{self.what} {self.done} of {self.of} since {self.since[11:]}"
@@ -48,22 +47,22 @@ class Progress:
 
 
 @dataclass
-class _Told:
-    """What this process said last of one kind of thing."""
+class _Latest:
+    """The latest progress of one kind, and when it was printed and written."""
 
     progress: Progress
     line_at: float
     file_at: float
 
 
-_told: dict[str, _Told] = {}
+_latest: dict[str, _Latest] = {}
 _stages: list[str] = []
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Around a part of a task whose counting would else look like that of another: one fit of
-    several. Only this process knows it; hand `stage_now()` to those that do the work."""
+    """Name a stretch of a task, such as one fit of several, whose counting would otherwise look
+    like that of another. Only this process knows the name: hand `stage_now()` to its workers."""
     _stages.append(name)
     try:
         yield
@@ -77,33 +76,33 @@ def stage_now() -> str:
 
 
 def report_progress(what: str, done: int, of: int, note: str = "") -> None:
-    """Say how far this process is; call it as often as there is something to say.
+    """Report how far this process is; call it as often as the count changes.
 
-    Lines and files are spaced, but the last of all (`done` = `of`) always comes through. Counting
-    that starts again (a second fit) is a progress of its own. A file that cannot be written is no
-    reason for a task to fail, and is passed over.
+    Lines and writes are spaced, but the last one (`done` = `of`) is never left out. Counting that
+    starts again, as in a second fit, is a progress of its own. A file that cannot be written fails
+    no task.
     """
     moment, clock = iso(now()), time.monotonic()
-    told = _told.get(what)
-    if told is None or done < told.progress.done or of != told.progress.of:
+    latest = _latest.get(what)
+    if latest is None or done < latest.progress.done or of != latest.progress.of:
         first = Progress(what, done, of, moment, moment, note)
-        told = _told[what] = _Told(first, line_at=clock, file_at=-FILE_SECONDS)
-    told.progress = Progress(what, done, of, told.progress.since, moment, note)
-    if done >= of or clock - told.line_at >= LINE_SECONDS:
-        told.line_at = clock
-        print(told.progress, flush=True)
-    if done >= of or clock - told.file_at >= FILE_SECONDS:
-        told.file_at = clock
-        _write(told.progress)
+        latest = _latest[what] = _Latest(first, line_at=clock, file_at=-FILE_SECONDS)
+    latest.progress = Progress(what, done, of, latest.progress.since, moment, note)
+    if done >= of or clock - latest.line_at >= LINE_SECONDS:
+        latest.line_at = clock
+        print(latest.progress, flush=True)
+    if done >= of or clock - latest.file_at >= FILE_SECONDS:
+        latest.file_at = clock
+        _write(latest.progress)
 
 
 def task_file(folder: Path, task: str) -> Path:
-    """The progress file of a task, `recommender.train`, in a folder of them."""
+    """The progress file of a task such as `recommender.train`, in a folder of them."""
     return folder / f"{task}.json"
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The latest word in a progress file; None where there is none that can be read."""
+    """The latest progress in a file; None where there is no readable one."""
     try:
         return Progress(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -111,10 +110,10 @@ def read_progress(path: Path) -> Progress | None:
 
 
 def _write(progress: Progress) -> None:
-    place = os.environ.get(PROGRESS)
-    if not place:
+    target = os.environ.get(PROGRESS)
+    if not target:
         return
-    path = Path(place)
+    path = Path(target)
     if path.is_dir():
         path = task_file(path, os.environ.get(TASK, "") or progress.what)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

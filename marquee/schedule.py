@@ -1,6 +1,7 @@
-"""The schedule: how long its interval is, and what of it a run's tasks may take.
+"""The schedule: the interval between runs, and how long a run's tasks may take in it.
 
-Every task has a time-out, and the longest way through a run ends before the next run is due.
+Every task has a time-out, and the longest path through a run ends before the next run is due.
+Settings check it; the DAG's time-outs, retries and approvals follow from it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,40 @@ from croniter import croniter
 from marquee.errors import SettingsError, SourceError
 
 ORDINARY = datetime(2024, 1, 1, tzinfo=UTC)
-"""A moment that every schedule has boundaries around."""
+"""A moment with boundaries of every schedule before and after it."""
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "crawl_titles": ("load_titles",),
+    "load_titles": ("freeze_inputs",),
+    "find_ratings": ("load_ratings",),
+    "load_ratings": ("freeze_inputs",),
+    "load_feedback": ("freeze_inputs",),
+    "freeze_inputs": ("prepare_titles", "prepare_ratings"),
+    "prepare_titles": ("train",),
+    "prepare_ratings": ("train",),
+    "train": ("evaluate",),
+    "evaluate": ("gate",),
+    "gate": ("approve",),
+    "approve": ("promote",),
+    "promote": ("verify_serving",),
+    "verify_serving": ("report",),
+    "report": (),
+}
+"""The tasks that follow each task of a run, the same for both models. A test compares the DAG."""
+ONE_BY_ONE = {
+    "prepare_titles": ("prepare_titles", "prepare_ratings"),
+    "prepare_ratings": ("prepare_titles", "prepare_ratings"),
+    "train": ("train", "train"),
+}
+"""Spark jobs that wait for each other, because the pool runs one at a time."""
+LAST_HOUR = timedelta(hours=1)
+"""Kept free before the next run is due, for the tasks that follow an approval."""
 
 
 def interval(cron: str, moment: datetime) -> timedelta:
     """The length of the schedule's interval `[start, end)` that holds `moment`, in UTC.
 
-    Raises SettingsError where `cron` is no schedule, or has no boundary that could be found;
-    SourceError where `moment` lies so near an end of the calendar that one is missing there.
+    Raises SettingsError where `cron` is not a schedule or has no boundary, and SourceError where
+    `moment` lies so near an end of the calendar that a boundary is missing.
     """
     try:
         return _around(cron, moment)
@@ -49,38 +76,11 @@ def _refuse_schedule(cron: str) -> None:
         ) from None
 
 
-FOLLOWS: Mapping[str, tuple[str, ...]] = {
-    "crawl_titles": ("load_titles",),
-    "load_titles": ("freeze_inputs",),
-    "fetch_ratings": ("load_ratings",),
-    "load_ratings": ("freeze_inputs",),
-    "load_feedback": ("freeze_inputs",),
-    "freeze_inputs": ("prepare_titles", "prepare_ratings"),
-    "prepare_titles": ("train",),
-    "prepare_ratings": ("train",),
-    "train": ("evaluate",),
-    "evaluate": ("gate",),
-    "gate": ("approve",),
-    "approve": ("promote",),
-    "promote": ("verify_serving",),
-    "verify_serving": ("report",),
-    "report": (),
-}
-"""What follows each task of a run; both models' groups are alike. A test holds it to the DAG."""
-ONE_BY_ONE = {
-    "prepare_titles": ("prepare_titles", "prepare_ratings"),
-    "prepare_ratings": ("prepare_titles", "prepare_ratings"),
-    "train": ("train", "train"),
-}
-"""Jobs that share Spark's one place: a run waits for both."""
-LAST_HOUR = timedelta(hours=1)
-"""Before the next run is due, for what follows an approval."""
-
-
 def time_needed(task: str, minutes: Mapping[str, int]) -> timedelta:
-    """The longest that a run may take from the start of `task` to its end, by the time-outs in
-    minutes of each task; an approval's own wait, which ends an hour before the next run, counts as
-    that hour."""
+    """The longest time from the start of `task` to the end of its run; `minutes` are the time-outs.
+
+    An approval may wait until an hour before the next run is due, so it counts as that hour.
+    """
     if task == "approve":
         return LAST_HOUR
     own = sum(minutes[name] for name in ONE_BY_ONE.get(task, (task,)))
@@ -89,11 +89,11 @@ def time_needed(task: str, minutes: Mapping[str, int]) -> timedelta:
 
 
 def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
-    """SettingsError where the time-outs let a run last beyond the moment the next one is due."""
+    """Raise SettingsError where the time-outs let a run last until after the next one is due."""
     last = time_needed("promote", minutes)
     if last > LAST_HOUR:
         raise SettingsError(
-            f"schedule.minutes of promote, verify_serving and report make {_said(last)}: an "
+            f"schedule.minutes of promote, verify_serving and report make {_in_hours(last)}: an "
             "approval ends an hour before the next run is due, and what follows takes longer",
             "make them sixty minutes together at most",
         )
@@ -101,14 +101,14 @@ def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
     needed, allowed = time_needed(longest, minutes), shortest_interval(cron)
     if needed > allowed:
         raise SettingsError(
-            f"a run may take {_said(needed)} from {longest} on, by the time-outs in "
-            f"schedule.minutes, and schedule.cron '{cron}' starts one every {_said(allowed)}",
+            f"a run may take {_in_hours(needed)} from {longest} on, by the time-outs in "
+            f"schedule.minutes, and schedule.cron '{cron}' starts one every {_in_hours(allowed)}",
             "lower the time-outs, or start runs less often",
         )
 
 
 def shortest_interval(cron: str) -> timedelta:
-    """The shortest among the next thousand intervals, or a year's; SettingsError as above."""
+    """The shortest of a thousand intervals, or of a year's; SettingsError as `interval`."""
     interval(cron, ORDINARY)
     boundaries = croniter(cron, ORDINARY)
     shortest, last = timedelta.max, boundaries.get_next(datetime)
@@ -126,22 +126,24 @@ def next_due(cron: str, moment: datetime) -> datetime:
     return due
 
 
-def approval_closes(cron: str, asked: datetime, days: int) -> datetime:
-    """Until when an approval asked for at `asked` waits: `days`, and at most until an hour before
-    the next run is due. That may have passed; silence then means no at once."""
-    return min(asked + timedelta(days=days), next_due(cron, asked) - LAST_HOUR)
+def approval_closes(cron: str, asked_at: datetime, days: int) -> datetime:
+    """Until when the question asked at `asked_at` waits: `days`, and at most until an hour before
+    the next run is due. That moment may have passed; then the question times out at once."""
+    return min(asked_at + timedelta(days=days), next_due(cron, asked_at) - LAST_HOUR)
 
 
 def latest_retry(
     cron: str, run_started: datetime, task: str, minutes: Mapping[str, int]
 ) -> datetime:
-    """The latest start of another attempt at `task` with which its run still ends in time: before
-    the first run that is due after this one could have ended."""
+    """The latest start of another attempt at `task` that lets its run end in time.
+
+    In time means before the first run that is due after this one could have ended.
+    """
     start = max(FOLLOWS, key=lambda name: time_needed(name, minutes))
     due = next_due(cron, run_started + time_needed(start, minutes) - timedelta(seconds=1))
     return due - time_needed(task, minutes)
 
 
-def _said(span: timedelta) -> str:
+def _in_hours(span: timedelta) -> str:
     hours, minutes = divmod(round(span.total_seconds() / 60), 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -1,6 +1,7 @@
 """The one tree of settings: `config/base.toml`, an overlay, then the environment.
 
-`load_settings()` reads it at the edge and hands values inward; nothing here is global.
+Commands, tasks and servers call `load_settings()` once, at their edge, and hand values inward;
+nothing here is global. `StateFolders` says where one world keeps its files on this machine.
 """
 
 from __future__ import annotations
@@ -8,23 +9,25 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from marquee.errors import SettingsError
-from marquee.schedule import refuse_slow_runs
+from marquee.policy import Promote, Search
+from marquee.schedule import FOLLOWS, refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-Search = Literal["none", "quick", "full"]
-Promote = Literal["yes", "ask", "no"]
-TitleSource = Literal["crawl", "csv", "imdb_tsv", "imdb5000", "wikidata"]
-Recipe = dict[str, Any]
 
 
 class Section(BaseModel):
-    """A table of the tree: frozen, and an unknown key is an error."""
+    """A table of the tree: it is frozen, and an unknown key in it is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +59,7 @@ class SyntheticSettings(Section):
 
 
 class CrawlSettings(Section):
-    """Which site, how much of it, and how politely."""
+    """Which site is crawled, how much of it, and how politely."""
 
     site: str
     max_pages: int = Field(ge=0)
@@ -66,13 +69,32 @@ class CrawlSettings(Section):
 
 
 class TitleSettings(Section):
-    """Which sources titles come from, the first wins, and where those beside the crawl lie."""
+    """The sources of titles in order of precedence, and the places of those beside the crawl.
 
-    sources: tuple[TitleSource, ...] = Field(min_length=1)
-    csv: str
-    imdb_tsv: str
-    imdb5000: str
-    wikidata: str
+    Every key but `sources` names a source and holds its place, or "". `sources.title_sources` says
+    what each is, and refuses a key that is no source.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str]
+
+    sources: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Source to its place, or "", in the order of the settings."""
+        return dict(self.__pydantic_extra__)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names that `sources`, and the form of a run, may hold."""
+        return "crawl", *self.places
+
+    @model_validator(mode="after")
+    def _sources_are_known(self) -> TitleSettings:
+        if unknown := ", ".join(name for name in self.sources if name not in self.known):
+            raise ValueError(f"titles.sources names {unknown}; known are {', '.join(self.known)}")
+        return self
 
 
 class SparkSettings(Section):
@@ -87,31 +109,8 @@ class SparkSettings(Section):
     resource_minutes: float = Field(gt=0)
 
 
-Minutes = Annotated[int, Field(gt=0)]
-
-
-class TimeOutSettings(Section):
-    """Minutes that one attempt at each task may take."""
-
-    crawl_titles: Minutes
-    load_titles: Minutes
-    fetch_ratings: Minutes
-    load_ratings: Minutes
-    load_feedback: Minutes
-    freeze_inputs: Minutes
-    prepare_titles: Minutes
-    prepare_ratings: Minutes
-    train: Minutes
-    evaluate: Minutes
-    gate: Minutes
-    approve: Minutes
-    promote: Minutes
-    verify_serving: Minutes
-    report: Minutes
-
-
 class ScheduleSettings(Section):
-    """When the weekly run starts, what it may do by itself, and how long it tries."""
+    """When the weekly run starts, what it may do unattended, and how its tasks are retried."""
 
     cron: str
     promote: Promote
@@ -120,11 +119,14 @@ class ScheduleSettings(Section):
     retries: int = Field(ge=0, le=20)
     retry_seconds: float = Field(gt=0)
     retry_backoff: float = Field(ge=1)
-    minutes: TimeOutSettings
+    minutes: dict[str, Annotated[int, Field(gt=0)]]
+    """What one attempt at each task may take."""
 
     @model_validator(mode="after")
-    def _runs_end_in_time(self) -> ScheduleSettings:
-        refuse_slow_runs(self.cron, self.minutes.model_dump())
+    def _every_task_ends_in_time(self) -> ScheduleSettings:
+        if wrong := sorted(self.minutes.keys() ^ FOLLOWS.keys()):
+            raise ValueError(f"minutes has an unknown task, or lacks one: {', '.join(wrong)}")
+        refuse_slow_runs(self.cron, self.minutes)
         return self
 
 
@@ -160,7 +162,7 @@ class StackSettings(Section):
     ports: PortSettings
 
     def port(self, name: str) -> int:
-        """The port a part listens on, offset included."""
+        """The port of one part of the stack, with the offset."""
         return int(getattr(self.ports, name)) + self.port_offset
 
 
@@ -188,10 +190,10 @@ class PolicySettings(Section):
 
 
 class RecipeSettings(Section):
-    """The recipes training may try, the default first."""
+    """The recipes that training may try, the default first."""
 
-    recommender: tuple[Recipe, ...] = Field(min_length=1)
-    budget: tuple[Recipe, ...] = Field(min_length=1)
+    recommender: tuple[dict[str, Any], ...] = Field(min_length=1)
+    budget: tuple[dict[str, Any], ...] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -220,7 +222,7 @@ class Settings(BaseSettings):
 
     @property
     def state_folder(self) -> Path:
-        """`<state>/<world>`, absolute."""
+        """`<state>/<world>`, absolute: the root of `StateFolders`."""
         return (REPOSITORY / self.state / self.world).resolve()
 
     @property
@@ -238,19 +240,21 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the files, which come in as keyword arguments."""
+        """The environment wins over the files, whose values come as keyword arguments."""
         return env_settings, init_settings
 
 
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
     """Read `base.toml` and the overlay of `place` (MARQUEE_PLACE, else `local`).
 
-    Raises SettingsError naming every key that is unknown or has the wrong kind of value.
+    The overlay replaces single values and whole lists. Raises SettingsError naming every key that
+    is unknown or has the wrong kind of value.
     """
     folder = folder or REPOSITORY / "config"
     place = place or os.environ.get("MARQUEE_PLACE", "local")
-    tree = _read(folder / "base.toml")
-    overlay = folder / f"{place}.toml"
+    base, overlay = folder / "base.toml", folder / f"{place}.toml"
+    if not base.is_file():
+        raise SettingsError(f"{base} is missing", "restore it from the repository")
     if not overlay.is_file():
         known = sorted(p.stem for p in folder.glob("*.toml") if p.stem != "base")
         raise SettingsError(
@@ -258,34 +262,37 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
             f"set MARQUEE_PLACE to one of: {', '.join(known)}",
         )
     try:
-        return Settings(**merge(tree, _read(overlay)))
+        return Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
     except ValidationError as error:
+        found = (f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
         raise SettingsError(
-            _sentence(error), f"correct it in {folder} or the environment"
+            "settings are wrong: " + "; ".join(found), f"correct it in {folder} or the environment"
         ) from None
 
 
-def merge(tree: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """`overlay` over `tree`, table by table; lists and values replace."""
-    both = dict(tree)
-    for key, value in overlay.items():
-        below = both.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            both[key] = merge(below, value)
-        else:
-            both[key] = value
-    return both
+class _ConfigFiles(TomlConfigSettingsSource):
+    """The library's reader of TOML files, with an error that names the file."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        try:
+            return super()._read_file(file_path)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{file_path} is not TOML: {error}", "correct that line") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path} is missing", "restore it from the repository") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}", "correct that line") from None
+class StateFolders:
+    """The folders of one world's state on this machine, below `Settings.state_folder`."""
 
-
-def _sentence(error: ValidationError) -> str:
-    found = (f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
-    return "settings are wrong: " + "; ".join(found)
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.logs = state / "logs"  # one file a process
+        self.airflow = state / "airflow"  # AIRFLOW_HOME
+        self.hdfs = state / "hdfs"  # storage of NameNode and DataNode
+        self.conf = state / "conf"  # Hadoop's configuration, for daemons and Spark alike
+        self.world = state / "world"  # the synthetic world's files
+        self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl
+        self.feedback = state / "feedback"  # ratings from our own API, not in the lake yet
+        self.bundles = state / "bundles"  # bundles that serving has fetched
+        self.progress = state / "progress"  # how far each running task has come
+        self.tmp = state / "tmp"  # temporary files of tasks and Spark alone, to be swept
+        self.figures = state / "figures"  # what each run measured, as JSON

@@ -1,99 +1,211 @@
-"""The gate: an evaluation and a policy in, a verdict out. Pure, total, and closed when in doubt.
+"""The gate: a challenger's case in, a verdict out. Pure, total, and closed when in doubt.
 
-`decide` never raises, whatever the evaluation holds: what cannot be judged is refused with a
-sentence. Where the figures themselves are not sound, conditions 2 to 4 are left out (there is
-nothing to judge them on), and a verdict without all its conditions is not approved.
+`CONDITIONS` is the table of everything that the gate requires. `decide` never raises, whatever
+the evaluation holds: what cannot be judged is refused with a sentence. Where the figures
+themselves are not sound, the conditions that rest on them are skipped, and a verdict that lacks a
+group of conditions is not approved. `release.judge` reads the case from the lake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marquee.artefacts.condition import Condition
-from marquee.artefacts.evaluation import Evaluation, read_evaluation
-from marquee.artefacts.subject import Subject
-from marquee.artefacts.verdict import Verdict
-from marquee.policy import BudgetPolicy, Policy, RecommenderPolicy
-from release import absolute, relative
-from release.against import Against, Compared, beside_champion
-from release.metric import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE
-from release.same_world import Worlds, same_world
+from marquee.artefacts.evaluation import Evaluation
+from marquee.artefacts.verdict import (
+    BASELINES,
+    CHAMPION,
+    GOOD_ENOUGH,
+    SAME_WORLD,
+    SERVABLE,
+    SOUND,
+    Condition,
+    Subject,
+    Verdict,
+)
+from marquee.policy import MODELS, BudgetPolicy, Model
+from release.champion_conditions import Champion, ChampionComparison
+from release.evaluation_conditions import (
+    beats_baseline,
+    below_ceiling,
+    bias_bounded,
+    bundle_loads,
+    coverage_reached,
+    every_row_answered,
+    figures_finite,
+    golden_queries_repeated,
+    holdout_filled,
+    interval_holds,
+    learned_from_all_rows,
+    near_baseline,
+)
+from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Holdout, Metric
+from release.same_world import DataComparison, same_world
+
+REQUIRED_METRICS: Mapping[Model, tuple[str, ...]] = {
+    "recommender": (RMSE.key, NDCG.key, "answered", "coverage"),
+    "budget": (LOG_RMSE.key, LOG_RMSE_BEFORE.key, "answered"),
+}
+"""The metrics that an evaluation of each model must hold."""
 
 
-def decide(
-    evaluation: Any, policy: Policy, *, subject: Subject, against: Against, worlds: Worlds
-) -> Verdict:
-    """Judge one challenger; every condition with its measured value, its bound and a sentence.
+@dataclass(frozen=True, kw_only=True)
+class GateCase:
+    """One challenger, and everything that its conditions depend on."""
 
-    `evaluation` is what `evaluation.json` holds, whatever that is; `against` the champion and
-    `worlds` both runs' figures of what they learnt from.
-    """
-    found = read_evaluation(evaluation)
-    rules = _RULES[type(policy)](found, policy)
-    finite = absolute.figures_finite(found, subject.model, rules.needed)
-    conditions = [finite, *rules.sound]
-    beside = beside_champion(found, rules.compared, against)
-    if finite.passed:
-        conditions += [*rules.alone, *beside.conditions]
-    conditions += same_world(subject.model, subject.run, worlds, policy)
-    conditions += absolute.servable(found, finite.passed)
-    return Verdict(
-        subject=subject,
-        conditions=tuple(conditions),
-        head=against.head,
-        losses=beside.losses,
-    )
+    subject: Subject
+    evaluation: Evaluation
+    policy: Any
+    """A RecommenderPolicy or a BudgetPolicy, whose bounds the conditions of its model read."""
+    champion: Champion
+    data: DataComparison
+
+    @property
+    def model(self) -> Model:
+        """The model that the policy is for: its conditions judge the case."""
+        return "budget" if isinstance(self.policy, BudgetPolicy) else "recommender"
+
+    @property
+    def finite_figures(self) -> Condition:
+        """Whether the evaluation is about the model and holds finite numbers alone."""
+        return figures_finite(self.evaluation, self.subject.model, REQUIRED_METRICS[self.model])
+
+    @property
+    def holdout(self) -> Holdout:
+        """The people (of the budget model: directors, or else titles) that comparisons rest on."""
+        units, least = "people", "fewest_people"
+        if self.model == "budget":
+            has_directors = self.evaluation.units("directors") is not None
+            units, least = "directors" if has_directors else "titles", "fewest_titles"
+        return Holdout(units, self.evaluation.units(units), getattr(self.policy, least))
+
+    @property
+    def margins(self) -> dict[Metric, float]:
+        """The share of the champion's figure that each metric may lose."""
+        if self.model == "budget":
+            return dict.fromkeys((LOG_RMSE, LOG_RMSE_BEFORE), self.policy.margin_log_rmse)
+        return {RMSE: self.policy.margin_rmse, NDCG: self.policy.margin_ndcg}
+
+    @property
+    def against_champion(self) -> ChampionComparison:
+        """The challenger beside the champion."""
+        return ChampionComparison(self.evaluation, self.champion, self.margins, self.holdout)
 
 
 @dataclass(frozen=True)
-class _Rules:
-    """What one kind of model is asked."""
+class GateCondition:
+    """One line of the gate's table: for which models it holds, and what judges it.
 
-    needed: tuple[str, ...]
-    sound: list[Condition]
-    alone: list[Condition]
-    """Conditions 2 and 3."""
-    compared: Compared
+    A condition belongs to one of the groups that a verdict counts. A line more changes no verdict
+    that was written before: each is judged by the groups that its own format knows.
+    """
+
+    key: str
+    group: int
+    judge: Callable[[GateCase], list[Condition]]
+    """The conditions of a case, each with the number of `group`; never raises."""
+    models: tuple[Model, ...] = MODELS
+    needs_figures: bool = True
+    """Whether it is skipped where the evaluation's figures are not sound."""
 
 
-def _ask_recommender(e: Evaluation, p: RecommenderPolicy) -> _Rules:
-    holdout = relative.read_holdout(e, "people", p.fewest_people)
-    return _Rules(
-        needed=("rmse", "ndcg@10", "answered", "coverage"),
-        sound=[
-            absolute.holdout_filled(e, "people"),
-            absolute.every_pair_answered(e),
-            absolute.coverage_reached(e, p.coverage_floor),
+RECOMMENDER: tuple[Model, ...] = ("recommender",)
+BUDGET: tuple[Model, ...] = ("budget",)
+
+CONDITIONS: tuple[GateCondition, ...] = (
+    GateCondition("finite_figures", SOUND, lambda c: [c.finite_figures], needs_figures=False),
+    GateCondition(
+        "holdout_of_people", SOUND, lambda c: [holdout_filled(c.evaluation, "people")],
+        RECOMMENDER, needs_figures=False,
+    ),
+    GateCondition(
+        "holdout_of_titles", SOUND, lambda c: [holdout_filled(c.evaluation, "titles")],
+        BUDGET, needs_figures=False,
+    ),
+    GateCondition(
+        "every_row_answered", SOUND, lambda c: [every_row_answered(c.evaluation)],
+        needs_figures=False,
+    ),
+    GateCondition(
+        "personal_coverage", SOUND,
+        lambda c: [coverage_reached(c.evaluation, c.policy.coverage_floor)],
+        RECOMMENDER, needs_figures=False,
+    ),
+    GateCondition(
+        "rmse_ceiling", GOOD_ENOUGH,
+        lambda c: [below_ceiling(c.evaluation, RMSE, c.policy.rmse_ceiling)], RECOMMENDER,
+    ),
+    GateCondition(
+        "log_rmse_ceiling", GOOD_ENOUGH,
+        lambda c: [below_ceiling(c.evaluation, LOG_RMSE, c.policy.log_rmse_ceiling)], BUDGET,
+    ),
+    GateCondition(
+        "bias_by_question", GOOD_ENOUGH,
+        lambda c: bias_bounded(c.evaluation, c.policy.bias_most), BUDGET,
+    ),
+    GateCondition(
+        "interval_by_question", GOOD_ENOUGH,
+        lambda c: interval_holds(c.evaluation, c.policy.interval_coverage_floor), BUDGET,
+    ),
+    GateCondition(
+        "beats_bias_model", BASELINES,
+        lambda c: [beats_baseline(c.evaluation, RMSE, "bias", "the bias model", c.holdout)],
+        RECOMMENDER,
+    ),
+    GateCondition(
+        "beats_popularity", BASELINES,
+        lambda c: [beats_baseline(c.evaluation, NDCG, "popularity", "popularity", c.holdout)],
+        RECOMMENDER,
+    ),
+    GateCondition(
+        "beats_median_by_genre", BASELINES,
+        lambda c: [
+            beats_baseline(
+                c.evaluation, LOG_RMSE, "median_by_genre", "the median by genre", c.holdout
+            )
         ],
-        alone=[
-            absolute.below_ceiling(e, RMSE, p.rmse_ceiling),
-            relative.beats(e, RMSE, "bias", "the bias model", holdout),
-            relative.beats(e, NDCG, "popularity", "popularity", holdout),
+        BUDGET,
+    ),
+    GateCondition(
+        "near_ridge", BASELINES,
+        lambda c: [
+            near_baseline(
+                c.evaluation, LOG_RMSE, "ridge", "ridge regression", c.policy.margin_ridge
+            )
         ],
-        compared=Compared({RMSE: p.margin_rmse, NDCG: p.margin_ndcg}, holdout),
+        BUDGET,
+    ),
+    GateCondition("not_worse_than_champion", CHAMPION, lambda c: c.against_champion.conditions()),
+    GateCondition(
+        "same_world", SAME_WORLD,
+        lambda c: same_world(c.subject.model, c.subject.run, c.data, c.policy),
+        needs_figures=False,
+    ),
+    GateCondition(
+        "bundle_loads", SERVABLE, lambda c: [bundle_loads(c.evaluation)], needs_figures=False
+    ),
+    GateCondition(
+        "golden_queries_repeated", SERVABLE, lambda c: [golden_queries_repeated(c.evaluation)],
+        needs_figures=False,
+    ),
+    GateCondition(
+        "learned_from_all_rows", SERVABLE, lambda c: [learned_from_all_rows(c.evaluation)]
+    ),
+)  # fmt: skip
+
+
+def decide(case: GateCase, conditions: Sequence[GateCondition] = CONDITIONS) -> Verdict:
+    """Judge one challenger by the table, group by group, and name the losses to book."""
+    is_sound = case.finite_figures.passed
+    chosen = [
+        condition
+        for condition in sorted(conditions, key=lambda one: one.group)
+        if case.model in condition.models and (is_sound or not condition.needs_figures)
+    ]
+    return Verdict(
+        subject=case.subject,
+        conditions=tuple(result for condition in chosen for result in condition.judge(case)),
+        head=case.champion.head,
+        losses=case.against_champion.balances(),
     )
-
-
-def _ask_budget(e: Evaluation, p: BudgetPolicy) -> _Rules:
-    units = "titles" if e.units("directors") is None else "directors"
-    holdout = relative.read_holdout(e, units, p.fewest_titles)
-    return _Rules(
-        needed=("log_rmse", "log_rmse_before_release", "answered"),
-        sound=[absolute.holdout_filled(e, "titles"), absolute.every_pair_answered(e)],
-        alone=[
-            absolute.below_ceiling(e, LOG_RMSE, p.log_rmse_ceiling),
-            *absolute.bias_bounded(e, p.bias_most),
-            *absolute.interval_holds(e, p.interval_coverage_floor),
-            relative.beats(e, LOG_RMSE, "median_by_genre", "the median by genre", holdout),
-            relative.near(e, LOG_RMSE, "ridge", "ridge regression", p.margin_ridge),
-        ],
-        compared=Compared(dict.fromkeys((LOG_RMSE, LOG_RMSE_BEFORE), p.margin_log_rmse), holdout),
-    )
-
-
-_RULES: Mapping[type, Callable[[Evaluation, Any], _Rules]] = {
-    RecommenderPolicy: _ask_recommender,
-    BudgetPolicy: _ask_budget,
-}

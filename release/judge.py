@@ -1,139 +1,76 @@
-"""The gate at the lake: read what a run was given and measured, decide, write it down once."""
+"""The gate at the lake: read a run's case, decide, and write the verdict once.
+
+The `gate` step calls `judge`; the report reads the same figures of the data for its page.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from marquee.artefacts.card import Card, read_card
+from marquee.artefacts.document import json_or_none
 from marquee.artefacts.evaluation import read_evaluation
-from marquee.artefacts.inputs import ChampionInput, Inputs, inputs_of
+from marquee.artefacts.inputs import ChampionInput, Inputs
 from marquee.artefacts.ledger_entry import Entry
-from marquee.artefacts.reading import number
-from marquee.artefacts.subject import Head, Subject
-from marquee.artefacts.verdict import Verdict, read_verdict
-from marquee.digest import canonical_json
-from marquee.errors import MarqueeError, NotFoundError
-from marquee.lake import Lake
+from marquee.artefacts.model_card import (
+    NO_FIGURES,
+    DataFigures,
+    completed_from_card,
+    read_card,
+    read_figures,
+)
+from marquee.artefacts.verdict import Head, Subject, Verdict, read_verdict
+from marquee.errors import MarqueeError
+from marquee.identifiers import canonical_json
+from marquee.lake import READS_AT_ONCE, Lake
 from marquee.policy import Model, read_policy
-from release.against import Against
-from release.bundles import bundle_folder, model_folder, shipped_digest
-from release.gate import decide
-from release.live import read_live
-from release.past import worlds_since
-from release.same_world import Worlds
-from release.witness import standing_entries
-from release.world import world_of_entry, world_of_run
-from report import model_report
+from marquee.run_folder import figures_of_run, inputs_of, json_at, model_folder, verdict_path
+from release.champion_conditions import Champion
+from release.gate import CONDITIONS, GateCase, GateCondition, decide
+from release.ledger import standing_entries
+from release.promotion import DATA, bundle_folder, shipped_digest, standing_promotions
+from release.same_world import DataComparison
 
 
-def judge(lake: Lake, model: Model, run: str) -> Verdict:
-    """Decide on a run's challenger, and leave `verdict.json` and `report.html` beside it.
+def judge(
+    lake: Lake, model: Model, run: str, conditions: Sequence[GateCondition] = CONDITIONS
+) -> Verdict:
+    """Decide on a run's challenger and leave `verdict.json` beside it.
 
-    A verdict is written once: asked again, the run gets the one it has. Raises NotFoundError
+    A verdict is written once: a second call returns the first verdict. Raises NotFoundError
     where the model, its evaluation or the run's inputs are missing, ContractError where the
-    inputs or the card are not ones, LedgerError where the ledger lost what was read from it; an
-    evaluation that makes no sense is a refusal, not an error.
+    inputs or the card cannot be read, LedgerError where the ledger lost an entry that was read
+    from it. An evaluation that makes no sense is a refusal, not an error.
     """
-    folder = model_folder(run, model)
-    case = _read_case(lake, model, run)
+    case = read_case(lake, model, run)
     data = lake.create_once(
-        f"{folder}/verdict.json", lambda: canonical_json(_decide(lake, model, case).to_json())
+        verdict_path(run, model), lambda: canonical_json(decide(case, conditions).to_json())
     )
-    verdict = read_verdict(data)
-    lake.create_once(f"{folder}/report.html", lambda: _page(lake, verdict, case).encode())
-    return verdict
+    return read_verdict(data)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """What a run left for its gate, and what it is judged against."""
-
-    inputs: Inputs
-    evaluation: Any
-    card: Card
-    champion: Entry | None
-    worlds: Worlds
-
-
-def _read_case(lake: Lake, model: Model, run: str) -> _Case:
+def read_case(lake: Lake, model: Model, run: str) -> GateCase:
+    """What a run left for its gate, and what it is judged against; errors as of `judge`."""
     folder = model_folder(run, model)
-    evaluation = _json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
+    evaluation = json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
     card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
     inputs = inputs_of(lake, run)
     entries = _entries(lake, model, inputs.models[model].champion)
-    champion = entries[-1] if entries else None
-    reference = world_of_entry(lake, model, champion) if champion else None
-    since = _intervals(lake, inputs, champion) if champion else 1.0
-    past = worlds_since(lake, model, entries)
-    worlds = Worlds(world_of_run(lake, run), reference, since, past)
-    return _Case(inputs, evaluation, card, champion, worlds)
-
-
-def _intervals(lake: Lake, inputs: Inputs, champion: Entry) -> float:
-    """The schedule's intervals since the as-of of the world compared with; at least one."""
-    as_of = champion.as_of
-    if champion.world:
-        with suppress(MarqueeError):  # an accepted run that was swept away: the champion's as-of
-            as_of = inputs_of(lake, champion.world).as_of
-    return max((inputs.as_of - as_of) / inputs.interval, 1.0)
-
-
-def _decide(lake: Lake, model: Model, case: _Case) -> Verdict:
-    shipped = shipped_digest(lake, model, case.inputs.run)
-    subject = _subject(case.inputs, model, case.card.recipe, shipped)
-    return decide(
-        case.evaluation,
-        read_policy(model, case.inputs.models[model].policy),
-        subject=subject,
-        against=against_of(lake, model, case.champion, subject.recipe, subject.code),
-        worlds=case.worlds,
-    )
-
-
-def _page(lake: Lake, verdict: Verdict, case: _Case) -> str:
-    run, model = verdict.subject.run, verdict.subject.model
-    return model_report(
-        verdict,
-        case.evaluation,
-        _json_at(lake, f"{model_folder(run, model)}/card.json"),
-        timings=_timings(lake, model, run),
-        live=read_live(lake, run) if model == "recommender" else None,
-        worlds=case.worlds,
-        degraded=[str(one) for one in (*case.inputs.degraded, *case.card.degraded)],
-    )
-
-
-def _timings(lake: Lake, model: str, run: str) -> list[Any]:
-    """What the run's tasks took that this model came through, in order of their start."""
-    others = {"recommender", "budget"} - {model}
-    names = [n for n in lake.names(f"runs/{run}/timings") if not any(o in n for o in others)]
-    found = [_json_or_none(lake.read_bytes(f"runs/{run}/timings/{name}")) for name in names]
-    return sorted(found, key=lambda value: number(value, "started") or 0.0)
-
-
-def against_of(
-    lake: Lake, model: Model, entry: Entry | None, recipe: Mapping[str, Any], code: str
-) -> Against:
-    """The champion of a ledger entry beside a challenger's recipe and code."""
-    if entry is None:
-        return Against(head=None)
-    return Against(
-        head=Head(entry.number, entry.digest),
-        same_recipe=canonical_json(entry.recipe) == canonical_json(recipe),
-        same_code=entry.code == code,
-        accepted=entry.losses,
-        recorded=read_evaluation(
-            _json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
+    return GateCase(
+        subject=_subject(inputs, model, card.recipe, shipped_digest(lake, model, run)),
+        evaluation=read_evaluation(evaluation),
+        policy=read_policy(model, inputs.models[model].policy),
+        champion=read_champion(
+            lake, model, entries[-1] if entries else None, card.recipe, inputs.code
         ),
+        data=compare_data(lake, model, inputs, entries),
     )
 
 
 def _entries(lake: Lake, model: Model, champion: ChampionInput | None) -> Sequence[Entry]:
-    """The ledger up to the entry the run was told of; LedgerError where it has not that one."""
+    """The ledger up to the entry that the inputs name; LedgerError where it lacks that one."""
     entries = standing_entries(lake, model, champion)
     return entries[: champion.number] if champion else []
 
@@ -152,15 +89,71 @@ def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> S
     )
 
 
-def _json_at(lake: Lake, path: str) -> Any:
-    try:
-        return _json_or_none(lake.read_bytes(path))
-    except NotFoundError:
-        return None
+def read_champion(
+    lake: Lake, model: Model, entry: Entry | None, recipe: Mapping[str, Any], code: str
+) -> Champion:
+    """The champion of a ledger entry beside a challenger's recipe and code."""
+    if entry is None:
+        return Champion(head=None)
+    evaluation = json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
+    return Champion(
+        head=Head(entry.number, entry.digest),
+        same_recipe=canonical_json(entry.recipe) == canonical_json(recipe),
+        same_code=entry.code == code,
+        accepted=entry.losses,
+        recorded=read_evaluation(evaluation),
+    )
 
 
-def _json_or_none(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+def compare_data(
+    lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entry]
+) -> DataComparison:
+    """The figures of the run's data and of those it is compared with.
+
+    `entries` are the ledger's up to the run's champion, oldest first.
+    """
+    challenger = figures_of_run(lake, inputs.run)
+    if not entries:
+        return DataComparison(challenger, None)
+    champion = entries[-1]
+    return DataComparison(
+        challenger,
+        figures_of_entry(lake, model, champion),
+        _intervals(lake, inputs, champion),
+        figures_since(lake, model, entries),
+    )
+
+
+def _intervals(lake: Lake, inputs: Inputs, champion: Entry) -> float:
+    """The schedule's intervals since the as-of of the reference data; at least one."""
+    as_of = champion.as_of
+    if champion.world:
+        with suppress(MarqueeError):  # the accepted run was swept: the champion's as-of stands in
+            as_of = inputs_of(lake, champion.world).as_of
+    return max((inputs.as_of - as_of) / inputs.interval, 1.0)
+
+
+def figures_of_entry(lake: Lake, model: str, entry: Entry) -> DataFigures:
+    """The figures of the data a ledger entry's bundle was trained on, or of those accepted since.
+
+    They lie in the bundle's `data.json`, else in its run; its card fills what both lack.
+    """
+    if entry.world:
+        return figures_of_run(lake, entry.world)
+    folder = bundle_folder(model, entry.bundle)
+    stored = read_figures(json_at(lake, f"{folder}/{DATA}"))
+    found = stored if stored != NO_FIGURES else figures_of_run(lake, entry.run)
+    return completed_from_card(found, model, json_at(lake, f"{folder}/card.json"))
+
+
+def figures_since(lake: Lake, model: str, entries: Sequence[Entry]) -> tuple[DataFigures, ...]:
+    """The figures of everything that serves or served since a person last accepted changed data.
+
+    The accepted data come first, then the standing promotions after them, oldest first.
+    """
+    start = max((e.number for e in entries if e.kind == "accept_world"), default=0)
+    chosen = [e for e in standing_promotions(entries) if e.number > start]
+    if start and chosen:
+        chosen.insert(0, next(e for e in entries if e.number == start))
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        return tuple(pool.map(lambda entry: figures_of_entry(lake, model, entry), chosen))

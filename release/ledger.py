@@ -1,23 +1,42 @@
-"""The ledger: numbered, append-only, hash-chained; its last entry names the champion.
+"""The ledger: numbered, append-only, hash-linked; its last entry names the champion.
 
-An entry is one file, created exclusively: that create *is* the compare-and-swap. Two writers who
+An entry is one file, created exclusively: that create is the compare-and-swap. Two writers who
 read the same head both try to create the same number, and the lake lets one through.
+
+Runs name the entry they were compared with, in their inputs and in their verdict, so the lake
+knows of entries that a damaged ledger has lost (`standing_entries`).
+
+Clocks of writers may be wrong. A clock that was ahead stamps an entry later than the entries after
+it; one that stepped back, or was not set, stamps it earlier than the entries before. The order of
+the numbers bounds the stamps (`entry_at`): an entry existed at the latest when a later one says
+so, and no earlier than the as-of of a promotion at or before it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 from marquee.artefacts.ledger_entry import Draft, Entry, read_entry
-from marquee.clock import now
-from marquee.errors import ConflictError, HeadMovedError, LedgerError, NotFoundError
+from marquee.artefacts.verdict import Head, read_verdict
+from marquee.clock import SET_FROM, now
+from marquee.errors import (
+    ConflictError,
+    ContractError,
+    HeadMovedError,
+    LakeError,
+    LakeUnavailableError,
+    LedgerError,
+    NotFoundError,
+)
 from marquee.lake import Lake
-from release.timeline import entry_at
+from marquee.policy import Model
+from marquee.run_folder import inputs_of, over_all_runs, verdict_path
 
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _NAME = re.compile(r"(\d{6}|[1-9]\d{6,})\.json")
 
 
@@ -47,7 +66,7 @@ class Ledger:
         return sorted(int(match[1]) for match in found if match)
 
     def entry(self, number: int) -> Entry:
-        """One entry; NotFoundError where there is none, LedgerError where it is damaged."""
+        """Entry `number`; NotFoundError where there is none, LedgerError where it is damaged."""
         path = self._file(number)
         entry = read_entry(self._bytes(path), self.lake.uri(path))
         if entry.number != number:
@@ -61,29 +80,29 @@ class Ledger:
         """The whole history, oldest first."""
         return [self.entry(number) for number in self.numbers()]
 
-    def whole(self) -> list[Entry]:
-        """The history, after checking its chain; LedgerError where that is broken."""
+    def linked_entries(self) -> list[Entry]:
+        """The whole history; LedgerError where an entry does not follow from the one before."""
         entries = self.entries()
-        if broken := breaks(entries):
+        if broken := broken_links(entries):
             raise LedgerError(
                 f"the ledger of the {self.model} is broken: {'; '.join(broken)}",
                 f"restore {self.lake.uri(self.path)} from a copy of the lake",
             )
         return entries
 
-    def standing(self, named: HeadRef | None) -> list[Entry]:
-        """The whole history, which must still hold the entry somebody else has `named`.
+    def entries_holding(self, named: HeadRef | None) -> list[Entry]:
+        """The whole history, which must hold the entry `named` that somebody has read before.
 
-        Raises LedgerError where it does not: a ledger only grows, so entries were lost, or
-        others were written over them.
+        Raises LedgerError where it does not: a ledger only grows, so entries were lost or
+        overwritten.
         """
-        entries = self.whole()
+        entries = self.linked_entries()
         if named is not None:
             self.require(entries, named)
         return entries
 
     def require(self, entries: Sequence[Entry], named: HeadRef) -> None:
-        """LedgerError where `entries`, this ledger's, lack the entry `named`."""
+        """LedgerError where `entries` of this ledger lack the entry `named`."""
         if lost := lost_entry(entries, named):
             raise LedgerError(
                 f"the ledger of the {self.model} {lost}",
@@ -96,14 +115,14 @@ class Ledger:
         return self.entry(numbers[-1]) if numbers else None
 
     def at(self, moment: datetime) -> Entry | None:
-        """What was the head at a moment; None before the first entry."""
+        """The head at a moment; None before the first entry."""
         return entry_at(self.entries(), moment, now())
 
     def append(self, draft: Draft, expected_head: HeadRef | None) -> Entry:
         """Add one entry after `expected_head` (None: the first).
 
-        Raises HeadMovedError where another entry was written since that head was read. Entries
-        are ordered by number; the time is the clock's, also where it was set back since.
+        Raises HeadMovedError where another entry was written since that head was read. The
+        number gives the order; the time is the clock's, even where the clock was set back.
         """
         head = self.head()
         if _ref(head) != _ref(expected_head):
@@ -120,14 +139,14 @@ class Ledger:
         return entry
 
     def verify(self) -> list[str]:
-        """Every place where the chain is broken, in sentences; empty when it is whole."""
-        problems, whole = [], []
+        """Everything that is wrong with the ledger, in sentences; empty where nothing is."""
+        problems, readable = [], []
         for number in self.numbers():
             try:
-                whole.append(self.entry(number))
+                readable.append(self.entry(number))
             except LedgerError as error:
                 problems.append(str(error))
-        return problems + breaks(whole)
+        return problems + broken_links(readable)
 
     def _bytes(self, path: str) -> bytes:
         try:
@@ -152,7 +171,7 @@ class Ledger:
 
 
 def lost_entry(entries: Sequence[HeadRef], named: HeadRef) -> str:
-    """What became of an entry that once was read; empty where it stands."""
+    """How an entry that was read before is missing from `entries`; empty where it is there."""
     found = {entry.number: entry.digest for entry in entries}
     last = max(found, default=0)
     if last < named.number:
@@ -168,8 +187,8 @@ def _ref(head: HeadRef | None) -> tuple[int, str] | None:
     return (head.number, head.digest) if head else None
 
 
-def breaks(entries: Sequence[Entry]) -> list[str]:
-    """Where the chain of a ledger's entries is broken, in sentences."""
+def broken_links(entries: Sequence[Entry]) -> list[str]:
+    """Where an entry does not follow from the one before it, in sentences."""
     problems = []
     if entries and (entries[0].number, entries[0].previous) != (1, None):
         problems.append(
@@ -181,3 +200,98 @@ def breaks(entries: Sequence[Entry]) -> list[str]:
         elif after.previous != before.digest:
             problems.append(f"entry {after.number} does not follow from entry {before.number}")
     return problems
+
+
+def standing_entries(lake: Lake, model: Model, named: HeadRef | None = None) -> list[Entry]:
+    """The ledger's entries, after checking that `named` and every entry a run names are there.
+
+    A ledger that was cut short, or written anew from its first entry, is consistent by itself;
+    only what was read from it before reveals the loss. Raises LedgerError where an entry is lost.
+    """
+    # The runs are read before the ledger, or an entry appended and named meanwhile would look lost.
+    known = sorted(heads_named(lake, model), key=lambda head: head.number, reverse=True)
+    ledger = Ledger(lake, model)
+    entries = ledger.entries_holding(named)
+    for head in known:
+        ledger.require(entries, head)
+    return entries
+
+
+def heads_named(lake: Lake, model: Model) -> set[Head]:
+    """The entries that the inputs and verdicts of all runs name."""
+
+    def read(run: str) -> set[Head]:
+        found = (_head_or_none(of, lake, model, run) for of in (_of_inputs, _of_verdict))
+        return {head for head in found if head}
+
+    return set().union(*over_all_runs(lake, read))
+
+
+def _head_or_none(
+    of: Callable[[Lake, Model, str], Head | None], lake: Lake, model: Model, run: str
+) -> Head | None:
+    """The entry that a run's document names; None where the document is missing or unreadable.
+
+    Whoever uses such a document judges it. A lake that does not answer is an error: a document
+    must not be passed over for it.
+    """
+    try:
+        return of(lake, model, run)
+    except LakeUnavailableError:
+        raise
+    except (LakeError, ContractError):
+        return None
+
+
+def _of_inputs(lake: Lake, model: Model, run: str) -> Head | None:
+    champion = inputs_of(lake, run).models[model].champion
+    return Head(champion.number, champion.digest) if champion else None
+
+
+def _of_verdict(lake: Lake, model: Model, run: str) -> Head | None:
+    return read_verdict(lake.read_bytes(verdict_path(run, model))).head
+
+
+def entry_at(entries: Sequence[Entry], moment: datetime, present: datetime) -> Entry | None:
+    """The last entry at `moment`, whatever the writers' clocks showed; None before the first.
+
+    `entries` are a ledger's, oldest first. From `present` on it is the head.
+    """
+    if moment >= present:
+        return entries[-1] if entries else None
+    stamps = _stamps(entries, _bounds(entries, present))
+    known_by = _later_first(stamps)
+    there = [entry for entry, at in zip(entries, known_by, strict=True) if at <= moment]
+    return there[-1] if there else None
+
+
+def _later_first(moments: Sequence[datetime]) -> list[datetime]:
+    """For each moment, the earliest of it and all after it."""
+    return list(accumulate(reversed(moments), min))[::-1]
+
+
+def _bounds(entries: Sequence[Entry], present: datetime) -> list[datetime]:
+    """For each entry, the earliest moment at which it can have been written.
+
+    An as-of in the future, or later than that of a later promotion, bounds nothing: it comes from
+    a clock that was ahead, or its promotion was rolled back.
+    """
+    as_ofs = [entry.as_of if entry.kind == "promote" else LATEST for entry in entries]
+    earliest = _later_first(as_ofs)
+    sound = (
+        as_of if as_of <= min(present, least) else EARLIEST
+        for as_of, least in zip(as_ofs, earliest, strict=True)
+    )
+    return list(accumulate(sound, max))
+
+
+def _stamps(entries: Sequence[Entry], bounds: Sequence[datetime]) -> list[datetime]:
+    """The times of the writers' clocks, within the bounds.
+
+    An entry from a clock that was not set takes the time of the entry before it.
+    """
+    stamps: list[datetime] = []
+    for entry, bound in zip(entries, bounds, strict=True):
+        stamp = entry.at if entry.at >= SET_FROM or not stamps else stamps[-1]
+        stamps.append(max(stamp, bound))
+    return stamps

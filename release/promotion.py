@@ -1,32 +1,42 @@
-"""Promotion: what may change the champion.
+"""Promotion: the rules by which a judged bundle becomes champion, and the folder it then lies in.
 
-`promote` trusts the verdict in the lake and the ledger, never the caller's path to it. It copies
-first and appends last, so a crash between leaves a bundle nobody names, and the retry ends well.
+`promote` trusts the verdict in the lake and the ledger, never its caller. It copies the bundle with
+the evidence of its promotion first and appends the entry last, so a crash between them leaves a
+bundle that no entry names, and a retry completes the promotion. `standing_promotions` replays the
+rules for backfills. Serving, the steps and the command line find a bundle by `bundle_folder`.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from marquee.artefacts.ledger_entry import Draft, Entry
-from marquee.artefacts.subject import Head
-from marquee.artefacts.verdict import Verdict, read_verdict
-from marquee.clock import now, refuse_ahead
-from marquee.digest import digest_bytes
+from marquee.artefacts.verdict import Head, Verdict, read_verdict
+from marquee.clock import compact, iso, now, refuse_ahead
 from marquee.errors import (
+    AheadOfClockError,
+    BundleError,
     ContractError,
     HeadMovedError,
     NotFoundError,
     PromotionRefusedError,
 )
-from marquee.lake import Lake
-from marquee.names import iso
+from marquee.identifiers import canonical_json, digest_bytes
+from marquee.lake import Lake, Manifest
 from marquee.policy import Model
-from release.bundles import model_folder, publish_bundle, shipped_digest
-from release.ledger import Ledger
-from release.witness import standing_entries
+from marquee.run_folder import figures_paths, model_folder, verdict_path
+from release.ledger import Ledger, standing_entries
 
+SHIPPED = "shipped/bundle"
+EVIDENCE = ("card.json", "evaluation.json", "verdict.json", "report.html")
+RECORD = "record.jsonl"
+"""The model's errors on each unit of its holdout, which later code versions are compared with."""
+DATA = "data.json"
+"""The figures of the data it was trained on."""
 Clock = Callable[[], datetime]
 
 
@@ -39,13 +49,12 @@ def promote(
     approved_by: str = "",
     clock: Clock = now,
 ) -> Entry:
-    """Make the run's shipped bundle champion, and return its entry (the old one if it has one).
+    """Make the run's shipped bundle champion and return its entry, an earlier one if it has one.
 
-    `approved` says that a person said yes, `approved_by` who; it matters only where the run asks
-    for it. Raises
-    PromotionRefusedError with the reason (also where the run was promoted, and rolled back since),
-    AheadOfClockError where the as-of has not come yet, LedgerError where the ledger is damaged,
-    or lost an entry that a run names.
+    `approved` means that a person approved, `approved_by` names them; both matter only where the
+    run requires an approval. Raises PromotionRefusedError with the reason (also where the run was
+    promoted and rolled back since), AheadOfClockError where the as-of lies in the future,
+    LedgerError where the ledger is damaged or lost an entry that a run names.
     """
     entries = standing_entries(lake, model)
     if existing := _promoted(entries, run):
@@ -56,7 +65,7 @@ def promote(
         raise PromotionRefusedError(*why)
     draft = _draft(verdict, digest, publish_bundle(lake, verdict), clock())
     if verdict.needs_approval:
-        draft = draft.but(
+        draft = draft.with_changes(
             approved_by=approved_by,
             reason=f"{draft.reason}, and {approved_by or 'a person'} approved",
         )
@@ -71,7 +80,7 @@ def promote(
 
 
 def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str, str] | None:
-    """The first rule that forbids this promotion, as reason and remedy; None where none does."""
+    """The first rule that forbids this promotion, as (reason, remedy); None where none does."""
     subject = verdict.subject
     head = entries[-1] if entries else None
     latest = max((e.as_of for e in standing_promotions(entries)), default=None)
@@ -109,10 +118,10 @@ def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str
 
 
 def standing_promotions(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The promotions that were not undone, oldest first.
+    """The promotions that no roll-back has undone, oldest first.
 
-    A roll-back to a bundle restores what stood when that bundle was promoted: it undoes every
-    promotion after it, and one forward again brings those back.
+    A roll-back to a bundle restores the promotions that stood when that bundle was promoted: it
+    undoes every later one, and a roll-back forward brings those back.
     """
     standing: tuple[Entry, ...] = ()
     after: dict[str, tuple[Entry, ...]] = {}
@@ -125,7 +134,7 @@ def standing_promotions(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _trusted_verdict(lake: Lake, model: str, run: str) -> tuple[Verdict, str]:
-    path = f"{model_folder(run, model)}/verdict.json"
+    path = verdict_path(run, model)
     try:
         data = lake.read_bytes(path)
         verdict = read_verdict(data)
@@ -178,3 +187,102 @@ def _still_standing(promotion: Entry, entries: Iterable[Entry], model: Model) ->
 
 def _ref(head: Entry | None) -> Head | None:
     return Head(head.number, head.digest) if head else None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One backfilled verdict, and whether it would have been promoted."""
+
+    verdict: Verdict
+    promoted: bool
+    reason: str
+
+
+def would_have_promoted(verdicts: Iterable[Verdict]) -> list[Replayed]:
+    """Apply the rules of promotion that need no lake to verdicts in as-of order, by model.
+
+    Every verdict was decided against the champion of its own time. Of two verdicts of one as-of
+    the first is promoted. A replay rolls nothing back, so every earlier promotion stands.
+    """
+    latest: dict[str, datetime] = {}
+    replayed = []
+    for verdict in sorted(verdicts, key=lambda v: (v.subject.as_of, v.subject.run)):
+        subject = verdict.subject
+        why = _why_not(verdict, latest.get(subject.model))
+        if not why:
+            latest[subject.model] = subject.as_of
+        replayed.append(Replayed(verdict, not why, why or verdict.headline))
+    return replayed
+
+
+def _why_not(verdict: Verdict, latest: datetime | None) -> str:
+    """The first rule that would have refused the promotion; empty where none would."""
+    try:
+        refuse_ahead(verdict.subject.as_of, "its as-of")
+    except AheadOfClockError as error:
+        return error.message
+    if latest is not None and verdict.subject.as_of <= latest:
+        return "as-of is not later than the one before"
+    return "" if verdict.approved else verdict.headline
+
+
+def bundle_folder(model: str, bundle: str) -> str:
+    """Where a promoted bundle lies; its own files are in `bundle/` below."""
+    return f"serving/{model}/bundles/{bundle}"
+
+
+def shipped_digest(lake: Lake, model: str, run: str) -> str:
+    """Digest of the list of files that the run published below `shipped/bundle/`.
+
+    Raises NotFoundError where the run published no model, BundleError where it ships none.
+    """
+    folder = model_folder(run, model)
+    shipped = lake.manifest(folder).below(SHIPPED)
+    if not shipped.files:
+        raise BundleError(f"{lake.uri(folder)} ships no bundle", "run the training task again")
+    return shipped.digest
+
+
+def served_digest(lake: Lake, model: str, bundle: str) -> str:
+    """Digest of a promoted bundle's own list of files; its ledger entry names the same."""
+    return lake.manifest(bundle_folder(model, bundle)).below("bundle").digest
+
+
+def publish_bundle(lake: Lake, verdict: Verdict) -> str:
+    """Copy the judged bundle and its evidence to where serving finds them, and return its id.
+
+    The id is the as-of moment and twelve characters of the folder's digest, so other content has
+    another name, and a second copy is a no-op. Raises LakeError where a file differs from its
+    manifest, NotFoundError where evidence is missing.
+    """
+    subject = verdict.subject
+    with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
+        folder = Path(scratch)
+        lake.fetch(model_folder(subject.run, subject.model), folder / "bundle", below=SHIPPED)
+        _copy_evidence(lake, model_folder(subject.run, subject.model), folder)
+        _copy_figures(lake, subject.run, folder)
+        bundle = f"{compact(subject.as_of)}-{Manifest.of_folder(folder).digest[:12]}"
+        lake.publish(folder, bundle_folder(subject.model, bundle), run=subject.run)
+    return bundle
+
+
+def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
+    published = {fact.name: fact.sha256 for fact in lake.manifest(source).files}
+    kept = [RECORD] if lake.exists(f"{source}/{RECORD}") else []
+    for name in (*EVIDENCE, *kept):
+        data = lake.read_bytes(f"{source}/{name}")
+        if published.get(name, digest_bytes(data)) != digest_bytes(data):
+            raise BundleError(
+                f"{lake.uri(source)}/{name} differs from its manifest",
+                "run the training task again in a new run",
+            )
+        (folder / name).write_bytes(data)
+
+
+def _copy_figures(lake: Lake, run: str, folder: Path) -> None:
+    """Write `data.json` with both documents, where the run recorded any."""
+    found = {
+        name: lake.read_json(path) for name, path in figures_paths(run).items() if lake.exists(path)
+    }
+    if found:
+        (folder / DATA).write_bytes(canonical_json(found))

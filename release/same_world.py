@@ -1,8 +1,8 @@
-"""Condition 5: the challenger learnt from the world its champion learnt from.
+"""Group 5 of the gate: the challenger's training data resemble the champion's.
 
-A recipe that is unchanged excuses no data: a release that lost rows, a scale that moved or pages
-that changed their layout make a model that passes every other condition, because its baselines
-learn from the same broken rows. Bounds are the policy's; why each is as it is, is in ADR 27.
+Broken data pass every other condition, because the baselines learn from the same broken rows: a
+release that lost rows, a scale that moved, pages that changed their layout. The bounds are the
+policy's; ADR 18 gives the reason for each.
 """
 
 from __future__ import annotations
@@ -10,39 +10,45 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from marquee.artefacts.condition import Condition
+from marquee.artefacts.model_card import (
+    NO_FIGURES,
+    DataFigures,
+    RatingsFigures,
+    TitlesFigures,
+    expected_psi,
+    kept_psi,
+    psi,
+)
+from marquee.artefacts.verdict import SAME_WORLD, Condition
 from marquee.policy import BudgetPolicy, Policy, RecommenderPolicy, SameWorld
-from marquee.psi import expected_psi, kept_psi, psi
-from release.world import NOTHING, RatingsWorld, TitlesWorld, World
 
-SAME_WORLD = 5
 CRAWLED = ("decade", "genre")
-"""What a crawl chooses as it grows: judged on what was there before (ADR 27)."""
+"""Distributions that a growing crawl shifts: judged on what was there before (ADR 18)."""
 ACTIVITY = "activity"
-"""People join and rate more, and no rating is taken away: judged likewise."""
-FEW = 2
-"""So many fewer of a class never count, however small it was."""
+"""The distribution of ratings per person: people join and rate more, so it is judged likewise."""
+NEGLIGIBLE = 2
+"""A class that lost no more than this has lost nothing, however small it was."""
 Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Worlds:
-    """The challenger's world and the one it is compared with."""
+class DataComparison:
+    """The figures of the challenger's data, and those they are compared with."""
 
-    challenger: World
-    reference: World | None
-    """None: nothing serves yet."""
+    challenger: DataFigures
+    reference: DataFigures | None
+    """Those of the champion, or accepted in their place; None where nothing serves yet."""
     intervals: float = 1.0
     """The schedule's intervals from the reference's as-of to the challenger's, at least one."""
-    past: tuple[World, ...] = ()
-    """Those promoted since a person last accepted one, oldest first."""
+    past: tuple[DataFigures, ...] = ()
+    """Those promoted since a person last accepted changed data, oldest first."""
 
 
 @dataclass(frozen=True)
-class _Size:
-    """How many of something, now and then."""
+class _CountBounds:
+    """A count, now and then, and the most there may be now."""
 
     name: str
     now: int | None
@@ -50,26 +56,28 @@ class _Size:
     most: float = math.inf
 
 
-def same_world(model: str, run: str, worlds: Worlds, policy: Policy) -> list[Condition]:
-    """Every comparison of the two worlds that their figures allow, at least one."""
-    if worlds.reference is None:
-        return [_said(True, "nothing serves yet, so there is no world to compare with")]
+def same_world(model: str, run: str, data: DataComparison, policy: Policy) -> list[Condition]:
+    """Every comparison that the figures of both allow; at least one condition."""
+    if data.reference is None:
+        return [_overall(True, "nothing serves yet, so there is no world to compare with")]
     if isinstance(policy, BudgetPolicy):
-        now, then = worlds.challenger.titles, worlds.reference.titles
-        found = _films(now, then, policy, worlds.intervals) if now and then else None
+        now, then = data.challenger.titles, data.reference.titles
+        found = _titles(now, then, policy, data.intervals) if now and then else None
     else:
-        ours, theirs = worlds.challenger.ratings, worlds.reference.ratings
+        ours, theirs = data.challenger.ratings, data.reference.ratings
         found = _ratings(ours, theirs, policy) if ours and theirs else None
     if found:
-        found += _slow_leaks(worlds, policy)
+        found += _slow_losses(data, policy)
     else:
-        found = [_said(False, _unread(worlds, isinstance(policy, BudgetPolicy)))]
-    return [_with_way_out(condition, model, run) for condition in found]
+        found = [_overall(False, _unreadable(data, isinstance(policy, BudgetPolicy)))]
+    return [_with_remedy(condition, model, run) for condition in found]
 
 
-def _ratings(now: RatingsWorld, then: RatingsWorld, policy: RecommenderPolicy) -> list[Condition]:
+def _ratings(
+    now: RatingsFigures, then: RatingsFigures, policy: RecommenderPolicy
+) -> list[Condition]:
     sizes = [
-        _Size(name, getattr(now, name), before, (before or 0) * policy.world_growth)
+        _CountBounds(name, getattr(now, name), before, (before or 0) * policy.world_growth)
         for name in ("rows", "people", "titles")
         for before in [getattr(then, name)]
     ]
@@ -80,15 +88,13 @@ def _ratings(now: RatingsWorld, then: RatingsWorld, policy: RecommenderPolicy) -
     ]
 
 
-def _films(
-    now: TitlesWorld, then: TitlesWorld, policy: BudgetPolicy, intervals: float
+def _titles(
+    now: TitlesFigures, then: TitlesFigures, policy: BudgetPolicy, intervals: float
 ) -> list[Condition]:
+    counts = (("films", now.films, then.films), ("titles", now.rows, then.rows))
     sizes = [
-        _Size(name, after, before, _crawled(before or 0, policy, intervals))
-        for name, after, before in (
-            ("films", now.films, then.films),
-            ("titles", now.rows, then.rows),
-        )
+        _CountBounds(name, after, before, _crawled(before or 0, policy, intervals))
+        for name, after, before in counts
     ]
     return [
         *_sizes(sizes, policy),
@@ -98,41 +104,42 @@ def _films(
 
 
 def _crawled(then: int, policy: BudgetPolicy, intervals: float) -> float:
-    """How many a crawl may have come to: it goes on while the champion stays, and a first crawl
-    of a few pages says nothing of the next one's."""
+    """The most titles a crawl may have fetched: it goes on while the champion stays, and the size
+    of a small first crawl does not bound the next one."""
     weeks = max(intervals, 1.0)
     return max(then * policy.world_growth * weeks, then + policy.world_crawl * weeks)
 
 
-def _slow_leaks(worlds: Worlds, policy: Policy) -> list[Condition]:
-    """What every week lost a little of, beside all that was promoted and not undone."""
+def _slow_losses(data: DataComparison, policy: Policy) -> list[Condition]:
+    """Losses that add up over weeks: the champion's data move with every promotion, so a small
+    weekly loss shows only beside all data that served since a person last accepted some."""
     if isinstance(policy, BudgetPolicy):
-        films, now = [w.titles for w in worlds.past if w.titles], worlds.challenger.titles
-        return _leaks(("films", "rows"), now, films, policy) if now else []
-    then, ours = [w.ratings for w in worlds.past if w.ratings], worlds.challenger.ratings
+        served, now = [f.titles for f in data.past if f.titles], data.challenger.titles
+        return _losses(("films", "rows"), now, served, policy) if now else []
+    then, ours = [f.ratings for f in data.past if f.ratings], data.challenger.ratings
     if ours is None:
         return []
-    means = [world.mean for world in then if world.mean is not None]
+    means = [figures.mean for figures in then if figures.mean is not None]
     drifted = [_drifted(ours.mean, means[0], policy)] if len(means) > 1 else []
-    return _leaks(("rows", "people", "titles"), ours, then, policy) + drifted
+    return _losses(("rows", "people", "titles"), ours, then, policy) + drifted
 
 
-def _leaks(
+def _losses(
     names: Sequence[str],
-    now: RatingsWorld | TitlesWorld,
-    past: Sequence[RatingsWorld | TitlesWorld],
+    now: RatingsFigures | TitlesFigures,
+    past: Sequence[RatingsFigures | TitlesFigures],
     policy: SameWorld,
 ) -> list[Condition]:
     found = []
     for key in names:
-        sizes = [size for world in past if (size := getattr(world, key)) is not None]
+        sizes = [size for figures in past if (size := getattr(figures, key)) is not None]
         if len(sizes) > 1:
-            name = "titles" if key == "rows" and isinstance(now, TitlesWorld) else key
-            found.append(_leak(name, getattr(now, key), max(sizes), policy.world_leak))
+            name = "titles" if key == "rows" and isinstance(now, TitlesFigures) else key
+            found.append(_loss_since(name, getattr(now, key), max(sizes), policy.world_leak))
     return found
 
 
-def _leak(name: str, now: int | None, peak: int, most: float) -> Condition:
+def _loss_since(name: str, now: int | None, peak: int, most: float) -> Condition:
     label = f"{name} since then"
     if now is None:
         return _condition(label, False, f"how many {name} there are was not recorded")
@@ -154,12 +161,12 @@ def _drifted(now: float | None, first: float, policy: RecommenderPolicy) -> Cond
     return Condition(SAME_WORLD, label, moved <= most, sentence, moved, "at most", most)
 
 
-def _sizes(sizes: list[_Size], policy: SameWorld) -> list[Condition]:
+def _sizes(sizes: list[_CountBounds], policy: SameWorld) -> list[Condition]:
     return [_size(size, policy) for size in sizes if size.then]
 
 
-def _size(size: _Size, policy: SameWorld) -> Condition:
-    """One that is gone is never a world that shrank, however small the world."""
+def _size(size: _CountBounds, policy: SameWorld) -> Condition:
+    """A count within the policy's bounds; one row less always is, however small the data."""
     now, then = size.now, size.then or 0
     if now is None:
         return _condition(size.name, False, f"how many {size.name} there are was not recorded")
@@ -187,7 +194,7 @@ def _mean(now: float | None, then: float | None, most: float) -> list[Condition]
     return [Condition(SAME_WORLD, "mean rating", moved <= most, sentence, moved, "at most", most)]
 
 
-def _missing(now: TitlesWorld, then: TitlesWorld, most: float) -> list[Condition]:
+def _missing(now: TitlesFigures, then: TitlesFigures, most: float) -> list[Condition]:
     """The field whose share of titles without it rose most."""
     if not then.missing:
         return []
@@ -198,12 +205,8 @@ def _missing(now: TitlesWorld, then: TitlesWorld, most: float) -> list[Condition
         f"'{name}' is missing in {share:.1%} of the titles, in {before:.1%} of those in the "
         f"champion's world; {most:.0%} more may lack a field"
     )
-    shown = max(rise, 0.0)
-    return [
-        Condition(
-            SAME_WORLD, "missing fields", rise <= most, sentence, shown, "at most", most, "share"
-        )
-    ]
+    label, shown = "missing fields", max(rise, 0.0)
+    return [Condition(SAME_WORLD, label, rise <= most, sentence, shown, "at most", most, "share")]
 
 
 def _distributions(
@@ -225,9 +228,10 @@ def _distribution(name: str, now: Counts, then: Counts, policy: SameWorld) -> li
     if noise > policy.world_noise:
         sentence = f"too few to judge: two samples of one world would differ by {noise:.2f}"
         return [_condition(label, True, sentence)]
-    is_kept = name in CRAWLED or name == ACTIVITY
-    moved = _moved(label, kept_psi(now, then) if is_kept else psi(now, then), policy.world_psi)
-    return [moved, _kept(name, now, then, policy.world_class_shrink)] if is_kept else [moved]
+    if name not in CRAWLED and name != ACTIVITY:
+        return [_moved(label, psi(now, then), policy.world_psi)]
+    moved = _moved(label, kept_psi(now, then), policy.world_psi)
+    return [moved, _classes_kept(name, now, then, policy.world_class_shrink)]
 
 
 def _moved(label: str, found: float, most: float) -> Condition:
@@ -235,15 +239,15 @@ def _moved(label: str, found: float, most: float) -> Condition:
     return Condition(SAME_WORLD, label, found <= most, sentence, found, "at most", most)
 
 
-def _kept(name: str, now: Counts, then: Counts, most: float) -> Condition:
-    """No class lost much of what it held, however much the others grew."""
+def _classes_kept(name: str, now: Counts, then: Counts, most: float) -> Condition:
+    """No class lost more than the share `most`, however much the others grew."""
     held = {c: (n, now.get(c, 0)) for c, n in then.items()}
     if name == ACTIVITY:
         held = {c: (_at_least(then, c), _at_least(now, c)) for c in then}
-    lost = {c: (n - kept) / n for c, (n, kept) in held.items() if n - kept > FEW}
+    lost = {c: (n - kept) / n for c, (n, kept) in held.items() if n - kept > NEGLIGIBLE}
     label = f"classes of {name}"
     if not lost:
-        return _condition(label, True, f"no class of {name} lost more than {FEW}")
+        return _condition(label, True, f"no class of {name} lost more than {NEGLIGIBLE}")
     worst = max(lost, key=lambda c: lost[c])
     who = f"people with {worst} ratings or more" if name == ACTIVITY else f"films of '{worst}'"
     sentence = (
@@ -255,44 +259,40 @@ def _kept(name: str, now: Counts, then: Counts, most: float) -> Condition:
 
 
 def _at_least(activity: Counts, least: str) -> int:
-    """How many people gave at least as many ratings as a class begins with: nobody who rates more
-    leaves these."""
-    return sum(n for c, n in activity.items() if _first(c) >= _first(least))
+    """People in the class of activity `least` and above: rating more takes nobody out of them."""
+    return sum(n for c, n in activity.items() if _lower_bound(c) >= _lower_bound(least))
 
 
-def _first(label: str) -> int:
+def _lower_bound(label: str) -> int:
     """The 20 of `20-49`."""
     found = re.match("[0-9]{1,9}", label)
     return int(found.group()) if found else 0
 
 
-def _unread(worlds: Worlds, is_budget: bool) -> str:
+def _unreadable(data: DataComparison, is_budget: bool) -> str:
     what = "titles" if is_budget else "ratings"
-    read = worlds.challenger.titles if is_budget else worlds.challenger.ratings
+    read = data.challenger.titles if is_budget else data.challenger.ratings
     who = "the champion's run" if read else "this run"
-    why = (worlds.reference if read else worlds.challenger) or NOTHING
-    return f"what {who} recorded of its {what} {_because(why.unread.get(what))}"
+    why = (data.reference if read else data.challenger) or NO_FIGURES
+    problem = why.format_problems.get(what)
+    because = f"cannot be read: {problem}" if problem else "is missing or cannot be read"
+    return f"what {who} recorded of its {what} {because}"
 
 
-def _because(unread: str | None) -> str:
-    return f"cannot be read: {unread}" if unread else "is missing or cannot be read"
-
-
-def _with_way_out(condition: Condition, model: str, run: str) -> Condition:
-    """A refusal names the command by which a person accepts the world as it is now."""
+def _with_remedy(condition: Condition, model: str, run: str) -> Condition:
+    """A failed condition names the command that accepts the data as they are now."""
     if condition.passed:
         return condition
     sentence = (
         f"{condition.sentence}. If the world did change: "
         f"marquee accept-world {model} --run {run} --reason '…'"
     )
-    values = vars(condition) | {"sentence": sentence}
-    return Condition(**values)
+    return replace(condition, sentence=sentence)
 
 
 def _condition(name: str, passed: bool, sentence: str) -> Condition:
     return Condition(SAME_WORLD, name, passed, sentence)
 
 
-def _said(passed: bool, sentence: str) -> Condition:
+def _overall(passed: bool, sentence: str) -> Condition:
     return _condition("the champion's world", passed, sentence)

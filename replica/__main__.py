@@ -11,6 +11,7 @@ from marquee.errors import MarqueeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; status 2 and one line where its input is wrong."""
     options = _parser().parse_args(arguments)
     try:
         _serve(options) if options.command == "serve" else _make_world(options)
@@ -53,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _WorldHelp(argparse.Action):
-    """Looks the faults up only when asked: whoever serves does not pay for NumPy."""
+    """Prints the table of faults; it is imported only here, so that `serve` never loads NumPy."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from replica.world.faults import fault_table
+        from replica.world_faults import fault_table
 
         parser.epilog = (
             f"faults, and which model's condition notices:\n{fault_table()}\n\n"
@@ -67,10 +68,9 @@ class _WorldHelp(argparse.Action):
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from replica.faults import fault_from_flag
-    from replica.records import load_world
-    from replica.records_imdb5000 import load_imdb5000
     from replica.site import Site, check_layout, linked_ids, saved_pages, serve
+    from replica.site_faults import fault_from_flag
+    from replica.site_titles import load_imdb5000, load_world
 
     layout = check_layout(options.layout)
     records = load_world(options.world) if options.world else {}
@@ -88,7 +88,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _make_world(options: argparse.Namespace) -> None:
-    from replica.world import make_world
+    from replica.make_world import make_world
 
     make_world(options.out, options.seed, options.people, options.titles, fault=options.fault)
 

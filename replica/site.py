@@ -1,4 +1,7 @@
-"""The website: title pages at `/title/tt…/`, robots.txt, readiness, and faults on request."""
+"""The website: title pages at `/title/tt…/`, robots.txt, readiness, and faults on request.
+
+`python -m replica serve` runs it, in the local stack and in the tests of the crawl.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marquee.errors import MarqueeError, SourceError
-from replica.faults import FaultBoard, fault_of, show
-from replica.records import Record
+from replica.site_faults import FaultBoard, fault_of, show
 from replica.site_pages import LAYOUTS, MIXED, layout_of, render
+from replica.site_titles import Record
 from sources.ratings_cells import title_id_of
 from sources.tables import Aside, open_table
 
@@ -37,7 +40,7 @@ class Site:
     robots_status: int = 200
     board: FaultBoard = field(default_factory=FaultBoard)
     served: dict[str, int] = field(default_factory=dict)
-    """How often each title id was asked for."""
+    """Requests by title id."""
 
     def page(self, title_id: str) -> bytes | None:
         """The bytes of a title's page; None where there is no such title."""
@@ -50,7 +53,7 @@ class Site:
 
 
 def saved_pages(folder: Path) -> dict[str, Path]:
-    """Title id to the latest saved page of it, of a folder of `…/tt0123456_*.html.gz`."""
+    """The latest saved page by title id, in a folder of `…/tt0123456_*.html.gz`."""
     found = {}
     for path in sorted(folder.rglob("tt*.html.gz")):
         match = re.match(r"tt\d{7,10}", path.name)
@@ -106,7 +109,7 @@ def make_app(site: Site) -> Starlette:
         return PlainTextResponse(site.robots, site.robots_status)
 
     async def put_robots(request: Request) -> Response:
-        """robots.txt is from now on the body, answered with `?status=`."""
+        """From now on robots.txt is the request's body, answered with `?status=`."""
         site.robots = await request.body()
         site.robots_status = int(request.query_params.get("status", "200"))
         return PlainTextResponse("")

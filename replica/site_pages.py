@@ -1,18 +1,21 @@
-"""A record as a page: six layouts, two languages, always the same bytes."""
+"""A title as an HTML page: six layouts, two languages, always the same bytes.
+
+`site` serves these pages; tests and benchmarks of the crawl render them without a server. The
+markup is in `templates/`. The data inside a page, JSON-LD and `__NEXT_DATA__`, is made here in the
+shapes of IMDb's React pages since 2021.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from replica.records import Credit, Record
-from replica.site_state import next_data
-from replica.site_words import Words
+from replica.site_titles import Credit, Record, Words
 
 LAYOUTS = (
     "overview_top",
@@ -41,6 +44,15 @@ _KINDS = {
     "video": "Video",
     "videoGame": "Video Game",
 }
+Node = Any
+# IMDb's own ids of its credit groups; a page object may not rely on the groups' words.
+GROUP_IDS = {
+    "director": "amzn1.imdb.concept.name_credit_category.ace5cb4c-8708-4238-9542-04641e7c8171",
+    "writer": "amzn1.imdb.concept.name_credit_category.c84ecaff-add5-4f2e-81db-102a41881fe3",
+    "cast": "amzn1.imdb.concept.name_credit_group.7caf7d16-5db9-4f4f-8864-d4c6e711c686",
+}
+SHOWN = 3
+"""Credits a group shows at the top of the page."""
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
@@ -61,7 +73,7 @@ def render(record: Record, layout: str, language: str = "en") -> bytes:
     words = Words(language)
     is_react = _TEMPLATES[layout].startswith("react")
     state = next_data(record, words, layout) if is_react else None
-    data = _linked_data(record) if is_react or layout == "title_wrapper_jsonld" else None
+    data = linked_data(record) if is_react or layout == "title_wrapper_jsonld" else None
     page = _environment.get_template(_TEMPLATES[layout])
     return page.render(
         t=record,
@@ -73,20 +85,25 @@ def render(record: Record, layout: str, language: str = "en") -> bytes:
 
 
 def redesigned(record: Record) -> bytes:
-    """A page of a layout that nobody has seen yet."""
+    """A page in a layout that no page object knows."""
     page = _environment.get_template("redesign.html.j2")
     return page.render(t=record).encode()
 
 
 def page_kind(record: Record) -> str:
-    """What a page's `<title>` has in parentheses: `(TV Movie 2009)`, or nothing."""
+    """The end of a page's `<title>`: ` (TV Movie 2009)`, or nothing."""
     words = [_KINDS.get(record.type, ""), str(record.year or "")]
     text = " ".join(word for word in words if word)
     return f" ({text})" if text else ""
 
 
-def _linked_data(record: Record) -> Mapping[str, Any]:
-    """JSON-LD as IMDb writes it: one value and a list of one look different."""
+def _script(value: Any) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
+
+
+def linked_data(record: Record) -> Mapping[str, Any]:
+    """JSON-LD as IMDb writes it: a single value stands without a list around it."""
     data = {
         "@context": "http://schema.org",
         "@type": "TVSeries" if record.type == "tvSeries" else "Movie",
@@ -119,6 +136,137 @@ def _one_or_many(found: list[Any]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _script(value: Any) -> str:
-    """JSON that may stand inside a script element."""
-    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
+def next_data(record: Record, words: Words, layout: str) -> Node:
+    """The `__NEXT_DATA__` of a title page in one of the three React layouts."""
+    above, main = _above(record, words), _main(record, words)
+    credits = _credits_v2 if layout == "next_data_v2" else _credits
+    top, column = credits(record, words)
+    above, main = above | top, main | column
+    page: dict[str, Node] = {"tconst": record.title_id, "requestContext": {"sidecar": {}}}
+    path = "/title/[tconst]"
+    if layout == "react_urql":
+        path, answers = "/title/[id]", {"1773476511": main, "2908604523": above}
+        page["urqlState"] = {
+            key: {"data": json.dumps({"title": answer}, ensure_ascii=False)}
+            for key, answer in answers.items()
+        }
+    else:
+        page |= {"aboveTheFoldData": above, "mainColumnData": main, "urqlState": None}
+    return {
+        "props": {"pageProps": page, "__N_SSP": True},
+        "page": path,
+        "query": {"tconst": record.title_id},
+        "buildId": "replica",
+        "locale": words.locale,
+    }
+
+
+def _above(record: Record, words: Words) -> dict[str, Node]:
+    return {
+        "id": record.title_id,
+        "titleText": _text(record.title, "TitleText"),
+        "titleType": {
+            "id": record.type,
+            "text": words.type(record.type),
+            "isSeries": record.type in ("tvSeries", "tvMiniSeries"),
+            "isEpisode": record.type == "tvEpisode",
+        },
+        "originalTitleText": _text(record.original, "TitleText"),
+        "certificate": {"rating": record.certificate} if record.certificate else None,
+        "releaseYear": {"year": record.year, "endYear": None} if record.year else None,
+        "releaseDate": _release(record),
+        "runtime": {"seconds": record.runtime * 60} if record.runtime else None,
+        "ratingsSummary": {
+            "aggregateRating": record.rating,
+            "voteCount": record.vote_count or 0,
+        },
+        "keywords": _edges([{"text": keyword} for keyword in record.keywords]),
+        "genres": {"genres": [{"text": words.genre(g), "id": g} for g in record.genres]},
+        "plot": {"plotText": {"plainText": record.plot}} if record.plot else None,
+        "meta": {"canonicalId": record.title_id, "publicationStatus": "PUBLISHED"},
+        "production": _companies(record),
+    }
+
+
+def _main(record: Record, words: Words) -> dict[str, Node]:
+    area = "worldwideGross" if record.gross_is_world else "lifetimeGross"
+    countries = [{"id": c, "text": words.country(c)} for c in record.countries]
+    return {
+        "id": record.title_id,
+        "countriesOfOrigin": {"countries": countries},
+        "countriesDetails": {"countries": countries},
+        "spokenLanguages": {
+            "spokenLanguages": [{"id": s, "text": words.spoken(s)} for s in record.languages]
+        },
+        "production": _companies(record),
+        "productionBudget": {"budget": _money(record.budget)} if record.budget else None,
+        "worldwideGross": None,
+        "lifetimeGross": None,
+        area: {"total": _money(record.gross)} if record.gross else None,
+    }
+
+
+def _credits(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, Node]]:
+    groups: dict[str, Node] = {
+        role: {
+            "totalCredits": len(people),
+            "category": {"text": words.role(role, len(people)), "id": role},
+            "credits": [_name(person) for person in people],
+        }
+        for role, people in _roles(record)
+    }
+    principal = [group | {"credits": group["credits"][:SHOWN]} for group in groups.values()]
+    column = {
+        "directors": [groups["director"]] if record.directors else [],
+        "writers": [groups["writer"]] if record.writers else [],
+        "cast": _edges([_name(person) for person in record.cast]),
+    }
+    return {"principalCredits": principal}, column
+
+
+def _credits_v2(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, Node]]:
+    groups: list[Node] = [
+        {
+            "totalCredits": len(people),
+            "grouping": {"text": words.role(role, len(people)), "groupingId": GROUP_IDS[role]},
+            "credits": [_name(person) for person in people],
+        }
+        for role, people in _roles(record)
+        if people
+    ]
+    principal = [group | {"credits": group["credits"][:SHOWN]} for group in groups]
+    cast = [g for g in groups if g["grouping"]["groupingId"] == GROUP_IDS["cast"]]
+    crew = [g for g in groups if g not in cast]
+    return {"principalCreditsV2": principal}, {"crewV2": crew, "castV2": cast}
+
+
+def _roles(record: Record) -> list[tuple[str, Sequence[Credit]]]:
+    return [("director", record.directors), ("writer", record.writers), ("cast", record.cast)]
+
+
+def _name(person: Credit) -> Node:
+    return {"name": {"id": person.name_id, "nameText": _text(person.name, "NameText")}}
+
+
+def _release(record: Record) -> Node:
+    if not record.release_date:
+        return {"day": None, "month": None, "year": record.year} if record.year else None
+    year, month, day = (int(part) for part in record.release_date.split("-"))
+    return {"day": day, "month": month, "year": year}
+
+
+def _companies(record: Record) -> Node:
+    companies = [{"company": {"companyText": {"text": name}}} for name in record.companies]
+    return _edges(companies)
+
+
+def _money(money: tuple[float, str]) -> Node:
+    return {"amount": money[0], "currency": money[1], "__typename": "Money"}
+
+
+def _edges(found: list[Node]) -> Node:
+    return {"total": len(found), "edges": [{"node": node} for node in found]}
+
+
+def _text(text: str, kind: str) -> Node:
+    return {"text": text, "__typename": kind}

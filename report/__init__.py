@@ -1,9 +1,11 @@
-"""A model's report: one self-contained page, the verdict first, every number beside its rivals.
+"""What a person reads about a model: the report page of a verdict.
 
-It shows whatever it is handed: a number that is missing or malformed appears as a dash, a section
-with nothing to show is left out.
+- `model_page`: writes the page beside the verdict; inserts a later outcome
+- `shared_sections`: headlines, paired comparisons, training data, search, costs
+- `charts`: the geometry of the small pictures
+- `cells`: values as the text of a table's cell
+
+Inside: `model_sections`, which one model alone has.
 """
 
-from report.page import model_report, tell_outcome
-
-__all__ = ["cells", "charts", "comparisons", "model_report", "tell_outcome"]
+__all__ = ["cells", "charts", "model_page", "shared_sections"]

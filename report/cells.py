@@ -1,4 +1,4 @@
-"""Values somebody else wrote, as the text of a table's cell."""
+"""Unchecked values as the text of a table's cell: a dash stands for what cannot be shown."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from marquee.artefacts.reading import dig, figures, number
+from marquee.artefacts.document import dig, flat_figures, number
 
 DASH = "–"
 
 
 def rows_in(value: Any, *keys: str) -> list[Mapping[str, Any]]:
-    """The mappings of the list below `keys`; nothing where there is none."""
+    """The mappings in the list below `keys`; empty where there is no list."""
     return [row for row in listed(dig(value, *keys)) if isinstance(row, Mapping)]
 
 
 def listed(value: Any) -> list[Any]:
-    """A list as it is, anything else as nothing."""
+    """A list unchanged, anything else as an empty list."""
     return value if isinstance(value, list) else []
 
 
 def text(value: Any, most: int = 120) -> str:
-    """Text, cut and fit to print; a dash for anything else."""
+    """At most `most` characters of a text, fit to print; a dash for anything else."""
     if not isinstance(value, str) or not value:
         return DASH
     return value.encode("utf-8", "replace").decode()[:most]
@@ -41,12 +41,12 @@ def cell(value: Any) -> str:
 
 
 def shown(values: Any) -> dict[str, str]:
-    """Every figure of a table and of those inside it, by name."""
-    return {key: figure(number(value)) for key, value in figures(values)}
+    """Every figure of a table and of the tables inside it, by name."""
+    return {key: figure(number(value)) for key, value in flat_figures(values)}
 
 
 def figure(value: float | None) -> str:
-    """Whole numbers whole, the rest with the four decimals that metrics are compared in."""
+    """A whole number without decimals, any other with the four that metrics are compared in."""
     if value is None:
         return DASH
     if value.is_integer() and abs(value) < 1e15:
@@ -55,17 +55,17 @@ def figure(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """With its sign, four decimals."""
+    """A number with its sign and four decimals."""
     return DASH if value is None else f"{unsigned_zero(value, 4):+.4f}"
 
 
 def share(value: float | None, decimals: int = 1) -> str:
-    """As a percentage."""
+    """A share as a percentage."""
     return DASH if value is None else f"{unsigned_zero(value, 6):.{decimals}%}"
 
 
 def dollars(value: float | None) -> str:
-    """`$12.5 million`; small amounts in full."""
+    """Millions as `$1.25 m` or `$12 m`, amounts below $100,000 in full."""
     if value is None:
         return DASH
     if abs(value) < 1e5:
@@ -74,12 +74,12 @@ def dollars(value: float | None) -> str:
 
 
 def factor(value: float | None) -> str:
-    """What multiplies an estimate: `×2.10`."""
+    """A factor of an estimate: `×2.10`."""
     return DASH if value is None else f"×{value:.2f}"
 
 
 def span(ends: Any, form: Any = figure) -> str:
-    """Two ends of an interval as `low to high`."""
+    """The two ends of an interval as `low to high`."""
     found = interval_of(ends)
     return DASH if found is None else f"{form(found[0])} to {form(found[1])}"
 
@@ -91,10 +91,10 @@ def interval_of(ends: Any) -> tuple[float, float] | None:
 
 
 def log10_of(value: float | None) -> float | None:
-    """The logarithm where there is one."""
+    """The logarithm of a positive number, else None."""
     return math.log10(value) if value is not None and value > 0 else None
 
 
 def unsigned_zero(value: float, digits: int) -> float:
-    """Rounded, and never a minus zero."""
+    """The value rounded, without the sign of a negative zero."""
     return round(value, digits) + 0.0

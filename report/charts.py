@@ -1,19 +1,29 @@
-"""Geometry of the report's small pictures, in the units of an SVG view box; no drawing here."""
+"""Geometry of the report's small pictures, in the units of an SVG view box; templates draw them.
+
+Intervals around zero, values beside another's mark, bars, and the calibration plot.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from marquee.artefacts.document import number
+from report.cells import figure, interval_of, rows_in
 
 WIDTH = 220.0
-"""Of every picture's view box."""
+"""Width of the small pictures' view box."""
+PLOT_SIZE, LEFT_MARGIN, BOTTOM_MARGIN = 320.0, 62.0, 34.0
+"""The calibration plot: the size of its square, and the margins for the labels of both axes."""
 _EDGE = 6.0
+_LARGEST_DOT = 9.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight scale from values to places: `lowest` at `start`, `highest` at `end`."""
+    """A linear scale from values to places: `lowest` at `start`, `highest` at `end`."""
 
     lowest: float
     highest: float
@@ -24,18 +34,18 @@ class Scale:
     def over(
         cls, values: Sequence[float], start: float = _EDGE, end: float = WIDTH - _EDGE
     ) -> Scale:
-        """One that holds all values; from 0 to 0 where there are none."""
+        """The scale that holds all values; from 0 to 0 where there are none."""
         return cls(min(values, default=0.0), max(values, default=0.0), start, end)
 
     def place(self, value: float) -> float:
-        """Where a value lies; the start where the scale has no length."""
-        # Halves first: the span of two huge numbers overflows.
+        """The place of a value; the start where the scale has no length."""
+        # Halves, because the span of two huge numbers overflows.
         half_span = (self.highest / 2 - self.lowest / 2) or 1.0
-        part = (value / 2 - self.lowest / 2) / half_span
-        return round(self.start + part * (self.end - self.start), 1)
+        share = (value / 2 - self.lowest / 2) / half_span
+        return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, most: int = 6) -> list[float]:
-        """Round values inside the scale, at most about so many."""
+        """Round values inside the scale, about `most` of them at most."""
         length = self.highest - self.lowest
         if not 0 < length < math.inf:
             return []
@@ -48,7 +58,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference with its interval; `lower_is_better` says which side is the good one."""
+    """A difference with its interval; `lower_is_better` decides its tone."""
 
     low: float
     point: float
@@ -67,7 +77,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Whisker:
-    """An interval drawn: its ends, its point, and where zero (or another mark) is."""
+    """The places of an interval: its ends, its point, and zero (or another mark)."""
 
     start: float
     end: float
@@ -78,7 +88,7 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Bar:
-    """A labelled value and its length."""
+    """A labelled value and the length of its bar."""
 
     label: str
     value: float
@@ -86,7 +96,7 @@ class Bar:
 
 
 def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
-    """Draw intervals on one common scale that holds zero."""
+    """The places of intervals on one common scale that holds zero."""
     ends = [end for i in intervals for end in (i.low, i.point, i.high)]
     scale = Scale.over([0.0, *ends])
     zero = scale.place(0.0)
@@ -96,17 +106,92 @@ def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
     ]
 
 
-def beside(rows: Sequence[tuple[float, float, float, float]]) -> list[Whisker]:
-    """Draw (low, point, high, mark) rows on one common scale; the mark is another's figure."""
+def marked_intervals(rows: Sequence[tuple[float, float, float, float]]) -> list[Whisker]:
+    """The places of (low, point, high, mark) rows on one common scale.
+
+    The mark is the figure of another model, or the true value.
+    """
     scale = Scale.over([value for row in rows for value in row])
     places = [[scale.place(value) for value in row] for row in rows]
     return [Whisker(low, high, point, mark, "ours") for low, point, high, mark in places]
 
 
 def bars(values: Mapping[str, float]) -> list[Bar]:
-    """Draw values from zero on one scale; negative ones have no length."""
+    """The bars of values on one scale from zero; negative values have no length."""
     longest = max([*values.values(), 0.0]) or 1.0
     return [
         Bar(label, value, round(max(value, 0.0) / longest * WIDTH, 1))
         for label, value in values.items()
     ]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One group of rows: its place, the middle half of its true values, and its numbers as text."""
+
+    x: float
+    y: float
+    top: float
+    bottom: float
+    radius: float
+    rows: str
+    predicted: str
+    actual: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The calibration plot: points, and ticks as (place, label); both axes have one scale."""
+
+    points: list[Point]
+    across: list[tuple[float, str]]
+    upwards: list[tuple[float, str]]
+
+
+def calibration_plot(
+    evaluation: Any, form: Callable[[float], str] = figure, label: Callable[[float], str] = str
+) -> Plot | None:
+    """The groups of `evaluation["calibration"]`; None where there are fewer than two.
+
+    `form` formats values in the table, `label` those on the axes.
+    """
+    groups = [g for row in rows_in(evaluation, "calibration") if (g := _group(row))]
+    if len(groups) < 2:
+        return None
+    values = [value for g in groups for value in g.values()]
+    most = max(g["rows"] for g in groups) or 1.0
+    reach = [v for g in groups for key, v in g.items() if key != "rows"] or values
+    across = Scale.over(reach, LEFT_MARGIN, PLOT_SIZE - 12)
+    upwards = Scale.over(reach, PLOT_SIZE - BOTTOM_MARGIN, 12)
+    return Plot(
+        [_point(g, across, upwards, most, form) for g in groups],
+        [(across.place(tick), label(tick)) for tick in across.ticks()],
+        [(upwards.place(tick), label(tick)) for tick in upwards.ticks()],
+    )
+
+
+def _group(row: Mapping[str, Any]) -> dict[str, float] | None:
+    predicted, actual, rows = (number(row, key) for key in ("predicted", "actual", "rows"))
+    if predicted is None or actual is None or rows is None or rows < 0:
+        return None
+    low, high = interval_of(row.get("middle_half")) or (actual, actual)
+    return {"predicted": predicted, "actual": actual, "low": low, "high": high, "rows": rows}
+
+
+def _point(
+    group: Mapping[str, float],
+    across: Scale,
+    upwards: Scale,
+    most: float,
+    form: Callable[[float], str],
+) -> Point:
+    return Point(
+        x=across.place(group["predicted"]),
+        y=upwards.place(group["actual"]),
+        top=upwards.place(group["high"]),
+        bottom=upwards.place(group["low"]),
+        radius=round(2.5 + (_LARGEST_DOT - 2.5) * (group["rows"] / most) ** 0.5, 1),
+        rows=figure(group["rows"]),
+        predicted=form(group["predicted"]),
+        actual=form(group["actual"]),
+    )

@@ -1,4 +1,4 @@
-"""Names for the arrays that scoring passes around."""
+"""Types of the arrays in scoring, and operations on their rows: lookup, top n, compressed rows."""
 
 from __future__ import annotations
 
@@ -32,3 +32,28 @@ def top_rows(scores: Floats | Singles, n: int) -> Rows:
     bound = np.partition(scores, len(scores) - n)[len(scores) - n]
     rows = np.flatnonzero((scores >= bound) & (scores > -np.inf))
     return rows[np.argsort(-scores[rows], kind="stable")][:n]
+
+
+# Sparse matrices in compressed rows (CSR): row r has the columns `indices[indptr[r]:indptr[r + 1]]`
+# and the `values` at the same places.
+
+
+def row_ends(counts: Ints | Rows) -> Ints:
+    """`indptr` [rows + 1] of rows with so many elements each."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def sparse_fault(
+    name: str, indptr: Ints, indices: ShortInts, values: Singles, shape: tuple[int, int]
+) -> str:
+    """What keeps three arrays from being a matrix of titles with this shape; empty where they are.
+
+    `name` begins the names of the arrays' files.
+    """
+    rows, titles = shape
+    ascends = indptr.shape == (rows + 1,) and indptr[0] == 0 and bool((np.diff(indptr) >= 0).all())
+    if not (ascends and indptr[-1] == len(indices) == len(values)):
+        return f"{name}_indptr does not fit"
+    if len(indices) and (indices.min() < 0 or indices.max() >= titles):
+        return f"{name}_indices points outside the titles"
+    return "" if np.isfinite(values).all() else f"{name}_values: a value is not finite"

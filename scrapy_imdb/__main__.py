@@ -1,43 +1,56 @@
-"""The crawl's commands; their flags are a contract (ARCHITECTURE.md)."""
+"""The crawl's commands; their flags are a contract (ARCHITECTURE.md).
+
+`crawl` fetches a site's titles; `crawl_run` does the work. `parse` reads pages that a person saved
+and writes their items as JSON lines; its work is in this module. A file from outside is never
+trusted: a page that cannot be read is refused with its reason, and the next one follows.
+"""
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
-from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, retry_helps
+import orjson
+from web_poet import HttpResponse
+
+from marquee.clock import parse_moment
+from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, exit_status
 from marquee.lifetimes import end_with
-from marquee.names import parse_moment
+from marquee.normalise.text import encodable
+from scrapy_imdb.items import TitleItem, as_record
+from scrapy_imdb.pages import RefusedPageError, read_page
+from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 
-STOPPED = 3
-"""Exit status of a crawl whose tripwire went off."""
-AWAY = os.EX_TEMPFAIL
-"""Exit status of a crawl that can go on where it was: cut off by a signal, the site down, a disk
-full, another crawl at work."""
 PARENT = "MARQUEE_PARENT"
 """Environment variable with the process that a crawl dies with; unset, it lives by itself."""
+PAGE_NAMES = (".html", ".htm", ".xhtml", ".gz")
+"""How names of pages end; `parse` ignores a folder's other files."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status is 0, `STOPPED`, `AWAY`, or 2 where the input is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        return _parse(options) if options.command == "parse" else _crawl(options)
-    except CrawlStoppedError as error:
+        if options.command == "parse":
+            return run_parse(options.paths, options.out)
+        return _crawl(options)
+    except (CrawlStoppedError, CrawlInterruptedError) as error:
         print(f"stopped: {error}", file=sys.stderr)
-        return STOPPED
-    except CrawlInterruptedError as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return AWAY
+        return exit_status(error)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
-        return AWAY if retry_helps(error) else 2
+        return exit_status(error)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scrapy_imdb", description=__doc__)
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m scrapy_imdb", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     parse = commands.add_parser("parse", help="read pages you saved yourself")
     parse.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or .gz")
@@ -45,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     crawl = commands.add_parser("crawl", help="bring titles home from a site")
     crawl.add_argument("--site", required=True, help="http(s)://host of the site")
     crawl.add_argument("--links", required=True, type=Path, help="CSV: title_id,rated_count")
-    crawl.add_argument("--state", required=True, type=Path, help="folder of the crawl's memory")
+    crawl.add_argument("--state", required=True, type=Path, help="folder of the crawl's state")
     crawl.add_argument("--out", required=True, type=Path, help="folder for titles and report")
     crawl.add_argument("--max-pages", required=True, type=int, help="fetch at most so many")
     crawl.add_argument("--as-of", required=True, help="the run's moment, UTC")
@@ -58,21 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parse(options: argparse.Namespace) -> int:
-    from scrapy_imdb.parse import run
-
-    return run(options.paths, options.out)
-
-
 def end_with_task() -> None:
-    """Two crawls never share a memory: none may outlive the task that started it (ADR 4)."""
+    """Two crawls never share a state: none may outlive the task that started it (ADR 4)."""
     if parent := os.environ.get(PARENT):
         end_with(int(parent))
 
 
 def _crawl(options: argparse.Namespace) -> int:
     end_with_task()
-    from scrapy_imdb.crawl import CrawlPlan, run  # Scrapy is slow to import; parsing needs none
+    from scrapy_imdb.crawl_plan import CrawlPlan
+    from scrapy_imdb.crawl_run import run_crawl  # Scrapy is slow to import; `parse` needs none
 
     plan = CrawlPlan.checked(
         site=options.site,
@@ -85,7 +93,74 @@ def _crawl(options: argparse.Namespace) -> int:
         delay=options.delay,
         refresh_days=options.refresh_days,
     )
-    return run(plan, options.report)
+    return run_crawl(plan, options.report)
+
+
+# parse -----------------------------------------------------------------------------------------
+
+
+def run_parse(paths: Sequence[Path], out: Path | None) -> int:
+    """Exit status: 0 where at least one page was read, else 2."""
+    try:
+        with out.open("wb") if out else sys.stdout.buffer as stream:
+            read, refused = parse_pages(paths, stream, sys.stderr)
+            stream.flush()
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough
+            return 0
+        print(f"error: {out} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    if not read and not refused:
+        print(f"error: no page there (names end in {', '.join(PAGE_NAMES)})", file=sys.stderr)
+    if not read:
+        return 2
+    print(f"{read} pages read, {refused} refused", file=sys.stderr)
+    return 0
+
+
+def parse_pages(paths: Sequence[Path], out: IO[bytes], refusals: IO[str]) -> tuple[int, int]:
+    """Write one line for each page that can be read; name every other page with its reason.
+
+    Returns how many were read and how many refused.
+    """
+    read = refused = 0
+    for path in saved_files(paths):
+        try:
+            line = orjson.dumps(encodable({"source": str(path)}) | as_record(read_saved(path)))
+        except RefusedPageError as error:
+            print(f"refused {path}: {error.message}", file=refusals)
+            refused += 1
+        else:
+            out.write(line + b"\n")
+            read += 1
+    return read, refused
+
+
+def saved_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files as given, and every page below a folder, sorted; a missing path is in it too."""
+    for path in paths:
+        if path.is_dir():
+            found = (p for p in path.rglob("*") if p.name.lower().endswith(PAGE_NAMES))
+            yield from sorted(p for p in found if p.is_file())
+        else:
+            yield path
+
+
+def read_saved(path: Path) -> TitleItem:
+    """The item of one saved page; RefusedPageError says why there is none."""
+    return read_page(HttpResponse(path.absolute().as_uri(), body=_bytes(path)))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            return stream.read(LARGEST_PAGE + 1)  # one more, so that a larger page is noticed
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RefusedPageError(f"the gzip file is damaged or cut off ({error})") from None
+    except OSError as error:
+        raise RefusedPageError(f"cannot be opened ({error.strerror or error})") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What one title page says, in one form for every layout and language."""
+"""The record of one title page, in one form for every layout and language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from marquee.normalise.money import Money
+from marquee.normalise.amounts import Money
 
 PARSER_VERSION = "3"
 """Goes up whenever the same page would give another item."""
@@ -28,14 +28,14 @@ class TitleItem:
     """One title as one page stated it at one moment."""
 
     title_id: str
-    """`tt` and seven to ten digits, like `tt0133093`; of a crawled page the id that was asked for,
-    which is the one that ratings link to."""
+    """`tt` and seven to ten digits, like `tt0133093`; of a crawled page the requested id, which
+    ratings link to."""
     merged_into: str | None = None
-    """The id the page answers to by now, where the site merged the one asked for into another."""
+    """The page's own id, where the site merged the requested title into another."""
     title: str
     """The title the page displays, in the page's language."""
     original_title: str | None = None
-    """The original title where the page states one; equal to `title` where it says they agree."""
+    """The original title where the page states one; `title` where it states that both agree."""
     type: str | None = None
     """IMDb's own id of the kind of title: `movie`, `short`, `tvMovie`, `tvSeries`,
     `tvMiniSeries`, `tvEpisode`, `tvSpecial`, `tvShort`, `video`, `videoGame`, `musicVideo` …"""
@@ -58,7 +58,7 @@ class TitleItem:
     rating: float | None = None
     """Weighted mean of the votes, 1.0 to 10.0."""
     vote_count: int | None = None
-    """How many voted; 0 where the page says nobody did."""
+    """How many voted; 0 where the page states that nobody did."""
     budget: Money | None = None
     """Production budget in the currency stated; never converted, never zero."""
     gross: Money | None = None
@@ -78,7 +78,7 @@ class TitleItem:
     keywords: list[str]
     """Plot keywords shown on the page (a handful of many)."""
     notes: list[str]
-    """What was left off and why, like `rating: is not between 1 and 10 (76)`."""
+    """Each value that cannot be used and why, like `rating: is not between 1 and 10 (76)`."""
     source_url: str
     """The address the page came from."""
     fetched_at: str | None = None

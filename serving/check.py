@@ -1,8 +1,9 @@
 """`python -m serving.check BUNDLE`: would serving take this bundle?
 
-Loads it with serving's own loader in a fresh process, puts its golden queries, and prints one JSON
+Loads it with serving's own loader in a fresh process, runs its golden queries, and prints one JSON
 object: `{"loads": true, "why": "", "golden": {"count": 40, "failures": 0, "worst": 1e-7}}`. The
-answer is the JSON; the exit code is 0 unless the command itself was wrong.
+answer is the JSON; the exit code is 0 unless the command itself was wrong. The step `evaluate` runs
+it for the gate's condition 6.
 """
 
 from __future__ import annotations
@@ -14,33 +15,57 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from marquee.errors import MarqueeError
+from marquee.errors import BundleError, MarqueeError
 from marquee.policy import MODELS
-from serving.loading import ask_golden, model_of
+from scoring.evaluation_blocks import GoldenReport
+from serving.engines import DEFAULT_ENGINE, ENGINES, REMEDY
+from serving.title_index import build_title_index
 
-NOTHING: dict[str, Any] = {"count": 0, "failures": 0, "worst": None}
-
-
-def check_bundle(folder: Path, model: str | None = None) -> dict[str, Any]:
-    """Whether the bundle loads, why not, and how its golden queries went."""
-    try:
-        report = ask_golden(folder, model or model_of(folder))
-    except MarqueeError as error:
-        return {"loads": False, "why": str(error), "golden": NOTHING}
-    except Exception as error:  # the answer to "does it load" is no, whatever went wrong
-        why = f"{folder} cannot be loaded: {type(error).__name__}: {error}"
-        return {"loads": False, "why": why, "golden": NOTHING}
-    why = "; ".join(report.failures[:3]) if report.count else "it holds no golden queries"
-    return {"loads": True, "why": why, "golden": report.as_json()}
+NO_GOLDEN: dict[str, Any] = {"count": 0, "failures": 0, "worst": None}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Print whether the bundle loads and answers as it must; the exit code is 0 either way."""
     parser = argparse.ArgumentParser(prog="python -m serving.check", description=__doc__)
     parser.add_argument("bundle", type=Path, help="a bundle's folder (the one with bundle.json)")
     parser.add_argument("--model", choices=MODELS, help="default: what bundle.json says")
     given = parser.parse_args(arguments)
     print(json.dumps(check_bundle(given.bundle, given.model)))
     return 0
+
+
+def check_bundle(folder: Path, model: str | None = None) -> dict[str, Any]:
+    """Whether the bundle loads, why not, and how its golden queries went."""
+    try:
+        report = golden_report(folder, model or model_of(folder))
+    except MarqueeError as error:
+        return {"loads": False, "why": str(error), "golden": NO_GOLDEN}
+    except Exception as error:  # the answer to "does it load" is no, whatever went wrong
+        why = f"{folder} cannot be loaded: {type(error).__name__}: {error}"
+        return {"loads": False, "why": why, "golden": NO_GOLDEN}
+    why = "; ".join(report.failures[:3]) if report.count else "it holds no golden queries"
+    return {"loads": True, "why": why, "golden": report.as_json()}
+
+
+def golden_report(folder: Path, model: str) -> GoldenReport:
+    """Load the bundle of a `model` and run its golden queries; BundleError where it is torn."""
+    engine = ENGINES[DEFAULT_ENGINE]
+    if model == "recommender":
+        recommender = engine.load_recommender(folder)
+        build_title_index(recommender.bundle)
+        return recommender.check_golden()
+    return engine.load_budget(folder).check_golden()
+
+
+def model_of(folder: Path) -> str:
+    """Which model a bundle says it is; BundleError where it says none we know."""
+    try:
+        name = str(json.loads((folder / "bundle.json").read_text("utf-8"))["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BundleError(f"{folder} holds no bundle.json that names a model", REMEDY) from None
+    if name not in MODELS:
+        raise BundleError(f"{folder} holds a '{name}', which is no model of ours", REMEDY)
+    return name
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem documents: what went wrong, where, and what to do."""
+"""Errors as RFC 9457 problem documents: what went wrong, where, and what to do.
+
+Routes raise `ProblemError`; `install_problems` turns it, and every other error, into a document.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ log = logging.getLogger("marquee.serving")
 
 
 class ProblemError(MarqueeError):
-    """A request that cannot be answered, with the status that says so."""
+    """A request that cannot be answered, with its HTTP status."""
 
     def __init__(self, status: int, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -28,9 +31,9 @@ class ProblemError(MarqueeError):
 class NothingServesError(ProblemError):
     """No champion is loaded: before the first promotion, or none that works."""
 
-    def __init__(self, model: str, trouble: str) -> None:
+    def __init__(self, model: str, reason: str) -> None:
         remedy = "promote a model (trigger weekly_retrain), then ask again; see /v1/models"
-        super().__init__(503, f"no {model} serves: {trouble}", remedy)
+        super().__init__(503, f"no {model} serves: {reason}", remedy)
 
 
 def problem(
@@ -75,12 +78,12 @@ async def _of_kernel(request: Request, error: Exception) -> JSONResponse:
 
 async def _of_framework(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    said = {
+    advice = {
         404: f"there is nothing at {request.url.path}; /docs lists what there is",
         405: f"{request.method} is not possible at {request.url.path}; see Allow and /docs",
     }
     headers = dict(error.headers) if error.headers else None
-    return problem(request, error.status_code, said.get(error.status_code, error.detail), headers)
+    return problem(request, error.status_code, advice.get(error.status_code, error.detail), headers)
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
@@ -94,6 +97,6 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _of_surprise(request: Request, error: Exception) -> JSONResponse:
-    # The trace is for the log; the person who asked gets a sentence.
+    # The trace goes to the log; the client gets a sentence.
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(request, 500, "the server failed to answer; its log says why")

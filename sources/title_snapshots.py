@@ -1,8 +1,13 @@
-"""What the lake holds of titles already: snapshots, their coverage and their records.
+"""Snapshots of titles in the lake: where each lies, its records, and when their pages were fetched.
 
 A snapshot is one run's load, `raw/titles/as_of=T/run=R`, where T is the moment of the run's first
-load (before that was so, the run's as-of). A crawl that was stopped, loaded, and then went on in
-the same run adds what came home since as `run=R-part2`: what is published stays as it is.
+load (612d7b6: the run's as-of). Where a crawl was stopped, loaded and continued in the same run,
+the rest is a further snapshot `run=R-part2`: what is published never changes.
+
+A page states what was known when it was fetched, whatever moment its run stands for. A record
+counts from its load where it states no moment of its fetch, an unreadable one, or one ahead of the
+clock of the load. Snapshots of 612d7b6 have no moment of their load: a readable moment counts
+there, lest today's votes count from the as-of of their run.
 """
 
 from __future__ import annotations
@@ -10,26 +15,39 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from marquee.artefacts.formats import NewerFormatError, check_format
-from marquee.digest import canonical_json, digest_bytes
-from marquee.errors import ContractError
+from marquee.artefacts.document import NewerFormatError, check_format
+from marquee.clock import SKEW, compact, iso, parse_moment
+from marquee.errors import ContractError, SourceError
+from marquee.identifiers import canonical_json, digest_bytes, inside
 from marquee.lake import Lake, Manifest
-from marquee.names import compact, inside, parse_moment
-from sources.coverage import Coverage
-from sources.title_lines import line_of, read_lines
-from sources.title_record import Record
+from marquee.normalise.dates import read_date
+from sources.title_record import (
+    Record,
+    line_of,
+    read_lines,
+)
 
 TITLES = "raw/titles"
 FORMAT = 1
-"""Of a run's `titles.json`."""
+"""The format of a run's `titles.json`."""
+FETCHED = (
+    r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]"
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?"
+)
+"""A moment of the years 1900 to 2999 in ISO 8601; without a zone it is UTC.
+
+Python and Spark read this form alike: Spark knows no zone beyond 18 hours, and a zone must not lead
+out of the calendar."""
 
 
 def snapshots(lake: Lake, before: str = "") -> list[str]:
-    """Paths of the snapshots, the oldest first; those loaded before `before`, a path, alone."""
+    """The paths of the snapshots, oldest first; with `before`, a path, only those before it."""
     found = (
         f"{TITLES}/{moment}/{run}"
         for moment in lake.names(TITLES)
@@ -39,16 +57,16 @@ def snapshots(lake: Lake, before: str = "") -> list[str]:
 
 
 def moment_of(path: str, manifest: Manifest) -> datetime:
-    """When a snapshot was loaded, as its manifest says, else as its folder is named."""
-    said = manifest.facts.get("loaded_at") or path.split("/")[2].removeprefix("as_of=")
-    return parse_moment(str(said))
+    """The moment of a snapshot's load, from its manifest, else from the name of its folder."""
+    stated = manifest.facts.get("loaded_at") or path.split("/")[2].removeprefix("as_of=")
+    return parse_moment(str(stated))
 
 
 def place_of(lake: Lake, run: str, moment: datetime) -> str:
     """Where run `run` loads its titles: below `moment`, unless it has loaded some already.
 
-    The first to ask decides, in `runs/R/titles.json`: a retry, and a crawl that goes on another
-    day, name the same folder.
+    The first call decides and writes `runs/R/titles.json`, so that a retry, and a crawl that goes
+    on another day, use the same folder.
     """
     path = f"runs/{run}/titles.json"
 
@@ -58,6 +76,87 @@ def place_of(lake: Lake, run: str, moment: datetime) -> str:
         return canonical_json({"format": FORMAT, "path": first})
 
     return _place_in(lake.create_once(path, named), lake.uri(path))
+
+
+def snapshots_of_run(lake: Lake, path: str) -> list[str]:
+    """The snapshots that one run has loaded so far: `path` itself, then the later ones."""
+    folder, name = path.rsplit("/", 1)
+    pattern = re.compile(re.escape(name) + r"(-part\d+)?")
+    return [f"{folder}/{found}" for found in lake.names(folder) if pattern.fullmatch(found)]
+
+
+def records_at(lake: Lake, path: str) -> Iterator[Record]:
+    """The records of one snapshot."""
+    names = [f.name for f in lake.manifest(path).files if f.name.startswith("titles-")]
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
+        for name in names:
+            lake.copy_out(f"{path}/{name}", Path(scratch, name))
+        yield from read_lines(Path(scratch, name) for name in names)
+
+
+def digests_at(lake: Lake, paths: Iterable[str]) -> set[str]:
+    """The digest of every record in these snapshots."""
+    return {digest_bytes(line_of(record)) for path in paths for record in records_at(lake, path)}
+
+
+def fetch_moment(fetched_at: Any, loaded: datetime, latest: datetime | None) -> datetime:
+    """The moment when a record was fetched.
+
+    It is the record's own where that is no later than `latest`, the clock of the load (None where
+    unknown); else `loaded`, the moment of its snapshot.
+    """
+    if not isinstance(fetched_at, str) or not re.fullmatch(FETCHED, fetched_at):
+        return loaded
+    try:
+        moment = parse_moment(fetched_at)
+    except (SourceError, OverflowError):
+        return loaded
+    return moment if latest is None or moment <= latest + SKEW else loaded
+
+
+def release_of(record: Mapping[str, Any]) -> str:
+    """The release date in ISO form, as exact as stated: `2026-05-04`, `2026-05`, `2026` or ''."""
+    release = read_date(str(record.get("release_date") or ""))
+    return release if isinstance(release, str) else str(record.get("year") or "")
+
+
+@dataclass
+class Span:
+    """The first and the last fetch, and the last release, of some records."""
+
+    loaded: datetime
+    """The moment of a record that states none."""
+    latest: datetime | None
+    """The clock of the load, which bounds every fetch; None where it is unknown."""
+    first_fetched: datetime | None = None
+    last_fetched: datetime | None = None
+    last_release: str = ""
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count one record."""
+        moment = fetch_moment(record.get("fetched_at"), self.loaded, self.latest)
+        self.first_fetched = min(self.first_fetched or moment, moment)
+        self.last_fetched = max(self.last_fetched or moment, moment)
+        self.last_release = max(self.last_release, release_of(record))
+
+    def of(self, records: Iterable[Mapping[str, Any]]) -> Span:
+        """This span, with these records counted."""
+        for record in records:
+            self.add(record)
+        return self
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The span as a snapshot's manifest holds it."""
+        moments = {"first_fetched": self.first_fetched, "last_fetched": self.last_fetched}
+        stated = {name: iso(moment) for name, moment in moments.items() if moment}
+        return {**stated, "last_release": self.last_release}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], loaded: datetime) -> Span:
+        """The span in a manifest's facts; KeyError where the manifest is older than them."""
+        first, last = (parse_moment(facts[name]) for name in ("first_fetched", "last_fetched"))
+        return cls(loaded, loaded, first, last, str(facts["last_release"]))
 
 
 def _place_in(data: bytes, where: str) -> str:
@@ -74,42 +173,3 @@ def _place_in(data: bytes, where: str) -> str:
         raise ContractError(
             f"{where} cannot be used: {type(error).__name__} {error}", "load in a new run"
         ) from None
-
-
-def parts(lake: Lake, path: str) -> list[str]:
-    """What one run has loaded so far: `path` itself, then its later parts."""
-    folder, name = path.rsplit("/", 1)
-    pattern = re.compile(re.escape(name) + r"(-part\d+)?")
-    return [f"{folder}/{found}" for found in lake.names(folder) if pattern.fullmatch(found)]
-
-
-def records_at(lake: Lake, path: str) -> Iterator[Record]:
-    """The titles of one snapshot."""
-    names = [f.name for f in lake.manifest(path).files if f.name.startswith("titles-")]
-    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
-        for name in names:
-            lake.copy_out(f"{path}/{name}", Path(scratch, name))
-        yield from read_lines(Path(scratch, name) for name in names)
-
-
-def digests_at(lake: Lake, paths: Iterable[str]) -> set[str]:
-    """Digests of every record in some snapshots."""
-    return {digest_bytes(line_of(record)) for path in paths for record in records_at(lake, path)}
-
-
-def last_coverage(lake: Lake, before: str, source: str = "") -> Coverage | None:
-    """Field coverage of the newest snapshot before `before` from the same kind of source.
-
-    Crawls are compared with crawls, of whichever site, and merged sources with the same ones:
-    a source without budgets is no sign that a site changed. None where there is none yet.
-    """
-    for path in reversed(snapshots(lake, before)):
-        facts = lake.manifest(path).facts
-        if _kind(str(facts.get("source", ""))) == _kind(source):
-            loaded = int((facts.get("counts") or {}).get("loaded", 0))
-            return Coverage.of_shares(facts.get("coverage") or {}, loaded)
-    return None
-
-
-def _kind(source: str) -> str:
-    return "crawl" if not source or "://" in source else source

@@ -1,9 +1,9 @@
-"""IMDB 5000 (scraped in 2016), its known faults mended and its unknowns left off.
+"""Titles from IMDB 5000, a dataset scraped in 2016, without its known faults.
 
-It gives budgets in the *original currency without saying which*, holds full duplicates and
-titles that come twice with other values, and ends titles in a non-breaking space. A budget is
-kept only where its currency is beyond doubt (`marquee.money.unlabelled`), with the confidence;
-elsewhere a note says what it may be.
+The file states budgets in the *original currency without its name*, repeats rows, holds titles
+twice with different values, and ends titles in a non-breaking space. A budget counts only where its
+currency is beyond doubt (`marquee.prices.unlabelled`), with the confidence; elsewhere a note names
+the possible currencies.
 """
 
 from __future__ import annotations
@@ -12,38 +12,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from marquee.normalise.countries import country_code, language_code
-from marquee.normalise.genres import read_genres
+from marquee.normalise.canonical_names import country_code, language_code, read_genres
 from marquee.normalise.text import unique
 from sources.ratings_cells import title_id_of
 from sources.tables import open_table
-from sources.title_record import (
-    Cells,
-    Record,
-    SetAside,
-    check_aside,
-    set_aside,
-    title_record,
-    whole,
-)
+from sources.title_cells import RowReader, SetAside, check_aside, set_aside, whole
+from sources.title_record import Record, title_record
 
 SOURCE = "imdb5000"
 NEEDED = ("movie_imdb_link", "movie_title", "director_name", "genres", "budget", "country")
 SCRAPED_IN = 2016
-"""The file's own moment: currencies are told apart by the rates known then."""
+"""The year of the file: exchange rates known then decide a currency."""
 
 
 def read_imdb5000(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
-    """One record a title, by title id; of rows that repeat one, the one with the most votes.
+    """One record a title, in the order of title ids; of a title's rows, the one with most votes.
 
-    Rows without a title's address are counted in `aside`; SourceError where most are such.
+    Rows without a title's address are counted in `aside`; SourceError where there are too many.
     """
     rows = rows_by_title(path, aside)
     return (_record(title_id, rows[title_id]) for title_id in sorted(rows))
 
 
 def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[str, str]]:
-    """The row of each title id."""
+    """The row that counts for each title id."""
     rows: dict[str, dict[str, str]] = {}
     torn = set_aside(aside, path)
     for line, row in open_table(path, NEEDED).records(torn):
@@ -57,7 +49,7 @@ def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[s
 
 
 def _record(title_id: str, row: Mapping[str, str]) -> Record:
-    cells = Cells(row)
+    cells = RowReader(row)
     countries = cells.codes("country", country_code, "countries")
     year = cells.whole("title_year", "year")
     gross = cells.money("gross", ("US",), "USD")
@@ -70,7 +62,7 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
         runtime=cells.minutes("duration", "runtime"),
         directors=_people(cells, "director_name"),
         cast=_people(cells, "actor_1_name", "actor_2_name", "actor_3_name"),
-        genres=read_genres(cells.parts("genres")),
+        genres=read_genres(cells.texts("genres")),
         rating=cells.number("imdb_score", "rating"),
         vote_count=cells.whole("num_voted_users", "vote_count"),
         budget=cells.budget(countries, year, SCRAPED_IN + 1),
@@ -79,12 +71,12 @@ def _record(title_id: str, row: Mapping[str, str]) -> Record:
         countries=countries,
         languages=cells.codes("language", language_code, "languages"),
         certificate=cells.text("content_rating"),
-        keywords=cells.parts("plot_keywords"),
+        keywords=cells.texts("plot_keywords"),
         notes=cells.notes,
     )
 
 
-def _people(cells: Cells, *columns: str) -> list[dict[str, Any]]:
+def _people(cells: RowReader, *columns: str) -> list[dict[str, Any]]:
     names = unique([cells.text(column) or "" for column in columns])
     return [{"name_id": None, "name": name} for name in names]
 

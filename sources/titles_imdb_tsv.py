@@ -1,9 +1,10 @@
-r"""IMDb's non-commercial datasets: `title.basics`, `title.ratings`, `title.crew`, `name.basics`.
+r"""Titles from IMDb's non-commercial datasets: `title.basics`, `title.ratings`, `title.crew`,
+`name.basics`.
 
-Tab-separated, without quotes, gzipped, `\N` for null and no other word for it; about ten million
-rows each. They are streamed: a line is taken apart only where its first column is wanted, and only
-what belongs to the wanted titles is kept. They hold no budgets. A wanted row that is torn is set
-aside and counted.
+The files are gzipped and tab-separated, without quotes, with `\N` for null and no other word for
+it; each has about ten million rows. The reader streams them: it splits a line only where its first
+column is wanted, and keeps only wanted titles. They state no budgets. A torn row of a wanted title
+is set aside and counted.
 """
 
 from __future__ import annotations
@@ -12,19 +13,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from marquee.errors import SourceError
-from marquee.normalise.genres import read_genres
+from marquee.normalise.canonical_names import read_genres
 from marquee.normalise.text import is_empty
 from sources.tables import find_table, open_table
-from sources.title_record import (
-    FEW,
-    Cells,
-    Record,
-    SetAside,
-    check_aside,
-    note,
-    set_aside,
-    title_record,
-)
+from sources.title_cells import FEW_UNREADABLE, RowReader, SetAside, check_aside, set_aside
+from sources.title_record import Record, note, title_record
 
 SOURCE = "imdb_tsv"
 BASICS = (
@@ -44,16 +37,16 @@ CREW = ("tconst", "directors", "writers")
 def read_imdb_tsv(
     folder: Path, wanted: Collection[str], aside: SetAside | None = None
 ) -> Iterator[Record]:
-    """Records of the wanted title ids, in the order of `title.basics`.
+    """The records of the wanted title ids, in the order of `title.basics`.
 
-    Torn rows are counted in `aside`, by file; SourceError where a file is missing, is none of
-    these, or has too many of them.
+    Torn rows are counted in `aside`, by file. SourceError where a file is missing, is of another
+    kind, or has too many torn rows.
     """
     ratings = {
         row.row["tconst"]: row for row in _rows(folder, "title.ratings", RATINGS, wanted, aside)
     }
     crew = {
-        row.row["tconst"]: (row.parts("directors", ","), row.parts("writers", ","))
+        row.row["tconst"]: (row.texts("directors", ","), row.texts("writers", ","))
         for row in _rows(folder, "title.crew", CREW, wanted, aside)
     }
     people = {key for pair in crew.values() for ids in pair for key in ids}
@@ -61,7 +54,7 @@ def read_imdb_tsv(
     names = {row.row["nconst"]: row.text("primaryName") for row in named}
     for row in _rows(folder, "title.basics", BASICS, wanted, aside):
         title_id = row.row["tconst"]
-        rated = ratings.get(title_id, Cells({}))
+        rated = ratings.get(title_id, RowReader({}))
         directors, writers = crew.get(title_id, ([], []))
         yield title_record(
             SOURCE,
@@ -72,7 +65,7 @@ def read_imdb_tsv(
             year=row.whole("startYear", "year"),
             end_year=row.whole("endYear", "end_year"),
             runtime=row.minutes("runtimeMinutes", "runtime"),
-            genres=read_genres(row.parts("genres", ",")),
+            genres=read_genres(row.texts("genres", ",")),
             directors=_people("directors", directors, names, row),
             writers=_people("writers", writers, names, row),
             rating=rated.number("averageRating", "rating"),
@@ -82,9 +75,9 @@ def read_imdb_tsv(
 
 
 def _people(
-    role: str, ids: Sequence[str], names: dict[str, str | None], row: Cells
+    role: str, ids: Sequence[str], names: dict[str, str | None], row: RowReader
 ) -> list[dict[str, str | None]]:
-    """Those with a name; the others are left off, with a note."""
+    """The people of `ids` with a name; a note names the others."""
     nameless = [key for key in ids if not names.get(key)]
     row.notes += [note(role, "has no name in name.basics", key) for key in nameless]
     return [{"name_id": key, "name": names[key]} for key in ids if key not in nameless]
@@ -96,7 +89,7 @@ def _rows(
     columns: tuple[str, ...],
     wanted: Collection[str],
     aside: SetAside | None,
-) -> Iterator[Cells]:
+) -> Iterator[RowReader]:
     path = find_table(folder, f"{name}.tsv")
     if path is None:
         raise SourceError(
@@ -112,6 +105,6 @@ def _rows(
     torn, read = set_aside(aside, path), 0
     for _, row in table.records(torn, wanted):
         read += 1
-        yield Cells(row, is_empty)
-    if torn.count > FEW:  # a few torn rows may be all that are wanted
+        yield RowReader(row, is_empty)
+    if torn.count > FEW_UNREADABLE:  # a few wanted rows may all be torn
         check_aside(path, torn, read)

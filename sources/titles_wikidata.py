@@ -1,11 +1,13 @@
-"""Budgets of a Wikidata export: IMDb id (P345), amount and unit of "capital cost" (P2130).
+"""Budgets from a Wikidata export: IMDb id (P345), amount and unit of "capital cost" (P2130).
 
-CSV, TSV or JSON as the query service writes them (rows, or its SPARQL results form, or an object a
-line), gzipped or not. Three columns are needed, each under any of its usual names (`ROLES`), in any
-capitals: the IMDb id (or the address of its page), the amount, and the unit: an ISO 4217 code, the
-item of a currency or its name. Statements that cannot be read are left off with a note, also beside
-one that can; rows that name no title are set aside and counted. A number of JSON, of the service's
-own types, or with Wikidata's plus before it groups no digits: `150.125` is 150 and an eighth.
+The file is CSV, TSV or JSON of the query service (rows, its SPARQL results form, or an object a
+line), gzipped or not. It needs three columns, each under any of its usual names (`ROLES`), in any
+capitals: the IMDb id (or the address of its page), the amount, and the unit, which is an ISO 4217
+code, the item of a currency or its name.
+
+An unreadable statement costs itself, with a note, even beside a readable one. A row that names no
+title is set aside and counted. A number of JSON, of the service's own types, or after Wikidata's
+plus sign has no groups of digits: `150.125` is 150 and an eighth.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from marquee.errors import SourceError
+from marquee.normalise.amounts import Unreadable, read_money
 from marquee.normalise.currencies import UNITS, read_mark
-from marquee.normalise.money import Unreadable, read_money
 from marquee.normalise.text import clean, is_null, read_json
 from sources.ratings_cells import title_id_of
-from sources.tables import Aside, open_table, read_text
-from sources.title_record import Record, SetAside, check_aside, note, set_aside, title_record
+from sources.tables import Aside, open_table
+from sources.text_files import read_text
+from sources.title_cells import SetAside, check_aside, set_aside
+from sources.title_record import Record, note, title_record
 
 SOURCE = "wikidata"
 Row = Mapping[str, str]
 NUMERIC = re.compile(r"\b(decimal|double|float|integer)$")
-"""How the addresses of XML Schema's types of numbers end."""
+"""The end of the addresses of XML Schema's types of numbers."""
 ROLES: Mapping[str, Sequence[str]] = {
     "imdb": ("imdb", "imdbid", "p345", "imdbtitleid", "titleid", "tconst", "imdburl", "imdblink"),
     "amount": (
@@ -40,12 +44,14 @@ ROLES: Mapping[str, Sequence[str]] = {
         *("budgetcurrency", "costcurrency", "p2130unit", "p2237"),
     ),
 }
-"""What each column may be called, without regard to capitals and marks; the first that is there
-counts, and of units each in turn. `unitLabel` and the like come after their own."""
+"""The names that each column may have, without regard to capitals and marks.
+
+The first name in the file counts, and of units each in turn. `unitLabel` and the like come last.
+"""
 
 
 def read_wikidata(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
-    """One record a title, budget only; statements that differ are left off, with a note.
+    """One record a title, with a budget only, or a note where its statements differ.
 
     Rows that name no title are counted in `aside`. SourceError where the file is no export, lacks
     a column, or names no title at all.
@@ -82,7 +88,7 @@ def _record(title_id: str, amounts: list[tuple[float, str]], notes: list[str]) -
 
 
 def _budget(row: Row) -> tuple[float, str] | Unreadable:
-    """Amount and currency of one statement, or why it has none."""
+    """The amount and currency of one statement, or the reason why it has none."""
     units = [text for name, text in row.items() if name.startswith("unit") and text]
     codes = [code for code in map(_currency, units) if code]
     shown = f"{row['amount']} {' '.join(units)}".strip()
@@ -95,7 +101,7 @@ def _budget(row: Row) -> tuple[float, str] | Unreadable:
 
 
 def _currency(unit: str) -> str | None:
-    """`http://www.wikidata.org/entity/Q4917`, `Q4917`, `USD`, `US dollar` or `$` as the code."""
+    """The code of `http://www.wikidata.org/entity/Q4917`, `Q4917`, `USD`, `US dollar` or `$`."""
     if item := re.fullmatch(r"(?:\S*[/:])?(Q\d+)", unit):
         return UNITS.get(item.group(1))
     mark = read_mark(unit)
@@ -103,12 +109,12 @@ def _currency(unit: str) -> str | None:
 
 
 def _rows(path: Path, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
-    """Each row by role (`imdb`, `amount`, `unit 1` …), and where it stands."""
+    """The place of each row, and its cells by role (`imdb`, `amount`, `unit 1` …)."""
     text = read_text(path).lstrip("\ufeff \r\n\t")
     if text[:1] in ("[", "{"):
         yield from _json_rows(path, text, torn)
         return
-    # The query service's own TSV names variables, and quotes literals before their types.
+    # The query service's own TSV has variables as names, and a type after a quoted literal.
     is_sparql = text.startswith("?")
     table = open_table(path, separator="\t", quoting=False) if is_sparql else open_table(path)
     chosen = _chosen(path, table.columns)
@@ -135,7 +141,7 @@ def _json_rows(path: Path, text: str, torn: Aside) -> Iterator[tuple[tuple[str, 
 
 
 def _loads(path: Path, text: str) -> Any:
-    """The JSON value, or the list of those on lines of their own."""
+    """The JSON value, or the list of values where each has a line of its own."""
     try:
         return read_json(text)
     except (ValueError, RecursionError) as error:
@@ -149,7 +155,7 @@ def _loads(path: Path, text: str) -> Any:
 
 
 def _chosen(path: Path, columns: Sequence[str]) -> dict[str, str]:
-    """Role to the column that has it; SourceError names the roles without one."""
+    """Role to its column; SourceError names the roles without one."""
     plain = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(columns)}
     chosen: dict[str, str] = {}
     missing = []
@@ -171,7 +177,7 @@ def _chosen(path: Path, columns: Sequence[str]) -> dict[str, str]:
 
 
 def _cell(value: Any) -> str:
-    """A JSON cell: a plain value, or the query service's `{"type": …, "value": …}`."""
+    """The text of a JSON cell: a plain value, or the service's `{"type": …, "value": …}`."""
     kind = str(value.get("datatype")) if isinstance(value, dict) else ""
     value = value.get("value") if isinstance(value, dict) else value
     text = "" if value is None or is_null(str(value)) else clean(str(value))
@@ -180,7 +186,7 @@ def _cell(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """A cell of CSV or TSV; of the query service's own TSV without `<>` and a literal's type."""
+    """The text of a CSV or TSV cell, without the `<>` and the types of the service's own TSV."""
     kind = ""
     if literal := re.fullmatch(r'"(.*)"(?:\^\^<([^<>]*)>|@[\w-]+)?', text):
         text, kind = literal.group(1), literal.group(2) or ""
@@ -189,6 +195,6 @@ def _plain(text: str) -> str:
 
 
 def _ungrouped(text: str, is_number: bool) -> str:
-    """A machine's number with four decimals instead of three, which nobody takes for a group."""
+    """A machine's number with four decimals instead of three, which cannot be a group of digits."""
     is_number = is_number or text.startswith("+")
     return f"{text}0" if is_number and re.fullmatch(r"[+-]?\d+\.\d{3}", text, re.ASCII) else text

@@ -1,8 +1,8 @@
-"""What a drill spoils in a training job, so that the gate can be seen to notice.
+"""The faults that a drill injects into a training job, so that a test sees the gate refuse it.
 
-Which fault it is stands in the lake's root manifest, and only a drill's lake is obeyed: in every
-other one `trainer_of` and `spoil` do nothing (`marquee/drill.py`). The faults stand in the table
-of `make-world --help`.
+The root manifest of the lake names the fault, and only a drill's lake is obeyed: in every other
+lake `trainer_of` and `spoil` change nothing (`marquee/lake/root.py`). `make-world --help` lists the
+faults.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from pathlib import Path
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.drill import training_fault
+from marquee.lake import training_fault
 from spark_apps.job import Job
-from spark_apps.recommender.catalogue import IndexedRatings
-from spark_apps.recommender.factor_model import Predictor
-from spark_apps.recommender.fitting import Trainer
+from spark_apps.recommender.families import Predictor
 from spark_apps.recommender.recipes import RecommenderRecipe
+from spark_apps.recommender.trainer import Trainer
+from spark_apps.recommender.training_data import IndexedRatings
 
 MIXED_UP = 1 / 8
-"""The share of ratings whose stars are another one's: RMSE is clearly worse, and still better than
-the bias model's."""
+"""The share of ratings that exchange their stars: RMSE gets clearly worse, yet still beats the bias
+model's."""
 
 
 class MixingTrainer(Trainer):
-    """Learns predictions from ratings some of which say what others said.
+    """Trains the predictor on ratings of which some carry the stars of others.
 
-    Whatever comes after (bundle, golden answers, fold-in) is made as ever from what was learnt, so
-    that only quality differs.
+    Bundle, golden answers and fold-in come from that predictor as ever, so that only its quality
+    differs.
     """
 
     def fit_predictor(
         self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
     ) -> Predictor:
-        """The predictor of mixed-up ratings; `frame` is not used."""
+        """The predictor of mixed-up ratings; `frame` is ignored."""
         mixed = mixed_up(ratings, self.seed)
         return super().fit_predictor(mixed, mixed.frame(self.spark), recipe, weight)
 
 
 def mixed_up(ratings: IndexedRatings, seed: int) -> IndexedRatings:
-    """A share of the rows, seeded, exchange their stars."""
+    """The ratings with the stars of a seeded share of the rows exchanged among them."""
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(rng.random(len(ratings.values)) < MIXED_UP)
     values = ratings.values.copy()
@@ -51,12 +51,12 @@ def mixed_up(ratings: IndexedRatings, seed: int) -> IndexedRatings:
 
 
 def trainer_of(job: Job) -> type[Trainer]:
-    """Who trains the recommender."""
+    """The class that trains the recommender in this job's lake."""
     return MixingTrainer if training_fault(job.lake) == "spoilt_code" else Trainer
 
 
 def spoil(job: Job, out: Path) -> None:
-    """Spoil the fitted recommender in `out`, just before it is published, where a drill asks."""
+    """Spoil the fitted recommender in `out` just before its publication, where a drill asks."""
     fault = training_fault(job.lake)
     if fault in _IN_FILES:
         print(f"[{job.name}] this lake is a drill's: {fault}", flush=True)

@@ -1,9 +1,9 @@
 """Job: raw ratings and feedback to prepared ratings and their split.
 
-Reads the folders that `inputs.json` froze; writes `prepared/ratings`, `prepared/quarantine/ratings`
-and `split/ratings/{train,holdout}`; where the release's ids are text, also `prepared/ids`; and
-`data/ratings.json`, what the ratings are like. One pass over the rows: what is refused is counted
-on the way.
+It reads the folders that `inputs.json` froze. It writes `prepared/ratings`,
+`prepared/quarantine/ratings`, `split/ratings/{train,holdout}` and the figures `data/ratings.json`;
+where the release's ids are text, also `prepared/ids`. One pass over the rows counts the refused
+ones on the way.
 """
 
 from __future__ import annotations
@@ -17,30 +17,34 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from marquee.artefacts.inputs import Inputs
-from marquee.contracts import RATINGS
+from marquee.clock import iso
+from marquee.dataset_contracts import RATINGS
 from marquee.errors import SourceError
-from marquee.names import iso
 from spark_apps.job import Job, run_job
-from spark_apps.ratings.figures import FORMAT, describe_ratings
-from spark_apps.ratings.judging import (
+from spark_apps.preparation.rating_dataset import (
+    FIGURES_FORMAT,
+    HELD_OUT,
     RAW,
     Scale,
-    count_reasons,
-    good_rows,
-    judge,
+    id_tables,
+    latest_of_each_pair,
+    mark_holdout,
     quarantined_rows,
+    ratings_figures,
+    reason_counts,
+    refuse_collisions,
+    rows_before,
+    valid_rows,
+    validate,
 )
-from spark_apps.ratings.merging import before, latest_of_each_pair
-from spark_apps.ratings.reading import read_feedback, read_names, read_release
-from spark_apps.ratings.split import HELD_OUT, mark_holdout
-from spark_apps.ratings.text_ids import id_tables, refuse_collisions
+from spark_apps.preparation.raw_ratings import read_feedback, read_names, read_ratings
 
 ROWS_A_PARTITION = 500_000
 
 
 @dataclass(frozen=True)
 class Count:
-    """What became of the rows."""
+    """How many rows went where."""
 
     read: int
     kept: int
@@ -59,27 +63,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare(job: Job) -> None:
-    """Judge, merge, split, publish; raises SourceError where no row is left."""
+    """Validate, merge, split, publish; raises SourceError where no row remains."""
     as_of = int(job.inputs.as_of.timestamp())
     with job.stopwatch("session"):
         widen_shuffles(job)
     with job.stopwatch("judge and merge"):
-        judged, seen = judged_rows(job), Observation("judged")
-        rows = before(good_rows(judged.observe(seen, *count_reasons(scale(job)))), as_of)
+        validated, seen = validated_rows(job), Observation("validated")
+        rows = rows_before(valid_rows(validated.observe(seen, *reason_counts(scale(job)))), as_of)
         ratings = mark_holdout(latest_of_each_pair(rows)).cache()
-        count = count_rows(ratings, seen, judged, scale(job))
+        count = count_rows(ratings, seen, validated, scale(job))
     if not count.kept:
         raise SourceError(
             f"no rating before {iso(job.inputs.as_of)} is left of {count.read} rows "
-            f"({count.refused} quarantined){_reasons(judged, count)}",
+            f"({count.refused} quarantined){_reasons(validated, count)}",
             "look at the file, or give a later as-of",
         )
     with job.stopwatch("describe"):
         report(job, ratings)
     with job.stopwatch("ids"):
-        publish_ids(job, judged)
+        publish_ids(job, validated)
     with job.stopwatch("write"):
-        publish(job, judged, ratings, count)
+        publish(job, validated, ratings, count)
     print(
         f"[prepare_ratings] {count.read} rows read, {count.kept} kept, {count.held_out} held out, "
         f"{count.refused} quarantined: {dict(count.quarantined) or 'none'}",
@@ -88,24 +92,24 @@ def prepare(job: Job) -> None:
 
 
 def report(job: Job, ratings: DataFrame) -> None:
-    """Leave `runs/R/data/ratings.json`; a retry keeps it."""
-    head = {"format": FORMAT, "as_of": iso(job.inputs.as_of)}
-    job.write_once(job.path("data/ratings.json"), lambda: {**head, **describe_ratings(ratings)})
+    """Write `runs/R/data/ratings.json`; a retry keeps it."""
+    head = {"format": FIGURES_FORMAT, "as_of": iso(job.inputs.as_of)}
+    job.write_once(job.path("data/ratings.json"), lambda: {**head, **ratings_figures(ratings)})
 
 
-def _reasons(judged: DataFrame, count: Count) -> str:
+def _reasons(validated: DataFrame, count: Count) -> str:
     """Why rows were refused, the most frequent reason first, with three examples of each."""
     often = sorted(count.quarantined.items(), key=lambda found: -found[1])
-    return "".join(f", {n} because {why} ({_examples(judged, why)})" for why, n in often)
+    return "".join(f", {n} because {why} ({_examples(validated, why)})" for why, n in often)
 
 
-def _examples(judged: DataFrame, reason: str) -> str:
-    rows = judged.where(F.col("reason") == reason).select(*RAW).take(3)
+def _examples(validated: DataFrame, reason: str) -> str:
+    rows = validated.where(F.col("reason") == reason).select(*RAW).take(3)
     return "; ".join(",".join(str(v or "")[:30] for v in row) for row in rows)
 
 
 def widen_shuffles(job: Job) -> None:
-    """More partitions than the configured few where rows are many: each is sorted in memory."""
+    """Shuffle many rows into more partitions than configured: each is sorted in memory."""
     key, rows = "spark.sql.shuffle.partitions", job.inputs.ratings.rows
     partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_A_PARTITION))
     job.spark.conf.set(key, str(partitions))
@@ -116,38 +120,41 @@ def scale(job: Job) -> Scale:
     return Scale(*job.inputs.ratings.scale)
 
 
-def judged_rows(job: Job) -> DataFrame:
-    """Every row of the release and of the feedback, with its verdict."""
-    release = read_release(job.spark, job.lake, job.inputs.ratings.path)
+def validated_rows(job: Job) -> DataFrame:
+    """Every row of the release and of the feedback, with its `reason` where it is no rating."""
+    release = read_ratings(job.spark, job.lake, job.inputs.ratings.path)
     segments = [job.lake.uri(f"{s.path}/feedback.jsonl") for s in job.inputs.feedback]
     if segments:
-        release = release.unionByName(read_feedback(job.spark, segments, said_by(job.inputs)))
-    return judge(release, scale(job), text_ids(job))
+        release = release.unionByName(read_feedback(job.spark, segments, complete_by(job.inputs)))
+    return validate(release, scale(job), text_ids(job))
 
 
-def said_by(inputs: Inputs) -> Mapping[str, int]:
-    """UTC seconds by which each segment had been said, at the latest the freeze; by folder name."""
+def complete_by(inputs: Inputs) -> Mapping[str, int]:
+    """UTC seconds by which each segment was complete, by the name of its folder.
+
+    The moment of the freeze, or of the first freeze where `inputs.json` names it.
+    """
     moments = {one.path: one.said_by or inputs.frozen_at for one in inputs.feedback}
     return {path.rsplit("/", 1)[-1]: int(at.timestamp()) for path, at in moments.items() if at}
 
 
 def text_ids(job: Job) -> Sequence[str]:
-    """Which of `users` and `titles` the release names by text; usually neither."""
+    """Which of `users` and `titles` the release names by text; most releases name neither so."""
     return job.inputs.ratings.text_ids
 
 
-def count_rows(ratings: DataFrame, seen: Observation, judged: DataFrame, scale: Scale) -> Count:
-    """The one action that reads the input: it fills the cache and the observation."""
+def count_rows(ratings: DataFrame, seen: Observation, validated: DataFrame, scale: Scale) -> Count:
+    """Count the rows: the one action that reads the input, and fills cache and observation."""
     row = ratings.agg(F.count(F.lit(1)), F.count_if(F.col(HELD_OUT))).first() or (0, 0)
-    # Spark drops the observation from a plan that turns out empty: then it is asked by itself.
-    found = seen.get if row[0] else judged.agg(*count_reasons(scale)).first().asDict()
+    # Spark drops the observation from a plan that turns out empty: then one more job counts.
+    found = seen.get if row[0] else validated.agg(*reason_counts(scale)).first().asDict()
     read = found.pop("rows")
     return Count(read, row[0], row[1], {reason: n for reason, n in found.items() if n})
 
 
-def publish(job: Job, judged: DataFrame, ratings: DataFrame, count: Count) -> None:
+def publish(job: Job, validated: DataFrame, ratings: DataFrame, count: Count) -> None:
     """Write the three folders; each appears whole."""
-    publish_quarantine(job, judged, count)
+    publish_quarantine(job, validated, count)
     everything, train, holdout = (
         ratings.where(chosen).select(*RATINGS.names)
         for chosen in (F.lit(True), ~F.col(HELD_OUT), F.col(HELD_OUT))
@@ -164,22 +171,22 @@ def publish(job: Job, judged: DataFrame, ratings: DataFrame, count: Count) -> No
     job.publish_frames(split, job.path("split/ratings"), rows=count.kept, held_out=count.held_out)
 
 
-def publish_ids(job: Job, judged: DataFrame) -> None:
-    """What number each text has; nothing where ids are numbers already."""
+def publish_ids(job: Job, validated: DataFrame) -> None:
+    """Write the number of each text; nothing where ids are numbers already."""
     kinds = text_ids(job)
     if not kinds:
         return
     listed = read_names(job.spark, job.lake, job.inputs.ratings.path)
-    tables = id_tables(judged, listed, kinds)
+    tables = id_tables(validated, listed, kinds)
     counts: dict[str, Any] = {kind: refuse_collisions(table) for kind, table in tables.items()}
     job.publish_frames(tables, job.path("prepared/ids"), rows=sum(counts.values()), **counts)
 
 
-def publish_quarantine(job: Job, judged: DataFrame, count: Count) -> None:
-    """The refused rows as they came; one empty file where there are none, without a Spark job."""
+def publish_quarantine(job: Job, validated: DataFrame, count: Count) -> None:
+    """Write the refused rows unchanged; without any, one empty file and no Spark job."""
     path = job.path("prepared/quarantine/ratings")
     if count.refused:
-        bad = quarantined_rows(judged).coalesce(1)
+        bad = quarantined_rows(validated).coalesce(1)
         job.publish_frames({"": bad}, path, rows=count.refused, format="json")
         return
     folder = job.scratch / "quarantine"

@@ -12,19 +12,29 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from marquee.contracts import TITLES
+from marquee.clock import iso
+from marquee.dataset_contracts import TITLES
 from marquee.errors import SourceError
-from marquee.money import PriceIndex, RateTable
-from marquee.names import iso
+from marquee.normalise.dates import FIRST_FILM
+from marquee.prices import PriceIndex, RateTable
 from spark_apps.job import Job, run_job
-from spark_apps.ratings.reading import read_listed
-from spark_apps.titles.catalogue import as_contract, is_out, join_movielens
-from spark_apps.titles.data_report import describe
-from spark_apps.titles.dollars import rate_frame, with_dollars
-from spark_apps.titles.items import FIRST_YEAR, is_lender, merged_per_title, with_reason
-from spark_apps.titles.people import with_one_key
-from spark_apps.titles.raw import read_items, read_movielens
-from spark_apps.titles.split import USABLE, split_by_release, split_sizes
+from spark_apps.preparation.listed_titles import (
+    as_contract,
+    is_out,
+    join_movielens,
+    read_movielens,
+    with_linked_directors,
+)
+from spark_apps.preparation.raw_ratings import read_listed
+from spark_apps.preparation.title_dataset import (
+    USABLE,
+    rate_frame,
+    split_by_release,
+    split_sizes,
+    titles_figures,
+    with_dollars,
+)
+from spark_apps.preparation.title_items import is_lender, merged_per_title, read_items, with_reason
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,11 +55,13 @@ def prepare(job: Job) -> None:
         seen = count_items(items)
         merged = merged_per_title(items.where("reason IS NULL"))
         joined = join_movielens(merged, movielens)
-        every = priced(with_one_key(joined) if seen.pop("names_without_id") else joined, as_of)
+        if seen.pop("names_without_id"):
+            joined = with_linked_directors(joined)
+        every = priced(joined, as_of)
         named = every.where("title IS NOT NULL").withColumn("is_out", is_out(as_of))
         named = named.coalesce(1).cache()
         titles = named.where("is_out").drop("is_out")
-        facts = count(titles) | seen | money_facts(as_of) | not_out(named)
+        facts = count(titles) | seen | money_facts(as_of) | unreleased(named)
         if seen["budget_lenders"]:
             facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
@@ -63,18 +75,18 @@ def prepare(job: Job) -> None:
 
 
 def report(job: Job, titles: DataFrame) -> None:
-    """Leave `runs/R/data/titles.json`, compared with the newest run before this one's as-of."""
+    """Write `runs/R/data/titles.json`, compared with the newest run before this one's as-of."""
 
-    def found() -> dict[str, Any]:
-        last = last_report(job)
+    def figures() -> dict[str, Any]:
+        last = earlier_figures(job)
         compared = {"as_of": iso(job.inputs.as_of), "compared_with": last and last["as_of"]}
-        return {**compared, **describe(titles, last)}
+        return {**compared, **titles_figures(titles, last)}
 
-    job.write_once(job.path("data/titles.json"), found)
+    job.write_once(job.path("data/titles.json"), figures)
 
 
-def last_report(job: Job) -> dict[str, Any] | None:
-    """The data report of the run with the latest as-of before this run's; None for the first."""
+def earlier_figures(job: Job) -> dict[str, Any] | None:
+    """The figures of the run with the latest as-of before this run's; None for the first run."""
     paths = (f"runs/{run}/data/titles.json" for run in job.lake.names("runs") if run != job.run)
     reports = [job.lake.read_json(path) for path in paths if job.lake.exists(path)]
     earlier = [one for one in reports if one["as_of"] < iso(job.inputs.as_of)]
@@ -82,7 +94,7 @@ def last_report(job: Job) -> dict[str, Any] | None:
 
 
 def count_items(items: DataFrame) -> dict[str, Any]:
-    """How many items there are, cannot be used, only lend a budget, name people without an id."""
+    """Count the items, and those that are refused, only lend a budget, or name no person's id."""
     nameless = "exists(directors, p -> p.name_id IS NULL AND p.name IS NOT NULL)"
     counts = items.agg(
         F.count("*").alias("items"),
@@ -96,12 +108,12 @@ def count_items(items: DataFrame) -> dict[str, Any]:
 def priced(titles: DataFrame, as_of: str) -> DataFrame:
     """The titles with their budgets in dollars, at the rates known at `as_of`."""
     rates = RateTable.load(int(as_of[:4]))
-    frame = rate_frame(titles.sparkSession, rates, range(FIRST_YEAR, int(as_of[:4]) + 1))
+    frame = rate_frame(titles.sparkSession, rates, range(FIRST_FILM, int(as_of[:4]) + 1))
     return with_dollars(titles, frame, [*rates.rates, "USD"])
 
 
 def money_facts(as_of: str) -> dict[str, Any]:
-    """What the conversion stood on: how many currencies, the newest rate, and the sources."""
+    """What the conversion rests on: the number of currencies, the newest rate, the sources."""
     found = RateTable.load(int(as_of[:4])).coverage()
     return {
         "currencies": len(found),
@@ -112,8 +124,10 @@ def money_facts(as_of: str) -> dict[str, Any]:
 
 
 def count(titles: DataFrame) -> dict[str, Any]:
-    """How many titles there are, and what of them is known; SourceError where there is none,
-    ContractError where two have one key."""
+    """Count the titles, and those that state each field that matters.
+
+    SourceError where there is no title, ContractError where two have one key.
+    """
     repeats = {key: F.count(key) - F.count_distinct(key) for key in TITLES.unique}
     is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
     counts = titles.agg(
@@ -137,8 +151,8 @@ def count(titles: DataFrame) -> dict[str, Any]:
     return facts
 
 
-def not_out(named: DataFrame) -> dict[str, int]:
-    """How many titles, and how many rated ones, are left out since they come out after as-of."""
+def unreleased(named: DataFrame) -> dict[str, int]:
+    """Count the titles that come out after as-of, and those of them in the release."""
     later = named.where("NOT is_out").agg(F.count("*"), F.count("movie_id")).collect()[0]
     if later[0]:
         print(
@@ -150,19 +164,19 @@ def not_out(named: DataFrame) -> dict[str, int]:
 
 
 def publish(job: Job, titles: DataFrame, items: DataFrame, facts: dict[str, Any]) -> None:
-    """Write the prepared titles, what was put aside, and the split."""
+    """Write the prepared titles, the quarantine and the split."""
     rows = facts["titles"]
     job.publish_frames({"": as_contract(titles)}, job.path("prepared/titles"), rows, **facts)
     job.publish_frames(
         {"": quarantine(titles, items)}, job.path("prepared/quarantine/titles"), format="json"
     )
     sizes: dict[str, Any] = split_sizes(facts["usable"])
-    parts = {p: as_contract(f) for p, f in split_by_release(titles, sizes).items()}
-    job.publish_frames(parts, job.path("split/titles"), facts["usable"], **sizes)
+    split = {name: as_contract(f) for name, f in split_by_release(titles, sizes).items()}
+    job.publish_frames(split, job.path("split/titles"), facts["usable"], **sizes)
 
 
 def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
-    """What was put aside and why: whole items, and budgets of titles otherwise fine."""
+    """What is refused and why: whole items, and the budgets of titles that are kept."""
     refused = items.where("reason IS NOT NULL").select("reason", "title_id", _row(items))
     unpriced = titles.where("budget_reason IS NOT NULL").select(
         F.col("budget_reason").alias("reason"),
@@ -175,7 +189,7 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
 
 
 def _row(items: DataFrame) -> Any:
-    """The line as it came: itself where it could not be read, else its fields."""
+    """The item as JSON: its line unchanged where that could not be read, else its fields."""
     fields = [
         name for name in items.columns if name not in ("corrupt", "reason", "fetched", "known")
     ]

@@ -14,18 +14,15 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from marquee.artefacts.card import card_json
+from marquee.artefacts.model_card import card_json
+from marquee.clock import iso
 from marquee.errors import ContractError, SourceError
-from marquee.money import PriceIndex
-from marquee.names import iso
-from spark_apps.budget.card import make_card, notes_of
-from spark_apps.budget.choice import choose
-from spark_apps.budget.features import with_target
-from spark_apps.budget.folds import Fold, make_folds, with_place
-from spark_apps.budget.keeping import Keeper
-from spark_apps.budget.recipes import BudgetRecipe, read_recipe, read_recipes
-from spark_apps.budget.told import with_told
-from spark_apps.budget.workbench import Workbench
+from marquee.prices import PriceIndex
+from spark_apps.budget.families import BudgetRecipe, read_recipe, read_recipes
+from spark_apps.budget.features import with_attributes, with_target
+from spark_apps.budget.folds import Fold, FoldFits, make_folds, with_place
+from spark_apps.budget.out_of_sample import choose
+from spark_apps.budget.trainer import Trainer, make_card, notes_of
 from spark_apps.job import Job, run_job
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
@@ -35,7 +32,7 @@ SMALL_DATA = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 """Compiling code for every plan costs more than interpreting it on thousands of rows."""
-FEWEST_FILMS = 40
+FEWEST_TITLES = 40
 """In train, below which three rolling origins mean nothing."""
 
 
@@ -52,20 +49,20 @@ def train(job: Job) -> None:
     model = job.inputs.models["budget"]
     champion = read_recipe(model.champion.recipe) if model.champion else None
     recipes = candidates(read_recipes(model.recipes), champion, job.inputs.search)
-    films, holdout = count_films(job)
+    train, holdout = count_titles(job)
     with job.stopwatch("read"):
-        keeper, (evaluated, shipped) = set_up(job, films, holdout)
+        trainer, (evaluated, shipped) = set_up(job, train, holdout)
     with job.stopwatch("search"):
-        tried = [keeper.tried(recipe) for recipe in recipes]
-        chosen = choose(tried, champion).recipe
+        scored = [trainer.scored(recipe) for recipe in recipes]
+        chosen = choose(scored, champion).recipe
     out = job.scratch / "budget"
     for fold in (evaluated, shipped):
         with job.stopwatch(f"fit {fold.name}"):
-            questions = keeper.keep(chosen, fold, out / fold.name)
+            questions = trainer.write_fit(chosen, fold, out / fold.name)
     with job.stopwatch("fit incumbent"):
-        notes = keep_incumbent(job, keeper, chosen, champion, evaluated, out)
+        notes = write_incumbent(job, trainer, chosen, champion, evaluated, out)
     notes = [*notes_of(job.lake.manifest(job.path(TITLES)).facts, questions), *notes]
-    card = make_card(job, tried, chosen, shipped.fitted, notes)
+    card = make_card(job, scored, chosen, shipped.fitted, notes)
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     with job.stopwatch("publish"):
         job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
@@ -75,75 +72,80 @@ def train(job: Job) -> None:
 def candidates(
     recipes: Sequence[BudgetRecipe], champion: BudgetRecipe | None, search: str
 ) -> list[BudgetRecipe]:
-    """All, the champion's among them. Without a search the recipe that serves is trained again, or
-    the default where config no longer names it."""
+    """The recipes to score: all of config's and the champion's.
+
+    Without a search it is the recipe that serves, or the default where config no longer names it.
+    """
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
     return list(dict.fromkeys([*recipes, *filter(None, [champion])]))
 
 
-def count_films(job: Job) -> tuple[int, int]:
-    """Films in train and holdout; SourceError where they are too few to learn from."""
+def count_titles(job: Job) -> tuple[int, int]:
+    """Titles in train and holdout; SourceError where they are too few to learn from."""
     counted = job.lake.manifest(job.path(SPLIT)).facts
     train, holdout = int(counted["train"]), int(counted["holdout"])
-    if train < FEWEST_FILMS:
+    if train < FEWEST_TITLES:
         titles = job.lake.manifest(job.path(TITLES)).facts
         raise SourceError(
             f"{train} films in train have a budget, a year and a genre, of {titles['titles']} "
-            f"titles ({titles['with_budget']} with a budget); a budget model takes {FEWEST_FILMS}",
+            f"titles ({titles['with_budget']} with a budget); a budget model takes {FEWEST_TITLES}",
             "crawl more titles, or load a source of titles with budgets",
         )
     return train, holdout
 
 
-def set_up(job: Job, train: int, holdout: int) -> tuple[Keeper, list[Fold]]:
-    """The films in dollars of the newest year whose prices are known, laid out in folds."""
+def set_up(job: Job, train: int, holdout: int) -> tuple[Trainer, list[Fold]]:
+    """The titles in dollars of the newest year whose prices are known, laid out in folds."""
     spark = job.spark
     for key, value in SMALL_DATA.items():
         spark.conf.set(key, value)
     prices = PriceIndex.load(job.inputs.as_of.year)
     both = read_split(job, {"train": train, "holdout": holdout})
-    films = with_place(with_told(with_target(spark, both, prices)), IN_HOLDOUT)
+    titles = with_place(with_attributes(with_target(spark, both, prices)), IN_HOLDOUT)
     origins, kept = make_folds(train, holdout)
-    bench = Workbench(spark, films, [*origins, *kept], job.inputs.seed)
+    fits = FoldFits(spark, titles, [*origins, *kept], job.inputs.seed)
     facts = {"as_of": iso(job.inputs.as_of), "price_year": prices.last}
-    return Keeper(job.lake, bench, origins, facts), kept
+    return Trainer(job.lake, fits, origins, facts), kept
 
 
 def read_split(job: Job, sizes: Mapping[str, int]) -> DataFrame:
-    """The films of both parts with IN_HOLDOUT: a film's place follows the split, so that no film
-    held out is learnt from. ContractError where a part has not the size its manifest states."""
-    parts = []
-    for part, size in sizes.items():
-        path = job.path(f"{SPLIT}/{part}")
-        films = job.spark.read.parquet(job.lake.uri(path))
-        if (found := films.count()) != size:
+    """The titles of train and holdout with IN_HOLDOUT.
+
+    A title's place follows the split, so that no title held out is learnt from. Raises
+    ContractError where one of them has not the size its manifest states.
+    """
+    halves = []
+    for name, size in sizes.items():
+        path = job.path(f"{SPLIT}/{name}")
+        titles = job.spark.read.parquet(job.lake.uri(path))
+        if (found := titles.count()) != size:
             raise ContractError(
                 f"{path} holds {found} films and its manifest states {size}",
                 "run prepare_titles again in a new run",
             )
-        parts.append(films.withColumn(IN_HOLDOUT, F.lit(part == "holdout")))
-    return parts[0].unionByName(parts[1])
+        halves.append(titles.withColumn(IN_HOLDOUT, F.lit(name == "holdout")))
+    return halves[0].unionByName(halves[1])
 
 
-def keep_incumbent(
+def write_incumbent(
     job: Job,
-    keeper: Keeper,
+    trainer: Trainer,
     chosen: BudgetRecipe,
     champion: BudgetRecipe | None,
     evaluated: Fold,
     out: Path,
 ) -> list[str]:
-    """The champion's recipe on the same films, unless that is what the challenger is; notes."""
+    """The champion's recipe on the same titles, unless that is what the challenger is; notes."""
     if champion is None:
         return ["no champion at as-of: nothing to compare with but the baselines"]
     if champion != chosen:
-        keeper.keep(champion, evaluated, out / "incumbent")
+        trainer.write_fit(champion, evaluated, out / "incumbent")
         return [f"the champion's recipe {champion.name} was retrained on the same films"]
     serving = job.inputs.models["budget"].champion
     if serving and serving.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Under today's code the champion's recipe on these films *is* the challenger's fit.
+    # Under today's code the champion's recipe on these titles *is* the challenger's fit.
     shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
     return ["the champion's recipe under today's code is the challenger's own fit"]
 

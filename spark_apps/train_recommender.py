@@ -1,7 +1,9 @@
-"""Job: the split to a model folder: evaluated, forecast, shipped and, where needed, incumbent.
+"""Job `train_recommender`: from the split to a model folder with up to four fits.
 
-One job for all fits, so that all but the first run warm. The driver reads the rows itself (it must
-hold them anyway, to write each person's into the bundle) and hands them to Spark by row number.
+The evaluated fit is measured on the holdout, the forecast on later ratings; the shipped one serves;
+the incumbent is the champion's recipe, retrained on the same rows where it is another. One job does
+all fits, so that all but the first run warm. The driver reads the rows itself (it must hold them
+anyway, to write each person's into the bundle) and hands them to Spark by row number.
 """
 
 from __future__ import annotations
@@ -17,28 +19,26 @@ from typing import Any
 
 import numpy as np
 
-from marquee.artefacts.card import card_json
+from marquee.artefacts.model_card import card_json
+from marquee.clock import iso
 from marquee.errors import RecipeError
-from marquee.names import iso
-from scoring.recommender.ratings import Ratings, count_rows, read_ratings
-from scoring.recommender.splits import global_time
+from scoring.recommender.holdout import global_time
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import count_rows, read_ratings
 from spark_apps.drill import spoil, trainer_of
 from spark_apps.job import Job, run_job
-from spark_apps.recommender.affordable import affordable_recipes
 from spark_apps.recommender.als import needs_checkpoints
-from spark_apps.recommender.content.words import read_words
-from spark_apps.recommender.fitting import Trainer
-from spark_apps.recommender.recipes import (
-    BayesRecipe,
-    RecommenderRecipe,
-    read_recipe,
-    read_recipes,
+from spark_apps.recommender.recipe_search import Choice, affordable_recipes, choose
+from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
+from spark_apps.recommender.trainer import Trainer
+from spark_apps.recommender.training_titles import (
+    read_titles,
+    read_words,
+    with_names,
+    without_titles,
 )
-from spark_apps.recommender.search import Choice, choose
-from spark_apps.recommender.titles import read_titles, with_names, without_titles
 
 MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
-FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def train(job: Job) -> None:
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):
         with job.stopwatch("search"):
-            choice = choose(trainer, rows, to_try(job, recipes))
+            choice = choose(trainer, rows, recipes_to_try(job, recipes))
         notes += fit_all(job, trainer, rows, holdout, choice, out)
     card = make_card(job, choice, rows.join(holdout), notes) | {"degraded": degraded}
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
@@ -80,7 +80,7 @@ def train(job: Job) -> None:
 
 
 def refuse_too_many_rows(job: Job) -> None:
-    """Say so before the driver runs out of memory rather than after."""
+    """RecipeError before the driver runs out of memory, rather than after."""
     rows = job.lake.manifest(job.path("split/ratings")).rows or 0
     if rows > MOST_ROWS:
         raise RecipeError(
@@ -91,10 +91,9 @@ def refuse_too_many_rows(job: Job) -> None:
 
 @contextmanager
 def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterator[None]:
-    """A checkpoint folder in the lake's staging (executors must see it), gone afterwards; none
-    where every recipe is short enough to do without."""
-    parts = [part for r in recipes if r for part in (r, r.ranker)]
-    if not any(needs_checkpoints(part) for part in parts):
+    """A checkpoint folder in the lake's staging, which executors see, for the time of the fits;
+    none where every recipe has few iterations."""
+    if not any(needs_checkpoints(recipe.spark_iterations) for recipe in recipes if recipe):
         yield
         return
     staged = job.lake.staging(job.path("checkpoints"))
@@ -105,8 +104,8 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
         job.lake.delete(staged)
 
 
-def to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
-    """All that the search is long enough for, the champion's first. Without a search the recipe
+def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
+    """The recipes that the search has time for, the champion's first. Without a search the recipe
     that serves is trained again, or the default where config no longer names it."""
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
     if job.inputs.search == "none":
@@ -126,11 +125,11 @@ def read_split(job: Job) -> tuple[Ratings, Ratings]:
     folder = job.lake.fetch(job.path("split/ratings"), job.scratch / "split")
     train, holdout = folder / "train", folder / "holdout"
     rows = read_ratings(train, holdout)
-    parts = rows.cut(count_rows(train))
+    split = rows.cut(count_rows(train))
     shutil.rmtree(folder)
-    for part in parts:
-        part.sort()
-    return parts
+    for ratings in split:
+        ratings.sort()
+    return split
 
 
 def fit_all(
@@ -143,9 +142,8 @@ def fit_all(
         notes = trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
     if late.any():
         with job.stopwatch("fit forecast"):
-            brief = shortened(choice.recipe)
-            if isinstance(brief, BayesRecipe) and brief != choice.recipe:
-                notes.append(f"the forecast's chains are half as long: {brief.sweeps} sweeps")
+            brief, note = choice.recipe.shortened()
+            notes += [note] if note else []
             trainer.fit_bundle(every.take(~late), brief, choice.weight, out / "forecast" / "bundle")
     with job.stopwatch("fit shipped"):
         trainer.fit(every, choice.recipe, choice.weight, out / "shipped")
@@ -153,18 +151,10 @@ def fit_all(
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 
 
-def shortened(recipe: RecommenderRecipe) -> RecommenderRecipe:
-    """The recipe for the fit that is only looked at: chains of half the length lose 0.004 of inner
-    RMSE on ml-latest-small."""
-    if not isinstance(recipe, BayesRecipe) or recipe.sweeps < FEWEST_SWEEPS:
-        return recipe
-    return recipe.model_copy(update={"sweeps": recipe.sweeps // 2, "burn_in": recipe.burn_in // 2})
-
-
 def fit_incumbent(
     job: Job, trainer: Trainer, rows: Ratings, choice: Choice, out: Path
 ) -> list[str]:
-    """The champion's recipe on the same rows, unless that is what the challenger is."""
+    """The champion's recipe on the same rows, unless the challenger has that recipe."""
     recipe, champion = champion_recipe(job), job.inputs.models["recommender"].champion
     if recipe is None or champion is None:
         return ["no champion at as-of: nothing to compare with but the baselines"]
@@ -174,8 +164,8 @@ def fit_incumbent(
         return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
     if champion.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Retraining that recipe would repeat the challenger. What the champion's code made of it is in
-    # its holdout record.
+    # Retraining that recipe would repeat the challenger. The champion's holdout record holds what
+    # its own code made of it.
     return ["the challenger has the champion's recipe under other code: its record is compared"]
 
 

@@ -1,4 +1,6 @@
-"""Touches the classes that Marquee's jobs use, so that set-up can archive them. Trains nothing."""
+"""A small Spark run that loads the classes of Marquee's jobs, so that set-up can archive them.
+
+`local_stack` calls it once; the run trains nothing that anybody keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ HDFS = ("org.apache.hadoop.hdfs.DistributedFileSystem", "org.apache.hadoop.hdfs.
 
 
 def main() -> int:
-    """One small frame through reading, shuffling, writing, ALS and trees."""
+    """Read, shuffle, write, and fit ALS and trees on one small frame."""
     session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     for name in HDFS:

@@ -1,22 +1,28 @@
-"""The weekly run's steps that need no engine: one module a task, named as the task.
+"""The weekly run's steps, without Airflow: one function a task, named as the task.
 
-Each takes a `Run` and returns a small value: paths, ids, counts. Airflow calls them, and so does
-`marquee step`, so that a run can be repeated from a shell.
+Each takes a `Run` and returns a small value: paths, ids, counts. Airflow's tasks and `marquee step`
+call them, so a run can be repeated from a shell.
+
+- `crawl_titles`: the task of that name
+- `load_sources`: the tasks find_ratings, load_ratings, load_feedback and load_titles
+- `freeze_inputs`: the task of that name; what this run reads
+- `unchanged`: whether a model needs no new training; `marquee history` reads the decisions
+- `evaluate`: the task of that name, and the live record
+- `release_model`: the tasks gate, approve, promote, verify_serving and report
+- `run`: one run, and its claim to the lake
+- `form`: what a run's form may request, and the one check of it
+- `spark_submit`: how the tasks prepare_* and train are submitted
+- `sweep`: removes the leftovers of killed attempts
 """
 
 __all__ = [
-    "approve",
     "crawl_titles",
     "evaluate",
-    "fetch_ratings",
+    "form",
     "freeze_inputs",
-    "gate",
-    "history",
-    "load_feedback",
-    "load_ratings",
-    "load_titles",
-    "promote",
-    "report",
+    "load_sources",
+    "release_model",
     "run",
-    "verify_serving",
+    "spark_submit",
+    "unchanged",
 ]

@@ -1,4 +1,7 @@
-"""crawl_titles: fetch the pages of titles people rate, in a process of its own."""
+"""crawl_titles: fetch the pages of titles that people rate, in a process of its own.
+
+The process is `python -m scrapy_imdb crawl`; its flags and its exit status are the interface.
+"""
 
 from __future__ import annotations
 
@@ -14,58 +17,61 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from marquee.artefacts.reading import dig
-from marquee.clock import now
-from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, SourceError
-from marquee.names import iso
+from marquee.artefacts.document import dig
+from marquee.clock import iso, now
+from marquee.errors import (
+    BAD_INPUT,
+    STOPPED,
+    CrawlInterruptedError,
+    CrawlStoppedError,
+    MarqueeError,
+    SourceError,
+)
 from marquee.settings import REPOSITORY
-from sources.ratings import write_candidates
+from sources.ratings_release import write_candidates
 from sources.title_snapshots import snapshots
-from sources.titles_gather import CRAWL
-from steps.claim_world import check
-from steps.fetch_ratings import fetch_ratings
-from steps.run import Run
+from sources.title_sources import CRAWL
+from steps.load_sources import find_ratings
+from steps.run import Run, check_lake
 
-WRONG_INPUT, STOPPED = 2, 3
-"""Exit statuses of a crawl that trying again does not help: its own error, and the tripwire."""
 ENDING_SECONDS = 20
-"""How long a crawl that is told to end may take to deliver what it has."""
+"""How long a crawl may take to deliver its titles after SIGTERM."""
 KEPT_SECONDS = 86_400
-"""Output younger than this is left alone: its run may still be at work."""
+"""Younger output stays: its run may still be at work."""
 
 
 def crawl_titles(run: Run) -> dict[str, Any]:
-    """Run the spider; returns the folder of what it brought home.
+    """Run the spider; returns the folder of the titles it fetched, None where it does not run.
 
     A run whose as-of lies an interval or more back fetches nothing, and says so. Raises
-    CrawlStoppedError with the spider's own sentence where the site shut it out,
-    CrawlInterruptedError where it was cut off: the next attempt goes on where it was.
+    CrawlStoppedError with the spider's own sentence where the site shut it out, and
+    CrawlInterruptedError where it was cut off: the next attempt goes on where it stopped.
     """
-    check(run)
+    check_lake(run)
     if CRAWL not in run.form.sources:
         print("the crawl is not among this run's sources: nothing is fetched", flush=True)
         return {"folder": None}
     if not run.may_fetch(now()):
         print(run.too_late(), flush=True)
         return {"folder": None}
-    out = crawl_folder(run)
+    out = run.crawl_folder
     sweep_outputs(run)
-    links = run.places.crawl / "candidates.csv"
-    count = write_candidates(Path(fetch_ratings(run)["folder"]), links)
+    links = run.folders.crawl / "candidates.csv"
+    count = write_candidates(Path(find_ratings(run)["folder"]), links)
     if not count:
         print("the release links no title to IMDb (links.csv): there is nothing to crawl")
         return {"folder": None}
     print(f"{count} titles are linked; at most {run.form.max_pages} pages this time", flush=True)
     status, last = run_crawl(crawl_command(run, links, out))
     if status:
-        raise how_it_ended(status, last)
+        raise crawl_error(status, last)
     return {"folder": str(out)}
 
 
 def run_crawl(command: list[str]) -> tuple[int, str]:
-    """Run the spider, its lines in this task's log; its exit status and its last line.
+    """Run the spider with its lines in this task's log; returns its exit status and last line.
 
-    It ends with this process, and is told to end where this task is (a time-out, a signal).
+    The spider ends with this process, and gets SIGTERM where a time-out or a signal ends this task.
     """
     last = ""
     environment = {**os.environ, "MARQUEE_PARENT": str(os.getpid())}
@@ -89,15 +95,16 @@ def run_crawl(command: list[str]) -> tuple[int, str]:
     return crawl.returncode, last
 
 
-def how_it_ended(status: int, last: str) -> MarqueeError:
-    """The error of a crawl that ended with `status` and said `last`; only two are final.
+def crawl_error(status: int, last: str) -> MarqueeError:
+    """The error of a crawl that ended with `status` and the line `last`.
 
-    A negative status is a signal's, as one above 128 where a shell stood between.
+    `STOPPED` and `BAD_INPUT` are final, every other end is retried. A negative status is a signal's
+    number; a shell in between adds 128 to it instead.
     """
     number = -status if status < 0 else status - 128
     if status == STOPPED:
         return CrawlStoppedError(last.removeprefix("stopped: "), "see docs/guides/crawl.md")
-    if status == WRONG_INPUT:
+    if status == BAD_INPUT:
         return SourceError(last.removeprefix("error: "))
     if number in signal.valid_signals():
         name = signal.Signals(number).name
@@ -110,13 +117,13 @@ def how_it_ended(status: int, last: str) -> MarqueeError:
 
 
 def sweep_outputs(run: Run) -> None:
-    """Remove what crawls of other runs left on this disk a day ago or more, and nobody needs.
+    """Remove the output of other runs' crawls that is a day old or more and that nobody needs.
 
-    That is output which lies in the lake, output without a title, and what a crawl left that was
-    killed as it delivered: the memory keeps its titles, and the next crawl delivers them. Output
-    that was not loaded stays, for a person to look at. What cannot be swept stays too.
+    Output is not needed if it lies in the lake, if it has no title, or if its crawl was killed as
+    it delivered: the crawl's state keeps those titles, and the next crawl delivers them. Output
+    that was not loaded stays for a person to look at. What cannot be swept stays too.
     """
-    own, old = crawl_folder(run), time.time() - KEPT_SECONDS
+    own, old = run.crawl_folder, time.time() - KEPT_SECONDS
     try:
         found = [p for p in own.parent.glob("*/") if p != own and p.stat().st_mtime < old]
         loaded = [path.rsplit("/run=", 1)[1] for path in snapshots(run.lake)] if found else []
@@ -140,16 +147,11 @@ def _is_spent(folder: Path, loaded: Sequence[str]) -> bool:
         return False
 
 
-def crawl_folder(run: Run) -> Path:
-    """Where this run's crawl leaves its items."""
-    return run.places.crawl / "out" / run.id
-
-
 def crawl_command(run: Run, links: Path, out: Path) -> list[str]:
-    """The spider's flags (a golden file shows them)."""
+    """The spider's command line; a golden file in the tests shows it."""
     crawl = run.settings.crawl
     command = [sys.executable, "-m", "scrapy_imdb", "crawl", "--site", crawl.site]
-    command += ["--links", str(links), "--state", str(run.places.crawl / "state")]
+    command += ["--links", str(links), "--state", str(run.folders.crawl / "state")]
     command += ["--out", str(out), "--max-pages", str(run.form.max_pages)]
     command += ["--as-of", iso(run.as_of), "--delay", str(crawl.delay)]
     command += ["--refresh-days", str(crawl.refresh_days)]
@@ -157,7 +159,7 @@ def crawl_command(run: Run, links: Path, out: Path) -> list[str]:
 
 
 def _end(crawl: subprocess.Popen[str]) -> None:
-    """Ask a crawl to end and deliver; make it, where it does not."""
+    """Ask a crawl to end and deliver; kill it where it does not in time."""
     crawl.terminate()
     try:
         crawl.communicate(timeout=ENDING_SECONDS)

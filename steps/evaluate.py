@@ -1,4 +1,9 @@
-"""evaluate: score the evaluated bundle on the holdout, and the shipped one in a serving process."""
+"""evaluate: score a trained model before the gate judges it, and the serving one beside it.
+
+The evaluated bundle is scored on the holdout, beside baselines and the champion's recipe. The
+shipped bundle must load in a serving process and answer its golden queries. The recommender that
+serves is scored on ratings newer than its training: the live record, `live.json`.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from marquee.artefacts.evaluation import evaluation_json
-from marquee.artefacts.inputs import degradation, inputs_of
-from marquee.digest import canonical_json
-from marquee.errors import BundleError, NotFoundError
+from marquee.errors import BundleError, MarqueeError, NotFoundError, retry_helps
+from marquee.identifiers import canonical_json
 from marquee.lake import Lake
 from marquee.policy import Model
+from marquee.run_folder import LIVE, degradation, inputs_of, live_sentence, timings_path
 from marquee.settings import REPOSITORY
-from release.bundles import RECORD, bundle_folder
-from release.live import live_sentence
-from steps.live_record import record_live
+from release.ledger import Ledger
+from release.promotion import RECORD, bundle_folder
 from steps.run import Run
 
 SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
@@ -31,24 +35,21 @@ BUNDLES = {
     "recommender": ("evaluated", "shipped", "incumbent", "forecast"),
     "budget": ("evaluated", "shipped", "incumbent"),
 }
-"""What the training job leaves of each model; the first two always."""
+"""The bundles a training job may leave of each model; it always leaves the first two."""
 HEADLINE = ("rmse", "ndcg@10", "coverage", "log_rmse", "interval_coverage")
-PARTS = ("holdout", "metrics", "versus", "shipped")
+SECTIONS = ("holdout", "metrics", "versus", "shipped")
 
 
 def evaluate(run: Run, model: Model) -> dict[str, Any]:
     """Write `evaluation.json` and `record.jsonl` beside the model, once; returns its metrics."""
     target = run.path(f"models/{model}/evaluation.json")
     if not run.lake.exists(target):
-        scratch = Path(tempfile.mkdtemp(prefix="marquee-evaluate-"))
         started = time.time()
-        try:
+        with _scratch("marquee-evaluate-") as scratch:
             run.lake.create_once(
                 target, lambda: canonical_json(evaluation_json(_measure(run, model, scratch)))
             )
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        _leave_timings(run, model, started)
+        _write_timings(run, model, started)
     if model == "recommender":
         print(f"live record: {live_sentence(record_live(run))}", flush=True)
     metrics: dict[str, Any] = run.lake.read_json(target)["metrics"]
@@ -58,16 +59,16 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
 
 
 def in_words(metrics: Mapping[str, Any]) -> str:
-    """The figures that decide, in one line, for who watches the run."""
+    """The metrics that decide, in one line of the task's log."""
     figures = [f"{name} {metrics[name]:.4g}" for name in HEADLINE if metrics.get(name) is not None]
     return ", ".join(figures) or "no figures: what was trained cannot be scored"
 
 
 def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
-    """The evaluation; one without figures where a bundle cannot be scored, for the gate to refuse.
+    """The evaluation; one without metrics where a bundle cannot be scored, for the gate to reject.
 
-    What a bundle is worth that no scorer loads (NaN in its factors, say) is a decision, not a
-    failure of the task: a retry would find the same.
+    A bundle that no scorer loads (NaN in its factors, say) is a reason to reject, not a failure of
+    the task: a retry would find the same.
     """
     folder = run.path(f"models/{model}")
     bundles = {
@@ -89,9 +90,9 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
             own_record=own,
         )
     except BundleError as error:
-        value = {"model": model, "why": str(error)} | {key: {} for key in PARTS}
+        value = {"model": model, "why": str(error)} | {key: {} for key in SECTIONS}
     if own.exists():
-        # A retry's is the same but for the last digits.
+        # The record of a retry may differ in the last digits; the first attempt's stands.
         run.lake.create_once(f"{folder}/{RECORD}", own.read_bytes)
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
     if lost := degradation(run.lake, run.id):
@@ -100,7 +101,7 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
 
 
 def fetch_record(run: Run, model: Model, scratch: Path) -> Path | None:
-    """The champion's holdout record; None where nothing served, or what served left none."""
+    """The champion's holdout record; None where nothing serves, or the champion has no record."""
     champion = inputs_of(run.lake, run.id).models[model].champion
     if champion is None:
         return None
@@ -113,18 +114,18 @@ def fetch_record(run: Run, model: Model, scratch: Path) -> Path | None:
 
 
 def _evaluator(model: Model) -> Callable[..., dict[str, Any]]:
-    """Imported only here: every DAG parse would pay for NumPy and Arrow otherwise."""
+    """The model's scorer, imported here so that only this task loads NumPy and Arrow."""
     if model == "budget":
-        from scoring.budget.evaluate import evaluate_budget
+        from scoring.budget.holdout_evaluation import evaluate_budget
 
         return evaluate_budget
-    from scoring.recommender.evaluate import evaluate_recommender
+    from scoring.recommender.holdout_evaluation import evaluate_recommender
 
     return evaluate_recommender
 
 
 def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
-    """Load a bundle in a real serving process and let it answer its golden queries."""
+    """Load a bundle in a serving process of its own and let it answer its golden queries."""
     command = [sys.executable, "-m", "serving.check", str(bundle), "--model", model]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     try:
@@ -135,22 +136,67 @@ def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
     return found
 
 
+def record_live(run: Run) -> dict[str, Any]:
+    """Write `runs/R/live.json`, once, and return it.
+
+    It scores the recommender that served when this run froze its inputs. The gate does not read
+    it: `why` holds the reason where nothing can be measured, and the run goes on.
+    """
+    written = run.lake.create_once(run.path(LIVE), lambda: canonical_json(_live_record(run)))
+    found: dict[str, Any] = json.loads(written)
+    return found
+
+
+def _live_record(run: Run) -> dict[str, Any]:
+    try:
+        with _scratch("marquee-live-") as scratch:
+            return _measure_live(run, scratch)
+    except MarqueeError as error:
+        if retry_helps(error):
+            raise
+        return {"rows": 0, "people": 0, "alarm": False, "why": f"not measured: {error}"}
+
+
+def _measure_live(run: Run, scratch: Path) -> dict[str, Any]:
+    champion = inputs_of(run.lake, run.id).models["recommender"].champion
+    if champion is None:
+        return {"rows": 0, "people": 0, "alarm": False, "why": "nothing has served yet"}
+    entry = Ledger(run.lake, "recommender").entry(champion.number)
+    since = int(entry.as_of.timestamp())
+    served = {"bundle": entry.bundle, "number": entry.number}
+    folder = bundle_folder("recommender", entry.bundle)
+    bundle = run.lake.fetch(folder, scratch / "bundle", below="bundle")
+    ratings = run.lake.fetch(run.path("prepared/ratings"), scratch / "ratings")
+    from scoring.recommender.baselines import live_record  # as in `_evaluator`
+
+    return served | live_record(bundle, ratings, since, run.settings.seed)
+
+
+@contextmanager
+def _scratch(prefix: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _fetch(lake: Lake, folder: str, below: str, target: Path) -> Path | None:
-    """One sub-folder of the model's folder; None where the job left none."""
+    """One sub-folder of the model's folder; None where the training job left none."""
     if not lake.manifest(folder).below(below).files:
         return None
     return lake.fetch(folder, target, below=below)
 
 
-def _leave_timings(run: Run, model: Model, started: float) -> None:
+def _write_timings(run: Run, model: Model, started: float) -> None:
     task = f"evaluate_{model}"
     value: dict[str, Any] = {"task": task, "started": started, "session_ready": started}
     value |= {"work": {"evaluate": time.time() - started}, "finished": time.time()}
     peaks = {"evaluation": resource.RUSAGE_SELF, "its serving check": resource.RUSAGE_CHILDREN}
     value |= {"peak_mb": {name: _peak_mb(of) for name, of in peaks.items()}}
-    run.lake.create_once(run.path(f"timings/{task}.json"), lambda: canonical_json(value))
+    run.lake.create_once(timings_path(run.id, task), lambda: canonical_json(value))
 
 
 def _peak_mb(of: int) -> float:
-    """Peak resident megabytes of this process, or of the largest it has waited for."""
+    """Peak resident megabytes of this process, or of the largest child it has waited for."""
     return round(resource.getrusage(of).ru_maxrss / 1024, 1)

@@ -1,57 +1,45 @@
-"""freeze_inputs: decide, once, what this run reads; everything after reads only this.
+"""freeze_inputs: decide, once, what this run reads; every later task reads only this.
 
-A retry finds `inputs.json` and keeps it. A model whose fingerprint equals that of its last
-decision is marked unchanged: its group ends early, unless the form forces it.
+A retry finds `inputs.json` and keeps it. A model whose fingerprint equals that of its last settled
+decision is marked unchanged: its group of tasks ends early, unless the form forces it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from marquee.artefacts.card import Degraded
 from marquee.artefacts.inputs import (
     ChampionInput,
     EarlierTitles,
+    FeedbackInput,
     Inputs,
     ModelInputs,
     RatingsInput,
     TitlesInput,
-    degraded_training,
-    inputs_of,
-    inputs_path,
     is_own,
 )
 from marquee.artefacts.ledger_entry import Entry
-from marquee.clock import now, refuse_ahead
-from marquee.drill import training_fault
-from marquee.errors import (
-    ContractError,
-    LakeError,
-    NotFoundError,
-    SourceError,
-    retry_helps,
-)
-from marquee.lake import Manifest
-from marquee.names import iso, parse_moment
+from marquee.artefacts.model_card import Degraded
+from marquee.clock import SET_FROM, iso, now, parse_moment, refuse_ahead
+from marquee.errors import ContractError, LakeError, NotFoundError, SourceError, retry_helps
+from marquee.lake import READS_AT_ONCE, Lake, Manifest, training_fault
 from marquee.policy import MODELS, Model, read_policy, tighten
-from release.timeline import entry_at
-from release.witness import standing_entries
+from marquee.run_folder import inputs_of, inputs_path, over_all_runs
+from release.ledger import entry_at, standing_entries
 from sources.title_snapshots import moment_of, snapshots
-from steps.claim_world import check
-from steps.fingerprint import computing_code, fingerprint
-from steps.frozen_feedback import frozen_feedback
-from steps.history import is_settled, last_decision
-from steps.run import Run
+from steps.run import Run, check_lake
+from steps.unchanged import computing_code, fingerprint, last_time, unchanged_since
 
 INSTEAD = {
     "crawl_titles": "load_titles took what it had gathered, if any",
     "load_titles": "the recommender goes on with {titles}; the budget model waits",
     "load_feedback": "what was rated through the API since the last load waits for the next run",
 }
-"""What a run goes on with where a task failed for good."""
+"""What a run goes on with where a task has failed for good."""
 
 
 def freeze_inputs(
@@ -60,10 +48,11 @@ def freeze_inputs(
     """Write `inputs.json` and return what is unchanged: `{"unchanged": {model: run or None}}`.
 
     `ratings` is the release this run loaded; a backfill takes the newest the lake holds. `failed`
-    names tasks before this one that ended for good without what they were for: the run goes on
-    with what the lake holds, and is marked as degraded.
+    names earlier tasks that have failed for good: the run goes on with what the lake holds, and is
+    marked as degraded. Raises SourceError where the lake holds no ratings, ConflictError where it
+    holds another world.
     """
-    check(run)
+    check_lake(run)
     run.lake.create_once(inputs_path(run.id), lambda: _inputs(run, ratings, failed).to_bytes())
     inputs = inputs_of(run.lake, run.id)
     unchanged = {model: inputs.models[model].unchanged_since for model in MODELS}
@@ -97,14 +86,14 @@ def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
         seed=run.settings.seed,
         code=computing_code(training_fault(run.lake)),
         interval_seconds=int(run.interval.total_seconds()),
-        models={model: _asked(run, model, entries) for model, entries in ledgers.items()},
+        models={model: _model_inputs(run, model, entries) for model, entries in ledgers.items()},
     )
-    models = {m: _with_history(run, m, inputs, entries) for m, entries in ledgers.items()}
+    models = {m: _with_fingerprint(run, m, inputs, entries) for m, entries in ledgers.items()}
     return inputs.model_copy(update={"models": models})
 
 
-def _asked(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInputs:
-    """What the run asks for and is compared with; its fingerprint wants all inputs first."""
+def _model_inputs(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInputs:
+    """Recipes, policy and champion of one model; its fingerprint needs all other inputs first."""
     policy = read_policy(model, getattr(run.settings.policy, model))
     policy = tighten(policy, run.form.tighten.get(model, {}))
     recipes = getattr(run.settings.recipes, model)
@@ -112,21 +101,27 @@ def _asked(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInputs:
     return ModelInputs(recipes=recipes, policy=asdict(policy), fingerprint="", champion=champion)
 
 
-def _with_history(run: Run, model: Model, inputs: Inputs, entries: Sequence[Entry]) -> ModelInputs:
-    """With the fingerprint, and the run since which it has not changed."""
-    asked = inputs.models[model]
+def _with_fingerprint(
+    run: Run, model: Model, inputs: Inputs, entries: Sequence[Entry]
+) -> ModelInputs:
+    """The same with the fingerprint, and with the run since which it has not changed."""
     found = fingerprint(run.lake, model, inputs, entries)
-    last = None if run.form.force or run.is_backfill else last_decision(run.lake, model)
-    is_same = last is not None and last.subject.fingerprint == found
-    is_settled_by_it = (
-        last is not None
-        and is_same
-        and is_settled(last, entries)
-        # What was trained without this run's titles is no answer to the same inputs.
-        and not (model == "recommender" and degraded_training(run.lake, last.subject.run))
+    must_train = run.form.force or run.is_backfill
+    since = None if must_train else unchanged_since(run.lake, model, found, entries)
+    return inputs.models[model].model_copy(update={"fingerprint": found, "unchanged_since": since})
+
+
+def _champion(run: Run, entries: Sequence[Entry]) -> ChampionInput | None:
+    entry = entry_at(entries, run.as_of if run.is_backfill else now(), now())
+    if entry is None:
+        return None
+    return ChampionInput(
+        number=entry.number,
+        digest=entry.digest,
+        bundle=entry.bundle,
+        recipe=dict(entry.recipe),
+        code=entry.code,
     )
-    since = last.subject.run if last and is_settled_by_it else None
-    return asked.model_copy(update={"fingerprint": found, "unchanged_since": since})
 
 
 def _ratings(run: Run, path: str | None) -> RatingsInput:
@@ -154,8 +149,10 @@ def _newest_release(run: Run) -> str:
 
 
 def _readable(run: Run, path: str) -> Manifest | None:
-    """The manifest of what an earlier run left; None, with a word, where it cannot be used: that
-    must not keep every later run from what it can do without."""
+    """The manifest of an earlier run's folder; None, with a printed line, where it is damaged.
+
+    One damaged folder must not stop every later run that can do without it.
+    """
     try:
         return run.lake.manifest(path)
     except NotFoundError:
@@ -168,12 +165,12 @@ def _readable(run: Run, path: str) -> Manifest | None:
 
 
 def _titles(run: Run) -> tuple[tuple[TitlesInput, ...], list[Degraded]]:
-    """Every snapshot, and what to say of those that cannot be used.
+    """Every readable snapshot, and a degradation for each that is not.
 
-    Which of their pages may be known is judged page by page.
+    Which of a snapshot's pages the run may know is decided page by page, in `prepare_titles`.
     """
     paths = snapshots(run.lake)
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         found = list(pool.map(lambda path: (path, _readable(run, path)), paths))
     titles = tuple(_snapshot(run, path, manifest) for path, manifest in found if manifest)
     lost = [path for path, manifest in found if not manifest]
@@ -181,40 +178,6 @@ def _titles(run: Run) -> tuple[tuple[TitlesInput, ...], list[Degraded]]:
     return titles, [
         Degraded(task="load_titles", instead=without.format(run.lake.uri(path))) for path in lost
     ]
-
-
-def _earlier_titles(run: Run) -> EarlierTitles | None:
-    """What the run with the latest as-of before this one's has prepared, of those that have."""
-
-    def read(name: str) -> Inputs | None:
-        try:
-            return inputs_of(run.lake, name)
-        except NotFoundError:
-            return None
-        except ContractError as error:
-            print(f"passed over: {error}", flush=True)
-            return None
-
-    with ThreadPoolExecutor(8) as pool:
-        found = [one for one in pool.map(read, run.lake.names("runs")) if one]
-    earlier = [one for one in found if one.as_of < run.as_of and one.run != run.id]
-    for one in sorted(earlier, key=lambda one: one.as_of, reverse=True):
-        path = f"runs/{one.run}/prepared/titles"
-        if manifest := _readable(run, path):
-            return EarlierTitles(path=path, digest=manifest.digest)
-    return None
-
-
-def _degraded(task: str, titles: Sequence[TitlesInput]) -> Degraded:
-    """What the run goes on with where `task` failed."""
-    return Degraded(task=task, instead=INSTEAD[task].format(titles=_held(titles)))
-
-
-def _held(titles: Sequence[TitlesInput]) -> str:
-    if not titles:
-        return "no titles but the release's own list, for the lake holds none"
-    last = max(titles, key=lambda one: one.loaded_at or one.as_of)
-    return f"the titles the lake holds, loaded by {iso(last.loaded_at or last.as_of)}"
 
 
 def _snapshot(run: Run, path: str, manifest: Manifest) -> TitlesInput:
@@ -228,14 +191,76 @@ def _snapshot(run: Run, path: str, manifest: Manifest) -> TitlesInput:
     )
 
 
-def _champion(run: Run, entries: Sequence[Entry]) -> ChampionInput | None:
-    entry = entry_at(entries, run.as_of if run.is_backfill else now(), now())
-    if entry is None:
-        return None
-    return ChampionInput(
-        number=entry.number,
-        digest=entry.digest,
-        bundle=entry.bundle,
-        recipe=dict(entry.recipe),
-        code=entry.code,
-    )
+def _degraded(task: str, titles: Sequence[TitlesInput]) -> Degraded:
+    """What the run goes on with where `task` has failed."""
+    return Degraded(task=task, instead=INSTEAD[task].format(titles=_titles_in_lake(titles)))
+
+
+def _titles_in_lake(titles: Sequence[TitlesInput]) -> str:
+    if not titles:
+        return "no titles but the release's own list, for the lake holds none"
+    last = max(titles, key=lambda one: one.loaded_at or one.as_of)
+    return f"the titles the lake holds, loaded by {iso(last.loaded_at or last.as_of)}"
+
+
+def _earlier_titles(run: Run) -> EarlierTitles | None:
+    """The prepared titles of the run with the latest as-of before this one's that has any."""
+
+    def pass_over(error: ContractError) -> None:
+        print(f"passed over: {error}", flush=True)
+
+    found = _inputs_of_all_runs(run.lake, pass_over)
+    earlier = [one for one in found if one.as_of < run.as_of and one.run != run.id]
+    for one in sorted(earlier, key=lambda one: one.as_of, reverse=True):
+        path = f"runs/{one.run}/prepared/titles"
+        if manifest := _readable(run, path):
+            return EarlierTitles(path=path, digest=manifest.digest)
+    return None
+
+
+def frozen_feedback(lake: Lake, frozen_at: datetime) -> tuple[FeedbackInput, ...]:
+    """Every segment the lake holds at `frozen_at`, with `said_by` where its lines lie ahead.
+
+    A segment that was sealed while its server's clock was ahead seems to be of the future. But its
+    lines are older than the first freeze that read them: that moment bounds them in every later
+    run.
+    """
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        found = list(pool.map(lambda name: _segment(lake, name), lake.names("raw/feedback")))
+        lasts = list(pool.map(lambda one: last_time(lake, one), found))
+    froze = int(frozen_at.timestamp())
+    ahead = {one.path for one, last in zip(found, lasts, strict=True) if last >= froze}
+    if not ahead:
+        return tuple(found)
+    said_by = dict.fromkeys(ahead, frozen_at) if frozen_at >= SET_FROM else {}
+    for path, moment in _earlier_freezes(lake):
+        if path in ahead:
+            said_by[path] = min(moment, said_by.get(path, moment))
+    return tuple(one.model_copy(update={"said_by": said_by.get(one.path)}) for one in found)
+
+
+def _segment(lake: Lake, name: str) -> FeedbackInput:
+    path = f"raw/feedback/{name}"
+    return FeedbackInput(path=path, digest=lake.manifest(path).digest)
+
+
+def _earlier_freezes(lake: Lake) -> Iterator[tuple[str, datetime]]:
+    """Each segment that a run has frozen, with the moment; inputs of format 1 lack the moment."""
+    for inputs in _inputs_of_all_runs(lake, lambda _: None):
+        if inputs.frozen_at and inputs.frozen_at >= SET_FROM:
+            yield from ((one.path, inputs.frozen_at) for one in inputs.feedback)
+
+
+def _inputs_of_all_runs(lake: Lake, pass_over: Callable[[ContractError], None]) -> list[Inputs]:
+    """The inputs of every run that froze any; `pass_over` hears of those that are damaged."""
+
+    def read(run: str) -> Inputs | None:
+        try:
+            return inputs_of(lake, run)
+        except NotFoundError:
+            return None
+        except ContractError as error:
+            pass_over(error)
+            return None
+
+    return over_all_runs(lake, read)

@@ -1,20 +1,25 @@
-"""One run: who it is, up to when it sees, what its form asked for, where its things are."""
+"""One run: its name, its as-of, its form, its lake, and the claim it lays to that lake.
+
+Airflow's tasks and `marquee step` build a `Run` and hand it to every step.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from marquee.artefacts.document import dig
 from marquee.artefacts.inputs import Inputs
-from marquee.artefacts.subject import RunType
-from marquee.form import Form
-from marquee.lake import Lake
-from marquee.names import iso
+from marquee.artefacts.verdict import RunType
+from marquee.clock import iso
+from marquee.lake import Lake, World, check_world, claim_world
 from marquee.policy import Model
 from marquee.schedule import interval
-from marquee.settings import Settings
-from marquee.state_folders import StateFolders
+from marquee.settings import Settings, StateFolders
+from steps.form import Form
 
 BACKFILL = "backfill"
 NO_TITLES = "no source has brought titles home: there are no budgets to learn from"
@@ -23,7 +28,7 @@ OLD_TITLES = "this run's titles could not be loaded: the budget model waits for 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of `weekly_retrain`; `id` is its folder's name in the lake."""
+    """One run of `weekly_retrain`; `id` is the name of its folder in the lake."""
 
     id: str
     as_of: datetime
@@ -34,7 +39,7 @@ class Run:
 
     @property
     def is_backfill(self) -> bool:
-        """Known by the run's type, never by its id."""
+        """Decided by the run's type, never by its id."""
         return self.run_type == BACKFILL
 
     @property
@@ -42,9 +47,29 @@ class Run:
         """The schedule's interval at as-of."""
         return interval(self.settings.schedule.cron, self.as_of)
 
+    @property
+    def folders(self) -> StateFolders:
+        """The folders of this world on this machine."""
+        return StateFolders(self.settings.state_folder)
+
+    @property
+    def ratings_folder(self) -> Path:
+        """Where the ratings release lies: the configured folder, else this world's own."""
+        source = self.settings.ratings.source
+        return Path(source) if source else self.folders.world
+
+    @property
+    def crawl_folder(self) -> Path:
+        """Where this run's crawl delivers its titles."""
+        return self.folders.crawl / "out" / self.id
+
+    def path(self, below: str) -> str:
+        """A lake path inside this run's own folder."""
+        return f"runs/{self.id}/{below}"
+
     def may_fetch(self, moment: datetime) -> bool:
-        """Whether this run may bring titles home at `moment`: live, and its as-of less than one
-        interval before. What is known later than that, it could not have seen."""
+        """Whether this run may load titles at `moment`: live, and its as-of less than one interval
+        before. A page fetched later holds facts that the run must not know."""
         return not self.is_backfill and moment - self.as_of < self.interval
 
     def too_late(self) -> str:
@@ -56,23 +81,32 @@ class Run:
             "the run knows what was fetched before its as-of"
         )
 
-    @property
-    def places(self) -> StateFolders:
-        """The local state folder."""
-        return StateFolders(self.settings.state_folder)
 
-    def path(self, below: str) -> str:
-        """A lake path inside this run's own folder."""
-        return f"runs/{self.id}/{below}"
+def claim_lake(run: Run) -> None:
+    """Claim the lake for the run's world before its first load; a backfill only checks it.
+
+    Raises ConflictError where the lake holds another world.
+    """
+    if run.is_backfill:
+        check_lake(run)
+        return
+    drill = run.settings.lake.drill
+    fault = _fault(run.ratings_folder) if drill else None
+    claim_world(run.lake, World(run.settings.world, drill, fault))
+
+
+def check_lake(run: Run) -> None:
+    """Raise ConflictError where the lake holds another world than the run's."""
+    check_world(run.lake, run.settings.world)
 
 
 def why_skip(inputs: Inputs, models: Sequence[Model]) -> str | None:
-    """Why no model among `models`, those who need a job, needs it in this run; None where one does.
+    """Why none of `models` needs a job in this run; None where one of them does.
 
-    The budget model learns from titles alone: a run without them, or whose own could not be
+    The budget model learns from titles alone: a run without titles, or whose own could not be
     loaded, leaves it as it is. The recommender goes on with what there is.
     """
-    reasons = {model: _why_still(inputs, model) for model in models}
+    reasons = {model: _why_unneeded(inputs, model) for model in models}
     if not all(reasons.values()):
         return None
     if len(models) == 1:
@@ -80,10 +114,19 @@ def why_skip(inputs: Inputs, models: Sequence[Model]) -> str | None:
     return "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
 
 
-def _why_still(inputs: Inputs, model: Model) -> str | None:
+def _why_unneeded(inputs: Inputs, model: Model) -> str | None:
     if model == "budget" and not inputs.titles:
         return NO_TITLES
     if model == "budget" and any(one.task == "load_titles" for one in inputs.degraded):
         return OLD_TITLES
     since = inputs.models[model].unchanged_since
     return f"nothing changed since run {since}" if since else None
+
+
+def _fault(folder: Path) -> str | None:
+    """The fault that a drill's synthetic world was made with."""
+    try:
+        found = dig(json.loads((folder / "world.json").read_text("utf-8")), "fault")
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None

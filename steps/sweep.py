@@ -1,10 +1,10 @@
-"""sweep: what killed attempts left, removed by a later run once nobody can want it.
+"""sweep: remove the leftovers of killed attempts, once no run can need them.
 
-An attempt that dies (out of memory, power, a cleared task) leaves what it was writing: staged
+An attempt that dies (out of memory, a power cut, a cleared task) leaves what it was writing: staged
 folders and checkpoints in the lake, scratch and Spark's folders on this machine. Nothing reads
-them: they were never given a name that others know. A leftover goes once it has not changed for a
-day, and the run it belongs to is not open. A run is open while it has no report and has left a
-sign of life within its interval: a run ends before the next is due.
+them, because they never got a name that others know. A leftover is removed once it has not changed
+for a day and its run is not open. A run is open while it has no report and has changed something
+within its interval; it ends before the next run is due. The task `load_feedback` sweeps.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ SHORT_LIVED = (
     *("marquee-", "spark-", "blockmgr-", "artifacts-", "pyspark-"),
     *("liblz4-java", "libnetlib", "libzstd", "snappy-"),
 )
-"""How the scratch of tasks and Spark's own is named; a daemon's own files have other names."""
+"""Prefixes of the scratch of tasks and Spark; a daemon's own files have other names."""
 
 
 def sweep(run: Run) -> list[str]:
-    """Remove old leftovers in the lake and on this machine, say which, and return their names.
+    """Remove old leftovers in the lake and on this machine, print and return their names.
 
-    Never raises: a leftover is no reason to fail a run, and the next one sweeps again.
+    Never raises: a leftover must not fail a run, and the next run sweeps again.
     """
     swept: list[tuple[str, int]] = []
-    for leftovers in (_in_lake(run), _on_this_machine(run.places.tmp)):
+    for leftovers in (_in_lake(run), _on_this_machine(run.folders.tmp)):
         try:
             swept.extend(leftovers)
         except Exception as error:
@@ -68,9 +68,9 @@ def _in_lake(run: Run) -> Iterator[tuple[str, int]]:
 def _is_open(run: Run, owner: Leaf) -> bool:
     if owner.name == run.id:
         return True
-    left = [owner, *run.lake.leaves(f"runs/{owner.name}")]
-    has_report = any(one.name == "report.json" for one in left)
-    return not has_report and not all(_is_old(one.modified, run.interval) for one in left)
+    written = [owner, *run.lake.leaves(f"runs/{owner.name}")]
+    has_report = any(one.name == "report.json" for one in written)
+    return not has_report and not all(_is_old(one.modified, run.interval) for one in written)
 
 
 def _below(lake: Lake, path: str) -> Iterator[Leaf]:
@@ -81,7 +81,7 @@ def _below(lake: Lake, path: str) -> Iterator[Leaf]:
 
 
 def _on_this_machine(folder: Path) -> Iterator[tuple[str, int]]:
-    """What lies in our own folder of temporary files, and nowhere else."""
+    """Leftovers in our own folder of temporary files, and nowhere else."""
     for path in sorted(folder.glob("*")):
         if not path.name.startswith(SHORT_LIVED):
             continue
@@ -108,9 +108,9 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _is_old(modified: float, age: timedelta = AGE) -> bool:
-    """Whether what the machine's clock marked with `modified` is older than `age`.
+    """Whether `modified`, by the machine's clock, lies longer ago than `age`.
 
-    A mark from before that clock was set says nothing. A drill's offset moves both.
+    A time stamp from before that clock was set decides nothing. A drill's offset moves both.
     """
     moment = datetime.fromtimestamp(modified, UTC)
     return moment >= SET_FROM and now() - of_machine(moment) > age

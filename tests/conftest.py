@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.java import java_home
-from local_stack.setup import cache_folder
+from local_stack.java_setup import cache_folder, java_home
 from marquee.settings import REPOSITORY, load_settings
 
 pytest_plugins = [

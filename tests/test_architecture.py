@@ -32,7 +32,7 @@ DOORS = {
     "marquee": set(),
     "sources": {"marquee"},
     "scoring": {"marquee", "sources"},
-    "release": {"marquee", "report"},
+    "release": {"marquee"},
     "report": {"marquee", "release"},
     "steps": {"marquee", "sources", "scoring", "release", "report"},
     "local_stack": {"marquee", "sources"},

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from marquee.form import Form
 from marquee.lake import FolderLake
 from marquee.settings import REPOSITORY, load_settings
-from marquee.spark_submit import submit_command
-from steps.crawl_titles import crawl_command, crawl_folder
+from steps.crawl_titles import crawl_command
+from steps.form import Form
 from steps.run import Run
+from steps.spark_submit import submit_command
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
 JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
@@ -34,7 +34,7 @@ def rendered() -> str:
         settings=settings,
         lake=FolderLake("file:///lake"),
     )
-    crawl = crawl_command(run, run.places.crawl / "candidates.csv", crawl_folder(run))
+    crawl = crawl_command(run, run.folders.crawl / "candidates.csv", run.crawl_folder)
     commands = [crawl, submit_command(settings, WHOLE, run.id, "")]
     text = "\n\n".join(_lines(command) for command in commands) + "\n"
     return text.replace(str(REPOSITORY), "<repository>").replace(sys.executable, "<python>")

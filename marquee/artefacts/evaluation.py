@@ -1,9 +1,9 @@
-"""`evaluation.json` as a typed value: checked whole before it is written, read in parts.
+"""`evaluation.json`: one model on its holdout, checked whole when written, read leniently.
 
-Who writes one must write all of it (`evaluation_json`). Who judges one must answer whatever lies
-in the lake: `read_evaluation` never raises, and a part that is none is None, so that damage in
-one place is a reason to refuse there and hides nothing elsewhere. A figure that is not a finite
-number is None in both.
+The evaluate step writes a complete document (`evaluation_json`). The gate must decide on whatever
+lies in the lake, so `read_evaluation` never raises: a damaged part becomes None, which fails the
+conditions about that part and hides nothing elsewhere. A figure that is not a finite number is
+None in both.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ from pydantic import (
     model_validator,
 )
 
-from marquee.artefacts.document import Document, told
-from marquee.artefacts.formats import unread
-from marquee.artefacts.reading import number
+from marquee.artefacts.document import Document, first_problems, format_problem, number
 from marquee.errors import ContractError
 
 FORMAT = 2
-"""Format 2 adds `versus.record`, and intervals of bias and coverage to `questions`."""
+"""Format 2 adds `versus.record` and, in `questions`, the intervals of bias and coverage."""
 REQUIRED = ("model", "holdout", "metrics", "versus", "shipped")
 T = TypeVar("T")
 
 
-def _forgive(value: Any, handler: Any, info: ValidationInfo) -> Any:
-    """None for a part that is none, where the reader asked for leniency."""
+def _lenient(value: Any, handler: Any, info: ValidationInfo) -> Any:
+    """None for a part that cannot be read, where the reader is lenient."""
     try:
         return handler(value)
     except ValidationError:
@@ -44,7 +42,8 @@ def _forgive(value: Any, handler: Any, info: ValidationInfo) -> Any:
 
 Figure = Annotated[float | None, BeforeValidator(number)]
 """A finite number, or None."""
-Part = Annotated[T | None, WrapValidator(_forgive)]
+OrNone = Annotated[T | None, WrapValidator(_lenient)]
+"""A part of the document that a lenient reader replaces by None where it is damaged."""
 
 
 class Comparison(Document):
@@ -54,18 +53,18 @@ class Comparison(Document):
     other: Figure
     difference: Figure
     upper95: Figure
-    """One-sided bounds of the difference."""
+    """Upper one-sided 95 % bound of the difference."""
     lower95: Figure
     matched: Figure = None
-    """Beside the record: how many this metric is of, where they are fewer than all matched."""
+    """In `record`: how many units this metric covers, where that is fewer than all matched."""
 
 
-Table = Mapping[str, Part[Comparison]]
+ComparisonTable = Mapping[str, OrNone[Comparison]]
 """By the metric's key."""
 
 
 def _compared(value: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """The comparisons made: null is one that nobody could be compared on."""
+    """The comparisons by metric; null stands for a metric that could not be compared."""
     return {k: v for k, v in value.items() if k not in sizes and v is not None}
 
 
@@ -73,14 +72,14 @@ class Record(Document):
     """The comparison with what the champion recorded of its own holdout."""
 
     matched: Figure
-    """People or titles whose holdout rows are the same as then."""
+    """People or titles whose holdout rows are the champion's."""
     units: Figure
-    metrics: Table
+    metrics: ComparisonTable
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, value: Any) -> Any:
-        """The file holds the comparisons beside the counts."""
+        """Separate the comparisons from the counts that the file holds beside them."""
         if not isinstance(value, Mapping):
             return value
         sizes = {key: value.get(key) for key in ("matched", "units")}
@@ -88,24 +87,24 @@ class Record(Document):
 
 
 class Versus(Document):
-    """The challenger beside other models on the same holdout; None: no such model."""
+    """The challenger beside other models on the same holdout; None where there is no such model."""
 
-    bias: Part[Table] = None
-    popularity: Part[Table] = None
-    median_by_genre: Part[Table] = None
-    ridge: Part[Table] = None
-    champion: Part[Table] = None
+    bias: OrNone[ComparisonTable] = None
+    popularity: OrNone[ComparisonTable] = None
+    median_by_genre: OrNone[ComparisonTable] = None
+    ridge: OrNone[ComparisonTable] = None
+    champion: OrNone[ComparisonTable] = None
     """The champion's recipe, retrained on the same rows."""
-    record: Part[Record] = None
+    record: OrNone[Record] = None
 
-    def table(self, model: str) -> Table:
+    def table(self, model: str) -> ComparisonTable:
         """The comparisons with one model; empty where there are none."""
-        found: Table | None = getattr(self, model)
+        found: ComparisonTable | None = getattr(self, model)
         return found or {}
 
 
 class Holdout(Document):
-    """How many rows, and how many of what they are of."""
+    """How many rows, people, titles and directors the holdout has."""
 
     rows: Figure = None
     people: Figure = None
@@ -127,11 +126,11 @@ class Golden(Document):
 
 
 class Shipped(Document):
-    """What a serving process says of the bundle that would serve."""
+    """What a serving process reports of the bundle that would serve."""
 
-    loads: Part[bool] = None
+    loads: OrNone[bool] = None
     why: Any = ""
-    golden: Part[Golden] = None
+    golden: OrNone[Golden] = None
     error_on_holdout: Figure = None
     error_evaluated: Figure = None
 
@@ -141,38 +140,41 @@ Ends = Annotated[tuple[Figure, Figure], Strict(False)]
 
 
 class Question(Document):
-    """One way to ask the budget model; 95 % intervals, directors resampled."""
+    """One question to the budget model (with or without a rating).
+
+    Intervals are 95 % bootstrap intervals over directors.
+    """
 
     bias: Figure = None
-    """Mean error, log10 dollars: positive where films cost more than was said."""
-    bias_interval: Part[Ends] = None
+    """Mean error in log10 dollars: positive where films cost more than estimated."""
+    bias_interval: OrNone[Ends] = None
     coverage: Figure = None
-    coverage_interval: Part[Ends] = None
+    coverage_interval: OrNone[Ends] = None
 
 
 class Evaluation(Document):
-    """One model on its holdout. What only the report shows is not read here."""
+    """One model on its holdout, without the parts that only the report shows."""
 
     format: Any = 1
-    """Nothing else is read of an evaluation whose format is none, or a later release's."""
+    """An unknown format, or one of a later release, leaves every other field empty."""
     model: Any = None
     why: Any = ""
     """Why there are no figures, where the bundle cannot be scored."""
-    holdout: Part[Holdout] = None
-    metrics: Part[Mapping[str, Any]] = None
-    intervals: Part[Mapping[str, Part[Ends]]] = None
+    holdout: OrNone[Holdout] = None
+    metrics: OrNone[Mapping[str, Any]] = None
+    intervals: OrNone[Mapping[str, OrNone[Ends]]] = None
     """95 % intervals of the model's own metrics."""
-    versus: Part[Versus] = None
-    shipped: Part[Shipped] = None
-    questions: Part[Mapping[str, Part[Question]]] = None
+    versus: OrNone[Versus] = None
+    shipped: OrNone[Shipped] = None
+    questions: OrNone[Mapping[str, OrNone[Question]]] = None
 
     @property
-    def unread(self) -> str:
-        """Why its format lets nothing be read, and what to do; empty where it is a known one."""
-        return unread({"format": self.format}, FORMAT)
+    def format_problem(self) -> str:
+        """Why the format cannot be read, and what to do; empty where it can."""
+        return format_problem({"format": self.format}, FORMAT)
 
     def metric(self, key: str) -> float | None:
-        """One metric where it is a finite number."""
+        """The metric `key`; None where it is not a finite number."""
         return number(self.metrics, key)
 
     def units(self, units: str) -> float | None:
@@ -190,10 +192,10 @@ class Evaluation(Document):
 
 
 def read_evaluation(value: Any) -> Evaluation:
-    """Whatever of `value` is an evaluation; never raises."""
+    """The readable parts of `value`; never raises."""
     if not isinstance(value, Mapping):
         return Evaluation()
-    if unread(value, FORMAT):
+    if format_problem(value, FORMAT):
         return Evaluation(format=value["format"])
     known = {key: value[key] for key in Evaluation.model_fields if key in value}
     try:
@@ -203,17 +205,17 @@ def read_evaluation(value: Any) -> Evaluation:
 
 
 def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """What `evaluation.json` shall hold: complete, versioned, every figure finite or null.
+    """The content of `evaluation.json`: complete, versioned, every figure finite or null.
 
-    Raises ContractError with everything that is missing or of another kind.
+    Raises ContractError naming everything that is missing or of another type.
     """
     found = {"format": FORMAT, **_finite(value)}
     missing = [key for key in REQUIRED if found.get(key) is None]
-    missing += [said] if (said := unread(found, FORMAT)) else []
+    missing += [problem] if (problem := format_problem(found, FORMAT)) else []
     try:
         Evaluation.model_validate(found)
     except ValidationError as error:
-        missing.append(told(error))
+        missing.append(first_problems(error))
     if missing:
         raise ContractError(
             f"the evaluation is not whole: {'; '.join(missing)}",
@@ -223,7 +225,7 @@ def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for each number that is none."""
+    """The same value with null for each number that is not finite."""
     if isinstance(value, Mapping):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

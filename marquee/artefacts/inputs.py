@@ -1,31 +1,30 @@
-"""`runs/R/inputs.json`: what one run reads and was asked for, typed, written and read here alone.
+"""`runs/R/inputs.json`: what one run reads, and what its form requested.
 
-Format 2. Format 1, without `own`, `interval_seconds` and `frozen_at`, still reads: the run's own
-snapshots are those its name is on, and the interval is the week every schedule then had.
+`freeze_inputs` writes it once; every later task of the run reads it. Format 1 lacks `own`,
+`interval_seconds` and `frozen_at` and is still read: the run's own snapshots are those whose
+folder bears its name, and the interval is a week, which every schedule had then.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from marquee.artefacts.card import Degraded, read_card
-from marquee.artefacts.document import Document, Moment, read_document
-from marquee.artefacts.formats import NewerFormatError
-from marquee.artefacts.subject import Promote, RunType
-from marquee.digest import canonical_json
-from marquee.errors import ContractError, NotFoundError
-from marquee.lake import Lake
-from marquee.names import inside
-from marquee.policy import POLICIES, Model
+from marquee.artefacts.document import Document, Moment, NewerFormatError, read_document
+from marquee.artefacts.model_card import Degraded
+from marquee.artefacts.verdict import RunType
+from marquee.errors import ContractError
+from marquee.identifiers import canonical_json, inside
+from marquee.policy import POLICIES, Model, Promote, Search
 
 FORMAT: Final = 2
 WEEK = 7 * 24 * 3600
 STARS = (0.5, 5.0)
-"""MovieLens' scale, where an older run names no other."""
+"""MovieLens' scale, for older runs that name none."""
 
 
 LakePath = Annotated[str, AfterValidator(lambda path: inside(path, "an input"))]
@@ -39,7 +38,7 @@ class RatingsInput(Document):
     digest: str
     rows: int = 0
     last_time: int = 0
-    """UTC seconds of the last sound rating."""
+    """UTC seconds of the last valid rating."""
     scale: tuple[float, float] = STARS
     text_ids: tuple[Literal["users", "titles"], ...] = ()
     """Which ids the release writes as text instead of whole numbers."""
@@ -51,31 +50,31 @@ class FeedbackInput(Document):
     path: LakePath
     digest: str
     said_by: Moment | None = None
-    """Where its lines seem to be said after the freeze: when a run first froze it."""
+    """When a run first froze the segment, where its lines claim a later time than that."""
 
 
 class TitlesInput(Document):
-    """A snapshot of titles; which of its pages were known at as-of, `prepare_titles` decides."""
+    """A snapshot of titles; `prepare_titles` decides which of its pages were known at as-of."""
 
     path: LakePath
     digest: str
     as_of: Moment
-    """The moment of a page that does not say when it was fetched: the snapshot's load, or, of
-    snapshots older than `loaded_at`, the as-of of the run that loaded it."""
+    """The fetch time of pages that name none: when the snapshot was loaded, or, for snapshots
+    older than `loaded_at`, the as-of of the run that loaded it."""
     loaded_at: Moment | None = None
     own: bool = False
-    """Whether this very run brought it home."""
+    """Whether this run fetched it."""
 
 
 class EarlierTitles(Document):
-    """Titles that an earlier run prepared, for a run whose own cannot be."""
+    """Titles that an earlier run prepared, for a run that cannot prepare its own."""
 
     path: LakePath
     digest: str
 
 
 class ChampionInput(Document):
-    """What served when the inputs were frozen: the ledger's head (of a backfill, at as-of)."""
+    """The champion when the inputs were frozen (of a backfill: at its as-of)."""
 
     number: int
     digest: str
@@ -86,38 +85,38 @@ class ChampionInput(Document):
 
 
 class ModelInputs(Document):
-    """What one model of the run was asked for, and what it is compared with."""
+    """What the run trains for one model, and what it compares the result with."""
 
     recipes: tuple[dict[str, Any], ...]
     policy: dict[str, float]
     fingerprint: str
     unchanged_since: str | None = None
-    """The run whose settled decision had the same fingerprint; the model's tasks are skipped."""
+    """The run that decided on the same fingerprint; the model's tasks are then skipped."""
     champion: ChampionInput | None = None
 
 
 class Inputs(Document):
-    """The whole document."""
+    """The content of `inputs.json`."""
 
     format: Literal[2] = FORMAT
     world: str
     run: str
     run_type: RunType
     as_of: Moment
-    """The run sees only what is before."""
+    """The run reads only what is older."""
     frozen_at: Moment | None = None
-    """When this was written; None in runs of format 1."""
+    """When the document was written; None in format 1."""
     interval_seconds: int = Field(default=WEEK, gt=0)
     """Length of the schedule's interval at as-of."""
     ratings: RatingsInput
     feedback: tuple[FeedbackInput, ...] = ()
     titles: tuple[TitlesInput, ...] = ()
     earlier_titles: EarlierTitles | None = None
-    """The last good ones before as-of; the recommender goes on with them where `prepare_titles`
+    """The newest good ones before as-of, which the recommender uses where `prepare_titles`
     fails."""
     degraded: tuple[Degraded, ...] = ()
-    """What failed before the freeze."""
-    search: Literal["none", "quick", "full"]
+    """Tasks that failed before the freeze."""
+    search: Search
     promote: Promote
     force: bool = False
     seed: int
@@ -137,16 +136,16 @@ class Inputs(Document):
         return timedelta(seconds=self.interval_seconds)
 
     def to_json(self) -> dict[str, Any]:
-        """The document as its file spells it."""
+        """The content of the file as JSON."""
         return self.model_dump(mode="json")
 
     def to_bytes(self) -> bytes:
-        """The file's content."""
+        """The content of the file."""
         return canonical_json(self.to_json())
 
 
 def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
-    """The inputs from their file; ContractError where they are none, or of a newer format."""
+    """The inputs from their file; ContractError where they cannot be read."""
     try:
         return read_document(Inputs, _upgraded(data), FORMAT)
     except NewerFormatError as error:
@@ -158,51 +157,16 @@ def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
         ) from None
 
 
-def inputs_of(lake: Lake, run: str) -> Inputs:
-    """What run `run` froze; NotFoundError where it froze nothing, ContractError as above."""
-    path = inputs_path(run)
-    try:
-        return read_inputs(lake.read_bytes(path), lake.uri(path))
-    except NotFoundError:
-        raise NotFoundError(
-            f"run {run} has frozen no inputs: {lake.uri(path)} is missing",
-            "run its freeze_inputs first",
-        ) from None
-
-
-def degradation(lake: Lake, run: str) -> tuple[Degraded, ...]:
-    """What failed in run `run` and what it went on with; nothing where it had all that it asked
-    for, or has frozen no inputs."""
-    try:
-        return inputs_of(lake, run).degraded + degraded_training(lake, run)
-    except NotFoundError:
-        return ()
-
-
-def degraded_training(lake: Lake, run: str) -> tuple[Degraded, ...]:
-    """What the recommender of a run was trained without, as its card says."""
-    path = f"runs/{run}/models/recommender/card.json"
-    try:
-        return read_card(lake.read_bytes(path), lake.uri(path)).degraded
-    except (NotFoundError, ContractError):
-        return ()
-
-
-def inputs_path(run: str) -> str:
-    """Where run `run` keeps its inputs."""
-    return f"runs/{run}/inputs.json"
-
-
 def is_own(path: str, run: str) -> bool:
-    """Whether a snapshot `raw/titles/as_of=T/run=R` (or its `-partN`) is run `run`'s."""
+    """Whether the snapshot `raw/titles/as_of=T/run=R` (or a `-partN` of it) belongs to `run`."""
     name = path.rsplit("/", 1)[-1]
-    part = name.removeprefix(f"run={run}")
-    is_part = part.startswith("-part") and part.removeprefix("-part").isdecimal()
-    return name == f"run={run}" or (name.startswith(f"run={run}") and is_part)
+    if not name.startswith(f"run={run}"):
+        return False
+    return re.fullmatch(r"(-part[0-9]+)?", name.removeprefix(f"run={run}")) is not None
 
 
 def _upgraded(data: bytes) -> bytes:
-    """Format 1 as format 2; any other as it is."""
+    """Format 1 as format 2; every other format unchanged."""
     value = json.loads(data)
     if value["format"] != 1:
         return data

@@ -1,4 +1,7 @@
-"""One entry of a ledger: what was made champion, from which run, when and why."""
+"""One entry of a ledger: which bundle became champion, from which run, when and why.
+
+`release.ledger` writes and reads entries; serving reads the last one.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from marquee.artefacts.document import Document, Moment, Name, Share, read_document
-from marquee.artefacts.formats import NewerFormatError
-from marquee.digest import digest_bytes
+from marquee.artefacts.document import (
+    Document,
+    Moment,
+    Name,
+    NewerFormatError,
+    Share,
+    read_document,
+)
 from marquee.errors import LedgerError
+from marquee.identifiers import digest_bytes
 
 FORMAT = 2
 """Format 2 adds the kind `accept_world` and the key `world`."""
@@ -19,7 +28,7 @@ Kind = Literal["promote", "roll_back", "release_hold", "accept_world"]
 
 
 class Draft(Document):
-    """What an entry says, before it has its place in the chain."""
+    """The content of an entry before it has a number."""
 
     kind: Kind
     bundle: Name
@@ -34,26 +43,26 @@ class Draft(Document):
     verdict: str
     """sha256 of `verdict.json`."""
     losses: Mapping[str, Share] = {}
-    """The balance of accepted losses while this bundle serves, by metric, as shares."""
+    """The balance of accepted losses while this bundle serves: shares by metric."""
     hold: bool = False
-    """While the last entry holds, nothing is promoted."""
+    """Whether promotions are banned while this entry is the last."""
     reason: str = ""
     approved_by: str = ""
-    """Airflow's user who let the bundle serve, where the run asked for a person."""
+    """Airflow's user who approved, where the run required an approval."""
     world: str = ""
-    """The run whose figures condition 5 compares with, where a person accepted another world
-    than the champion's own; stands until the next promotion."""
+    """The run whose data figures condition 5 compares with, where a person accepted changed data;
+    empty for the champion's own. The next promotion clears it."""
 
-    def but(self, **changes: Any) -> Draft:
-        """The same as a draft, with other values where `changes` names some."""
+    def with_changes(self, **changes: Any) -> Draft:
+        """A draft with the same values, except for `changes`."""
         return Draft(**{name: getattr(self, name) for name in Draft.model_fields} | changes)
 
 
 class Entry(Draft):
-    """A draft with its number, chained to the entry before it.
+    """A draft with its number and the hash of the entry before it.
 
-    The chain is over the file's bytes, whatever their spelling: an entry that was read keeps
-    them. Two entries are equal where their bytes are.
+    The hash covers the file's bytes, so an entry that was read keeps the bytes it was read from.
+    Two entries are equal where their bytes are.
     """
 
     format: int = FORMAT
@@ -61,10 +70,10 @@ class Entry(Draft):
     previous: str | None
     """sha256 of the previous entry's bytes; None for the first."""
     stored: bytes = Field(default=b"", exclude=True, repr=False)
-    """The file's content, where the entry comes from one."""
+    """The bytes of the file the entry was read from; empty for a new entry."""
 
     def to_bytes(self) -> bytes:
-        """The file's content: as it was read, else indented for the person who opens it."""
+        """The file's content: as it was read, or, for a new entry, indented for human readers."""
         if self.stored:
             return self.stored
         text = json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False)
@@ -72,7 +81,7 @@ class Entry(Draft):
 
     @property
     def digest(self) -> str:
-        """sha256 of the entry's bytes: what the next one names as `previous`."""
+        """sha256 of the entry's bytes, which the next entry holds as `previous`."""
         return digest_bytes(self.to_bytes())
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +96,7 @@ class Entry(Draft):
 
 
 def read_entry(data: bytes, where: str) -> Entry:
-    """An entry from its file; LedgerError where it is not one, or one of a later release."""
+    """An entry from its file; LedgerError where it is no entry, or a later release wrote it."""
     try:
         entry = read_document(Entry, data, FORMAT)
     except NewerFormatError as error:

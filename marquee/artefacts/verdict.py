@@ -1,31 +1,112 @@
 """A verdict: what the gate decided about one challenger, and every reason, as a value.
 
-A refused model is a verdict with failed conditions, never an exception.
+A refused model is a verdict with failed conditions, never an exception. The gate (`release.gate`)
+makes one; promotion, the report, the history and the page for approvals read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from marquee.artefacts.condition import GROUPS, Condition
-from marquee.artefacts.document import Document, Share, read_document
-from marquee.artefacts.formats import NewerFormatError
-from marquee.artefacts.subject import Head, Subject
+from marquee.artefacts.document import Document, Moment, NewerFormatError, Share, read_document
+from marquee.clock import iso
 from marquee.errors import ContractError
-from marquee.names import iso
+from marquee.identifiers import canonical_json
+from marquee.policy import Promote
 
 FORMAT = 2
-GROUPS_OF: Mapping[int, frozenset[int]] = {1: frozenset({1, 2, 3, 4, 6}), 2: frozenset(GROUPS)}
-"""Which groups of conditions a verdict of each format must have judged; 5 came with format 2."""
+RunType = Literal["manual", "scheduled", "backfill"]
+
+SOUND, GOOD_ENOUGH, BASELINES, CHAMPION, SAME_WORLD, SERVABLE = range(1, 7)
+GROUPS: Mapping[int, str] = {
+    SOUND: "sound",
+    GOOD_ENOUGH: "good enough",
+    BASELINES: "better than trivial",
+    CHAMPION: "not worse than the champion",
+    SAME_WORLD: "same world",
+    SERVABLE: "servable",
+}
+"""The groups of conditions by number, in the order of a verdict."""
+FORMAT_OF_GROUP: Mapping[int, int] = {SAME_WORLD: 2}
+"""The verdict format that first judged a group; 1 where a group is not named."""
+
+
+def groups_of(verdict_format: int) -> set[int]:
+    """The groups that a verdict of this format must have judged: later groups say nothing of it.
+
+    A new condition of a known group changes no format, so older verdicts stay what they were.
+    """
+    return {group for group in GROUPS if FORMAT_OF_GROUP.get(group, 1) <= verdict_format}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition with its measured value, its bound and a sentence that explains the result."""
+
+    number: int
+    """The number of its group."""
+    name: str
+    passed: bool
+    sentence: str
+    measured: float | None = None
+    relation: str = ""
+    """Stands before the bound: `at most`, `at least`, `loss below`, `loss at most`."""
+    bound: float | None = None
+    form: Literal["figure", "share", "count"] = "figure"
+
+    @property
+    def group(self) -> str:
+        """The group's name."""
+        return GROUPS[self.number]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A ledger entry by number and digest (sha256 of its bytes)."""
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is judged: one run's challenger for one model, and what its run may promote."""
+
+    run: str
+    model: str
+    as_of: Moment
+    run_type: RunType
+    promote: Promote
+    recipe: Mapping[str, Any]
+    code: str
+    fingerprint: str
+    """Digest of inputs, recipes, policy and code together."""
+    bundle_digest: str
+    """Digest of the file list below `shipped/bundle/`."""
+
+    def __post_init__(self) -> None:
+        """ContractError where a field holds a value of another type."""
+        texts = (self.run, self.model, self.code, self.fingerprint, self.bundle_digest)
+        known = self.run_type in get_args(RunType) and self.promote in get_args(Promote)
+        try:
+            canonical_json(self.recipe)
+        except (TypeError, ValueError):
+            known = False
+        if not (known and all(isinstance(text, str) for text in texts)):
+            raise ContractError(
+                f"run {self.run!r} is not described soundly for the gate: run_type "
+                f"{self.run_type!r}, promote {self.promote!r}, a text or the recipe",
+                "look at its inputs.json and card.json",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The gate's answer; `losses` is the balance a promotion would book (see ADR 0011)."""
+    """The gate's answer; `losses` is the balance a promotion would book (see ADR 8)."""
 
     subject: Subject
     conditions: tuple[Condition, ...]
@@ -36,9 +117,9 @@ class Verdict:
 
     @property
     def approved(self) -> bool:
-        """Whether every group of its format's conditions was judged, and all conditions hold."""
+        """Whether every group that its format knows was judged, and all conditions hold."""
         judged = {c.number for c in self.conditions}
-        return judged >= GROUPS_OF[self.format] and all(c.passed for c in self.conditions)
+        return judged >= groups_of(self.format) and all(c.passed for c in self.conditions)
 
     @property
     def failed(self) -> tuple[Condition, ...]:
@@ -66,24 +147,25 @@ class Verdict:
 
     @property
     def consequence(self) -> str:
-        """What follows from it, as the verdict alone can say: `outcome.came_of` knows more."""
+        """What follows from the verdict alone; `release.outcomes` adds what happened since."""
         if not self.approved:
             return "The champion, if there is one, keeps serving."
         if self.subject.run_type == "backfill":
             return "It is not promoted: a backfill only replays."
         if self.subject.promote == "no":
             return "It is not promoted: the run was told not to."
-        asked = self.subject.promote == "ask"
-        return "It goes on to a person's approval." if asked else "It goes on to promotion."
+        if self.subject.promote == "ask":
+            return "It goes on to a person's approval."
+        return "It goes on to promotion."
 
     def sentences(self) -> list[str]:
-        """The headline, what follows, and one line a condition; for a log."""
+        """The headline, the consequence and one line for each condition, for a log."""
         marks = {True: "holds ", False: "FAILS "}
         lines = [f"{marks[c.passed]} {c.number}. {c.group}: {c.sentence}" for c in self.conditions]
         return [self.headline, self.consequence, *lines]
 
     def markdown(self) -> str:
-        """The verdict with its table, as the person reads it who is asked for an approval."""
+        """The verdict with its table, for the person who approves or rejects it."""
         rows = [
             f"| {c.number} {c.group} | {_mark(c)} | {_cell(c.sentence)} |" for c in self.conditions
         ]
@@ -91,7 +173,7 @@ class Verdict:
         return "\n".join([f"**{self.headline}** {self.consequence}", "", *head, *rows]) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """Flat and strict JSON: no NaN, moments in ISO form."""
+        """What `verdict.json` holds: flat, no NaN, moments in ISO form."""
         subject = asdict(self.subject) | {"as_of": iso(self.subject.as_of)}
         return {
             "format": self.format,
@@ -106,7 +188,7 @@ class Verdict:
 
 
 class _File(Document):
-    """What `verdict.json` holds beside its subject."""
+    """What `verdict.json` holds beside the fields of its subject."""
 
     format: int = Field(ge=1)
     approved: bool
@@ -117,14 +199,14 @@ class _File(Document):
 
     @field_validator("conditions")
     @classmethod
-    def _are_known(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    def _known_groups(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         if unknown := {c.number for c in conditions} - GROUPS.keys():
             raise ValueError(f"there is no group {sorted(unknown)} of conditions")
         return conditions
 
 
 def read_verdict(data: bytes) -> Verdict:
-    """A verdict from its file; ContractError where it is not one, or contradicts itself."""
+    """A verdict from its file; ContractError where it is no verdict or contradicts itself."""
     try:
         subject = read_document(Subject, data, FORMAT)
         file = read_document(_File, data, FORMAT)

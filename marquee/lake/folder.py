@@ -1,7 +1,7 @@
-"""A lake in a local folder, `file:///…`: the visible fallback, and the tests' quick root.
+"""A lake in a local folder, `file:///…`: the visible fallback, and the quick root of tests.
 
-What was renamed outlives a power cut: before the rename every file and folder below is on the
-disk, after it the name itself is, and so is every folder made on the way to it.
+A renamed file or folder survives a power cut. Every file and folder below is on the disk before
+the rename; the name, and every folder made on the way to it, is on the disk after it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from marquee.errors import ConflictError, LakeError, NotFoundError
-from marquee.lake.client import Lake, Leaf, of_system
-from marquee.names import inside
+from marquee.identifiers import inside
+from marquee.lake.lake import Lake, Leaf, system_error
 
 NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-"""What reading says where no file lies: also where a folder does, or a file stands above."""
+"""Errors of reading where no file lies: also where a folder does, or a file stands above."""
 CHUNK = 1 << 20
 
 
@@ -35,53 +35,53 @@ class FolderLake(Lake):
         return self.folder / inside(path, f"below {self.root}") if path else self.folder
 
     def exists(self, path: str) -> bool:
-        with self._named(path):
+        with self._errors_at(path):
             return self._at(path).exists()
 
     def is_folder(self, path: str) -> bool:
-        with self._named(path):
+        with self._errors_at(path):
             return self._at(path).is_dir()
 
     def leaves(self, path: str) -> list[Leaf]:
         try:
-            with self._named(path), os.scandir(self._at(path)) as found:
+            with self._errors_at(path), os.scandir(self._at(path)) as found:
                 return sorted(leaf for entry in found for leaf in _leaf(entry))
         except NotFoundError:
             return []
 
     def read_bytes(self, path: str) -> bytes:
-        with self._named(path):
+        with self._errors_at(path):
             return self._at(path).read_bytes()
 
     def copy_out(self, path: str, target: Path) -> None:
-        with self._named(path), self._at(path).open("rb") as lies:
+        with self._errors_at(path), self._at(path).open("rb") as lies:
             try:
                 with target.open("wb") as out:
                     shutil.copyfileobj(lies, out, CHUNK)
             except OSError as error:
-                raise of_system(error, str(target)) from error
+                raise system_error(error, str(target)) from error
 
     def copy_in(self, source: Path, path: str) -> None:
         self._parents(path)
         try:
             lies = source.open("rb")
         except OSError as error:
-            raise of_system(error, str(source)) from error
-        with lies, self._named(path), self._at(path).open("wb") as out:
+            raise system_error(error, str(source)) from error
+        with lies, self._errors_at(path), self._at(path).open("wb") as out:
             shutil.copyfileobj(lies, out, CHUNK)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         self._parents(path)
-        with self._named(path):
+        with self._errors_at(path):
             self._at(path).write_bytes(data)
 
     def rename(self, source: str, target: str) -> None:
         origin, goal = self._at(source), self._at(target)
-        with self._named(source):
+        with self._errors_at(source):
             _sync_below(origin)
         self._parents(target)
         try:
-            with self._named(source):
+            with self._errors_at(source):
                 if origin.is_dir():
                     self._rename_folder(origin, goal)
                 else:
@@ -93,12 +93,12 @@ class FolderLake(Lake):
             origin.unlink(missing_ok=True)
 
     def make_durable(self, path: str) -> None:
-        with self._named(path):
+        with self._errors_at(path):
             _sync(self._at(path).parent)
 
     def _rename_folder(self, origin: Path, goal: Path) -> None:
-        # POSIX lets a folder replace an *empty* folder; nobody publishes one, so an existing
-        # empty folder is a leftover that means nothing. A full one fails, which is what we want.
+        # POSIX lets a folder replace an *empty* folder. Nobody publishes an empty one, so it is a
+        # leftover. A full one makes the rename fail, as it must.
         try:
             origin.rename(goal)
         except OSError as error:
@@ -108,7 +108,7 @@ class FolderLake(Lake):
 
     def delete(self, path: str) -> None:
         at = self._at(path)
-        with self._named(path):
+        with self._errors_at(path):
             if at.is_dir():
                 # Renamed away first, so that a reader never sees a half-deleted folder.
                 doomed = at.with_name(f".{at.name}-{uuid.uuid4().hex}")
@@ -119,8 +119,8 @@ class FolderLake(Lake):
                 at.unlink(missing_ok=True)
 
     @contextmanager
-    def _named(self, path: str) -> Iterator[None]:
-        """Our name for what the disk says of `path`."""
+    def _errors_at(self, path: str) -> Iterator[None]:
+        """Turn the disk's errors about `path` into ours."""
         try:
             yield
         except NO_FILE:
@@ -129,14 +129,14 @@ class FolderLake(Lake):
         except FileExistsError:
             raise
         except OSError as error:
-            raise of_system(error, self.uri(path)) from error
+            raise system_error(error, self.uri(path)) from error
 
     def _parents(self, path: str) -> None:
-        """Make the folders above `path`, so that their names outlive a power cut."""
+        """Make the folders above `path`, so that their names survive a power cut."""
         parent = self._at(path).parent
         made = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
-            with self._named(path):
+            with self._errors_at(path):
                 parent.mkdir(parents=True, exist_ok=True)
                 for folder in made:
                     _sync(folder.parent)
@@ -148,7 +148,7 @@ class FolderLake(Lake):
 
 
 def _leaf(entry: os.DirEntry[str]) -> Iterator[Leaf]:
-    """One entry, unless it went away while it was looked at."""
+    """One entry, unless it was deleted meanwhile."""
     with suppress(FileNotFoundError):
         found = entry.stat()
         size = 0 if entry.is_dir() else found.st_size
@@ -156,7 +156,7 @@ def _leaf(entry: os.DirEntry[str]) -> Iterator[Leaf]:
 
 
 def _sync_below(path: Path) -> None:
-    """Put a file, or a folder and all that lies below it, on the disk."""
+    """Write a file, or a folder and everything below it, through to the disk."""
     for folder, _, files in os.walk(path):
         for name in files:
             _sync(Path(folder, name))
@@ -170,7 +170,7 @@ def _sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some file systems (of networks, of other systems) know no sync of a folder.
+        # Some file systems, such as network ones, cannot sync a folder.
         if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
             raise
     finally:

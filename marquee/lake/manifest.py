@@ -1,4 +1,7 @@
-"""What a published folder holds: its files, their sizes and digests, its rows."""
+"""The manifest of a published folder: its files with sizes and digests, its rows, its facts.
+
+`Lake.publish` and `Lake.seal` write it; fetching checks every digest against it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from marquee.artefacts.formats import NewerFormatError, check_format
-from marquee.digest import canonical_json, digest_bytes, digest_file, digest_value
+from marquee.artefacts.document import NewerFormatError, check_format
 from marquee.errors import LakeError
-from marquee.names import inside
+from marquee.identifiers import canonical_json, digest_bytes, digest_file, digest_value, inside
 
 MANIFEST = "_manifest.json"
 FORMAT = 1
@@ -28,7 +30,7 @@ class FileFact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The list of a folder's files, in order of name, and what its writer says of it."""
+    """A folder's files in order of name, and its writer's facts about them."""
 
     files: tuple[FileFact, ...]
     rows: int | None = None
@@ -36,7 +38,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """sha256 over the file list: the folder's identity, whatever its facts say."""
+        """sha256 over the file list: the folder's identity, independent of its facts."""
         return digest_value([[f.name, f.bytes, f.sha256] for f in self.files])
 
     @property
@@ -45,7 +47,7 @@ class Manifest:
         return sum(f.bytes for f in self.files)
 
     def below(self, folder: str) -> Manifest:
-        """The manifest of one sub-folder, names relative to it."""
+        """The manifest of one sub-folder, with names relative to it."""
         prefix = folder.rstrip("/") + "/"
         inside = [f for f in self.files if f.name.startswith(prefix)]
         return Manifest(
@@ -61,7 +63,7 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Read a manifest's file; LakeError where it is none, or names a file it may not."""
+        """Read a manifest's file; LakeError where it is damaged or names a file outside."""
         try:
             value = json.loads(data)
             check_format(value, FORMAT)
@@ -83,8 +85,10 @@ class Manifest:
     def of_files(
         cls, files: Iterable[FileFact], rows: int | None, facts: Mapping[str, Any]
     ) -> Manifest:
-        """A manifest over `files`, whatever order they come in; LakeError where a name leaves the
-        folder, is there twice, or is a file and a folder."""
+        """A manifest over `files`, in any order.
+
+        Raises LakeError where a name leaves the folder, is there twice, or is a file and a folder.
+        """
         found = tuple(sorted(files))
         _refuse_names([f.name for f in found])
         return cls(found, rows, dict(facts))
@@ -93,7 +97,7 @@ class Manifest:
     def of_folder(
         cls, folder: Path, rows: int | None = None, facts: Mapping[str, Any] | None = None
     ) -> Manifest:
-        """Read a local folder; a manifest that lies there is not part of it."""
+        """The manifest of a local folder; one that lies there already is not part of it."""
         paths = (p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
         found = (
             FileFact(p.relative_to(folder).as_posix(), p.stat().st_size, digest_file(p))
@@ -130,5 +134,5 @@ def _damaged(why: str) -> LakeError:
 
 
 def fact_of(name: str, data: bytes) -> FileFact:
-    """The fact of one file whose bytes are at hand."""
+    """The fact of one file with these bytes."""
     return FileFact(name, len(data), digest_bytes(data))

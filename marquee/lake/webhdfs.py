@@ -1,13 +1,13 @@
 """A lake on HDFS, through WebHDFS: the same client Airflow's provider hands out.
 
-What the library leaves out is here. Plain WebHDFS rename moves a folder *inside* an existing one
-and says true: every rename passes `renameoptions=NONE` or `OVERWRITE`. What an answer says,
-`hdfs_answers` judges before the library reads it.
+It adds what the library lacks. A plain WebHDFS rename moves a folder *inside* an existing one and
+responds true, so every rename passes `renameoptions=NONE` or `OVERWRITE`. `webhdfs_responses`
+checks every response before the library reads it.
 
-A write that timed out may still be on its way: a DataNode that was asked and stalled creates the
-file when it wakes. So only the first try creates the file under its own name, and never over
-another; every later try writes beside, under a name of its own, and renames over what the first
-may have left. A late writer then finds its file gone, or the name taken, and harms nothing.
+A write that timed out may still happen: a DataNode that stalled creates the file when it wakes. So
+only the first attempt creates the file under its own name, and never over another. Every later
+attempt writes beside it, under a name of its own, and renames over what the first may have left. A
+late writer then finds its file gone or the name taken, and does no harm.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ from marquee.errors import (
     LakeUnavailableError,
     NotFoundError,
 )
-from marquee.lake.client import STAGING, Lake, Leaf, of_system
-from marquee.lake.hdfs_answers import BELOW_A_FILE, LOOK, judged, named, said
-from marquee.names import inside
+from marquee.identifiers import inside
+from marquee.lake.lake import STAGING, Lake, Leaf, system_error
+from marquee.lake.webhdfs_responses import (
+    ADVICE,
+    BELOW_A_FILE,
+    check_response,
+    lake_error,
+    sentence_of,
+)
 
 T = TypeVar("T")
 SECONDS_TO_CONNECT, SECONDS_TO_READ = 5, 60
@@ -54,7 +60,7 @@ def connect(webhdfs: str, user: str) -> InsecureClient:
 
 
 class WebHdfsLake(Lake):
-    """Retries what a restart mends, within its patience; then says what HDFS said."""
+    """Retries what a restart mends for `seconds_to_retry`; then raises HDFS's own sentence."""
 
     def __init__(self, root: str, client: InsecureClient, seconds_to_retry: float | None = None):
         super().__init__(root)
@@ -62,8 +68,8 @@ class WebHdfsLake(Lake):
         client._timeout = (SECONDS_TO_CONNECT, SECONDS_TO_READ)
         # A proxy that compresses would change the bytes: files are read as they lie.
         client._session.headers["Accept-Encoding"] = "identity"
-        if judged not in client._session.hooks["response"]:
-            client._session.hooks["response"].append(judged)
+        if check_response not in client._session.hooks["response"]:
+            client._session.hooks["response"].append(check_response)
         self.prefix = urlsplit(root).path.rstrip("/")
         self._retry_for = SECONDS_TO_RETRY if seconds_to_retry is None else seconds_to_retry
 
@@ -80,32 +86,32 @@ class WebHdfsLake(Lake):
         return status is not None and status["type"] == "DIRECTORY"
 
     def leaves(self, path: str) -> list[Leaf]:
-        def ask() -> list[Leaf]:
+        def list_status() -> list[Leaf]:
             found = self.client._list_status(self._at(path)).json()["FileStatuses"]["FileStatus"]
             # A file's own status has no name below it.
             return [_leaf(status) for status in found if status["pathSuffix"]]
 
         nothing: list[Leaf] = []
-        return sorted(self._again(path, ask, nothing))
+        return sorted(self._retry(path, list_status, nothing))
 
     def read_bytes(self, path: str) -> bytes:
         def read() -> bytes:
             return b"".join(self._chunks(path))
 
-        return self._again(path, read)
+        return self._retry(path, read)
 
     def copy_out(self, path: str, target: Path) -> None:
         def copy() -> None:
-            with self._local(target), target.open("wb") as out:
+            with self._disk_errors(target), target.open("wb") as out:
                 for chunk in self._chunks(path):
                     out.write(chunk)
 
-        self._again(path, copy)
+        self._retry(path, copy)
 
     def copy_in(self, source: Path, path: str) -> None:
         @contextmanager
         def opened() -> Iterator[IO[bytes]]:
-            with self._local(source), source.open("rb") as stream:
+            with self._disk_errors(source), source.open("rb") as stream:
                 yield stream
 
         self._write(path, opened)
@@ -118,7 +124,7 @@ class WebHdfsLake(Lake):
         self._write(path, opened)
 
     def rename(self, source: str, target: str) -> None:
-        self._again(target, lambda: self._make_parents(target))
+        self._retry(target, lambda: self._make_parents(target))
         tries = count()
 
         def move() -> None:
@@ -126,22 +132,22 @@ class WebHdfsLake(Lake):
             try:
                 self._once(target, lambda: self._rename(source, target, "NONE"))
             except NotFoundError:
-                # `source` is this attempt's alone: an earlier try moved it, and its reply was lost.
+                # `source` is this attempt's alone: an earlier call moved it and got no response.
                 if is_first or self._status(target) is None:
                     raise
 
-        self._again(target, move)
+        self._retry(target, move)
 
     def delete(self, path: str) -> None:
-        self._again(path, lambda: self.client.delete(self._at(path), recursive=True))
+        self._retry(path, lambda: self.client.delete(self._at(path), recursive=True))
 
     def make_durable(self, path: str) -> None:
-        """Nothing to do: a NameNode answers for a name after its edit log is on the disk."""
+        """Nothing to do: a NameNode responds only after its edit log is on the disk."""
 
-    # How --------------------------------------------------------------------------------
+    # Helpers ----------------------------------------------------------------------------
 
     def _write(self, path: str, opened: Callable[[], Any]) -> None:
-        """Write what `opened` gives; see the module for why each try has a name of its own."""
+        """Write what `opened` gives; the module says why each attempt has a name of its own."""
         tries = count()
 
         def write() -> None:
@@ -156,13 +162,13 @@ class WebHdfsLake(Lake):
             except NotFoundError as error:
                 if BELOW_A_FILE in str(error.__cause__):
                     raise self._stands_in_the_way(path) from error
-                # Nobody looks for a file in order to write it: it was taken from under the writer.
+                # A write needs no existing file: another process deleted the one just written.
+                why = sentence_of(error.__cause__ or error)
                 raise LakeUnavailableError(
-                    f"writing {self.uri(path)} was cut short: {said(error.__cause__ or error)}",
-                    LOOK,
+                    f"writing {self.uri(path)} was cut short: {why}", ADVICE
                 ) from error
 
-        self._again(path, write)
+        self._retry(path, write)
 
     def _make_parents(self, path: str) -> None:
         try:
@@ -196,32 +202,31 @@ class WebHdfsLake(Lake):
         lies = int(stated) if stated is not None else self._length(path)
         if come != lies:
             raise LakeUnavailableError(
-                f"reading {self.uri(path)} was cut short: {come} of {lies} bytes came", LOOK
+                f"reading {self.uri(path)} was cut short: {come} of {lies} bytes came", ADVICE
             )
 
     def _length(self, path: str) -> int:
         return int(self.client.status(self._at(path))["length"])
 
     def _status(self, path: str) -> Any:
-        """What lies there, None where nothing does. Every other answer is an error: an answer
-        that is none says nothing about what lies there."""
+        """The status of `path`; None where nothing lies there. Any other response is an error."""
         try:
-            return self._again(path, lambda: self.client.status(self._at(path)))
+            return self._retry(path, lambda: self.client.status(self._at(path)))
         except NotFoundError:
             return None
 
     @contextmanager
-    def _local(self, path: Path) -> Iterator[None]:
-        """What this machine's own disk says is not HDFS's word."""
+    def _disk_errors(self, path: Path) -> Iterator[None]:
+        """Turn the errors of this machine's own disk into ours; they are not HDFS's."""
         try:
             yield
         except requests.RequestException:
             raise
         except OSError as error:
-            raise of_system(error, str(path)) from error
+            raise system_error(error, str(path)) from error
 
-    def _again(self, path: str, call: Callable[[], T], missing: T | None = None) -> T:
-        """Call until HDFS answers or patience ends; `missing` stands for nothing there."""
+    def _retry(self, path: str, call: Callable[[], T], missing: T | None = None) -> T:
+        """Call until HDFS responds or the time is up; `missing` stands for nothing there."""
         try:
             for attempt in Retrying(
                 retry=retry_if_exception(_may_pass),
@@ -240,11 +245,11 @@ class WebHdfsLake(Lake):
         try:
             return call()
         except Exception as error:
-            raise named(error, self.uri(path)) from error
+            raise lake_error(error, self.uri(path)) from error
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether it may pass by itself within seconds: a full disk waits for a person."""
+    """Whether the error may pass by itself within seconds; a full disk needs a person."""
     return isinstance(error, LakeUnavailableError) and not isinstance(error, LakeFullError)
 
 

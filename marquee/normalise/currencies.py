@@ -1,8 +1,8 @@
 """Which word, sign, code or Wikidata item means which ISO 4217 currency.
 
-Many marks stand for several currencies: every dollar is a `$`, every crown a `kr`. A mark is
-therefore a *set* of codes; several marks beside one amount (`$` and a column that says `CAD`) mean
-what they have in common, and only then do a mark's habit or the title's countries decide.
+Many marks stand for several currencies: every dollar is a `$`, every crown a `kr`. So a mark is a
+*set* of codes, and several marks beside one amount (`$` and a column with `CAD`) mean what they
+have in common. Only then does a mark's usual currency decide, or the title's countries.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# ISO 4217: what circulates today, and what budgets of older films were written in.
+# ISO 4217: currencies in circulation, and former ones in which budgets of older titles are stated.
 _ACTIVE = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
 CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
@@ -37,10 +37,10 @@ class Mark:
     text: str
     codes: frozenset[str]
     alone: str | None
-    """What it stands for where nothing else says; None: the countries must say."""
+    """Its usual currency; None where only the countries can decide."""
 
 
-# Units as the query service and its label service write them, and as people write them out.
+# Code, Wikidata item, and names as Wikidata and people write them.
 _NAMED = """
 USD Q4917 United States dollar|US dollar|U.S. dollar|US-Dollar|American dollar
 EUR Q4916 euro
@@ -100,7 +100,7 @@ FIM - Finnish markka|markka
 """
 _TABLE = [line.split(" ", 2) for line in _NAMED.strip().splitlines()]
 UNITS = {item: code for code, item, _ in _TABLE if item != "-"}
-"""Wikidata items of currencies, each corroborated by a second public list."""
+"""Wikidata items of currencies, each confirmed by a second public list."""
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -111,7 +111,7 @@ DOLLARS = _codes(
     "USD CAD AUD NZD HKD SGD TWD BBD BMD BND BSD BZD DOP FJD GYD JMD KYD LRD NAD SBD SRD TTD XCD "
     "ZWL ARS CLP COP CUP MXN MXP MOP NIO UYU CVE BRL"
 )
-"""Whose own people write a plain `$`."""
+"""Currencies whose own people write a plain `$`."""
 POUNDS = _codes("GBP IEP EGP LBP SYP SDG SSP FKP GIP SHP CYP ITL MTL TRL")
 RUPEES = _codes("INR PKR LKR NPR MUR SCR MVR")
 CROWNS = _codes("DKK NOK SEK ISK")
@@ -136,7 +136,7 @@ SHARED: dict[str, tuple[frozenset[str], str | None]] = {
     **dict.fromkeys(("kr", "kr.", "krone", "kroner", "krona", "kronor"), (CROWNS, None)),
     **dict.fromkeys(("rs", "rs.", "₨", "rupee", "rupees", "rupien"), (RUPEES, None)),
 }
-"""Marks of several currencies: which, and which of them where nothing else says."""
+"""Marks of several currencies: the currencies, and the usual one."""
 SIGNS = {
     **dict.fromkeys(("US$", "U.S.$"), "USD"),
     **dict.fromkeys(("AU$", "A$"), "AUD"),
@@ -182,12 +182,15 @@ WORDS = {
     for ending in ("", "s")
 }
 _EITHER_CASE = _codes("USD EUR GBP JPY INR CNY KRW CAD AUD CHF SEK NOK DKK RUB")
-"""Codes that are no English words, so that they count in small letters too."""
+"""Codes that are no English words, so they count in small letters too."""
 
 
 def _whole_words(words: Iterable[str]) -> str:
-    """Any of `words`, the longest first; where one starts or ends in a letter, no further letter
-    stands there: `RM` is not the start of `RMB`."""
+    """A pattern of any of `words`, the longest first.
+
+    Where a word starts or ends in a letter, no other letter may precede or follow it: `RM` is not
+    the start of `RMB`.
+    """
     listed = list(words)
     lettered = [w for w in listed if w[0].isalpha() and w[-1].isalpha()]
     opened = [w for w in listed if w[0].isalpha() and not w[-1].isalpha()]
@@ -197,8 +200,10 @@ def _whole_words(words: Iterable[str]) -> str:
 
 
 def _trie(words: Iterable[str]) -> str:
-    """A pattern of any of `words`, the longest first, that looks at each letter once: hundreds of
-    alternatives side by side are seven times slower."""
+    """A pattern of any of `words`, the longest first, that reads each letter once.
+
+    Hundreds of alternatives side by side are seven times slower.
+    """
     endings: dict[str, list[str]] = {}
     for word in words:
         endings.setdefault(word[:1], []).append(word[1:])
@@ -213,7 +218,7 @@ MARK = re.compile(
 
 
 def read_mark(text: str) -> Mark | None:
-    """What one sign, word, code or name stands for; None where it names no currency we know."""
+    """What one sign, word, code or name stands for; None where it is in no table."""
     word = " ".join(text.split())
     if word in SIGNS:
         return Mark(word, frozenset((SIGNS[word],)), SIGNS[word])
@@ -225,10 +230,10 @@ def read_mark(text: str) -> Mark | None:
 
 
 def resolve(marks: Sequence[Mark], countries: Sequence[str]) -> str | None:
-    """The one code that all `marks` (one at least) can mean; None where that is in doubt.
+    """The one code that all `marks` (at least one) can mean; None where several remain.
 
-    `countries` are ISO 3166-1 codes; the first whose own currency the marks can mean decides, for
-    a currency's code starts with its country's. An empty string where the marks contradict.
+    `countries` are ISO 3166-1 codes; the first whose own currency the marks can mean decides: a
+    currency's code starts with its country's. Empty where the marks contradict each other.
     """
     codes = frozenset.intersection(*(mark.codes for mark in marks))
     if len(codes) < 2:

@@ -1,13 +1,13 @@
 """Dates as files and pages write them, as ISO 8601 and as exact as they are.
 
-Read: `1999`, `1999-03`, `1999-03-31` (also with `/` or `.`, and IMDb's zeros: `1999-03-00`),
+Accepted: `1999`, `1999-03`, `1999-03-31` (also with `/` or `.`, and IMDb's zeros: `1999-03-00`),
 `19990331`, an ISO moment (its day, as written), `31 March 1999`, `31st of March, 1999`, `Mar 31,
 1999`, `31-Mar-1999`, `March 1999`, `31.03.1999`, `03/1999`, and `31/03/1999` where only one order
-of day and month is a date; a weekday before and a remark in parentheses after are passed over.
-Months are read in English, German, French, Spanish, Italian and Portuguese.
+of day and month is a date. A weekday before and a remark in parentheses after are ignored. Months
+are read in English, German, French, Spanish, Italian and Portuguese.
 
-Not read, with the reason: `03/04/1999` (two days it may be), `31/3/99` (of which century), a day no
-calendar has (`1999-02-30`), a year no film is of, and everything else (`Summer 1999`, `TBA`).
+Refused, with the reason: `03/04/1999` (either of two days), `31/3/99` (of which century), a day
+that is on no calendar (`1999-02-30`), a year without titles, and all else (`Summer 1999`, `TBA`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from marquee.normalise.text import Unreadable, clean, fold
 FIRST_FILM = 1874
 """Year of "Passage de Venus", the oldest title IMDb lists."""
 LAST_YEAR = 2100
-"""No film is announced for later."""
+"""No title is announced for later."""
 
 _LONGEST = 200
 """Characters; a text beyond is prose."""
@@ -82,7 +82,7 @@ _SHORT_YEAR = re.compile(r"\d\d?[-/. ]+(?:\d\d?|[^\W\d_]+\.?)[-/., ]+'?\d\d")
 
 
 def read_date(text: str) -> str | Unreadable:
-    """`1999-03-31`, `1999-03` or `1999`, as exact as `text` is, or why it is no date."""
+    """`1999-03-31`, `1999-03` or `1999`, as exact as `text`; Unreadable where it is no date."""
     if len(text) > _LONGEST:
         return Unreadable(text[:_LONGEST], "is longer than a date")
     plain = re.sub(r"\([^()]*\)", " ", clean(text)).strip(" ,;")
@@ -111,7 +111,7 @@ def date_of(
     day: int | str | None = None,
     text: str = "",
 ) -> str | Unreadable:
-    """The date of its parts; a month or day that is None or zero is not known."""
+    """The date from its numbers; a month or day that is None or zero is unknown."""
     numbers = [int(part or 0) for part in (year, month, day)]
     text = text or "-".join(map(str, filter(None, numbers)))
     if not FIRST_FILM <= numbers[0] <= LAST_YEAR:
@@ -124,8 +124,10 @@ def date_of(
 
 
 def _either_order(first: str, mark: str, second: str, year: str, text: str) -> str | Unreadable:
-    """Day and month as numbers before a year. Dots are written between a day and a month only in
-    this order; elsewhere either comes first."""
+    """Day and month as numbers before a year.
+
+    With dots the day comes first; with any other mark either may, and one order must be no date.
+    """
     day_first, month_first = date_of(year, second, first, text), date_of(year, first, second, text)
     if isinstance(month_first, Unreadable) or (mark == "." and isinstance(day_first, str)):
         return day_first

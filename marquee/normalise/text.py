@@ -1,4 +1,7 @@
-"""Text as people wrote it, with one spelling for every space, and JSON as others write it."""
+"""Text with one spelling of white space, empty cells in all their spellings, and JSON of others.
+
+Every reader of files and pages starts here.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,27 @@ _SPACES = re.compile(r"\s+")
 _LONE = re.compile(r"[\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 LONGEST_NUMBER = 18
-"""Digits of a whole number; a longer one is none of ours, and other readers of JSON refuse it."""
+"""Digits of a whole number; a longer one is not ours, and other readers of JSON refuse it."""
 _NULLS = frozenset(
     [
         *("", r"\n", "nan", "none", "(none)", "null", "(null)", "<null>", "nat", "undefined"),
         *("n/a", r"n\a", "n.a.", "n.a", "na", "<na>", "#na", "#n/a", "#n/a n/a"),
     ]
 )
-"""What IMDb, OMDb, pandas, R, Java, databases and spreadsheets write for an empty cell."""
+"""The words of IMDb, OMDb, pandas, R, Java, databases and spreadsheets for an empty cell."""
 _NULL_MARKS = re.compile(r"[-–—−]+|\?+")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A text that is not what its place asks for, and why: a reason, never a zero."""
+    """A text that is not what its field needs, and the reason."""
 
     text: str
     reason: str
 
 
 def clean(text: str) -> str:
-    """NFC, no invisible marks, every run of white space (non-breaking too) one plain space."""
+    """The text in NFC without invisible marks, each run of white space as one plain space."""
     if text.isascii():
         return " ".join(text.split())
     plain = unicodedata.normalize("NFC", encodable(text)).translate(_INVISIBLE)
@@ -43,8 +46,10 @@ def clean(text: str) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """A text, or every text of a JSON value, with U+FFFD for half a surrogate pair: JSON can write
-    one (`\\ud83d`), and no encoding can."""
+    """A text, or every text of a JSON value, with U+FFFD for half a surrogate pair.
+
+    JSON can write half a pair (`\\ud83d`); no encoding can.
+    """
     if isinstance(value, str):
         if value.isascii() or not _LONE.search(value):
             return value
@@ -55,12 +60,12 @@ def encodable(value: Any) -> Any:
 
 
 def read_json(text: str | bytes) -> Any:
-    """JSON of others, that every reader and writer of ours takes.
+    """The value of JSON that others wrote, in a form that every reader and writer of ours takes.
 
-    Line breaks may stand in texts. Half a surrogate pair becomes U+FFFD; a number beyond
-    `LONGEST_NUMBER` digits or a double's range, and `NaN`, become the text that spells them, so
-    that the field which asks for a number says what it found. ValueError where it is no JSON,
-    RecursionError where it is nested too deeply.
+    Texts may hold line breaks. Half a surrogate pair becomes U+FFFD. `NaN`, and a number beyond
+    `LONGEST_NUMBER` digits or a double's range, become the text that spells them, so a numeric
+    field can report it. Raises ValueError where it is not JSON, and RecursionError where it is
+    nested too deeply.
     """
     text = text if isinstance(text, str) else text.decode("utf-8-sig", "replace")
     value = json.loads(
@@ -79,17 +84,20 @@ def _decimal(text: str) -> float | str:
 
 
 def is_null(text: str) -> bool:
-    """Whether a cell's text says that there is nothing: empty, `\\N`, `N/A`, `nan`, `-`, `?` …
+    """Whether a cell's text means that there is no value: empty, `\\N`, `N/A`, `nan`, `-`, `?` …
 
-    The one place that decides it, for every column of every source but those of `is_empty`.
+    It decides for every column of every source but those of `is_empty`.
     """
     word = clean(text).lower()
     return word in _NULLS or _NULL_MARKS.fullmatch(word) is not None
 
 
 def is_empty(text: str) -> bool:
-    """Whether a cell is empty or `\\N`: all that is null where words for nothing are words, in
-    titles (there is a film "None") and in IMDb's own datasets."""
+    """Whether a cell is empty or `\\N`.
+
+    For titles (there is one called "None") and for IMDb's own datasets, where the other words of
+    `is_null` are values.
+    """
     return clean(text) in ("", r"\N")
 
 
@@ -99,7 +107,7 @@ def unique(values: list[str]) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """A name's one spelling to compare by: no case, no accents, single spaces."""
+    """A name in the spelling that names are compared by: no case, no accents, single spaces."""
     return "".join(map(_folded, clean(text)))
 
 
@@ -110,8 +118,10 @@ def _folded(character: str) -> str:
 
 
 def folding_table() -> tuple[str, str]:
-    """The Latin, Greek and Cyrillic letters `fold` changes, and what each becomes, for engines
-    that translate letter by letter; letters that become several are left out."""
+    """The Latin, Greek and Cyrillic letters that `fold` changes, and what each becomes.
+
+    For engines that translate letter by letter; letters that become several are not in it.
+    """
     letters = [chr(code) for code in (*range(0x41, 0x530), *range(0x1E00, 0x2000))]
     pairs = [(a, b) for a in letters if len(b := _folded(a)) == 1 and a != b]
     return "".join(a for a, _ in pairs), "".join(b for _, b in pairs)

@@ -1,41 +1,71 @@
-"""A person's yes: asked for only where the run's form says `promote: ask`.
+"""How a person decides in Airflow: the Report button on the gate, and the question after it.
 
-An answer that was given counts. It is the task's result, so a lake that is away loses none, and a
-retry waits on the question that stands, so a worker that dies asks nobody twice.
+A person is asked only where the run's form says `promote: ask`. An answer is never lost: it is the
+task's result, so it survives a lake that does not respond, and a retry waits on the question that
+stands, so a worker that dies does not ask twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.providers.standard.triggers.hitl import HITLTrigger
+from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from marquee.artefacts.inputs import degradation
-from marquee.artefacts.verdict import Verdict
+from marquee.clock import iso
 from marquee.errors import MarqueeError, retry_helps
-from marquee.names import iso
+from marquee.identifiers import run_slug
 from marquee.policy import Model
 from marquee.schedule import approval_closes
-from marquee.settings import ScheduleSettings
-from marquee_airflow.report_link import address
+from marquee.settings import ScheduleSettings, load_settings
 from marquee_airflow.runs import current_run
 from marquee_airflow.tasks import step
-from release.outcome import Outcome, last_outcome
-from steps.approve import Answer, ask, folder_of, is_given, record_answer, verdict_of
-from steps.run import Run
+
+if TYPE_CHECKING:
+    from marquee.artefacts.verdict import Verdict
+    from release.outcomes import Outcome
+    from steps.run import Run
 
 WHO = "Whoever may edit this DAG in Airflow may answer"
 
 
-class PromotionApprovalOperator(ApprovalOperator):
-    """Succeeds at once when not asked for; silence until the time-out means no.
+@attrs.define()
+class ReportLink(BaseOperatorLink):
+    """A button on a task of a model's group, such as `recommender.gate`.
 
-    The answer is written into the lake, where promotion looks for it: marking this task as success
-    in the UI approves nothing. A no skips nothing here: `promote` does, and says who said it.
+    Airflow's worker computes the address when the task ends and keeps it as an XCom. The API of
+    the running stack serves the page from the lake, also that of a rejected model.
+    """
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address of the report on this run's model."""
+        return report_address(str(operator.task_id).split(".")[0], run_slug(ti_key.run_id))
+
+
+def with_report(task: Any) -> Any:
+    """The task with the button on it; `task` is the value that a decorated function returned."""
+    task.operator.operator_extra_links = (ReportLink(),)
+    return task
+
+
+def report_address(model: str, run: str) -> str:
+    """Where the API serves a run's report on a model."""
+    return f"{load_settings().serving_url}/v1/models/{model}/runs/{run}/report"
+
+
+class PromotionApprovalOperator(ApprovalOperator):
+    """Succeeds at once where the form does not ask; a time-out means no.
+
+    The answer is written into the lake, where promotion reads it: marking this task as success in
+    the UI approves nothing. A no does not skip the tasks after this one. `promote` skips itself,
+    with the name of the person.
     """
 
     def __init__(self, *, model: Model, schedule: ScheduleSettings, **kwargs: Any) -> None:
@@ -51,38 +81,46 @@ class PromotionApprovalOperator(ApprovalOperator):
 
     @step
     def execute(self, context: Any) -> Any:
-        """Ask, where the verdict says that a person must and none has answered."""
+        """Ask, where the verdict needs a person's approval and none is recorded."""
+        from marquee.run_folder import model_folder
+        from release.outcomes import last_outcome
+        from steps.release_model import is_approved, verdict_of
+
         run = current_run(context)
         verdict = verdict_of(run, self.model)
-        if not verdict.needs_approval or is_given(run, self.model):
+        if not verdict.needs_approval or is_approved(run, self.model):
             self.log.info("nobody was asked: promote is not 'ask', or the yes is there already")
             return None
-        asked = last_outcome(run.lake, folder_of(run, self.model))
-        if asked and asked.kind == "waiting" and context["task_instance"].try_number > 1:
-            self._wait_on(context, asked)
+        last = last_outcome(run.lake, model_folder(run.id, self.model))
+        if last and last.kind == "waiting" and context["task_instance"].try_number > 1:
+            self._wait_on(context, last)
         self._ask(context, run, verdict)
 
     def _ask(self, context: Any, run: Run, verdict: Verdict) -> None:
-        """Put the question into words, ask it, and leave word of it for the report."""
-        asked = datetime.now(UTC)  # Airflow waits by the machine's clock
-        until = approval_closes(self.schedule.cron, asked, self.schedule.approval_days)
-        self.response_timeout = max(until - asked, timedelta(seconds=1))
+        """Ask the question, and record in the lake that it waits."""
+        from marquee.run_folder import degradation
+        from steps.release_model import record_question
+
+        asked_at = datetime.now(UTC)  # Airflow waits by the machine's clock
+        until = approval_closes(self.schedule.cron, asked_at, self.schedule.approval_days)
+        self.response_timeout = max(until - asked_at, timedelta(seconds=1))
         where = self.generate_link_to_ui_from_context(context=context)
         degraded = [str(one) for one in degradation(run.lake, run.id)]
-        self.body = question(verdict, address(self.model, run.id), iso(until), degraded)
+        self.body = question(verdict, report_address(self.model, run.id), iso(until), degraded)
         try:
             super().execute(context)
         except TaskAwaitingInput:  # the question stands in Airflow now
-            print(f"{verdict.headline} {ask(run, self.model, until, where)}", flush=True)
+            waiting = record_question(run, self.model, until, where)
+            print(f"{verdict.headline} {waiting}", flush=True)
             raise
 
-    def _wait_on(self, context: Any, asked: Outcome) -> None:
-        """Go on waiting for the answer to the question that an earlier attempt asked.
+    def _wait_on(self, context: Any, waiting: Outcome) -> None:
+        """Wait for the answer to the question that an earlier attempt asked.
 
-        Airflow hands that question on to the retry; asking again would clear an answer given
-        meanwhile. A worker may not read it, the triggerer may.
+        Airflow keeps that question for the retry; asking again would clear an answer given
+        meanwhile. A worker may not read the answer, but the triggerer may.
         """
-        print(f"an earlier attempt asked already. {asked}", flush=True)
+        print(f"an earlier attempt asked already. {waiting}", flush=True)
         self.defer(
             trigger=HITLTrigger(
                 ti_id=context["task_instance"].id,
@@ -90,14 +128,16 @@ class PromotionApprovalOperator(ApprovalOperator):
                 defaults=self.defaults,
                 params=self.serialized_params,
                 multiple=self.multiple,
-                timeout_datetime=asked.until,
+                timeout_datetime=waiting.until,
             ),
             method_name="execute_complete",
         )
 
     @step
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Write the answer down; where the lake is away, `promote` does so from the result."""
+        """Record the answer; where the lake does not respond, `promote` records it later."""
+        from steps.release_model import Answer, record_answer
+
         answer = Answer.of(event)
         try:
             record_answer(current_run(context), self.model, answer)
@@ -110,8 +150,8 @@ class PromotionApprovalOperator(ApprovalOperator):
 
 
 def question(verdict: Verdict, report: str, until: str, degraded: Sequence[str] = ()) -> str:
-    """What the person reads who is asked: what the run went without, the verdict's table, the
-    report, who and by when."""
+    """The question's text: what the run went without, the verdict's table, the report's address,
+    who may answer, and until when."""
     without = "".join(f"degraded: {one}\n\n" for one in degraded)
     by = f"by {until}; no answer by then is a no, and the champion stays"
     return f"{without}{verdict.markdown()}\n[The whole report]({report})\n\n{WHO} {by}.\n"

@@ -1,8 +1,8 @@
-"""The run's typed form, with defaults and bounds from the settings, and the door it goes through.
+"""The run's typed form in Airflow, and the check of every request that starts a run.
 
-Airflow checks a conf by the form's schema alone: an unknown key passes, and what it refuses it
-refuses with the raw schema. So the API server asks `check_form` before Airflow sees the request,
-whether the form, REST, a backfill or another DAG sends it.
+Airflow checks a conf by the form's schema alone: unknown keys pass, and a refusal shows the raw
+schema. So `FormCheck` stands in the API server and calls `check_form` before Airflow sees a
+request, whether it comes from the form, REST, a backfill or another DAG.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 from airflow.sdk import Param
 
 from marquee.errors import MarqueeError
-from marquee.form import MOST_PAGES, PROMOTE, SEARCH, SOURCES, check_form, policy_of
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
-
-DAG = "weekly_retrain"
+from marquee_airflow.timetable import DAG
+from steps.form import MOST_PAGES, PROMOTE, SEARCH, check_form, policy_of
 
 
 def form(settings: Settings) -> dict[str, Param]:
@@ -50,8 +49,8 @@ def form(settings: Settings) -> dict[str, Param]:
         "sources": Param(
             list(settings.titles.sources),
             type="array",
-            items={"type": "string", "enum": list(SOURCES)},
-            examples=list(SOURCES),  # makes the form offer them, not ask for text
+            items={"type": "string", "enum": list(settings.titles.known)},
+            examples=list(settings.titles.known),  # makes the form offer them, not ask for text
             uniqueItems=True,
             minItems=1,
             title="Sources of titles",
@@ -112,11 +111,11 @@ _CONF_AT = {
     re.compile(rf"/execution/dag-runs/{DAG}/[^/]+$"): "conf",
     re.compile(r"/api/v2/backfills(/dry_run)?/?$"): "dag_run_conf",
 }
-"""Where a run of ours is asked for, and the key its conf lies under."""
+"""Paths of requests that start a run, and the key of the conf in their bodies."""
 
 
-class FormDoor:
-    """ASGI middleware of Airflow's API server: a conf no run could use is a 400 with its reason."""
+class FormCheck:
+    """ASGI middleware of Airflow's API server: a conf that no run can use is a 400, with why."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -131,24 +130,24 @@ class FormDoor:
             messages.append(await receive())
         why = refused(b"".join(m.get("body", b"") for m in messages), key)
         if why is not None:
-            await _answer(send, why)
+            await _send_refusal(send, why)
             return
 
-        async def again() -> Message:
+        async def replay() -> Message:
             return messages.pop(0) if messages else await receive()
 
-        await self.app(scope, again, send)
+        await self.app(scope, replay, send)
 
 
 def refused(body: bytes, key: str) -> str | None:
-    """Why the run that a request asks for cannot be; None where it can, or is Airflow's matter."""
+    """Why a request cannot start a run; None where it can, or where Airflow itself must decide."""
     try:
-        asked = json.loads(body)
+        request = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(asked, dict) or asked.get("dag_id", DAG) != DAG:
+    if not isinstance(request, dict) or request.get("dag_id", DAG) != DAG:
         return None
-    conf = asked.get(key)
+    conf = request.get(key)
     try:
         check_form(load_settings(), {} if conf is None else conf)
     except MarqueeError as error:
@@ -159,11 +158,11 @@ def refused(body: bytes, key: str) -> str | None:
 def _key_of(scope: Mapping[str, Any]) -> str | None:
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    return next((key for place, key in _CONF_AT.items() if place.search(scope["path"])), None)
+    return next((key for path, key in _CONF_AT.items() if path.search(scope["path"])), None)
 
 
-async def _answer(send: Send, why: str) -> None:
-    """The refusal as Airflow's own routes spell one."""
+async def _send_refusal(send: Send, why: str) -> None:
+    """Send the refusal in the form of Airflow's own routes."""
     body = json.dumps({"detail": why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 400, "headers": headers})

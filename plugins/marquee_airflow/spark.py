@@ -1,4 +1,4 @@
-"""Spark jobs as tasks: the provider's operator, our flags, an early end where nothing changed."""
+"""Spark jobs as tasks: the provider's operator with our flags, skipped where nothing changed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from typing import Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from marquee.artefacts.inputs import inputs_of
-from marquee.names import run_slug
+from marquee.errors import BAD_INPUT
+from marquee.identifiers import run_slug
 from marquee.policy import Model
-from marquee.settings import REPOSITORY, Settings
-from marquee.spark_submit import job_flags, spark_conf
-from marquee_airflow.connections import SPARK
-from marquee_airflow.runs import current_run
+from marquee.settings import Settings
+from marquee_airflow.runs import SPARK, current_run
 from marquee_airflow.tasks import step
-from steps.run import why_skip
+from steps.spark_submit import job_flags, submit_options
 
-BAD_INPUT = 2  # exit status, as spark_apps/job.py gives it
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 
 
 class SparkJobOperator(SparkSubmitOperator):
     """Submit `spark_apps/<job>.py` for this run.
 
-    `models` names who needs the job: where none of them has changed, the task is skipped and says
-    so. A job that refuses its input (exit status 2) fails at once; trying again would not help.
-    Every other end is retried: HDFS or Spark away, a signal, memory that ran out. `needs` is what
-    the job cannot do without, below the run's folder, where its trigger rule does not ask for it.
+    `models` names the models that need the job: where none of them has changed, the task is skipped
+    with the reason. A job that refuses its input fails at once, because trying again would not
+    help. Every other end is retried: HDFS or Spark away, a signal, memory that ran out. `needs` is
+    a path below the run's folder without which the job fails, for a trigger rule that does not ask
+    for the task that writes it.
     """
 
     def __init__(
@@ -47,13 +45,7 @@ class SparkJobOperator(SparkSubmitOperator):
         self.models = models
         self.needs = needs
         super().__init__(
-            application=str(REPOSITORY / "spark_apps" / f"{job}.py"),
             conn_id=SPARK,
-            name=f"marquee-{job}",
-            conf=spark_conf(settings, os.environ.get("SPARK_ARCHIVE", "")),
-            driver_memory=settings.spark.driver_memory,
-            executor_memory=settings.spark.executor_memory,
-            total_executor_cores=settings.spark.cores or None,
             application_args=job_flags(
                 settings,
                 "{{ conn.hdfs_lake.extra_dejson['root'] }}",
@@ -61,6 +53,7 @@ class SparkJobOperator(SparkSubmitOperator):
                 "{{ run_slug(run_id) }}",
             ),
             durable=False,
+            **submit_options(settings, job, os.environ.get("SPARK_ARCHIVE", "")),
             **kwargs,
         )
 
@@ -71,9 +64,12 @@ class SparkJobOperator(SparkSubmitOperator):
         try:
             super().execute(context)
         except AirflowException as error:
-            raise judged(error) from None
+            raise job_error(error) from None
 
     def _skip_if_unchanged(self, context: Any) -> None:
+        from marquee.run_folder import inputs_of
+        from steps.run import why_skip
+
         run = current_run(context)
         if reason := why_skip(inputs_of(run.lake, run.id), self.models):
             raise AirflowSkipException(reason)
@@ -93,20 +89,22 @@ def webhdfs(connection: Any) -> str:
 MACROS = {"run_slug": run_slug, "webhdfs": webhdfs}
 
 
-def judged(error: AirflowException) -> AirflowException:
-    """A submission that failed, by its exit status: final where the input is wrong, and otherwise
-    for Airflow to retry; with the job's own sentence where it left one."""
+def job_error(error: AirflowException) -> AirflowException:
+    """A failed submission as the error to raise, with the job's own sentence where it has one.
+
+    The exit status decides: wrong input is final, and Airflow retries everything else.
+    """
     text = str(error)
     status = EXIT_STATUS.search(text)
-    said = re.findall(r"^.*\berror: (.+)$", text, re.MULTILINE)
+    sentences = re.findall(r"^.*\berror: (.+)$", text, re.MULTILINE)
     if status is None:
         return error
     number = int(status.group(1))
-    if said and number == BAD_INPUT:  # without a sentence it is Python's own: no file, no flag
-        return AirflowFailException(said[-1].strip())
-    return AirflowException(
-        said[-1].strip() if said else f"the job {_ended(number)}; its log above says more"
-    )
+    if sentences and number == BAD_INPUT:  # without a sentence it is Python's own: no file, no flag
+        return AirflowFailException(sentences[-1].strip())
+    if sentences:
+        return AirflowException(sentences[-1].strip())
+    return AirflowException(f"the job {_ended(number)}; its log above says more")
 
 
 def _ended(status: int) -> str:

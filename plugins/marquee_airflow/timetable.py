@@ -1,8 +1,8 @@
-"""The weekly timetable: real data intervals, no boundary lost, and nothing that starts by itself.
+"""The weekly timetable: real data intervals, no boundary lost, and no run on unpausing.
 
-Airflow asks a timetable what comes next whenever it reads the DAG file (every half minute) and
-after each run it creates. Asked a second after a boundary, it must still name that boundary: what
-came next when it was last asked is therefore read back from where Airflow keeps it, in `DagModel`.
+Airflow asks a timetable for the next run whenever it reads the DAG file (every half minute) and
+after each run it creates. Asked a second after a boundary, the timetable must still name that
+boundary. So it reads its previous reply back from where Airflow keeps it, in `DagModel`.
 """
 
 from __future__ import annotations
@@ -15,35 +15,36 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import DateTime
 
-from marquee.clock import refuse_ahead
+from marquee.clock import iso, refuse_ahead
 from marquee.errors import SourceError
-from marquee.names import iso
 
 DAG = "weekly_retrain"
 
 
 @dataclass(frozen=True)
 class Known:
-    """What Airflow's database holds of the schedule."""
+    """The state of the schedule in Airflow's database."""
 
     due: DateTime | None = None
-    """The boundary that came next when the timetable was last asked; None before the first time."""
+    """The boundary that the timetable named last; None before the first time."""
     is_paused: bool = True
     last_end: DateTime | None = None
-    """Where the last scheduled run's interval ends, of those that end by the next boundary."""
+    """End of the last scheduled run's interval, of those that end by the next boundary."""
 
 
 class WeeklyTimetable(CronDataIntervalTimetable):
-    """As Airflow's, but the first scheduled run is the next one due, not the last one missed.
+    """Airflow's, except that the first scheduled run is the next one due, not the last one missed.
 
-    Airflow starts a run for the last interval as soon as a new DAG is unpaused; somebody who only
-    wants to look would be surprised. Here a run is due at each boundary that passes while the DAG
-    is not paused. Boundaries that pass while nothing runs are made up by one run, for the latest
-    interval. Those that pass while the DAG is paused, or before it was first read, are history;
-    so backfilled runs, which Airflow counts as automated, set off no live run.
-    What was created or read while the clock was ahead puts nothing off once the clock is right.
-    The machine's clock decides, as for Airflow's scheduler: a drill does not offset it.
-    A run by hand sees up to its own moment, so its interval reaches from the last boundary to it.
+    Airflow starts a run for the last interval as soon as a new DAG is unpaused, which surprises
+    people who only explore. Here:
+
+    - A run is due at each boundary that passes while the DAG is not paused.
+    - One run, for the latest interval, makes up for the boundaries that pass while Airflow is down.
+    - A boundary that passes while the DAG is paused, or before it was first read, starts no run.
+      So a backfilled run, which Airflow counts as automated, starts no live run.
+    - A run that was created while the clock was ahead delays nothing once the clock is right.
+    - The machine's clock decides, as for Airflow's scheduler: a drill does not offset it.
+    - The interval of a manual run reaches from the last boundary to its own moment.
     """
 
     def __init__(self, cron: str, timezone: Any, dag_id: str = DAG) -> None:
@@ -77,7 +78,7 @@ class WeeklyTimetable(CronDataIntervalTimetable):
     def next_run(self, last_end: DateTime | None, known: Known, now: DateTime) -> DagRunInfo:
         """The run that comes next.
 
-        `last_end` is where the last automated run's interval ends, live or backfilled.
+        `last_end` is the end of the last automated run's interval, live or backfilled.
         """
         latest, coming = self._align_to_prev(now), self._get_next(now)
         if last_end and last_end > coming:  # the clock was ahead when that run was created
@@ -88,15 +89,16 @@ class WeeklyTimetable(CronDataIntervalTimetable):
         return self._ending(self._get_next(max(now, last_end) if last_end else now))
 
     def next_run_info_from_dag_model(self, *, dag_model: Any) -> DagRunInfo | None:
-        """What the scheduler creates now: after an outage it comes before the DAG file is read."""
+        """The run that the scheduler creates now; after an outage, before the DAG file is read."""
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         latest = self._align_to_prev(_now())
         return self._ending(latest) if info and info.run_after < latest else info
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """From the last boundary to the logical date; ValueError, which Airflow shows, otherwise.
+        """From the last boundary to the logical date.
 
-        That is where the date has not come, or lies at the very end or start of the calendar.
+        Raises ValueError, which Airflow shows, where the date has not come or lies at the very end
+        or start of the calendar.
         """
         try:
             refuse_ahead(run_after, "the logical date", _now())
@@ -111,10 +113,11 @@ class WeeklyTimetable(CronDataIntervalTimetable):
 
 
 def _was_due(known: Known, now: DateTime, coming: DateTime) -> bool:
-    """Whether a boundary has passed unpaused since it was named.
+    """Whether a boundary has passed unpaused since the timetable named it.
 
-    A due later than the boundary to come was named by a clock that was ahead, over the one before
-    it: a schedule that has run goes on after its last run; one that has not has lost nothing.
+    A named boundary later than the coming one was named while the clock was ahead, so that the
+    boundaries before it were left out. Then a schedule that has run goes on after its last run, and
+    one that has not run has lost nothing.
     """
     if known.due is None or known.is_paused:
         return False
@@ -122,11 +125,11 @@ def _was_due(known: Known, now: DateTime, coming: DateTime) -> bool:
 
 
 def known_of(dag_id: str, coming: DateTime) -> Known:
-    """What the database says, with `coming` as the next boundary; nothing of an unknown DAG.
+    """The schedule's state in the database, with `coming` as the next boundary.
 
-    A session of its own: the one Airflow asks from is in the middle of changing that row.
+    It uses a session of its own, because Airflow's is in the middle of changing that row.
     """
-    from airflow.models.dag import DagModel  # workers, which read timetables too, must not
+    from airflow.models.dag import DagModel  # imported here: workers read timetables and may not
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from airflow.utils.types import DagRunType

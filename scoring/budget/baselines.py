@@ -1,54 +1,76 @@
-"""What a budget model must beat: the median of a film's genres, and ridge regression."""
+"""What a budget model must beat: the median of a title's genres, and ridge regression.
+
+Both are fitted on the titles of train alone; the holdout evaluation compares them with the model.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scoring.arrays import Floats
-from scoring.budget.features import WITH_RATING, Told, films_by_director, vector
-from scoring.budget.films import fit_stages
-from scoring.budget.records import Film, record_of
+from scoring.budget.features import (
+    DIRECTOR,
+    FEWEST_OF_A_GENRE,
+    WITH_RATING,
+    KnownTitle,
+    Stages,
+    titles_by_person,
+    track_record,
+    vector,
+)
 
 PENALTIES = np.logspace(-1, 3, 25)
 SMOOTHING = 3.0
+USUAL_RATING = 6.0
+"""Imputed where no title of train has a rating."""
 
 
-def median_by_genre(train: Sequence[Film], later: Sequence[Film]) -> Floats:
-    """The mean over a film's genres of the median log budget in each; the overall median where
-    none of them is known."""
-    overall = float(np.median([film.log_budget for film in train]))
+def median_by_genre(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
+    """log10 dollars of each later title: the mean over its genres of each genre's median.
+
+    The overall median where train knows none of its genres.
+    """
+    overall = float(np.median([title.log_budget for title in train]))
     by_genre: dict[str, list[float]] = {}
-    for film in train:
-        for genre in set(film.genres):
-            by_genre.setdefault(genre, []).append(film.log_budget)
+    for title in train:
+        for genre in set(title.genres):
+            by_genre.setdefault(genre, []).append(title.log_budget)
     medians = {genre: float(np.median(values)) for genre, values in by_genre.items()}
-    found = [[medians[g] for g in film.genres if g in medians] or [overall] for film in later]
+    found = [[medians[g] for g in title.genres if g in medians] or [overall] for title in later]
     return np.array([np.mean(values) for values in found])
 
 
-def ridge(train: Sequence[Film], later: Sequence[Film]) -> Floats:
-    """Ridge regression over the model's own features, its penalty by generalised
-    cross-validation (Golub, Heath and Wahba, Technometrics 21, 1979) on train."""
-    made = films_by_director(train)
+def ridge(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
+    """log10 dollars of each later title by ridge regression over the model's own features."""
+    made = titles_by_person(train, DIRECTOR)
     stages = fit_stages(train, SMOOTHING)
-    known = [film.rating for film in train if film.rating is not None]
-    usual = float(np.mean(known)) if known else 6.0
+    ratings = [title.rating for title in train if title.rating is not None]
+    usual = float(np.mean(ratings)) if ratings else USUAL_RATING
 
-    def row(film: Film) -> Floats:
-        rating = usual if film.rating is None else film.rating
-        told = Told(film.year, film.genres, rating, {}, {})
-        records = [record_of(made.get(k, ()), film.year, SMOOTHING) for k in film.keys("director")]
-        return vector(stages, WITH_RATING, told, {"director": records})
+    def row(title: KnownTitle) -> Floats:
+        rating = usual if title.rating is None else title.rating
+        keys = title.keys(DIRECTOR)
+        records = [track_record(made.get(key, ()), title.year, SMOOTHING) for key in keys]
+        return vector(stages, WITH_RATING, replace(title, rating=rating), {DIRECTOR: records})
 
-    def rows(films: Sequence[Film]) -> Floats:
-        return np.array([row(film) for film in films])
+    def rows(titles: Sequence[KnownTitle]) -> Floats:
+        return np.array([row(title) for title in titles])
 
-    line = fit_line(rows(train), np.array([film.log_budget for film in train]))
+    line = fit_line(rows(train), np.array([title.log_budget for title in train]))
     return line.predict(rows(later))
+
+
+def fit_stages(titles: Sequence[KnownTitle], director_smoothing: float) -> Stages:
+    """The feature stages of the ridge regression: genres and years of these titles."""
+    counts = Counter(genre for title in titles for genre in set(title.genres))
+    genres = sorted(genre for genre, count in counts.items() if count >= FEWEST_OF_A_GENRE)
+    years = [title.year for title in titles]
+    return Stages(tuple(genres), min(years), max(years), director_smoothing, rating_step=0.0)
 
 
 @dataclass(frozen=True)
@@ -64,21 +86,25 @@ class Line:
 
 
 def fit_line(rows: Floats, target: Floats) -> Line:
-    """Standardised ridge; the penalty of PENALTIES with the least GCV score."""
-    mean, spread = rows.mean(axis=0), rows.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-    left, singular, right = np.linalg.svd((rows - mean) / spread, full_matrices=False)
+    """Standardised ridge regression of `target` [rows] on `rows` [rows, features].
+
+    The penalty is the one of PENALTIES with the least score of generalised cross-validation
+    (Golub, Heath and Wahba, Technometrics 21, 1979).
+    """
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    u, singular, v = np.linalg.svd((rows - mean) / deviation, full_matrices=False)
     centre = float(target.mean())
-    turned = left.T @ (target - centre)
-    rest = float(((target - centre) ** 2).sum() - (turned**2).sum())
+    projected = u.T @ (target - centre)
+    unexplained = float(((target - centre) ** 2).sum() - (projected**2).sum())
     count = len(target)
 
     def score(penalty: float) -> float:
         shrunk = singular**2 / (singular**2 + penalty)
-        error = rest + float((((1 - shrunk) * turned) ** 2).sum())
+        error = unexplained + float((((1 - shrunk) * projected) ** 2).sum())
         free = count - 1 - float(shrunk.sum())
         return error / free**2 if free > 0 else math.inf
 
     penalty = min(PENALTIES, key=score)
-    weights = right.T @ (singular / (singular**2 + penalty) * turned) / spread
+    weights = v.T @ (singular / (singular**2 + penalty) * projected) / deviation
     return Line(centre - float(mean @ weights), weights)

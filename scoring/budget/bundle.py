@@ -1,65 +1,52 @@
-"""The budget model's bundle as files, written and read with one mind.
+"""The budget model's bundle as files: written after training, read and checked before serving.
 
     bundle.json      recipe, as_of, price_year, feature stages, the trend, and for each question its
-                     linear part, its trees' share, the features' means and the interval's residuals
-    films.jsonl      the films the fit has seen: directors' records and evidence come from them
-    trees_*.npy      one set of flat arrays a question that has trees
+                     linear model, the share of its trees, the features' means, and the residuals
+                     and spread of its interval
+    films.jsonl      the titles in training: track records and evidence come from them
+    trees_*.npy      one set of flat arrays for each question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
 
-A reader that finds a part missing, torn or not finite raises BundleError.
+A reader that finds a file missing, torn or not finite raises BundleError.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from marquee.errors import BundleError
+from marquee.errors import BundleError, SourceError
 from scoring.arrays import Floats
-from scoring.budget.features import BEFORE_RELEASE, QUESTIONS, Stages
-from scoring.budget.interval import STEADY, Spread, read_spread
-from scoring.budget.records import FOUR, RECORD, Film
-from scoring.budget.trees import REMEDY, FlatTrees, load_trees, save_trees
-from scoring.budget.trend import FLAT, Trend, read_trend
+from scoring.budget.features import (
+    BEFORE_RELEASE,
+    FIRST_RECORD_FEATURES,
+    QUESTIONS,
+    RECORD_FEATURES,
+    BudgetQuery,
+    KnownTitle,
+    Stages,
+)
+from scoring.budget.predictor import (
+    CONSTANT_SPREAD,
+    NO_TREND,
+    REMEDY,
+    Predictor,
+    Trend,
+    load_trees,
+    read_spread,
+    read_trend,
+    save_trees,
+)
+from scoring.evaluation_blocks import GoldenReport, golden_differences
 
 FORMAT = 2
 READABLE = (1, 2)
-"""Format 1 has no trend: its answers are the fits' alone."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One question's answerer: linear_share * linear + tree_share * trees."""
-
-    linear_share: float
-    intercept: float
-    coefficients: Floats  # [features]; zeros where the recipe has no linear part
-    trees: FlatTrees | None
-    means: Floats  # [features], of the films the fit has seen: what a typical film is like
-    residuals: tuple[float, float]  # 10th and 90th percentile, out of sample, in spreads
-    spread: Spread = STEADY
-    tree_share: float | None = None  # None: what linear_share leaves
-
-    @property
-    def share_of_trees(self) -> float:
-        """What the trees' answer is multiplied with."""
-        return 1.0 - self.linear_share if self.tree_share is None else self.tree_share
-
-    def answers(self, rows: Floats) -> Floats:
-        """log10 dollars of [films, features]."""
-        linear = rows @ self.coefficients + self.intercept
-        if self.trees is None:
-            return self.linear_share * linear
-        return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
-
-    def filled(self, row: Floats) -> Floats:
-        """A film's features; a typical film's where they are not told."""
-        return np.where(np.isnan(row), self.means, row)
+"""Format 1 has no trend: its answers are the fitted models' alone."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +54,11 @@ class BudgetBundle:
     """All that a folder holds."""
 
     stages: Stages
-    fits: Mapping[str, Fit]
-    films: tuple[Film, ...]
+    predictors: Mapping[str, Predictor]  # by question
+    titles: tuple[KnownTitle, ...]  # in training
     facts: Mapping[str, Any]
     golden: Mapping[str, Any]
-    trend: Trend = FLAT
+    trend: Trend = NO_TREND
     """Added to the answer of every question."""
 
 
@@ -79,32 +66,37 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
     """Write the files into `folder`, made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     questions = {}
-    for question, fit in bundle.fits.items():
-        if fit.trees:
-            save_trees(fit.trees, folder, _prefix(question))
-        questions[question] = {
-            "linear_share": fit.linear_share,
-            "intercept": fit.intercept,
-            "coefficients": fit.coefficients.tolist(),
-            "has_trees": fit.trees is not None,
-            "means": fit.means.tolist(),
-            "residuals": list(fit.residuals),
-            "spread": None if fit.spread == STEADY else asdict(fit.spread),
-            "tree_share": fit.share_of_trees,
-        }
+    for question, predictor in bundle.predictors.items():
+        if predictor.trees:
+            save_trees(predictor.trees, folder, _prefix(question))
+        questions[question] = _predictor_json(predictor)
     facts = {
         "format": FORMAT,
         "model": "budget",
         **bundle.facts,
         "stages": asdict(bundle.stages),
-        "trend": None if bundle.trend == FLAT else asdict(bundle.trend),
+        "trend": None if bundle.trend == NO_TREND else asdict(bundle.trend),
         "questions": questions,
     }
     _write_json(folder / "bundle.json", facts)
     _write_json(folder / "golden.json", bundle.golden)
-    lines = (json.dumps(asdict(f), ensure_ascii=False, allow_nan=False) for f in bundle.films)
+    lines = (json.dumps(asdict(t), ensure_ascii=False, allow_nan=False) for t in bundle.titles)
     (folder / "films.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return folder
+
+
+def _predictor_json(predictor: Predictor) -> dict[str, Any]:
+    is_constant = predictor.spread == CONSTANT_SPREAD
+    return {
+        "linear_share": predictor.linear_share,
+        "intercept": predictor.intercept,
+        "coefficients": predictor.coefficients.tolist(),
+        "has_trees": predictor.trees is not None,
+        "means": predictor.means.tolist(),
+        "residuals": list(predictor.residuals),
+        "spread": None if is_constant else asdict(predictor.spread),
+        "tree_share": predictor.share_of_trees,
+    }
 
 
 def read_bundle(folder: Path) -> BudgetBundle:
@@ -114,19 +106,20 @@ def read_bundle(folder: Path) -> BudgetBundle:
         formats = " or ".join(map(str, READABLE))
         raise BundleError(f"{folder} is not a budget bundle of format {formats}", REMEDY)
     try:
+        stages, questions = _stages(facts["stages"]), facts["questions"]
         bundle = BudgetBundle(
-            stages=(stages := _stages(facts["stages"])),
-            fits={q: _fit(folder, q, stages, facts["questions"][q]) for q in facts["questions"]},
-            films=tuple(_films(folder / "films.jsonl")),
+            stages=stages,
+            predictors={q: _predictor(folder, q, stages, questions[q]) for q in questions},
+            titles=tuple(_titles(folder / "films.jsonl")),
             facts={"price_year": int(facts["price_year"]), **facts},
             golden=_read_json(folder / "golden.json"),
             trend=read_trend(facts.get("trend")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder}/bundle.json is not complete: {error!r}", REMEDY) from None
-    if BEFORE_RELEASE not in bundle.fits or not set(bundle.fits) <= set(QUESTIONS):
+    if BEFORE_RELEASE not in bundle.predictors or not set(bundle.predictors) <= set(QUESTIONS):
         raise BundleError(f"{folder} must answer '{BEFORE_RELEASE}' and nothing unknown", REMEDY)
-    if not bundle.films:
+    if not bundle.titles:
         raise BundleError(f"{folder} knows no film", REMEDY)
     return bundle
 
@@ -135,31 +128,29 @@ def _stages(table: Mapping[str, Any]) -> Stages:
     smoothing = float(table["director_smoothing"])
     if not smoothing > 0:
         raise ValueError("director_smoothing is not positive")
-    years = int(table["first_year"]), int(table["last_year"])
-    step = float(table["rating_step"])
-    record = tuple(table.get("record", FOUR))
-    if not set(record) <= set(RECORD):
+    record = tuple(table.get("record", FIRST_RECORD_FEATURES))
+    if not set(record) <= set(RECORD_FEATURES):
         raise ValueError(f"unknown features of a record: {', '.join(record)}")
+    ranges = table.get("ranges", {})
     return Stages(
-        tuple(table["genres"]),
-        *years,
+        genres=tuple(table["genres"]),
+        first_year=int(table["first_year"]),
+        last_year=int(table["last_year"]),
         director_smoothing=smoothing,
-        rating_step=step,
+        rating_step=float(table["rating_step"]),
         record=record,
         people=tuple(table.get("people", ())),
         numbers=tuple(table.get("numbers", ())),
         labels={column: tuple(words) for column, words in table.get("labels", {}).items()},
-        ranges={
-            name: (float(low), float(high)) for name, (low, high) in table.get("ranges", {}).items()
-        },
+        ranges={name: (float(low), float(high)) for name, (low, high) in ranges.items()},
     )
 
 
-def _fit(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) -> Fit:
+def _predictor(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) -> Predictor:
     width = len(stages.names(question))
     trees = load_trees(folder, _prefix(question), width) if table["has_trees"] else None
     low, high = (float(x) for x in table["residuals"])
-    fit = Fit(
+    predictor = Predictor(
         linear_share=float(table["linear_share"]),
         intercept=float(table["intercept"]),
         coefficients=np.asarray(table["coefficients"], dtype=np.float64),
@@ -169,27 +160,67 @@ def _fit(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) 
         spread=read_spread(table.get("spread")),
         tree_share=float(table.get("tree_share", 1.0 - float(table["linear_share"]))),
     )
-    numbers = np.concatenate(
-        [fit.coefficients, fit.means, [fit.intercept, fit.linear_share, fit.share_of_trees]]
-    )
-    if len(fit.coefficients) != width or len(fit.means) != width:
+    _check_predictor(question, predictor, width)
+    return predictor
+
+
+def _check_predictor(question: str, predictor: Predictor, width: int) -> None:
+    """Raises ValueError where the numbers of a question cannot be."""
+    shares = [predictor.intercept, predictor.linear_share, predictor.share_of_trees]
+    numbers = np.concatenate([predictor.coefficients, predictor.means, shares])
+    low, high = predictor.residuals
+    if len(predictor.coefficients) != width or len(predictor.means) != width:
         raise ValueError(f"'{question}' has not {width} coefficients and means")
     if not np.isfinite(numbers).all() or not low <= 0 <= high or not np.isfinite(high - low):
         raise ValueError(f"'{question}' holds a number that cannot be")
-    if trees is None and (fit.linear_share != 1.0 or fit.share_of_trees != 0.0):
-        raise ValueError(f"'{question}' has no trees for their share of {fit.share_of_trees}")
-    return fit
+    is_linear = predictor.linear_share == 1.0 and predictor.share_of_trees == 0.0
+    if predictor.trees is None and not is_linear:
+        raise ValueError(f"'{question}' has no trees for their share of {predictor.share_of_trees}")
 
 
-def _films(path: Path) -> Iterable[Film]:
+def _titles(path: Path) -> Iterable[KnownTitle]:
     for line in _read_text(path).splitlines():
         record = json.loads(line)
         lists = {k: tuple(record[k]) for k in ("directors", "director_names", "genres")}
         people = {role: tuple(names) for role, names in record.get("people", {}).items()}
-        film = Film(**(record | lists | {"people": people}))
-        if not np.isfinite(film.log_budget) or not np.isfinite(film.above_time or 0.0):
-            raise ValueError(f"{film.title_id} has a budget that is not finite")
-        yield film
+        title = KnownTitle(**(record | lists | {"people": people}))
+        if not np.isfinite(title.log_budget) or not np.isfinite(title.above_time or 0.0):
+            raise ValueError(f"{title.title_id} has a budget that is not finite")
+        yield title
+
+
+def check_golden(
+    golden: Mapping[str, Any],
+    answer: Callable[[Sequence[BudgetQuery]], Floats],
+    question: Callable[[BudgetQuery], str],
+) -> GoldenReport:
+    """Compare answers with those the training job recorded; BundleError where the file is torn."""
+    try:
+        queries = [(q, golden_query(q)) for q in golden["queries"]]
+        tolerance = float(golden["tolerance"])
+        recorded = np.array([float(q["log10"]) for q, _ in queries])
+    except (KeyError, TypeError, ValueError, AttributeError, SourceError) as error:
+        raise BundleError(f"golden.json is not complete: {error!r}", REMEDY) from None
+    off = golden_differences(answer([query for _, query in queries]), recorded)
+    wrong = [
+        f"query {i}: {query}"
+        for i, (table, query) in enumerate(queries)
+        if not off[i] <= tolerance or table.get("question") != question(query)
+    ]
+    return GoldenReport(len(queries), tuple(wrong), float(max(off, default=0.0)))
+
+
+def golden_query(table: Mapping[str, Any]) -> BudgetQuery:
+    """A query as `golden.json` holds it."""
+    return BudgetQuery(
+        tuple(table["directors"]),
+        tuple(table["genres"]),
+        int(table["year"]),
+        table["rating"],
+        {role: tuple(names) for role, names in table.get("people", {}).items()},
+        dict(table.get("numbers", {})),
+        dict(table.get("labels", {})),
+    )
 
 
 def _prefix(question: str) -> str:

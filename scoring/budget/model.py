@@ -1,30 +1,60 @@
-"""The budget model: what a film by these directors, of these genres, costs to make.
+"""The budget model: what a title by these directors, of these genres, costs to make, and why.
 
-`BudgetModel.load(folder).estimate(BudgetQuery(...))` needs NumPy only. Questions are told apart by
-what is told: with IMDb's rating of the film, or before release (no rating yet); and both again
-with cast, companies, running time and more, where the model was taught those.
+`BudgetModel.load(folder).estimate(BudgetQuery(...))` needs NumPy only; the API, the command line
+and the holdout evaluation all answer through it. A query is answered as one of the questions of
+`features`: with IMDb's rating of the title or before release, and both again with cast, companies,
+running time and more where the model was trained on those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from scoring.arrays import Floats
-from scoring.budget.bundle import BudgetBundle, read_bundle
-from scoring.budget.evidence import nearest_films
-from scoring.budget.explain import contributions, notes
-from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, Told, vector, works_of
-from scoring.budget.golden import check_golden
-from scoring.budget.interval import STEADY
-from scoring.budget.query import BudgetEstimate, BudgetQuery
-from scoring.budget.records import NO_RECORD, Film, Record, person_key, record_of
-from scoring.golden import GoldenReport
+from scoring.budget.bundle import BudgetBundle, check_golden, read_bundle
+from scoring.budget.features import (
+    BEFORE_RELEASE,
+    DIRECTOR,
+    NO_TRACK_RECORD,
+    BudgetQuery,
+    KnownTitle,
+    Stages,
+    TrackRecord,
+    is_rated,
+    person_key,
+    titles_by_person,
+    track_record,
+    vector,
+)
+from scoring.budget.predictor import CONSTANT_SPREAD, NO_TREND, Predictor, Trend
+from scoring.evaluation_blocks import GoldenReport
 
 __all__ = ["BudgetEstimate", "BudgetModel", "BudgetQuery"]
+
+TYPICAL, YEAR = "a typical film", "year"
+EVIDENCE = 3
+"""How many known titles are shown beside an estimate."""
+YEARS, POINTS = 30.0, 5.0
+"""Years and points of rating that count as much as sharing a director or all genres."""
+
+
+@dataclass(frozen=True)
+class BudgetEstimate:
+    """Dollars of `price_year`. `contributions` add up to log10 of `median`."""
+
+    median: float
+    low: float  # of the 80 % interval
+    high: float
+    price_year: int
+    question: str
+    contributions: Mapping[str, float]
+    evidence: tuple[KnownTitle, ...]
+    notes: tuple[str, ...]
 
 
 class BudgetModel:
@@ -42,99 +72,187 @@ class BudgetModel:
     def price_year(self) -> int:
         return int(self.bundle.facts["price_year"])
 
-    @cached_property
-    def _works(self) -> Mapping[str, Mapping[str, tuple[Film, ...]]]:
-        """By role, then by person."""
-        roles = (DIRECTOR, *self.bundle.stages.people)
-        return {role: works_of(self.bundle.films, role) for role in roles}
-
-    @cached_property
-    def _ids(self) -> Mapping[str, str]:
-        """From a director's name to the key of their films; of namesakes, who made most."""
-        ids: dict[str, str] = {}
-        made = self._works[DIRECTOR]
-        for film in self.bundle.films:
-            for key, name in zip(map(person_key, film.directors), film.director_names):
-                rival = ids.setdefault(person_key(name), key)
-                if len(made.get(key, ())) > len(made.get(rival, ())):
-                    ids[person_key(name)] = key
-        return ids
-
     def question(self, query: BudgetQuery) -> str:
         """Which question this model answers for a query."""
-        asked = (query.question, query.narrow, BEFORE_RELEASE)
-        return next(question for question in asked if question in self.bundle.fits)
+        candidates = (query.question, query.narrow, BEFORE_RELEASE)
+        return next(question for question in candidates if question in self.bundle.predictors)
 
     def estimate(self, query: BudgetQuery) -> BudgetEstimate:
-        """The answer with its interval, contributions, evidence and doubts."""
-        question, told = self.question(query), self.features(query)
-        fit = self.bundle.fits[question]
-        row = fit.filled(told)
-        trend = self.bundle.trend
-        answer = float(fit.answers(row[None, :])[0]) + trend.of(query.year)
+        """The answer with its interval, contributions, evidence and notes."""
+        question, features = self.question(query), self.features(query)
+        predictor = self.bundle.predictors[question]
+        row = predictor.imputed(features)
+        trend, stages = self.bundle.trend, self.bundle.stages
+        answer = float(predictor.predict(row[None, :])[0]) + trend.of(query.year)
         low, high = self.interval(query, answer)
-        stages, keys = self.bundle.stages, self._keys(query)
         return BudgetEstimate(
             median=10**answer,
             low=10**low,
             high=10**high,
             price_year=self.price_year,
             question=question,
-            contributions=contributions(stages, question, fit, row, trend.of(query.year)),
-            evidence=nearest_films(self.bundle.films, keys, query.genres, query.year, query.rating),
-            notes=tuple(notes(query, question, stages, told, self._knows, trend)),
+            contributions=contributions(stages, question, predictor, row, trend.of(query.year)),
+            evidence=nearest_titles(self.bundle.titles, query, self._keys(query)),
+            notes=tuple(notes(query, question, stages, features, self._knows, trend)),
         )
 
     def interval(self, query: BudgetQuery, answer: float) -> tuple[float, float]:
-        """Log10 dollars between which four films in five lie that cost `answer` by this model."""
-        fit = self.bundle.fits[self.question(query)]
-        low, high = fit.residuals
-        if fit.spread == STEADY:
+        """The 80 % interval of a title for which the model answers `answer`, log10 dollars."""
+        predictor = self.bundle.predictors[self.question(query)]
+        low, high = predictor.residuals
+        if predictor.spread == CONSTANT_SPREAD:
             return answer + low, answer + high
-        beginner = float(not any(r.films for r in self._records(DIRECTOR, query)))
-        scale = float(fit.spread.of(np.array([answer]), np.array([beginner]))[0])
+        beginner = float(not any(r.titles for r in self._records(DIRECTOR, query)))
+        scale = float(predictor.spread.of(np.array([answer]), np.array([beginner]))[0])
         return answer + scale * low, answer + scale * high
 
     def log_estimates(self, queries: Sequence[BudgetQuery]) -> Floats:
-        """log10 dollars of the price year for many films, [len(queries)]."""
+        """log10 dollars of the price year for many titles, [len(queries)]."""
         found = np.empty(len(queries))
-        asked = [self.question(query) for query in queries]
-        for question in dict.fromkeys(asked):
-            fit = self.bundle.fits[question]
-            rows = [row for row, other in enumerate(asked) if other == question]
-            told = np.array([fit.filled(self.features(queries[row])) for row in rows])
-            found[rows] = fit.answers(told)
+        questions = [self.question(query) for query in queries]
+        for question in dict.fromkeys(questions):
+            predictor = self.bundle.predictors[question]
+            places = [place for place, other in enumerate(questions) if other == question]
+            rows = [predictor.imputed(self.features(queries[place])) for place in places]
+            found[places] = predictor.predict(np.array(rows))
         return found + self.bundle.trend.at(np.array([query.year for query in queries]))
 
     def features(self, query: BudgetQuery) -> Floats:
-        """The vector this model reads for a query; NaN where something is not told."""
+        """The vector this model reads for a query; NaN where a value is missing."""
         stages, question = self.bundle.stages, self.question(query)
-        told = Told(query.year, query.genres, query.rating, query.numbers, query.labels)
         records = {role: self._records(role, query) for role in stages.roles(question)}
-        return vector(stages, question, told, records)
+        return vector(stages, question, query, records)
 
     def check_golden(self) -> GoldenReport:
-        """Answer what the training job recorded of Spark's own transform."""
+        """Answer the golden queries and compare with Spark's own transform, as recorded."""
         return check_golden(self.bundle.golden, self.log_estimates, self.question)
 
-    def _records(self, role: str, query: BudgetQuery) -> list[Record]:
-        smoothing, works = self.bundle.stages.director_smoothing, self._works[role]
+    @cached_property
+    def _titles(self) -> Mapping[str, Mapping[str, tuple[KnownTitle, ...]]]:
+        """By role, then by person."""
+        roles = (DIRECTOR, *self.bundle.stages.people)
+        return {role: titles_by_person(self.bundle.titles, role) for role in roles}
+
+    @cached_property
+    def _key_of_name(self) -> Mapping[str, str]:
+        """The key of each credited director; of namesakes, whoever made most titles."""
+        keys: dict[str, str] = {}
+        made = self._titles[DIRECTOR]
+        for title in self.bundle.titles:
+            for key, name in zip(map(person_key, title.directors), title.director_names):
+                namesake = keys.setdefault(person_key(name), key)
+                if len(made.get(key, ())) > len(made.get(namesake, ())):
+                    keys[person_key(name)] = key
+        return keys
+
+    def _records(self, role: str, query: BudgetQuery) -> list[TrackRecord]:
+        smoothing, titles = self.bundle.stages.director_smoothing, self._titles[role]
         if role == DIRECTOR:
             keys = self._keys(query)
         else:
             keys = list(dict.fromkeys(map(person_key, query.people.get(role, ()))))
         return [
-            record_of(works[key], query.year, smoothing) if key in works else NO_RECORD
+            track_record(titles[key], query.year, smoothing) if key in titles else NO_TRACK_RECORD
             for key in keys
         ]
 
     def _key(self, name: str) -> str:
-        """A director's key: an id or name as films know it, else through the name credited."""
+        """A director's key: an id or name as titles have it, else found by the name credited."""
         key = person_key(name)
-        return key if key in self._works[DIRECTOR] else self._ids.get(key, key)
+        return key if key in self._titles[DIRECTOR] else self._key_of_name.get(key, key)
 
     def _keys(self, query: BudgetQuery) -> list[str]:
         return list(dict.fromkeys(map(self._key, query.directors)))
 
     def _knows(self, name: str) -> bool:
-        return self._key(name) in self._works[DIRECTOR]
+        return self._key(name) in self._titles[DIRECTOR]
+
+
+def contributions(
+    stages: Stages, question: str, predictor: Predictor, row: Floats, trend: float
+) -> dict[str, float]:
+    """What an answer is made of, log10 dollars by what a person would name; they add up to it.
+
+    The vector's finer features are added up by group. `trend`, log10 dollars, counts as the year's.
+    """
+    linear = predictor.linear_share * predictor.coefficients
+    shares = linear * (row - predictor.means)
+    base = predictor.linear_share * predictor.intercept + float(linear @ predictor.means)
+    if predictor.trees:
+        by_trees = predictor.trees.contributions(row[None, :])[0]
+        shares = shares + predictor.share_of_trees * by_trees
+        base += predictor.share_of_trees * predictor.trees.base
+    found = {TYPICAL: base}
+    for name, value, share in zip(stages.names(question), row, shares):
+        group = _group(name, float(value), stages.roles(question), tuple(stages.labels))
+        found[group] = found.get(group, 0.0) + float(share)
+    return found | {YEAR: found[YEAR] + trend}
+
+
+def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, ...]) -> str:
+    """A genre of the title counts by itself; all other genres, and their number, count together."""
+    for role in roles:
+        if name.startswith(f"{role}_"):
+            return role
+    if (column := name.partition(" ")[0]) in labels:
+        return column
+    if name.startswith("genre ") and value > 0:
+        return name
+    return "other genres" if name.startswith("genre") else name
+
+
+def notes(
+    query: BudgetQuery,
+    question: str,
+    stages: Stages,
+    features: Floats,
+    knows: Callable[[str], bool],
+    trend: Trend,
+) -> list[str]:
+    """Doubts: unseen directors and genres, years out of range, values missing or not used."""
+    found = [
+        f"director {name} has no film in training" for name in query.directors if not knows(name)
+    ]
+    found += [f"genre {g} not seen in training" for g in query.genres if g not in stages.genres]
+    if query.rating is not None and not is_rated(question):
+        found.append("this model knows no ratings: answered as before release")
+    if query.year != stages.clip_year(query.year):
+        found.append(_clipped_year(query.year, stages, trend))
+    if question != query.question and question == query.narrow:
+        found.append("this model was trained on directors, genres, year and rating only")
+    missing = _missing(stages, question, features)
+    return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
+
+
+def _clipped_year(year: int, stages: Stages, trend: Trend) -> str:
+    sentence = f"year {year} is answered as {stages.clip_year(year)}"
+    if trend == NO_TREND or year < stages.first_year:
+        return sentence
+    return f"{sentence}, the trend of budgets followed to {min(year, trend.last)}"
+
+
+def _missing(stages: Stages, question: str, features: Floats) -> list[str]:
+    names = np.array(stages.names(question))[np.isnan(features)]
+    roles, labels = stages.roles(question), tuple(stages.labels)
+    return list(dict.fromkeys(_group(str(name), 0.0, roles, labels) for name in names))
+
+
+def nearest_titles(
+    titles: Sequence[KnownTitle], query: BudgetQuery, directors: Sequence[str]
+) -> tuple[KnownTitle, ...]:
+    """The known titles a person would compare with: the nearest first, of equally near the newer.
+
+    A plain distance: a shared director (`directors` holds the query's keys) counts as much as all
+    genres shared, as YEARS between releases and as POINTS of rating.
+    """
+    genres = set(query.genres)
+
+    def distance(title: KnownTitle) -> float:
+        shares = bool(set(directors) & set(map(person_key, title.directors)))
+        either = genres | set(title.genres)
+        overlap = len(genres & set(title.genres)) / len(either) if either else 0.0
+        both_rated = query.rating is not None and title.rating is not None
+        points = abs((title.rating or 0.0) - (query.rating or 0.0)) / POINTS if both_rated else 0.0
+        return abs(title.year - query.year) / YEARS + points - overlap - shares
+
+    return tuple(sorted(titles, key=lambda t: (distance(t), -t.year, t.title_id))[:EVIDENCE])

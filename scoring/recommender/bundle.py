@@ -1,7 +1,7 @@
-"""The recommender's bundle as files: what lies in the folder, written and read with one mind.
+"""The recommender's bundle as files: training writes the folder, `Recommender` reads it.
 
-A reader that finds a file missing, torn, of another shape or type, out of order, or with a value
-that is not finite raises BundleError: a broken bundle never loads halfway.
+Reading raises BundleError where a file is missing, torn, of another shape or type, out of order, or
+holds a value that is not finite: a broken bundle never loads halfway. Writing refuses the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Singles
-from scoring.recommender.rankers.item_weights import ItemWeights
-from scoring.recommender.rankers.reading import has_places, has_weights
-from scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.rankers import keeps_order, rank_array_types, rank_arrays_fault
+from scoring.recommender.ratings_arrays import RatingsMatrix
 
 FORMAT = 1
 REMEDY = "train it again, or copy the bundle again from the lake"
@@ -28,7 +27,7 @@ REMEDY = "train it again, or copy the bundle again from the lake"
 
 @dataclass(frozen=True)
 class Title:
-    """What a bundle knows of a title beside its numbers."""
+    """A title as the bundle describes it."""
 
     movie_id: int
     title_id: str | None
@@ -36,16 +35,17 @@ class Title:
     year: int | None
     genres: tuple[str, ...]
     name: str | None = None
-    """What the release calls it, where it names titles by text; None in bundles from before."""
+    """The release's own id, where it names titles by text; None in older bundles too."""
 
 
 @dataclass(frozen=True)
 class RecommenderBundle:
     """U people, I titles, K and L factors.
 
-    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors). What the
-    ranker's arrays mean is said by `fold_in.ranker` in `facts`: see `scoring/rankers/reading.py`;
-    L is 0 where it has no factors, and `rank_weights` is None where it has no item weights.
+    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors). The ranker's
+    family, `fold_in.ranker` in `facts`, gives its arrays their meaning: see
+    `rankers.py`. L is 0 where it has no factors, and `rank_weights` is None where it has no item
+    weights.
     """
 
     user_ids: Ints
@@ -61,8 +61,8 @@ class RecommenderBundle:
     titles: Mapping[int, Title]
     facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of, text_ids
     golden: Mapping[str, Any]  # golden.json: what the training job answered
-    rank_weights: ItemWeights | None = None
-    content_vectors: Singles | None = None  # [I, C]; None in bundles of before they were kept
+    rank_arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # rank_<name>.npy
+    content_vectors: Singles | None = None  # [I, C]; None in older bundles
 
 
 ARRAYS: dict[str, type[np.generic]] = {
@@ -81,24 +81,19 @@ RATINGS: dict[str, type[np.generic]] = {
     "indices": np.int32,
     "values": np.float32,
 }
-PLACES: dict[str, type[np.generic]] = {"places": np.int32}  # where the ranker asks for an order
-WEIGHTS: dict[str, type[np.generic]] = {
-    "indptr": np.int64,
-    "indices": np.int32,
-    "values": np.float32,
-}  # where the ranker has item weights
+PLACES: dict[str, type[np.generic]] = {"places": np.int32}  # where the ranker needs an order
 CONTENT = "content_vectors"  # where bundle.json has `content`
 
 
 def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
-    """Write the files; refuses what `read_bundle` would (BundleError), so nothing torn is made."""
+    """Write the files; raises BundleError, before writing any, where `read_bundle` would."""
     _check(folder, bundle)
     folder.mkdir(parents=True, exist_ok=True)
     for name, kind in ARRAYS.items():
         np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=kind))
     _save(folder, "ratings", bundle.ratings, _ratings_files(bundle.facts))
-    if has_weights(bundle.facts):
-        _save(folder, "rank_weights", bundle.rank_weights, WEIGHTS)
+    for name, kind in rank_array_types(bundle.facts).items():
+        np.save(folder / f"rank_{name}.npy", np.asarray(bundle.rank_arrays[name], dtype=kind))
     if _has_content(bundle.facts):
         np.save(folder / f"{CONTENT}.npy", np.asarray(bundle.content_vectors, dtype=np.float32))
     facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
@@ -109,13 +104,13 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
 
 
 def read_bundle(folder: Path) -> RecommenderBundle:
-    """Map the arrays and check everything; BundleError says which file is wrong and how."""
+    """Map the arrays and check everything; BundleError names the file and the fault."""
     facts = _json(folder / "bundle.json")
     if facts.get("format") != FORMAT or facts.get("model") != "recommender":
         raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
     arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
     ratings = _load(folder, "ratings", _ratings_files(facts))
-    weights = _load(folder, "rank_weights", WEIGHTS) if has_weights(facts) else None
+    kinds = rank_array_types(facts)
     has_content = _has_content(facts)
     bundle = RecommenderBundle(
         **arrays,
@@ -123,7 +118,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
         titles=_titles(folder / "titles.jsonl"),
         facts=facts,
         golden=_json(folder / "golden.json"),
-        rank_weights=ItemWeights(**weights) if weights else None,
+        rank_arrays={n: _array(folder / f"rank_{n}.npy", kind) for n, kind in kinds.items()},
         content_vectors=_array(folder / f"{CONTENT}.npy", np.float32) if has_content else None,
     )
     _check(folder, bundle)
@@ -131,7 +126,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
 
 
 def _check(folder: Path, bundle: RecommenderBundle) -> None:
-    """All that must hold between the parts; the first difference is named."""
+    """Raise BundleError for the first array or fact that does not fit the others."""
     people, titles = len(bundle.user_ids), len(bundle.movie_ids)
     wanted = {
         "user_bias": (people,),
@@ -158,17 +153,15 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
 
 
 def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
-    """What the ranker's family asks for beside factors is there and fits."""
+    """Raise BundleError where an array of the ranker's family is missing or does not fit."""
     ordered = bundle.ratings.places is not None
-    _require(ordered or not has_places(bundle.facts), folder, "the order of ratings is missing")
-    weights = bundle.rank_weights
-    _require(weights is not None or not has_weights(bundle.facts), folder, "no item weights")
-    fault = weights.fault(titles) if weights is not None else ""
+    _require(ordered or not keeps_order(bundle.facts), folder, "the order of ratings is missing")
+    fault = rank_arrays_fault(bundle.facts, bundle.rank_arrays, titles)
     _require(not fault, folder, fault)
 
 
 def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
-    """Where `bundle.json` speaks of content, there is a finite row a title."""
+    """Raise BundleError where `bundle.json` has `content` without a finite row a title."""
     vectors = bundle.content_vectors
     if not _has_content(bundle.facts):
         return
@@ -201,16 +194,16 @@ def _require(holds: bool, folder: Path, what: str) -> None:
 
 
 def _ratings_files(facts: Mapping[str, Any]) -> dict[str, type[np.generic]]:
-    return RATINGS | PLACES if has_places(facts) else RATINGS
+    return RATINGS | PLACES if keeps_order(facts) else RATINGS
 
 
-def _save(folder: Path, part: str, owner: object, kinds: Mapping[str, type[np.generic]]) -> None:
+def _save(folder: Path, stem: str, owner: object, kinds: Mapping[str, type[np.generic]]) -> None:
     for name, kind in kinds.items():
-        np.save(folder / f"{part}_{name}.npy", np.asarray(getattr(owner, name), kind))
+        np.save(folder / f"{stem}_{name}.npy", np.asarray(getattr(owner, name), kind))
 
 
-def _load(folder: Path, part: str, kinds: Mapping[str, type[np.generic]]) -> dict[str, Any]:
-    return {name: _array(folder / f"{part}_{name}.npy", kind) for name, kind in kinds.items()}
+def _load(folder: Path, stem: str, kinds: Mapping[str, type[np.generic]]) -> dict[str, Any]:
+    return {name: _array(folder / f"{stem}_{name}.npy", kind) for name, kind in kinds.items()}
 
 
 def _array(path: Path, kind: type[np.generic]) -> NDArray[Any]:

@@ -1,11 +1,11 @@
-"""Fold-in: one person's factors from their ratings, titles fixed, by each family's own equations.
+"""Predictor fold-in: the bias and factors of a new person from their ratings, titles fixed.
 
-Spark's ALS solves people last in an iteration, from the final item factors, so folding a training
-person back in repeats the factors Spark gave them. Formulas: Zhou et al., Large-scale Parallel
-Collaborative Filtering for the Netflix Prize (AAIM 2008), with the regularisation scaled by the
-number of ratings, as Spark does. A Bayesian predictor's new person has the Gaussian posterior under
-the prior that training learned (Bishop, Pattern Recognition and Machine Learning, section 3.3).
-Rankers fold in by `scoring/recommender/rankers/`.
+Each predictor family has its own equations. Spark's ALS solves people last in an iteration, from
+the final item factors, so folding in a training person repeats the factors Spark gave them: Zhou
+et al., Large-scale Parallel Collaborative Filtering for the Netflix Prize (AAIM 2008), with the
+regularisation scaled by the number of ratings, as Spark does. The Bayesian family gives a new
+person the mean of the Gaussian posterior under the prior that training learned (Bishop, Pattern
+Recognition and Machine Learning, section 3.3). Rankers fold in by `scoring/recommender/rankers.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from scoring.arrays import Floats, Singles
 
 
 class PredictorFoldIn(Protocol):
-    """What a predictor's fold-in answers, whatever its family."""
+    """A predictor's fold-in, whatever its family."""
 
     @property
     def rank(self) -> int:
-        """Columns of `item_factors` that it needs at least."""
+        """The number of columns of `item_factors` that it needs at least."""
         ...
 
     def person(
@@ -40,7 +40,7 @@ class PredictorFoldIn(Protocol):
 
 @dataclass(frozen=True)
 class AlsFoldIn:
-    """How the explicit side was fitted, and how it was blended with the biases."""
+    """How ALS was fitted on the stars, and how it was blended with the biases."""
 
     rank: int
     reg: float
@@ -51,10 +51,10 @@ class AlsFoldIn:
         self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
     ) -> tuple[float, Floats]:
         """The last two of the K columns make the blend exact: see
-        `spark_apps/recommender/blend.py`."""
+        `spark_apps/recommender/predictor_als_bias.py`."""
         bias = float((stars - mean - item_bias).sum() / (len(stars) + self.bias_reg_user))
         titles = item_factors[:, : self.rank].astype(np.float64)
-        # A title without ALS factors (all zero) says nothing about taste, and Spark never saw it.
+        # Spark never fitted a title without ALS factors (all zero): it tells nothing about taste.
         known = titles.any(axis=1)
         own = _ridge(titles[known], stars[known], self.reg) if known.any() else None
         if own is None or self.weight == 0.0:
@@ -64,8 +64,8 @@ class AlsFoldIn:
 
 @dataclass(frozen=True)
 class BayesFoldIn:
-    """A person [bias, factors] is N(columns effects, precision^-1) before their stars, of which
-    each has `noise` variance; `columns` are `rated_columns` of the titles they rated."""
+    """The prior of a person's [bias, factors] is N(columns effects, precision^-1); each of their
+    stars has the variance `noise`. `columns` are the `rated_columns` of the titles they rated."""
 
     effects: Floats  # [K + 3, K + 1]
     precision: Floats  # [K + 1, K + 1]
@@ -86,7 +86,7 @@ class BayesFoldIn:
 
     @property
     def rank(self) -> int:
-        """How many factors."""
+        """The number of factors."""
         return len(self.precision) - 1
 
     def person(
@@ -96,22 +96,24 @@ class BayesFoldIn:
         titles = item_factors.astype(np.float64)
         start = rated_columns(item_bias, titles) @ self.effects
         design = np.column_stack([np.ones(len(titles)), titles])
-        left = stars - mean - item_bias - design @ start
+        residual = stars - mean - item_bias - design @ start
         system = self.precision + design.T @ design / self.noise
-        own = start + np.linalg.solve(system, design.T @ left / self.noise)
+        own = start + np.linalg.solve(system, design.T @ residual / self.noise)
         return float(own[0]), own[1:]
 
 
 def rated_columns(item_bias: Floats, item_factors: Floats) -> Floats:
-    """What a person's choice of n titles says of their taste, whatever the stars: 1, log(1 + n),
-    and the sums of the titles' biases and factors over the root of n; [K + 3]."""
+    """What the choice of n titles tells about a person's taste, whatever the stars; [K + 3].
+
+    The columns are 1, log(1 + n), and the sums of the titles' biases and factors over sqrt(n).
+    """
     n = len(item_bias)
     sums = np.concatenate([[item_bias.sum()], item_factors.sum(axis=0)]) / np.sqrt(max(n, 1))
     return np.concatenate([[1.0, np.log1p(n)], sums])
 
 
 def _bayes(distance: float = 0.0, **table: Any) -> BayesFoldIn:
-    """`distance` is for the reader of the bundle: how near fold-in came to trained people."""
+    """`distance` is only information: how near fold-in came to trained people."""
     return BayesFoldIn.of(**table)
 
 
@@ -119,7 +121,8 @@ PREDICTORS: dict[str, Callable[..., PredictorFoldIn]] = {"als_bias": AlsFoldIn, 
 
 
 def read_fold_in(tree: Mapping[str, Any]) -> PredictorFoldIn:
-    """The predictor's from `bundle.json`'s `fold_in`; BundleError where a parameter is missing."""
+    """The fold-in of `bundle.json`'s `fold_in.predictor`; raises BundleError where the family is
+    unknown or a parameter is missing."""
     try:
         predictor = dict(tree["predictor"])
         family = predictor.pop("family")

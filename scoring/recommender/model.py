@@ -1,9 +1,8 @@
 """The recommender as people use it: predict, recommend, fold in, find similar titles.
 
-Every answer says by which strategy it was made. Ranking: `personal` (trained on the person),
-`fold-in` (from ratings at hand), `content` (from what a title is: see `content.py`),
-`popular`. Predicting: `personal`, `fold-in`, `bias` (the person or the title is unknown to the
-factors) and `mean` (both are).
+Every answer names its strategy. A list's: `personal` (the person was trained on), `fold-in` (from
+given ratings), `content` (see `content.py`) or `popular`. A prediction's: `personal`, `fold-in`,
+`bias` (the person or the title is unknown to the factors) or `mean` (both are unknown).
 """
 
 from __future__ import annotations
@@ -17,22 +16,21 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
-from scoring.golden import GoldenReport
+from scoring.evaluation_blocks import GoldenReport
 from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle
-from scoring.recommender.chain import FOLD_IN, PERSONAL, Chain, Listed
 from scoring.recommender.content import ContentFacts, ContentMap
+from scoring.recommender.fallback import FOLD_IN, PERSONAL, Fallback, RankedRows
 from scoring.recommender.fold_in import read_fold_in
-from scoring.recommender.golden import check_golden
-from scoring.recommender.rankers.ranker import Ranker
-from scoring.recommender.rankers.reading import read_ranker
+from scoring.recommender.golden_check import check_golden
+from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
 
 STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
-BY_MEAN, BY_BIAS, FOLDED_IN, KNOWN = range(4)  # places in it
+BY_MEAN, BY_BIAS, BY_FOLD_IN, BY_FACTORS = range(4)  # places in `STRATEGIES`
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Stars, clipped to the scale, and how each was reached."""
+    """Stars, clipped to the scale, and the strategy of each."""
 
     values: Floats
     strategies: NDArray[np.str_]
@@ -40,8 +38,8 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A title, its ranking score (comparable within one answer only), how, and because of which
-    rated titles (those that add most to the score)."""
+    """A title, its ranking score (comparable within one answer only) and its strategy; `because`
+    are the rated titles that add most to the score."""
 
     movie_id: int
     score: float
@@ -51,9 +49,11 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Similar:
-    """A title and how near it is: the cosine of the ranker's factors, or, where it has none, the
-    weight of having rated the asked title; with the strategy `content`, the cosine of what both
-    are."""
+    """A title and how near it is to the requested one.
+
+    `similarity` is the cosine of the ranker's factors, or, where the ranker has none, the weight of
+    having rated the requested title; with the strategy `content`, the cosine of their content.
+    """
 
     movie_id: int
     similarity: float
@@ -66,15 +66,14 @@ class Recommender:
     def __init__(self, bundle: RecommenderBundle) -> None:
         self.bundle = bundle
         self.predictor_fold_in = read_fold_in(bundle.facts.get("fold_in", {}))
-        self.ranker: Ranker = read_ranker(
-            bundle.facts, bundle.rank_user_factors, bundle.rank_item_factors, bundle.rank_weights
-        )
+        factors = bundle.rank_user_factors, bundle.rank_item_factors
+        self.ranker: Ranker = read_ranker(bundle.facts, RankArrays(*factors, bundle.rank_arrays))
         self._mean = float(bundle.facts["mean"])
         self._low, self._high = (float(v) for v in bundle.facts["clip"])
-        # Side information gives factors to titles nobody rated too: those answers are not personal.
+        # A Bayesian predictor gives factors to titles nobody rated: such answers are not personal.
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
-        self.chain = Chain(self.ranker, _content(bundle, self.ranker), bundle.popularity)
+        self.fallback = Fallback(self.ranker, _content(bundle, self.ranker), bundle.popularity)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
@@ -83,7 +82,7 @@ class Recommender:
         """Map a bundle's folder; raises BundleError where it is torn or is not one."""
         return cls(read_bundle(Path(folder)))
 
-    # What it knows ------------------------------------------------------------------------
+    # What it knows
 
     @property
     def titles(self) -> Mapping[int, Title]:
@@ -105,8 +104,8 @@ class Recommender:
         return self._user_row(user_id) >= 0
 
     def ratings_of(self, user_id: int) -> dict[int, float]:
-        """The person's ratings the bundle holds, by movie id, oldest first where the bundle knows
-        the order; empty for a stranger."""
+        """The person's ratings in the bundle, by movie id, oldest first where the bundle knows the
+        order; empty for an unknown person."""
         row = self._user_row(user_id)
         if row < 0:
             return {}
@@ -114,7 +113,7 @@ class Recommender:
         movies = self.movie_ids[self.bundle.ratings.items(row)[order]].tolist()
         return dict(zip(movies, self.bundle.ratings.stars(row)[order].tolist()))
 
-    # Predicting ---------------------------------------------------------------------------
+    # Predictions
 
     def predict(self, user_ids: Ints, movie_ids: Ints) -> Predictions:
         """Stars for pairs of one length; every pair is answered."""
@@ -124,10 +123,10 @@ class Recommender:
         values = np.full(len(users), self._mean)
         values += np.where(users >= 0, self.bundle.user_bias[users], 0.0)
         values += np.where(items >= 0, self.bundle.item_bias[items], 0.0)
-        left = self.bundle.user_factors[users[known]].astype(np.float64)
-        values[known] += np.einsum("nk,nk->n", left, self.bundle.item_factors[items[known]])
+        factors = self.bundle.user_factors[users[known]].astype(np.float64)
+        values[known] += np.einsum("nk,nk->n", factors, self.bundle.item_factors[items[known]])
         code = np.where((users >= 0) | (items >= 0), BY_BIAS, BY_MEAN)
-        code[known & self._warm[items]] = KNOWN
+        code[known & self._warm[items]] = BY_FACTORS
         return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
 
     def predict_for(self, ratings: Mapping[int, float], movie_ids: Ints) -> Predictions:
@@ -144,10 +143,10 @@ class Recommender:
         values[known] += self.bundle.item_bias[items[known]]
         values[known] += self.bundle.item_factors[items[known]].astype(np.float64) @ factors
         code = np.where(known | bool(len(rows)), BY_BIAS, BY_MEAN)
-        code[known & self._warm[items] & bool(factors.any())] = FOLDED_IN
+        code[known & self._warm[items] & bool(factors.any())] = BY_FOLD_IN
         return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
 
-    # Ranking ------------------------------------------------------------------------------
+    # Lists
 
     def recommend(
         self,
@@ -157,12 +156,12 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[Recommendation]:
-        """The best `n` titles the person has not rated; the popular ones for a stranger.
+        """The best `n` titles the person has not rated; the popular ones for an unknown person.
 
         `allowed` limits the answer to these movie ids; `exclude` leaves these out.
         """
-        row, barred = self._user_row(user_id), self._barred(allowed, exclude)
-        return self._told(self._list_of(row, barred, n), self._seen(row))
+        row, excluded = self._user_row(user_id), self._excluded(allowed, exclude)
+        return self._with_reasons(self._list_of(row, excluded, n), self._seen(row))
 
     def recommend_for(
         self,
@@ -172,20 +171,20 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[Recommendation]:
-        """The best `n` titles for a person known by these ratings alone, those left out.
+        """The best `n` titles, without the rated ones, for a person known by these ratings alone.
 
-        `ratings` is taken to be oldest first: some rankers listen more to the latest.
+        `ratings` are oldest first: some rankers weigh the latest more.
         """
         seen, _ = self._known(ratings)
-        barred = self._barred(allowed, exclude)
-        if not self.chain.knows_any(seen):
-            return self._told(self.chain.by_content(seen, barred, n), seen)
+        excluded = self._excluded(allowed, exclude)
+        if not self.fallback.knows_any(seen):
+            return self._with_reasons(self.fallback.by_content(seen, excluded, n), seen)
         scores = self.ranker.fold_in(seen)
-        return self._told(self.chain.ranked(scores, FOLD_IN, seen, barred, n), seen)
+        return self._with_reasons(self.fallback.by_ranker(scores, FOLD_IN, seen, excluded, n), seen)
 
     def strategy_for(self, ratings: Mapping[int, float]) -> str:
-        """By what `recommend_for` answers somebody with these ratings."""
-        return self.chain.strategy_for(self._known(ratings)[0])
+        """The strategy of `recommend_for` for a person with these ratings."""
+        return self.fallback.strategy_for(self._known(ratings)[0])
 
     def top_unseen(self, user_ids: Ints, n: int) -> Ints:
         """Movie ids [people, n] as `recommend` orders them, -1 past the end; for evaluation."""
@@ -195,42 +194,42 @@ class Recommender:
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
-    def listed(self, user_id: int, n: int) -> Listed:
+    def listed(self, user_id: int, n: int) -> RankedRows:
         """`recommend` by row of `movie_ids`, without reasons."""
-        return self._list_of(self._user_row(user_id), self._barred(None, ()), n)
+        return self._list_of(self._user_row(user_id), self._excluded(None, ()), n)
 
     def scores(self, user_id: int) -> Floats:
-        """What `recommend` orders titles by for a known person, by row of `movie_ids`: the ranker's
-        score, and content's of a title it does not know."""
+        """The scores [I] that order a known person's list, by row of `movie_ids`: the ranker's, and
+        content's for a title the ranker does not know."""
         row = self._user_row(user_id)
-        return self.chain.all_scores(self.ranker.personal(row, self._seen(row)))
+        return self.fallback.all_scores(self.ranker.personal(row, self._seen(row)))
 
     def scores_for(self, ratings: Mapping[int, float]) -> dict[str, Floats]:
-        """What `recommend_for` orders titles by, by strategy and row of `movie_ids`."""
-        return self.chain.scores_by_strategy(self._known(ratings)[0])
+        """The scores [I] that order the list of `recommend_for`, by strategy."""
+        return self.fallback.scores_by_strategy(self._known(ratings)[0])
 
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
-        """The `n` nearest titles: by taste, or by content for a title the ranker does not know;
-        none where nothing is known of it."""
+        """The `n` nearest titles: by the ranker, or by content for a title it does not know;
+        none for a title without either."""
         row = int(rows_of(self.movie_ids, np.array([movie_id]))[0])
         if row < 0:
             return []
-        nearness, strategy = self.chain.similarities(row)
+        nearness, strategy = self.fallback.similarities(row)
         best = top_rows(nearness, n)
         return [Similar(int(self.movie_ids[r]), float(nearness[r]), strategy) for r in best]
 
     def check_golden(self) -> GoldenReport:
-        """Ask the queries the training job recorded; see `golden.json`."""
+        """Put the queries the training job recorded; see `golden_check.py`."""
         return check_golden(self)
 
-    # How ----------------------------------------------------------------------------------
+    # How
 
     def _user_row(self, user_id: int) -> int:
         return int(rows_of(self.user_ids, np.array([user_id], dtype=np.int64))[0])
 
     def _seen(self, row: int) -> Rows:
-        """What this person rated, oldest first where the bundle knows the order; nothing for a
-        stranger."""
+        """The rows this person rated, oldest first where the bundle knows the order; none for an
+        unknown person."""
         if row < 0:
             return np.empty(0, dtype=np.intp)
         ratings = self.bundle.ratings
@@ -245,30 +244,32 @@ class Recommender:
         stars = np.fromiter(ratings.values(), dtype=np.float64)
         return rows[rows >= 0], stars[rows >= 0]
 
-    def _barred(self, allowed: Collection[int] | None, exclude: Collection[int]) -> Mask:
+    def _excluded(self, allowed: Collection[int] | None, exclude: Collection[int]) -> Mask:
         """True for the titles that must not be in the answer."""
-        barred = np.full(len(self.movie_ids), allowed is not None)
+        excluded = np.full(len(self.movie_ids), allowed is not None)
         if allowed is not None:
-            barred[self._rows(allowed)] = False
-        barred[self._rows(exclude)] = True
-        return barred
+            excluded[self._rows(allowed)] = False
+        excluded[self._rows(exclude)] = True
+        return excluded
 
-    def _list_of(self, row: int, barred: Mask, n: int) -> Listed:
-        """The list of a person of the training rows; a stranger's where there is no such row."""
+    def _list_of(self, row: int, excluded: Mask, n: int) -> RankedRows:
+        """The list of a person by their row; an unknown person has row -1."""
         seen = self._seen(row)
-        if not self.chain.knows_any(seen):
-            return self.chain.by_content(seen, barred, n)
-        return self.chain.ranked(self.ranker.personal(row, seen), PERSONAL, seen, barred, n)
+        if not self.fallback.knows_any(seen):
+            return self.fallback.by_content(seen, excluded, n)
+        scores = self.ranker.personal(row, seen)
+        return self.fallback.by_ranker(scores, PERSONAL, seen, excluded, n)
 
-    def _told(self, found: Listed, seen: Rows) -> list[Recommendation]:
-        movies = self.movie_ids[found.rows].tolist()
-        because = [tuple(self.movie_ids[rows].tolist()) for rows in self.chain.reasons(found, seen)]
-        parts = zip(movies, found.scores.tolist(), found.strategies.tolist(), because, strict=True)
-        return [Recommendation(*part) for part in parts]
+    def _with_reasons(self, ranked: RankedRows, seen: Rows) -> list[Recommendation]:
+        movies = self.movie_ids[ranked.rows].tolist()
+        reasons = self.fallback.reasons(ranked, seen)
+        because = [tuple(self.movie_ids[rows].tolist()) for rows in reasons]
+        columns = movies, ranked.scores.tolist(), ranked.strategies.tolist(), because
+        return [Recommendation(*row) for row in zip(*columns, strict=True)]
 
 
 def _content(bundle: RecommenderBundle, ranker: Ranker) -> ContentMap | None:
-    """None for a bundle of before content was kept."""
+    """None for an older bundle, without content vectors."""
     facts = ContentFacts.of(bundle.facts)
     if facts is None or bundle.content_vectors is None:
         return None

@@ -1,46 +1,123 @@
-"""Everybody's top N, in blocks of people: the same lists as `Recommender.recommend`, sooner.
+"""Everybody's top N: the lists of `Recommender.recommend` for all people, in blocks and as a file.
 
-A ranker of factors scores a block by one matrix product and picks by partition; any other ranker
-is asked person by person. Single precision sums in another order than one by one, so titles whose
-scores are equal to about 1e-6 may change places.
+A ranker of factors scores a block of people by one matrix product and picks by partition; any other
+ranker answers person by person. Single precision sums a block in another order than one person, so
+titles whose scores are equal to about 1e-6 may change places. `marquee recommend-all` writes the
+file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from marquee.errors import SourceError
 from scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of
-from scoring.recommender.chain import Listed
+from scoring.recommender.fallback import PERSONAL, RankedRows
 from scoring.recommender.model import Recommender
+from scoring.recommender.rankers import FactorRanker
 
-BLOCK = 256  # people at once: with 20,000 titles, 20 MB of scores
+PEOPLE_A_BLOCK = 256  # with 20,000 titles, 20 MB of scores
+SCHEMA = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("rank", pa.int32()),
+        ("movie_id", pa.int64()),
+        ("title", pa.string()),
+        ("year", pa.int32()),
+        ("score", pa.float64()),
+        ("strategy", pa.string()),
+    ]
+)
+WRITERS: dict[str, Callable[..., Any]] = {".parquet": pq.ParquetWriter, ".csv": pc.CSVWriter}
 
 
 @dataclass(frozen=True)
-class Lists:
-    """`movie_ids` [people, n], the best first and -1 past the end; `scores` and `strategies` of one
-    shape with it."""
+class TopLists:
+    """`movie_ids` [people, n], best first, -1 past the end; `scores` and `strategies` have the same
+    shape."""
 
     user_ids: Ints
     movie_ids: Ints
     scores: Floats
     strategies: NDArray[np.str_]
 
-    def put(self, place: int, movies: Ints, found: Listed, start: int = 0) -> None:
-        """A person's titles from the place `start` of their list on; `movies` are their ids."""
+    @classmethod
+    def empty(cls, people: Ints, n: int) -> TopLists:
+        """Lists without a title."""
+        shape = len(people), n
+        strategies = np.full(shape, "", "<U8")
+        return cls(people, np.full(shape, -1, np.int64), np.full(shape, np.nan), strategies)
+
+    def put(self, person: int, movies: Ints, ranked: RankedRows, start: int = 0) -> None:
+        """Set the titles of a person's list from the place `start` on; `movies` are their ids."""
         end = start + len(movies)
-        self.movie_ids[place, start:end] = movies
-        self.scores[place, start:end] = found.scores
-        self.strategies[place, start:end] = found.strategies
+        self.movie_ids[person, start:end] = movies
+        self.scores[person, start:end] = ranked.scores
+        self.strategies[person, start:end] = ranked.strategies
+
+
+# The file
+
+
+def write_top_n(model: Recommender, n: int, out: Path, done: Callable[[int], None]) -> int:
+    """Write a row a recommendation to `out` (Parquet or CSV) and return the number of rows.
+
+    `done` is called with the number of people of each block. What was there before stays until the
+    new file is whole. Raises SourceError where the name ends neither in .parquet nor in .csv, or
+    where it cannot be written.
+    """
+    if out.suffix not in WRITERS:
+        raise SourceError(f"{out} is neither .parquet nor .csv", "name it one of the two")
+    beside = out.with_name(f".{out.name}.partial")
+    rows = 0
+    try:
+        with WRITERS[out.suffix](beside, SCHEMA) as writer:
+            for lists in top_lists(model, n):
+                table = _table(model, lists)
+                writer.write_table(table)
+                rows += table.num_rows
+                done(len(lists.user_ids))
+        beside.rename(out)
+    except OSError as error:
+        raise SourceError(f"{out} cannot be written: {error}", "give another place") from None
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return rows
+
+
+def _table(model: Recommender, lists: TopLists) -> pa.Table:
+    people, ranks = np.nonzero(lists.movie_ids >= 0)
+    movies = lists.movie_ids[people, ranks]
+    known = [model.titles.get(movie) for movie in movies.tolist()]
+    columns = [
+        lists.user_ids[people],
+        (ranks + 1).astype(np.int32),
+        movies,
+        [title and title.title for title in known],
+        [title and title.year for title in known],
+        lists.scores[people, ranks],
+        lists.strategies[people, ranks],
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+# The lists
 
 
 def top_lists(
-    model: Recommender, n: int, user_ids: Ints | None = None, block: int = BLOCK
-) -> Iterator[Lists]:
+    model: Recommender, n: int, user_ids: Ints | None = None, block: int = PEOPLE_A_BLOCK
+) -> Iterator[TopLists]:
     """The best `n` unseen titles of each of `user_ids` (default: of everybody known)."""
     people = model.user_ids if user_ids is None else user_ids
     answer = _by_factors if ranks_by_factors(model) else _one_by_one
@@ -50,39 +127,40 @@ def top_lists(
 
 def ranks_by_factors(model: Recommender) -> bool:
     """Whether the ranking score is the product of the bundle's rank factors and nothing else."""
-    ranker = model.bundle.facts.get("fold_in", {}).get("ranker", {})
-    return bool(ranker.get("family") == "implicit_als")
+    return isinstance(model.ranker, FactorRanker)
 
 
-def _one_by_one(model: Recommender, people: Ints, n: int) -> Lists:
-    lists = _empty(people, n)
-    for place, user in enumerate(people.tolist()):
-        found = model.listed(user, n)
-        lists.put(place, model.movie_ids[found.rows], found)
+def _one_by_one(model: Recommender, people: Ints, n: int) -> TopLists:
+    lists = TopLists.empty(people, n)
+    for person, user_id in enumerate(people.tolist()):
+        ranked = model.listed(user_id, n)
+        lists.put(person, model.movie_ids[ranked.rows], ranked)
     return lists
 
 
-def _by_factors(model: Recommender, people: Ints, n: int) -> Lists:
-    lists, bundle = _empty(people, n), model.bundle
+def _by_factors(model: Recommender, people: Ints, n: int) -> TopLists:
+    lists, bundle = TopLists.empty(people, n), model.bundle
     users = rows_of(model.user_ids, people)
     known = np.flatnonzero(users >= 0)
     scores: Singles = bundle.rank_user_factors[users[known]] @ bundle.rank_item_factors.T
-    cold = model.chain.cold(scores, n)
+    cold = model.fallback.cold(scores, n)
     scores[:, ~model.ranker.known] = -np.inf
-    for place, user in enumerate(users[known].tolist()):
-        scores[place, bundle.ratings.items(user)] = -np.inf
+    for row, user in enumerate(users[known].tolist()):
+        scores[row, bundle.ratings.items(user)] = -np.inf
     best = _best(scores, n)
     width = best.shape[1]
-    found = np.take_along_axis(scores, best, axis=1)
-    ranked: Mask = found > -np.inf
+    best_scores = np.take_along_axis(scores, best, axis=1)
+    ranked: Mask = best_scores > -np.inf
     lists.movie_ids[known, :width] = np.where(ranked, model.movie_ids[best], -1)
-    lists.scores[known, :width] = np.where(ranked, found, np.nan)
-    lists.strategies[known, :width] = np.where(ranked, "personal", "")
-    for row, place in enumerate(known.tolist() if cold is not None else []):
+    lists.scores[known, :width] = np.where(ranked, best_scores, np.nan)
+    lists.strategies[known, :width] = np.where(ranked, PERSONAL, "")
+    for row, person in enumerate(known.tolist() if cold is not None else []):
         rows, own = best[row][ranked[row]], scores[row].astype(np.float64)
-        barred = _barred(model, int(users[place]))
-        with_cold = model.chain.listed(rows, own, cold and cold.of(row), "personal", barred, n)
-        lists.put(place, model.movie_ids[with_cold.rows], with_cold)
+        excluded = _rated(model, int(users[person]))
+        with_cold = model.fallback.with_cold(
+            rows, own, cold and cold.of(row), PERSONAL, excluded, n
+        )
+        lists.put(person, model.movie_ids[with_cold.rows], with_cold)
     for short in np.flatnonzero((lists.movie_ids < 0).any(axis=1)).tolist():
         _fill_with_popular(model, lists, short, int(users[short]))
     return lists
@@ -91,30 +169,24 @@ def _by_factors(model: Recommender, people: Ints, n: int) -> Lists:
 def _best(scores: Singles, n: int) -> Rows:
     """Columns of the `n` highest of each row, best first; equal scores in column order."""
     n = min(n, scores.shape[1])
-    part = np.sort(np.argpartition(scores, scores.shape[1] - n, axis=1)[:, scores.shape[1] - n :])
-    order = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(part, order, axis=1)
+    cut = scores.shape[1] - n
+    highest = np.sort(np.argpartition(scores, cut, axis=1)[:, cut:])
+    order = np.argsort(-np.take_along_axis(scores, highest, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(highest, order, axis=1)
 
 
-def _barred(model: Recommender, user: int) -> Mask:
-    """What this person rated; nothing for a stranger."""
-    barred = np.zeros(len(model.movie_ids), dtype=np.bool_)
+def _rated(model: Recommender, user: int) -> Mask:
+    """Which titles this person rated; none for an unknown person."""
+    rated = np.zeros(len(model.movie_ids), dtype=np.bool_)
     if user >= 0:
-        barred[model.bundle.ratings.items(user)] = True
-    return barred
+        rated[model.bundle.ratings.items(user)] = True
+    return rated
 
 
-def _fill_with_popular(model: Recommender, lists: Lists, place: int, user: int) -> None:
-    """What the ranker leaves empty, as `recommend` fills it."""
-    barred = _barred(model, user)
-    there = int((lists.movie_ids[place] >= 0).sum())
-    barred[rows_of(model.movie_ids, lists.movie_ids[place, :there])] = True
-    found = model.chain.popular(barred, lists.movie_ids.shape[1] - there)
-    lists.put(place, model.movie_ids[found.rows], found, start=there)
-
-
-def _empty(people: Ints, n: int) -> Lists:
-    shape = len(people), n
-    return Lists(
-        people, np.full(shape, -1, np.int64), np.full(shape, np.nan), np.full(shape, "", "<U8")
-    )
+def _fill_with_popular(model: Recommender, lists: TopLists, person: int, user: int) -> None:
+    """Fill the rest of a short list as `recommend` does."""
+    excluded = _rated(model, user)
+    length = int((lists.movie_ids[person] >= 0).sum())
+    excluded[rows_of(model.movie_ids, lists.movie_ids[person, :length])] = True
+    popular = model.fallback.popular(excluded, lists.movie_ids.shape[1] - length)
+    lists.put(person, model.movie_ids[popular.rows], popular, start=length)

@@ -1,6 +1,7 @@
-"""Which layout a page has, told by marks that no other layout carries.
+"""Which layout a page has, by marks that no other layout carries; and `read_page`, which reads it.
 
-A page whose marks we do not know is refused with what it looks like: never half-read.
+A page with unknown marks is refused whole, with what it looks like. The spider, `parse` and the
+benchmarks read pages through this module.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from typing import Any
 from web_poet import HttpResponse
 from web_poet.fields import get_fields_dict
 
-from marquee.contracts import TITLE_ITEM
+from marquee.dataset_contracts import TITLE_ITEM
 from scrapy_imdb.items import TitleItem, as_record, with_fields
-from scrapy_imdb.pages.html import LARGEST_PAGE
-from scrapy_imdb.pages.jsonld import TitleWrapperJsonldPage
-from scrapy_imdb.pages.microdata import OverviewTopPage, TitleWrapperPage
-from scrapy_imdb.pages.react import NextDataPage, NextDataV2Page, ReactUrqlPage, react_page
-from scrapy_imdb.pages.refusal import ChallengePageError, RefusedPageError
-from scrapy_imdb.pages.state import STATE_MARK
-from scrapy_imdb.pages.title_page import TitlePage
-from sources.title_record import settled
+from scrapy_imdb.pages.html_sections import LARGEST_PAGE
+from scrapy_imdb.pages.markup_layouts import (
+    OverviewTopPage,
+    TitleWrapperJsonldPage,
+    TitleWrapperPage,
+)
+from scrapy_imdb.pages.next_data import STATE_MARK
+from scrapy_imdb.pages.react_layouts import NextDataPage, NextDataV2Page, ReactUrqlPage, react_page
+from scrapy_imdb.pages.title_page import ChallengePageError, RefusedPageError, TitlePage
+from sources.title_record import to_contract
 
 LAYOUTS: dict[str, type[TitlePage]] = {
     page.LAYOUT: page
@@ -71,20 +74,20 @@ def page_for(response: HttpResponse) -> TitlePage:
 def read_page(response: HttpResponse) -> TitleItem:
     """The item of a page as its contract has it; RefusedPageError says why there is none.
 
-    A bad optional field is left off with a note; a page without an id or a title is refused.
+    A bad optional field becomes null with a note; a page without an id or a title is refused.
     """
     item = _item(page_for(response))
     record = as_record(item)
-    mended = settled(record)
-    differences = TITLE_ITEM.differences(mended)
+    corrected = to_contract(record)
+    differences = TITLE_ITEM.differences(corrected)
     if differences:
         raise RefusedPageError("the page breaks the contract: " + "; ".join(differences))
-    changed = {name: value for name, value in mended.items() if value != record[name]}
+    changed = {name: value for name, value in corrected.items() if value != record[name]}
     return with_fields(item, changed) if changed else item
 
 
 def _page(body: bytes, response: HttpResponse) -> TitlePage | None:
-    state = body.find(STATE_MARK)  # first: React pages are the longest to look through
+    state = body.find(STATE_MARK)  # first: React pages take longest to search
     if state >= 0 and (page := react_page(response, state)):
         return page
     if b'id="overview-top"' in body:
@@ -108,8 +111,8 @@ def _looks_like(body: bytes) -> str:
 def is_challenge(body: bytes) -> bool:
     """Whether a page that no layout reads is a test for robots: short, with the marks of one.
 
-    The marks stand in tags and scripts; words that people read are none. A page whose head says
-    which title it is of is no such test.
+    Only marks in tags and scripts count, not words that people read. A page whose head names its
+    title is no such test.
     """
     return (
         len(body) < LARGEST_CHALLENGE
@@ -119,15 +122,15 @@ def is_challenge(body: bytes) -> bool:
 
 
 def _item(page: TitlePage) -> TitleItem:
-    """What `page.to_item()` answers, a third faster on small pages.
+    """The item that `page.to_item()` gives, a third faster on small pages.
 
-    web-poet wraps every field for validators, processors and coroutines; ours have none of them,
-    so their methods are called as they were written. A test holds the two equal.
+    web-poet wraps every field for validators, processors and coroutines. Ours have none of them, so
+    this calls the methods as they were written. A test holds the two equal.
     """
     return TitleItem(**{name: method(page) for name, method in _methods(type(page))})
 
 
 @cache
 def _methods(page: type[TitlePage]) -> list[tuple[str, Callable[[TitlePage], Any]]]:
-    """The fields of a page class with the methods below them."""
+    """The fields of a page class with their unwrapped methods."""
     return [(name, getattr_static(page, name).original_method) for name in get_fields_dict(page)]

@@ -1,23 +1,47 @@
-"""What every layout's page object shares: the item it answers with, and where it came from."""
+"""The page object that every layout shares, and how it reads single values.
+
+A layout's class says where a page states a value; this module turns the value into the item's form:
+numbers, dates, ids, money. An unreadable value is None, and a note in the item says why. `layouts`
+chooses the class for a page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 from web_poet import WebPage, field
 
-from marquee.names import iso
+from marquee.clock import iso
+from marquee.errors import SourceError
+from marquee.normalise.amounts import Money
 from marquee.normalise.currencies import CODES
 from marquee.normalise.dates import read_date
-from marquee.normalise.money import Money
-from marquee.normalise.text import Unreadable, is_null
-from scrapy_imdb.items import PARSER_VERSION, TitleItem
-from scrapy_imdb.pages import values
-from scrapy_imdb.pages.refusal import RefusedPageError
-from sources.title_record import minutes, note
+from marquee.normalise.text import Unreadable, clean, is_null
+from scrapy_imdb.items import PARSER_VERSION, Person, TitleItem
+from sources.title_cells import minutes
+from sources.title_record import note
 
 MoneyReading = Money | Unreadable | None
+_TITLE_ID = re.compile(r"tt\d{7,10}")
+_COUNT = re.compile(
+    r"(?P<whole>\d{1,3}(?P<mark>[.,'’ _])\d{3}(?:(?P=mark)\d{3})*|\d{1,2}(?:,\d\d)+,\d{3}|\d+)"
+    r"(?:(?P<decimal>[.,])0+)?"
+)
+_LARGEST = 1e18
+"""A larger number is no count and no rating."""
+_YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
+
+
+class RefusedPageError(SourceError):
+    """A page that is refused whole, never half-read; `message` is the reason."""
+
+
+class ChallengePageError(RefusedPageError):
+    """No page of a title: the site asks whether we are a robot."""
 
 
 class TitlePage(WebPage[TitleItem]):
@@ -31,7 +55,7 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def fetched_at(self) -> str | None:
-        sent = values.header_date(self.response.headers.get("Date"))
+        sent = header_date(self.response.headers.get("Date"))
         return iso(sent) if sent else None
 
     @field
@@ -85,11 +109,11 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def rating(self) -> float | None:
-        return values.score(self.stated_rating())
+        return read_rating(self.stated_rating())
 
     @field
     def vote_count(self) -> int | None:
-        return values.whole(self.stated_votes())
+        return read_count(self.stated_votes())
 
     @field
     def budget(self) -> Money | None:
@@ -106,14 +130,15 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def notes(self) -> list[str]:
+        """Why a field is null though the page states it, one sentence for each such field."""
         readings: dict[str, Any] = {
             **self.other_readings(),
             "budget": self.budget_reading(),
             "gross": self.gross_reading()[0],
             "release_date": self.release_reading(),
             "runtime": unread(self.stated_runtime(), minutes, "is no length in minutes"),
-            "rating": unread(self.stated_rating(), values.score, "is no rating"),
-            "vote_count": unread(self.stated_votes(), values.whole, "is no count"),
+            "rating": unread(self.stated_rating(), read_rating, "is no rating"),
+            "vote_count": unread(self.stated_votes(), read_count, "is no count"),
         }
         failed = {k: reading for k, reading in readings.items() if isinstance(reading, Unreadable)}
         unknown = self.unknown_codes().items()
@@ -149,6 +174,53 @@ def required(value: str | None, name: str) -> str:
     if not value:
         raise RefusedPageError(f"the page states no {name}")
     return value
+
+
+def title_id_in(text: str) -> str | None:
+    """The first title id in a text, such as a URL."""
+    found = _TITLE_ID.search(text)
+    return found.group() if found else None
+
+
+def header_date(text: str | None) -> datetime | None:
+    """The moment of an HTTP header (RFC 9110, 5.6.7), in UTC; None for what is no date at all."""
+    if text and _YEAR_ZERO.search(text):  # which the parser takes for the year 2000
+        return None
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+def read_count(value: Any) -> int | None:
+    """A count: a number, or digits, perhaps in groups of three (`1,234`, `1.234`) or India's, and
+    with decimals that are zeros (`1234.0`)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if not isinstance(value, str):
+        return int(value) if abs(value) < _LARGEST and value == int(value) else None
+    found = _COUNT.fullmatch(clean(value))
+    if found is None or (found["mark"] and found["mark"] == found["decimal"]):
+        return None
+    digits = re.sub(r"\D", "", found["whole"])
+    return int(digits) if len(digits) < 16 else None
+
+
+def read_rating(value: Any) -> float | None:
+    """A rating: a number, or text with either decimal mark (`8.4`, `8,4`)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if not isinstance(value, str):
+        return float(value) if abs(value) < _LARGEST else None
+    found = re.fullmatch(r"\d{1,2}(?:[.,]\d+)?", value.strip())
+    return float(found.group().replace(",", ".")) if found else None
+
+
+def distinct_people(people: Iterable[Person | None]) -> list[Person]:
+    """People in order, each once: by id, or by name where there is none."""
+    found = {p.name_id or p.name: p for p in reversed(list(people)) if p}
+    return list(reversed(found.values()))
 
 
 def _readable(reading: MoneyReading) -> Money | None:

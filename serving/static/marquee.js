@@ -22,7 +22,7 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-async function ask(path, body) {
+async function request(path, body) {
   const options = body && {
     method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body),
   };
@@ -102,11 +102,11 @@ function given() {
 
 // --- search and recommendations --------------------------------------------------------------
 
-let asked = 0;
+let latestSearch = 0;
 async function search(query) {
-  const mine = ++asked;
-  const answer = await ask(`/v1/titles?n=12&q=${encodeURIComponent(query)}`);
-  if (mine !== asked) return; // a later word was typed meanwhile
+  const thisSearch = ++latestSearch;
+  const answer = await request(`/v1/titles?n=12&q=${encodeURIComponent(query)}`);
+  if (thisSearch !== latestSearch) return; // a later word was typed meanwhile
   const none = make("li", {}, make("span", {class: "note"}, "No title has all these words."));
   $("#titles").replaceChildren(...(answer.titles.length ? answer.titles.map(row) : [none]));
 }
@@ -122,8 +122,8 @@ async function recommend() {
   let answer;
   try {
     answer = user
-      ? await ask(`/v1/users/${encodeURIComponent(user)}/recommendations?${new URLSearchParams({n: 10, ...filters})}`)
-      : await ask("/v1/recommendations", {ratings, n: 10, ...filters});
+      ? await request(`/v1/users/${encodeURIComponent(user)}/recommendations?${new URLSearchParams({n: 10, ...filters})}`)
+      : await request("/v1/recommendations", {ratings, n: 10, ...filters});
   } catch (error) {
     if (mine === wanted) $("#recommended-by").textContent = error.message;
     return;
@@ -156,7 +156,7 @@ async function keep(event) {
   const person = `p-${event.target.elements.person.value.replace(/^p-/, "")}`;
   const ratings = given();
   try {
-    const answer = await ask(`/v1/users/${encodeURIComponent(person)}/ratings`, {ratings});
+    const answer = await request(`/v1/users/${encodeURIComponent(person)}/ratings`, {ratings});
     $("#kept").textContent = `Kept ${answer.accepted} as ${person}. They count from now on, and in the next weekly run.`;
   } catch (error) { $("#kept").textContent = error.message; }
 }
@@ -185,7 +185,7 @@ async function estimate(event) {
   const film = {directors, genres, year: Number(form.year.value)};
   if (!form.unreleased.checked) film.rating = Number(form.rating.value);
   try {
-    showEstimate(await ask("/v1/budget-estimates", film));
+    showEstimate(await request("/v1/budget-estimates", film));
   } catch (error) { $("#estimate").replaceChildren(make("p", {class: "warning"}, error.message)); }
 }
 

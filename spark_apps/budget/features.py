@@ -1,9 +1,11 @@
-"""Features of a film, as columns: what was known when it came out and nothing later.
+"""Features of a title as Spark columns: what was known when it came out and nothing later.
 
-A person's record is taken from films of *earlier years* among those the fit may see, each as the
-difference between its budget and what was usual in its time (log10 dollars of the price year). So
-a row's features do not change when the future is deleted. `scoring.budget.features` makes
-the same numbers for one query.
+`with_attributes` gathers what titles state beside directors, genres and rating into three maps,
+whatever the source: `people` (role to keys), `numbers` and `labels`. `with_records` adds the track
+record of each role. A record is taken from titles of *earlier years* among those the fit may see,
+each as the difference between its budget and what was usual at its time (log10 dollars of the price
+year). So a row's features do not change when the future is deleted. `scoring.budget` computes the
+same numbers for one query.
 """
 
 from __future__ import annotations
@@ -11,19 +13,89 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from marquee.money import PriceIndex
-from scoring.budget.films import RECENT, STEADY
-from scoring.budget.records import LONGEST_GAP
+from marquee.prices import PriceIndex
+from scoring.budget.features import DIRECTOR, LONGEST_GAP
+from scoring.budget.known_titles import PRIOR_TITLES, RECENT_YEARS
+from spark_apps.preparation.title_items import folded
 
 TARGET = "log_budget"
 EARLIER = Window.unboundedPreceding, -1
 """Years before a row's own, in a window ordered by year."""
+PEOPLE = {
+    DIRECTOR: "directors",
+    "writer": "writers",
+    "cast": "cast",
+    "company": "companies",
+    "keyword": "keywords",
+}
+NUMBERS = ("runtime", "vote_count")
+FIRST_OF = {"language": "languages", "country": "countries"}
+
+
+def with_attributes(titles: DataFrame) -> DataFrame:
+    """Adds `people` map<string,array<string>>, `numbers` map<string,double> and `labels`
+    map<string,string>.
+
+    No entry is empty. Entries that a source put into these columns stay, and a column that prepared
+    titles lack adds none.
+    """
+    columns = set(titles.columns)
+    return titles.withColumns(
+        {
+            "people": _people(columns),
+            "numbers": _numbers(columns),
+            "labels": _labels(columns),
+        }
+    )
+
+
+def _people(columns: set[str]) -> Column:
+    pairs = [
+        cell
+        for role, column in PEOPLE.items()
+        if column in columns
+        for cell in (F.lit(role), _keys(column))
+    ]
+    known = F.create_map(*pairs)
+    if "people" in columns:
+        folded_names = F.transform_values("people", lambda _, names: _distinct_keys(names))
+        known = F.map_concat(known, folded_names)
+    return F.map_filter(known, lambda _, names: F.size(names) > 0)
+
+
+def _keys(column: str) -> Column:
+    return F.coalesce(_distinct_keys(F.col(column)), F.array().cast("array<string>"))
+
+
+def _distinct_keys(names: Column) -> Column:
+    """The `person_key` of each name, each once."""
+    return F.array_distinct(F.transform(names, folded))
+
+
+def _numbers(columns: set[str]) -> Column:
+    pairs = [c for n in NUMBERS if n in columns for c in (F.lit(n), F.col(n).cast("double"))]
+    known = F.create_map(*pairs) if pairs else F.create_map().cast("map<string,double>")
+    if "numbers" in columns:
+        known = F.map_concat(known, F.col("numbers"))
+    return F.map_filter(known, lambda _, value: value.isNotNull())
+
+
+def _labels(columns: set[str]) -> Column:
+    pairs = [F.lit("certificate"), F.col("certificate")] if "certificate" in columns else []
+    for name, column in FIRST_OF.items():
+        pairs += [F.lit(name), F.get(column, 0)] if column in columns else []
+    if "release_date" in columns:
+        pairs += [F.lit("month"), F.regexp_extract("release_date", r"^\d{4}-(\d\d)-", 1)]
+    known = F.create_map(*pairs) if pairs else F.create_map().cast("map<string,string>")
+    if "labels" in columns:
+        known = F.map_concat(known, F.col("labels"))
+    return F.map_filter(known, lambda _, word: F.coalesce(word, F.lit("")) != "")
 
 
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
     """Adds `log_budget`: log10 of the budget in dollars of the index's last year.
 
-    Every film keeps its row: before the table's first year the first one's prices stand, after
+    Every title keeps its row: before the table's first year the first one's prices stand, after
     its last year the last one's, as `PriceIndex.nearest` says.
     """
     table = list(prices.factors(prices.last).items())
@@ -35,23 +107,28 @@ def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> D
     return priced.withColumn(TARGET, log_dollars).drop("factor", "priced_at")
 
 
-def with_time_deviation(rows: DataFrame) -> DataFrame:
-    """Adds `above_time`: log_budget less what was usual, from the fold's fitted films of earlier
-    years (`scoring.budget.films.with_deviations`).
+def featured(rows: DataFrame, smoothing: float) -> DataFrame:
+    """All features of rows laid out in folds (`spark_apps.budget.folds`)."""
+    return with_records(with_time_deviation(rows), smoothing)
 
-    Null for films of a fold's first year (there is nothing before them) and for films the fold
+
+def with_time_deviation(rows: DataFrame) -> DataFrame:
+    """Adds `above_time`: log_budget less what was usual, from the fold's fitted titles of earlier
+    years (`scoring.budget.known_titles.with_deviations`).
+
+    Null for titles of a fold's first year (there is nothing before them) and for titles the fold
     may not learn from.
     """
     yearly = rows.where("is_fitted").groupBy("fold", "year")
-    sums = yearly.agg(F.sum(TARGET).alias("total"), F.count("*").alias("films"))
+    sums = yearly.agg(F.sum(TARGET).alias("total"), F.count("*").alias("titles"))
     by_year = Window.partitionBy("fold").orderBy("year")
-    ever, recent = by_year.rangeBetween(*EARLIER), by_year.rangeBetween(-RECENT, -1)
+    ever, recent = by_year.rangeBetween(*EARLIER), by_year.rangeBetween(-RECENT_YEARS, -1)
 
     def summed(column: str) -> Column:
         return F.coalesce(F.sum(column).over(recent), F.lit(0.0))
 
-    mean = F.sum("total").over(ever) / F.sum("films").over(ever)
-    usual = (summed("total") + STEADY * mean) / (summed("films") + STEADY)
+    mean = F.sum("total").over(ever) / F.sum("titles").over(ever)
+    usual = (summed("total") + PRIOR_TITLES * mean) / (summed("titles") + PRIOR_TITLES)
     known = sums.select("fold", "year", usual.alias("usual"))
     joined = rows.join(F.broadcast(known), on=["fold", "year"], how="left")
     above = F.when(F.col("is_fitted"), F.col(TARGET) - F.col("usual"))
@@ -59,34 +136,33 @@ def with_time_deviation(rows: DataFrame) -> DataFrame:
 
 
 def with_records(rows: DataFrame, smoothing: float) -> DataFrame:
-    """Adds `record`: for each role told, a struct of mean, last, most, films and gap.
+    """Adds `record`: for each role with names, a struct of mean, last, most, films and gap.
 
-    Several people: the mean of their means and lasts, the greatest of the rest, the least gap.
-    Rows need `fold`, `title_id`, `year`, `people` and `above_time` (null for those that are only
-    asked about).
+    Several people: the mean of their means and lasts, the greatest of the rest, the least gap. Rows
+    need `fold`, `title_id`, `year`, `people` and `above_time` (null for titles not learnt from).
     """
     named = rows.select("fold", "title_id", "year", "above_time", F.explode("people"))
     each = named.withColumnsRenamed({"key": "role", "value": "names"})
     each = each.withColumn("name", F.explode("names")).drop("names")
     by_year = Window.partitionBy("fold", "role", "name").orderBy("year").rangeBetween(*EARLIER)
     counts = F.col("above_time").isNotNull()
-    films = F.count("above_time").over(by_year)
+    titles = F.count("above_time").over(by_year)
     when = F.when(counts, F.struct("year", "title_id"))
     made_in = F.max(F.when(counts, F.col("year"))).over(by_year)
     record = each.select(
         "fold",
         "title_id",
         "role",
-        _or_zero(F.sum("above_time").over(by_year) / (films + smoothing)).alias("mean"),
+        _or_zero(F.sum("above_time").over(by_year) / (titles + smoothing)).alias("mean"),
         _or_zero(F.max_by("above_time", when).over(by_year)).alias("last"),
         _or_zero(F.max("above_time").over(by_year)).alias("most"),
-        films.alias("films"),
+        titles.alias("films"),
         F.least(F.lit(LONGEST_GAP), F.col("year") - made_in).alias("gap"),
     )
-    return rows.join(_by_film(record), on=["fold", "title_id"], how="left")
+    return rows.join(_by_title(record), on=["fold", "title_id"], how="left")
 
 
-def _by_film(record: DataFrame) -> DataFrame:
+def _by_title(record: DataFrame) -> DataFrame:
     by_role = record.groupBy("fold", "title_id", "role").agg(
         F.struct(
             F.avg("mean").alias("mean"),
@@ -94,16 +170,11 @@ def _by_film(record: DataFrame) -> DataFrame:
             F.max("most").alias("most"),
             F.log1p(F.max("films").cast("double")).alias("films"),
             F.coalesce(F.min("gap"), F.lit(LONGEST_GAP)).alias("gap"),
-        ).alias("stats")
+        ).alias("features")
     )
-    pairs = F.map_from_entries(F.collect_list(F.struct("role", "stats")))
+    pairs = F.map_from_entries(F.collect_list(F.struct("role", "features")))
     return by_role.groupBy("fold", "title_id").agg(pairs.alias("record"))
 
 
 def _or_zero(value: Column) -> Column:
     return F.coalesce(value, F.lit(0.0))
-
-
-def featured(rows: DataFrame, smoothing: float) -> DataFrame:
-    """All features of rows laid out in folds (`spark_apps.budget.folds`)."""
-    return with_records(with_time_deviation(rows), smoothing)

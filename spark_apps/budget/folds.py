@@ -1,21 +1,49 @@
-"""Which films a fit learns from, and which it is scored on: always later ones.
+"""Which titles a fit learns from and which it is scored on, and the fits on them.
 
-A fold is a number of films by place in time: it is fitted on the films up to `fitted` and scored
-on those after, up to `scored`. The rolling origins inside train choose recipes and give the
-residuals of the interval; `evaluated` and `shipped` are the two fits a model folder holds.
+A fold is a number of titles by place in time: it is fitted on the titles up to `fitted` and scored
+on those after, up to `scored`, which are always later. The rolling origins inside train choose
+recipes and give the residuals of the interval; `evaluated` and `shipped` are the two fits of a
+model folder. `FoldFits` fits recipes on folds; `trainer` and the benchmarks use it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.ml import Transformer
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+
+from scoring.budget.features import (
+    BEFORE_RELEASE,
+    NARROW,
+    PLANNED,
+    QUESTIONS,
+    WIDE,
+    WITH_RATING,
+    Stages,
+    is_rated,
+)
+from scoring.budget.predictor import NO_TREND, Trend
+from spark_apps.budget.families import BudgetRecipe
+from spark_apps.budget.feature_vectors import make_stages
+from spark_apps.budget.features import TARGET, featured
+from spark_apps.budget.out_of_sample import ComponentScores, Scores, score_components
+from spark_apps.budget.pipeline import (
+    FittedBudget,
+    FittedComponents,
+    blend_pipeline,
+    fit_questions,
+    fit_trend,
+)
 
 EVALUATED, SHIPPED = "evaluated", "shipped"
 ORIGINS = (0.55, 0.7, 0.85)
-"""Shares of train at which the clock is stopped; each is scored up to the next."""
+"""Shares of train after which a rolling origin stops learning; each is scored up to the next."""
+FEWEST_RATED = 25
+"""Titles with a rating below which nothing is learnt from ratings."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +56,7 @@ class Fold:
 
 
 def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
-    """The rolling origins inside `train` films, and the two fits that are kept."""
+    """The rolling origins inside `train` titles, and the two fits of the model folder."""
     stops = [round(train * share) for share in (*ORIGINS, 1.0)]
     origins = [Fold(f"origin {a}", a, b) for a, b in pairwise(stops)]
     kept = [Fold(EVALUATED, train, train), Fold(SHIPPED, train + holdout, train + holdout)]
@@ -36,10 +64,10 @@ def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
 
 
 def with_place(titles: DataFrame, *first: str) -> DataFrame:
-    """Adds `place`: 1 for the oldest film, by (year, release date, title id), after the columns
+    """Adds `place`: 1 for the oldest title, by (year, release date, title id), after the columns
     `first`.
 
-    One sorted partition, numbered within: thousands of films, and no window over all of them.
+    One sorted partition, numbered within: thousands of titles, and no window over all of them.
     """
     by_release = "year", F.asc_nulls_first("release_date"), "title_id"
     ordered = titles.repartition(1).sortWithinPartitions(*first, *by_release)
@@ -56,3 +84,112 @@ def in_folds(spark: SparkSession, titles: DataFrame, folds: list[Fold]) -> DataF
         .withColumn("is_fitted", F.col("place") <= F.col("fitted"))
         .drop("fitted", "scored")
     )
+
+
+@dataclass
+class FoldFits:
+    """Fits of recipes on folds, each made once.
+
+    `titles` have `place`, `log_budget` and attributes. Features are computed once for each
+    smoothing, and models are fitted once for recipes that differ in shares alone.
+    """
+
+    spark: SparkSession
+    titles: DataFrame
+    folds: Sequence[Fold]
+    seed: int
+    wanted: Sequence[str] = QUESTIONS
+    """Questions to be fitted, where the titles state enough."""
+    _frames: dict[float, DataFrame] = field(default_factory=dict)
+    _rows: dict[float, dict[str, list[Row]]] = field(default_factory=dict)
+    _fits: dict[tuple[BudgetRecipe, str], FittedComponents] = field(default_factory=dict)
+    _scores: dict[tuple[BudgetRecipe, str], ComponentScores] = field(default_factory=dict)
+
+    def fit(self, recipe: BudgetRecipe, fold: Fold) -> FittedBudget:
+        """A recipe fitted on a fold's titles."""
+        return blend_pipeline(recipe, self._components(recipe, fold))
+
+    def score(self, recipe: BudgetRecipe, fold: Fold) -> Scores:
+        """Fit on a fold's titles and answer for the later ones."""
+        key = (recipe.without_shares, fold.name)
+        if key not in self._scores:
+            later = self._of(recipe, fold, is_fitted=False)
+            self._scores[key] = score_components(self._components(recipe, fold), later)
+        return self._scores[key].blended(recipe)
+
+    def _components(self, recipe: BudgetRecipe, fold: Fold) -> FittedComponents:
+        key = (recipe.without_shares, fold.name)
+        if key not in self._fits:
+            stages = self.stages(recipe, fold)
+            questions = self.questions(recipe, fold, stages)
+            titles = self.fitted_titles(recipe, fold).localCheckpoint()
+            vocabulary = FittedComponents(stages, {}, self.trend(recipe, fold))
+            self._fits[key] = fit_questions(recipe, titles, vocabulary, questions, self.seed)
+        return self._fits[key]
+
+    def stages(self, recipe: BudgetRecipe, fold: Fold) -> Stages:
+        """The fold's vocabularies."""
+        return make_stages(recipe, self.rows(recipe, fold))
+
+    def questions(self, recipe: BudgetRecipe, fold: Fold, stages: Stages) -> list[str]:
+        """The questions that can be learnt from the fold's titles."""
+        rated = sum(row["rating"] is not None for row in self.rows(recipe, fold))
+        can_learn = {
+            BEFORE_RELEASE: True,
+            WITH_RATING: rated >= FEWEST_RATED,
+            PLANNED: _is_wider(stages, PLANNED),
+            WIDE: _is_wider(stages, WIDE) and rated >= FEWEST_RATED,
+        }
+        return [q for q in QUESTIONS if can_learn[q] and q in self.wanted]
+
+    def trend(self, recipe: BudgetRecipe, fold: Fold) -> Trend:
+        """The line that the fold's titles follow through the years, where the recipe wants one."""
+        if not recipe.trend:
+            return NO_TREND
+        rows = self.rows(recipe, fold)
+        return fit_trend([r["year"] for r in rows], [r[TARGET] for r in rows])
+
+    def fitted_titles(self, recipe: BudgetRecipe, fold: Fold) -> DataFrame:
+        """The featured titles a fold learns from, with their `weight`."""
+        titles = self._of(recipe, fold, is_fitted=True)
+        last = max(int(row["year"]) for row in self.rows(recipe, fold))
+        weight = F.pow(F.lit(0.5), (F.lit(last) - F.col("year")) / (recipe.recent or 1.0))
+        return titles.withColumn("weight", weight if recipe.recent else F.lit(1.0))
+
+    def rows(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
+        """What a fold learns from, collected: thousands at most, and the bundle holds them."""
+        smoothing = recipe.director_smoothing
+        if smoothing not in self._rows:
+            by_fold: dict[str, list[Row]] = {f.name: [] for f in self.folds}
+            for row in self.frame(smoothing).where("is_fitted").collect():
+                by_fold[row["fold"]].append(row)
+            self._rows[smoothing] = by_fold
+        return self._rows[smoothing][fold.name]
+
+    def later(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
+        """The titles a fold is scored on, collected, in the order of its scores."""
+        found: list[Row] = self._of(recipe, fold, is_fitted=False).collect()
+        return found
+
+    def vector(self, recipe: BudgetRecipe, fold: Fold, question: str) -> tuple[Transformer, ...]:
+        """The stages that make a question's vector of featured titles."""
+        return self._components(recipe, fold).questions[question].vector
+
+    def frame(self, smoothing: float) -> DataFrame:
+        """Featured titles of every fold, in one partition in order of release."""
+        if smoothing not in self._frames:
+            rows = featured(in_folds(self.spark, self.titles, list(self.folds)), smoothing)
+            ordered = rows.repartition(1).sortWithinPartitions("fold", "place")
+            # Its plan is long, and each of a hundred queries would be planned from its start.
+            self._frames[smoothing] = ordered.localCheckpoint()
+        return self._frames[smoothing]
+
+    def _of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:
+        of_fold = F.col("fold") == fold.name
+        wanted = F.col("is_fitted") if is_fitted else ~F.col("is_fitted")
+        return self.frame(recipe.director_smoothing).where(of_fold & wanted)
+
+
+def _is_wider(stages: Stages, question: str) -> bool:
+    narrow = NARROW[0] if is_rated(question) else NARROW[1]
+    return len(stages.names(question)) > len(stages.names(narrow))

@@ -1,86 +1,113 @@
-"""A recipe of the recommender: a predictor's and a ranker's family with parameters, as data."""
+"""A recipe names a family of models and its parameters, as data; reading one checks every key.
+
+A recommender has two models, a predictor of stars and a ranker, each with a family of its own. The
+types here hold what all recipes share; a family adds its parameters in its own module, which
+`families.py` finds by name. Recipes come from `inputs.json` (config's `[[recipes.recommender]]`)
+and from the champion's bundle.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 
 from marquee.errors import RecipeError
-from spark_apps.recommender.content.recipe import ContentRecipe
-from spark_apps.recommender.ranking.recipes import RankerRecipe
-from spark_apps.recommender.recipe_parts import Part, Positive, Share, Whole
+from spark_apps.recommender.families import predictor_family, ranker_family
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=1, le=500)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Search = Literal["quick", "full"]
 """The least search that tries a recipe; without a search the first is taken."""
 
 
-class AlsRecipe(Part):
-    """Explicit ALS blended with the bias model, and a ranker.
+class Recipe(BaseModel):
+    """A frozen table; an unknown key is an error."""
 
-    `blend` lists the shares of ALS to choose from on the inner split; `bias_reg_*` count as so
-    many ratings at the mean.
-    """
-
-    name: str
-    tried_in: Search = "quick"
-    family: Literal["als_bias"]
-    rank: Whole
-    reg: Positive
-    iterations: Whole
-    bias_reg_user: Positive
-    bias_reg_item: Positive
-    blend: Annotated[tuple[Share, ...], Field(min_length=1)]
-    ranker: RankerRecipe
-    content: ContentRecipe = ContentRecipe()
-
-
-class BayesRecipe(Part):
-    """Bayesian matrix factorisation with side information, and a ranker.
-
-    `chains` Markov chains of `sweeps` each, of which every `every`-th after `burn_in` is kept;
-    stars are normal around a score or cut from it at thresholds, with noise that differs between
-    people the less the larger `noise_shape`; vectors of `rank` tastes; at most `side_columns` for
-    each set of rated titles or of raters; the posterior is shipped with `packed_rank` factors.
-    Refused where arithmetic says that it takes more than `most_*`.
-    """
-
-    name: str
-    tried_in: Search = "quick"
-    family: Literal["bayes"]
-    likelihood: Literal["normal", "ordered"]
-    noise_shape: Positive
-    rank: Annotated[int, Field(ge=1, le=64)]
-    chains: Annotated[int, Field(ge=1, le=64)]
-    sweeps: Annotated[int, Field(ge=2, le=10_000)]
-    burn_in: Annotated[int, Field(ge=0)]
-    every: Annotated[int, Field(ge=1)]
-    side_columns: Annotated[int, Field(ge=1, le=500)]
-    packed_rank: Whole
-    most_gigabytes: Positive
-    most_teraoperations: Positive
-    ranker: RankerRecipe
-    content: ContentRecipe = ContentRecipe()
-
-    @model_validator(mode="after")
-    def _keeps_a_draw(self) -> Self:
-        if self.kept < 1:
-            raise ValueError("burn_in leaves no sweep to keep: give fewer, or more sweeps")
-        return self
-
-    def keeps(self, sweep: int) -> bool:
-        """Whether the draw after this sweep (from 0) counts."""
-        return sweep >= self.burn_in and (sweep - self.burn_in) % self.every == 0
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
-    def kept(self) -> int:
-        """Draws kept of a chain."""
-        return max(0, -(-(self.sweeps - self.burn_in) // self.every))
+    def spark_iterations(self) -> int:
+        """Iterations of Spark's ALS in the longest fit; many of them need a checkpoint folder."""
+        return 0
 
 
-RecommenderRecipe = Annotated[AlsRecipe | BayesRecipe, Field(discriminator="family")]
-_ANY: TypeAdapter[AlsRecipe | BayesRecipe] = TypeAdapter(RecommenderRecipe)
+class RankerRecipe(Recipe):
+    """A ranker's family and, in subclasses, its parameters."""
+
+    family: str
+
+
+class ContentRecipe(Recipe):
+    """How titles become content vectors.
+
+    The `words` found in most titles are counted and reduced to `columns` numbers a title, fewer
+    where the vectors of all titles would take more than `most_megabytes`. `optimism` standard
+    errors are added to a cold title's score before it is compared.
+    """
+
+    words: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    columns: Annotated[int, Field(ge=1, le=1_000)] = 128
+    optimism: NotNegative = 1.0
+    most_megabytes: Positive = 32.0
+
+    def affordable_columns(self, titles: int) -> int:
+        """Columns of single precision that so many titles may have; at least one."""
+        return max(1, min(self.columns, int(self.most_megabytes * 1e6 / (4 * max(titles, 1)))))
+
+
+def read_ranker_recipe(table: object) -> RankerRecipe:
+    """Type a ranker's table by its family; ValidationError names every wrong key."""
+    if isinstance(table, RankerRecipe):
+        return table
+    if not isinstance(table, Mapping):
+        raise PydanticCustomError("ranker", "give a table with a family")
+    try:
+        family = ranker_family(table.get("family"))
+    except RecipeError as error:
+        raise PydanticCustomError("ranker_family", "{reason}", {"reason": error.message}) from None
+    return family.recipe.model_validate(dict(table))
+
+
+AnyRanker = Annotated[SerializeAsAny[RankerRecipe], BeforeValidator(read_ranker_recipe)]
+
+
+class RecommenderRecipe(Recipe):
+    """A predictor's family and, in subclasses, its parameters, with the ranker's recipe and the
+    content's."""
+
+    name: str
+    tried_in: Search = "quick"
+    family: str
+    ranker: AnyRanker
+    content: ContentRecipe = ContentRecipe()
+
+    @property
+    def spark_iterations(self) -> int:
+        """The ranker's, where the predictor needs none."""
+        return self.ranker.spark_iterations
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Weights in a blend with a simpler model, to choose from on the inner split; 1 is the
+        model alone."""
+        return (1.0,)
+
+    def shortened(self) -> tuple[RecommenderRecipe, str]:
+        """A cheaper recipe for a fit that is measured and never serves, and a sentence for the
+        card; this recipe and no sentence where there is none."""
+        return self, ""
 
 
 def read_recipes(tables: Sequence[Mapping[str, Any]]) -> list[RecommenderRecipe]:
@@ -91,19 +118,16 @@ def read_recipes(tables: Sequence[Mapping[str, Any]]) -> list[RecommenderRecipe]
 
 
 def read_recipe(table: Mapping[str, Any]) -> RecommenderRecipe:
-    """Type one table; RecipeError names the recipe and every wrong key."""
+    """Type one table by its family; RecipeError names the recipe and every wrong key."""
+    name = table.get("name", "without a name")
     try:
-        return _ANY.validate_python(dict(table))
+        return predictor_family(table.get("family")).recipe.model_validate(dict(table))
     except ValidationError as error:
         wrong = "; ".join(f"{_key(e['loc'])}: {e['msg']}" for e in error.errors())
-        name = table.get("name", "without a name")
-        raise RecipeError(f"recipe {name}: {wrong}", "correct [[recipes.recommender]]") from None
+    except RecipeError as error:
+        wrong = f"family: {error.message}"
+    raise RecipeError(f"recipe {name}: {wrong}", "correct [[recipes.recommender]]")
 
 
 def _key(place: tuple[int | str, ...]) -> str:
-    """The key's path; unions add the family they read as, which nobody wrote: in front, and after
-    `ranker`."""
-    kept = place[1:] if place[:1] in {("als_bias",), ("bayes",)} else place
-    return ".".join(
-        str(part) for at, part in enumerate(kept) if at == 0 or kept[at - 1] != "ranker"
-    )
+    return ".".join(map(str, place))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.gate_simulation import MEASURED, Pair, main, read_pairs, row
-from release.metric import LOG_RMSE, NDCG, RMSE
+from release.losses import LOG_RMSE, NDCG, RMSE
 
 PAIRS = [
     Pair("two seeds", "recommender", RMSE, 0.83, 0.0013, 600),

@@ -1,19 +1,21 @@
-"""A contest's tables: what is averaged over what, and whom the best is compared with."""
+"""A comparison's tables: what is averaged over what, and whom the best is compared with."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.measuring import Taken
-from bench.recommender_contest import OTHERS, OURS, PEOPLE, Line, recipes_from
+from bench.recommender_comparison import OTHERS, OURS, PEOPLE, Line, recipes_from
 from bench.recommender_tables import compare, per_person, table
+from bench.resource_use import ResourceUse
 from marquee.errors import SourceError
 from marquee.settings import load_settings
 from spark_apps.recommender.recipes import read_recipes
 
 
 def line(model: str, seed: int, rmse: float, people: dict[int, float]) -> Line:
-    return Line("random75", seed, model, Taken(seconds=float(seed)), {"rmse": rmse}, {}, people)
+    return Line(
+        "random75", seed, model, ResourceUse(seconds=float(seed)), {"rmse": rmse}, {}, people
+    )
 
 
 LINES = [

@@ -11,11 +11,11 @@ import numpy as np
 import psutil
 
 from bench.made_up_ratings import write_release
-from bench.measuring import taken
+from bench.resource_use import measured
 from bench.scale import Figures as Took
 from bench.scale import table
 from bench.scale_chart import draw
-from scoring.recommender.releases import read_any_release
+from scoring.recommender.ratings_files import read_any_release
 
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 HOLD = "held = b'x' * 60_000_000; print('ready', flush=True); input()"
@@ -38,10 +38,10 @@ def test_memory_is_that_of_the_whole_tree() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout and parent.stdin
         assert parent.stdout.readline() == b"ready\n"
-        with taken(parent.pid) as whole:
+        with measured(parent.pid) as whole:
             pass
         (child,) = psutil.Process(parent.pid).children()
-        with taken(child.pid) as part:
+        with measured(child.pid) as part:
             pass
         parent.stdin.write(b"\n")
         parent.stdin.close()

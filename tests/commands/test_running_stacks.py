@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from cli import main
-from local_stack import readiness, stack, supervisor
+from local_stack import health_checks, stack, supervisor
 from local_stack.hdfs import format_namenode
 from local_stack.processes import end_leftovers, is_alive, leftovers, running_stacks
 from marquee.errors import StackError
@@ -23,13 +23,13 @@ from marquee.settings import REPOSITORY
 from tests.plugins.tiny_stack import PART, TinyStack, tiny_stack
 
 Make = Callable[..., TinyStack]
-Told = Callable[..., tuple[int, str]]
+Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes tiny stacks below one folder that a shell of its own would also use."""
-    monkeypatch.setitem(readiness.PROBES, PART, lambda settings: "")
+    monkeypatch.setitem(health_checks.PROBES, PART, lambda settings: "")
     monkeypatch.setattr(stack, "require", lambda settings: None)
     monkeypatch.setenv("MARQUEE_STATE", str(tmp_path))
     made: list[TinyStack] = []
@@ -41,12 +41,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     yield one
     for each in made:
         each.down()
-        assert leftovers(each.places.state) == []
+        assert leftovers(each.folders.state) == []
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Told:
-    """Runs a `marquee` command here; its status and all it said."""
+def marquee(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs a `marquee` command here; its status and all it printed."""
 
     def run(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["marquee", *words])
@@ -84,18 +84,18 @@ def test_down_beside_a_command_that_holds_the_stack(make: Make, tmp_path: Path) 
     """That command has not reaped anything, and must notice by itself."""
     own = make()
     held = holder(tmp_path)
-    ours = family(own.places.state)
+    ours = family(own.folders.state)
     assert own.down()
     assert not any(is_alive(process) for process in ours)
-    _, said = held.communicate(timeout=60)
+    _, output = held.communicate(timeout=60)
     assert held.returncode == 1
-    assert b"the stack was stopped by another command" in said
+    assert b"the stack was stopped by another command" in output
 
 
 def test_a_command_that_is_interrupted_stops_what_it_started(make: Make, tmp_path: Path) -> None:
     own = make()
     held = holder(tmp_path)
-    ours = family(own.places.state)
+    ours = family(own.folders.state)
     held.send_signal(signal.SIGTERM)
     held.communicate(timeout=60)
     assert held.returncode == 0
@@ -107,7 +107,7 @@ def test_a_closed_terminal_is_an_interrupt(make: Make, tmp_path: Path) -> None:
     held = holder(tmp_path, stdout=inside, stderr=inside, start_new_session=True)
     os.close(inside)
     assert b"up" in os.read(terminal, 100)
-    ours = family(own.places.state)
+    ours = family(own.folders.state)
     os.close(terminal)
     held.send_signal(signal.SIGHUP)  # what the kernel does where it is the controlling terminal
     held.wait(timeout=60)
@@ -115,7 +115,7 @@ def test_a_closed_terminal_is_an_interrupt(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_killed_command_leaves_a_stack_that_is_found_and_stopped(
-    make: Make, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    make: Make, tmp_path: Path, marquee: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = make()
     held = holder(tmp_path)
@@ -124,12 +124,12 @@ def test_a_killed_command_leaves_a_stack_that_is_found_and_stopped(
     another = tmp_path / "temporary"  # as TMPDIR of another terminal says
     another.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(another))
-    ours = family(own.places.state)
-    assert told("status", "--check")[0] in (0, 1)
-    assert own.keeper.is_running()
-    assert told("down") == (0, f"stopped 'synthetic'; its state stays in {own.places.state}")
+    ours = family(own.folders.state)
+    assert marquee("status", "--check")[0] in (0, 1)
+    assert own.supervisor.is_running()
+    assert marquee("down") == (0, f"stopped 'synthetic'; its state stays in {own.folders.state}")
     assert not any(is_alive(process) for process in ours)
-    assert told("down") == (0, "nothing was running")
+    assert marquee("down") == (0, "nothing was running")
 
 
 def test_a_command_that_found_the_stack_leaves_it(make: Make, tmp_path: Path) -> None:
@@ -141,18 +141,18 @@ def test_a_command_that_found_the_stack_leaves_it(make: Make, tmp_path: Path) ->
     second.check_running()
 
 
-def test_what_a_killed_supervisord_leaves_is_told_and_ended(make: Make, told: Told) -> None:
+def test_what_a_killed_supervisord_leaves_is_named_and_ended(make: Make, marquee: Command) -> None:
     own = started(make)
-    process = own.keeper.process()
+    process = own.supervisor.process()
     assert process is not None
     process.kill()
     psutil.wait_procs([process], timeout=10)
     with pytest.raises(StackError, match="stopped by another command"):
         own.check_running()
-    said = told("status")[1]
-    assert "1 processes of 'synthetic' are left without their supervisord" in said
+    output = marquee("status")[1]
+    assert "1 processes of 'synthetic' are left without their supervisord" in output
     list(own.up())  # a new start ends them first
-    assert len(family(own.places.state)) == 2
+    assert len(family(own.folders.state)) == 2
 
 
 def test_a_supervisord_that_does_not_answer_is_ended(
@@ -163,25 +163,25 @@ def test_a_supervisord_that_does_not_answer_is_ended(
     own = make()
     monkeypatch.setattr(supervisor, "SECONDS_TO_ANSWER", 20)
     list(own.up())
-    ours = family(own.places.state)
+    ours = family(own.folders.state)
     monkeypatch.setattr(supervisor, "SECONDS_TO_ANSWER", 0.3)
-    process = own.keeper.process()
+    process = own.supervisor.process()
     assert process is not None
     process.suspend()
     assert own.down()
     assert not any(is_alive(each) for each in ours)
 
 
-def test_a_stop_asked_for_while_it_is_made_ready_is_heard(make: Make) -> None:
+def test_a_stop_requested_during_preparation_is_obeyed(make: Make) -> None:
     own = make()
-    own._prepare = (own.places.state / "stop-asked").touch  # type: ignore[method-assign]
+    own._prepare = (own.folders.state / "stop-requested").touch  # type: ignore[method-assign]
     with pytest.raises(StackError, match="another command stopped the stack"):
         list(own.up())
     assert running_of(own) == []
 
 
 def running_of(own: TinyStack) -> list[Path]:
-    return [one.state for one in running_stacks() if one.state == own.places.state]
+    return [one.state for one in running_stacks() if one.state == own.folders.state]
 
 
 def test_a_neighbour_on_the_same_ports_is_named(make: Make) -> None:
@@ -190,42 +190,44 @@ def test_a_neighbour_on_the_same_ports_is_named(make: Make) -> None:
         list(make("second").up())
 
 
-def test_commands_speak_to_the_stack_that_runs(make: Make, told: Told, tmp_path: Path) -> None:
+def test_commands_speak_to_the_stack_that_runs(
+    make: Make, marquee: Command, tmp_path: Path
+) -> None:
     """Its lake too, whatever this terminal's settings say."""
     started(make, "elsewhere", MARQUEE_LAKE__ROOT=f"file://{tmp_path}/lake")
-    status, said = told("ledger", "recommender")
+    status, output = marquee("ledger", "recommender")
     assert status == 0
-    assert "the running stack is that of 'elsewhere'" in said
-    assert "nothing has been promoted for the recommender model yet" in said
-    assert "'elsewhere'" in told("status")[1]
-    assert told("history", "budget", "--data", "elsewhere")[0] == 0
+    assert "the running stack is that of 'elsewhere'" in output
+    assert "nothing has been promoted for the recommender model yet" in output
+    assert "'elsewhere'" in marquee("status")[1]
+    assert marquee("history", "budget", "--data", "elsewhere")[0] == 0
 
 
-def test_of_several_stacks_one_must_be_named(make: Make, told: Told, tmp_path: Path) -> None:
+def test_of_several_stacks_one_must_be_named(make: Make, marquee: Command, tmp_path: Path) -> None:
     lake = {"MARQUEE_LAKE__ROOT": f"file://{tmp_path}/lake"}
     first = started(make, "first", MARQUEE_STACK__PORT_OFFSET="1000", **lake)
     second = started(make, "second", MARQUEE_STACK__PORT_OFFSET="2000", **lake)
     for command in (["down"], ["champion", "budget"], ["history", "recommender"]):
-        status, said = told(*command)
+        status, output = marquee(*command)
         assert status in (1, 2)
-        assert "2 stacks run: 'first'" in said
-        assert "--data first" in said
-    both = told("status")[1]
+        assert "2 stacks run: 'first'" in output
+        assert "--data first" in output
+    both = marquee("status")[1]
     assert "'first'" in both
     assert "'second'" in both
-    assert "stopped 'second'" in told("down", "--data", "second")[1]
+    assert "stopped 'second'" in marquee("down", "--data", "second")[1]
     assert running_of(first)
     assert not running_of(second)
 
 
-def test_no_stack_no_lake_and_what_to_do(make: Make, told: Told) -> None:
+def test_no_stack_no_lake_and_what_to_do(make: Make, marquee: Command) -> None:
     """Another's HDFS may answer at the settings' address: it is not ours."""
-    (make("kept").places.logs).mkdir(parents=True)
-    status, said = told("ledger", "recommender")
+    (make("kept").folders.logs).mkdir(parents=True)
+    status, output = marquee("ledger", "recommender")
     assert status == 1
-    assert "no stack runs, so the lake of the world 'synthetic' cannot be read" in said
-    assert "worlds with a state here: kept" in said
-    assert "--lake" in said
+    assert "no stack runs, so the lake of the world 'synthetic' cannot be read" in output
+    assert "worlds with a state here: kept" in output
+    assert "--lake" in output
 
 
 def test_a_stranger_with_our_numbers_is_left_alone(tmp_path: Path) -> None:
@@ -247,9 +249,9 @@ def test_a_stranger_with_our_numbers_is_left_alone(tmp_path: Path) -> None:
         stranger.wait()
 
 
-@pytest.mark.parametrize(("made", "left"), [("seen_txid", []), ("fsimage_0", ["current"])])
+@pytest.mark.parametrize(("made", "kept"), [("seen_txid", []), ("fsimage_0", ["current"])])
 def test_a_format_that_was_killed_is_begun_again(
-    tmp_path: Path, made: str, left: list[str]
+    tmp_path: Path, made: str, kept: list[str]
 ) -> None:
     """But nothing that may hold a name space is ever removed. The stand-in for Java lists it."""
     current = tmp_path / "name" / "current"
@@ -259,20 +261,39 @@ def test_a_format_that_was_killed_is_begun_again(
     java.write_text(f'#!/bin/sh\nls "{tmp_path}/name" > "{tmp_path}/seen" 2> /dev/null || true\n')
     java.chmod(0o755)
     format_namenode(java, "", tmp_path, {})
-    assert (tmp_path / "seen").read_text().split() == left
+    assert (tmp_path / "seen").read_text().split() == kept
 
 
 def test_a_database_that_was_half_made_is_laid_aside(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, seen = make(), []
-    own.places.airflow.mkdir(parents=True)
-    (own.places.airflow / "airflow.db").write_bytes(b"half")
+    own.folders.airflow.mkdir(parents=True)
+    (own.folders.airflow / "airflow.db").write_bytes(b"half")
     monkeypatch.setattr(stack, "migrate", seen.append)
     own._migrate()
     own._migrate()
     assert len(seen) == 1
-    assert [p.name for p in sorted(own.places.airflow.iterdir())] == [
+    assert [p.name for p in sorted(own.folders.airflow.iterdir())] == [
         "airflow.db.unfinished",
         "migrated",
     ]
+
+
+def test_a_socket_whose_path_is_too_long_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the user's own runtime folder; without one, to the temporary folder."""
+    deep = tmp_path / ("d" * supervisor.LONGEST_SOCKET)
+    with tempfile.TemporaryDirectory(prefix="r") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        assert supervisor.socket_path(Path("/s")) == Path("/s/supervisord.sock")
+        moved = supervisor.socket_path(deep)
+        assert moved.parent == Path(runtime)
+        assert moved != supervisor.socket_path(deep / "another")
+    assert supervisor.socket_path(deep).parent == Path(tempfile.gettempdir())
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert supervisor.socket_path(deep).parent == Path(tempfile.gettempdir())
+    deep.mkdir()
+    (deep / "supervisord.conf").write_text("[unix_http_server]\nfile=/elsewhere/s.sock\n")
+    assert supervisor.socket_path(deep) == Path("/elsewhere/s.sock")

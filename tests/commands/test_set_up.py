@@ -45,9 +45,9 @@ def test_it_says_what_is_lost_and_removes_it_after_a_yes(
     assert (root / "first").is_dir()
     os.write(terminal, b"yes\n")
     assert clean() == 0
-    said = capsys.readouterr().out
-    assert "3 MB  first" in said
-    assert "1 files of ratings people gave" in said
+    output = capsys.readouterr().out
+    assert "3 MB  first" in output
+    assert "1 files of ratings people gave" in output
     assert [path.name for path in root.iterdir()] == ["letters.txt"]
     os.close(terminal)
 
@@ -79,8 +79,8 @@ def test_nothing_is_removed_below_a_running_stack(
         (root / "second" / "supervisord.pid").write_text(f"{process.pid}\n")
         assert clean() == 1
         process.kill()
-    said = capsys.readouterr().err
-    assert f"a stack runs on {root / 'second'} — stop it first: make down" in said
+    output = capsys.readouterr().err
+    assert f"a stack runs on {root / 'second'} — stop it first: make down" in output
     with (root / "first" / "command.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a command is just starting it
         assert clean() == 1
@@ -96,3 +96,21 @@ def test_the_installed_command_works_from_anywhere(
     command = [str(tmp_path / "bin" / "marquee"), "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == f"marquee {__version__}\n", done.stderr
+
+
+def test_the_first_half_of_set_up_runs_on_a_bare_python() -> None:
+    """`make setup` starts before any package is installed: `-S` hides those there are."""
+    command = [sys.executable, "-S", "-c", "import local_stack.bootstrap"]
+    done = subprocess.run(command, cwd=bootstrap.REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_second_half_of_set_up_needs_no_room_but_the_kernel() -> None:
+    """docker/Dockerfile copies these two alone before it runs `make setup`."""
+    code = "import sys, local_stack.java_setup; print(*{m.split('.')[0] for m in sys.modules})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=bootstrap.REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rooms = {path.parent.name for path in bootstrap.REPOSITORY.glob("*/__init__.py")}
+    assert {"cli", "sources", "steps"} < rooms
+    assert set(done.stdout.split()) & rooms == {"marquee", "local_stack"}

@@ -1,4 +1,4 @@
-"""One process with Airflow's real database, for every story that walks through it."""
+"""One process with Airflow's real database, for every scenario that runs in it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from local_stack.airflow import airflow_environment, migrate
+from local_stack.environment import airflow_environment, migrate
 from marquee.settings import REPOSITORY, load_settings
 from tests.dags import test_run_ends, test_timetable
 
 
 @pytest.fixture(scope="session")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What each story found, by its name."""
+def observed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each scenario found, by its name."""
     home = Path(tmp_path_factory.mktemp("airflow"))
     environment = os.environ | airflow_environment(load_settings("local"), home)
     environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from marquee.names import run_slug
+from marquee.identifiers import run_slug
 from marquee.schedule import FOLLOWS, time_needed
 from marquee.settings import load_settings
 
-MINUTES = load_settings("local").schedule.minutes.model_dump()
+MINUTES = load_settings("local").schedule.minutes
 
 
 def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:
@@ -21,16 +21,16 @@ def test_it_is_read_without_errors(dag: dict[str, Any]) -> None:
 def test_it_reads_as_a_sentence(dag: dict[str, Any]) -> None:
     follows = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
     assert "load_titles" in follows["crawl_titles"]
-    assert "load_ratings" in follows["fetch_ratings"]
+    assert "load_ratings" in follows["find_ratings"]
     for load in ("load_titles", "load_ratings", "load_feedback"):
         assert "freeze_inputs" in follows[load]
     assert {"prepare_titles", "prepare_ratings"} <= follows["freeze_inputs"]
     assert {"budget.train", "recommender.train"} <= follows["prepare_titles"]
     assert "recommender.train" in follows["prepare_ratings"]
     assert "budget.train" not in follows["prepare_ratings"]
-    chain = ["train", "evaluate", "gate", "approve", "promote", "verify_serving"]
+    order = ["train", "evaluate", "gate", "approve", "promote", "verify_serving"]
     for model in ("budget", "recommender"):
-        for task, following in pairwise(chain):
+        for task, following in pairwise(order):
             assert f"{model}.{following}" in follows[f"{model}.{task}"]
         assert "report" in follows[f"{model}.verify_serving"]
 

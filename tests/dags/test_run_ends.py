@@ -23,7 +23,7 @@ sync_bag_to_db(bag, "walk", None)
 
 
 class OneRun:
-    """A run of weekly_retrain whose tasks are where a story wants them."""
+    """A run of weekly_retrain whose tasks are where a scenario wants them."""
 
     def __init__(self, name, **states):
         self.name = name
@@ -51,7 +51,7 @@ class OneRun:
             run = session.scalars(select(DagRun).where(DagRun.run_id == self.name)).one()
             run.dag = self.dag
             start = []
-            for _ in range(20):  # what cannot run is told to one task after the other
+            for _ in range(20):  # Airflow fails one task after the other that cannot run
                 if run.state == DagRunState.RUNNING:  # the scheduler looks at no other
                     start, _ = run.update_state(session=session, execute_callbacks=False)
                     session.flush()
@@ -66,7 +66,7 @@ class OneRun:
         return self.look()[0]
 
 
-ready = dict(crawl_titles="success", load_titles="success", fetch_ratings="success",
+ready = dict(crawl_titles="success", load_titles="success", find_ratings="success",
              load_ratings="success", load_feedback="success")
 frozen = ready | dict(freeze_inputs="success")
 done = dict(rest="success")
@@ -129,39 +129,39 @@ found["ended_badly"] = [ended_badly(["load_titles"], ["load_titles failed: March
 '''
 
 
-def test_a_run_marked_as_failed_ends_so(walked: dict[str, Any]) -> None:
+def test_a_run_marked_as_failed_ends_so(observed: dict[str, Any]) -> None:
     """At its start, between tasks, amid one, while jobs wait, while a person is asked, last."""
-    assert walked["marked"] == ["failed"] * 6
+    assert observed["marked"] == ["failed"] * 6
 
 
-def test_titles_that_fail_for_good_hold_nobody_back(walked: dict[str, Any]) -> None:
-    assert walked["no_titles"] == ["running", ["freeze_inputs"]]
-    assert walked["titles_on_retry"] == ["running", []]
+def test_titles_that_fail_for_good_hold_nobody_back(observed: dict[str, Any]) -> None:
+    assert observed["no_titles"] == ["running", ["freeze_inputs"]]
+    assert observed["titles_on_retry"] == ["running", []]
 
 
-def test_ratings_that_fail_are_for_the_freeze_to_tell(walked: dict[str, Any]) -> None:
-    assert walked["no_ratings"] == ["running", ["freeze_inputs"]]
+def test_ratings_that_fail_are_for_the_freeze_to_tell(observed: dict[str, Any]) -> None:
+    assert observed["no_ratings"] == ["running", ["freeze_inputs"]]
 
 
-def test_unprepared_titles_hold_back_the_budget_model_alone(walked: dict[str, Any]) -> None:
+def test_unprepared_titles_hold_back_the_budget_model_alone(observed: dict[str, Any]) -> None:
     failed = "upstream_failed"
-    assert walked["unprepared"] == ["running", ["recommender.train"], failed, failed]
+    assert observed["unprepared"] == ["running", ["recommender.train"], failed, failed]
     # It says itself that nothing changed, whoever was skipped before it.
-    assert walked["unchanged"] == ["running", ["recommender.train"], "skipped"]
+    assert observed["unchanged"] == ["running", ["recommender.train"], "skipped"]
 
 
-def test_the_report_decides_and_comes_last(walked: dict[str, Any]) -> None:
-    assert walked["ends"] == ["success", "failed", ["running", ["report"]]]
+def test_the_report_decides_and_comes_last(observed: dict[str, Any]) -> None:
+    assert observed["ends"] == ["success", "failed", ["running", ["report"]]]
 
 
-def test_the_report_asks_airflow_what_failed(walked: dict[str, Any]) -> None:
-    assert walked["failed_tasks"] == ["breaks", "follows"]
+def test_the_report_asks_airflow_what_failed(observed: dict[str, Any]) -> None:
+    assert observed["failed_tasks"] == ["breaks", "follows"]
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_it_says_so_in_a_sentence(walked: dict[str, Any], part: int) -> None:
+def test_it_says_so_in_a_sentence(observed: dict[str, Any], part: int) -> None:
     wanted = [
         "the run is degraded: load_titles failed: March's. these did not go through: load_titles",
         "these did not go through: budget.train",
     ]
-    assert walked["ended_badly"][part] == wanted[part]
+    assert observed["ended_badly"][part] == wanted[part]

@@ -1,7 +1,7 @@
 """When the weekly run starts by itself, and when it does not.
 
 Airflow's own database, DAG reader and scheduler, each called as in the running stack, under a clock
-that walks over boundaries; one process tells these stories and those of `test_run_ends.py`.
+that walks over boundaries; one process runs these scenarios and those of `test_run_ends.py`.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ from airflow.api_fastapi.app import create_app
 from airflow.utils.state import JobState
 from fastapi.testclient import TestClient
 from marquee.errors import StackError
-from local_stack.airflow import USER, password
+from local_stack.environment import USER, password
 from local_stack import airflow_api
 from local_stack.airflow_api import AirflowApi
 
@@ -268,7 +268,7 @@ class Start:
         """`make up` unpauses; the words of its refusal, if it refuses."""
         try:
             with time_machine.travel(self.moment + 2 * second, tick=False):
-                InProcess(self.app, list(meanwhile)).ready_dag(seconds)
+                InProcess(self.app, list(meanwhile)).unpause(seconds)
         except StackError as error:
             return error.message
 
@@ -331,6 +331,6 @@ WANTED = {
 }
 
 
-@pytest.mark.parametrize("story", WANTED)
-def test_each_boundary_has_its_run(walked: dict[str, Any], story: str) -> None:
-    assert walked[story] == WANTED[story]
+@pytest.mark.parametrize("scenario", WANTED)
+def test_each_boundary_has_its_run(observed: dict[str, Any], scenario: str) -> None:
+    assert observed[scenario] == WANTED[scenario]

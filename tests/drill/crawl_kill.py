@@ -11,7 +11,7 @@ from made_up_titles import title_id, write_world
 
 from tests.drill.rounds import Drill, Figures
 
-LANES = 4
+CONCURRENCY = 4
 TITLES_A_KILL = 30
 """Enough that the crawl is never done before it can be killed."""
 
@@ -26,7 +26,7 @@ def run(seed: int, kills: int, folder: Path) -> Figures:
         try:
             crawl = Crawl(site.url, place, count)
             command = crawl.command(pages=count)
-            killed = crawl_under_fire(command, folder / "crawl", kills, site.asked, seed)
+            killed = crawl_under_fire(command, folder / "crawl", kills, site.pages_requested, seed)
             served = site.served()
         finally:
             stop_site(process)
@@ -40,8 +40,8 @@ def run(seed: int, kills: int, folder: Path) -> Figures:
         "missing": len(set(wanted) - set(found)),
         "twice": len(found) - len(set(found)),
         "pages_asked_again": repeats,
-        "of_at_most": kills * LANES,
-        "failures": int(found != wanted) + int(repeats > kills * LANES),
+        "of_at_most": kills * CONCURRENCY,
+        "failures": int(found != wanted) + int(repeats > kills * CONCURRENCY),
     }
 
 

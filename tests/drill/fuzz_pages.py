@@ -24,8 +24,8 @@ from made_up_titles import made_up
 from web_poet import HttpResponse
 
 from marquee.settings import REPOSITORY
-from replica.records import record_of
 from replica.site_pages import LAYOUTS, render
+from replica.site_titles import record_of
 from scrapy_imdb.pages import RefusedPageError, read_page
 from tests.drill.rounds import Drill, Figures
 
@@ -91,32 +91,32 @@ def attempt(body: bytes) -> str:
 
 def by_bytes(seed: int, count: int, read: Callable[[bytes], None]) -> None:
     """Plain mutations from a seeded generator."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(count):
-        body = chance.choice(pages())
-        for _ in range(chance.choice((1, 1, 2, 5, 30))):
-            body = mutated(chance, body)
+        body = rng.choice(pages())
+        for _ in range(rng.choice((1, 1, 2, 5, 30))):
+            body = mutated(rng, body)
         read(body)
 
 
-def mutated(chance: random.Random, body: bytes) -> bytes:
+def mutated(rng: random.Random, body: bytes) -> bytes:
     """One mutation: a bit, a cut, a doubling, a piece, a graft of another page, or the end off."""
-    at = chance.randrange(len(body) + 1)
-    to = min(len(body), at + int(2 ** chance.uniform(0, 14)))
-    kind = chance.randrange(6)
+    at = rng.randrange(len(body) + 1)
+    to = min(len(body), at + int(2 ** rng.uniform(0, 14)))
+    kind = rng.randrange(6)
     if kind == 0 and at < len(body):
-        return body[:at] + bytes([body[at] ^ (1 << chance.randrange(8))]) + body[at + 1 :]
+        return body[:at] + bytes([body[at] ^ (1 << rng.randrange(8))]) + body[at + 1 :]
     if kind == 1:
         return body[:at] + body[to:]
     if kind == 2:
-        return body[:at] + body[at:to] * chance.randrange(2, 20) + body[to:]
+        return body[:at] + body[at:to] * rng.randrange(2, 20) + body[to:]
     if kind == 3:
-        other = chance.choice(pages())
-        start = chance.randrange(len(other))
+        other = rng.choice(pages())
+        start = rng.randrange(len(other))
         return body[:at] + other[start : start + to - at] + body[to:]
-    if kind == 4 and chance.random() < 0.2:
+    if kind == 4 and rng.random() < 0.2:
         return body[:at]
-    return body[:at] + chance.choice(PIECES) + body[at:]
+    return body[:at] + rng.choice(PIECES) + body[at:]
 
 
 def by_hypothesis(seed: int, count: int, read: Callable[[bytes], None]) -> None:

@@ -47,8 +47,8 @@ class Seen:
 def judge(lines: Iterable[str]) -> Seen:
     """Read traces, merged and in order of time: what was open when each answer left?"""
     seen, waiting = Seen(), set[str]()
-    for _, name, said in sorted(_calls(lines)):
-        paths = re.findall(r'<(/[^>]*)>|"(/[^"]*)"', said)
+    for _, name, arguments in sorted(_calls(lines)):
+        paths = re.findall(r'<(/[^>]*)>|"(/[^"]*)"', arguments)
         here = [one or other for one, other in paths if KEPT.search(one or other)]
         if name in ("fsync", "fdatasync"):
             seen.syncs += bool(here) or bool(waiting & {one for one, _ in paths})
@@ -61,7 +61,7 @@ def judge(lines: Iterable[str]) -> Seen:
             waiting.add(str(Path(target).parent))
         elif name == "mkdir" and here:
             waiting.add(str(Path(here[0]).parent))
-        elif ANSWER.search(said):
+        elif ANSWER.search(arguments):
             seen.answers += 1
             if waiting:
                 seen.open_at_answer.append(f"an answer left before {sorted(waiting)} were synced")
@@ -81,11 +81,11 @@ def _calls(lines: Iterable[str]) -> Iterator[tuple[float, str, str]]:
             if start and " = -1 " not in line:
                 yield (float(moment) if "sync" in name else start[0], *start[1:])
         elif found := re.match(r"(\d+) +(\d+\.\d+) (\w+)\((.*)", line):
-            thread, moment, name, said = found.groups()
-            if "<unfinished ...>" in said:
-                begun[thread] = (float(moment), name, said)
-            elif " = -1 " not in said:
-                yield float(moment), name, said
+            thread, moment, name, arguments = found.groups()
+            if "<unfinished ...>" in arguments:
+                begun[thread] = (float(moment), name, arguments)
+            elif " = -1 " not in arguments:
+                yield float(moment), name, arguments
 
 
 def run(seed: int, count: int, folder: Path) -> Figures:

@@ -52,8 +52,8 @@ def table(rows: dict[str, Figures], drills: dict[str, Drill]) -> str:
     lines = [f"{'drill':<12} {'verdict':<8} figures"]
     for name, figures in rows.items():
         verdict = "FAILED" if figures["failures"] else "holds"
-        told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items())
-        lines += [f"{name:<12} {verdict:<8} {told}", f"{'':<21} shows: {drills[name].shows}"]
+        counts = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items())
+        lines += [f"{name:<12} {verdict:<8} {counts}", f"{'':<21} shows: {drills[name].shows}"]
     return "\n".join(lines)
 
 

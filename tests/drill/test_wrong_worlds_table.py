@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from replica.world import FAULTS
+from replica.world_faults import FAULTS
 from tests.drill.wrong_worlds import WRONG_WORLDS, counted, table
 
 
 def test_a_fault_refused_as_meant_is_no_failure() -> None:
-    told = {name: str(fault.condition) for name, fault in FAULTS.items()}
-    assert counted(told) == {"faults": 10, "refused_as_meant": 10, "failures": 0}
+    refused = {name: str(fault.condition) for name, fault in FAULTS.items()}
+    assert counted(refused) == {"faults": 10, "refused_as_meant": 10, "failures": 0}
     assert WRONG_WORLDS.count == len(FAULTS)
 
 
-@pytest.mark.parametrize("told", ["none", "3, 5", "5", "no verdict: r-1 did not end"])
-def test_anything_else_is_a_failure(told: str) -> None:
+@pytest.mark.parametrize("refused", ["none", "3, 5", "5", "no verdict: r-1 did not end"])
+def test_anything_else_is_a_failure(refused: str) -> None:
     assert FAULTS["shuffled_titles"].condition == 3
-    assert counted({"shuffled_titles": told, "lost_rows": "5"})["failures"] == 1
+    assert counted({"shuffled_titles": refused, "lost_rows": "5"})["failures"] == 1
 
 
 def test_the_table_has_a_line_a_fault() -> None:

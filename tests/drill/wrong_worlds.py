@@ -20,11 +20,12 @@ from pathlib import Path
 from local_stack.airflow_api import DONE, AirflowApi
 from local_stack.stack import Stack
 from marquee.artefacts.verdict import read_verdict
+from marquee.identifiers import run_slug
 from marquee.lake import Lake, open_lake
-from marquee.names import run_slug
 from marquee.policy import MODELS
 from marquee.settings import Settings, load_settings
-from replica.world import FAULTS, Fault, make_world
+from replica.make_world import make_world
+from replica.world_faults import FAULTS, WorldFault
 from tests.drill.rounds import Drill, Figures
 from tests.plugins.local_stack import stack_settings
 
@@ -43,7 +44,7 @@ class Rig:
     def put(self, fault: str | None) -> None:
         """Put a world in the place of the one there; the replica serves its titles anew, and the
         crawl has seen none of them."""
-        places, settings = self.stack.places, self.stack.settings
+        places, settings = self.stack.folders, self.stack.settings
         shutil.rmtree(places.world, ignore_errors=True)
         sizes = settings.seed, settings.synthetic.people, settings.synthetic.titles
         make_world(places.world, *sizes, fault=fault)
@@ -68,7 +69,8 @@ class Rig:
 
     def _restart(self, name: str) -> None:
         def pid() -> int:
-            return next(int(p["pid"]) for p in self.stack.keeper.processes() if p["name"] == name)
+            processes = self.stack.supervisor.processes()
+            return next(int(p["pid"]) for p in processes if p["name"] == name)
 
         before, deadline = pid(), time.monotonic() + 120
         os.kill(before, signal.SIGKILL)
@@ -93,9 +95,9 @@ def rig_at(state: Path) -> Iterator[Rig]:
     try:
         for part, _ in stack.up():
             print(f"wrong_worlds: {part} is up", flush=True)
-        api = AirflowApi(stack.settings, stack.places.airflow)
+        api = AirflowApi(stack.settings, stack.folders.airflow)
         api.ready_pools()
-        api.ready_dag()
+        api.unpause()
         yield Rig(stack, api, open_lake(stack.settings.lake.root, stack.settings.lake.webhdfs))
     finally:
         stack.down()
@@ -123,7 +125,7 @@ def run(_seed: int, count: int, folder: Path) -> Figures:
     return counted(found)
 
 
-def judged(rig: Rig, name: str, fault: Fault) -> str:
+def judged(rig: Rig, name: str, fault: WorldFault) -> str:
     """The conditions that refused, as `5`; or why there is no verdict."""
     rig.put(name)
     try:
@@ -131,23 +133,23 @@ def judged(rig: Rig, name: str, fault: Fault) -> str:
         refused = rig.refused(rig.run(force=True, promote="no"), fault.model)
     except AssertionError as error:
         return f"no verdict: {error}"
-    told = ", ".join(str(number) for number in sorted(refused)) or "none"
-    print(f"wrong_worlds: {json.dumps({name: told})}", flush=True)
-    return told
+    conditions = ", ".join(str(number) for number in sorted(refused)) or "none"
+    print(f"wrong_worlds: {json.dumps({name: conditions})}", flush=True)
+    return conditions
 
 
 def counted(found: dict[str, str]) -> Figures:
     """How many faults were refused by the meant condition and no other."""
-    right = sum(told == str(FAULTS[name].condition) for name, told in found.items())
+    right = sum(conditions == str(FAULTS[name].condition) for name, conditions in found.items())
     return {"faults": len(found), "refused_as_meant": right, "failures": len(found) - right}
 
 
 def table(found: dict[str, str]) -> str:
     """A line a fault: the model, the condition meant, those that refused."""
     lines = [COLUMNS.format("fault", "model", "meant", "refused")]
-    for name, told in found.items():
+    for name, conditions in found.items():
         fault = FAULTS[name]
-        lines.append(COLUMNS.format(name, fault.model, fault.condition, told))
+        lines.append(COLUMNS.format(name, fault.model, fault.condition, conditions))
     return "\n".join(lines)
 
 

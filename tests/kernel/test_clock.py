@@ -92,9 +92,9 @@ def test_a_moment_ahead_is_refused_with_how_far_and_what_to_do() -> None:
 def test_a_step_by_hand_refuses_a_moment_that_has_not_come() -> None:
     asked = ["step", "crawl_titles", "--run", "r", "--as-of"]
     for moment in ("2999-01-04T03:00:00Z", "9999-12-31T23:59:59-14:00", "soon"):
-        told = CliRunner().invoke(app, [*asked, moment])
-        assert told.exit_code != 0
-        assert isinstance(told.exception, SourceError), told.output
+        done = CliRunner().invoke(app, [*asked, moment])
+        assert done.exit_code != 0
+        assert isinstance(done.exception, SourceError), done.output
 
 
 def test_a_run_is_not_triggered_with_a_moment_that_has_not_come() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marquee.contracts import CONTRACTS, FEEDBACK, RATINGS, TITLE_ITEM, TITLES
+from marquee.dataset_contracts import CONTRACTS, FEEDBACK, RATINGS, TITLE_ITEM, TITLES
 from marquee.errors import ContractError
 
 TITLE = {

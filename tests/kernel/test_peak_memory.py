@@ -10,7 +10,7 @@ from marquee.settings import REPOSITORY
 
 SCRIPT = """
 import json
-from spark_apps.peak_memory import peak_mb
+from spark_apps.spark_session import peak_mb
 before = peak_mb()
 block = bytearray(80 * 2**20)
 after = peak_mb()

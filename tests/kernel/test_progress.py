@@ -23,7 +23,7 @@ class Stopwatch:
 def watch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     stopwatch = Stopwatch()
     monkeypatch.setattr(progress, "time", stopwatch)
-    monkeypatch.setattr(progress, "_told", {})
+    monkeypatch.setattr(progress, "_latest", {})
     return stopwatch
 
 
@@ -48,9 +48,9 @@ def test_lines_are_spaced_and_the_last_always_comes(watch, file, capsys):
     for done in range(1, 31):
         report_progress("sweep", done, 30)
         watch.at += 1
-    told = [line.split(" since")[0] for line in capsys.readouterr().out.splitlines()]
-    assert told[0] == "sweep 6 of 30" and told[-1] == "sweep 30 of 30"
-    assert len(told) == 6
+    lines = [line.split(" since")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "sweep 6 of 30" and lines[-1] == "sweep 30 of 30"
+    assert len(lines) == 6
     assert "30" in str(read_progress(file))
 
 

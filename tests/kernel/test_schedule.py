@@ -69,7 +69,7 @@ def test_the_longest_way_counts_jobs_that_wait_for_each_other() -> None:
     ("cron", "changed", "says"),
     [
         ("0 */2 * * *", {}, r"2 h 30 min from crawl_titles on.*every 2 h"),
-        ("0 3 * * 1,2", {"load_ratings": 1400}, r"25 h 40 min from fetch_ratings on.*every 24 h"),
+        ("0 3 * * 1,2", {"load_ratings": 1400}, r"25 h 40 min from find_ratings on.*every 24 h"),
         ("0 3 * * 0", {"report": 41}, "promote, verify_serving and report make 1 h 1 min"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import SettingsError
-from marquee.settings import REPOSITORY, load_settings, merge
+from marquee.settings import REPOSITORY, load_settings
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ def test_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("[crawl]\nmax_page = 1", r"crawl\.max_page"),
         ("[crawl]\nmax_pages = 'many'", r"crawl\.max_pages"),
         ("[schedule]\npromote = 'perhaps'", r"schedule\.promote"),
+        ("[schedule.minutes]\nfetch_ratings = 15", "unknown task.*fetch_ratings"),
+        ("[schedule.minutes]\ntrain = 0", r"schedule\.minutes\.train"),
+        ("[titles]\nsources = ['tape']", "tape; known are crawl, csv"),
         ("world = '../elsewhere'", "world"),
         ("crawl = ", "not TOML"),
     ],
@@ -60,8 +63,16 @@ def test_settings_are_frozen() -> None:
         load_settings().crawl.max_pages = 1
 
 
-def test_merge_goes_deep_and_replaces_lists() -> None:
-    assert merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
+def test_an_overlay_goes_deep_and_replaces_lists(config: Path) -> None:
+    plain = load_settings("local", config)
+    (config / "local.toml").write_text(
+        "[titles]\nsources = ['csv', 'crawl']\n[stack.ports]\nairflow = 1\n"
+    )
+    changed = load_settings("local", config)
+    assert plain.titles.sources == ("crawl",) and changed.titles.sources == ("csv", "crawl")
+    assert changed.titles.places == plain.titles.places
+    assert (changed.stack.ports.airflow, changed.stack.ports.serving) == (1, 8000)
+    assert changed.stack.memory_mb == plain.stack.memory_mb
 
 
 def test_links_lead_to_where_people_reach_the_api(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A lake in a folder: what was promised is on the disk, and a disk in trouble is said."""
+"""A lake in a folder: what was promised is on the disk, and a failing disk is an error."""
 
 from __future__ import annotations
 

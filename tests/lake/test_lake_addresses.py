@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import LakeError, LakeUnavailableError, SettingsError
-from marquee.lake import FolderLake, WebHdfsLake, open_lake
-from marquee.lake.webhdfs import connect
+from marquee.lake import FolderLake, open_lake
+from marquee.lake.webhdfs import WebHdfsLake, connect
 
 
 def test_both_roots_open(tmp_path: Path) -> None:

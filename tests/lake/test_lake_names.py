@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from marquee.errors import LakeError, NotFoundError, SourceError
-from marquee.lake import FolderLake, Manifest, WebHdfsLake, open_lake
+from marquee.identifiers import inside, run_name, run_slug
+from marquee.lake import FolderLake, Manifest, open_lake
 from marquee.lake.manifest import MANIFEST
-from marquee.lake.webhdfs import connect
-from marquee.names import inside, run_name, run_slug
+from marquee.lake.webhdfs import WebHdfsLake, connect
 
 OUTSIDE = [
     "../x",
@@ -71,7 +71,7 @@ def test_what_is_no_manifest_says_so(data: bytes) -> None:
 
 def test_a_manifest_of_a_later_release_says_to_update() -> None:
     with pytest.raises(LakeError, match="its format is 7, and this release knows 1") as refused:
-        Manifest.from_bytes(manifest(FACT, format=7, files="told otherwise"))
+        Manifest.from_bytes(manifest(FACT, format=7, files="another form"))
     assert "update" in refused.value.remedy
     assert Manifest.from_bytes(manifest(FACT, rows=None)).rows is None
 

@@ -21,10 +21,10 @@ def test_publishing_survives_a_killed_namenode(hdfs: Stack, tmp_path: Path) -> N
     for number in range(5):
         (folder / f"{number}.txt").write_text(str(number))
     before = lake.publish(folder, "raw/before")
-    pid = next(p["pid"] for p in hdfs.keeper.processes() if p["name"] == "namenode")
+    pid = next(p["pid"] for p in hdfs.supervisor.processes() if p["name"] == "namenode")
     os.kill(pid, signal.SIGKILL)
     after = lake.publish(folder, "raw/after")
     assert after.digest == before.digest
     assert lake.manifest("raw/before").digest == before.digest
-    again = next(p["pid"] for p in hdfs.keeper.processes() if p["name"] == "namenode")
+    again = next(p["pid"] for p in hdfs.supervisor.processes() if p["name"] == "namenode")
     assert again != pid

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.airflow import airflow_environment
+from local_stack.environment import airflow_environment
 from marquee.settings import REPOSITORY, load_settings
 
 SCRIPT = """
@@ -26,8 +26,8 @@ from airflow.sdk.exceptions import AirflowException
 import requests
 from marquee.errors import SourceError, StackError
 from marquee.lake import webhdfs
-from marquee_airflow.connections import open_lake
-from marquee_airflow.spark import judged
+from marquee_airflow.runs import open_lake
+from marquee_airflow.spark import job_error
 from marquee_airflow.tasks import step
 bag = DagBag(sys.argv[1])
 dag = bag.dags.get("weekly_retrain")
@@ -40,7 +40,7 @@ for name, status, last in [
     ("fault", 1, "KeyError: 'colour'"), ("no file", 2, "python3: can't open file 'x.py'"),
 ]:
     said = f"Cannot execute: spark-submit. Error code is: {status}.\\nLast spark-submit output:"
-    end = judged(AirflowException(f"{said}\\nINFO started\\n{last}"))
+    end = job_error(AirflowException(f"{said}\\nINFO started\\n{last}"))
     out["ends"][name] = [type(end).__name__, str(end)]
 webhdfs.SECONDS_TO_RETRY, out["asked"], ask = 0, [], requests.Session.request
 def noted(session, method, url, **given):

@@ -1,4 +1,4 @@
-"""A stack of one sleeping process below a real supervisord: what commands do to it is cheap to try.
+"""A stack of one sleeping process below a real supervisord: a cheap target for commands.
 
 `python -m tests.plugins.tiny_stack STATE` is a command that starts one and holds it, as `marquee up
 --wait` does.
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import typer
 
-from cli import local
-from local_stack import readiness, stack
-from local_stack.stack import Stack, unwind_on_term
+from cli.terminal import stay_up, stopping_what_was_started, unwind_on_signals
+from local_stack import health_checks, stack
+from local_stack.stack import Stack
 from marquee.settings import REPOSITORY, Settings, load_settings
 
 PART = "part"
@@ -27,7 +27,7 @@ class TinyStack(Stack):
         super().__init__(settings)
         self.processes = PROCESSES
         self.environment = {
-            "STATE": str(self.places.state),
+            "STATE": str(self.folders.state),
             "PYTHONPATH": str(REPOSITORY),
             "MARQUEE_WORLD": settings.world,
             "MARQUEE_STATE": settings.state,
@@ -35,7 +35,7 @@ class TinyStack(Stack):
         }
 
     def _prepare(self) -> None:
-        self.places.logs.mkdir(parents=True, exist_ok=True)
+        self.folders.logs.mkdir(parents=True, exist_ok=True)
 
 
 def tiny_stack(state: Path, world: str = "synthetic", **environment: str) -> TinyStack:
@@ -46,20 +46,20 @@ def tiny_stack(state: Path, world: str = "synthetic", **environment: str) -> Tin
 
 def without_machine() -> None:
     """The part is ready as soon as it is asked; the machine's ports and memory do not matter."""
-    readiness.PROBES[PART] = lambda settings: ""
+    health_checks.PROBES[PART] = lambda settings: ""
     stack.require = lambda settings: None
 
 
 def main(state: Path) -> None:
     """Start, say so, hold; Ctrl-C, TERM or a lost terminal stop it."""
     without_machine()
-    unwind_on_term()
+    unwind_on_signals()
     made = tiny_stack(state)
-    with local.stopping_what_was_started(made) as session:
+    with stopping_what_was_started(made) as session:
         list(made.up())
         session.status = 0
         print("up", flush=True)
-        local.hold(made, session)
+        stay_up(made, session)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release_world import (
+from gate_step import judge
+from release_examples import (
     champion_of,
     clock_at,
     publish_run,
@@ -18,7 +19,6 @@ from marquee.errors import (
     PromotionRefusedError,
 )
 from marquee.lake import Lake
-from release.judge import judge
 from release.ledger import Ledger
 from release.promotion import promote
 

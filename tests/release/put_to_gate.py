@@ -5,18 +5,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from release_world import (
+from release_examples import (
     BUDGET,
     RECOMMENDER,
+    data_comparison,
     subject,
-    worlds,
 )
 
-from marquee.artefacts.subject import Head
-from marquee.artefacts.verdict import Verdict
-from release.against import Against
-from release.gate import decide
-from release.same_world import Worlds
+from marquee.artefacts.evaluation import read_evaluation
+from marquee.artefacts.verdict import Head, Verdict
+from release.champion_conditions import Champion
+from release.gate import GateCase, decide
+from release.same_world import DataComparison
 
 CHAMPION = Head(3, "d" * 64)
 
@@ -24,7 +24,7 @@ CHAMPION = Head(3, "d" * 64)
 EQUAL = (0.88, 0.18)
 
 
-SAME = worlds()
+SAME = data_comparison()
 
 
 def judge(
@@ -33,21 +33,22 @@ def judge(
     same: bool = False,
     accepted: Any = None,
     model: str = "recommender",
-    **against: Any,
+    **known: Any,
 ) -> Verdict:
-    """`same`: the champion's recipe and code; `against`: what else is known of the champion."""
+    """`same`: the champion's recipe and code; `known`: what else is known of the champion."""
     values = {
         "same_recipe": same,
         "same_code": True,
         "accepted": {} if accepted is None else accepted,
     }
-    return decide(
-        evaluation,
-        RECOMMENDER if model == "recommender" else BUDGET,
+    case = GateCase(
         subject=subject(model=model),
-        against=Against(champion, **values | against),
-        worlds=SAME if champion else Worlds(SAME.challenger, None),
+        evaluation=read_evaluation(evaluation),
+        policy=RECOMMENDER if model == "recommender" else BUDGET,
+        champion=Champion(champion, **values | known),
+        data=SAME if champion else DataComparison(SAME.challenger, None),
     )
+    return decide(case)
 
 
 def failing(verdict: Verdict) -> set[int]:

@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release_world import DATA, RATINGS_WORLD, champion_of, clock_at, publish_run, week
+from gate_step import judge
+from release_examples import DATA, RATINGS_FIGURES, champion_of, clock_at, publish_run, week
 
 from marquee.artefacts.ledger_entry import Entry
 from marquee.artefacts.verdict import Verdict
 from marquee.errors import HeadMovedError, PromotionRefusedError
 from marquee.lake import Lake
-from release.acceptance import accept_world
-from release.judge import judge
 from release.ledger import Ledger
+from release.manual_entries import accept_world, release_hold, roll_back
 from release.promotion import promote
-from release.rollback import release_hold, roll_back
 
 MODEL = "recommender"
-SHRUNK = {**DATA, "ratings": RATINGS_WORLD | {"rows": 90_000}}
-SHRUNK_AGAIN = {**DATA, "ratings": RATINGS_WORLD | {"rows": 80_000}}
+SHRUNK = {**DATA, "ratings": RATINGS_FIGURES | {"rows": 90_000}}
+SHRUNK_AGAIN = {**DATA, "ratings": RATINGS_FIGURES | {"rows": 80_000}}
 
 
 def judged(lake: Lake, scratch: Path, number: int, data: dict[str, Any] = DATA) -> Verdict:
@@ -160,8 +159,8 @@ def test_a_slow_leak_is_seen_against_the_most_that_served(
     """Each week loses too little to be another world; accepting one starts anew."""
 
     def leaked(week: int) -> dict[str, Any]:
-        value = RATINGS_WORLD[key] * kept**week
-        return {**DATA, "ratings": RATINGS_WORLD | {key: value if key == "mean" else int(value)}}
+        value = RATINGS_FIGURES[key] * kept**week
+        return {**DATA, "ratings": RATINGS_FIGURES | {key: value if key == "mean" else int(value)}}
 
     for number in range(1, weeks + 1):
         assert judged(served, scratch, number, leaked(number)).approved, number

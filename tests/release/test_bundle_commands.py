@@ -8,23 +8,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cli.bundles import mount
+from cli import app
 from marquee.errors import BundleError, MarqueeError, NotFoundError, SourceError
 from marquee.lake import Lake
-from release.bundles import bundle_folder
+from release.promotion import bundle_folder
 from scoring.budget.bundle import write_bundle
 from scoring.recommender.model import Recommender
-from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
-from tests.scoring.test_on_file import save_csv
-from tests.scoring_budget.handmade import bundle
+from tests.scoring.test_any_bundle import save_csv
+from tests.scoring.test_holdout_evaluation import HOLDOUT, TRAIN, bundle_of
+from tests.scoring_budget.handmade_bundle import bundle
 from tests.serving.serving_bundles import promote_folder
 
-app = typer.Typer(pretty_exceptions_enable=False)
-mount(app)
 COMMANDS = ("evaluate", "compare", "recommend-all")
 TITLES = """title_id,title,year,directors,genres,rating,budget
 tt0000011,First,2001,Ada Vogel,Drama|Comedy,7.1,$20 million
@@ -38,7 +35,7 @@ def run(lake: Lake, *words: str) -> Result:
     return CliRunner().invoke(app, [*words, "--lake", lake.root], env={"COLUMNS": "140"})
 
 
-def told(lake: Lake, *words: str) -> Any:
+def printed(lake: Lake, *words: str) -> Any:
     result = run(lake, *words, "--json")
     assert result.exit_code == 0, (result.output, result.exception)
     return json.loads(result.stdout)
@@ -71,14 +68,14 @@ def test_a_bundle_is_the_same_by_each_of_its_names(
     served = sorted(lived.names("serving/recommender/bundles"))[-1]
     path = f"{bundle_folder('recommender', served)}/bundle"
     names = ["champion:recommender", path, lived.uri(path), str(tmp_path / "new")]
-    found = [told(lived, "evaluate", name, "--on", ratings) for name in names]
+    found = [printed(lived, "evaluate", name, "--on", ratings) for name in names]
     assert all(f["metrics"] == found[0]["metrics"] for f in found)
     assert found[0]["metrics"]["rmse"] < 0.6
 
 
 def test_evaluate_prints_figures_and_intervals(lived: Lake, ratings: str) -> None:
     text = run(lived, "evaluate", "champion:recommender", "--on", ratings).output
-    found = told(lived, "evaluate", "champion:recommender", "--on", ratings)
+    found = printed(lived, "evaluate", "champion:recommender", "--on", ratings)
     low, high = found["versus"]["bias"]["rmse"]["interval"]
     assert f"{low:+.4f} to {high:+.4f}" in text and f"{found['metrics']['rmse']:.4f}" in text
     assert f"{len(HOLDOUT):,} of {len(HOLDOUT):,} rows used" in text
@@ -87,7 +84,7 @@ def test_evaluate_prints_figures_and_intervals(lived: Lake, ratings: str) -> Non
 def test_evaluate_a_budget_model_on_a_users_own_csv(lived: Lake, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(TITLES)
-    found = told(lived, "evaluate", "champion:budget", "--on", str(path))
+    found = printed(lived, "evaluate", "champion:budget", "--on", str(path))
     assert found["file"] | {"path": ""} == {
         "path": "", "rows": 4, "unusable": 1, "learnt": 0, "used": 3,
     }  # fmt: skip
@@ -98,10 +95,10 @@ def test_evaluate_a_budget_model_on_a_users_own_csv(lived: Lake, tmp_path: Path)
 
 def test_compare_names_the_winner(lived: Lake, ratings: str, tmp_path: Path) -> None:
     old = str(tmp_path / "old")
-    found = told(lived, "compare", "champion:recommender", old, "--on", ratings)
+    found = printed(lived, "compare", "champion:recommender", old, "--on", ratings)
     assert len(found["sentences"]) == 2
     assert all("champion:recommender wins by" in s for s in found["sentences"])
-    turned = told(lived, "compare", old, "champion:recommender", "--on", ratings)
+    turned = printed(lived, "compare", old, "champion:recommender", "--on", ratings)
     assert all("champion:recommender wins by" in s for s in turned["sentences"])
     same = run(lived, "compare", old, old, "--on", ratings)
     assert "RMSE: no winner" in same.output
@@ -109,7 +106,7 @@ def test_compare_names_the_winner(lived: Lake, ratings: str, tmp_path: Path) -> 
 
 def test_recommend_all_is_what_each_is_recommended(lived: Lake, tmp_path: Path) -> None:
     out = tmp_path / "all.parquet"
-    said = told(lived, "recommend-all", "champion:recommender", "--out", str(out), "--n", "5")
+    said = printed(lived, "recommend-all", "champion:recommender", "--out", str(out), "--n", "5")
     rows = pq.read_table(out).to_pylist()
     model = Recommender.load(tmp_path / "new")
     wanted = [

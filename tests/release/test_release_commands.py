@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from release_world import (
+from gate_step import judge
+from release_examples import (
     DATA,
-    RATINGS_WORLD,
+    RATINGS_FIGURES,
     champion_of,
     clock_at,
     publish_run,
@@ -19,7 +20,7 @@ from release_world import (
 )
 from typer.testing import CliRunner
 
-from cli.release import app
+from cli import app
 from marquee.errors import (
     HeadMovedError,
     MarqueeError,
@@ -28,7 +29,6 @@ from marquee.errors import (
     SourceError,
 )
 from marquee.lake import Lake
-from release.judge import judge
 from release.ledger import Ledger
 from release.promotion import promote
 
@@ -39,7 +39,7 @@ def run(lake: Lake, *words: str, said: str = "") -> Result:
     return CliRunner().invoke(app, [*words, "--lake", lake.root], input=said)
 
 
-def told(lake: Lake, *words: str) -> Any:
+def json_of(lake: Lake, *words: str) -> Any:
     result = run(lake, *words, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -68,7 +68,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 
 def test_the_ledger_is_shown_and_checked(lived: Lake) -> None:
-    value = told(lived, "ledger", MODEL)
+    value = json_of(lived, "ledger", MODEL)
     assert [entry["run"] for entry in value["entries"]] == ["week-0", "week-1"]
     assert value["problems"] == []
     result = run(lived, "ledger", MODEL)
@@ -88,8 +88,8 @@ def test_an_empty_ledger_says_so(lake: Lake) -> None:
 
 
 def test_the_champion_now_and_then(lived: Lake) -> None:
-    now = told(lived, "champion", MODEL)
-    then = told(lived, "champion", MODEL, "--at", "2026-01-05T00:00:00Z")
+    now = json_of(lived, "champion", MODEL)
+    then = json_of(lived, "champion", MODEL, "--at", "2026-01-05T00:00:00Z")
     assert (now["run"], then["run"]) == ("week-1", "week-0")
     assert now["folder"] == f"{lived.root}/serving/recommender/bundles/{now['bundle']}"
     assert now["bundle"] in run(lived, "champion", MODEL).output
@@ -129,11 +129,11 @@ def test_rolling_back_asks_first(lived: Lake) -> None:
 
 
 def test_a_hold_and_its_release(lived: Lake) -> None:
-    held = told(lived, "rollback", MODEL, "--reason", "look first", "--hold", "--yes")
+    held = json_of(lived, "rollback", MODEL, "--reason", "look first", "--hold", "--yes")
     assert held["hold"] is True
     assert "holds" in run(lived, "ledger", MODEL).output
     assert "until it is released" in run(lived, "champion", MODEL).output
-    released = told(lived, "rollback", MODEL, "--release", "--reason", "looked")
+    released = json_of(lived, "rollback", MODEL, "--release", "--reason", "looked")
     assert (released["hold"], released["bundle"]) == (False, held["bundle"])
 
 
@@ -145,13 +145,13 @@ def test_what_people_wrote_is_no_markup(lived: Lake) -> None:
 
 
 def test_history_tells_what_became_of_every_run(lived: Lake) -> None:
-    rows = told(lived, "history", MODEL)
+    rows = json_of(lived, "history", MODEL)
     assert [(r["run"], r["approved"], r["entry"]) for r in rows] == [
         ("week-0", True, 1), ("week-1", True, 2), ("week-2", False, None)
     ]  # fmt: skip
     assert any("ceiling" in sentence for sentence in rows[2]["failed"])
     assert "refused" in run(lived, "history", MODEL).output
-    assert told(lived, "history", MODEL, "--replay") == []
+    assert json_of(lived, "history", MODEL, "--replay") == []
 
 
 def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
             evaluation=recommender_evaluation(rmse=rmse),
         )  # fmt: skip
         judge(lake, MODEL, f"b{number}")
-    rows = told(lake, "history", MODEL, "--replay")
+    rows = json_of(lake, "history", MODEL, "--replay")
     assert [row["promoted"] for row in rows] == [True, False, True]
     shown = run(lake, "history", MODEL, "--replay").output
     assert shown.count("would have") == 2
@@ -170,7 +170,7 @@ def test_history_replays_backfilled_runs(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_history_without_a_model_is_that_of_both(lived: Lake) -> None:
-    assert told(lived, "history") == {MODEL: told(lived, "history", MODEL), "budget": []}
+    assert json_of(lived, "history") == {MODEL: json_of(lived, "history", MODEL), "budget": []}
     shown = run(lived, "history").output
     assert "the recommender model:" in shown
     assert "no run has judged a budget model yet" in shown
@@ -224,7 +224,7 @@ def test_who_gives_no_reason_is_asked(lived: Lake) -> None:
 
 def shrunk(lake: Lake, scratch: Path, name: str = "week-3") -> None:
     """A run whose ratings lost a tenth of their rows."""
-    data = {**DATA, "ratings": RATINGS_WORLD | {"rows": 90_000}}
+    data = {**DATA, "ratings": RATINGS_FIGURES | {"rows": 90_000}}
     publish_run(lake, scratch, name, as_of=week(3), champion=champion_of(lake), data=data)
     assert not judge(lake, MODEL, name).approved
 
@@ -238,7 +238,7 @@ def test_a_world_is_accepted_after_asking(lived: Lake, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "The last entry is 2" in result.output
     assert "that of run week-3" in run(lived, "champion", MODEL).output
-    assert told(lived, "ledger", MODEL)["entries"][-1]["kind"] == "accept_world"
+    assert json_of(lived, "ledger", MODEL)["entries"][-1]["kind"] == "accept_world"
 
 
 @pytest.mark.parametrize("command", ["rollback", "accept-world", "release"])
@@ -270,7 +270,7 @@ def test_a_roll_back_confirmed_after_the_head_moved_is_refused(
         assert "Entry 2 is the last" in text
         head = Ledger(lived, MODEL).head()
         assert head is not None
-        Ledger(lived, MODEL).append(head.but(reason="meanwhile"), head)
+        Ledger(lived, MODEL).append(head.with_changes(reason="meanwhile"), head)
 
     monkeypatch.setattr("typer.confirm", confirm)
     result = run(lived, "rollback", MODEL, "--reason", "why")
@@ -280,6 +280,6 @@ def test_a_roll_back_confirmed_after_the_head_moved_is_refused(
 
 def test_a_hold_stands_through_another_roll_back(lived: Lake) -> None:
     run(lived, "rollback", MODEL, "--reason", "look first", "--hold", "--yes")
-    again = told(lived, "rollback", MODEL, "--reason", "the other one", "--to", "2", "--yes")
+    again = json_of(lived, "rollback", MODEL, "--reason", "the other one", "--to", "2", "--yes")
     assert again["hold"] is True
-    assert told(lived, "rollback", MODEL, "--release", "--reason", "seen")["hold"] is False
+    assert json_of(lived, "rollback", MODEL, "--release", "--reason", "seen")["hold"] is False

@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from gate_step import judge
 from ledger_race import check_race, race
-from release_world import champion_of, publish_run, week
+from release_examples import champion_of, publish_run, week
 
 from local_stack.stack import Stack
 from marquee.errors import PromotionRefusedError
 from marquee.lake import Lake, open_lake
-from release.judge import judge
 from release.ledger import Ledger
+from release.manual_entries import roll_back
 from release.promotion import promote
-from release.rollback import roll_back
 
 pytestmark = pytest.mark.hdfs
 MODEL = "recommender"
@@ -47,7 +47,7 @@ def test_runs_that_race_for_one_head_make_one_champion(lake: Lake, tmp_path: Pat
 
     with ThreadPoolExecutor(3) as pool:
         outcomes = list(pool.map(attempt, runs))
-    (entry,) = Ledger(lake, MODEL).whole()
+    (entry,) = Ledger(lake, MODEL).linked_entries()
     assert sorted(outcomes) == sorted([entry.run, "refused", "refused"])
 
 
@@ -60,7 +60,7 @@ def test_promoted_rolled_back_and_promoted_again(lake: Lake, tmp_path: Path) -> 
         first = promote(lake, MODEL, run, approved=False)
         assert promote(lake, MODEL, run, approved=False) == first
     back = roll_back(lake, MODEL, None, "bad week", hold=False)
-    assert [entry.kind for entry in Ledger(lake, MODEL).whole()] == [
+    assert [entry.kind for entry in Ledger(lake, MODEL).linked_entries()] == [
         "promote", "promote", "roll_back"
     ]  # fmt: skip
     assert back.run == "week-0"

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marquee.drill import TRAINING_FAULTS
 from marquee.errors import SourceError
+from marquee.lake import TRAINING_FAULTS
 from replica.__main__ import main as replica
-from replica.world import FAULTS, make_world
+from replica.make_world import make_world
+from replica.world_faults import FAULTS
 
 FILES = ("ratings.csv", "movies.csv", "links.csv", "titles.jsonl", "world.json")
 TITLE_KEYS = {
@@ -141,9 +142,9 @@ def test_help_lists_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         replica(["make-world", "--help"])
     assert ended.value.code == 0
-    said = " ".join(capsys.readouterr().out.split())
+    output = " ".join(capsys.readouterr().out.split())
     for name, fault in FAULTS.items():
-        assert f"{name} {fault.sentence} ({fault.model}, condition {fault.condition}" in said
+        assert f"{name} {fault.sentence} ({fault.model}, condition {fault.condition}" in output
 
 
 def test_the_command_makes_a_wrong_world(wrong: Path, tmp_path: Path) -> None:

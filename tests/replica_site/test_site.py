@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from replica.faults import KINDS, fault_from_flag
 from replica.site import linked_ids, saved_pages
+from replica.site_faults import KINDS, fault_from_flag
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLE = {"title_id": "tt1234567", "title": "Ä <b>", "type": "movie", "year": 1999}

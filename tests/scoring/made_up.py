@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
-from scoring.recommender.ratings import Ratings, RatingsMatrix
+from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 
 FOLD_IN = {
     "predictor": {
@@ -29,30 +29,30 @@ def make_bundle(
     people: int = 6, titles: int = 12, seed: int = 1, **changes: Any
 ) -> RecommenderBundle:
     """People 10, 20, … and titles 1, 3, 5, …; the last title is cold (all its factors are zero)."""
-    lots = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     user_ids, movie_ids = np.arange(1, people + 1) * 10, np.arange(titles) * 2 + 1
-    rated = lots.random((people, titles)) < 0.4
+    rated = rng.random((people, titles)) < 0.4
     rated[:, 0], rated[:, -1] = True, False
     users, items = np.nonzero(rated)
-    parts: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "user_ids": user_ids,
         "movie_ids": movie_ids,
-        "user_bias": lots.normal(0, 0.3, people),
-        "item_bias": lots.normal(0, 0.3, titles),
-        "user_factors": lots.normal(0, 0.5, (people, 5)).astype(np.float32),
-        "item_factors": lots.normal(0, 0.5, (titles, 5)).astype(np.float32),
-        "rank_user_factors": lots.normal(0, 0.5, (people, 4)).astype(np.float32),
-        "rank_item_factors": lots.normal(0, 0.5, (titles, 4)).astype(np.float32),
-        "ratings": RatingsMatrix.build(users, items, lots.integers(1, 6, len(users)) * 1.0, people),
+        "user_bias": rng.normal(0, 0.3, people),
+        "item_bias": rng.normal(0, 0.3, titles),
+        "user_factors": rng.normal(0, 0.5, (people, 5)).astype(np.float32),
+        "item_factors": rng.normal(0, 0.5, (titles, 5)).astype(np.float32),
+        "rank_user_factors": rng.normal(0, 0.5, (people, 4)).astype(np.float32),
+        "rank_item_factors": rng.normal(0, 0.5, (titles, 4)).astype(np.float32),
+        "ratings": RatingsMatrix.build(users, items, rng.integers(1, 6, len(users)) * 1.0, people),
         "popularity": rated.sum(axis=0).astype(np.float64),
         "titles": {int(m): Title(int(m), None, f"Film {m}", 2000, ("Drama",)) for m in movie_ids},
         "facts": {"mean": 3.5, "clip": [0.5, 5.0], "fold_in": FOLD_IN, "as_of": "x", "recipe": {}},
         "golden": GOLDEN,
     }
-    parts["item_factors"][-1] = 0.0
-    parts["item_bias"][-1] = 0.0
-    parts["rank_item_factors"][-1] = 0.0
-    return RecommenderBundle(**(parts | changes))
+    fields["item_factors"][-1] = 0.0
+    fields["item_bias"][-1] = 0.0
+    fields["rank_item_factors"][-1] = 0.0
+    return RecommenderBundle(**(fields | changes))
 
 
 def save_bundle(folder: Path, **changes: Any) -> Path:
@@ -62,12 +62,12 @@ def save_bundle(folder: Path, **changes: Any) -> Path:
 
 def make_ratings(people: int = 30, titles: int = 40, seed: int = 3, share: float = 0.4) -> Ratings:
     """Half stars from taste and biases; times ascend with no ties between a person's rows."""
-    lots = np.random.default_rng(seed)
-    users, items = np.nonzero(lots.random((people, titles)) < share)
-    taste = lots.normal(0, 0.6, (people, 2)) @ lots.normal(0, 0.6, (2, titles))
-    lean = lots.normal(0, 0.4, people)[:, None] + lots.normal(0, 0.4, titles)
-    stars = np.round(2 * (3.5 + taste + lean + lots.normal(0, 0.3, taste.shape))) / 2
-    order = lots.permutation(len(users))
+    rng = np.random.default_rng(seed)
+    users, items = np.nonzero(rng.random((people, titles)) < share)
+    taste = rng.normal(0, 0.6, (people, 2)) @ rng.normal(0, 0.6, (2, titles))
+    bias = rng.normal(0, 0.4, people)[:, None] + rng.normal(0, 0.4, titles)
+    stars = np.round(2 * (3.5 + taste + bias + rng.normal(0, 0.3, taste.shape))) / 2
+    order = rng.permutation(len(users))
     return Ratings(
         users[order] + 1,
         items[order] + 1,

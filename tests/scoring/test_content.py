@@ -1,4 +1,4 @@
-"""Content in top lists, similar titles and chains: against plain arithmetic on made-up bundles."""
+"""Content in top lists, similar titles and the fallback: against plain arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marquee.errors import BundleError
 from scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bundle
 from scoring.recommender.content import ContentFacts, ContentMap
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.ratings_arrays import RatingsMatrix
 from scoring.recommender.top_n import top_lists
 from tests.scoring.made_up import FOLD_IN, make_bundle
 from tests.scoring.test_rankers import sparse
@@ -27,21 +27,21 @@ FAMILIES = {
 def bundle_of(family: str = "implicit_als", optimism: float = 1.0, **changes) -> RecommenderBundle:
     """Forty titles the ranker knows, of which content explains most, and fifteen it does not; of
     these the last has no content either, and two were rated all the same."""
-    lots = np.random.default_rng(11)
-    vectors = lots.normal(size=(TITLES, COLUMNS)).astype(np.float32)
+    rng = np.random.default_rng(11)
+    vectors = rng.normal(size=(TITLES, COLUMNS)).astype(np.float32)
     vectors[-1] = 0.0
-    factors = vectors @ lots.normal(size=(COLUMNS, 4)) + lots.normal(0, 0.1, (TITLES, 4))
+    factors = vectors @ rng.normal(size=(COLUMNS, 4)) + rng.normal(0, 0.1, (TITLES, 4))
     factors[WARM:] = 0.0
     weights = factors @ factors.T
     np.fill_diagonal(weights, 0.0)
-    rated = lots.random((PEOPLE, TITLES)) < 0.3
+    rated = rng.random((PEOPLE, TITLES)) < 0.3
     rated[:, 0], rated[:, WARM + 2 :] = True, False
     users, items = np.nonzero(rated)
     weighing = family != "implicit_als"
-    parts = {
-        "rank_user_factors": lots.normal(size=(PEOPLE, 4)).astype(np.float32),
+    arrays = {
+        "rank_user_factors": rng.normal(size=(PEOPLE, 4)).astype(np.float32),
         "rank_item_factors": (factors * (not weighing)).astype(np.float32),
-        "rank_weights": sparse(weights.astype(np.float32)) if weighing else None,
+        "rank_arrays": sparse(weights.astype(np.float32)).arrays() if weighing else {},
         "ratings": RatingsMatrix.build(users, items, np.ones(len(users)) * 4.0, PEOPLE),
         "popularity": rated.sum(axis=0).astype(np.float64),
         "content_vectors": vectors,
@@ -49,7 +49,7 @@ def bundle_of(family: str = "implicit_als", optimism: float = 1.0, **changes) ->
     facts = {"mean": 3.5, "clip": [0.5, 5.0], "as_of": "x", "recipe": {}}
     facts["fold_in"] = FOLD_IN | {"ranker": FAMILIES[family]}
     facts["content"] = {"ridge": 2.0, "optimism": optimism}
-    return make_bundle(PEOPLE, TITLES, **({"facts": facts} | parts | changes))
+    return make_bundle(PEOPLE, TITLES, **({"facts": facts} | arrays | changes))
 
 
 @pytest.fixture(params=list(FAMILIES))
@@ -66,10 +66,10 @@ def cold_by_hand(bundle: RecommenderBundle, scores: np.ndarray) -> tuple[np.ndar
     target = np.concatenate([scores[:WARM] - scores[:WARM].mean(), np.zeros(COLUMNS)])
     effect = np.linalg.lstsq(stacked, target, rcond=None)[0]
     hat = stacked @ np.linalg.pinv(stacked)
-    rest = target[:WARM] - (base - centre) @ effect
+    residual = target[:WARM] - (base - centre) @ effect
     freedom = WARM - 1 - np.trace(hat[:WARM, :WARM])
     fitted = scores[:WARM].mean() + (vectors[WARM:-1] - centre) @ effect
-    return fitted, float(np.sqrt((rest**2).sum() / freedom))
+    return fitted, float(np.sqrt((residual**2).sum() / freedom))
 
 
 def test_a_cold_titles_score_is_the_ridge_fit_of_the_persons_own(family):
@@ -78,7 +78,7 @@ def test_a_cold_titles_score_is_the_ridge_fit_of_the_persons_own(family):
     for user in model.user_ids.tolist():
         plain = model.ranker.personal(model._user_row(user), model._seen(model._user_row(user)))
         by_hand, error = cold_by_hand(bundle, plain)
-        found = model.chain.content.score(plain)
+        found = model.fallback.content.score(plain)
         assert found.rows.tolist() == list(range(WARM, TITLES - 1))
         assert found.values == pytest.approx(by_hand, rel=1e-4, abs=1e-4)
         assert float(found.error) == pytest.approx(error, rel=1e-4)
@@ -160,7 +160,7 @@ def test_reasons_for_a_cold_title_are_the_rated_titles_most_like_it(family):
     assert list(found.because) == best != []
 
 
-def test_who_rated_only_what_the_ranker_does_not_know_is_answered_by_content(family):
+def test_only_titles_the_ranker_does_not_know_give_a_list_by_content(family):
     model = Recommender(bundle_of(family))
     movie = int(model.movie_ids[WARM + 4])
     found = model.recommend_for({movie: 5.0}, 5)
@@ -174,7 +174,7 @@ def test_who_rated_only_what_the_ranker_does_not_know_is_answered_by_content(fam
     assert movie not in {r.movie_id for r in model.recommend_for({movie: 5.0}, TITLES)}
 
 
-def test_what_nobody_can_tell_anything_of_falls_to_popular(family):
+def test_without_any_known_title_the_list_is_popular(family):
     model = Recommender(bundle_of(family))
     for ratings in ({}, {10**6: 5.0}, {int(model.movie_ids[-1]): 5.0}):
         assert model.strategy_for(ratings) == "popular"
@@ -213,7 +213,7 @@ def test_of_titles_alike_the_more_popular_comes_first():
     assert rows == sorted(range(WARM + 1, WARM + 10), key=lambda r: -popularity[r])
 
 
-def test_a_bundle_of_before_content_answers_as_it_did(tmp_path):
+def test_an_older_bundle_without_content_answers_as_before(tmp_path):
     new = bundle_of("ease", optimism=50.0)
     facts = {name: value for name, value in new.facts.items() if name != "content"}
     old = bundle_of("ease", facts=facts, content_vectors=None)

@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.recommender.evaluate import evaluate_recommender
-from scoring.recommender.exam import Exam
-from scoring.recommender.model import Recommender
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.record import (
+from scoring.evaluation_blocks import read_record, write_record
+from scoring.recommender.holdout import HoldoutSplit
+from scoring.recommender.holdout_evaluation import evaluate_recommender
+from scoring.recommender.holdout_people import (
     PersonLine,
     compare_with_record,
     holdout_digests,
     holdout_record,
 )
-from scoring.record import read_record, write_record
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings_arrays import Ratings
 from tests.scoring.made_up import save_ratings
-from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
+from tests.scoring.test_holdout_evaluation import HOLDOUT, TRAIN, bundle_of
 
-EXAM = Exam.of(TRAIN, HOLDOUT)
+SPLIT = HoldoutSplit.of(TRAIN, HOLDOUT)
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,15 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def lines(bundles) -> dict[str, list[PersonLine]]:
-    return {n: holdout_record(EXAM, EXAM.score(Recommender.load(f))) for n, f in bundles.items()}
+    return {n: holdout_record(SPLIT, SPLIT.score(Recommender.load(f))) for n, f in bundles.items()}
 
 
-def evaluated(bundle: Path, at: Path, **parts: Path | None) -> dict:
+def evaluated(bundle: Path, at: Path, **records: Path | None) -> dict:
     if not (at / "train").exists():
         save_ratings(at / "train", TRAIN)
         save_ratings(at / "holdout", HOLDOUT)
     folders = bundle, bundle, None, None, at / "train", at / "holdout"
-    return evaluate_recommender(*folders, seed=5, **parts)
+    return evaluate_recommender(*folders, seed=5, **records)
 
 
 def test_a_line_is_what_the_model_did_on_that_person(bundles, lines):
@@ -93,7 +93,7 @@ def test_what_was_written_is_read_back(lines, tmp_path):
 
 
 def test_equal_people_are_compared_as_the_two_models_would_be(bundles, lines):
-    good, bad = (EXAM.score(Recommender.load(bundles[n])) for n in ("good", "bad"))
+    good, bad = (SPLIT.score(Recommender.load(bundles[n])) for n in ("good", "bad"))
     found = compare_with_record(lines["good"], lines["bad"], seed=5)
     assert (found["matched"], found["units"]) == (50, 50)
     rows = (good.values - HOLDOUT.values) ** 2, (bad.values - HOLDOUT.values) ** 2

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from scoring.recommender.bundle import PLACES, WEIGHTS, read_bundle, write_bundle
+from scoring.recommender.bundle import PLACES, read_bundle, write_bundle
+from scoring.recommender.item_weights import WEIGHT_ARRAYS, ItemWeightRanker, ItemWeights, Recency
 from scoring.recommender.model import Recommender
-from scoring.recommender.rankers.item_weights import ItemWeightRanker, ItemWeights
-from scoring.recommender.rankers.recency import Recency
-from scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.ratings_arrays import RatingsMatrix
 from tests.scoring.made_up import FOLD_IN, make_bundle
 
 PEOPLE, TITLES = 6, 12
@@ -29,8 +28,8 @@ FAMILIES = {
 
 def dense_weights() -> np.ndarray:
     """Three in five weights; nothing of the last title, which nobody rated."""
-    lots = np.random.default_rng(5)
-    weights = lots.normal(0, 0.3, (TITLES, TITLES)) * (lots.random((TITLES, TITLES)) < 0.6)
+    rng = np.random.default_rng(5)
+    weights = rng.normal(0, 0.3, (TITLES, TITLES)) * (rng.random((TITLES, TITLES)) < 0.6)
     np.fill_diagonal(weights, 0.0)
     weights[-1], weights[:, -1] = 0.0, 0.0
     return weights.astype(np.float32)
@@ -50,10 +49,14 @@ def bundle_of(family: str, **changes):
     times = np.random.default_rng(8).permutation(len(users))
     matrix = RatingsMatrix.build(users, old.indices, old.values, PEOPLE, times)
     facts = plain.facts | {"fold_in": FOLD_IN | {"ranker": FAMILIES[family]}}
-    parts = {"facts": facts, "ratings": matrix, "rank_weights": sparse(dense_weights())}
+    ranker_arrays = {
+        "facts": facts,
+        "ratings": matrix,
+        "rank_arrays": sparse(dense_weights()).arrays(),
+    }
     if family == "implicit_als":
-        parts["rank_weights"] = None
-    return make_bundle(PEOPLE, TITLES, **(parts | changes))
+        ranker_arrays["rank_arrays"] = {}
+    return make_bundle(PEOPLE, TITLES, **(ranker_arrays | changes))
 
 
 @pytest.fixture(params=list(FAMILIES))
@@ -83,7 +86,7 @@ def test_what_was_rated_is_left_out_and_the_rest_is_all_there(model):
         assert len(found) == len(set(found)) > 1
 
 
-def test_what_no_part_knows_comes_last_by_popularity(model):
+def test_what_the_ranker_does_not_know_comes_last_by_popularity(model):
     found = model.recommend(10, 100)
     assert found[-1].movie_id == model.movie_ids[-1]
     assert [r.strategy for r in found] == ["personal"] * (len(found) - 1) + ["popular"]
@@ -111,15 +114,15 @@ def test_any_ratings_give_finite_scores(model, rated):
     assert all(np.isfinite(r.score) for r in model.recommend_for(ratings, 5))
 
 
-def test_ten_thousand_ratings_are_no_trouble():
+def test_ten_thousand_ratings_give_finite_scores():
     titles = 10_000
-    lots = np.random.default_rng(1)
-    columns = lots.integers(0, titles, titles * 5).astype(np.int32)
+    rng = np.random.default_rng(1)
+    columns = rng.integers(0, titles, titles * 5).astype(np.int32)
     ends = np.arange(titles + 1, dtype=np.int64) * 5
-    values = lots.normal(size=len(columns)).astype(np.float32)
+    values = rng.normal(size=len(columns)).astype(np.float32)
     model = Recommender(bundle_of("ease")).ranker
     big = type(model)(ItemWeights(ends, columns, values), Recency(5.0, 0.05))
-    everything = lots.permutation(titles)
+    everything = rng.permutation(titles)
     scores = big.fold_in(everything)
     assert np.isfinite(scores).all()
     assert scores.any()
@@ -137,12 +140,12 @@ def test_item_weights_add_up_as_by_hand(family):
 @pytest.mark.parametrize("recency", [None, Recency(2.0, 0.1)])
 def test_few_and_many_ratings_are_summed_alike(recency):
     """One way gathers the rated titles' weights, the other passes over all; both are the sum."""
-    lots, titles = np.random.default_rng(4), 60
-    dense = lots.normal(size=(titles, titles)) * (lots.random((titles, titles)) < 0.3)
+    rng, titles = np.random.default_rng(4), 60
+    dense = rng.normal(size=(titles, titles)) * (rng.random((titles, titles)) < 0.3)
     dense[:, 7] = 0.0  # a title that nothing adds to
     ranker = ItemWeightRanker(sparse(dense.astype(np.float32)), recency)
     for count in (0, 1, 5, 11, 13, 30, 60):
-        rated = lots.permutation(titles)[:count]
+        rated = rng.permutation(titles)[:count]
         ages = recency.weights(count) if recency else np.ones(count)
         by_hand = ages @ dense[rated].astype(np.float32)
         assert ranker.fold_in(rated) == pytest.approx(by_hand, abs=1e-9)
@@ -164,9 +167,9 @@ def test_with_item_weights_folding_in_is_personal(family):
 def test_a_blend_is_the_sum_of_standardised_parts():
     model = Recommender(bundle_of("ease_als"))
     blend, rated = model.ranker, np.array([0, 3, 4])
-    parts = [blend.factors.fold_in(rated), blend.items.fold_in(rated)]
+    scores = [blend.factors.fold_in(rated), blend.items.fold_in(rated)]
     known = blend.known
-    ours, theirs = ((p - p[known].mean()) / p[known].std() for p in parts)
+    ours, theirs = ((s - s[known].mean()) / s[known].std() for s in scores)
     assert blend.fold_in(rated) == pytest.approx(0.4 * ours + 0.6 * theirs)
 
 
@@ -193,7 +196,7 @@ def test_the_order_of_rating_is_kept_person_by_person():
 
 
 @pytest.mark.parametrize(
-    "name", [f"rank_weights_{n}" for n in WEIGHTS] + [f"ratings_{n}" for n in PLACES]
+    "name", [f"rank_{n}" for n in WEIGHT_ARRAYS] + [f"ratings_{n}" for n in PLACES]
 )
 @pytest.mark.parametrize("harm", ["missing", "torn", "shorter", "outside"])
 def test_a_broken_array_of_the_ranker_is_refused(tmp_path, name, harm):

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import ContractError
-from scoring.recommender.ratings import Ratings, count_rows, read_ratings
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import count_rows, read_ratings
 from tests.scoring.made_up import make_ratings, save_ratings
 
 ROWS = make_ratings(20, 15)
@@ -58,11 +59,11 @@ def test_what_was_cut_is_joined_without_a_copy(at: int) -> None:
     joined = first.join(second)
     assert np.shares_memory(joined.values, rows.values)
     assert joined.user_ids is rows.user_ids
-    apart = np.concatenate([first.times, second.times])
-    assert np.array_equal(joined.times, apart)
-    for part in (first, second):
-        order = np.lexsort((part.movie_ids, part.user_ids))
-        assert np.array_equal(order, np.arange(len(part)))
+    copied = np.concatenate([first.times, second.times])
+    assert np.array_equal(joined.times, copied)
+    for piece in (first, second):
+        order = np.lexsort((piece.movie_ids, piece.user_ids))
+        assert np.array_equal(order, np.arange(len(piece)))
 
 
 def test_other_pieces_are_copied() -> None:

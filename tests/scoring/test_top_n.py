@@ -1,8 +1,10 @@
-"""Everybody's top N equals what each would be told one by one."""
+"""Everybody's top N equals each person's own recommendations."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.csv as pc
@@ -11,9 +13,9 @@ import pytest
 
 from marquee.errors import SourceError
 from scoring.recommender.model import Recommender
-from scoring.recommender.top_n import ranks_by_factors, top_lists
-from scoring.recommender.top_n_file import write_top_n
-from tests.scoring.made_up import FOLD_IN, make_bundle
+from scoring.recommender.rankers import Ranker
+from scoring.recommender.top_n import ranks_by_factors, top_lists, write_top_n
+from tests.scoring.made_up import make_bundle
 
 
 def one_by_one(model: Recommender, n: int) -> list[tuple[int, int, int, str]]:
@@ -24,14 +26,22 @@ def one_by_one(model: Recommender, n: int) -> list[tuple[int, int, int, str]]:
     ]
 
 
+class OtherRanker:
+    """The same scores from a family that `top_lists` knows nothing of."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        self._ranker = ranker
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ranker, name)
+
+
 @pytest.fixture(params=["factors", "other"])
 def model(request) -> Recommender:
-    facts = {"mean": 3.5, "clip": [0.5, 5.0], "fold_in": FOLD_IN, "as_of": "x", "recipe": {}}
-    bundle = make_bundle(people=40, titles=60, facts=facts)
-    model = Recommender(bundle)
+    model = Recommender(make_bundle(people=40, titles=60))
     if request.param == "other":
-        ranker = facts["fold_in"]["ranker"] | {"family": "another"}
-        bundle.facts["fold_in"] = facts["fold_in"] | {"ranker": ranker}
+        model.ranker = OtherRanker(model.ranker)
+        model.fallback = replace(model.fallback, ranker=model.ranker)
     assert ranks_by_factors(model) is (request.param == "factors")
     return model
 
@@ -45,7 +55,7 @@ def test_the_lists_are_those_of_recommend(model: Recommender, n: int, tmp_path: 
     assert rows == len(found) > 0
 
 
-def test_nobody_is_told_of_what_they_rated(model: Recommender) -> None:
+def test_no_list_holds_a_rated_title(model: Recommender) -> None:
     for lists in top_lists(model, 20):
         for user, movies in zip(lists.user_ids, lists.movie_ids):
             assert not set(movies[movies >= 0].tolist()) & set(model.ratings_of(int(user)))
@@ -56,16 +66,16 @@ def test_blocks_do_not_matter(model: Recommender) -> None:
     assert np.array_equal(whole, next(top_lists(model, 10, block=1000)).movie_ids)
 
 
-def test_a_stranger_gets_what_is_popular(model: Recommender) -> None:
+def test_an_unknown_person_gets_popular_titles(model: Recommender) -> None:
     lists = next(top_lists(model, 5, np.array([10, 999_999])))
     assert lists.movie_ids[1].tolist() == [r.movie_id for r in model.recommend(999_999, 5)]
     assert set(lists.strategies[1]) == {"popular"} and "personal" in lists.strategies[0]
 
 
 def test_progress_counts_everybody_once(model: Recommender, tmp_path: Path) -> None:
-    told: list[int] = []
-    write_top_n(model, 3, tmp_path / "all.csv", told.append)
-    assert sum(told) == len(model.user_ids)
+    done: list[int] = []
+    write_top_n(model, 3, tmp_path / "all.csv", done.append)
+    assert sum(done) == len(model.user_ids)
     table = pc.read_csv(tmp_path / "all.csv").to_pylist()
     assert table[0]["title"] == f"Film {table[0]['movie_id']}"
     assert [p.name for p in tmp_path.iterdir()] == ["all.csv"]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marquee.digest import canonical_json
 from marquee.errors import ContractError
+from marquee.identifiers import canonical_json
 from scoring.budget.bundle import write_bundle
-from scoring.budget.evaluate import evaluate_budget
 from scoring.budget.features import BEFORE_RELEASE
-from tests.scoring_budget.handmade import bundle
+from scoring.budget.holdout_evaluation import evaluate_budget
+from tests.scoring_budget.handmade_bundle import bundle
 from tests.scoring_budget.titles_folder import row, write
 
 Rows = list[dict[str, object]]
@@ -69,8 +69,8 @@ CASES = [("usual", holdout) for holdout in HOLDOUTS] + [(train, "one film") for 
 def test_figures_are_finite(tmp_path: Path, train: str, holdout: str, questions: str) -> None:
     made = bundle()
     if questions == "before release":
-        only = {BEFORE_RELEASE: made.fits[BEFORE_RELEASE]}
-        made = made.__class__(made.stages, only, made.films, made.facts, made.golden)
+        only = {BEFORE_RELEASE: made.predictors[BEFORE_RELEASE]}
+        made = made.__class__(made.stages, only, made.titles, made.facts, made.golden)
     folder = write_bundle(tmp_path / "bundle", made)
     split = write(tmp_path / "train", TRAINS[train]), write(tmp_path / "later", HOLDOUTS[holdout])
     record = tmp_path / "record.jsonl"

@@ -15,7 +15,7 @@ from marquee.errors import BundleError, SourceError
 from scoring.budget.bundle import write_bundle
 from scoring.budget.features import BEFORE_RELEASE, WITH_RATING
 from scoring.budget.model import BudgetModel, BudgetQuery
-from tests.scoring_budget.handmade import bundle
+from tests.scoring_budget.handmade_bundle import bundle
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_evidence_is_the_nearest_film_first(model: BudgetModel) -> None:
 
 def test_without_ratings_in_training(tmp_path: Path) -> None:
     whole = bundle()
-    only = {BEFORE_RELEASE: whole.fits[BEFORE_RELEASE]}
+    only = {BEFORE_RELEASE: whole.predictors[BEFORE_RELEASE]}
     write_bundle(
-        tmp_path, whole.__class__(whole.stages, only, whole.films, whole.facts, whole.golden)
+        tmp_path, whole.__class__(whole.stages, only, whole.titles, whole.facts, whole.golden)
     )
     found = BudgetModel.load(tmp_path).estimate(BudgetQuery((), (), 2000, 9.0))
     assert found.question == BEFORE_RELEASE

@@ -12,8 +12,8 @@ import pytest
 from marquee.errors import BundleError
 from scoring.budget.bundle import write_bundle
 from scoring.budget.model import BudgetModel, BudgetQuery
-from scoring.budget.trend import FLAT, Trend
-from tests.scoring_budget.handmade import bundle
+from scoring.budget.predictor import NO_TREND, Trend
+from tests.scoring_budget.handmade_bundle import bundle
 
 TREND = Trend(per_year=0.02, centre=2000.0, first=1990, last=2020)
 
@@ -69,7 +69,7 @@ def test_a_bundle_from_before_trends_answers_as_it_did(tmp_path: Path, folder: P
     assert facts.pop("trend") is None
     (old / "bundle.json").write_text(json.dumps(facts | {"format": 1}))
     model = BudgetModel.load(old)
-    assert model.bundle.trend == FLAT
+    assert model.bundle.trend == NO_TREND
     assert [log_of(model, year) for year in (1980, 2006, 2040)] == pytest.approx([7.5] * 3)
     assert BudgetModel.load(folder).bundle.trend == TREND
 

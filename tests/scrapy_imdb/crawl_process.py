@@ -24,8 +24,8 @@ LATE = (
     "scrapy.core.scheduler",
     "scrapy.crawler",
     "scrapy.extensions.throttle",
-    "scrapy_imdb.crawl.scrapy_settings",
-    "scrapy_imdb.crawl.spider",
+    "scrapy_imdb.crawl_run",
+    "scrapy_imdb.spider",
 )
 """What a crawl imports, some of it late; the fork server has it before the first fork."""
 _context = multiprocessing.get_context("forkserver")

@@ -16,7 +16,7 @@ from crawl_process import Done, run
 from made_up_titles import write_links
 
 from replica.site import ROBOTS
-from scrapy_imdb.crawl.plan import CrawlPlan
+from scrapy_imdb.crawl_plan import CrawlPlan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLES = 60
@@ -40,12 +40,12 @@ class RunningSite:
         httpx.put(f"{self.url}/_robots?status={status}", content=body).raise_for_status()
 
     def served(self) -> dict[str, int]:
-        """How often each title was asked for since the site started."""
+        """Requests by title since the site started."""
         found: dict[str, int] = httpx.get(f"{self.url}/_served").json()
         return found
 
-    def asked(self) -> int:
-        """How many pages were asked for since the site started, repeats included."""
+    def pages_requested(self) -> int:
+        """How many pages were requested since the site started, repeats included."""
         return sum(self.served().values())
 
 

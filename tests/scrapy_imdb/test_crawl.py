@@ -16,12 +16,11 @@ from crawl_rig import REPOSITORY, TITLES, titles
 from made_up_titles import made_up, title_id, write_links
 
 from marquee.clock import OFFSET
-from marquee.contracts import TITLE_ITEM
-from marquee.errors import AwayError, SourceError
+from marquee.dataset_contracts import TITLE_ITEM
+from marquee.errors import AWAY, AwayError, SourceError
 from marquee.progress import PROGRESS, read_progress
-from scrapy_imdb.__main__ import AWAY
-from scrapy_imdb.crawl.memory import MEMORY, memory_trouble
-from scrapy_imdb.crawl.store import KEPT_RUNS, CrawlStore, Outcome
+from scrapy_imdb.crawl_state import KEPT_RUNS, CrawlState, Outcome
+from scrapy_imdb.state_database import DATABASE_NAME, database_error
 
 
 def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
@@ -42,10 +41,10 @@ def test_every_title_comes_home_once_and_the_counts_reconcile(crawl):
 
 def test_a_second_crawl_fetches_nothing_and_succeeds(crawl, site):
     assert crawl.run().returncode == 0
-    asked = site.served()
+    requested_before = site.served()
     again = crawl.run(out="next", day=11)
     assert again.returncode == 0, again.stderr
-    assert site.served() == asked
+    assert site.served() == requested_before
     assert crawl.report("next")["titles"] == 0
     assert list((crawl.folder / "next").glob("*.gz")) == []
 
@@ -53,24 +52,24 @@ def test_a_second_crawl_fetches_nothing_and_succeeds(crawl, site):
 def test_the_same_crawl_again_gives_the_same_files(crawl, site):
     assert crawl.run(pages=20).returncode == 0
     before = {path.name: path.read_bytes() for path in crawl.out.iterdir()}
-    asked = site.served()
+    requested_before = site.served()
     assert crawl.run(pages=20).returncode == 0
     assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
-    assert site.served() == asked
+    assert site.served() == requested_before
 
 
 def test_a_crawl_run_again_after_many_others_loses_nothing_it_brought(crawl, site):
     assert crawl.run(pages=3).returncode == 0
     before = {path.name: path.read_bytes() for path in crawl.out.iterdir()}
-    with CrawlStore(crawl.state) as memory:
+    with CrawlState(crawl.state) as state:
         for number in range(KEPT_RUNS):
-            memory.begin(f"r{number}", [])
-            memory.delivered(f"r{number}")
-    asked = site.asked()
+            state.begin(f"r{number}", [])
+            state.mark_delivered(f"r{number}")
+    requested_before = site.pages_requested()
     done = crawl.run(pages=3)
     assert done.returncode == 0 and "stays as it is" in done.stdout
     assert {path.name: path.read_bytes() for path in crawl.out.iterdir()} == before
-    assert site.asked() == asked
+    assert site.pages_requested() == requested_before
 
 
 def test_most_rated_first_then_what_is_left(crawl):
@@ -139,11 +138,11 @@ def test_a_wrong_links_file_is_one_clear_line(crawl, content, says):
 def test_the_command_runs_as_users_run_it_and_tells_how_far_it_is(crawl, site, tmp_path):
     site.fault("half", titles=[title_id(1)])
     command = [sys.executable, "-m", "scrapy_imdb", *crawl.command(pages=4)]
-    told = tmp_path / "progress.json"
+    progress = tmp_path / "progress.json"
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, PROGRESS: str(told)},
+        env={**os.environ, PROGRESS: str(progress)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -151,7 +150,7 @@ def test_the_command_runs_as_users_run_it_and_tells_how_far_it_is(crawl, site, t
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "3 titles, 1 refused, 0 missing, 0 failed; 56 left" in done.stdout
-    last = read_progress(told)
+    last = read_progress(progress)
     assert last and (last.what, last.done, last.of, last.note) == ("page", 4, 4, "1 refused")
     assert str(last) in done.stdout
 
@@ -173,10 +172,10 @@ def test_two_crawls_never_share_a_memory(crawl):
 
 def test_a_memory_that_is_damaged_inside_is_one_clear_line(crawl):
     assert crawl.run(pages=2).returncode == 0
-    memory = crawl.state / "crawl.sqlite"
-    with memory.open("r+b") as stream:
+    database = crawl.state / "crawl.sqlite"
+    with database.open("r+b") as stream:
         stream.seek(4096)
-        stream.write(b"\xff" * (memory.stat().st_size - 4096))
+        stream.write(b"\xff" * (database.stat().st_size - 4096))
     done = crawl.run(pages=4)
     assert done.returncode == 2 and "is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -210,12 +209,12 @@ def test_a_damaged_memory_is_one_clear_line(crawl):
     ],
 )
 def test_only_what_is_no_memory_is_to_be_moved_away(tmp_path, prepare, statement, kind, says):
-    db = sqlite3.connect(tmp_path / MEMORY)
+    db = sqlite3.connect(tmp_path / DATABASE_NAME)
     db.execute("CREATE TABLE t (a)")
     db.execute(prepare)
-    with pytest.raises(sqlite3.OperationalError) as trouble:
+    with pytest.raises(sqlite3.OperationalError) as raised:
         db.execute(statement)
-    error = memory_trouble(tmp_path, trouble.value)
+    error = database_error(tmp_path, raised.value)
     assert type(error) is kind and says in str(error)
     assert ("move it away" in str(error)) == (kind is SourceError)
 
@@ -226,7 +225,7 @@ def test_a_memory_whose_disk_fails_as_it_is_opened_is_away(tmp_path, monkeypatch
 
     monkeypatch.setattr(sqlite3, "connect", fails)
     with pytest.raises(AwayError, match="make room"):
-        CrawlStore(tmp_path)
+        CrawlState(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -240,42 +239,42 @@ def test_a_folder_that_can_be_mended_is_away_and_a_wrong_path_is_not(
     def fails(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("scrapy_imdb.crawl.store.claim", fails)
+    monkeypatch.setattr("scrapy_imdb.crawl_state.lock_file", fails)
     with pytest.raises(kind, match="cannot be used") as error:
-        CrawlStore(tmp_path)
+        CrawlState(tmp_path)
     assert "move it away" not in str(error.value)
 
 
 def test_a_later_crawl_tries_again_what_failed_in_one_that_was_killed(tmp_path):
-    with CrawlStore(tmp_path) as memory:
+    with CrawlState(tmp_path) as state:
         links = [("tt0000001", 5), ("tt0000002", 4)]
-        memory.begin("r1", links)
-        memory.record("r1", Outcome("tt0000001", "failed", "HTTP 500"), "parser")
-        memory.begin("r2", links)
-        assert memory.wanted("r2", 30, "parser", 9) == ["tt0000002", "tt0000001"]
-        assert memory.reasons("r2") == {}
+        state.begin("r1", links)
+        state.record("r1", Outcome("tt0000001", "failed", "HTTP 500"), "parser")
+        state.begin("r2", links)
+        assert state.wanted("r2", 30, "parser", 9) == ["tt0000002", "tt0000001"]
+        assert state.reasons("r2") == {}
 
 
 def test_a_title_at_which_a_crawl_stopped_comes_after_the_stale_ones_too(tmp_path, monkeypatch):
-    with CrawlStore(tmp_path) as memory:
+    with CrawlState(tmp_path) as state:
         links = [(f"tt000000{n}", 9 - n) for n in range(4)]
-        memory.begin("r1", links)
+        state.begin("r1", links)
         monkeypatch.setenv(OFFSET, "-9000000")
-        memory.record("r1", Outcome("tt0000003", "title", line=b"{}"), "parser")
+        state.record("r1", Outcome("tt0000003", "title", line=b"{}"), "parser")
         monkeypatch.delenv(OFFSET)
-        memory.record("r1", Outcome("tt0000000", "refused", "odd", b"{}"), "parser")
-        memory.forget_refusals("r1")
-        memory.postpone("tt0000001")
+        state.record("r1", Outcome("tt0000000", "refused", "odd", b"{}"), "parser")
+        state.forget_refusals("r1")
+        state.postpone("tt0000001")
         expected = ["tt0000002", "tt0000003", "tt0000000", "tt0000001"]
-        assert memory.wanted("r2", 30, "parser", 9) == expected
+        assert state.wanted("r2", 30, "parser", 9) == expected
 
 
 def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, monkeypatch):
-    with CrawlStore(tmp_path) as memory:
-        memory.begin("r1", [("tt0000001", 5)])
+    with CrawlState(tmp_path) as state:
+        state.begin("r1", [("tt0000001", 5)])
         monkeypatch.setenv(OFFSET, "300000000")
-        memory.record("r1", Outcome("tt0000001", "title", "", b"{}"), "parser")
-        assert memory.wanted("r2", 30, "parser", 9) == []
+        state.record("r1", Outcome("tt0000001", "title", "", b"{}"), "parser")
+        assert state.wanted("r2", 30, "parser", 9) == []
         monkeypatch.delenv(OFFSET)
-        assert memory.wanted("r2", 30, "parser", 9) == ["tt0000001"]
-        assert memory.left(30) == 1
+        assert state.wanted("r2", 30, "parser", 9) == ["tt0000001"]
+        assert state.count_due(30) == 1

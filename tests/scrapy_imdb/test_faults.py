@@ -9,7 +9,7 @@ import pytest
 from crawl_rig import TITLES, titles
 from made_up_titles import made_up, title_id
 
-from scrapy_imdb.__main__ import AWAY, STOPPED
+from marquee.errors import AWAY, STOPPED
 
 
 def stopped_because(done, status: int = STOPPED) -> str:
@@ -33,11 +33,11 @@ def stopped_because(done, status: int = STOPPED) -> str:
 )
 def test_being_shut_out_stops_at_once_and_keeps_what_came_before(crawl, site, kind, cause):
     site.fault(kind, after=20)
-    asked = sum(site.served().values())
+    requested_before = sum(site.served().values())
     assert cause in stopped_because(crawl.run())
     report = crawl.report()
     assert report["titles"] >= 17 and cause in report["stopped"]
-    assert sum(site.served().values()) - asked <= 20 + 4  # no more than was on its way
+    assert sum(site.served().values()) - requested_before <= 20 + 4  # no more than was on its way
     site.heal()
     again = crawl.run()  # the same crawl goes on where it stopped
     assert again.returncode == 0, again.stderr
@@ -137,10 +137,10 @@ FORBIDS = "User-agent: *\nDisallow: /title/\n"
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_robots_txt_is_obeyed(crawl, site, encoding):
-    asked = site.asked()
+    requested_before = site.pages_requested()
     site.robots(FORBIDS.encode(encoding))
     assert "robots.txt forbids" in stopped_because(crawl.run())
-    assert site.asked() == asked
+    assert site.pages_requested() == requested_before
 
 
 @pytest.mark.parametrize(

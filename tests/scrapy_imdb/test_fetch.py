@@ -1,4 +1,4 @@
-"""What an answer means: wait, try again, read it, or stop; a crawl told to end waits for none."""
+"""What a response means: wait, try again, read it, or stop; a crawl that ends waits for none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scrapy.http import Request, Response
 from web_poet import HttpResponse
 
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError
-from replica.records import record_of
 from replica.site_pages import render
-from scrapy_imdb.crawl.fetch import Fetcher, asked_wait
-from scrapy_imdb.crawl.spider import TitleSpider
-from scrapy_imdb.crawl.store import Outcome
+from replica.site_titles import record_of
+from scrapy_imdb.crawl_state import Outcome
+from scrapy_imdb.fetch import Fetcher, retry_after
 from scrapy_imdb.pages import read_page
-from scrapy_imdb.pages.values import header_date
+from scrapy_imdb.pages.title_page import header_date
+from scrapy_imdb.spider import TitleSpider
 
 
 def answer(**headers: str) -> Response:
@@ -28,13 +28,13 @@ def answer(**headers: str) -> Response:
 
 
 def test_retry_after_is_honoured_in_both_spellings():
-    assert asked_wait(answer(**{"Retry-After": "7"})) == 7
-    assert asked_wait(answer()) == asked_wait(answer(**{"Retry-After": "soon"})) == 0
+    assert retry_after(answer(**{"Retry-After": "7"})) == 7
+    assert retry_after(answer()) == retry_after(answer(**{"Retry-After": "soon"})) == 0
     past = "Wed, 21 Oct 2015 07:28:00 GMT"
-    assert asked_wait(answer(**{"Retry-After": past})) == 0
+    assert retry_after(answer(**{"Retry-After": past})) == 0
     for long in ("9999", "Wed, 21 Oct 2065 07:28:00 GMT"):
         with pytest.raises(CrawlStoppedError, match="stay away"):
-            asked_wait(answer(**{"Retry-After": long}))
+            retry_after(answer(**{"Retry-After": long}))
 
 
 NO_DATES = [
@@ -56,7 +56,7 @@ NO_DATES = [
 @pytest.mark.parametrize("text", NO_DATES)
 def test_a_header_date_out_of_range_is_no_date(text):
     assert header_date(text) is None
-    assert asked_wait(answer(**{"Retry-After": text})) == 0
+    assert retry_after(answer(**{"Retry-After": text})) == 0
     headers = {"Date": text, "Last-Modified": text}
     page = render(record_of(made_up(3)), "next_data_v2")
     assert read_page(HttpResponse("http://site/", body=page, headers=headers)).fetched_at is None
@@ -145,19 +145,19 @@ def test_a_signal_ends_a_wait_and_a_slow_page_at_once(headers):
     async def crawl() -> TitleSpider:
         spider = spider_of([])
         spider.waiting.extend(["tt0000001"])
-        asked = asyncio.Event()
+        requested = asyncio.Event()
 
         async def download(request: Request) -> Response:
             if request.url.endswith("robots.txt"):
                 return Response(request.url, status=404)
-            asked.set()
+            requested.set()
             if not headers:
                 await asyncio.Event().wait()
             return Response(request.url, status=503, headers=headers)
 
         spider.crawler.engine.download_async = download
         work = asyncio.create_task(all_of(spider.start()))
-        await asked.wait()
+        await requested.wait()
         await asyncio.sleep(0)
         spider._interrupt()
         await asyncio.wait_for(work, 20)

@@ -1,4 +1,4 @@
-"""Every layout in both languages, on pages of our own making: what went in comes out."""
+"""Every layout in both languages, on pages that the replica renders: what went in comes out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from made_up_titles import made_up
 from web_poet import HttpResponse
 
-from replica.records import record_of
 from replica.site_pages import LAYOUTS, render
+from replica.site_titles import record_of
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import LAYOUTS as PAGES
-from scrapy_imdb.pages import page_for, read_page, values
-from sources.title_lines import line_of
+from scrapy_imdb.pages import page_for, read_page, title_page
+from sources.title_record import line_of
 
 COMMON = (
     "title_id",
@@ -217,7 +217,7 @@ VOTES = [
 
 @pytest.mark.parametrize(("stated", "count"), VOTES)
 def test_a_count_of_votes_is_no_heap_of_digits(stated, count):
-    assert values.whole(stated) == count
+    assert title_page.read_count(stated) == count
 
 
 @pytest.mark.parametrize(

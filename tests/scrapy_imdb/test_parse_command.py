@@ -13,10 +13,10 @@ import pytest
 from crawl_rig import REPOSITORY
 from made_up_titles import made_up
 
-from replica.records import record_of
 from replica.site_pages import LAYOUTS, render
-from scrapy_imdb.pages.html import LARGEST_PAGE
-from scrapy_imdb.parse import parse_pages
+from replica.site_titles import record_of
+from scrapy_imdb.__main__ import parse_pages
+from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 
 PAGE = render(record_of(made_up(1)), "next_data_v2")
 
@@ -25,9 +25,9 @@ def parse(*paths: Path) -> tuple[list[dict], list[str]]:
     out, refusals = io.BytesIO(), io.StringIO()
     counts = parse_pages(paths, out, refusals)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
-    said = refusals.getvalue().splitlines()
-    assert counts == (len(lines), len(said))
-    return lines, said
+    reasons = refusals.getvalue().splitlines()
+    assert counts == (len(lines), len(reasons))
+    return lines, reasons
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_read_whole_one_line_a_page(folder):
-    lines, said = parse(folder)
-    assert len(lines) == len(LAYOUTS) + 1 and said == []
+    lines, reasons = parse(folder)
+    assert len(lines) == len(LAYOUTS) + 1 and reasons == []
     assert {line["layout"] for line in lines} == set(LAYOUTS)
     for line in lines:
         assert Path(line["source"]).is_file()
@@ -67,21 +67,21 @@ def test_a_bad_page_is_named_with_its_reason_and_the_rest_is_read(tmp_path, name
     body, reason = BAD[name]
     (tmp_path / name).write_bytes(body)
     (tmp_path / "good.html").write_bytes(PAGE)
-    lines, said = parse(tmp_path)
+    lines, reasons = parse(tmp_path)
     assert len(lines) == 1
-    assert said[0].startswith(f"refused {tmp_path / name}: ") and reason in said[0]
+    assert reasons[0].startswith(f"refused {tmp_path / name}: ") and reason in reasons[0]
 
 
 def test_a_huge_page_is_refused_without_being_read(tmp_path):
     with (tmp_path / "huge.html").open("wb") as stream:
         stream.truncate(500 * 1024 * 1024)
-    _, said = parse(tmp_path)
-    assert "larger than" in said[0]
+    _, reasons = parse(tmp_path)
+    assert "larger than" in reasons[0]
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):
-    lines, said = parse(tmp_path / "nothing.html")
-    assert lines == [] and "No such file" in said[0]
+    lines, reasons = parse(tmp_path / "nothing.html")
+    assert lines == [] and "No such file" in reasons[0]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

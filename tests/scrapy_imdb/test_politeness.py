@@ -10,8 +10,8 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request
 
 from marquee.errors import CrawlInterruptedError, SourceError, retry_helps
-from scrapy_imdb.crawl.scrapy_settings import scrapy_settings
-from scrapy_imdb.crawl.site_guard import SiteGuard
+from scrapy_imdb.crawl_plan import scrapy_settings
+from scrapy_imdb.fetch import SiteGuard
 
 PUBLIC = "https://8.8.8.8"  # an address, so that no name is looked up
 
@@ -51,7 +51,7 @@ def test_a_public_host_is_asked_once_a_second_at_most(delay):
     polite = plan(PUBLIC, contact="https://example.org/me", delay=delay)
     settings = scrapy_settings(polite)
     assert polite.delay == max(delay or 0.0, 1.0) == settings["DOWNLOAD_DELAY"]
-    assert polite.lanes == settings["CONCURRENT_REQUESTS"] == 1
+    assert polite.concurrency == settings["CONCURRENT_REQUESTS"] == 1
     assert settings["AUTOTHROTTLE_ENABLED"] and not settings["RANDOMIZE_DOWNLOAD_DELAY"]
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from made_up_titles import made_up
 from web_poet import HttpResponse
 
-from replica.records import record_of
 from replica.site_pages import LAYOUTS, redesigned, render
+from replica.site_titles import record_of
 from scrapy_imdb.items import TitleItem
 from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
-from scrapy_imdb.pages.html import LARGEST_PAGE, LARGEST_TAG
+from scrapy_imdb.pages.html_sections import LARGEST_PAGE, LARGEST_TAG
 
 PAGES = {layout: render(record_of(made_up(4)), layout) for layout in LAYOUTS}
 

@@ -8,7 +8,7 @@ import pytest
 from scrapy.http import Response
 
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError
-from scrapy_imdb.crawl.robots import Robots, read_robots
+from scrapy_imdb.fetch import Robots, read_robots
 
 
 def robots(text: str | bytes, status: int = 200) -> Robots:
@@ -139,9 +139,9 @@ def test_the_slower_of_delay_and_rate_is_kept_unless_it_holds_at_some_hours_only
     assert robots("User-agent: *\nRequest-rate: 1/20m 0100-0200\n").delay("M") == 0
 
 
-@pytest.mark.parametrize("asked", ["nan", "inf", "-7", "soon", ""])
-def test_a_delay_that_is_no_time_is_none(asked):
-    assert robots(f"User-agent: *\nCrawl-delay: {asked}\n").delay("Marquee/0.1") == 0
+@pytest.mark.parametrize("delay", ["nan", "inf", "-7", "soon", ""])
+def test_a_delay_that_is_no_time_is_none(delay):
+    assert robots(f"User-agent: *\nCrawl-delay: {delay}\n").delay("Marquee/0.1") == 0
 
 
 def test_a_site_that_wants_no_crawl_is_not_crawled():

@@ -15,7 +15,7 @@ import pytest
 from web_poet import HttpResponse
 
 from bench.parsel_pages import FIELDS, read_with_parsel
-from marquee.normalise.money import Money, read_money
+from marquee.normalise.amounts import Money, read_money
 from scrapy_imdb.items import TitleItem
 from scrapy_imdb.pages import LAYOUTS, RefusedPageError, read_page
 

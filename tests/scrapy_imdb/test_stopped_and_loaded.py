@@ -9,8 +9,8 @@ from crawl_rig import TITLES
 from made_up_titles import title_id
 
 from marquee.lake import Lake, open_lake
+from sources.title_loading import load_titles
 from sources.title_snapshots import records_at, snapshots
-from sources.titles import load_titles
 
 EVERY_TITLE = [title_id(number) for number in range(TITLES)]
 

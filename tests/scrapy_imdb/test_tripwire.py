@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_imdb.crawl.tripwire import (
+from scrapy_imdb.tripwire import (
     MOST_429,
     MOST_FAILED,
     MOST_REFUSED,
     WINDOW,
     Tripwire,
-    not_merged,
+    excess_merges,
 )
 
 WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vote_count": 10}
@@ -18,20 +18,20 @@ WHOLE = {"year": 1999, "directors": [1], "genres": ["Drama"], "rating": 8.0, "vo
 
 @pytest.mark.parametrize("status", [200, 202, 404, 500, 503, 530])
 def test_an_ordinary_answer_is_no_cause(status):
-    assert Tripwire({}).answer(status, b"<html>a page</html>") is None
+    assert Tripwire({}).response(status, b"<html>a page</html>") is None
 
 
 def test_words_are_no_challenge_before_anybody_reads_the_page():
     page = b"<html><title>Captcha</title><script src='//x/recaptcha/api.js'></script></html>"
-    assert Tripwire({}).answer(200, page) is None
-    assert "challenge" in str(Tripwire({}).answer(503, page))
+    assert Tripwire({}).response(200, page) is None
+    assert "challenge" in str(Tripwire({}).response(503, page))
 
 
 @pytest.mark.parametrize(
     ("status", "says"), [(200, "an empty page"), (202, "202 without a page"), (451, "refuses us")]
 )
 def test_an_answer_without_a_page_is_a_cause(status, says):
-    assert says in str(Tripwire({}).answer(status, b" \n"))
+    assert says in str(Tripwire({}).response(status, b" \n"))
 
 
 def test_a_crawl_stops_early_where_most_titles_are_answered_with_others_pages():
@@ -65,7 +65,7 @@ def merged(*targets: int) -> dict[str, str]:
     ],
 )
 def test_merges_are_taken_where_they_are_few(targets, visited, wrong, says):
-    found, cause = not_merged(merged(*targets), [f"tt{n}" for n in range(visited)])
+    found, cause = excess_merges(merged(*targets), [f"tt{n}" for n in range(visited)])
     assert len(found) == wrong and says in cause and bool(cause) == bool(wrong)
 
 
@@ -73,9 +73,9 @@ def test_429_counts_only_in_a_row():
     tripwire = Tripwire({})
     for _ in range(3):
         for _ in range(MOST_429 - 1):
-            assert tripwire.answer(429, b"") is None
+            assert tripwire.response(429, b"") is None
         assert tripwire.title(WHOLE) is None
-    assert [bool(tripwire.answer(429, b"")) for _ in range(MOST_429)] == [False, False, True]
+    assert [bool(tripwire.response(429, b"")) for _ in range(MOST_429)] == [False, False, True]
 
 
 def test_refusals_and_failures_count_only_in_a_row():

@@ -22,8 +22,8 @@ from made_up_titles import made_up
 from web_poet import HttpResponse
 from web_poet.testing import Fixture
 
-from replica.records import record_of
 from replica.site_pages import render
+from replica.site_titles import record_of
 from scrapy_imdb.items import PARSER_VERSION
 from scrapy_imdb.pages import LAYOUTS, RefusedPageError
 

@@ -14,7 +14,7 @@ from serving_bundles import promote_budget, promote_recommender
 
 from marquee.lake import Lake, open_lake
 from serving.app import create_app
-from serving.source import Source, open_source
+from serving.backend import Backend, open_backend
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @contextmanager
-def running(source: Source) -> Iterator[httpx.Client]:
-    """A client of a live server; the followers look only when a test says so."""
+def running(backend: Backend) -> Iterator[httpx.Client]:
+    """A client of a live server; the followers poll only where a test calls them."""
     config = uvicorn.Config(
-        create_app(source), host="127.0.0.1", port=0, log_level="warning", lifespan="off"
+        create_app(backend), host="127.0.0.1", port=0, log_level="warning", lifespan="off"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -43,21 +43,21 @@ def running(source: Source) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def source(lake: Lake, tmp_path: Path) -> Source:
-    return open_source(lake, tmp_path / "cache", tmp_path / "feedback")
+def backend(lake: Lake, tmp_path: Path) -> Backend:
+    return open_backend(lake, tmp_path / "cache", tmp_path / "feedback")
 
 
 @pytest.fixture
-def two(lake: Lake, source: Source, tmp_path: Path) -> Source:
-    """Both models serve; the journal is empty."""
+def two(lake: Lake, backend: Backend, tmp_path: Path) -> Backend:
+    """Both models serve; the feedback log is empty."""
     promote_recommender(lake, tmp_path / "one")
     promote_budget(lake, tmp_path / "two")
-    source.recommender.look()
-    source.budget.look()
-    return source
+    backend.recommender.poll()
+    backend.budget.poll()
+    return backend
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Source], httpx.Client]]:
+def serve() -> Iterator[Callable[[Backend], httpx.Client]]:
     with ExitStack() as stack:
-        yield lambda source: stack.enter_context(running(source))
+        yield lambda backend: stack.enter_context(running(backend))

@@ -1,4 +1,4 @@
-"""Small bundles of our own making, promoted into a lake as the weekly run would."""
+"""Small bundles that these tests write, promoted into a lake as the weekly run would."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from marquee.artefacts.ledger_entry import Draft, Entry
+from marquee.clock import compact
+from marquee.identifiers import text_id
 from marquee.lake import Lake, Manifest
-from marquee.names import compact, text_id
-from release.bundles import bundle_folder
 from release.ledger import Ledger
-from scoring.budget.bundle import BudgetBundle, Fit
+from release.promotion import bundle_folder
+from scoring.budget.bundle import BudgetBundle
 from scoring.budget.bundle import write_bundle as write_budget_bundle
-from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, Film, Stages
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, KnownTitle, Stages
+from scoring.budget.predictor import Predictor
 from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle, write_bundle
-from scoring.recommender.ratings import RatingsMatrix
+from scoring.recommender.ratings_arrays import RatingsMatrix
 
 FIRST = datetime(2026, 1, 4, 3, tzinfo=UTC)
 PEOPLE, TITLES, RANK = 12, 30, 4
@@ -97,11 +99,11 @@ def write_recommender(
 
 def write_named(folder: Path, source: Path, *, says_so: bool = True) -> Path:
     """The bundle in `source` as of a release that names its people and titles by text: `person 1`
-    (whom it numbers 10), `film/1` and so on. Bundles of before neither said so nor kept names."""
+    (whom it numbers 10), `film/1` and so on. An old bundle neither states so nor keeps names."""
     bundle = read_bundle(source)
     people = {int(u): text_id(f"person {int(u) // 10}") for u in bundle.user_ids}
-    films = {int(m): text_id(f"film/{int(m)}") for m in bundle.movie_ids}
-    users, movies = (sorted(old, key=old.get) for old in (people, films))
+    numbers = {int(m): text_id(f"film/{int(m)}") for m in bundle.movie_ids}
+    users, movies = (sorted(old, key=old.get) for old in (people, numbers))
     by_user, by_movie = (
         np.searchsorted(bundle.user_ids, users),
         np.searchsorted(bundle.movie_ids, movies),
@@ -111,18 +113,18 @@ def write_named(folder: Path, source: Path, *, says_so: bool = True) -> Path:
              zip(bundle.ratings.items(old), bundle.ratings.stars(old), strict=True)]  # fmt: skip
     rows, items, stars = (np.array(column) for column in zip(*rated, strict=True))
     golden = [
-        {**q, "user_id": people[q["user_id"]], "movie_id": films[q["movie_id"]]}
+        {**q, "user_id": people[q["user_id"]], "movie_id": numbers[q["movie_id"]]}
         for q in bundle.golden["predictions"]
     ]
     titles = {
-        films[m]: replace(t, movie_id=films[m], name=f"film/{m}" if says_so else None)
+        numbers[m]: replace(t, movie_id=numbers[m], name=f"film/{m}" if says_so else None)
         for m, t in bundle.titles.items()
     }
-    told = {"text_ids": ["users", "titles"]} if says_so else {}
+    text_ids = {"text_ids": ["users", "titles"]} if says_so else {}
     named = replace(
         bundle,
         user_ids=np.array([people[u] for u in users]),
-        movie_ids=np.array([films[m] for m in movies]),
+        movie_ids=np.array([numbers[m] for m in movies]),
         user_bias=bundle.user_bias[by_user],
         item_bias=bundle.item_bias[by_movie],
         user_factors=bundle.user_factors[by_user],
@@ -132,7 +134,7 @@ def write_named(folder: Path, source: Path, *, says_so: bool = True) -> Path:
         ratings=RatingsMatrix.build(rows, items, stars, PEOPLE),
         popularity=bundle.popularity[by_movie],
         titles=titles,
-        facts={**bundle.facts, **told},
+        facts={**bundle.facts, **text_ids},
         golden={**bundle.golden, "predictions": golden},
     )
     return write_bundle(folder, named)
@@ -196,7 +198,7 @@ def write_budget(folder: Path, intercept: float = 7.0) -> Path:
         names = stages.names(question)
         effects = {"rating": 0.1, "genre Comedy": -0.30103}
         rated = question == WITH_RATING
-        fits[question] = Fit(
+        fits[question] = Predictor(
             linear_share=1.0,
             intercept=intercept,
             coefficients=np.array([effects.get(name, 0.0) for name in names]),
@@ -214,11 +216,13 @@ def write_budget(folder: Path, intercept: float = 7.0) -> Path:
                 "log10": intercept - 0.30103 + (0.5 if rated else 0.0),
             }
         )
-    film = Film("tt1", "A Known Film", 2001, ("nm1",), ("Ada Vogel",), ("Drama",), 7.0, 7.2, 0.1)
+    film = KnownTitle(
+        "tt1", "A Known Film", 2001, ("nm1",), ("Ada Vogel",), ("Drama",), 7.0, 7.2, 0.1
+    )
     bundle = BudgetBundle(
         stages=stages,
-        fits=fits,
-        films=(film,),
+        predictors=fits,
+        titles=(film,),
         facts={"price_year": 2025, "as_of": "2026-01-04T03:00:00Z", "recipe": {"name": "made-up"}},
         golden={"tolerance": 1e-9, "queries": queries},
     )

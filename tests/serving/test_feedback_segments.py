@@ -14,15 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_bundles import write_recommender
 
-from marquee.contracts import FEEDBACK
+from marquee.dataset_contracts import FEEDBACK
 from marquee.errors import SourceError
 from marquee.lake import Lake
 from scoring.recommender.model import Recommender
-from serving.journal import Journal, ratings_now
-from sources.feedback import (
-    Feedback,
+from serving.feedback_log import FeedbackLog, current_ratings
+from sources.feedback_lines import Feedback, parse_line
+from sources.feedback_segments import (
     append_feedback,
-    parse_line,
     publish_feedback,
     read_feedback,
     seal_feedback,
@@ -100,10 +99,10 @@ def test_servers_keep_to_their_own_segments(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_sealing_beside_appending_loses_and_doubles_nothing(lake: Lake, tmp_path: Path) -> None:
-    said = 60
+    count = 60
 
     def talk(person: str) -> None:
-        for movie_id in range(said):
+        for movie_id in range(count):
             append_feedback(tmp_path, "local", [line(movie_id, person=person)])
 
     talkers = [threading.Thread(target=talk, args=(f"p-{k}",)) for k in range(3)]
@@ -113,7 +112,7 @@ def test_sealing_beside_appending_loses_and_doubles_nothing(lake: Lake, tmp_path
         publish_feedback(lake, tmp_path, "local")
     paths = publish_feedback(lake, tmp_path, "local")
     found = sorted((r["person"], r["movie_id"]) for r in published(lake))
-    assert found == sorted((f"p-{k}", m) for k in range(3) for m in range(said))
+    assert found == sorted((f"p-{k}", m) for k in range(3) for m in range(count))
     assert len(paths) == len(lake.names("raw/feedback"))
 
 
@@ -121,7 +120,8 @@ def test_kill_loses_nothing_that_was_acknowledged(lake: Lake, tmp_path: Path) ->
     script = (
         "import itertools, sys\n"
         "from pathlib import Path\n"
-        "from sources.feedback import Feedback, append_feedback\n"
+        "from sources.feedback_lines import Feedback\n"
+        "from sources.feedback_segments import append_feedback\n"
         "for k in itertools.count():\n"
         f"    append_feedback(Path({str(tmp_path)!r}), 'local', [Feedback('p-a', k, 3.0, k)])\n"
         "    print(k, flush=True)\n"
@@ -129,8 +129,8 @@ def test_kill_loses_nothing_that_was_acknowledged(lake: Lake, tmp_path: Path) ->
     acknowledged = 0
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for told in process.stdout:
-            acknowledged = int(told)
+        for line in process.stdout:
+            acknowledged = int(line)
             if acknowledged == 40:
                 process.send_signal(signal.SIGKILL)
     publish_feedback(lake, tmp_path, "local")
@@ -138,14 +138,14 @@ def test_kill_loses_nothing_that_was_acknowledged(lake: Lake, tmp_path: Path) ->
     assert found == list(range(len(found))) and len(found) > acknowledged >= 40
 
 
-def test_a_journal_remembers_across_restarts_and_segments(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "local", clock=lambda: 5.0)
-    journal.write("p-ada", {1: 4.0, 2: 3.0})
+def test_a_feedback_log_remembers_across_restarts_and_segments(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path, "local", clock=lambda: 5.0)
+    log.write("p-ada", {1: 4.0, 2: 3.0})
     seal_feedback(tmp_path, "local")
-    journal.write("p-ada", {2: None, 3: 1.5})
-    for one in (journal, Journal(tmp_path, "local")):
-        assert one.said("p-ada") == {1: 4.0, 2: None, 3: 1.5}
-        assert one.said("p-bo") == {} and one.lines == 4
+    log.write("p-ada", {2: None, 3: 1.5})
+    for one in (log, FeedbackLog(tmp_path, "local")):
+        assert one.feedback_of("p-ada") == {1: 4.0, 2: None, 3: 1.5}
+        assert one.feedback_of("p-bo") == {} and one.lines == 4
 
 
 def test_a_folder_that_cannot_be_is_refused_with_a_remedy(tmp_path: Path) -> None:
@@ -167,5 +167,5 @@ def test_a_person_once_trained_on_is_corrected_by_what_they_said_since(tmp_path:
     assert len(trained) >= 2
     first = next(iter(trained))
     new = next(m for m in model.movie_ids.tolist() if m not in trained)
-    now = ratings_now(model, 10, {first: None, new: 2.5})
+    now = current_ratings(model, 10, {first: None, new: 2.5})
     assert now == {m: s for m, s in trained.items() if m != first} | {new: 2.5}

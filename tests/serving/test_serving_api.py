@@ -10,23 +10,24 @@ import pytest
 from serving_bundles import promote_recommender
 
 from marquee.artefacts.ledger_entry import Draft
+from marquee.clock import iso
+from marquee.identifiers import person_id
 from marquee.lake import Lake
-from marquee.names import iso, person_id
 from release.ledger import Ledger
 from scoring.recommender.model import Recommender
-from serving.catalogue import spoken
-from serving.source import Source
-from sources.feedback import read_feedback
+from serving.backend import Backend
+from serving.title_index import article_first
+from sources.feedback_segments import read_feedback
 
 
 @pytest.fixture
 def client(
-    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    lake: Lake, backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> httpx.Client:
     promote_recommender(lake, tmp_path / "made")
-    source.recommender.look()
-    source.budget.look()
-    return serve(source)
+    backend.recommender.poll()
+    backend.budget.poll()
+    return serve(backend)
 
 
 @pytest.fixture
@@ -96,14 +97,14 @@ def test_a_stranger_gets_what_is_popular(client: httpx.Client, model: Recommende
 
 
 def test_anonymous_ratings_are_folded_in_and_not_kept(
-    client: httpx.Client, model: Recommender, source: Source
+    client: httpx.Client, model: Recommender, backend: Backend
 ) -> None:
     given = {3: 5.0, 7: 1.0}
     ratings = [{"movie_id": m, "rating": s} for m, s in given.items()]
     body = answer(client.post("/v1/recommendations", json={"ratings": ratings, "n": 5}))
     assert body["strategy"] == "fold-in"
     assert ids(body) == [r.movie_id for r in model.recommend_for(given, 5)]
-    assert source.journal.lines == 0
+    assert backend.feedback.lines == 0
     empty = answer(client.post("/v1/recommendations", json={"ratings": []}))
     assert empty["strategy"] == "popular" and len(ids(empty)) == 10
 
@@ -114,8 +115,8 @@ def test_predictions_one_and_many(client: httpx.Client, model: Recommender) -> N
     assert one["strategy"] == "personal"
     assert answer(client.get("/v1/users/999/predictions/5"))["strategy"] == "bias"
     pairs = [(20, 5), ("p-nobody", 5), (30, 999_999), (20, 6)]
-    asked = {"pairs": [{"user_id": u, "movie_id": m} for u, m in pairs]}
-    many = answer(client.post("/v1/predictions", json=asked))
+    request = {"pairs": [{"user_id": u, "movie_id": m} for u, m in pairs]}
+    many = answer(client.post("/v1/predictions", json=request))
     assert many["strategy"] == "mixed"
     assert [(p["user_id"], p["movie_id"]) for p in many["predictions"]] == pairs
     assert many["predictions"][0]["predicted_rating"] == one["predicted_rating"]
@@ -171,7 +172,7 @@ def test_titles_are_found_as_people_type_them(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sorted_by", "said"),
+    ("sorted_by", "displayed"),
     [
         ("Glass Tide, The", "The Glass Tide"),
         ("Année, L'", "L'Année"),
@@ -179,8 +180,8 @@ def test_titles_are_found_as_people_type_them(client: httpx.Client) -> None:
         ("The", "The"),
     ],
 )
-def test_titles_are_spelled_as_people_say_them(sorted_by: str, said: str) -> None:
-    assert spoken(sorted_by) == said
+def test_titles_are_spelled_as_people_say_them(sorted_by: str, displayed: str) -> None:
+    assert article_first(sorted_by) == displayed
 
 
 def test_similar_titles(client: httpx.Client, model: Recommender) -> None:
@@ -230,13 +231,13 @@ def test_bad_questions_get_problem_documents(
     ],
 )
 def test_bad_bodies_are_refused_with_the_place_named(
-    client: httpx.Client, source: Source, path: str, body: dict, says: str
+    client: httpx.Client, backend: Backend, path: str, body: dict, says: str
 ) -> None:
     assert says in refused(client.post(path, json=body), 422)
-    assert source.journal.lines == 0
+    assert backend.feedback.lines == 0
 
 
-def test_other_refusals(client: httpx.Client, source: Source) -> None:
+def test_other_refusals(client: httpx.Client, backend: Backend) -> None:
     wrong = client.put("/v1/titles", json={})
     assert "PUT is not possible" in refused(wrong, 405) and "GET" in wrong.headers["allow"]
     text = {"content-type": "application/json"}
@@ -247,7 +248,7 @@ def test_other_refusals(client: httpx.Client, source: Source) -> None:
     refused(client.post("/v1/recommendations", content=big, headers=text), 413)
     unknown = {"ratings": [{"movie_id": 999_999, "rating": 4}]}
     refused(client.post("/v1/users/p-x/ratings", json=unknown), 404)
-    assert source.journal.lines == 0
+    assert backend.feedback.lines == 0
 
 
 def test_models_ledger_and_champion(client: httpx.Client, lake: Lake) -> None:
@@ -267,7 +268,7 @@ def test_models_ledger_and_champion(client: httpx.Client, lake: Lake) -> None:
 
 
 def test_the_champion_now_is_the_head_whatever_the_clocks_said(
-    source: Source, client: httpx.Client, lake: Lake
+    backend: Backend, client: httpx.Client, lake: Lake
 ) -> None:
     ledger = Ledger(lake, "recommender")
     head = ledger.head()
@@ -275,9 +276,9 @@ def test_the_champion_now_is_the_head_whatever_the_clocks_said(
     shared = {key: value for key, value in vars(head).items() if key in Draft.__annotations__}
     ahead = head.at.replace(year=head.at.year + 400)
     ledger.append(Draft(**shared | {"at": ahead}), head)
-    source.recommender.look()
-    asked = ({}, {"at": iso(head.at)})
-    found = [client.get("/v1/models/recommender/champion", params=at).json() for at in asked]
+    backend.recommender.poll()
+    moments = ({}, {"at": iso(head.at)})
+    found = [client.get("/v1/models/recommender/champion", params=at).json() for at in moments]
     assert [answer["entry"]["number"] for answer in found] == [2, 1]
 
 

@@ -17,7 +17,7 @@ import pytest
 from serving_bundles import promote_budget, promote_recommender
 
 from marquee.lake import Lake
-from serving.source import Source
+from serving.backend import Backend
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCRIPT = Path("serving/static/marquee.js").resolve()
@@ -45,16 +45,16 @@ def rendered(tmp_path: Path) -> Callable[[str], str]:
 @pytest.mark.browser
 def test_the_page_recommends_and_estimates(
     lake: Lake,
-    source: Source,
+    backend: Backend,
     tmp_path: Path,
-    serve: Callable[[Source], httpx.Client],
+    serve: Callable[[Backend], httpx.Client],
     rendered: Callable[[str], str],
 ) -> None:
     promote_recommender(lake, tmp_path / "one")
     promote_budget(lake, tmp_path / "two")
-    source.recommender.look()
-    source.budget.look()
-    client = serve(source)
+    backend.recommender.poll()
+    backend.budget.poll()
+    client = serve(backend)
     page = rendered(str(client.base_url.join("/?person=10")))
     answer = client.get("/v1/users/10/recommendations").json()
     shown = re.findall(r'<li><span class="poster".*?<b>(.*?)</b>', page)

@@ -11,21 +11,21 @@ import pytest
 from serving_bundles import promote_budget
 
 from marquee.lake import Lake
-from serving.source import Source
+from serving.backend import Backend
 
 
 @pytest.fixture
 def client(
-    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    lake: Lake, backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> httpx.Client:
     promote_budget(lake, tmp_path / "made")
-    source.budget.look()
-    source.recommender.look()
-    return serve(source)
+    backend.budget.poll()
+    backend.recommender.poll()
+    return serve(backend)
 
 
-def estimate(client: httpx.Client, **film: object) -> dict:
-    response = client.post("/v1/budget-estimates", json=film)
+def estimate(client: httpx.Client, **facts: object) -> dict:
+    response = client.post("/v1/budget-estimates", json=facts)
     assert response.status_code == 200, response.text
     body = response.json()
     assert body["bundle"].startswith("20260104T030000Z-") and body["as_of"]
@@ -33,8 +33,8 @@ def estimate(client: httpx.Client, **film: object) -> dict:
 
 
 def test_an_estimate_adds_up(client: httpx.Client) -> None:
-    film = {"directors": ["Ada Vogel"], "genres": ["Comedy"], "year": 2020, "rating": 6}
-    body = estimate(client, **film)
+    facts = {"directors": ["Ada Vogel"], "genres": ["Comedy"], "year": 2020, "rating": 6}
+    body = estimate(client, **facts)
     assert body["strategy"] == "with rating"
     assert body["median"] == pytest.approx(10**7.6 / 2, rel=1e-4)
     assert body["low"] < body["median"] < body["high"]
@@ -52,12 +52,12 @@ def test_without_a_rating_it_answers_before_release_and_says_what_it_does_not_kn
     body = estimate(client, directors=["A. Stranger"], genres=["Opera"], year=2020)
     assert body["strategy"] == "before release"
     assert body["median"] == pytest.approx(1e7)
-    said = " ".join(body["notes"])
-    assert "A. Stranger" in said and "Opera" in said
+    notes = " ".join(body["notes"])
+    assert "A. Stranger" in notes and "Opera" in notes
 
 
 @pytest.mark.parametrize(
-    "film",
+    "facts",
     [
         {},
         {"year": 1700},
@@ -68,8 +68,8 @@ def test_without_a_rating_it_answers_before_release_and_says_what_it_does_not_kn
         {"year": "soon"},
     ],
 )
-def test_films_that_cannot_be_are_refused(client: httpx.Client, film: dict) -> None:
-    response = client.post("/v1/budget-estimates", json=film)
+def test_titles_that_cannot_be_are_refused(client: httpx.Client, facts: dict) -> None:
+    response = client.post("/v1/budget-estimates", json=facts)
     assert response.status_code == 422, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"]

@@ -22,10 +22,10 @@ def test_sound_bundles_load_and_repeat_their_golden_answers(tmp_path: Path) -> N
         (write_recommender(tmp_path / "recommender"), 20),
         (write_budget(tmp_path / "budget"), 2),
     ):
-        code, said = check(str(folder))
-        assert (code, said["loads"], said["why"]) == (0, True, "")
-        assert said["golden"]["count"] == queries and said["golden"]["failures"] == 0
-        assert 0 <= said["golden"]["worst"] < 1e-5
+        code, answer = check(str(folder))
+        assert (code, answer["loads"], answer["why"]) == (0, True, "")
+        assert answer["golden"]["count"] == queries and answer["golden"]["failures"] == 0
+        assert 0 <= answer["golden"]["worst"] < 1e-5
 
 
 def test_another_answer_is_a_failure_not_an_error(tmp_path: Path) -> None:
@@ -33,10 +33,10 @@ def test_another_answer_is_a_failure_not_an_error(tmp_path: Path) -> None:
     bias = np.load(folder / "user_bias.npy")
     bias[0] += 0.2
     np.save(folder / "user_bias.npy", bias)
-    code, said = check(str(folder), "--model", "recommender")
-    assert code == 0 and said["loads"]
-    assert 0 < said["golden"]["failures"] <= 5 and "predict 10" in said["why"]
-    assert said["golden"]["worst"] > 1e-3
+    code, answer = check(str(folder), "--model", "recommender")
+    assert code == 0 and answer["loads"]
+    assert 0 < answer["golden"]["failures"] <= 5 and "predict 10" in answer["why"]
+    assert answer["golden"]["worst"] > 1e-3
 
 
 def test_what_does_not_load_says_why(tmp_path: Path) -> None:
@@ -46,10 +46,10 @@ def test_what_does_not_load_says_why(tmp_path: Path) -> None:
     (torn / "item_bias.npy").write_bytes(b"\x93NUMPY")
     for folder in (empty, torn, tmp_path / "missing", write_budget(tmp_path / "other")):
         flags = ("--model", "recommender") if folder.name == "other" else ()
-        code, said = check(str(folder), *flags)
-        assert code == 0 and said["loads"] is False
-        assert folder.name in said["why"] and "Traceback" not in said["why"]
-        assert said["golden"]["count"] == 0
+        code, answer = check(str(folder), *flags)
+        assert code == 0 and answer["loads"] is False
+        assert folder.name in answer["why"] and "Traceback" not in answer["why"]
+        assert answer["golden"]["count"] == 0
 
 
 def test_wrong_usage_is_exit_code_2() -> None:

@@ -11,18 +11,18 @@ from serving_bundles import promote_folder, write_recommender
 
 from marquee.lake import Lake
 from scoring.recommender.model import Recommender
-from serving.source import Source
+from serving.backend import Backend
 
 COLD = (27, 28, 29, 30)
 
 
 @pytest.fixture
 def client(
-    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    lake: Lake, backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> httpx.Client:
     promote_folder(lake, "recommender", write_recommender(tmp_path / "made", cold=COLD))
-    source.recommender.look()
-    return serve(source)
+    backend.recommender.poll()
+    return serve(backend)
 
 
 @pytest.fixture

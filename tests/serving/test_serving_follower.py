@@ -19,9 +19,9 @@ from serving_bundles import (
 from marquee.artefacts.ledger_entry import Draft
 from marquee.lake import Lake, open_lake
 from release.ledger import Ledger
+from serving.backend import Backend
+from serving.engines import LoadedRecommender, load_recommender
 from serving.follower import SECONDS_BEFORE_ANOTHER_TRY, Follower
-from serving.loading import LoadedRecommender, load_recommender
-from serving.source import Source
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def broken(folder: Path, seed: int) -> Path:
 
 
 def test_before_the_first_promotion_the_reason_is_given(
-    source: Source, serve: Callable[[Source], httpx.Client]
+    backend: Backend, serve: Callable[[Backend], httpx.Client]
 ) -> None:
-    source.recommender.look()
-    source.budget.look()
-    client = serve(source)
+    backend.recommender.poll()
+    backend.budget.poll()
+    client = serve(backend)
     for path in ("/readyz", "/v1/users/1/recommendations", "/v1/titles?q=x"):
         response = client.get(path)
         assert response.status_code == 503
@@ -71,15 +71,15 @@ def test_a_promotion_is_followed_and_entries_are_known(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
 ) -> None:
     promote_recommender(lake, tmp_path / "one", seed=1)
-    follower.look()
+    follower.poll()
     first = follower.view
     promote_recommender(lake, tmp_path / "two", seed=2)
-    follower.look()
+    follower.poll()
     assert first.champion is not None and follower.view.champion is not None
     assert first.champion.model is not follower.view.champion.model
-    assert (number(follower), follower.swaps, follower.view.trouble) == (2, 2, "")
+    assert (number(follower), follower.swaps, follower.view.failure) == (2, 2, "")
     assert [e.number for e in follower.view.entries] == [1, 2]
-    follower.look()
+    follower.poll()
     assert follower.swaps == 2, "the same head is not loaded again"
 
 
@@ -87,15 +87,15 @@ def test_a_roll_back_is_followed_without_the_lake_being_asked_for_the_bundle(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
 ) -> None:
     one = promote_recommender(lake, tmp_path / "one", seed=1)
-    follower.look()
+    follower.poll()
     two = promote_recommender(lake, tmp_path / "two", seed=2)
-    follower.look()
+    follower.poll()
     lake.delete(f"serving/recommender/bundles/{one.bundle}")
     values = {k: getattr(one, k) for k in Draft.model_fields}
     draft = Draft(**values | {"kind": "roll_back", "reason": "worse", "hold": True})
     Ledger(lake, "recommender").append(draft, two)
-    follower.look()
-    assert number(follower) == 3 and follower.view.trouble == ""
+    follower.poll()
+    assert number(follower) == 3 and follower.view.failure == ""
     assert follower.view.champion is not None
     assert follower.view.champion.entry.bundle == one.bundle
 
@@ -107,19 +107,19 @@ def test_a_broken_bundle_never_replaces_a_working_one(
     clock: list[float],
 ) -> None:
     promote_recommender(lake, tmp_path / "one", seed=1)
-    follower.look()
+    follower.poll()
     promote_folder(lake, "recommender", broken(tmp_path / "two", 2))
-    follower.look()
+    follower.poll()
     assert number(follower) == 1
-    assert "champion 2" in follower.view.trouble and "golden" in follower.view.trouble
-    follower.look()
+    assert "champion 2" in follower.view.failure and "golden" in follower.view.failure
+    follower.poll()
     assert follower.refusals == 1, "it is not tried again at once"
     clock[0] += SECONDS_BEFORE_ANOTHER_TRY
-    follower.look()
+    follower.poll()
     assert follower.refusals == 2
     promote_recommender(lake, tmp_path / "three", seed=3)
-    follower.look()
-    assert (number(follower), follower.view.trouble) == (3, "")
+    follower.poll()
+    assert (number(follower), follower.view.failure) == (3, "")
 
 
 def test_a_start_with_a_broken_champion_serves_the_one_before(
@@ -127,11 +127,11 @@ def test_a_start_with_a_broken_champion_serves_the_one_before(
 ) -> None:
     promote_recommender(lake, tmp_path / "one", seed=1)
     promote_folder(lake, "recommender", broken(tmp_path / "two", 2))
-    follower.look()
+    follower.poll()
     assert number(follower) == 1
-    assert "champion 2" in follower.view.trouble
-    follower.look()
-    assert number(follower) == 1 and "champion 2" in follower.view.trouble
+    assert "champion 2" in follower.view.failure
+    follower.poll()
+    assert number(follower) == 1 and "champion 2" in follower.view.failure
 
 
 @pytest.mark.parametrize("damage", ["torn", "missing", "nan", "other digest", "not published"])
@@ -150,9 +150,9 @@ def test_every_damage_is_refused_and_named(
     entry = promote_folder(lake, "recommender", folder, digest)
     if damage == "not published":
         lake.delete(f"serving/recommender/bundles/{entry.bundle}")
-    follower.look()
+    follower.poll()
     assert number(follower) is None
-    assert entry.bundle in follower.view.trouble and follower.refusals == 1
+    assert entry.bundle in follower.view.failure and follower.refusals == 1
     leftovers = [p for p in (tmp_path / "cache").rglob("*") if p.name.startswith(".part-")]
     assert leftovers == []
 
@@ -164,19 +164,19 @@ def test_a_bundle_damaged_in_the_lake_after_promotion_is_refused(
     root = Path(lake.root.removeprefix("file://"))
     victim = root / f"serving/recommender/bundles/{entry.bundle}/bundle/titles.jsonl"
     victim.write_text(victim.read_text()[:-5])
-    follower.look()
-    assert number(follower) is None and "differs from its manifest" in follower.view.trouble
+    follower.poll()
+    assert number(follower) is None and "differs from its manifest" in follower.view.failure
 
 
 def test_a_damaged_cache_is_fetched_again(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
 ) -> None:
     entry = promote_recommender(lake, tmp_path / "made")
-    follower.look()
+    follower.poll()
     cached = tmp_path / "cache" / "recommender" / entry.bundle / "titles.jsonl"
     cached.write_text("")
     again = _follower(lake, tmp_path, clock)
-    again.look()
+    again.poll()
     assert number(again) == 1 and cached.read_text()
 
 
@@ -184,55 +184,55 @@ def test_a_server_starts_without_the_lake_from_what_it_served_last(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
 ) -> None:
     promote_recommender(lake, tmp_path / "made")
-    follower.look()
+    follower.poll()
     # A lake that cannot be read: its ledger holds something that is no entry.
     away = open_lake(f"file://{tmp_path / 'away'}")
     away.create("serving/recommender/ledger/000001.json", b"?")
     restarted = _follower(away, tmp_path, clock)
-    restarted.recall()
+    restarted.resume()
     assert number(restarted) == 1
-    restarted.look()
-    assert number(restarted) == 1 and "not a ledger entry" in restarted.view.trouble
+    restarted.poll()
+    assert number(restarted) == 1 and "not a ledger entry" in restarted.view.failure
 
 
 def shorten(lake: Lake, number: int) -> None:
     lake.delete(f"serving/recommender/ledger/{number:06d}.json")
 
 
-@pytest.mark.parametrize(("lost", "said"), [(1, "the first entry is number 2"), (2, "2 to 2")])
+@pytest.mark.parametrize(("lost", "damage"), [(1, "the first entry is number 2"), (2, "2 to 2")])
 def test_a_gap_is_called_one(
-    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], lost: int, said: str
+    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], lost: int, damage: str
 ) -> None:
     for seed in range(3):
         promote_recommender(lake, tmp_path / str(seed), seed=seed)
-    follower.look()
+    follower.poll()
     lake.delete(f"serving/recommender/ledger/{lost:06d}.json")
-    follower.look()
+    follower.poll()
     assert number(follower) == 3, "what served, serves on"
-    assert said in follower.view.trouble and "ends with" not in follower.view.trouble
+    assert damage in follower.view.failure and "ends with" not in follower.view.failure
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("remaining", [0, 1])
 def test_a_ledger_that_lost_entries_is_not_followed(
     lake: Lake,
     tmp_path: Path,
     follower: Follower[LoadedRecommender],
     clock: list[float],
     restarted: bool,
-    left: int,
+    remaining: int,
 ) -> None:
     for seed in (1, 2):
         promote_recommender(lake, tmp_path / f"made-{seed}", seed)
-        follower.look()
-    for lost in range(2, left, -1):
+        follower.poll()
+    for lost in range(2, remaining, -1):
         shorten(lake, lost)
     watched = _follower(lake, tmp_path, clock) if restarted else follower
     for _ in range(2):
-        watched.look()
+        watched.poll()
         assert number(watched) == 2, "what served, serves on"
-        assert f"ends with entry {left}, and entry 2 is known" in watched.view.trouble
-        assert "restore it" in watched.view.trouble
+        assert f"ends with entry {remaining}, and entry 2 is known" in watched.view.failure
+        assert "restore it" in watched.view.failure
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -245,14 +245,14 @@ def test_a_ledger_with_another_entry_in_its_place_is_not_followed(
 ) -> None:
     first = promote_recommender(lake, tmp_path / "one", seed=1)
     second = promote_recommender(lake, tmp_path / "two", seed=2)
-    follower.look()
+    follower.poll()
     shorten(lake, 2)
-    Ledger(lake, "recommender").append(second.but(reason="another history"), first)
+    Ledger(lake, "recommender").append(second.with_changes(reason="another history"), first)
     watched = _follower(lake, tmp_path, clock) if restarted else follower
-    watched.look()
+    watched.poll()
     champion = watched.view.champion
     assert champion is not None and champion.entry == second
-    assert "another entry 2 than the one that was read before" in watched.view.trouble
+    assert "another entry 2 than the one that was read before" in watched.view.failure
 
 
 def test_what_is_known_of_the_ledger_outlives_a_restart_without_another_bundle(
@@ -260,37 +260,37 @@ def test_what_is_known_of_the_ledger_outlives_a_restart_without_another_bundle(
 ) -> None:
     """A hold, or a world accepted, adds an entry and swaps nothing."""
     one = promote_recommender(lake, tmp_path / "one", seed=1)
-    follower.look()
-    Ledger(lake, "recommender").append(one.but(kind="accept_world", world="r1"), one)
-    follower.look()
+    follower.poll()
+    Ledger(lake, "recommender").append(one.with_changes(kind="accept_world", world="r1"), one)
+    follower.poll()
     shorten(lake, 2)
     restarted = _follower(lake, tmp_path, clock)
-    restarted.look()
-    assert number(restarted) == 2 and "ends with entry 1" in restarted.view.trouble
+    restarted.poll()
+    assert number(restarted) == 2 and "ends with entry 1" in restarted.view.failure
 
 
 def test_a_ledger_that_was_restored_is_followed_again(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
 ) -> None:
     entries = [promote_recommender(lake, tmp_path / f"{seed}", seed) for seed in (1, 2)]
-    follower.look()
+    follower.poll()
     shorten(lake, 2)
-    follower.look()
-    assert follower.view.trouble
+    follower.poll()
+    assert follower.view.failure
     lake.create("serving/recommender/ledger/000002.json", entries[1].to_bytes())
     promote_recommender(lake, tmp_path / "three", 3)
-    follower.look()
-    assert (number(follower), follower.view.trouble) == (3, "")
+    follower.poll()
+    assert (number(follower), follower.view.failure) == (3, "")
 
 
-def test_a_start_on_a_broken_chain_serves_its_head_and_says_so(
+def test_a_start_on_a_broken_ledger_serves_its_head_and_says_so(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
 ) -> None:
     for seed in (1, 2, 3):
         promote_recommender(lake, tmp_path / f"made-{seed}", seed)
     shorten(lake, 2)
-    follower.look()
-    assert number(follower) == 3 and "entries 2 to 2 are missing" in follower.view.trouble
+    follower.poll()
+    assert number(follower) == 3 and "entries 2 to 2 are missing" in follower.view.failure
 
 
 def test_the_cache_keeps_the_champion_and_the_one_before(
@@ -299,22 +299,22 @@ def test_the_cache_keeps_the_champion_and_the_one_before(
     bundles = []
     for seed in (1, 2, 3):
         bundles.append(promote_recommender(lake, tmp_path / f"made-{seed}", seed).bundle)
-        follower.look()
+        follower.poll()
     kept = {p.name for p in (tmp_path / "cache" / "recommender").iterdir() if p.is_dir()}
     assert kept == set(bundles[1:])
 
 
 def test_no_request_sees_two_models(
-    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    lake: Lake, backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> None:
     """Under promotions, every answer is wholly of the bundle it names."""
     made = {}
     for seed, mean in ((1, 1.5), (2, 4.5)):
         folder = write_recommender(tmp_path / f"made-{seed}", seed, mean)
         entry = promote_folder(lake, "recommender", folder)
-        source.recommender.look()
-        made[entry.bundle] = load_recommender(folder).model
-    client = serve(source)
+        backend.recommender.poll()
+        made[entry.bundle] = load_recommender(folder).recommender
+    client = serve(backend)
     pairs = [(user, movie) for user in (10, 20, 30) for movie in range(1, 31)]
     body = {"pairs": [{"user_id": u, "movie_id": m} for u, m in pairs]}
     users, movies = (np.array(column) for column in zip(*pairs, strict=True))
@@ -329,7 +329,7 @@ def test_no_request_sees_two_models(
             entry = ledger.entry(1 + turn % 2)
             values = {k: getattr(entry, k) for k in Draft.model_fields}
             ledger.append(Draft(**values | {"kind": "roll_back", "reason": "turn"}), head)
-            source.recommender.look()
+            backend.recommender.poll()
         done.set()
 
     roller = threading.Thread(target=roll)
@@ -342,7 +342,7 @@ def test_no_request_sees_two_models(
         seen.add(answer["bundle"])
         answers += 1
     roller.join()
-    assert source.recommender.swaps >= 20
+    assert backend.recommender.swaps >= 20
     assert seen == set(made)
 
 
@@ -370,6 +370,6 @@ def test_what_the_cache_remembers_is_the_entry_itself(
     lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender]
 ) -> None:
     entry = promote_recommender(lake, tmp_path / "made")
-    follower.look()
+    follower.poll()
     kept = json.loads((tmp_path / "cache/recommender/last-served.json").read_text())
     assert kept == entry.to_json()

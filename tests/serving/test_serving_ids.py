@@ -1,4 +1,4 @@
-"""People and titles are asked by the ids their release gives them: numbers of 64 bits, or names."""
+"""Requests name people and titles by the ids of their release: numbers of 64 bits, or names."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ import pytest
 from pydantic import ValidationError
 from serving_bundles import PEOPLE, TITLES, promote_folder, write_named, write_recommender
 
+from marquee.identifiers import person_id, text_id
 from marquee.lake import Lake
-from marquee.names import person_id, text_id
 from scoring.recommender.bundle import read_bundle
 from scoring.recommender.model import Recommender
-from serving.answers import PairPrediction, RatingsRequest
-from serving.asgi import steps_apart
-from serving.asker import LARGEST_ID, ReleaseIds, is_ours
-from serving.journal import Journal
-from serving.loading import LoadedRecommender
-from serving.source import Source
-from sources.ratings_cells import Ids as Keep
+from serving.app import path_with_escaped_slashes
+from serving.backend import Backend
+from serving.engines import LoadedRecommender
+from serving.feedback_log import FeedbackLog
+from serving.routes.person_ratings import RatingsRequest
+from serving.routes.recommendations import PairPrediction
+from serving.routes.request_context import is_api_person
+from serving.title_index import LARGEST_ID, IdIndex
+from sources.ratings_cells import IdSpellings as Keep
 
 COUNTED, NAMED = np.array([3, 14, 1590]), np.sort([text_id(n) for n in ("Zoë", "7", "p-zo", "a/b")])
 
 
-def ids(known: np.ndarray, told: list[str] | None) -> ReleaseIds:
-    return ReleaseIds.of("users", known, {} if told is None else {"text_ids": told})
+def ids(known: np.ndarray, text_ids: list[str] | None) -> IdIndex:
+    return IdIndex.of("users", known, {} if text_ids is None else {"text_ids": text_ids})
 
 
-@pytest.mark.parametrize("told", [["users"], None], ids=["said", "a bundle of before"])
+@pytest.mark.parametrize("text_ids", [["users"], None], ids=["stated", "an old bundle"])
 @pytest.mark.parametrize(
-    ("asked", "number"),
+    ("written", "number"),
     [
         ("Zoë", text_id("Zoë")),
         (" Zoë ", text_id("Zoë")),
@@ -53,14 +55,16 @@ def ids(known: np.ndarray, told: list[str] | None) -> ReleaseIds:
     ],
 )
 def test_ids_of_a_release_that_names(
-    told: list[str] | None, asked: int | str, number: int | None
+    text_ids: list[str] | None, written: int | str, number: int | None
 ) -> None:
-    assert ids(NAMED, told).number(asked) == number
+    assert ids(NAMED, text_ids).number(written) == number
 
 
-@pytest.mark.parametrize("told", [[], ["titles"], None], ids=["said", "of titles", "of before"])
 @pytest.mark.parametrize(
-    ("asked", "number"),
+    "text_ids", [[], ["titles"], None], ids=["stated", "of titles", "an old bundle"]
+)
+@pytest.mark.parametrize(
+    ("written", "number"),
     [
         ("14", 14),
         ("0014", 14),
@@ -80,24 +84,24 @@ def test_ids_of_a_release_that_names(
     ],
 )
 def test_ids_of_a_release_that_counts(
-    told: list[str] | None, asked: int | str, number: int | None
+    text_ids: list[str] | None, written: int | str, number: int | None
 ) -> None:
-    assert ids(COUNTED, told).number(asked) == number
+    assert ids(COUNTED, text_ids).number(written) == number
 
 
 def test_a_persons_name_is_the_releases_unless_one_of_ours_had_it(tmp_path: Path) -> None:
     model = Recommender.load(write_recommender(tmp_path / "made"))
-    users, journal = ids(NAMED, ["users"]), Journal(tmp_path / "feedback", "local")
-    assert is_ours(model, users, journal, "p-ann")
-    assert not is_ours(model, users, journal, "p-zo")
-    assert not is_ours(model, users, journal, "p-Zoë")
-    journal.write("p-zo", {1: 4.0})
-    assert is_ours(model, users, journal, "p-zo")
+    users, log = ids(NAMED, ["users"]), FeedbackLog(tmp_path / "feedback", "local")
+    assert is_api_person(model, users, log, "p-ann")
+    assert not is_api_person(model, users, log, "p-zo")
+    assert not is_api_person(model, users, log, "p-Zoë")
+    log.write("p-zo", {1: 4.0})
+    assert is_api_person(model, users, log, "p-zo")
     assert person_id("p-zo") < 0 < text_id("p-zo")
 
 
 @pytest.mark.parametrize(
-    ("raw", "apart"),
+    ("raw", "path"),
     [
         (b"/v1/users/a%2Fb%20c/ratings", "/v1/users/a%2Fb c/ratings"),
         (b"/v1/users/100%25/ratings", "/v1/users/100%25/ratings"),
@@ -106,25 +110,25 @@ def test_a_persons_name_is_the_releases_unless_one_of_ours_had_it(tmp_path: Path
         (b"/static/a%2Fb", "whatever the server says"),
     ],
 )
-def test_the_steps_of_a_path_stay_apart(raw: bytes, apart: str) -> None:
-    assert steps_apart({"raw_path": raw, "path": "whatever the server says"}) == apart
+def test_the_steps_of_a_path_stay_distinct(raw: bytes, path: str) -> None:
+    assert path_with_escaped_slashes({"raw_path": raw, "path": "whatever the server says"}) == path
 
 
 @pytest.fixture(params=[True, False], ids=["says so", "of before"])
 def named(
     request: pytest.FixtureRequest,
     lake: Lake,
-    source: Source,
+    backend: Backend,
     tmp_path: Path,
-    serve: Callable[[Source], httpx.Client],
+    serve: Callable[[Backend], httpx.Client],
 ) -> httpx.Client:
     folder = write_named(
         tmp_path / "named", write_recommender(tmp_path / "made"), says_so=request.param
     )
     promote_folder(lake, "recommender", folder)
-    source.recommender.look()
-    assert source.recommender.trouble == ""
-    return serve(source)
+    backend.recommender.poll()
+    assert backend.recommender.failure == ""
+    return serve(backend)
 
 
 def test_everybody_is_asked_by_name_on_every_route(named: httpx.Client, tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_everybody_is_asked_by_name_on_every_route(named: httpx.Client, tmp_path
     assert [p["predicted_rating"] for p in body["predictions"]] == pytest.approx(list(values))
 
 
-def test_titles_are_asked_and_rated_by_name(named: httpx.Client, source: Source) -> None:
+def test_titles_are_asked_and_rated_by_name(named: httpx.Client, backend: Backend) -> None:
     film = f"/v1/titles/{quote('film/5', safe='')}"
     assert named.get(film).json()["title"]["name"] == "film/5"
     assert named.get(f"{film}/similar").json()["movie_id"] == text_id("film/5")
@@ -158,10 +162,15 @@ def test_titles_are_asked_and_rated_by_name(named: httpx.Client, source: Source)
     assert named.get("/v1/titles/film%2F999").status_code == 404
     given = {"ratings": [{"movie_id": "film/5", "rating": 5}, {"movie_id": "film/6", "rating": 1}]}
     assert named.post("/v1/users/p-ada/ratings", json=given).status_code == 202
-    # Training reads titles' numbers from the journal.
-    assert dict(source.journal.said("p-ada")) == {text_id("film/5"): 5.0, text_id("film/6"): 1.0}
-    left = named.delete(f"/v1/users/p-ada/ratings/{quote('film/6', safe='')}").json()["ratings"]
-    assert left in ({"film/5": 5.0}, {str(text_id("film/5")): 5.0})
+    # Training reads titles' numbers from the feedback log.
+    assert dict(backend.feedback.feedback_of("p-ada")) == {
+        text_id("film/5"): 5.0,
+        text_id("film/6"): 1.0,
+    }
+    remaining = named.delete(f"/v1/users/p-ada/ratings/{quote('film/6', safe='')}").json()[
+        "ratings"
+    ]
+    assert remaining in ({"film/5": 5.0}, {str(text_id("film/5")): 5.0})
     anonymous = {**given, "n": 100, "exclude": ["film/7", text_id("film/8")]}
     body = named.post("/v1/recommendations", json=anonymous).json()
     assert body["strategy"] in ("fold-in", "mixed") and len(body["recommendations"]) == TITLES - 4
@@ -181,11 +190,11 @@ def test_a_bundle_keeps_names_and_one_without_them_is_written_as_before(tmp_path
     titles = read_bundle(write_named(tmp_path / "named", folder)).titles
     assert titles[text_id("film/2")].name == "film/2"
     loaded = LoadedRecommender.of(Recommender.load(folder))
-    assert not loaded.users.are_text and not loaded.titles.are_text
+    assert not loaded.user_ids.are_text and not loaded.title_ids.are_text
 
 
 def test_a_number_a_browser_would_round_goes_out_as_text(
-    lake: Lake, source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    lake: Lake, backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> None:
     """The last title's number needs 63 bits."""
     folder = write_recommender(tmp_path / "made")
@@ -197,8 +206,8 @@ def test_a_number_a_browser_would_round_goes_out_as_text(
         titles.replace(f'"movie_id": {TITLES},', f'"movie_id": {LARGEST_ID},')
     )
     promote_folder(lake, "recommender", folder)
-    source.recommender.look()
-    client = serve(source)
+    backend.recommender.poll()
+    client = serve(backend)
     found = client.get(f"/v1/titles/{LARGEST_ID}").json()["title"]
     assert found["movie_id"] == str(LARGEST_ID)
     assert client.get("/v1/titles/2").json()["title"]["movie_id"] == 2
@@ -224,30 +233,30 @@ def test_true_is_no_number(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"),
+    ("written", "kept"),
     [
         ("Jo\u00a0Ann", "Jo\u00a0Ann"), ("Jo\u2003Ann", "Jo Ann"), ("Jo\tAnn", "Jo Ann"),
         ("\u200bAnn", "Ann"), ("Ann\ufeff", "Ann"), ("Jo\r\nAnn", "Jo Ann"), ("FILM-A", "Film-A"),
         ("TT0000009", "tt0000009"), ("7.0", "7"), (" 007", "7"), ("straSSe", "straße"),
     ],
 )  # fmt: skip
-def test_a_name_is_asked_as_the_file_writes_it(asked: str, kept: str) -> None:
+def test_a_name_is_written_as_in_the_file(written: str, kept: str) -> None:
     """What the loader takes for a listed name, the API takes for it too: one rule for both."""
-    kept = Keep("no", True, [kept])[asked]
-    ids = ReleaseIds.of(
+    kept = Keep("no", True, [kept])[written]
+    ids = IdIndex.of(
         "titles", np.array([text_id(kept)]), {"text_ids": ["titles"]}, {kept: text_id(kept)}
     )
-    assert ids.number(asked) == ids.named(asked) == text_id(kept)
+    assert ids.number(written) == ids.named(written) == text_id(kept)
 
 
 def test_of_two_names_alike_neither_is_guessed() -> None:
     names = {name: text_id(name) for name in ("Film", "FILM")}
-    ids = ReleaseIds.of("titles", np.sort([*names.values()]), {"text_ids": ["titles"]}, names)
+    ids = IdIndex.of("titles", np.sort([*names.values()]), {"text_ids": ["titles"]}, names)
     assert [ids.named(n) for n in ("Film", "FILM", "film")] == [*names.values(), None]
 
 
-@pytest.mark.parametrize("asked", ["7", "+7", "7.", "7e0", "007", "7.0", "\u00a07"])
-def test_a_number_is_asked_as_the_file_writes_it(asked: str) -> None:
-    numbered = ReleaseIds.of("users", np.array([7]), {"text_ids": []})
-    assert numbered.number(asked) == 7
+@pytest.mark.parametrize("written", ["7", "+7", "7.", "7e0", "007", "7.0", "\u00a07"])
+def test_a_number_is_written_as_in_the_file(written: str) -> None:
+    numbered = IdIndex.of("users", np.array([7]), {"text_ids": []})
+    assert numbered.number(written) == 7
     assert numbered.number("-7") is None is numbered.number("7.5")

@@ -17,9 +17,9 @@ from serving_bundles import promote_budget, promote_recommender
 
 from marquee.errors import LakeUnavailableError
 from marquee.lake import FolderLake, Lake, World, claim_world
-from serving.world import WorldCheck
+from serving.__main__ import WorldCheck
 
-# Runs the command as `python -m serving` does, then, asked to end, tells which modules it loaded.
+# Runs what `python -m serving` runs; when it ends, it prints the modules it loaded.
 WATCHED = """
 import atexit, json, runpy, sys
 atexit.register(lambda: print("MODULES " + json.dumps(sorted(sys.modules)), flush=True))
@@ -47,8 +47,8 @@ def test_the_command_serves_without_spark_and_ends_cleanly(lake: Lake, tmp_path:
             base = _address(process)
             with httpx.Client(base_url=base, timeout=30) as client:
                 _until_both_serve(client)
-                asked = client.get("/v1/users/10/recommendations").json()
-                assert asked["strategy"] == "personal" and asked["recommendations"]
+                body = client.get("/v1/users/10/recommendations").json()
+                assert body["strategy"] == "personal" and body["recommendations"]
                 rated = {"ratings": [{"movie_id": 1, "rating": 5}]}
                 client.post("/v1/users/p-ada/ratings", json=rated).raise_for_status()
                 assert client.post("/v1/budget-estimates", json={"year": 2020}).status_code == 200
@@ -98,15 +98,15 @@ def test_a_lake_that_the_flag_alone_names_is_served_and_named(lake: Lake, tmp_pa
     with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
-            said = ""
-            while "http://127.0.0.1" not in said:
+            output = ""
+            while "http://127.0.0.1" not in output:
                 line = process.stderr.readline()
-                assert line, said
-                said += line
+                assert line, output
+                output += line
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
-    assert f"{lake.root} holds the world 'theirs'" in said
+    assert f"{lake.root} holds the world 'theirs'" in output
     assert process.returncode == 0
 
 
@@ -116,7 +116,7 @@ def test_a_lake_that_answers_late_stops_what_serves(lake: Lake) -> None:
     check = WorldCheck(late, "ours", stopped.set)
     claim_world(lake, World("theirs"))
     check.start()
-    assert late.asked.wait(30) and not check.refusal
+    assert late.requested.wait(30) and not check.refusal
     late.is_away = False
     assert stopped.wait(30)
     check.join(30)
@@ -128,10 +128,10 @@ class Late(FolderLake):
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        self.is_away, self.asked = True, threading.Event()
+        self.is_away, self.requested = True, threading.Event()
 
     def read_bytes(self, path: str) -> bytes:
-        self.asked.set()
+        self.requested.set()
         if self.is_away:
             raise LakeUnavailableError("it is away")
         return super().read_bytes(path)
@@ -162,7 +162,7 @@ def _children(pid: int) -> list[str]:
         try:
             name, rest = task.read_text().rsplit(")", 1)
         except OSError:
-            continue  # it ended while we looked
+            continue  # it ended meanwhile
         if int(rest.split()[1]) == pid and int(name.split(" ", 1)[0]) != os.getpid():
             found.append(name)
     return found

@@ -1,4 +1,4 @@
-"""A run's report over HTTP: the page as the gate left it, under a policy that lets it look."""
+"""A run's report over HTTP: the page as the gate wrote it, under its security policy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from marquee.artefacts.condition import GROUPS, Condition
-from marquee.artefacts.subject import Subject
-from marquee.artefacts.verdict import Verdict, read_verdict
+from marquee.artefacts.verdict import GROUPS, Condition, Subject, Verdict, read_verdict
 from marquee.errors import LakeError, LakeUnavailableError
 from marquee.lake import Lake
-from release.outcome import Outcome, add_outcome
-from serving.routes import reports
-from serving.source import Source
+from release.outcomes import Outcome, add_outcome
+from serving.backend import Backend
+from serving.routes import model_ledger
 
 PAGE = "<!doctype html><title>r</title><style>p{color:red}</style><p>refused</p>"
 WHERE = "/v1/models/recommender/runs/weekly-1a2b3c4d/report"
 
 
 @pytest.fixture
-def client(lake: Lake, source: Source, serve: Callable[[Source], httpx.Client]) -> httpx.Client:
+def client(lake: Lake, backend: Backend, serve: Callable[[Backend], httpx.Client]) -> httpx.Client:
     lake.create("runs/weekly-1a2b3c4d/models/recommender/report.html", PAGE.encode())
     lake.create("secret/report.html", b"no")
-    return serve(source)
+    return serve(backend)
 
 
 def test_the_page_comes_as_it_lies_in_the_lake(client: httpx.Client) -> None:
@@ -49,43 +47,43 @@ def test_the_page_says_what_came_of_it_by_now(client: httpx.Client, lake: Lake) 
     lake.create_json(f"{folder}/verdict.json", decided.to_json())
     asks = f"<p>{escape(decided.consequence)}</p>"
     lake.create(f"{folder}/report.html", f"<h1>approved</h1>{asks}".encode())
-    said = Outcome(kind="rejected", at=decided.subject.as_of, by="<ada>")
-    add_outcome(lake, folder, said)
+    outcome = Outcome(kind="rejected", at=decided.subject.as_of, by="<ada>")
+    add_outcome(lake, folder, outcome)
     page = client.get(WHERE.replace("weekly-1a2b3c4d", "weekly-2")).text
     assert page.startswith("<h1>approved</h1><p>It is not promoted: &lt;ada&gt; rejected it at ")
 
 
-@pytest.mark.parametrize("trouble", ["hangs", "away", "refuses", "torn", "no text"])
+@pytest.mark.parametrize("failure", ["hangs", "away", "refuses", "torn", "no text"])
 def test_a_page_that_is_there_comes_whatever_became_of_the_rest(
     lake: Lake,
-    source: Source,
-    serve: Callable[[Source], httpx.Client],
-    trouble: str,
+    backend: Backend,
+    serve: Callable[[Backend], httpx.Client],
+    failure: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As the gate left it; and nobody beside it waits, for the event loop reads no lake."""
+    """The page is as the gate wrote it; no other request waits: the event loop reads no lake."""
     lake.create("runs/weekly-3/models/recommender/report.html", PAGE.encode())
-    let_go, asked, loop = threading.Event(), threading.Event(), threading.main_thread()
+    let_go, requested, loop = threading.Event(), threading.Event(), threading.main_thread()
 
-    def came_of_run(*_: object) -> str:
+    def outcome_of_run(*_: object) -> str:
         nonlocal loop
         loop = threading.current_thread()
-        asked.set()
-        if trouble == "hangs":
+        requested.set()
+        if failure == "hangs":
             let_go.wait(60)
-        if trouble == "torn":
+        if failure == "torn":
             return read_verdict(b"{").consequence
-        if trouble == "no text":
+        if failure == "no text":
             raise UnicodeDecodeError("utf-8", b"", 0, 1, "no text")
-        raise {"refuses": LakeError}.get(trouble, LakeUnavailableError)("so it is")
+        raise {"refuses": LakeError}.get(failure, LakeUnavailableError)("so it is")
 
-    monkeypatch.setattr(reports, "came_of_run", came_of_run)
-    monkeypatch.setattr(reports, "SECONDS_FOR_WHAT_CAME_SINCE", 0.0 if trouble == "hangs" else 60.0)
-    client = serve(source)
+    monkeypatch.setattr(model_ledger, "outcome_of_run", outcome_of_run)
+    monkeypatch.setattr(model_ledger, "SECONDS_FOR_OUTCOME", 0.0 if failure == "hangs" else 60.0)
+    client = serve(backend)
     try:
         answer = client.get(WHERE.replace("weekly-1a2b3c4d", "weekly-3"))
         assert (answer.status_code, answer.text) == (200, PAGE)
-        assert asked.wait(60) and loop.name == "wait-for-the lake"
+        assert requested.wait(60) and loop.name == "wait-for-the lake"
         assert client.get("/livez").status_code == 200
     finally:
         let_go.set()
@@ -93,7 +91,7 @@ def test_a_page_that_is_there_comes_whatever_became_of_the_rest(
 
 def test_no_route_reads_the_lake_but_in_the_lakes_own_threads() -> None:
     """A read in the event loop stops every request while HDFS is away."""
-    for path in Path(reports.__file__).parent.glob("*.py"):
+    for path in Path(model_ledger.__file__).parent.glob("*.py"):
         tree = ast.parse(path.read_text())
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
         inside = {

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import httpx
 
+from marquee.identifiers import person_id
 from marquee.lake import Lake
-from marquee.names import person_id
-from serving.journal import EVERYTHING, Journal, ratings_now
-from serving.source import Source
-from sources.feedback import publish_feedback
+from serving.backend import Backend
+from serving.feedback_log import EVERYTHING, FeedbackLog, current_ratings
+from sources.feedback_segments import publish_feedback
 
 # Taking back --------------------------------------------------------------------------------
 
 
 def test_ratings_are_taken_back_on_a_server_that_did_not_hear_them(
-    two: Source, lake: Lake, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    two: Backend, lake: Lake, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> None:
     """Ada rated on another server, which keeps its feedback elsewhere, and is trained on."""
-    there = Journal(tmp_path / "there", "there", clock=lambda: 1_767_000_000.0)
+    there = FeedbackLog(tmp_path / "there", "there", clock=lambda: 1_767_000_000.0)
     there.write("p-ada", {1: 4.0, 2: 3.0})
     client = serve(two)
     one = client.delete("/v1/users/p-ada/ratings/1")
@@ -34,32 +34,37 @@ def test_ratings_are_taken_back_on_a_server_that_did_not_hear_them(
     for name in lake.names("raw/feedback"):
         data = lake.read_bytes(f"raw/feedback/{name}/feedback.jsonl")
         (both / f"{name[:-13]}.jsonl").write_bytes(data)
-    known = Journal(both, "any")
-    assert known.lines == 5 and ratings_now(None, person_id("p-ada"), known.said("p-ada")) == {}
+    known = FeedbackLog(both, "any")
+    assert (
+        known.lines == 5
+        and current_ratings(None, person_id("p-ada"), known.feedback_of("p-ada")) == {}
+    )
     given = {"ratings": [{"movie_id": 3, "rating": 2}]}
     assert client.post("/v1/users/p-ada/ratings", json=given).json()["ratings"] == {"3": 2.0}
 
 
-def test_forgetting_holds_for_what_a_model_was_trained_on(two: Source, tmp_path: Path) -> None:
+def test_forgetting_holds_for_what_a_model_was_trained_on(two: Backend, tmp_path: Path) -> None:
     champion = two.recommender.view.champion
     assert champion is not None
-    model = champion.model.model
+    model = champion.model.recommender
     assert model.ratings_of(10)
-    assert ratings_now(model, 10, {EVERYTHING: None, 5: 2.0}) == {5: 2.0}
+    assert current_ratings(model, 10, {EVERYTHING: None, 5: 2.0}) == {5: 2.0}
 
 
 def test_taking_back_needs_no_champion(
-    source: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    backend: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> None:
-    source.journal.write("p-ada", {1: 4.0, 2: 3.0, 3: 5.0})
-    client = serve(source)
-    left = client.delete("/v1/users/p-ada/ratings/2")
-    assert left.status_code == 202 and left.json()["ratings"] == {"1": 4.0, "3": 5.0}
-    assert (left.json()["bundle"], left.json()["strategy"]) == (None, "none")
+    backend.feedback.write("p-ada", {1: 4.0, 2: 3.0, 3: 5.0})
+    client = serve(backend)
+    answer = client.delete("/v1/users/p-ada/ratings/2")
+    assert answer.status_code == 202 and answer.json()["ratings"] == {"1": 4.0, "3": 5.0}
+    assert (answer.json()["bundle"], answer.json()["strategy"]) == (None, "none")
     assert client.get("/v1/users/p-ada/ratings").json()["ratings"] == {"1": 4.0, "3": 5.0}
     gone = client.delete("/v1/users/p-ada").json()
     assert (gone["accepted"], gone["ratings"]) == (2, {})
     assert client.delete("/v1/users/42").status_code == 403
     rated = {"ratings": [{"movie_id": 1, "rating": 4}]}
     assert client.post("/v1/users/p-ada/ratings", json=rated).status_code == 503
-    assert dict(Journal(tmp_path / "feedback", "local").said("p-ada")) == {EVERYTHING: None}
+    assert dict(FeedbackLog(tmp_path / "feedback", "local").feedback_of("p-ada")) == {
+        EVERYTHING: None
+    }

@@ -1,4 +1,4 @@
-"""Only who needs the disk or the lake waits for it, and nothing half kept is left."""
+"""Only a request that needs the disk or the lake waits for it; no rating is half kept."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from pathlib import Path
 
 import httpx
 import pytest
-from full_and_late import FULL, until
+from full_disk import FULL, until
 
 from marquee.errors import AwayError, LakeUnavailableError, SourceError
 from marquee.lake import FolderLake, Lake
-from serving import journal as journals
-from serving import source as sources
-from serving.journal import Journal
+from serving import backend as backend_module
+from serving import feedback_log
+from serving.backend import Backend, BoundedThreads, open_backend
+from serving.feedback_log import FeedbackLog
 from serving.problems import ProblemError
-from serving.source import Source, Threads, open_source
-from sources.feedback import Feedback, append_feedback, read_feedback
+from sources.feedback_lines import Feedback
+from sources.feedback_segments import append_feedback, read_feedback
 
 
 def test_a_folder_that_is_none_is_said_before_a_rating_is_lost(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "feedback", "local")
-    assert journal.look() == "", "it is made where it is missing"
+    log = FeedbackLog(tmp_path / "feedback", "local")
+    assert log.check() == "", "it is made where it is missing"
     shutil.rmtree(tmp_path / "feedback")
     (tmp_path / "feedback").write_text("a file")
-    assert "ratings cannot be kept" in journal.look() == journal.trouble
+    assert "ratings cannot be kept" in log.check() == log.failure
     (tmp_path / "feedback").unlink()
-    assert journal.look() == "" == journal.trouble
+    assert log.check() == "" == log.failure
     assert list(read_feedback(tmp_path / "feedback")) == []
 
 
@@ -40,7 +41,7 @@ def test_a_folder_that_is_none_is_said_before_a_rating_is_lost(tmp_path: Path) -
 
 
 def test_only_who_needs_the_locked_folder_waits(
-    two: Source, tmp_path: Path, serve: Callable[[Source], httpx.Client]
+    two: Backend, tmp_path: Path, serve: Callable[[Backend], httpx.Client]
 ) -> None:
     client = serve(two)
     body = {"ratings": [{"movie_id": 1, "rating": 4}]}
@@ -56,7 +57,7 @@ def test_only_who_needs_the_locked_folder_waits(
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             waiting.start()
-            until(two.journal._writing.locked)
+            until(two.feedback._writing.locked)
             for path in ("/livez", "/v1/users/p-bo/recommendations", "/v1/users/p-bo/ratings",
                          "/static/marquee.css", "/metrics"):  # fmt: skip
                 assert client.get(path).status_code == 200
@@ -70,17 +71,17 @@ def test_only_who_needs_the_locked_folder_waits(
 def test_a_folder_that_stays_locked_keeps_nothing_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "SECONDS_TO_WAIT", 0.0)
-    journal = Journal(tmp_path, "local")
-    journal.write("p-ada", {1: 4.0})
+    monkeypatch.setattr(feedback_log, "SECONDS_TO_WAIT", 0.0)
+    log = FeedbackLog(tmp_path, "local")
+    log.write("p-ada", {1: 4.0})
     handle = os.open(tmp_path / ".lock", os.O_RDWR)
     fcntl.flock(handle, fcntl.LOCK_EX)
     with pytest.raises(AwayError, match="locked by another process"):
-        journal.write("p-ada", {2: 4.0})
-    assert journal.trouble and dict(journal.said("p-ada")) == {1: 4.0}
+        log.write("p-ada", {2: 4.0})
+    assert log.failure and dict(log.feedback_of("p-ada")) == {1: 4.0}
     os.close(handle)
-    journal.write("p-ada", {3: 4.0})
-    assert journal.trouble == "" and [f.movie_id for f in read_feedback(tmp_path)] == [1, 3]
+    log.write("p-ada", {3: 4.0})
+    assert log.failure == "" and [f.movie_id for f in read_feedback(tmp_path)] == [1, 3]
 
 
 def test_lines_a_full_disk_took_half_of_are_not_kept(
@@ -88,20 +89,20 @@ def test_lines_a_full_disk_took_half_of_are_not_kept(
 ) -> None:
     line = Feedback("p-ada", 1, 4.0, 1_767_000_000)
     append_feedback(tmp_path, "local", [line])
-    really, left = os.write, [150]  # bytes: one of the two lines and a part of the other
+    really, room = os.write, [150]  # bytes: one of the two lines and a part of the other
 
     def write(handle: int, data: bytes) -> int:
-        if left[0] == 0:
+        if room[0] == 0:
             raise FULL
-        taken = really(handle, data[: left[0]])
-        left[0] -= taken
+        taken = really(handle, data[: room[0]])
+        room[0] -= taken
         return taken
 
     with monkeypatch.context() as full:
         full.setattr(os, "write", write)
         with pytest.raises(OSError, match="No space"):
             append_feedback(tmp_path, "local", [line, line])
-    assert left[0] == 0
+    assert room[0] == 0
     append_feedback(tmp_path, "local", [line])
     assert len(list(read_feedback(tmp_path))) == 2
     assert len((tmp_path / "local-000001.open.jsonl").read_bytes().splitlines()) == 2
@@ -110,7 +111,7 @@ def test_lines_a_full_disk_took_half_of_are_not_kept(
 def test_feedback_that_cannot_be_read_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "local-000001.jsonl").mkdir()
     with pytest.raises(SourceError, match="--feedback"):
-        Journal(tmp_path, "local")
+        FeedbackLog(tmp_path, "local")
 
 
 class Hung(FolderLake):
@@ -126,13 +127,13 @@ class Hung(FolderLake):
 
 
 def test_reports_of_a_lake_that_hangs_hold_nobody_else_up(
-    two: Source, lake: Lake, serve: Callable[[Source], httpx.Client]
+    two: Backend, lake: Lake, serve: Callable[[Backend], httpx.Client]
 ) -> None:
-    """Four may wait, a fifth is told at once; ratings, predictions and files need no lake."""
+    """Four may wait, a fifth is refused at once; ratings, predictions and files need no lake."""
     hung = Hung(lake.root)
-    calls = Threads("the lake", 4, 60.0)
-    source = Source(two.recommender, two.budget, two.journal, hung, lake_calls=calls)
-    client = serve(source)
+    calls = BoundedThreads("the lake", 4, 60.0)
+    backend = Backend(two.recommender, two.budget, two.feedback, hung, lake_calls=calls)
+    client = serve(backend)
     where = "/v1/models/recommender/runs/weekly-1/report"
     answers: list[int] = []
 
@@ -161,38 +162,38 @@ def test_reports_of_a_lake_that_hangs_hold_nobody_else_up(
 
 
 def test_a_call_past_its_time_is_a_503_and_keeps_its_thread_until_it_ends() -> None:
-    let_go, calls = threading.Event(), Threads("the disk", 1, 0.0)
+    let_go, calls = threading.Event(), BoundedThreads("the disk", 1, 0.0)
 
     async def ask() -> list[str]:
-        said = []
+        refusals = []
         for _ in range(2):
             with suppress(ProblemError):
                 try:
                     await calls.run(lambda: let_go.wait(60))
                 except ProblemError as error:
-                    said.append(error.message)
+                    refusals.append(error.message)
                     raise
-        return said
+        return refusals
 
     try:
-        said = asyncio.run(ask())
+        refusals = asyncio.run(ask())
     finally:
         let_go.set()
-    assert said == ["the disk did not answer within 0 s", "too many wait for the disk already"]
+    assert refusals == ["the disk did not answer within 0 s", "too many wait for the disk already"]
 
 
 def test_stopping_waits_for_no_lake(
-    two: Source, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: Backend, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hung = Hung(lake.root)
-    source = open_source(hung, tmp_path / "cache", tmp_path / "feedback")
-    source.start()
-    monkeypatch.setattr(sources, "SECONDS_TO_STOP", 0.0)
+    backend = open_backend(hung, tmp_path / "cache", tmp_path / "feedback")
+    backend.start()
+    monkeypatch.setattr(backend_module, "SECONDS_TO_STOP", 0.0)
     try:
-        until(lambda: all(f._looks_since is not None for f in source.followers.values()))
-        source.stop()
-        threads = [f._thread for f in source.followers.values()]
+        until(lambda: all(f._polling_since is not None for f in backend.followers.values()))
+        backend.stop()
+        threads = [f._thread for f in backend.followers.values()]
         assert all(t is not None and t.daemon and t.is_alive() for t in threads)
-        assert not any(f.has_ended for f in source.followers.values())
+        assert not any(f.has_ended for f in backend.followers.values())
     finally:
         hung.let_go.set()

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from marquee.errors import SourceError
+from marquee.identifiers import text_id
 from marquee.lake import Lake, open_lake
-from marquee.names import text_id
 from scoring.recommender.bundle import Title
-from scoring.recommender.releases import OFFICIAL, read_any_release, read_official_split
-from sources.ratings import linked_titles, load_release, take_census
+from scoring.recommender.ratings_files import OFFICIAL_SPLITS, read_any_release, read_official_split
 from sources.ratings_forms import FLAGS, recognise
+from sources.ratings_release import linked_titles, load_release, take_census
 
 ROWS = [("1", "10", "4", "1000"), ("2", "10", "3", "3000"), ("2", "20", "5", "2000")]
 CSV = {
@@ -123,7 +123,7 @@ def test_gzipped_files_are_read_in_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "name", "text", "said"),
+    ("files", "name", "text", "message"),
     [
         (OLD, "u.data", "1,10,4,1000\n", "line 1 has 1 cell, not 4"),
         (DAT, "ratings.dat", "1\t10\t4\t1000\n", "line 1 has 1 cell, not 4"),
@@ -134,22 +134,22 @@ def test_gzipped_files_are_read_in_place(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_of_another_kind_is_refused_by_name(
-    tmp_path: Path, files: dict[str, str], name: str, text: str, said: str
+    tmp_path: Path, files: dict[str, str], name: str, text: str, message: str
 ) -> None:
     release = write(tmp_path / "r", files | {name: text})
-    with pytest.raises(SourceError, match=said) as caught:
+    with pytest.raises(SourceError, match=message) as caught:
         take_census(release)
     assert name in caught.value.message
     assert caught.value.remedy
 
 
-def test_a_folder_without_a_release_is_told_what_one_holds(tmp_path: Path) -> None:
+def test_the_error_of_a_folder_without_a_release_names_its_files(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"holds no ratings") as caught:
         recognise(tmp_path)
     assert all(name in caught.value.remedy for name in ("ratings.csv", "ratings.dat", "u.data"))
 
 
-def test_ids_are_text_where_most_rows_say_so(tmp_path: Path) -> None:
+def test_ids_are_text_where_most_rows_hold_words(tmp_path: Path) -> None:
     rows = "userId,movieId,rating,timestamp\nalice,tt0111161,4,1\nbob,tt0111161,3,2\n7,tt2,3,2\n"
     movies = "movieId,title,genres\ntt0111161,Out (1994),Drama\n"
     release = write(tmp_path / "r", {"ratings.csv": rows, "movies.csv": movies})
@@ -186,6 +186,6 @@ def test_the_real_100k_is_whole(real_records: Path) -> None:
     assert (len(release.ratings), len(release.titles), len(release.people)) == (100_000, 1682, 943)
     assert [t.movie_id for t in release.titles.values() if t.year is None] == [267]
     assert "\ufffd" not in "".join(t.title for t in release.titles.values())
-    for name in OFFICIAL:
+    for name in OFFICIAL_SPLITS:
         train, holdout = read_official_split(folder, name)
         assert len(train) + len(holdout) == 100_000

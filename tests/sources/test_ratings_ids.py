@@ -1,4 +1,4 @@
-"""Ids meet however a release spells them, and one rule says whether they are numbers or text."""
+"""Ids meet however a release spells them, and one rule decides whether they are numbers or text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 
 from marquee.lake import Lake
 from sources import tables
-from sources.ratings import linked_titles, load_release, read_release, write_candidates
 from sources.ratings_cells import title_id_of, whole_id
 from sources.ratings_forms import recognise
+from sources.ratings_reading import read_release
+from sources.ratings_release import linked_titles, load_release, write_candidates
 from sources.titles_csv import read_titles_csv
 from tests.sources.small_files import table
 
-# One film in four spellings of each number, as spreadsheets, R and pandas write them.
+# One title in four spellings of each number, as spreadsheets, R and pandas write them.
 SPELLINGS = ["7", "7.0", " 7 ", "007", "7e0", "\ufeff7", "+7"]
 LINKED = ["tt0100007", "100007", "0100007", "00100007", "100007.0", " tt100007", "TT0100007"]
 
@@ -32,8 +33,8 @@ def test_ids_meet_however_they_are_spelled(
     (tmp_path / "links.csv").write_text(f"movieId,imdbId\n{rated},{linked}\n", "utf-8")
     found = read_release(recognise(tmp_path))
     assert found.census.text_ids == ()
-    assert found.catalogue.titles == {"7": ("A", "Drama")}
-    assert found.catalogue.links == linked_titles(tmp_path) == {"7": "tt0100007"}
+    assert found.listed.titles == {"7": ("A", "Drama")}
+    assert found.listed.links == linked_titles(tmp_path) == {"7": "tt0100007"}
     assert found.ratings.rated == {"7": 1}
 
 
@@ -105,18 +106,18 @@ def test_titles_named_by_imdbs_ids_meet_and_link_in_any_spelling(
     put_release(tmp_path, [f"1,{rated},4,1000000000"], [f"{listed},A,"])
     found = read_release(recognise(tmp_path))
     assert found.ratings.rated == {listed: 1}
-    assert found.catalogue.links == linked_titles(tmp_path) == {listed: "tt0100001"}
+    assert found.listed.links == linked_titles(tmp_path) == {listed: "tt0100001"}
     assert not found.notes()
 
 
-def test_a_name_that_is_no_imdb_id_links_nothing_and_is_said(tmp_path: Path) -> None:
+def test_a_name_that_is_no_imdb_id_links_nothing_and_is_noted(tmp_path: Path) -> None:
     """One is too long for IMDb; the others are the release's own names."""
     names = ["tt912345678901", "tt5", "film/tt0100001/part-2"]
     put_release(
         tmp_path, [f"1,{name},4,1000000000" for name in names], [f"{name},A," for name in names]
     )
     found = read_release(recognise(tmp_path))
-    assert found.catalogue.links == {}
+    assert found.listed.links == {}
     assert found.notes() == ["links left out, no IMDb id: 1 (title 1 'tt912345678901')"]
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from sources.ratings import load_release, read_release, take_census, write_candidates
 from sources.ratings_cells import seconds_of
 from sources.ratings_forms import recognise
+from sources.ratings_reading import read_release
+from sources.ratings_release import load_release, take_census, write_candidates
 from tests.sources.small_files import table
 
 
@@ -46,7 +47,7 @@ def test_other_rows_are_another_release(release: Path, folder_lake: Lake) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("ratings.csv", b"userId,movieId,rating\n1,10,4.0\n", "no column timestamp"),
         ("ratings.csv", b"userId,movieId,rating,timestamp\n", "holds no rows"),
@@ -60,10 +61,10 @@ def test_other_rows_are_another_release(release: Path, folder_lake: Lake) -> Non
     ],
 )
 def test_a_faulty_file_is_refused_by_name_and_nothing_is_loaded(
-    release: Path, folder_lake: Lake, name: str, content: bytes, said: str
+    release: Path, folder_lake: Lake, name: str, content: bytes, message: str
 ) -> None:
     (release / name).write_bytes(content)
-    with pytest.raises(SourceError, match=said) as caught:
+    with pytest.raises(SourceError, match=message) as caught:
         load_release(folder_lake, release, "small")
     assert name in caught.value.message
     assert caught.value.remedy
@@ -107,7 +108,7 @@ def test_columns_are_found_by_name_in_every_file(release: Path, folder_lake: Lak
     assert manifest.facts["linked"] == 1
 
 
-def test_each_key_comes_once_and_what_is_left_out_is_said(release: Path, folder_lake: Lake) -> None:
+def test_each_key_comes_once_and_notes_name_the_rest(release: Path, folder_lake: Lake) -> None:
     with (release / "movies.csv").open("a") as out:
         out.write("10.0,A Film again (1999),Comedy\n30,Third (2003),Drama\n,Nameless,\n40,Torn\n")
     with (release / "links.csv").open("a") as out:
@@ -123,7 +124,7 @@ def test_each_key_comes_once_and_what_is_left_out_is_said(release: Path, folder_
     assert rows[0][1] == "A Film (1999)"
     assert manifest.facts["linked"] == 2
     notes = " / ".join(manifest.facts["notes"])
-    for said in (
+    for message in (
         "ratings refused: the rating is not a number: 1 (line 4 (1,20,bad,2000))",
         "rows of movies.csv left out, torn: 1 (line 7 has 2 cells, not 3)",
         "rows of movies.csv left out, listed already: 1 (line 4 lists 10 again)",
@@ -133,7 +134,7 @@ def test_each_key_comes_once_and_what_is_left_out_is_said(release: Path, folder_
         "no IMDb id: 1 (line 8 'none')",
         "1 IMDb ids are named by more than one movie (tt0123456 by 10, 30)",
     ):
-        assert said in notes
+        assert message in notes
 
 
 def test_rated_ids_no_movie_knows_are_counted(release: Path, folder_lake: Lake) -> None:
@@ -154,7 +155,7 @@ def test_rated_ids_no_movie_knows_are_counted(release: Path, folder_lake: Lake) 
         ("1,10,4,9999999999", "the time is not between 1970 and 2100: 3"),
     ],
 )
-def test_a_release_without_a_rating_says_which_rule_refused_how_many(
+def test_a_release_without_a_rating_counts_refusals_by_rule(
     release: Path, folder_lake: Lake, row: str, why: str
 ) -> None:
     (release / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{row}\n{row}\n{row}\n")
@@ -185,9 +186,7 @@ def test_moments_are_seconds_of_utc(text: str, seconds: int | None) -> None:
     assert seconds_of(text) == seconds
 
 
-def test_a_scale_that_changed_judges_a_loaded_release_again(
-    release: Path, folder_lake: Lake
-) -> None:
+def test_another_scale_loads_a_release_again(release: Path, folder_lake: Lake) -> None:
     path, _ = load_release(folder_lake, release, "small", (0.5, 5.0))
     with pytest.raises(SourceError, match="outside 6 to 10"):
         load_release(folder_lake, release, "small", (6.0, 10.0))
@@ -200,7 +199,7 @@ def test_a_scale_that_changed_judges_a_loaded_release_again(
     assert [one[0] for one in again] == [path, other] and again[1][1] == manifest
 
 
-def test_movies_without_a_title_and_days_as_numbers_are_told(tmp_path: Path) -> None:
+def test_movies_without_a_title_and_days_as_numbers_are_noted(tmp_path: Path) -> None:
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n4,,War\n5,\\N,\n6,Six (2001),\n")
     rows = [f"{user},{movie},4,201103{user:02}" for user in (10, 11) for movie in (4, 5, 6)]
     (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]))

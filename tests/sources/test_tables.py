@@ -1,4 +1,4 @@
-"""Every table from outside is read by one reader, right or with a sentence that says where."""
+"""Every table from outside is read by one reader, right or with a sentence that names the line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import SourceError
-from sources.tables import Aside, encoding_of, find_table, open_table, read_json
+from sources.tables import Aside, find_table, open_table
+from sources.text_files import encoding_of, read_json
 
 TEXT = 'id,name,note\n1,Amélie,"a ""good"" one"\n2,"Heat, The","two\nlines"\n\n3,Léon,\\N\n'
 ROWS = [
@@ -54,7 +55,7 @@ def test_a_table_reads_the_same_however_it_is_written(tmp_path: Path, content: b
     assert list(open_table(path, ("id", "name")).records()) == ROWS
 
 
-def test_windows_quotes_are_told_from_latin_1(tmp_path: Path) -> None:
+def test_windows_quotes_are_no_latin_1(tmp_path: Path) -> None:
     assert encoding_of(put(tmp_path, "id\n“Amélie”\n".encode("cp1252"))) == "cp1252"
     assert encoding_of(put(tmp_path, b"id\nAm\xe9lie\x81\n")) == "latin-1"
 
@@ -73,21 +74,19 @@ def test_a_spreadsheets_empty_columns_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-32-le", "utf-32-be"])
-def test_a_wide_encoding_is_told_by_its_header_whatever_follows(
-    tmp_path: Path, encoding: str
-) -> None:
+def test_a_wide_encoding_is_recognised_by_its_header(tmp_path: Path, encoding: str) -> None:
     path = put(tmp_path, ("movieId,title,genres\n" + "1,Сталкер,\n" * 99).encode(encoding))
     assert [row[1] for _, row in open_table(path).rows()] == ["Сталкер"] * 99
 
 
-def test_utf_32_is_told_of_any_letters_and_numbers_are_no_text(tmp_path: Path) -> None:
+def test_utf_32_is_recognised_in_any_script_and_numbers_are_no_text(tmp_path: Path) -> None:
     assert open_table(put(tmp_path, "имя\n1\n".encode("utf-32-le"))).columns == ("имя",)
     with pytest.raises(SourceError, match="holds a NUL byte"):
         open_table(put(tmp_path, bytes(64)))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('id,name\n1,A\n2,"B\n3,C\n4,D\n', "line 3: a quote is opened and never closed"),
         ('id,name\n1,"A\nB","C\n3,D\n', "line 3: a quote is opened and never closed"),
@@ -108,12 +107,12 @@ def test_utf_32_is_told_of_any_letters_and_numbers_are_no_text(tmp_path: Path) -
     ],
 )
 def test_what_is_no_table_is_refused_with_file_and_line(
-    tmp_path: Path, text: str | bytes, said: str
+    tmp_path: Path, text: str | bytes, message: str
 ) -> None:
     path = put(tmp_path, text)
     with pytest.raises(SourceError) as caught:
         list(open_table(path, ("id",)).records())
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert "t.csv" in caught.value.message
     assert caught.value.remedy
 
@@ -134,7 +133,7 @@ def test_imdb_tables_know_no_quotes_and_unwanted_rows_are_skipped(tmp_path: Path
     ]
 
 
-def test_a_table_without_a_header_has_the_columns_it_is_told(tmp_path: Path) -> None:
+def test_a_table_without_a_header_has_the_given_columns(tmp_path: Path) -> None:
     path = put(tmp_path, "1::A\n2::B\n")
     table = open_table(path, columns=("id", "name"), separator="::", quoting=False)
     assert [cells["name"] for _, cells in table.records()] == ["A", "B"]

@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from sources.title_record import minutes
+from sources.title_cells import minutes
 from sources.titles_csv import COLUMNS, read_titles_csv
 from sources.titles_imdb5000 import NEEDED
 from sources.titles_imdb_tsv import read_imdb_tsv
@@ -106,7 +106,7 @@ def test_a_word_for_nothing_is_null_in_every_column_of_every_table(tmp_path, nul
 
 
 @pytest.mark.parametrize("name", ["Undefined", "N/A", "--", "??"])
-def test_a_film_may_be_called_nothing(tmp_path, name):
+def test_a_title_may_be_a_word_for_nothing(tmp_path, name):
     (tmp_path / "mine.csv").write_text(f"title_id,title\ntt0000001,{name}\ntt0000002,\\N\n")
     first, second = read_titles_csv(tmp_path / "mine.csv")
     assert (first["title"], second["title"]) == (name, None)

@@ -22,7 +22,7 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(f"file://{tmp_path}/lake")
 
 
-def left(lake: Lake, data: bytes) -> None:
+def decision(lake: Lake, data: bytes) -> None:
     lake.create("runs/w7/titles.json", data)
 
 
@@ -34,27 +34,27 @@ def test_the_first_to_ask_decides(lake: Lake) -> None:
 
 
 def test_what_was_decided_is_read(lake: Lake) -> None:
-    left(lake, json.dumps(DECIDED).encode())
+    decision(lake, json.dumps(DECIDED).encode())
     assert place_of(lake, "w7", MOMENT) == DECIDED["path"]
 
 
-def test_a_later_releases_decision_says_to_update(lake: Lake) -> None:
-    left(lake, json.dumps(DECIDED | {"format": 4}).encode())
-    with pytest.raises(ContractError, match="its format is 4, and this release knows 1") as said:
+def test_a_later_releases_decision_asks_for_an_update(lake: Lake) -> None:
+    decision(lake, json.dumps(DECIDED | {"format": 4}).encode())
+    with pytest.raises(ContractError, match="its format is 4, and this release knows 1") as caught:
         place_of(lake, "w7", MOMENT)
-    assert "update" in said.value.remedy
+    assert "update" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
     "value", [DECIDED | {"format": 0}, DECIDED | {"path": 7}, {"format": 1}, [], None, "path"]
 )
-def test_what_is_no_decision_says_so(lake: Lake, value: Any) -> None:
-    left(lake, json.dumps(value).encode())
+def test_a_decision_that_cannot_be_read_is_an_error(lake: Lake, value: Any) -> None:
+    decision(lake, json.dumps(value).encode())
     with pytest.raises(ContractError, match=r"titles\.json cannot be used"):
         place_of(lake, "w7", MOMENT)
 
 
 def test_a_place_outside_the_lake_is_refused(lake: Lake) -> None:
-    left(lake, json.dumps(DECIDED | {"path": "../elsewhere"}).encode())
+    decision(lake, json.dumps(DECIDED | {"path": "../elsewhere"}).encode())
     with pytest.raises(LakeError, match="does not name a place inside"):
         place_of(lake, "w7", MOMENT)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from marquee.contracts import TITLE_ITEM
+from marquee.dataset_contracts import TITLE_ITEM
 from marquee.errors import SourceError
-from marquee.money import CERTAIN
-from sources.title_record import SetAside
+from marquee.prices import CERTAIN
+from sources.title_cells import SetAside
 from sources.titles_csv import read_titles_csv
 
 
@@ -103,7 +103,7 @@ def test_a_wrong_csv_is_named(tmp_path, content, says):
         list(read_titles_csv(path))
 
 
-def test_a_users_csv_may_be_wide_and_state_its_currency_apart(tmp_path):
+def test_a_users_csv_may_be_wide_and_state_its_currency_in_a_column(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text(
         "title_id,title,year,countries,budget,currency,writers,cast,languages,companies,keywords,"

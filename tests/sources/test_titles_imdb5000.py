@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from marquee.contracts import TITLE_ITEM
-from marquee.money import CERTAIN
+from marquee.dataset_contracts import TITLE_ITEM
+from marquee.prices import CERTAIN
 from sources.titles_imdb5000 import NEEDED, read_imdb5000
 from tests.sources.small_files import fields_of, imdb5000, row
 

@@ -1,4 +1,4 @@
-"""IMDb's own datasets: streamed, null and torn rows told."""
+"""IMDb's own datasets: streamed, nulls and torn rows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from marquee.contracts import TITLE_ITEM
+from marquee.dataset_contracts import TITLE_ITEM
 from marquee.errors import SourceError
-from sources.title_record import SetAside
+from sources.title_cells import SetAside
 from sources.titles_imdb_tsv import read_imdb_tsv
 from tests.sources.small_files import BASICS, tsv
 

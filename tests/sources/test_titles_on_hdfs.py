@@ -14,10 +14,9 @@ import pytest
 from local_stack.stack import Stack
 from marquee.lake import Lake
 from marquee.lake.webhdfs import WebHdfsLake, connect
-from sources.title_lines import write_lines
-from sources.title_record import title_record
+from sources.title_loading import load_titles
+from sources.title_record import title_record, write_lines
 from sources.title_snapshots import records_at
-from sources.titles import load_titles
 
 COUNT, REFUSED = 400, 30
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"
@@ -114,5 +113,5 @@ def modified(lake: Lake) -> dict[str, int]:
 
 
 def kill_namenode(hdfs: Stack) -> None:
-    pid = next(p["pid"] for p in hdfs.keeper.processes() if p["name"] == "namenode")
+    pid = next(p["pid"] for p in hdfs.supervisor.processes() if p["name"] == "namenode")
     os.kill(pid, signal.SIGKILL)

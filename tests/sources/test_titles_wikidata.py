@@ -1,4 +1,4 @@
-"""Wikidata's exports of what films cost, in whatever form they come."""
+"""Wikidata's exports of budgets, in whatever form they come."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import json
 import pytest
 
 from marquee.errors import SourceError
-from sources.title_lines import read_lines, write_lines
-from sources.title_record import SetAside
-from sources.titles_merge import merge_titles, write_merged
+from sources.title_cells import SetAside
+from sources.title_merging import merge_titles, write_merged
+from sources.title_record import read_lines, write_lines
 from sources.titles_wikidata import read_wikidata
 from tests.sources.small_files import wikidata_file
 
@@ -117,7 +117,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("form", ["rows", "lines", "bindings"])
-def test_wikidata_json_goes_by_its_names_and_says_what_it_cannot_read(tmp_path, form):
+def test_wikidata_json_goes_by_its_names_and_notes_what_it_cannot_read(tmp_path, form):
     path = tmp_path / "budgets.json.gz"
     cells = [{name: {"type": "literal", "value": str(v)} for name, v in r.items()} for r in ROWS]
     text = {

@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from marquee.clock import iso, parse_moment
 from marquee.lake import Lake, open_lake
-from marquee.names import iso, parse_moment
+from spark_apps import prepare_titles, train_budget
 from tests.frozen_inputs import frozen
 
 RUN = "run-0001"
@@ -92,14 +93,14 @@ def freeze(
     **rest: Any,
 ) -> None:
     """Write `inputs.json` of one run."""
-    asked = {"recipes": list(recipes), "champion": champion}
+    requested = {"recipes": list(recipes), "champion": champion}
     value = frozen(
         run,
         as_of,
         ratings=ratings,
         titles=list(titles),
         search=search,
-        models={"budget": asked},
+        models={"budget": requested},
         code="0" * 12,
         **rest,
     )
@@ -137,3 +138,33 @@ def item(number: int, **changes: Any) -> str:
         "fetched_at": None,
     }
     return json.dumps(record | changes)
+
+
+def title_lines(count: int, rated: bool = True) -> list[str]:
+    """Dramas and action titles of five directors; action costs ten times as much."""
+    return [
+        item(
+            1000 + i,
+            year=1980 + i // 4,
+            release_date=None,
+            genres=["Action"] if i % 2 else ["Drama"],
+            directors=[{"name_id": f"nm000000{i % 5}", "name": f"Director {i % 5}"}],
+            rating=5.0 + i % 4 if rated else None,
+            budget={"amount": (4e7 if i % 2 else 4e6) * (1 + i % 3 / 10), "currency": "USD"},
+        )
+        for i in range(count)
+    ]
+
+
+def run_of(
+    tmp_path: Path, lines: list[str], as_of_crawl: str, **options: object
+) -> tuple[Lake, int]:
+    """Prepare and train one run over these titles; its lake and the exit status."""
+    lake = make_lake(tmp_path / "lake")
+    ratings = add_ratings(
+        lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
+    )
+    freeze(lake, ratings, [add_snapshot(lake, lines, as_of_crawl)], **options)  # type: ignore[arg-type]
+    flags = ["--lake", lake.root, "--run", RUN]
+    assert prepare_titles.main(flags) == 0
+    return lake, train_budget.main(flags)

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from marquee.lake import Lake
-from replica.world import make_world
+from replica.make_world import make_world
 from spark_apps import prepare_titles, train_budget
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_budget.budget_lake import FOREST, LINEAR, RUN, lake_of_world

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.budget_films import read_films
+from bench.budget_titles import read_budget_titles
 from marquee.errors import SourceError
-from marquee.money import PriceIndex
+from marquee.prices import PriceIndex
 
 HEADER = "title_id,title,year,directors,genres,rating,budget,currency,cast,runtime"
 GOOD = "tt0000001,A film,2001,Ada Lane|Bo Zell,Drama|Action,7.1,12000000,USD,Cy One|Di Two,101"
@@ -22,20 +22,20 @@ def write(folder: Path, *lines: str) -> Path:
 
 
 def test_a_film_with_all_it_tells(tmp_path: Path) -> None:
-    films = read_films(write(tmp_path, HEADER, GOOD), PRICES)
-    (row,) = films.rows
+    found = read_budget_titles(write(tmp_path, HEADER, GOOD), PRICES)
+    (row,) = found.rows
     assert row[:3] == ("tt0000001", "A film", 2001)
     assert row[4] == ["Ada Lane", "Bo Zell"] and row[6] == ["Drama", "Action"]
     assert row[8] == 12_000_000.0 and row[10] == ["Cy One", "Di Two"] and row[15] == 101
-    assert not films.aside
+    assert not found.aside
 
 
 def test_money_and_words_for_nothing_are_read_as_the_sources_read_them(tmp_path: Path) -> None:
     row = (
         GOOD.replace("12000000", '"850,000"').replace("Cy One|Di Two", "N/A").replace("USD", "usd")
     )
-    (film,) = read_films(write(tmp_path, HEADER, row), PRICES).rows
-    assert film[8] == 850_000.0 and film[10] == []
+    (title,) = read_budget_titles(write(tmp_path, HEADER, row), PRICES).rows
+    assert title[8] == 850_000.0 and title[10] == []
 
 
 @pytest.mark.parametrize(
@@ -54,17 +54,17 @@ def test_rows_put_aside_with_their_reason(
     tmp_path: Path, change: tuple[str, str], reason: str
 ) -> None:
     bad = GOOD.replace("tt0000001", "tt0000002").replace(*change)
-    films = read_films(write(tmp_path, HEADER, GOOD, bad), PRICES)
-    assert len(films.rows) == 1
-    assert [reason in why for why in films.aside] == [True]
+    found = read_budget_titles(write(tmp_path, HEADER, GOOD, bad), PRICES)
+    assert len(found.rows) == 1
+    assert [reason in why for why in found.aside] == [True]
 
 
 def test_a_film_twice_and_one_of_twelve_genres(tmp_path: Path) -> None:
     many = GOOD.replace("tt0000001", "tt0000003").replace(
         "Drama", "|".join(f"Genre {i}" for i in range(11))
     )
-    films = read_films(write(tmp_path, HEADER, GOOD, GOOD, many), PRICES)
-    assert len(films.rows) == 2 and films.aside == {"there twice": 1}
+    found = read_budget_titles(write(tmp_path, HEADER, GOOD, GOOD, many), PRICES)
+    assert len(found.rows) == 2 and found.aside == {"there twice": 1}
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_film_twice_and_one_of_twelve_genres(tmp_path: Path) -> None:
 )
 def test_files_that_are_refused_in_a_line(tmp_path: Path, lines: list[str], says: str) -> None:
     with pytest.raises(SourceError, match=says):
-        read_films(write(tmp_path, *lines), PRICES)
+        read_budget_titles(write(tmp_path, *lines), PRICES)

@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import BundleError, RecipeError
-from spark_apps.budget.choice import Tried, choose, squared_errors
+from spark_apps.budget.families import read_recipe, read_recipes
 from spark_apps.budget.folds import make_folds
-from spark_apps.budget.intervals import interval_of
-from spark_apps.budget.recipes import read_recipe, read_recipes
-from spark_apps.budget.saved_trees import read_saved_trees
+from spark_apps.budget.out_of_sample import ScoredRecipe, choose, interval_of, squared_errors
+from spark_apps.budget.saved_models import read_saved_trees
 from spark_apps.train_budget import candidates
 from tests.spark_budget.budget_lake import FOREST, GBT, LINEAR
 
@@ -24,8 +23,8 @@ ALONE = tuple(str(i) for i in range(100))
 FEW_DIRECTORS = tuple(str(i % 60) for i in range(120))
 
 
-def tried(recipe: dict[str, object], errors: np.ndarray) -> Tried:
-    return Tried(read_recipe(recipe), errors, ALONE)
+def tried(recipe: dict[str, object], errors: np.ndarray) -> ScoredRecipe:
+    return ScoredRecipe(read_recipe(recipe), errors, ALONE)
 
 
 def test_the_best_is_chosen_where_there_is_no_champion() -> None:
@@ -57,7 +56,9 @@ def test_the_champion_stays_unless_clearly_beaten() -> None:
 def test_whole_directors_are_resampled_as_at_the_gate() -> None:
     directors = tuple(str(i // 4) for i in range(100))
     gained = ERRORS * np.where(RNG.random(25) < 0.7, 0.95, 1.04).repeat(4)
-    pair = [Tried(read_recipe(r), e, directors) for r, e in ((LINEAR, ERRORS), (GBT, gained))]
+    pair = [
+        ScoredRecipe(read_recipe(r), e, directors) for r, e in ((LINEAR, ERRORS), (GBT, gained))
+    ]
     found = squared_errors(pair)
     assert found.weights.tolist() == [4.0] * 25
     assert sorted(found.sums[0]) == pytest.approx(
@@ -67,12 +68,12 @@ def test_whole_directors_are_resampled_as_at_the_gate() -> None:
 
 def test_the_least_error_alone_dethrones_nobody() -> None:
     """Equal recipes: the luckiest of three beats the champion's in more than half of the weeks."""
-    lots = np.random.default_rng(17)
+    rng = np.random.default_rng(17)
     champion, switched, looks_better = read_recipe(LINEAR), 0, 0
     recipes = [champion, *(read_recipe(r) for r in (GBT, FOREST, GBT | {"trees": 7}))]
     for _ in range(40):
-        films = lots.normal(0, 0.4, 120)
-        found = [Tried(r, films + lots.normal(0, 0.1, 120), FEW_DIRECTORS) for r in recipes]
+        errors = rng.normal(0, 0.4, 120)
+        found = [ScoredRecipe(r, errors + rng.normal(0, 0.1, 120), FEW_DIRECTORS) for r in recipes]
         looks_better += min(found, key=lambda t: t.log_rmse).recipe != champion
         switched += choose(found, champion).recipe != champion
     assert looks_better > 20
@@ -86,7 +87,7 @@ def test_errors_that_are_not_numbers_are_never_the_least() -> None:
     assert choose([broken, good], good.recipe) is good
 
 
-def test_folds_are_scored_on_later_films_only() -> None:
+def test_folds_are_scored_on_later_titles_only() -> None:
     origins, kept = make_folds(200, 50)
     assert [(f.fitted, f.scored) for f in origins] == [(110, 140), (140, 170), (170, 200)]
     assert [(f.name, f.fitted, f.scored) for f in kept] == [
@@ -108,7 +109,7 @@ def test_intervals() -> None:
 
 
 def test_an_interval_seldom_covers_too_few_though_directors_err_alike() -> None:
-    """Twenty directors of five films each, over and over; counted as films they mislead."""
+    """Twenty directors of five titles each, over and over; counted as titles they mislead."""
     rng = np.random.default_rng(2)
     pairs = [(_of_directors(rng), _of_directors(rng)) for _ in range(300)]
 

@@ -10,12 +10,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from marquee.artefacts.inputs import read_inputs
-from marquee.names import iso
-from sources.title_lines import write_lines
-from sources.title_moments import fetch_moment
-from spark_apps.titles.raw import read_items
+from marquee.clock import iso
+from sources.title_record import write_lines
+from sources.title_snapshots import fetch_moment
+from spark_apps.preparation.title_items import read_items
 from tests.frozen_inputs import frozen
-from tests.sources.test_title_moments import MISREAD
+from tests.sources.test_title_snapshots import MISREAD
 
 LOADED = datetime(2026, 5, 3, 3, 9, tzinfo=UTC)
 SPELLED = [
@@ -29,7 +29,7 @@ SPELLED = [
 def test_python_and_spark_read_a_fetch_alike(spark: SparkSession, tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "titles"
     folder.mkdir(parents=True)
-    records = [{"title_id": f"tt{n:07d}", "fetched_at": said} for n, said in enumerate(SPELLED)]
+    records = [{"title_id": f"tt{n:07d}", "fetched_at": text} for n, text in enumerate(SPELLED)]
     write_lines(folder / "titles-00001.jsonl.gz", records)
     for loaded_at in (iso(LOADED), None):
         one = {"path": "raw/titles", "digest": "d", "as_of": iso(LOADED), "loaded_at": loaded_at}
@@ -40,9 +40,9 @@ def test_python_and_spark_read_a_fetch_alike(spark: SparkSession, tmp_path: Path
             row["fetched_at"]: row["at"] for row in items.select("fetched_at", whole).collect()
         }
         latest = LOADED if loaded_at else None
-        wanted = {said: fetch_moment(said, LOADED, latest) for said in SPELLED}
-        assert found == {said: micros(moment) for said, moment in wanted.items()}
-        assert {wanted[said] for said in MISREAD} == {LOADED}
+        wanted = {text: fetch_moment(text, LOADED, latest) for text in SPELLED}
+        assert found == {text: micros(moment) for text, moment in wanted.items()}
+        assert {wanted[text] for text in MISREAD} == {LOADED}
         assert len(set(wanted.values())) >= 8
 
 

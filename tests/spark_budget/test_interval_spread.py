@@ -5,16 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.budget.interval import LEAST, MOST, Spread
-from spark_apps.budget.intervals import FEWEST_FOR_A_SPREAD, STEADY, fit_spread, make_interval
+from scoring.budget.predictor import LEAST_SPREAD, MOST_SPREAD, Spread
+from spark_apps.budget.out_of_sample import (
+    CONSTANT_SPREAD,
+    FEWEST_FOR_A_SPREAD,
+    fit_spread,
+    make_interval,
+)
 
-FILMS = 6000
+TITLES = 6000
 
 
 def made_up() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(errors, answers, beginners, scale): cheap films and beginners' are harder."""
+    """(errors, answers, beginners, scale): cheap titles and beginners' are harder."""
     rng = np.random.default_rng(3)
-    answers, beginners = rng.normal(7.0, 0.4, FILMS), (rng.random(FILMS) < 0.4).astype(float)
+    answers, beginners = rng.normal(7.0, 0.4, TITLES), (rng.random(TITLES) < 0.4).astype(float)
     scale = 0.3 * np.exp(-0.5 * (answers - 7.0) + 0.4 * beginners)
     return rng.normal(0.0, scale), answers, beginners, scale
 
@@ -28,10 +33,10 @@ def test_the_spread_finds_what_is_harder() -> None:
 
 def test_every_kind_of_film_is_covered_alike() -> None:
     errors, answers, beginners, _ = made_up()
-    half = FILMS // 2
+    half = TITLES // 2
     alone = [str(i) for i in range(half)]
     learnt = make_interval(errors[:half], answers[:half], beginners[:half], alone)
-    later = slice(half, FILMS)
+    later = slice(half, TITLES)
     scales = learnt.spread.of(answers[later], beginners[later])
     low, high = learnt.residuals
     inside = (errors[later] >= low * scales) & (errors[later] <= high * scales)
@@ -42,19 +47,19 @@ def test_every_kind_of_film_is_covered_alike() -> None:
 def test_a_spread_stays_within_bounds() -> None:
     spread = Spread(level=0.3, by_estimate=-5.0, by_beginner=0.0, centre=7.0)
     found = spread.of(np.array([1.0, 7.0, 12.0]), np.zeros(3))
-    np.testing.assert_allclose(found, [0.3 * MOST, 0.3, 0.3 * LEAST])
+    np.testing.assert_allclose(found, [0.3 * MOST_SPREAD, 0.3, 0.3 * LEAST_SPREAD])
 
 
-def test_films_that_all_cost_the_same_have_a_spread() -> None:
+def test_titles_that_all_cost_the_same_have_a_spread() -> None:
     """No error at all would leave nothing to divide by, and a bundle that does not load."""
-    films = 2 * FEWEST_FOR_A_SPREAD
-    none, answers = np.zeros(films), np.full(films, 7.0)
-    found = make_interval(none, answers, np.ones(films), ["nm1"] * films)
+    titles = 2 * FEWEST_FOR_A_SPREAD
+    none, answers = np.zeros(titles), np.full(titles, 7.0)
+    found = make_interval(none, answers, np.ones(titles), ["nm1"] * titles)
     assert found.residuals == (0.0, 0.0)
     assert found.spread.level > 0
     assert np.isfinite(found.spread.of(answers, none)).all()
 
 
-def test_too_few_films_have_one_width() -> None:
+def test_too_few_titles_have_one_width() -> None:
     errors, answers, beginners, _ = (values[: FEWEST_FOR_A_SPREAD - 1] for values in made_up())
-    assert fit_spread(errors, answers, beginners) == STEADY
+    assert fit_spread(errors, answers, beginners) == CONSTANT_SPREAD

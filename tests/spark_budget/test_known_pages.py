@@ -22,8 +22,8 @@ def page(number: int, rating: float, fetched: str | None) -> str:
     return item(number, rating=rating, keywords=[f"k{rating}"], plot="p", fetched_at=fetched)
 
 
-def snapshot(lake: Lake, number: int, lines: list[str], **told: Any) -> dict[str, Any]:
-    return add_snapshot(lake, lines, told.pop("loaded"), number) | told
+def snapshot(lake: Lake, number: int, lines: list[str], **facts: Any) -> dict[str, Any]:
+    return add_snapshot(lake, lines, facts.pop("loaded"), number) | facts
 
 
 def known_at(
@@ -75,11 +75,19 @@ def test_what_a_page_knew_is_decided_by_when_it_was_fetched(
         "loaded": "2026-03-01T03:00:00Z",
         "loaded_at": "2026-03-04T00:00:00Z",
     }
-    told = known_at(
+    ratings = known_at(
         tmp_path, spark, SUNDAY, last_week, own, too_late, alien,
         frozen_at="2026-03-08T04:00:00Z", interval_seconds=WEEK,
     )  # fmt: skip
-    assert {n for n, rating in told.items() if rating is not None} == {11, 12, 14, 15, 16, 17, 19}
+    assert {n for n, rating in ratings.items() if rating is not None} == {
+        11,
+        12,
+        14,
+        15,
+        16,
+        17,
+        19,
+    }
     earlier = [{**one, "own": False} for one in (own, too_late)]
     next_week = known_at(tmp_path, spark, "2026-03-08T03:00:00Z", last_week, *earlier)
     assert {n: rating for n, rating in next_week.items() if rating is not None} == {

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from marquee.contracts import TITLES
+from marquee.dataset_contracts import TITLES
 from spark_apps import prepare_titles
-from spark_apps.titles.data_report import drift
+from spark_apps.preparation.title_dataset import drift
 from tests.spark_budget.budget_lake import RUN, add_ratings, freeze, item, make_lake
 from tests.spark_budget.prepared_titles import LINKS, MOVIES, Prepared, prepare
 
@@ -91,7 +91,7 @@ def test_the_contract_and_both_sources(tmp_path: Path, spark: SparkSession) -> N
     assert unlisted["director_names"] == ["Bo Zell", "nm2"]
 
 
-def test_movielens_words_become_imdbs(tmp_path: Path, spark: SparkSession) -> None:
+def test_movielens_genres_become_imdbs(tmp_path: Path, spark: SparkSession) -> None:
     found = prepare(tmp_path, spark)
     harbour = found.rows["tt0000001"]
     assert (harbour["title"], harbour["genres"]) == ("The Harbour", ["Family", "Drama"])
@@ -287,7 +287,7 @@ def test_wide_columns_spellings_and_budgets_that_are_lent(
 
 
 def test_one_row_and_an_empty_file(tmp_path: Path, spark: SparkSession) -> None:
-    """One usable film trains on itself alone; an empty snapshot beside it changes nothing."""
+    """One usable title trains on itself alone; an empty snapshot beside it changes nothing."""
     one = item(1, genres=["Drama"])
     found = prepare(tmp_path, spark, ("2026-10-01T00:00:00Z", [one]), ("2026-10-02T00:00:00Z", []))
     assert found.split == {"train": ["tt0000001"], "holdout": []}

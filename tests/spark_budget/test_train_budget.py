@@ -12,20 +12,18 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from marquee.digest import canonical_json
+from marquee.identifiers import canonical_json
 from marquee.lake import Lake
-from marquee.money import PriceIndex
-from scoring.budget.evaluate import evaluate_budget
-from scoring.budget.features import BEFORE_RELEASE, WITH_RATING
-from scoring.budget.films import read_films
+from marquee.prices import PriceIndex
+from scoring.budget.features import BEFORE_RELEASE, RECORD_FEATURES, WITH_RATING
+from scoring.budget.holdout_evaluation import evaluate_budget
+from scoring.budget.known_titles import read_titles
 from scoring.budget.model import BudgetModel, BudgetQuery
-from scoring.budget.records import RECORD
-from scoring.budget.trend import FLAT
+from scoring.budget.predictor import NO_TREND
 from spark_apps import prepare_titles, train_budget
-from spark_apps.budget.features import featured, with_target
-from spark_apps.budget.fitting import answer_column
+from spark_apps.budget.features import featured, with_attributes, with_target
 from spark_apps.budget.folds import Fold, in_folds, with_place
-from spark_apps.budget.told import with_told
+from spark_apps.budget.pipeline import estimate_column
 from tests.spark_budget.budget_lake import (
     FOREST,
     GBT,
@@ -36,6 +34,8 @@ from tests.spark_budget.budget_lake import (
     freeze,
     item,
     make_lake,
+    run_of,
+    title_lines,
 )
 
 
@@ -79,8 +79,8 @@ def test_every_holdout_row_equals_the_saved_spark_model(
     train, holdout = (parts[p].count() for p in ("train", "holdout"))
     prices = PriceIndex.load(model.price_year + 1)
     both = parts["train"].unionByName(parts["holdout"])
-    films = with_place(with_told(with_target(spark, both, prices)))
-    rows = in_folds(spark, films, [Fold("f", train, train + holdout)])
+    placed = with_place(with_attributes(with_target(spark, both, prices)))
+    rows = in_folds(spark, placed, [Fold("f", train, train + holdout)])
     later = featured(rows, model.bundle.stages.director_smoothing).where("NOT is_fitted")
     saved = PipelineModel.load((model_folder / "evaluated/spark").as_uri())
     answers = saved.transform(later).collect()
@@ -90,9 +90,11 @@ def test_every_holdout_row_equals_the_saved_spark_model(
             query = BudgetQuery(tuple(row["directors"]), tuple(row["genres"]), row["year"], rating)
             ours = model.estimate(query)
             assert ours.question == question
-            assert math.log10(ours.median) == pytest.approx(row[answer_column(question)], abs=1e-9)
+            assert math.log10(ours.median) == pytest.approx(
+                row[estimate_column(question)], abs=1e-9
+            )
             assert sum(ours.contributions.values()) == pytest.approx(
-                row[answer_column(question)], abs=1e-9
+                row[estimate_column(question)], abs=1e-9
             )
 
 
@@ -130,9 +132,9 @@ def test_any_year_has_a_price_and_both_sides_state_the_same_dollars(
 def test_films_outside_the_price_table_stay_on_their_side_of_the_split(
     tmp_path: Path, spark: SparkSession
 ) -> None:
-    """The table starts in 1913 and ends in 2025: one film of 1898, two a year in 2026 and 2027."""
+    """The table starts in 1913 and ends in 2025: one title of 1898, two a year in 2026 and 2027."""
     outside = [1898, 2026, 2026, 2027, 2027]
-    lines = films(80) + [
+    lines = title_lines(80) + [
         item(2000 + i, year=year, release_date=None, title=f"Outside {year} {i}")
         for i, year in enumerate(outside)
     ]
@@ -141,16 +143,16 @@ def test_films_outside_the_price_table_stay_on_their_side_of_the_split(
     assert status == 0
     folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
     split = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/split/titles"
-    train, holdout = (read_films(split / part, 2025) for part in ("train", "holdout"))
+    train, holdout = (read_titles(split / part, 2025) for part in ("train", "holdout"))
     assert (len(train), len(holdout)) == (68, 17)
-    learnt = BudgetModel.load(folder / "evaluated/bundle").bundle.films
+    learnt = BudgetModel.load(folder / "evaluated/bundle").bundle.titles
     assert {f.title_id for f in learnt} == {f.title_id for f in train}
     assert learnt[0].year == 1898 and {2026, 2027} <= {f.year for f in holdout}
-    whole = BudgetModel.load(folder / "shipped/bundle").bundle.films
+    whole = BudgetModel.load(folder / "shipped/bundle").bundle.titles
     assert {f.title_id for f in whole} == {f.title_id for f in [*train, *holdout]}
-    by_id = {film.title_id: film.log_budget for film in [*train, *holdout]}
-    for film in whole:
-        assert film.log_budget == pytest.approx(by_id[film.title_id], abs=1e-12)
+    by_id = {title.title_id: title.log_budget for title in [*train, *holdout]}
+    for title in whole:
+        assert title.log_budget == pytest.approx(by_id[title.title_id], abs=1e-12)
 
 
 def test_a_split_that_is_not_what_its_manifest_states_is_refused(
@@ -160,7 +162,7 @@ def test_a_split_that_is_not_what_its_manifest_states_is_refused(
     ratings = add_ratings(
         lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
     )
-    freeze(lake, ratings, [add_snapshot(lake, films(80), "2026-10-31T00:00:00Z")])
+    freeze(lake, ratings, [add_snapshot(lake, title_lines(80), "2026-10-31T00:00:00Z")])
     flags = ["--lake", lake.root, "--run", RUN]
     assert prepare_titles.main(flags) == 0
     holdout = Path(lake.root.removeprefix("file://")) / f"runs/{RUN}/split/titles/holdout"
@@ -175,12 +177,12 @@ def test_features_do_not_change_when_the_future_is_deleted(
     trained: Lake, spark: SparkSession
 ) -> None:
     train = spark.read.parquet(trained.uri(f"runs/{RUN}/split/titles/train"))
-    films = with_place(with_told(with_target(spark, train, PriceIndex.load(2026))))
+    placed = with_place(with_attributes(with_target(spark, train, PriceIndex.load(2026))))
     total, half = train.count(), train.count() // 2
-    columns = ["title_id", "above_time", *(f"record.director.{x}" for x in RECORD)]
+    columns = ["title_id", "above_time", *(f"record.director.{x}" for x in RECORD_FEATURES)]
 
     def early(upto: int) -> list[tuple[object, ...]]:
-        rows = featured(in_folds(spark, films, [Fold("f", upto, upto)]), 3.0)
+        rows = featured(in_folds(spark, placed, [Fold("f", upto, upto)]), 3.0)
         chosen = rows.where(F.col("place") <= half).orderBy("title_id").select(*columns)
         return [tuple(row) for row in chosen.collect()]
 
@@ -196,52 +198,23 @@ def test_a_retry_keeps_what_is_published(trained: Lake) -> None:
     assert trained.manifest(f"runs/{RUN}/models/budget").digest == before
 
 
-def films(count: int, rated: bool = True) -> list[str]:
-    """Dramas and action films of five directors; action costs ten times as much."""
-    return [
-        item(
-            1000 + i,
-            year=1980 + i // 4,
-            release_date=None,
-            genres=["Action"] if i % 2 else ["Drama"],
-            directors=[{"name_id": f"nm000000{i % 5}", "name": f"Director {i % 5}"}],
-            rating=5.0 + i % 4 if rated else None,
-            budget={"amount": (4e7 if i % 2 else 4e6) * (1 + i % 3 / 10), "currency": "USD"},
-        )
-        for i in range(count)
-    ]
-
-
-def run_of(
-    tmp_path: Path, lines: list[str], as_of_crawl: str, **options: object
-) -> tuple[Lake, int]:
-    lake = make_lake(tmp_path / "lake")
-    ratings = add_ratings(
-        lake, "movieId,title,genres\n1,A (2000),Drama\n", "movieId,imdbId,tmdbId\n"
-    )
-    freeze(lake, ratings, [add_snapshot(lake, lines, as_of_crawl)], **options)  # type: ignore[arg-type]
-    flags = ["--lake", lake.root, "--run", RUN]
-    assert prepare_titles.main(flags) == 0
-    return lake, train_budget.main(flags)
-
-
 def test_too_few_films_are_refused_with_their_number(
     tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, status = run_of(tmp_path, films(20), "2026-10-31T00:00:00Z")
-    said = capsys.readouterr().err
+    _, status = run_of(tmp_path, title_lines(20), "2026-10-31T00:00:00Z")
+    error = capsys.readouterr().err
     assert status == 2
-    assert "error: 16 films in train" in said and "20 with a budget" in said
+    assert "error: 16 films in train" in error and "20 with a budget" in error
 
 
 def test_without_a_crawl_before_as_of_only_before_release_is_answered(
     tmp_path: Path, spark: SparkSession
 ) -> None:
-    lake, status = run_of(tmp_path, films(80), "2026-12-01T00:00:00Z", recipes=[LINEAR])
+    lake, status = run_of(tmp_path, title_lines(80), "2026-12-01T00:00:00Z", recipes=[LINEAR])
     assert status == 0
     folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
     model = BudgetModel.load(folder / "shipped/bundle")
-    assert set(model.bundle.fits) == {BEFORE_RELEASE}
+    assert set(model.bundle.predictors) == {BEFORE_RELEASE}
     answer = model.estimate(BudgetQuery(("Director 1",), ("Action",), 1995, 8.0))
     assert answer.question == BEFORE_RELEASE
     assert "answers before release only" in " ".join(
@@ -254,8 +227,16 @@ def test_films_that_tell_nothing_still_give_finite_figures(
 ) -> None:
     """All of one budget and year, by nobody, of genres too rare to learn, rated by nobody."""
     same = {"amount": 10_000_000, "currency": "USD"}
-    told = {"year": 2001, "release_date": None, "directors": [], "rating": None, "budget": same}
-    lines = [item(3000 + i, genres=[f"Genre {i}"], title=f"Same {i}", **told) for i in range(60)]
+    same_facts = {
+        "year": 2001,
+        "release_date": None,
+        "directors": [],
+        "rating": None,
+        "budget": same,
+    }
+    lines = [
+        item(3000 + i, genres=[f"Genre {i}"], title=f"Same {i}", **same_facts) for i in range(60)
+    ]
     lake, status = run_of(
         tmp_path, lines, "2026-11-01T03:00:00Z", recipes=[GBT | {"trend": True}], search="none"
     )
@@ -277,14 +258,14 @@ def test_other_families_leave_spark_whole(
     tmp_path: Path, spark: SparkSession, recipe: dict[str, object]
 ) -> None:
     lake, status = run_of(
-        tmp_path, films(80), "2026-10-31T00:00:00Z", recipes=[recipe], search="none"
+        tmp_path, title_lines(80), "2026-10-31T00:00:00Z", recipes=[recipe], search="none"
     )
     assert status == 0
     folder = lake.fetch(f"runs/{RUN}/models/budget", tmp_path / "model")
     model = BudgetModel.load(folder / "shipped/bundle")
     assert model.check_golden().passed
     action, drama = (model.estimate(BudgetQuery((), (g,), 1999)) for g in ("Action", "Drama"))
-    assert (model.bundle.trend != FLAT) is recipe.get("trend", False)
+    assert (model.bundle.trend != NO_TREND) is recipe.get("trend", False)
     assert 4 < action.median / drama.median < 25
     assert action.low <= action.median <= action.high and action.low < action.high
     assert not (folder / "incumbent").exists()
@@ -293,6 +274,8 @@ def test_other_families_leave_spark_whole(
 def test_a_wrong_recipe_is_named(
     tmp_path: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, status = run_of(tmp_path, films(80), "2026-10-31T00:00:00Z", recipes=[LINEAR | {"tress": 3}])
+    _, status = run_of(
+        tmp_path, title_lines(80), "2026-10-31T00:00:00Z", recipes=[LINEAR | {"tress": 3}]
+    )
     assert status == 2
     assert "recipe linear: tress" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every question that the benchmark asks: the bundle alone says what Spark says.
+"""Every question of the benchmark: the bundle alone answers as Spark does.
 
 On a made-up file of IMDB 5000's own form, through the benchmark's own reader and model.
 """
@@ -16,15 +16,15 @@ from pyspark.sql import SparkSession
 
 from bench import budget_champion
 from bench.budget_champion import Champion
-from bench.budget_films import read_films
-from marquee.money import PriceIndex
+from bench.budget_titles import read_budget_titles
+from marquee.prices import PriceIndex
 from scoring.budget.features import PLANNED, WIDE, WITH_RATING
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)
 SMALL = {"rounds": 2, "trees": 3, "depth": 3, "min_instances": 2}
 ORIGIN, INNER = 2008, [2004, 2006]
-MISTYPED = 285  # a film of 2009: no screen is sixteen times as wide as high
+MISTYPED = 285  # a title of 2009: no screen is sixteen times as wide as high
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def champion(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Champion]:
     folder = tmp_path_factory.mktemp("wide")
-    rows = read_films(write(folder / "imdb5000.csv"), PRICES).rows
+    rows = read_budget_titles(write(folder / "imdb5000.csv"), PRICES).rows
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(budget_champion, "RECIPE", budget_champion.RECIPE | SMALL)
         patch.setattr(budget_champion, "_session", lambda: spark)
@@ -41,17 +41,17 @@ def champion(
 
 
 def write(path: Path) -> Path:
-    """Three hundred films whose budgets follow director, votes and year."""
+    """Three hundred titles whose budgets follow director, votes and year."""
     rng = np.random.default_rng(11)
     with path.open("w", newline="", encoding="utf-8") as stream:
-        rows = [film(rng, number) for number in range(300)]
+        rows = [title_row(rng, number) for number in range(300)]
         table = csv.DictWriter(stream, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
     return path
 
 
-def film(rng: np.random.Generator, number: int) -> dict[str, object]:
+def title_row(rng: np.random.Generator, number: int) -> dict[str, object]:
     who, votes = int(rng.integers(25)), float(rng.lognormal(9, 1.5))
     budget = 10 ** (6.2 + 0.04 * who + 0.1 * np.log(votes) + rng.normal(0, 0.1))
     return {
@@ -85,19 +85,21 @@ def test_the_bundle_equals_spark(champion: Champion, question: str) -> None:
         assert (bounds[:, 0] <= ours).all() and (ours <= bounds[:, 1]).all()
 
 
-def test_what_is_told_makes_the_answer(champion: Champion) -> None:
+def test_votes_and_director_make_the_answer(champion: Champion) -> None:
     """Votes and director say it all here: the wide question must see them."""
     data = champion.data(ORIGIN, WIDE)
     wide, _ = champion.from_bundle(ORIGIN, WIDE, 0, INNER)
-    error, usual = (np.sqrt(np.mean((data.actual - said) ** 2)) for said in (wide, data.medians))
+    error, usual = (
+        np.sqrt(np.mean((data.actual - answers) ** 2)) for answers in (wide, data.medians)
+    )
     assert error < 0.7 * usual
 
 
 def test_a_number_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champion) -> None:
     recipe, fold = champion.recipes[0], champion.folds[ORIGIN]
-    stages = champion.bench.stages(recipe, fold)
+    stages = champion.fits.stages(recipe, fold)
     assert stages.ranges["aspect_ratio"] == (1.85, 2.35)
     seen = champion.data(ORIGIN, WIDE).later[:, stages.names(WIDE).index("aspect_ratio")]
-    assert any(f["numbers"]["aspect_ratio"] == 16.0 for f in champion.bench.later(recipe, fold))
+    assert any(f["numbers"]["aspect_ratio"] == 16.0 for f in champion.fits.later(recipe, fold))
     assert sorted(set(seen.round(2))) == [1.85, 2.35]
     assert math.isnan(stages.clip("aspect_ratio", None))

@@ -1,4 +1,4 @@
-"""How a job ends where it cannot go on: whose fault it is, in one sentence and one exit status."""
+"""How a job ends where it cannot go on: the cause in one sentence and one exit status."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from marquee.errors import ContractError, LakeFullError, LakeUnavailableError, StackError
+from marquee.errors import (
+    AWAY,
+    BAD_INPUT,
+    ContractError,
+    LakeFullError,
+    LakeUnavailableError,
+    StackError,
+)
 from marquee.lake import open_lake
 from marquee.settings import REPOSITORY
-from spark_apps.job import AWAY, BAD_INPUT, SAY_AFTER, Job, Patience, judged, run_job
+from spark_apps.job import Job, ending_of, run_job
+from spark_apps.spark_session import REPORT_AFTER, Patience
 
 STAGE = "Py4JJavaError: An error occurred while calling o91.parquet.\n: "
 WRONG = [
@@ -45,7 +53,7 @@ GONE = [
 @pytest.mark.parametrize(
     ("error", "status"), [(e, BAD_INPUT) for e in WRONG] + [(e, AWAY) for e in GONE]
 )
-def test_wrong_input_and_a_world_that_is_away_are_told_apart(
+def test_wrong_input_and_an_outage_end_in_different_ways(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, status: int
 ) -> None:
     def body(_: Job) -> None:
@@ -53,12 +61,12 @@ def test_wrong_input_and_a_world_that_is_away_are_told_apart(
 
     flags = ["--lake", f"file://{tmp_path}/lake", "--run", "r-1"]
     assert run_job("prepare_titles", flags, body) == status
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "\tat " not in said
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("error: ") and sentence.count("\n") == 1 and "\tat " not in sentence
 
 
 def test_the_words_of_hdfs_reach_the_person() -> None:
-    sentence, _ = judged(GONE[6])
+    sentence, _ = ending_of(GONE[6])
     assert "BlockMissingException: Could not obtain block: BP-7 file=/m/p" in sentence
 
 
@@ -70,29 +78,29 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
         run_job("prepare_titles", ["--lake", f"file://{tmp_path}/lake", "--run", "r-1"], body)
 
 
-def test_a_job_without_executors_says_so_once_and_gives_up() -> None:
+def test_a_job_without_executors_reports_once_and_gives_up() -> None:
     patience = Patience(most=600)
-    assert patience.look(0, 1000.0) == ""
-    assert patience.look(0, 1000 + SAY_AFTER - 1) == ""
-    assert patience.look(0, 1000 + SAY_AFTER) == "tell"
-    assert patience.look(0, 1000 + SAY_AFTER + 5) == ""
-    assert patience.look(0, 1600.0) == "give up"
+    assert patience.next_step(0, 1000.0) == ""
+    assert patience.next_step(0, 1000 + REPORT_AFTER - 1) == ""
+    assert patience.next_step(0, 1000 + REPORT_AFTER) == "report"
+    assert patience.next_step(0, 1000 + REPORT_AFTER + 5) == ""
+    assert patience.next_step(0, 1600.0) == "give up"
 
 
 def test_the_wait_is_counted_from_the_last_executor() -> None:
     patience = Patience(most=600)
-    assert [patience.look(n, at) for n, at in [(0, 0), (2, 599), (0, 700)]] == ["", "", ""]
-    assert patience.look(0, 599 + SAY_AFTER) == "tell"
-    assert patience.look(0, 599 + 600) == "give up"
+    assert [patience.next_step(n, at) for n, at in [(0, 0), (2, 599), (0, 700)]] == ["", "", ""]
+    assert patience.next_step(0, 599 + REPORT_AFTER) == "report"
+    assert patience.next_step(0, 599 + 600) == "give up"
 
 
-def test_a_short_patience_gives_up_before_it_tells() -> None:
+def test_a_short_patience_gives_up_before_it_reports() -> None:
     patience = Patience(most=60)
-    assert [patience.look(0, at) for at in (0, 60)] == ["", "give up"]
+    assert [patience.next_step(0, at) for at in (0, 60)] == ["", "give up"]
 
 
 def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
-    """A killed attempt's last words may arrive between another's look and its publishing."""
+    """A killed attempt may publish between another's check and its publishing."""
     lake = open_lake(f"file://{tmp_path}/lake")
     job = Job("train_budget", "r-1", lake, tmp_path)
     for name, score in (("one", "0.41"), ("two", "0.4100001")):
@@ -101,7 +109,7 @@ def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
     first = lake.publish(tmp_path / "one", "runs/r-1/models/budget", rows=1)
 
     class Blind(type(lake)):  # type: ignore[misc]
-        """Looked just before the other attempt published."""
+        """Checks just before the other attempt publishes."""
 
         def exists(self, path: str) -> bool:
             return False
@@ -183,5 +191,9 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 def test_this_machines_own_refusal_is_not_hdfs_word() -> None:
-    said, status = judged(PermissionError(13, "Permission denied", "/scratch/a"))
-    assert said.startswith("this machine refuses") and "HDFS" not in said and status == BAD_INPUT
+    sentence, status = ending_of(PermissionError(13, "Permission denied", "/scratch/a"))
+    assert (
+        sentence.startswith("this machine refuses")
+        and "HDFS" not in sentence
+        and status == BAD_INPUT
+    )

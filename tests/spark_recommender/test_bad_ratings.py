@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marquee.names import text_id
+from marquee.identifiers import text_id
 from scoring.recommender.model import Recommender
-from serving.loading import LoadedRecommender
-from sources.ratings import load_release
+from serving.engines import LoadedRecommender
+from sources.ratings_release import load_release
 from spark_apps import prepare_ratings, prepare_titles, train_recommender
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import HEADER, RECIPE, flags, make_lake, ratings_lines
@@ -125,7 +125,7 @@ def test_a_release_goes_through_the_same_doors_as_in_a_run(
     # The bundle says how the release writes its ids, so that the API is asked by them.
     assert (title.name, model.bundle.facts["text_ids"]) == (title_id, list(kinds))
     loaded = LoadedRecommender.of(model)
-    assert loaded.titles.number(title_id or "3") == third
-    assert (loaded.users.number("nobody heard of") is None) == (write is write_old)
+    assert loaded.title_ids.number(title_id or "3") == third
+    assert (loaded.user_ids.number("nobody heard of") is None) == (write is write_old)
     assert len(model.movie_ids) == 10
     assert {model.titles[movie].year for movie in model.movie_ids.tolist()} == {1995}

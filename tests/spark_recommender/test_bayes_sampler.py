@@ -9,28 +9,29 @@ import pytest
 
 from marquee.errors import RecipeError
 from marquee.progress import read_progress
-from spark_apps.recommender.bayes.arithmetic import (
-    Size,
-    bytes_needed,
-    operations_needed,
-    refuse_over_budget,
-)
-from spark_apps.recommender.bayes.bell import cdf, truncated
-from spark_apps.recommender.bayes.chain import Problem, run_chain
-from spark_apps.recommender.bayes.likelihood import Normal, likelihood
-from spark_apps.recommender.bayes.ordered import Ordered
-from spark_apps.recommender.bayes.packing import pack, stack
-from spark_apps.recommender.bayes.padding import group_rows
-from spark_apps.recommender.bayes.prior import (
+from spark_apps.recommender.bayes_model import (
     ROWS_AT_ZERO,
     SPREAD_BIAS,
     SPREAD_TASTE,
+    LatentStars,
+    NormalStars,
+    OrderedStars,
     Prior,
+    likelihood_of,
+    normal_cdf,
+    truncated_normal,
     wishart,
 )
-from spark_apps.recommender.bayes.sides import Columns
-from spark_apps.recommender.bayes.vectors import Seen, draw_vectors
+from spark_apps.recommender.families import Size
+from spark_apps.recommender.gibbs_sampler import Problem, draw_vectors, group_rows, pack, run_chain
+from spark_apps.recommender.predictor_bayes import (
+    bytes_needed,
+    operations_needed,
+    refuse_over_budget,
+    stack,
+)
 from spark_apps.recommender.recipes import read_recipe
+from spark_apps.recommender.training_data import FeatureBlocks
 from tests.spark_recommender.made_up import BAYES
 
 PEOPLE, TITLES, WIDTH = 17, 23, 4
@@ -38,20 +39,20 @@ PEOPLE, TITLES, WIDTH = 17, 23, 4
 
 def some_ratings(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Person 0 rated nothing, person 1 everything, the others about a third."""
-    lots = np.random.default_rng(seed)
-    rated = lots.random((PEOPLE, TITLES)) < 0.3
+    rng = np.random.default_rng(seed)
+    rated = rng.random((PEOPLE, TITLES)) < 0.3
     rated[0], rated[1] = False, True
-    users, items = (x[lots.permutation(rated.sum())] for x in np.nonzero(rated))
-    return users, items, lots.integers(1, 6, len(users)).astype(np.float64)
+    users, items = (x[rng.permutation(rated.sum())] for x in np.nonzero(rated))
+    return users, items, rng.integers(1, 6, len(users)).astype(np.float64)
 
 
 def test_a_step_is_that_of_a_plain_loop_with_the_same_random_numbers():
-    lots = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     users, items, stars = some_ratings()
-    other, means = lots.normal(size=(TITLES, WIDTH)), lots.normal(size=(PEOPLE, WIDTH))
+    other, means = rng.normal(size=(TITLES, WIDTH)), rng.normal(size=(PEOPLE, WIDTH))
     precision = np.eye(WIDTH) + 0.2
-    noise = lots.normal(size=means.shape)
-    seen = Seen(stars - 3.0, lots.uniform(0.5, 2.0, len(stars)))
+    noise = rng.normal(size=means.shape)
+    seen = LatentStars(stars - 3.0, rng.uniform(0.5, 2.0, len(stars)))
     groups = group_rows(users, items, PEOPLE, TITLES)
     found = draw_vectors(groups, means, precision, other, seen, noise)
     assert len(groups) > 2
@@ -81,10 +82,10 @@ def test_every_row_is_in_one_group_with_all_its_ratings():
 def test_the_normal_table_is_the_normal_distribution():
     for x in (-6.0, -2.5, -0.3, 0.0, 1.0, 4.2):
         wanted = 0.5 * math.erfc(-x / math.sqrt(2.0))
-        assert cdf(np.array([x]))[0] == pytest.approx(wanted, abs=1e-7)
+        assert normal_cdf(np.array([x]))[0] == pytest.approx(wanted, abs=1e-7)
     shares = np.random.default_rng(0).random(20_000)
     for low, high in ((-1.0, 0.5), (2.0, 2.5), (-30.0, -3.0), (4.0, 30.0)):
-        drawn = truncated(np.full(20_000, low), np.full(20_000, high), shares)
+        drawn = truncated_normal(np.full(20_000, low), np.full(20_000, high), shares)
         assert (drawn >= low).all()
         assert (drawn <= high).all()
         weights = np.exp(-0.5 * np.linspace(max(low, -9), min(high, 9), 9_001) ** 2)
@@ -93,21 +94,21 @@ def test_the_normal_table_is_the_normal_distribution():
 
 
 def test_a_wishart_draw_has_its_mean():
-    lots, covariance = np.random.default_rng(3), np.array([[2.0, 0.5], [0.5, 1.0]])
-    drawn = np.mean([wishart(10.0, covariance, lots) for _ in range(4_000)], axis=0)
+    rng, covariance = np.random.default_rng(3), np.array([[2.0, 0.5], [0.5, 1.0]])
+    drawn = np.mean([wishart(10.0, covariance, rng) for _ in range(4_000)], axis=0)
     assert drawn == pytest.approx(10.0 * np.linalg.inv(covariance), rel=0.1, abs=0.3)
 
 
 def test_a_drawn_prior_has_the_moments_of_the_normal_wishart():
     """With nothing in the side columns, mean and precision of given vectors are normal-Wishart:
     Murphy, Conjugate Bayesian Analysis of the Gaussian Distribution (2007), section 8."""
-    lots, n, draws = np.random.default_rng(8), 9, 6_000
+    rng, n, draws = np.random.default_rng(8), 9, 6_000
     mixing = np.array([[0.8, 0.0, 0.0], [0.3, 0.4, 0.0], [-0.2, 0.1, 0.3]])
-    rows = np.array([0.6, -0.4, 0.2]) + lots.normal(size=(n, 3)) @ mixing.T
-    own = Prior.start(Columns(np.zeros((n, 2)), (1, 1)), 3)
+    rows = np.array([0.6, -0.4, 0.2]) + rng.normal(size=(n, 3)) @ mixing.T
+    own = Prior.start(FeatureBlocks(np.zeros((n, 2)), (1, 1)), 3)
     means, precisions = np.empty((draws, 3)), np.empty((draws, 3, 3))
     for at in range(draws):
-        own.draw(rows, lots)
+        own.draw(rows, rng)
         means[at], precisions[at] = own.m, own.precision
     counted, freedom, middle = n + ROWS_AT_ZERO, 5.0 + n, rows.mean(axis=0)
     scale = 5.0 * np.diag([SPREAD_BIAS, SPREAD_TASTE, SPREAD_TASTE])
@@ -124,13 +125,13 @@ def test_a_drawn_prior_has_the_moments_of_the_normal_wishart():
 
 def test_thresholds_and_expected_stars_are_found_again():
     """Feelings are known, stars are cut from them: the sampler finds where."""
-    lots = np.random.default_rng(4)
-    scores, cuts = lots.normal(size=30_000), np.array([-1.5, -0.5, 0.4, 1.3])
-    stars = 1.0 + np.searchsorted(cuts, scores + lots.normal(size=len(scores)))
+    rng = np.random.default_rng(4)
+    scores, cuts = rng.normal(size=30_000), np.array([-1.5, -0.5, 0.4, 1.3])
+    stars = 1.0 + np.searchsorted(cuts, scores + rng.normal(size=len(scores)))
     people = np.arange(30_000) % 300
-    model = Ordered(stars, people, np.unique(stars), 50.0)
+    model = OrderedStars(stars, people, np.unique(stars), 50.0)
     for _ in range(15):
-        model.step(scores, lots)
+        model.draw(scores, rng)
     assert model.cuts == pytest.approx(cuts, abs=0.06)
     asked = np.tile(np.array([-2.0, 0.0, 2.0], dtype=np.float32), (300, 1))
     wanted = [1 + sum(0.5 * math.erfc((c - s) / math.sqrt(2)) for c in cuts) for s in asked[0]]
@@ -139,53 +140,53 @@ def test_thresholds_and_expected_stars_are_found_again():
 
 def test_stars_that_are_no_scale_are_numbers():
     users = np.zeros(30, dtype=np.intp)
-    assert isinstance(likelihood("ordered", np.full(30, 3.0), users, 2.5), Normal)
-    assert isinstance(likelihood("ordered", np.linspace(1, 5, 30), users, 2.5), Normal)
-    assert isinstance(likelihood("ordered", np.arange(30) % 5.0, users, 2.5), Ordered)
+    assert isinstance(likelihood_of("ordered", np.full(30, 3.0), users, 2.5), NormalStars)
+    assert isinstance(likelihood_of("ordered", np.linspace(1, 5, 30), users, 2.5), NormalStars)
+    assert isinstance(likelihood_of("ordered", np.arange(30) % 5.0, users, 2.5), OrderedStars)
 
 
 def test_what_packing_loses_is_what_it_says():
-    lots = np.random.default_rng(6)
-    stars = 3.0 + lots.normal(size=(40, 6)) @ lots.normal(size=(6, 50))
-    stars += lots.normal(size=40)[:, None]
+    rng = np.random.default_rng(6)
+    stars = 3.0 + rng.normal(size=(40, 6)) @ rng.normal(size=(6, 50))
+    stars += rng.normal(size=40)[:, None]
     whole, part = pack(stars, 8, seed=1), pack(stars, 2, seed=1)
     assert whole.loss == pytest.approx(0.0, abs=1e-6)
     users, items = (x.ravel() for x in np.indices(stars.shape))
     assert whole.model.predict(users, items) == pytest.approx(stars.ravel(), abs=1e-9)
-    apart = part.model.predict(users, items) - stars.ravel()
-    assert np.sqrt(np.mean(apart**2)) == pytest.approx(part.loss, rel=1e-6)
+    difference = part.model.predict(users, items) - stars.ravel()
+    assert np.sqrt(np.mean(difference**2)) == pytest.approx(part.loss, rel=1e-6)
     assert part.loss > 0.5
 
 
 def test_stacked_chains_predict_their_mean():
-    lots = np.random.default_rng(7)
-    tables = [3.0 + lots.normal(size=(20, 3)) @ lots.normal(size=(3, 30)) for _ in range(3)]
+    rng = np.random.default_rng(7)
+    tables = [3.0 + rng.normal(size=(20, 3)) @ rng.normal(size=(3, 30)) for _ in range(3)]
     both = stack([pack(t, 5, seed=1) for t in tables], rank=12)
     users, items = (x.ravel() for x in np.indices((20, 30)))
     mean = np.mean(tables, axis=0).ravel()
     assert both.model.predict(users, items) == pytest.approx(mean, abs=1e-9)
     assert both.loss == pytest.approx(0.0, abs=1e-6)
     short = stack([pack(t, 5, seed=1) for t in tables], rank=4)
-    apart = short.model.predict(users, items) - mean
-    assert np.sqrt(np.mean(apart**2)) == pytest.approx(short.loss, rel=1e-6)
+    difference = short.model.predict(users, items) - mean
+    assert np.sqrt(np.mean(difference**2)) == pytest.approx(short.loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["normal", "ordered"])
 def test_a_chain_repeats_itself_and_is_finite(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("MARQUEE_PROGRESS", str(tmp_path / "progress.json"))
     users, items, stars = some_ratings()
-    blank = [Columns.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
+    blank = [FeatureBlocks.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
     recipe = read_recipe(BAYES | {"likelihood": kind})
     problem = Problem(users, items, stars, *blank)
-    first = run_chain(problem, recipe, 3, "fit forecast")
-    told = read_progress(tmp_path / "progress.json")
-    assert told is not None and told.note == "fit forecast"
-    assert np.array_equal(first, run_chain(problem, recipe, 3))
-    assert not np.array_equal(first, run_chain(problem, recipe, 4))
+    first = run_chain(problem, recipe.plan(), 3, "fit forecast")
+    progress = read_progress(tmp_path / "progress.json")
+    assert progress is not None and progress.note == "fit forecast"
+    assert np.array_equal(first, run_chain(problem, recipe.plan(), 3))
+    assert not np.array_equal(first, run_chain(problem, recipe.plan(), 4))
     assert first.shape == (PEOPLE, TITLES)
     assert ((first >= 1.0) & (first <= 5.0)).all()
-    told = read_progress(tmp_path / "progress.json")
-    assert (told.what, told.done, told.of) == ("sweep", recipe.sweeps, recipe.sweeps)
+    progress = read_progress(tmp_path / "progress.json")
+    assert (progress.what, progress.done, progress.of) == ("sweep", recipe.sweeps, recipe.sweeps)
 
 
 def test_a_recipe_states_its_bytes_and_operations_and_is_refused_over_them():

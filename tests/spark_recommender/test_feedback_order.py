@@ -1,7 +1,7 @@
-"""What the API says a person has said is what training learns, whatever the clocks said.
+"""Training learns the ratings that the API states of a person, whatever the clocks state.
 
-Real journals, the real publisher and Spark's merging, over seeded random histories: all of them are
-published into one lake, so that one Spark job tells what training learns of each.
+Real feedback logs, the real publisher and Spark's merging, over seeded random histories: all of
+them are published into one lake, so that one Spark job shows what training learns of each.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from marquee.artefacts.inputs import inputs_of
-from marquee.clock import OFFSET, seconds
+from marquee.clock import OFFSET, iso, seconds
+from marquee.identifiers import person_id
 from marquee.lake import Lake, open_lake
-from marquee.names import iso, person_id
-from serving.journal import EVERYTHING, Journal
-from sources.feedback import publish_feedback
-from spark_apps.prepare_ratings import said_by
-from spark_apps.ratings.judging import Scale, good_rows, judge
-from spark_apps.ratings.merging import before, latest_of_each_pair
-from spark_apps.ratings.reading import read_feedback
-from steps.frozen_feedback import frozen_feedback
+from marquee.run_folder import inputs_of
+from serving.feedback_log import EVERYTHING, FeedbackLog
+from sources.feedback_segments import publish_feedback
+from spark_apps.preparation.rating_dataset import (
+    Scale,
+    latest_of_each_pair,
+    rows_before,
+    valid_rows,
+    validate,
+)
+from spark_apps.preparation.raw_ratings import read_feedback
+from spark_apps.prepare_ratings import complete_by
+from steps.freeze_inputs import frozen_feedback
 from tests.frozen_inputs import frozen
 from tests.plugins.spark_session import spark  # noqa: F401
 
@@ -59,30 +64,30 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def weekly_run(lake: Lake, as_of: float) -> Mapping[str, int]:
-    """By when each segment was said, as the job reads it from what a run of `as_of` froze."""
+    """By when each segment was written, as the job reads it from what a run of `as_of` froze."""
     then, frozen_at = (datetime.fromtimestamp(int(t), UTC) for t in (as_of, as_of + LATER))
     run = f"week-{int(as_of)}"
     feedback = [one.model_dump(mode="json") for one in frozen_feedback(lake, frozen_at)]
     inputs = frozen(run, iso(then), frozen_at=iso(frozen_at), feedback=feedback)
     lake.create_json(f"runs/{run}/inputs.json", inputs)
-    return said_by(inputs_of(lake, run))
+    return complete_by(inputs_of(lake, run))
 
 
 def learnt(
-    session: SparkSession, lake: Lake, as_of: float, said: Mapping[str, int] | None = None
+    session: SparkSession, lake: Lake, as_of: float, written: Mapping[str, int] | None = None
 ) -> Mapping[int, Ratings]:
     """What training would see at a moment: stars by title, by user id."""
     uris = [lake.uri(f"raw/feedback/{name}/feedback.jsonl") for name in lake.names("raw/feedback")]
-    good = good_rows(judge(read_feedback(session, uris, said), Scale(0.5, 5.0)))
+    good = valid_rows(validate(read_feedback(session, uris, written), Scale(0.5, 5.0)))
     found: dict[int, Ratings] = {}
-    for row in latest_of_each_pair(before(good, int(as_of))).collect():
+    for row in latest_of_each_pair(rows_before(good, int(as_of))).collect():
         found.setdefault(row.user_id, {})[row.movie_id] = row.rating
     return found
 
 
-def told(journal: Journal, person: str) -> Ratings:
-    """What the API says a person has said, taken-back ratings left out."""
-    return {title: stars for title, stars in journal.said(person).items() if stars is not None}
+def rated_now(log: FeedbackLog, person: str) -> Ratings:
+    """The ratings that the API states of a person, without those taken back."""
+    return {title: stars for title, stars in log.feedback_of(person).items() if stars is not None}
 
 
 @dataclass
@@ -98,13 +103,13 @@ class Server:
     time: float = START
     error: float | None = 0.0
     """What its clock adds to the time; None: it starts in 1970."""
-    journal: Journal = field(init=False)
+    feedback_log: FeedbackLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        self.journal = Journal(self.folder, self.name, clock=self.clock)
+        self.feedback_log = FeedbackLog(self.folder, self.name, clock=self.clock)
 
     def clock(self) -> float:
         return self.time - START if self.error is None else self.time + self.error
@@ -122,15 +127,15 @@ class Server:
     def rate(self) -> None:
         titles = self.chance.sample(TITLES, self.chance.randint(1, len(TITLES)))
         stars = {title: self.chance.choice(STARS) for title in titles}
-        self.journal.write(self.chance.choice(self.people), stars)
+        self.feedback_log.write(self.chance.choice(self.people), stars)
 
     def forget(self) -> None:
         person = self.chance.choice(self.people)
-        known = dict.fromkeys(told(self.journal, person))
-        self.journal.write(person, known if self.chance.random() < 0.5 else {EVERYTHING: None})
+        known = dict.fromkeys(rated_now(self.feedback_log, person))
+        self.feedback_log.write(person, known if self.chance.random() < 0.5 else {EVERYTHING: None})
 
     def take_back(self) -> None:
-        self.journal.write(self.chance.choice(self.people), {self.chance.choice(TITLES): None})
+        self.feedback_log.write(self.chance.choice(self.people), {self.chance.choice(TITLES): None})
 
     def publish(self) -> None:
         self.set_clock(self.time)
@@ -177,12 +182,12 @@ def test_training_learns_what_the_api_says(
     trained = learnt(spark, lake, as_of)
     rated = 0
     for server in servers:
-        again = Journal(server.folder, server.name)
+        again = FeedbackLog(server.folder, server.name)
         for person in server.people:
-            said = told(server.journal, person)
-            assert told(again, person) == said, (server.name, person)
-            assert trained.get(person_id(person), {}) == said, (server.name, person)
-            rated += len(said)
+            expected = rated_now(server.feedback_log, person)
+            assert rated_now(again, person) == expected, (server.name, person)
+            assert trained.get(person_id(person), {}) == expected, (server.name, person)
+            rated += len(expected)
     assert rated > 50
 
 
@@ -206,9 +211,12 @@ def test_two_servers_agree_on_the_later_word(
         for one in pair:
             one.publish()
     trained = learnt(spark, lake, START + 10**8)
-    said = {seed: told(Journal(folder, "any"), f"p-both{seed}") for seed, folder in folders.items()}
-    assert sum(map(len, said.values())) > 10
-    assert {seed: trained.get(person_id(f"p-both{seed}"), {}) for seed in folders} == said
+    expected = {
+        seed: rated_now(FeedbackLog(folder, "any"), f"p-both{seed}")
+        for seed, folder in folders.items()
+    }
+    assert sum(map(len, expected.values())) > 10
+    assert {seed: trained.get(person_id(f"p-both{seed}"), {}) for seed in folders} == expected
 
 
 def test_what_was_said_after_the_as_of_waits_for_the_next_run(
@@ -220,8 +228,8 @@ def test_what_was_said_after_the_as_of_waits_for_the_next_run(
     server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
     for stars in (1.0, 2.0, 3.0):
         server.time += 100
-        server.journal.write("p-a", {1: stars})
-    server.publish()  # the run of that as-of seals what was said since, too
+        server.feedback_log.write("p-a", {1: stars})
+    server.publish()  # the run of that as-of seals the lines since, too
     found = [learnt(spark, lake, START + late).get(person_id("p-a")) for late in (100, 200, 999)]
     assert found == [None, {1: 1.0}, {1: 3.0}]
 
@@ -236,13 +244,13 @@ def test_a_word_of_a_clock_far_ahead_is_neither_lost_nor_wins_for_ever(
 ) -> None:
     server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
     server.error = error
-    server.journal.write("p-a", {1: 1.0, 2: 1.0})
+    server.feedback_log.write("p-a", {1: 1.0, 2: 1.0})
     server.time += 1000
     server.publish()
     learnt_then = learnt(spark, lake, server.time + 1)
     assert learnt_then == {person_id("p-a"): {1: 1.0, 2: 1.0}}
     server.error, server.time = 0.0, server.time + 1000
-    server.journal.write("p-a", {1: None, 2: 5.0})
+    server.feedback_log.write("p-a", {1: None, 2: 5.0})
     server.time += 1000
     server.publish()
     assert learnt(spark, lake, server.time)[person_id("p-a")] == {2: 5.0}
@@ -256,11 +264,11 @@ def test_a_sealing_of_a_clock_far_ahead_gives_way_to_the_next_word(
 ) -> None:
     server = Server("s", tmp_path / "s", lake, random.Random(0), at, ("p-a",))
     server.error = YEARS_AHEAD
-    server.journal.write("p-a", {1: 1.0, 2: 4.0})
+    server.feedback_log.write("p-a", {1: 1.0, 2: 4.0})
     at(server.time + YEARS_AHEAD + 10)
     publish_feedback(lake, server.folder, "s")
     server.error, server.time = 0.0, server.time + 1000
-    server.journal.write("p-a", {1: None})
+    server.feedback_log.write("p-a", {1: None})
     server.time += 10
     server.publish()
     for as_of in (server.time, server.time + 2 * YEARS_AHEAD):
@@ -275,18 +283,18 @@ def test_what_a_clock_ahead_sealed_last_is_learnt_by_the_next_run(
     tmp_path: Path,
     name: str,
 ) -> None:
-    """Nobody says anything again: only the first freeze tells that it was said by then."""
+    """Nobody rates again: only the first freeze states that the lines were written by then."""
     server = Server(name, tmp_path / "s", lake, random.Random(0), at, ("p-a",))
     server.error = YEARS_AHEAD
-    server.journal.write("p-a", {1: 1.5, 2: 4.5, 3: 3.0})
-    server.journal.write("p-a", {3: None})
+    server.feedback_log.write("p-a", {1: 1.5, 2: 4.5, 3: 3.0})
+    server.feedback_log.write("p-a", {3: None})
     at(server.time + YEARS_AHEAD + 10)
     publish_feedback(lake, server.folder, name)
     weeks = [START + 3600 + n * WEEK for n in range(3)]
     found = [learnt(spark, lake, as_of, weekly_run(lake, as_of)) for as_of in weeks]
-    said = {person_id("p-a"): told(Journal(server.folder, name), "p-a")}
-    assert said == {person_id("p-a"): {1: 1.5, 2: 4.5}}
-    assert found == [{}, said, said]
+    expected = {person_id("p-a"): rated_now(FeedbackLog(server.folder, name), "p-a")}
+    assert expected == {person_id("p-a"): {1: 1.5, 2: 4.5}}
+    assert found == [{}, expected, expected]
 
 
 def test_training_learns_what_the_api_says_though_clocks_ahead_seal(
@@ -300,9 +308,9 @@ def test_training_learns_what_the_api_says_though_clocks_ahead_seal(
     weekly_run(lake, first)
     trained = learnt(spark, lake, first + WEEK, weekly_run(lake, first + WEEK))
     unbounded = learnt(spark, lake, first + WEEK)
-    said = {p: told(Journal(s.folder, s.name), p) for s in servers for p in s.people}
-    assert {p: trained.get(person_id(p), {}) for p in said} == said
-    assert {p: unbounded.get(person_id(p), {}) for p in said} != said
+    expected = {p: rated_now(FeedbackLog(s.folder, s.name), p) for s in servers for p in s.people}
+    assert {p: trained.get(person_id(p), {}) for p in expected} == expected
+    assert {p: unbounded.get(person_id(p), {}) for p in expected} != expected
 
 
 def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
@@ -319,8 +327,8 @@ def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
     first = [old(4.0, START + 9), old(None, START + 3), old(3.0, START, 2), old(1.0, START, 2)]
     (folder / "s-000001.jsonl").write_text("\n".join(first) + "\n")
     (folder / "s-000002.open.jsonl").write_text(old(2.5, START - 4, 3) + "\n")
-    journal = Journal(folder, "s", clock=lambda: START - 50)
-    journal.write("p-a", {3: 5.0})
+    feedback_log = FeedbackLog(folder, "s", clock=lambda: START - 50)
+    feedback_log.write("p-a", {3: 5.0})
     at(START + 100)
     publish_feedback(lake, folder, "s")
     assert (
@@ -331,6 +339,6 @@ def test_lines_and_segments_from_before_there_were_numbers_keep_their_order(
         )
         == ("\n".join(first) + "\n").encode()
     )
-    said = told(Journal(folder, "s"), "p-a")
-    assert said == told(journal, "p-a") == {2: 1.0, 3: 5.0}
-    assert learnt(spark, lake, START + 200) == {person_id("p-a"): said}
+    expected = rated_now(FeedbackLog(folder, "s"), "p-a")
+    assert expected == rated_now(feedback_log, "p-a") == {2: 1.0, 3: 5.0}
+    assert learnt(spark, lake, START + 200) == {person_id("p-a"): expected}

@@ -12,13 +12,12 @@ from pyspark.ml.recommendation import ALSModel
 from marquee.errors import RecipeError
 from scoring.recommender.bundle import Title
 from scoring.recommender.fold_in import read_fold_in
+from scoring.recommender.holdout import last_share
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.splits import last_share
-from spark_apps.recommender.affordable import affordable_recipes
-from spark_apps.recommender.fitting import Trainer
+from scoring.recommender.ratings_arrays import Ratings
+from spark_apps.recommender.recipe_search import affordable_recipes, choose
 from spark_apps.recommender.recipes import read_recipe
-from spark_apps.recommender.search import choose
+from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings
 from tests.spark_recommender.made_up import BAYES, RECIPE
@@ -118,10 +117,10 @@ def test_folding_a_trained_person_in_comes_as_near_as_the_bundle_says(trained):
 
 def test_a_rank_one_taste_is_found(spark, tmp_path):  # noqa: F811
     """stars = a_u b_i exactly, which no sum of biases is; see the same test of ALS."""
-    lots = np.random.default_rng(2)
-    a, b = lots.uniform(1.0, 2.0, 40), lots.uniform(0.6, 2.4, 30)
+    rng = np.random.default_rng(2)
+    a, b = rng.uniform(1.0, 2.0, 40), rng.uniform(0.6, 2.4, 30)
     users, items = (x.ravel() for x in np.indices((40, 30)))
-    rows = Ratings(users + 1, items + 1, a[users] * b[items], lots.permutation(len(users)))
+    rows = Ratings(users + 1, items + 1, a[users] * b[items], rng.permutation(len(users)))
     late = last_share(rows)
     recipe = BAYES | {"rank": 2, "sweeps": 150, "burn_in": 80}
     model = fitted(spark, recipe, rows.take(~late), tmp_path)

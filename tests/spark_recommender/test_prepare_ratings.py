@@ -13,16 +13,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from marquee.clock import parse_moment
 from marquee.errors import SourceError
+from marquee.identifiers import person_id, text_id
 from marquee.lake import Lake
-from marquee.names import parse_moment, person_id, text_id
-from scoring.recommender.ratings import Ratings, read_ratings
-from scoring.recommender.splits import last_share
-from sources.ratings import read_release
+from scoring.recommender.holdout import last_share
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import read_ratings
 from sources.ratings_forms import recognise
+from sources.ratings_reading import read_release
+from spark_apps.preparation.rating_dataset import activity_counts, refuse_collisions
 from spark_apps.prepare_ratings import main
-from spark_apps.ratings.figures import activity
-from spark_apps.ratings.text_ids import refuse_collisions
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import AS_OF, flags, make_lake, ratings_lines
 
@@ -102,7 +103,7 @@ def triples(rows: Ratings) -> list[tuple[int, int, float]]:
     return list(zip(rows.user_ids.tolist(), rows.movie_ids.tolist(), rows.values.tolist()))
 
 
-def test_good_rows_are_kept_as_they_are(rows):
+def test_valid_rows_are_unchanged(rows):
     wanted = {(int(u), int(m), float(r)) for u, m, r, _ in (line.split(",") for line in GOOD)}
     assert len(wanted) == len(GOOD) > 300
     assert wanted == {t for t in triples(rows) if 0 < t[0] <= 30}
@@ -167,7 +168,7 @@ def test_running_twice_is_running_once(lake):
     assert lake.read_bytes("runs/r-1/data/ratings.json") == figures
 
 
-def test_figures_say_what_the_merged_ratings_are_like(lake, rows):
+def test_figures_describe_the_merged_ratings(lake, rows):
     found = lake.read_json("runs/r-1/data/ratings.json")
     given = Counter(rows.user_ids.tolist())
     assert (found["format"], found["as_of"]) == (1, AS_OF)
@@ -188,8 +189,8 @@ def test_figures_say_what_the_merged_ratings_are_like(lake, rows):
 
 def test_each_person_is_in_one_class_of_activity():
     edges = [1, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, 199, 200, 499, 500, 10**6]
-    assert set(activity((n, 1) for n in edges).values()) == {2}
-    assert activity([(7, 3), (6, 2)])["5-9"] == 5
+    assert set(activity_counts((n, 1) for n in edges).values()) == {2}
+    assert activity_counts([(7, 3), (6, 2)])["5-9"] == 5
 
 
 @pytest.mark.usefixtures("spark")

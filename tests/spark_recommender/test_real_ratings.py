@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from marquee.settings import REPOSITORY, load_settings
-from scoring.recommender.evaluate import evaluate_recommender
-from scoring.recommender.releases import read_any_release
-from scoring.recommender.splits import last_share
-from spark_apps.recommender.fitting import Trainer
+from scoring.recommender.holdout import last_share
+from scoring.recommender.holdout_evaluation import evaluate_recommender
+from scoring.recommender.ratings_files import read_any_release
+from spark_apps.recommender.recipe_search import choose
 from spark_apps.recommender.recipes import read_recipe
-from spark_apps.recommender.search import choose
+from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import save_ratings
 

@@ -14,15 +14,15 @@ from pyspark.ml.recommendation import ALSModel
 from marquee.lake import Lake
 from marquee.settings import load_settings
 from scoring.recommender.baselines import fit_bias
-from scoring.recommender.evaluate import evaluate_recommender
+from scoring.recommender.holdout import global_time, last_share
+from scoring.recommender.holdout_evaluation import evaluate_recommender
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings import Ratings
-from scoring.recommender.splits import global_time, last_share
+from scoring.recommender.ratings_arrays import Ratings
 from spark_apps import train_recommender
 from spark_apps.job import Job
-from spark_apps.recommender.fitting import Trainer
+from spark_apps.recommender.recipe_search import Choice, choose
 from spark_apps.recommender.recipes import read_recipe
-from spark_apps.recommender.search import Choice, choose
+from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings, save_ratings
 from tests.spark_recommender.made_up import RECIPE, flags, make_lake
@@ -77,7 +77,7 @@ def test_without_a_search_what_serves_is_trained_again(tmp_path, serves, tried):
     lake = make_lake(tmp_path, [], models=models([RECIPE, OTHER], champion))
     job = Job("train_recommender", "r-1", lake, tmp_path)
     known = [read_recipe(recipe) for recipe in (RECIPE, OTHER)]
-    assert train_recommender.to_try(job, known) == [read_recipe(tried)]
+    assert train_recommender.recipes_to_try(job, known) == [read_recipe(tried)]
 
 
 def test_evaluated_has_not_seen_the_holdout_and_shipped_has(trained):
@@ -206,11 +206,12 @@ def test_the_forecast_has_seen_nothing_later(trained):
 
 def test_the_forecasts_chains_are_half_as_long_and_no_shorter():
     recipe = read_recipe(load_settings().recipes.recommender[0])
-    brief = train_recommender.shortened(recipe)
+    brief, note = recipe.shortened()
+    assert note == f"the forecast's chains are half as long: {brief.sweeps} sweeps"
     assert (2 * brief.sweeps, 2 * brief.burn_in) == (recipe.sweeps, recipe.burn_in)
     assert brief.model_copy(update={"sweeps": 140, "burn_in": 50}) == recipe
-    assert train_recommender.shortened(brief) == brief
-    assert train_recommender.shortened(read_recipe(RECIPE)) == read_recipe(RECIPE)
+    assert brief.shortened() == (brief, "")
+    assert read_recipe(RECIPE).shortened() == (read_recipe(RECIPE), "")
 
 
 def test_training_twice_publishes_once(trained):
@@ -257,11 +258,11 @@ def test_a_challenger_with_the_champions_recipe_is_no_incumbent_of_its_own(train
 
 def test_rank_one_taste_is_found(spark, tmp_path):  # noqa: F811
     """stars = a_u b_i exactly: a rank-1 matrix, of which four fifths are given."""
-    lots = np.random.default_rng(2)
+    rng = np.random.default_rng(2)
     people, titles = 40, 30
-    a, b = lots.uniform(1.0, 2.0, people), lots.uniform(0.6, 2.4, titles)
+    a, b = rng.uniform(1.0, 2.0, people), rng.uniform(0.6, 2.4, titles)
     users, items = (x.ravel() for x in np.indices((people, titles)))
-    rows = Ratings(users + 1, items + 1, a[users] * b[items], lots.permutation(len(users)))
+    rows = Ratings(users + 1, items + 1, a[users] * b[items], rng.permutation(len(users)))
     pure = RECIPE | {"rank": 2, "reg": 0.0005, "iterations": 10, "blend": [1.0]}
     trained = split_and_train(tmp_path, rows, models=models([pure]))
     held = trained.holdout

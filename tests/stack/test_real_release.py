@@ -32,14 +32,14 @@ def test_a_real_release_ends_with_real_titles_from_the_api(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as run:
         assert run.stdout is not None
-        said = []
+        lines = []
         for line in run.stdout:
-            said.append(line)
+            lines.append(line)
             if "Ctrl-C stops everything" in line:
                 break
-        told = "".join(said)
+        output = "".join(lines)
         try:
-            assert "Ctrl-C stops everything" in told, told
+            assert "Ctrl-C stops everything" in output, output
             titles = _titles(release)
             answer = httpx.get(
                 f"http://127.0.0.1:{8000 + offset}/v1/users/1/recommendations?n=10",
@@ -53,7 +53,7 @@ def test_a_real_release_ends_with_real_titles_from_the_api(
             run.terminate()
             run.stdout.read()
     assert run.returncode == 0
-    assert "100836 ratings at hdfs://" in told
+    assert "100836 ratings at hdfs://" in output
     (kept,) = (tmp_path / "ml-latest-small" / "figures").glob("*.json")
     figures = json.loads(kept.read_text())
     names = {task["task"] for task in figures["tasks"]}
@@ -67,14 +67,14 @@ def _titles(release: Path) -> dict[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("ratings.csv", "userId,movieId,rating\n1,1,4.0\n", "no column timestamp"),
         ("ratings.csv", "userId,movieId,rating,timestamp\n", "holds no rows"),
     ],
 )
 def test_a_faulty_release_fails_with_one_sentence(
-    tmp_path: Path, name: str, text: str, said: str
+    tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     """Before anything is started: the same check the task makes."""
     folder = tmp_path / "faulty"
@@ -92,6 +92,6 @@ def test_a_faulty_release_fails_with_one_sentence(
         timeout=120,
     )
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "state").exists()

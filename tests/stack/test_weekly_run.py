@@ -21,8 +21,8 @@ import pytest
 from local_stack.airflow_api import DONE, AirflowApi
 from local_stack.stack import Stack
 from marquee.errors import StackError
+from marquee.identifiers import run_slug
 from marquee.lake import Lake, open_lake
-from marquee.names import run_slug
 from marquee.policy import MODELS
 from release.ledger import Ledger
 from tests.plugins.local_stack import stack_settings
@@ -39,8 +39,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         environment.setenv("MARQUEE_RECIPES__RECOMMENDER", json.dumps([RECOMMENDER]))
         environment.setenv("MARQUEE_RECIPES__BUDGET", json.dumps([BUDGET]))
         stack = Stack(stack_settings(tmp_path_factory.mktemp("stack")))
-        parts = {name for name, _ in stack.up()}
-    assert parts >= set(stack.processes)
+        ready = {name for name, _ in stack.up()}
+    assert ready >= set(stack.processes)
     family = [p for pid in stack.pids() for p in psutil.Process(pid).children(recursive=True)]
     family += [psutil.Process(pid) for pid in stack.pids()]
     yield stack
@@ -52,7 +52,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def api(stack: Stack) -> AirflowApi:
-    api = AirflowApi(stack.settings, stack.places.airflow)
+    api = AirflowApi(stack.settings, stack.folders.airflow)
     api.ready_pools()
     assert not api.is_paused(), "a new DAG is unpaused by nobody"
     return api
@@ -130,21 +130,21 @@ def test_first_run_read_and_wrote_hdfs_only(
     """Where HDFS was meant, no file of a lake lies in a folder of this machine."""
     assert lake.root.startswith("hdfs://")
     of_a_lake = ("*.parquet", "manifest.json", "inputs.json", "verdict.json")
-    beside = [path for name in of_a_lake for path in stack.places.state.rglob(name)]
-    daemons, served = stack.places.hdfs, stack.places.bundles
+    beside = [path for name in of_a_lake for path in stack.folders.state.rglob(name)]
+    daemons, served = stack.folders.hdfs, stack.folders.bundles
     assert [
         p for p in beside if not p.is_relative_to(daemons) and not p.is_relative_to(served)
     ] == []
-    said = " ".join(api.log(first, "recommender.train", 1))
-    assert f"--lake {lake.root}" in said
-    assert "file:///" not in said.split("--lake")[1]
+    log = " ".join(api.log(first, "recommender.train", 1))
+    assert f"--lake {lake.root}" in log
+    assert "file:///" not in log.split("--lake")[1]
     for name in ("prepared/ratings", "split/ratings", "prepared/titles", "split/titles"):
         assert lake.manifest(f"runs/{run_slug(first)}/{name}").files
     assert lake.names(".staging") == ["ready"]
 
 
 def test_serving_runs_without_spark_or_java(stack: Stack) -> None:
-    pid = next(p["pid"] for p in stack.keeper.processes() if p["name"] == "serving")
+    pid = next(p["pid"] for p in stack.supervisor.processes() if p["name"] == "serving")
     process = psutil.Process(pid)
     names = [p.name() for p in process.children(recursive=True)]
     assert not any("java" in name for name in names)
@@ -161,8 +161,8 @@ def test_second_run_loads_and_retrains_nothing(api: AirflowApi, lake: Lake, firs
     assert tasks["recommender.train"]["state"] == "skipped"
     assert tasks["budget.train"]["state"] == "skipped"
     assert tasks["report"]["state"] == "success"
-    said = " ".join(api.log(tasks["report"]["dag_run_id"], "report", 1))
-    assert f"nothing changed since run {run_slug(first)}" in said
+    log = " ".join(api.log(tasks["report"]["dag_run_id"], "report", 1))
+    assert f"nothing changed since run {run_slug(first)}" in log
     assert len(Ledger(lake, "recommender").entries()) == 1
 
 
@@ -254,7 +254,7 @@ def test_backfilled_week_sees_only_its_past(api: AirflowApi, lake: Lake) -> None
 
 @pytest.mark.parametrize("part", ["serving", "airflow-scheduler", "datanode"])
 def test_a_part_that_dies_is_started_again(stack: Stack, part: str) -> None:
-    pid = next(p["pid"] for p in stack.keeper.processes() if p["name"] == part)
+    pid = next(p["pid"] for p in stack.supervisor.processes() if p["name"] == part)
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 120
     while True:
@@ -269,13 +269,13 @@ def test_no_secret_is_in_any_log(stack: Stack) -> None:
     secrets = [
         value
         for name in ("passwords.json", "keys.json")
-        for value in json.loads((stack.places.airflow / name).read_text()).values()
+        for value in json.loads((stack.folders.airflow / name).read_text()).values()
     ]
     assert len(secrets) == 4
-    logs = [p for p in stack.places.state.rglob("*.log") if p.is_file()]
+    logs = [p for p in stack.folders.state.rglob("*.log") if p.is_file()]
     assert logs
-    told = [p for p in logs for secret in secrets if secret in p.read_text(errors="replace")]
-    assert told == []
+    leaking = [p for p in logs for secret in secrets if secret in p.read_text(errors="replace")]
+    assert leaking == []
 
 
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from marquee.form import Form
 from marquee.lake import open_lake
 from marquee.settings import load_settings
+from steps.form import Form
 from steps.run import Run
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,1000\n2,10,3.5,1700000000\n"

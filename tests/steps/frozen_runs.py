@@ -9,24 +9,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from marquee.artefacts.condition import GROUPS, Condition
-from marquee.artefacts.inputs import inputs_of
 from marquee.artefacts.ledger_entry import Draft, Kind
-from marquee.artefacts.subject import Head, RunType, Subject
-from marquee.artefacts.verdict import Verdict
+from marquee.artefacts.verdict import GROUPS, Condition, Head, RunType, Subject, Verdict
 from marquee.policy import MODELS
+from marquee.run_folder import inputs_of
 from release.ledger import Ledger
-from sources.title_lines import write_lines
-from steps.fetch_ratings import fetch_ratings
+from sources.title_record import write_lines
 from steps.freeze_inputs import freeze_inputs
-from steps.load_ratings import load_ratings
+from steps.load_sources import find_ratings, load_ratings
 from steps.run import Run
 
 Make = Callable[..., Run]
 
 
 def freeze(run: Run) -> dict[str, str | None]:
-    fetched = fetch_ratings(run)
+    fetched = find_ratings(run)
     loaded = load_ratings(run, fetched["folder"], fetched["name"])
     unchanged: dict[str, str | None] = freeze_inputs(run, loaded["path"])["unchanged"]
     return unchanged

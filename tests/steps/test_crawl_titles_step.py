@@ -15,8 +15,8 @@ from marquee.clock import now
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError, retry_helps
 from sources.title_record import title_record
 from sources.title_snapshots import records_at
-from steps.crawl_titles import KEPT_SECONDS, crawl_folder, how_it_ended, run_crawl, sweep_outputs
-from steps.load_titles import load_titles
+from steps.crawl_titles import KEPT_SECONDS, crawl_error, run_crawl, sweep_outputs
+from steps.load_sources import load_titles
 from steps.run import Run
 from tests.steps.test_load_titles_step import crawl_home
 
@@ -43,7 +43,7 @@ def python(code: str) -> list[str]:
     ],
 )
 def test_only_the_tripwire_and_wrong_input_are_final(status, last, kind, says):
-    error = how_it_ended(status, last)
+    error = crawl_error(status, last)
     assert type(error) is kind and says in error.message
     assert retry_helps(error) == (kind is CrawlInterruptedError)
 
@@ -113,7 +113,7 @@ def left_behind(run: Run, titles: int, is_loaded: bool = False) -> Path:
     crawl_home(run, records)
     if is_loaded:
         load_titles(run)
-    return aged(crawl_folder(run))
+    return aged(run.crawl_folder)
 
 
 def aged(folder: Path) -> Path:
@@ -131,7 +131,7 @@ def test_output_that_nobody_needs_is_swept_once_a_day_old(make_run: Make, capsys
     killed = left_behind(make_run("killed"), 1)
     (killed / "report.json").unlink()
     aged(killed)
-    young = crawl_folder(make_run("young"))
+    young = make_run("young").crawl_folder
     crawl_home(make_run("young"), [])
     odd = left_behind(make_run("odd"), 1)
     (odd / "report.json").write_text("{")

@@ -11,17 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from marquee.artefacts.inputs import Inputs, degradation, inputs_of, read_inputs
-from marquee.digest import canonical_json
+from marquee.artefacts.inputs import Inputs, read_inputs
+from marquee.identifiers import canonical_json
 from marquee.policy import MODELS, Model
+from marquee.run_folder import degradation, inputs_of
 from release.promotion import promote
-from spark_apps.recommender.titles import read_titles, without_titles
+from spark_apps.recommender.training_titles import read_titles, without_titles
 from steps.evaluate import evaluate
-from steps.fetch_ratings import fetch_ratings
 from steps.freeze_inputs import freeze_inputs
-from steps.gate import gate
-from steps.load_ratings import load_ratings
-from steps.report import report
+from steps.load_sources import find_ratings, load_ratings
+from steps.release_model import gate, report
 from steps.run import Run, why_skip
 from tests.frozen_inputs import frozen
 from tests.steps.frozen_runs import Make, add_snapshot, decide
@@ -32,14 +31,14 @@ MODEL: Model = "recommender"
 
 def freeze(run: Run, *failed: str) -> Inputs:
     """What the run froze, after `failed` had ended for good."""
-    loaded = load_ratings(run, **fetch_ratings(run))
+    loaded = load_ratings(run, **find_ratings(run))
     freeze_inputs(run, loaded["path"], failed)
     return inputs_of(run.lake, run.id)
 
 
 def prepare(run: Run, title: str) -> None:
     """Leave prepared titles as a run's job does."""
-    folder = run.places.state / "prepared" / run.id
+    folder = run.folders.state / "prepared" / run.id
     folder.mkdir(parents=True)
     row = {
         "movie_id": 10,
@@ -143,7 +142,7 @@ def test_a_damaged_snapshot_keeps_only_the_budget_model_waiting(make_run: Make) 
 
 def test_a_backfill_passes_over_a_damaged_release(make_run: Make) -> None:
     run = make_run("week")
-    good = load_ratings(run, **fetch_ratings(run))["path"]
+    good = load_ratings(run, **find_ratings(run))["path"]
     run.lake.create("raw/ratings/bad/_manifest.json", b"{")
     freeze_inputs(run)
     assert inputs_of(run.lake, run.id).ratings.path == good
@@ -154,19 +153,19 @@ def test_the_recommender_knows_titles_by_the_best_there_is(make_run: Make, tmp_p
     before, run = make_run("before"), make_run("week", at="2026-01-11")
     alone = freeze(before)
 
-    def told(inputs: Inputs, folder: str) -> tuple[str, list[str]]:
+    def prepared_title(inputs: Inputs, folder: str) -> tuple[str, list[str]]:
         found = read_titles(run.lake, inputs, inputs.run, tmp_path / folder)
         return found[10].title, [str(one) for one in without_titles(run.lake, inputs, inputs.run)]
 
-    title, (said,) = told(alone, "listed")
+    title, (said,) = prepared_title(alone, "listed")
     assert title == "A Film" and said.startswith("prepare_titles failed: ")
     assert said.endswith("what the release lists, and no more")
     prepare(before, "The Film, Prepared")
     inputs = freeze(run)
-    title, (said,) = told(inputs, "earlier")
+    title, (said,) = prepared_title(inputs, "earlier")
     assert title == "The Film, Prepared" and "what before prepared" in said
     prepare(run, "The Film, This Week")
-    assert told(inputs, "own") == ("The Film, This Week", [])
+    assert prepared_title(inputs, "own") == ("The Film, This Week", [])
 
 
 @pytest.mark.parametrize("is_degraded", [False, True])

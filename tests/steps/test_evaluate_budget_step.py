@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from marquee.digest import canonical_json
-from marquee.names import iso
+from marquee.clock import iso
+from marquee.identifiers import canonical_json
 from scoring.budget.bundle import write_bundle
 from steps.evaluate import evaluate
 from steps.run import Run
 from tests.frozen_inputs import frozen
-from tests.scoring_budget.handmade import bundle
-from tests.scoring_budget.test_budget_record import DIRECTORS, rows
+from tests.scoring_budget.handmade_bundle import bundle
+from tests.scoring_budget.test_budget_holdout_record import DIRECTORS, rows
 from tests.scoring_budget.titles_folder import write
 
 Make = Callable[..., Run]

@@ -12,17 +12,17 @@ import pytest
 
 from marquee.artefacts.ledger_entry import Entry
 from marquee.artefacts.verdict import Verdict
-from marquee.digest import canonical_json
-from marquee.names import iso
+from marquee.clock import iso
+from marquee.identifiers import canonical_json
 from marquee.policy import POLICIES
 from release.ledger import Ledger
 from release.promotion import promote
 from steps.evaluate import evaluate
-from steps.gate import gate
+from steps.release_model import gate
 from steps.run import Run
 from tests.frozen_inputs import frozen
 from tests.scoring.made_up import save_ratings
-from tests.scoring.test_evaluate_recommender import HOLDOUT, ROWS, TRAIN, bundle_of
+from tests.scoring.test_holdout_evaluation import HOLDOUT, ROWS, TRAIN, bundle_of
 
 Make = Callable[..., Run]
 MODEL = "recommender"

@@ -10,48 +10,46 @@ from pathlib import Path
 
 import pytest
 
-from marquee.digest import digest_code
+from marquee.identifiers import digest_code
 from marquee.settings import REPOSITORY
-from steps import fingerprint
-from steps.fingerprint import CODE, LIBRARIES, computing_code
+from steps import unchanged
+from steps.unchanged import CODE, LIBRARIES, computing_code
 
-CONTENT_APART = {
+CHANGES_NO_CONTENT = {
     "marquee/__init__.py": "holds the version's name alone",
     "marquee/errors.py": "says why there is no result",
     "marquee/lifetimes.py": "ends processes",
     "marquee/progress.py": "says how far a job is",
     "marquee/settings.py": "its values are frozen in inputs.json, which the fingerprint reads",
-    "marquee/drill.py": "the fault it finds is part of the code's digest by itself",
-    "marquee/lake": "moves bytes, whose digests are checked; the inputs' are in the fingerprint",
-    "marquee/artefacts/card.py": "a document about a model, not the model",
+    "marquee/lake": "moves bytes, whose digests are checked; a drill's fault is in the digest",
+    "marquee/artefacts/model_card.py": "about a model and its data's drift; no model reads it",
     "marquee/policy.py": "its bounds are in the fingerprint, and decide at the gate",
-    "marquee/artefacts/subject.py": "the form of what the gate judges",
+    "marquee/artefacts/verdict.py": "the form of what the gate judges",
     "marquee/artefacts/document.py": "the form of documents, whose content is in the fingerprint",
-    "marquee/artefacts/formats.py": "refuses what a later release wrote",
-    "marquee/psi.py": "how far a report says the titles have moved; no model reads it",
+    "marquee/run_folder.py": "where a run keeps its files; their content is in the fingerprint",
 }
 """What the computing rooms import, and why it changes no content."""
 
 
 @pytest.fixture
-def money(tmp_path: Path) -> Path:
-    """A copy of the room with the price tables."""
-    return Path(shutil.copytree(REPOSITORY / "marquee" / "money", tmp_path / "money"))
+def prices(tmp_path: Path) -> Path:
+    """A copy of the folder with the price tables."""
+    return Path(shutil.copytree(REPOSITORY / "marquee" / "prices", tmp_path / "prices"))
 
 
-@pytest.mark.parametrize("name", ["prices.py", "data/cpi.csv", "data/rates.csv"])
-def test_code_and_tables_count(money: Path, name: str) -> None:
-    before = digest_code([money])
-    (money / name).write_bytes((money / name).read_bytes() + b"\n")
-    assert digest_code([money]) != before
+@pytest.mark.parametrize("name", ["dollars.py", "data/cpi.csv", "data/rates.csv"])
+def test_code_and_tables_count(prices: Path, name: str) -> None:
+    before = digest_code([prices])
+    (prices / name).write_bytes((prices / name).read_bytes() + b"\n")
+    assert digest_code([prices]) != before
 
 
-def test_notes_and_caches_do_not(money: Path) -> None:
-    before = digest_code([money])
-    (money / "data" / "SOURCES.md").write_text("other words")
-    (money / "__pycache__").mkdir(exist_ok=True)
-    (money / "__pycache__" / "prices.cpython-311.pyc").write_bytes(b"compiled")
-    assert digest_code([money]) == before
+def test_notes_and_caches_do_not(prices: Path) -> None:
+    before = digest_code([prices])
+    (prices / "data" / "SOURCES.md").write_text("other words")
+    (prices / "__pycache__").mkdir(exist_ok=True)
+    (prices / "__pycache__" / "dollars.cpython-311.pyc").write_bytes(b"compiled")
+    assert digest_code([prices]) == before
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -61,26 +59,28 @@ def test_another_version_of_a_library_is_other_code(
     before = computing_code()
     assert before == computing_code() and len(before) == 12
     newer = lambda name: version(name) + ".1" * (name == library)  # noqa: E731
-    monkeypatch.setattr(fingerprint, "version", newer)
+    monkeypatch.setattr(unchanged, "version", newer)
     assert computing_code() != before
 
 
-def test_a_single_module_is_a_place_too(money: Path) -> None:
-    before = digest_code([money / "prices.py"])
-    (money / "rates.py").write_text("")
-    assert digest_code([money / "prices.py"]) == before
-    (money / "prices.py").write_text("")
-    assert digest_code([money / "prices.py"]) != before
+def test_a_single_module_is_a_place_too(prices: Path) -> None:
+    before = digest_code([prices / "dollars.py"])
+    (prices / "unlabelled.py").write_text("")
+    assert digest_code([prices / "dollars.py"]) == before
+    (prices / "dollars.py").write_text("")
+    assert digest_code([prices / "dollars.py"]) != before
 
 
 def test_all_that_the_computing_rooms_import_counts() -> None:
     """Directly or not; an exception nobody needs any more goes."""
     found = {path.relative_to(REPOSITORY).as_posix() for path in reached()}
-    assert {"sources/feedback_time.py", "marquee/names.py", "marquee/errors.py"} <= found
+    assert {"sources/feedback_lines.py", "marquee/identifiers.py", "marquee/errors.py"} <= found
     covered = {path for path in found if is_below(path, CODE)}
-    apart = {path for path in found - covered if not is_below(path, CONTENT_APART)}
-    assert {path for path in apart if not is_docstring(REPOSITORY / path)} == set()
-    assert {one for one in CONTENT_APART if not any(is_below(p, [one]) for p in found)} == set()
+    others = {path for path in found - covered if not is_below(path, CHANGES_NO_CONTENT)}
+    assert {path for path in others if not is_docstring(REPOSITORY / path)} == set()
+    assert {
+        one for one in CHANGES_NO_CONTENT if not any(is_below(p, [one]) for p in found)
+    } == set()
     assert {one for one in CODE if not any(is_below(path, [one]) for path in covered)} == set()
 
 
@@ -89,7 +89,7 @@ def test_each_place_of_the_code_changes_it(tmp_path: Path, monkeypatch: pytest.M
         is_file = (REPOSITORY / place).is_file()
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copy if is_file else shutil.copytree)(REPOSITORY / place, tmp_path / place)
-    monkeypatch.setattr(fingerprint, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(unchanged, "REPOSITORY", tmp_path)
     seen = {computing_code()}
     for place in CODE:
         module = tmp_path / place if place.endswith(".py") else tmp_path / place / "__init__.py"
@@ -107,7 +107,7 @@ def reached() -> set[Path]:
         path = waiting.pop()
         done.add(path)
         # What an exception imports is its own affair.
-        if not is_below(path.relative_to(REPOSITORY).as_posix(), CONTENT_APART):
+        if not is_below(path.relative_to(REPOSITORY).as_posix(), CHANGES_NO_CONTENT):
             waiting |= set(imports_of(path)) - done
     return done
 

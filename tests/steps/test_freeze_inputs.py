@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from marquee.artefacts.inputs import inputs_of
 from marquee.errors import ConflictError, LedgerError, SettingsError, SourceError
+from marquee.run_folder import inputs_of
 from release.ledger import Ledger
 from steps.freeze_inputs import freeze_inputs
 from steps.run import Run

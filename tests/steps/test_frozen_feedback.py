@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from marquee.artefacts.inputs import Inputs, inputs_of
-from marquee.clock import OFFSET, seconds
-from marquee.names import iso
+from marquee.artefacts.inputs import Inputs
+from marquee.clock import OFFSET, iso, seconds
+from marquee.run_folder import inputs_of
 from steps.run import Run
 from tests.steps.frozen_runs import Make, add_feedback, decide, freeze
 

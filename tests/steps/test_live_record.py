@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from cli.history import _block
+from cli.ledger_views import _run_lines
 from marquee.lake import Lake
-from release.live import latest_live, live_sentence
-from scoring.recommender.ratings import Ratings
+from marquee.run_folder import latest_live, live_sentence
+from scoring.recommender.ratings_arrays import Ratings
+from steps.evaluate import record_live
 from steps.freeze_inputs import freeze_inputs
-from steps.live_record import record_live
-from steps.load_ratings import load_ratings
-from steps.report import report
+from steps.load_sources import load_ratings
+from steps.release_model import report
 from steps.run import Run
 from tests.scoring.made_up import save_ratings
-from tests.scoring.test_evaluate_recommender import HOLDOUT, TRAIN, bundle_of
+from tests.scoring.test_holdout_evaluation import HOLDOUT, TRAIN, bundle_of
 from tests.serving.serving_bundles import promote_folder
 
 Make = Callable[..., Run]
@@ -87,7 +87,7 @@ def test_an_alarm_reads_as_one() -> None:
     calm = ALARM | {"alarm": False, "enough": False}
     assert live_sentence(calm).endswith("too few to raise an alarm")
     row = {"as_of": "x", "run": "r", "run_type": "manual", "approved": True, "failed": []}
-    assert "[red]ALARM" in _block(row | {"outcome": "o", "live": ALARM})
+    assert "[red]ALARM" in _run_lines(row | {"outcome": "o", "live": ALARM})
 
 
 @pytest.mark.parametrize("odd", [None, 3, [], {}, {"rmse": "x"}, {"why": 7}, {"rows": None}])

@@ -12,15 +12,14 @@ from typing import Any
 
 import pytest
 
+from marquee.clock import compact
 from marquee.errors import SettingsError, SourceError
-from marquee.names import compact
 from marquee.settings import load_settings
-from sources.title_lines import write_lines
-from sources.title_record import title_record
+from sources.title_record import title_record, write_lines
 from sources.title_snapshots import moment_of, records_at, snapshots
 from sources.titles_imdb5000 import NEEDED
-from steps.crawl_titles import crawl_folder, crawl_titles
-from steps.load_titles import load_titles
+from steps.crawl_titles import crawl_titles
+from steps.load_sources import load_titles
 from steps.run import Run
 
 MakeRun = Callable[..., Run]
@@ -37,7 +36,7 @@ def page(number: int, **stated: Any) -> dict[str, Any]:
 
 def crawl_home(run: Run, records: list[dict[str, Any]], refused: int = 0) -> None:
     """Leave what a crawl of this run would leave."""
-    folder = crawl_folder(run)
+    folder = run.crawl_folder
     folder.mkdir(parents=True)
     write_lines(folder / "titles-00001.jsonl.gz", records)
     write_lines(folder / "refused-00001.jsonl.gz", [{"reason": "odd"}] * refused)
@@ -76,7 +75,7 @@ def test_the_crawl_alone_is_loaded_as_it_came(make_run: MakeRun) -> None:
     moment = moment_of(loaded["path"], run.lake.manifest(loaded["path"]))
     assert loaded == {"path": f"raw/titles/as_of={compact(moment)}/run=r-1", "rows": 2}
     assert abs(moment - run.as_of - timedelta(days=2)) < timedelta(minutes=5)
-    folder = crawl_folder(run)
+    folder = run.crawl_folder
     packed = gzip.decompress((folder / "titles-00001.jsonl.gz").read_bytes())
     run.lake.copy_out(f"{loaded['path']}/titles-00001.jsonl.gz", folder / "copy.gz")
     assert gzip.decompress((folder / "copy.gz").read_bytes()) == packed
@@ -100,9 +99,9 @@ def test_chosen_sources_are_merged_in_their_order(
     assert manifest.facts["conflicts"] == {"budget": 1, "year": 1}
     assert manifest.facts["fields_given"]["wikidata"] == 2  # of which one has no title
     assert manifest.facts["counts"]["fetched"] == 4  # two titles, that one, and a refused page
-    told = capsys.readouterr().out
-    assert "tt0000001 year: csv says 1995, crawl 1990; csv's stands" in told
-    assert "licence: Wikidata: CC0" in told
+    printed = capsys.readouterr().out
+    assert "tt0000001 year: csv says 1995, crawl 1990; csv's stands" in printed
+    assert "licence: Wikidata: CC0" in printed
     assert load_titles(run) == loaded
     assert "licence" not in capsys.readouterr().out
 
@@ -120,12 +119,12 @@ def test_what_was_left_off_and_refused_is_told_with_examples(
     loaded = load_titles(run)
     assert loaded["rows"] == 5
     assert by_id(run, loaded)["tt0000001"]["budget"] == {"amount": 5000, "currency": "USD"}
-    told = capsys.readouterr().out
-    assert "mine.csv: rows set aside: 2 (" in told
-    assert "line 8 has the title id 'none'" in told and "line 9 has 2 cells, not 5" in told
-    assert "5 fields left off, each with a note in its record:" in told
-    assert "  5 × rating: is not between 1 and 10 (tt0000001, tt0000002, tt0000003, …)\n" in told
-    assert "2 records or pages refused:" in told and "title is null (tt0000006" in told
+    printed = capsys.readouterr().out
+    assert "mine.csv: rows set aside: 2 (" in printed
+    assert "line 8 has the title id 'none'" in printed and "line 9 has 2 cells, not 5" in printed
+    assert "5 fields left off, each with a note in its record:" in printed
+    assert "  5 × rating: is not between 1 and 10 (tt0000001, tt0000002, tt0000003, …)\n" in printed
+    assert "2 records or pages refused:" in printed and "title is null (tt0000006" in printed
     report = json.loads(run.lake.read_bytes(f"{loaded['path']}/report.json"))
     assert report["rows_aside"]["mine.csv"]["count"] == 2
     assert report["fetched"] == report["loaded"] + report["refused"] == 7
@@ -137,8 +136,8 @@ def test_sources_of_which_every_record_is_refused_say_why(
     (mine := tmp_path / "mine.csv").write_text("title_id,year\ntt0000001,1999\n")
     run = with_sources(make_run("r-1", ago(days=2), sources=["csv"]), csv=str(mine))
     assert load_titles(run) == {"path": None, "rows": 0}
-    told = capsys.readouterr().out
-    assert "1 × title is null (tt0000001)" in told and "nothing to load" in told
+    printed = capsys.readouterr().out
+    assert "1 × title is null (tt0000001)" in printed and "nothing to load" in printed
 
 
 def test_a_page_read_last_week_still_wins_over_a_later_source(

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from marquee.artefacts.inputs import TitlesInput, inputs_of
-from marquee.clock import OFFSET
+from marquee.artefacts.inputs import TitlesInput
+from marquee.clock import OFFSET, iso
 from marquee.lake import open_lake
-from marquee.names import iso
+from marquee.run_folder import inputs_of
 from sources.title_record import title_record
 from sources.title_snapshots import snapshots
-from steps.crawl_titles import crawl_folder, crawl_titles
+from steps.crawl_titles import crawl_titles
 from steps.freeze_inputs import freeze_inputs
-from steps.load_ratings import load_ratings
-from steps.load_titles import load_titles
+from steps.load_sources import load_ratings, load_titles
 from steps.run import Run
 from tests.steps.test_load_titles_step import crawl_home
 
@@ -87,9 +86,9 @@ def test_a_run_too_late_fetches_nothing_and_reads_no_other_source(
     run = Run(**{**vars(run), "settings": run.settings.model_copy(update={"titles": titles})})
     assert crawl_titles(run) == {"folder": None}
     assert load_titles(run) == {"path": None, "rows": 0}
-    told = capsys.readouterr().out
-    assert "fetches no titles" in told or "no titles are fetched" in told
-    assert snapshots(run.lake) == [] and not crawl_folder(run).exists()
+    printed = capsys.readouterr().out
+    assert "fetches no titles" in printed or "no titles are fetched" in printed
+    assert snapshots(run.lake) == [] and not run.crawl_folder.exists()
 
 
 @pytest.mark.parametrize("days", [0, 4])
@@ -114,9 +113,9 @@ def test_a_retry_and_a_crawl_that_goes_on_another_day_name_the_same_folder(
     path = bring_home(first, 1, timedelta(minutes=5))["path"]
     again = weekly("r-1", SUNDAY, timedelta(days=2))
     assert load_titles(again)["path"] == path
-    for old in crawl_folder(again).iterdir():
+    for old in again.crawl_folder.iterdir():
         old.unlink()
-    crawl_folder(again).rmdir()
+    again.crawl_folder.rmdir()
     part = bring_home(again, 2, timedelta(days=2))["path"]
     assert part == f"{path}-part2"
     facts = again.lake.manifest(part).facts

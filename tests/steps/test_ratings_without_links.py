@@ -10,14 +10,12 @@ import pytest
 
 from local_stack.environment import replica_titles
 from marquee.errors import SourceError
-from marquee.state_folders import StateFolders
+from marquee.settings import StateFolders
 from replica.__main__ import _parser
 from steps.crawl_titles import crawl_titles
-from steps.fetch_ratings import fetch_ratings
 from steps.freeze_inputs import freeze_inputs
-from steps.load_ratings import load_ratings
-from steps.load_titles import load_titles
-from steps.report import report
+from steps.load_sources import find_ratings, load_ratings, load_titles
+from steps.release_model import report
 from steps.run import NO_TITLES, Run
 
 MakeRun = Callable[..., Run]
@@ -41,7 +39,7 @@ def test_nothing_is_crawled_and_the_run_goes_on(
     assert crawl_titles(run) == {"folder": None}
     assert "nothing to crawl" in capsys.readouterr().out
     assert load_titles(run) == {"path": None, "rows": 0}
-    loaded = load_ratings(run, **fetch_ratings(run))
+    loaded = load_ratings(run, **find_ratings(run))
     assert "no title is linked to IMDb" in capsys.readouterr().out
     freeze_inputs(run, loaded["path"])
     inputs = run.lake.read_json(run.path("inputs.json"))
@@ -61,7 +59,7 @@ def test_the_replica_serves_no_titles(make_run: MakeRun, unlinked: Path) -> None
 def test_a_folder_of_no_release_is_refused(make_run: MakeRun, release: Path) -> None:
     (release / "ratings.csv").unlink()
     with pytest.raises(SourceError, match="holds no ratings"):
-        fetch_ratings(make_run("r-1"))
+        find_ratings(make_run("r-1"))
 
 
 def test_what_a_release_lacks_is_said_at_every_load(
@@ -71,7 +69,7 @@ def test_what_a_release_lacks_is_said_at_every_load(
         out.write("5,77,4.0,2000\n5,10,4.0\n5,10,11,2000\n")
     for _ in range(2):
         run = make_run("r-1")
-        load_ratings(run, **fetch_ratings(run))
+        load_ratings(run, **find_ratings(run))
         said = capsys.readouterr().out
         assert "the rating is outside 0.5 to 5: 1 (line" in said
         assert "rows of ratings left out: 1 (line" in said

@@ -12,11 +12,10 @@ import pytest
 from local_stack.environment import stack_environment
 from marquee.clock import OFFSET
 from marquee.lake import FolderLake
-from marquee.settings import load_settings
-from marquee.spark_submit import spark_conf
-from marquee.state_folders import StateFolders
-from steps.load_feedback import load_feedback
+from marquee.settings import StateFolders, load_settings
+from steps.load_sources import load_feedback
 from steps.run import Run
+from steps.spark_submit import spark_conf
 from steps.sweep import sweep
 
 DAY = 86_400
@@ -92,22 +91,22 @@ def test_scratch_of_tasks_and_of_spark_goes_from_our_own_folder(run: Run, tmp_pa
     (elsewhere / "kept").touch()
     names = ["marquee-train-1", "blockmgr-1", "spark-1", "pymp-1", "marquee-young"]
     for name in names:
-        (run.places.tmp / name / "below").mkdir(parents=True)
-        (run.places.tmp / name / "below" / "data").write_bytes(b"x" * 1000)
-    (run.places.tmp / "liblz4-java1.so").touch()
-    (run.places.tmp / "spark-1" / "link").symlink_to(elsewhere)
-    for path in (run.places.tmp, *run.places.tmp.rglob("*")):
+        (run.folders.tmp / name / "below").mkdir(parents=True)
+        (run.folders.tmp / name / "below" / "data").write_bytes(b"x" * 1000)
+    (run.folders.tmp / "liblz4-java1.so").touch()
+    (run.folders.tmp / "spark-1" / "link").symlink_to(elsewhere)
+    for path in (run.folders.tmp, *run.folders.tmp.rglob("*")):
         os.utime(path, (time.time() - 2 * DAY,) * 2, follow_symlinks=False)
-    (run.places.tmp / "marquee-young" / "below" / "data").touch()
+    (run.folders.tmp / "marquee-young" / "below" / "data").touch()
     sweep(run)
-    assert sorted(path.name for path in run.places.tmp.iterdir()) == ["marquee-young", "pymp-1"]
+    assert sorted(path.name for path in run.folders.tmp.iterdir()) == ["marquee-young", "pymp-1"]
     assert (elsewhere / "kept").exists()
 
 
 def test_a_sweep_that_fails_fails_no_run(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = run.places.tmp / "spark-1"
+    old = run.folders.tmp / "spark-1"
     old.mkdir(parents=True)
     os.utime(old, (time.time() - 2 * DAY,) * 2)
     leave(run, ".staging/raw-x-1", 2)
@@ -125,12 +124,14 @@ def test_the_stacks_processes_keep_their_scratch_in_that_folder(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load_settings("local")
-    told = stack_environment(settings)
+    environment = stack_environment(settings)
     assert (
-        told["TMPDIR"] == told["SPARK_LOCAL_DIRS"] == str(StateFolders(settings.state_folder).tmp)
+        environment["TMPDIR"]
+        == environment["SPARK_LOCAL_DIRS"]
+        == str(StateFolders(settings.state_folder).tmp)
     )
-    run.places.tmp.mkdir(parents=True)
-    monkeypatch.setenv("TMPDIR", str(run.places.tmp))
+    run.folders.tmp.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(run.folders.tmp))
     conf = spark_conf(settings, "")
-    assert f"-Djava.io.tmpdir={run.places.tmp}" in conf["spark.driver.extraJavaOptions"]
+    assert f"-Djava.io.tmpdir={run.folders.tmp}" in conf["spark.driver.extraJavaOptions"]
     assert "tmpdir" not in conf["spark.executor.extraJavaOptions"]  # of other machines

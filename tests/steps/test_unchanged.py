@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from marquee.artefacts.inputs import inputs_of
 from marquee.clock import now
 from marquee.policy import MODELS
-from steps.fingerprint import fingerprint
+from marquee.run_folder import inputs_of
 from steps.freeze_inputs import freeze_inputs
+from steps.unchanged import fingerprint
 from tests.steps.frozen_runs import (
     Make,
     add_feedback,
@@ -111,13 +111,13 @@ def test_a_backfills_decision_does_not_count(make_run: Make) -> None:
 
 @pytest.mark.parametrize("facts", [{}, "2026-01-01T00:00:00Z"])
 def test_new_titles_change_both_models_once(make_run: Make, facts: Any) -> None:
-    """The recommender learns from pages too (ADR 22); a quiet week after is a quiet week."""
+    """The recommender learns from pages too (ADR 14); a quiet week after is a quiet week."""
     moments = ("loaded_at", "first_fetched", "last_fetched")
-    told = dict.fromkeys(moments, facts) | {"last_release": "1999-05-04"} if facts else {}
+    stated = dict.fromkeys(moments, facts) | {"last_release": "1999-05-04"} if facts else {}
     first = make_run("first")
     freeze(first)
     decide(first)
-    add_snapshot(first, "2026-01-01T00:00:00Z", **told)
+    add_snapshot(first, "2026-01-01T00:00:00Z", **stated)
     second = make_run("second", at="2026-01-11")
     assert freeze(second) == dict.fromkeys(MODELS)
     decide(second)
@@ -129,7 +129,7 @@ def test_an_equal_snapshot_changes_nothing(make_run: Make) -> None:
     path = add_snapshot(first, "2026-01-01T00:00:00Z")
     freeze(first)
     decide(first)
-    first.lake.publish(first.lake.fetch(path, first.places.crawl), f"{path}-again", rows=1)
+    first.lake.publish(first.lake.fetch(path, first.folders.crawl), f"{path}-again", rows=1)
     assert freeze(make_run("second", at="2026-01-11")) == dict.fromkeys(MODELS, "first")
 
 
@@ -140,7 +140,7 @@ def test_a_source_that_goes_back_to_an_earlier_file_is_learnt(make_run: Make) ->
     add_snapshot(first, None, number=2, release="2002")
     freeze(first)
     decide(first)
-    again = first.lake.fetch(one, first.places.crawl)
+    again = first.lake.fetch(one, first.folders.crawl)
     first.lake.publish(again, one.replace("run=x1", "run=x3"), rows=1)
     second = make_run("second", at="2026-01-25")
     assert freeze(second) == dict.fromkeys(MODELS)

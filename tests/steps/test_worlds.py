@@ -15,9 +15,7 @@ from marquee.errors import ConflictError, ContractError, MarqueeError
 from marquee.lake import Lake, World, check_world, claim_world, open_lake, read_world
 from steps.crawl_titles import crawl_titles
 from steps.freeze_inputs import freeze_inputs
-from steps.load_feedback import load_feedback
-from steps.load_ratings import load_ratings
-from steps.load_titles import load_titles
+from steps.load_sources import load_feedback, load_ratings, load_titles
 from steps.run import Run
 
 Make = Callable[..., Run]

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marquee.digest import digest_file
-from marquee.drill import TRAINING_FAULTS, training_fault
-from marquee.lake import open_lake
+from marquee.identifiers import digest_file
+from marquee.lake import TRAINING_FAULTS, open_lake, training_fault
 from spark_apps.drill import MixingTrainer, mixed_up, spoil, trainer_of
 from spark_apps.job import Job
-from spark_apps.recommender.catalogue import Catalogue, IndexedRatings
-from spark_apps.recommender.fitting import Trainer
-from steps.fingerprint import computing_code
+from spark_apps.recommender.trainer import Trainer
+from spark_apps.recommender.training_data import Catalogue, IndexedRatings
+from steps.unchanged import computing_code
 from tests.scoring.made_up import make_ratings
 
 FITS = ("evaluated", "shipped")

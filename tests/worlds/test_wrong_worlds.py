@@ -19,8 +19,9 @@ from marquee.clock import now
 from marquee.errors import PromotionRefusedError
 from marquee.policy import MODELS, Model
 from release.ledger import Ledger
-from replica.world import FAULTS, make_world
-from steps.promote import promote
+from replica.make_world import make_world
+from replica.world_faults import FAULTS
+from steps.release_model import promote
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.worlds.weekly import Place, judge, load, serve
 

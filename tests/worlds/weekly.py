@@ -13,23 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from marquee.artefacts.verdict import Verdict
-from marquee.clock import now
-from marquee.form import Form
+from marquee.clock import iso, now
 from marquee.lake import Lake, open_lake
-from marquee.names import iso
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
-from sources.title_lines import write_lines
-from sources.title_record import title_record
+from sources.title_record import title_record, write_lines
 from spark_apps import prepare_ratings, prepare_titles, train_budget, train_recommender
-from steps.crawl_titles import crawl_folder
 from steps.evaluate import evaluate
-from steps.fetch_ratings import fetch_ratings
+from steps.form import Form
 from steps.freeze_inputs import freeze_inputs
-from steps.gate import gate
-from steps.load_ratings import load_ratings
-from steps.load_titles import load_titles
-from steps.promote import promote
+from steps.load_sources import find_ratings, load_ratings, load_titles
+from steps.release_model import gate, promote
 from steps.run import Run
 from tests.small_recipes import BUDGET, RECOMMENDER
 
@@ -72,7 +66,7 @@ def load(run: Run, *, pages: bool) -> None:
     if pages:
         crawl(run)
     load_titles(run)
-    loaded = load_ratings(run, **fetch_ratings(run))
+    loaded = load_ratings(run, **find_ratings(run))
     freeze_inputs(run, loaded["path"])
 
 
@@ -81,7 +75,7 @@ def crawl(run: Run) -> None:
     world = Path(run.settings.ratings.source)
     lines = (world / "titles.jsonl").read_text("utf-8").splitlines()
     records = [_item(json.loads(line), now()) for line in lines]
-    folder = crawl_folder(run)
+    folder = run.crawl_folder
     folder.mkdir(parents=True)
     write_lines(folder / "titles-00001.jsonl.gz", records)
     counts = {"fetched": len(records), "titles": len(records), "refused": 0}

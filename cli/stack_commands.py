@@ -1,0 +1,243 @@
+"""The local stack from the shell: `marquee up`, `down`, `status` and `doctor`.
+
+`marquee run` brings the stack up with the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.terminal import (
+    as_typed_here,
+    console,
+    ignoring_signals,
+    say,
+    stay_up,
+    stopping_what_was_started,
+    unwind_on_signals,
+)
+from cli.world_and_lake import (
+    AsJson,
+    checking_arguments,
+    lake_of,
+    named_stacks,
+    running_settings,
+    running_stack,
+    settings_for,
+    stack_to_start,
+    state_root,
+    world_of,
+    worlds,
+)
+from local_stack.airflow_api import DAG, AirflowApi
+from local_stack.health_checks import examine
+from local_stack.processes import leftovers
+from local_stack.stack import Stack
+from marquee.clock import iso
+from marquee.errors import ConflictError, MarqueeError
+from marquee.lake import check_world
+from marquee.run_folder import latest_live, live_sentence
+from marquee.settings import Settings, load_settings
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A folder with a MovieLens release of any form (ratings.csv, u.data or ratings.dat), "
+        "or ml-latest-small to fetch that one. Default: the embedded synthetic world."
+    ),
+]
+RunningWorld = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="The world you mean, by its name or its folder. Default: the one that runs.",
+        show_default=False,
+    ),
+]
+Unpause = Annotated[bool, typer.Option("--unpause", help="Unpause the DAG, if it is paused.")]
+out = console()
+
+
+def up(
+    data: Data = "",
+    wait: Annotated[bool, typer.Option(help="Stay until Ctrl-C, then stop everything.")] = False,
+    unpause: Unpause = False,
+) -> None:
+    """Start HDFS, Airflow, the replica site and serving on loopback, and leave them running."""
+    unwind_on_signals()
+    with checking_arguments():
+        settings = settings_for(data)
+    stack = stack_to_start(settings)
+    with stopping_what_was_started(stack) as session:
+        bring_up(stack)
+        _, paused = ready_airflow(stack, unpause)
+        show_addresses(stack)
+        if paused:
+            say(paused_sentence(stack))
+        if wait:
+            session.stops = True
+            out.print("Ctrl-C stops everything; all state stays.")
+            stay_up(stack, session)
+
+
+def bring_up(stack: Stack) -> float:
+    """Start the stack, printing what gets ready when; the seconds it took."""
+    started = time.monotonic()
+    with out.status("starting HDFS, Airflow, the replica site and serving"):
+        for name, _ in stack.up():
+            out.print(f"  {time.monotonic() - started:5.1f} s  {name} is ready", highlight=False)
+    return time.monotonic() - started
+
+
+def ready_airflow(stack: Stack, unpause: bool = False) -> tuple[AirflowApi, bool]:
+    """Airflow with its pools made, and whether a person has paused the DAG.
+
+    A new DAG starts unpaused (which starts no run by itself); `unpause` undoes a person's pause.
+    """
+    api = AirflowApi(stack.settings, stack.folders.airflow)
+    api.ready_pools()
+    if unpause:
+        api.unpause()
+    return api, api.is_paused()
+
+
+def paused_sentence(stack: Stack) -> str:
+    """That somebody paused the DAG, and how to unpause it."""
+    port = stack.settings.stack.port("airflow")
+    return (
+        f"{DAG} is paused, and stays so: nothing runs until it is unpaused, at "
+        f"http://127.0.0.1:{port}/dags/{DAG} or with `marquee up --unpause`"
+    )
+
+
+def show_addresses(stack: Stack) -> None:
+    """Where to look, and where the password is; never the password itself."""
+    port = stack.settings.stack.port
+    out.print(f"""
+  Airflow    http://127.0.0.1:{port("airflow")}  (user admin; the password is in
+             {stack.folders.airflow / "passwords.json"})
+  API, page  http://127.0.0.1:{port("serving")}/  and /docs
+  HDFS       http://127.0.0.1:{port("namenode_http")}
+  replica    http://127.0.0.1:{port("replica")}/
+  logs       {stack.folders.logs}
+""")
+
+
+def down(
+    data: RunningWorld = "",
+    every: Annotated[bool, typer.Option("--all", help="Every stack that runs.")] = False,
+) -> None:
+    """Stop every process of the stack, in order, leaving its state as it is.
+
+    Finds the running stack by itself. Also ends what a killed stack has left behind.
+    """
+    with checking_arguments():
+        found = named_stacks(data) if every else [one for one in [running_stack(data)] if one]
+        settings = load_settings()
+        folders = [state_root(settings) / world_of(data, settings)] if data else []
+    folders = folders or [state_root(settings) / name for name in worlds(settings)]
+    stopped = []
+    for folder in dict.fromkeys([*(one.state for one in found), *([] if found else folders)]):
+        own = settings.model_copy(update={"state": str(folder.parent), "world": folder.name})
+        with ignoring_signals():
+            if Stack(own).down():
+                stopped.append(folder.name)
+                out.print(f"stopped '{folder.name}'; its state stays in {folder}", highlight=False)
+    if not stopped:
+        out.print("nothing was running")
+
+
+def status(
+    data: RunningWorld = "",
+    as_json: AsJson = False,
+    check: Annotated[
+        bool, typer.Option(help="Only tell by the status: 0 if all is ready.")
+    ] = False,
+) -> None:
+    """What runs, since when, and what each part still lacks.
+
+    Finds the running stacks by itself, and shows each. Below the parts, the live record: how the
+    recommender that serves has done on ratings given since it was trained.
+    """
+    with checking_arguments():
+        found = named_stacks(data)
+    stacks = [(one, Stack(running_settings(one))) for one in found]
+    processes = {one.state: stack.status() for one, stack in stacks}
+    every = [row | {"world": one.world} for one, _ in stacks for row in processes[one.state]]
+    if check:
+        raise typer.Exit(0 if every and not any(row["lacks"] for row in every) else 1)
+    if as_json:
+        print(json.dumps(every))
+        return
+    if not found:
+        out.print(as_typed_here(_nothing_runs(load_settings())), highlight=False)
+    for one, stack in stacks:
+        out.print(f"the stack of {escape(str(one))}", highlight=False)
+        _show_status(stack.settings, processes[one.state])
+
+
+def _nothing_runs(settings: Settings) -> str:
+    """That no stack runs, which worlds have a state, and what a killed stack has left behind."""
+    known = worlds(settings)
+    text = "nothing is running; `marquee up` starts the stack"
+    if known:
+        text += f"\nworlds with a state in {state_root(settings)}: {', '.join(known)}"
+    counts = {name: len(leftovers(state_root(settings) / name)) for name in known}
+    for name, count in counts.items():
+        if count:
+            text += f"\n{count} processes of '{name}' are left without their supervisord: "
+            text += f"`marquee down --data {name}` ends them"
+    return text
+
+
+def _show_status(settings: Settings, processes: list[dict[str, object]]) -> None:
+    table = Table("part", "state", "process", "since", "ready")
+    for row in processes:
+        pid, at = int(str(row["pid"])), int(str(row["since"]))  # 0 where it has not started
+        since = iso(datetime.fromtimestamp(at, UTC)) if at else ""
+        ready = escape(str(row["lacks"])) or "[green]yes[/green]"
+        table.add_row(str(row["name"]), str(row["state"]), str(pid or ""), since, ready)
+    out.print(table)
+    if any(row["lacks"] for row in processes if row["name"] in ("namenode", "datanode")):
+        return  # a request to the lake would only wait for it
+    if (live := newest_live(settings)) is not None:
+        colour = "red" if live.get("alarm") else "default"
+        out.print(f"[{colour}]live record: {escape(live_sentence(live))}[/{colour}]")
+
+
+def newest_live(settings: Settings) -> dict[str, Any] | None:
+    """The newest live record; None where no run has measured one or no lake answers.
+
+    Raises ConflictError where the lake holds another world.
+    """
+    try:
+        lake = lake_of(settings)
+        check_world(lake, settings.world)
+        return latest_live(lake)
+    except ConflictError:
+        raise
+    except MarqueeError:
+        return None
+
+
+def doctor(data: Data = "", as_json: AsJson = False) -> None:
+    """Can this machine run it? Looks at Java, memory, disk and ports."""
+    with checking_arguments():
+        settings = settings_for(data)
+    stack = stack_to_start(settings)
+    findings = list(examine(stack.settings, running=stack.supervisor.is_running()))
+    if as_json:
+        print(json.dumps([vars(f) for f in findings]))
+    else:
+        for found in findings:
+            mark = "[green]fine[/green]" if found.fine else "[red]not so[/red]"
+            rest = "" if found.fine else f" — {found.remedy}"
+            out.print(f"{mark}  {found.name}: {found.says}{rest}", highlight=False)
+    raise typer.Exit(0 if all(f.fine for f in findings) else 1)

@@ -1,0 +1,233 @@
+"""Which world and which lake a command means, and the flags that choose them.
+
+A world is the synthetic one, a folder's, a release to fetch, or the one that runs. The lake is the
+one named by a flag, else the running stack's, else the settings'. Every command that starts a stack
+or opens a lake chooses here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.terminal import notes
+from local_stack.environment import place_locally
+from local_stack.processes import PREFIX, RunningStack, running_stacks
+from local_stack.stack import Stack
+from marquee.errors import MarqueeError, SourceError, StackError
+from marquee.lake import Lake, check_world, open_lake, read_world
+from marquee.policy import Model
+from marquee.settings import Settings, load_settings
+from sources.ratings_release import RELEASES, release_folder
+
+ModelArgument = Annotated[Model, typer.Argument(help="Which model.", show_default=False)]
+EachModelArgument = Annotated[
+    Model | None,
+    typer.Argument(help="Which model. Default: both.", show_default=False),
+]
+LakeFlag = Annotated[
+    str,
+    typer.Option(
+        "--lake",
+        help="hdfs://host:port/path or file:///path. Default: the running stack's, else "
+        "the settings'.",
+        show_default=False,
+    ),
+]
+WebHdfsFlag = Annotated[
+    str,
+    typer.Option(
+        "--webhdfs",
+        help="The NameNode's HTTP address, for an hdfs:// lake. Default: the settings'.",
+        show_default=False,
+    ),
+]
+WorldFlag = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="The world you mean: its name, or its folder as for `marquee run`; the lake must hold "
+        "it. Default: that of the running stack. A lake named by --lake is taken as it is.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+out = Console(soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def checking_arguments() -> Iterator[None]:
+    """Around the check of arguments, before anything starts: an error in it ends with status 2."""
+    try:
+        yield
+    except MarqueeError as error:
+        error.status = 2
+        raise
+
+
+def settings_for(data: str) -> Settings:
+    """The settings of the world that `data` names; an empty name changes nothing.
+
+    Fetches a release that is named and not here. SourceError where no folder and no release has
+    this name.
+    """
+    settings = load_settings()
+    if not data:
+        return settings
+    folder = Path(data).expanduser()
+    if not os.path.isdir(folder) and data in RELEASES:
+        folder = release_folder(data, settings)
+    if not os.path.isdir(folder):
+        raise _unknown(data, settings)
+    folder = folder.resolve()
+    ratings = settings.ratings.model_copy(update={"source": str(folder), "name": folder.name})
+    return settings.model_copy(update={"world": _world(folder.name), "ratings": ratings})
+
+
+def world_of(data: str, settings: Settings) -> str:
+    """The world's name alone, for commands that fetch nothing.
+
+    `data` is a folder, or the name of a world that was started once, even where its folder is gone;
+    SourceError otherwise.
+    """
+    folder = Path(data).expanduser()
+    if os.path.isdir(folder):
+        return _world(folder.resolve().name)
+    name = _world(data)
+    known = {*RELEASES, *worlds(settings), *(found.world for found in running_stacks())}
+    if data not in known:
+        raise _unknown(data, settings)
+    return name
+
+
+def worlds(settings: Settings) -> list[str]:
+    """Worlds that have a state below the settings' folder, running or not."""
+    root = state_root(settings)
+    return sorted(p.parent.name for p in root.glob("*/logs") if p.is_dir())
+
+
+def state_root(settings: Settings) -> Path:
+    """The folder that holds one folder a world."""
+    return settings.state_folder.parent
+
+
+def named_stacks(data: str = "") -> list[RunningStack]:
+    """The running stacks that a command may mean, in any folder and on any ports.
+
+    Stacks below the settings' state folder come before all others; `data`, MARQUEE_WORLD and
+    MARQUEE_STATE narrow the choice.
+    """
+    settings = load_settings()
+    world = world_of(data, settings) if data else os.environ.get("MARQUEE_WORLD", "")
+    found = [one for one in running_stacks() if not world or one.world == world]
+    near = [one for one in found if one.state.parent == state_root(settings)]
+    return near if near or os.environ.get("MARQUEE_STATE") else found
+
+
+def running_stack(data: str = "") -> RunningStack | None:
+    """The one running stack that a command means; None where none runs.
+
+    Prints which it is where it is not the settings' own. StackError with all names where several
+    run and `data` names none.
+    """
+    found = named_stacks(data)
+    if len(found) > 1:
+        raise StackError(
+            f"{len(found)} stacks run: {', '.join(map(str, found))}",
+            f"say which, for example --data {found[0].world}",
+        )
+    if found and found[0].state != load_settings().state_folder:
+        notes.print(escape(f"the running stack is that of {found[0]}"))
+    return found[0] if found else None
+
+
+def running_settings(found: RunningStack) -> Settings:
+    """The settings a running stack was started with: its ports, its lake, its ratings."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    for name in ours:
+        del os.environ[name]
+    os.environ.update(found.environment)
+    try:
+        return place_locally(load_settings())
+    finally:
+        for name in found.environment:
+            del os.environ[name]
+        os.environ.update(ours)
+
+
+def stack_to_start(settings: Settings) -> Stack:
+    """The stack of these settings; where it runs already, as it runs."""
+    for found in running_stacks():
+        if found.state == settings.state_folder:
+            return Stack(running_settings(found))
+    return Stack(settings)
+
+
+def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
+    """The lake that the flags name, else that of the running stack, else the settings'.
+
+    Raises ConflictError where it holds another world than `data` names; without `root` and `data`,
+    than the stack or the settings name. StackError where the lake is a local stack's and none runs.
+    Where `root` alone names the lake, its world is printed on standard error.
+    """
+    settings = place_locally(load_settings())
+    world = world_of(data, settings) if data else settings.world
+    if not root and is_local(settings) and not os.environ.get("MARQUEE_LAKE__ROOT"):
+        if found := running_stack(data):
+            settings, world = running_settings(found), found.world
+        else:
+            raise _stopped(settings, world)
+    place = settings.lake
+    address = ("", "") if root.startswith("file:") else (webhdfs or place.webhdfs, place.user)
+    lake = open_lake(root or place.root, *address, drill=place.drill)
+    if data or not root:
+        check_world(lake, world)
+    elif (named := read_world(lake)) is not None:
+        notes.print(f"{escape(lake.root)} holds the world '{escape(named.name)}'")
+    return lake
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The lake that these settings name."""
+    place = settings.lake
+    return open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the lake is that of a local stack."""
+    return settings.lake.root.startswith("hdfs://127.0.0.1:")
+
+
+def _world(name: str) -> str:
+    world = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip("._-") or "data"
+    return world[:60]
+
+
+def _unknown(data: str, settings: Settings) -> SourceError:
+    if os.path.isfile(Path(data).expanduser()):
+        return SourceError(
+            f"'{data}' is a file, not a folder", "give the folder that holds the release's files"
+        )
+    known = ", ".join(dict.fromkeys([*RELEASES, *worlds(settings)]))
+    return SourceError(
+        f"there is no folder '{data}'",
+        f"give a folder with a release (ratings.csv, u.data or ratings.dat), or one of: {known}",
+    )
+
+
+def _stopped(settings: Settings, world: str) -> StackError:
+    """The error where no stack of ours runs: what answers at its address may be anybody's lake."""
+    known, folder = worlds(settings), world if world in RELEASES else "FOLDER"
+    flags = "" if world == settings.world else f" --data {folder}"
+    here = f" (worlds with a state here: {', '.join(known)})" if known else ""
+    return StackError(
+        f"no stack runs, so the lake of the world '{world}' cannot be read{here}",
+        f"start it with `marquee up{flags}`, or name a lake with --lake",
+    )

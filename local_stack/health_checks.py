@@ -1,0 +1,204 @@
+"""Health checks around a start: can this machine run the stack, and is each process ready?
+
+Before the start, one finding each for Java, memory, disk and ports: `marquee doctor` prints them,
+and `Stack` refuses to start where one of them is not fine. After it, one readiness probe a process:
+it is ready when it does its work, not when its port opens. `Stack` waits for the processes it has
+started, and `marquee status` shows what each lacks.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from local_stack.java_setup import cache_folder, java_home, java_version
+from marquee.errors import LakeError, MarqueeError, StackError
+from marquee.lake.webhdfs import WebHdfsLake, connect
+from marquee.settings import PortSettings, Settings
+
+Probe = Callable[[Settings], str]
+"""Returns an empty string where the process is ready, else what it lacks."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: whether it is fine, what was found, and what to do where it is not."""
+
+    name: str
+    fine: bool
+    says: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, running: bool = False) -> Iterator[Finding]:
+    """Check everything; the ports only while the stack is not `running`, which holds them."""
+    yield _java(settings)
+    yield _memory(settings)
+    yield _disk(settings)
+    if not running:
+        yield from _ports(settings)
+
+
+def require(settings: Settings) -> None:
+    """StackError for the first finding that is not fine."""
+    for finding in examine(settings):
+        if not finding.fine:
+            raise StackError(f"{finding.name}: {finding.says}", finding.remedy)
+
+
+def _java(settings: Settings) -> Finding:
+    try:
+        home = java_home(cache_folder(settings))
+    except MarqueeError as error:
+        return Finding("Java", False, error.message, error.remedy)
+    return Finding("Java", True, f"{java_version(home / 'bin' / 'java')} at {home}")
+
+
+def _memory(settings: Settings) -> Finding:
+    free = psutil.virtual_memory().available // 2**20
+    needed = settings.stack.memory_mb
+    remedy = "close something, or lower spark.driver_memory and stack.memory_mb"
+    return Finding("memory", free >= needed, f"{free} MB free, {needed} MB wanted", remedy)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(p for p in [settings.state_folder, *settings.state_folder.parents] if p.exists())
+    free = shutil.disk_usage(folder).free // 2**20
+    needed = settings.stack.disk_mb
+    remedy = "free some, or set MARQUEE_STATE to a folder on a larger disk"
+    return Finding("disk", free >= needed, f"{free} MB free, {needed} MB wanted", remedy)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for name in PortSettings.model_fields:
+        port = settings.stack.port(name)
+        if not 0 < port < 2**16:
+            remedy = "correct MARQUEE_STACK__PORT_OFFSET"
+            yield Finding(f"port {name}", False, f"{port} is no port", remedy)
+            continue
+        free = _is_free(port)
+        says = f"{port} is {'free' if free else 'in use' + _holder(port)}"
+        remedy = (
+            f"stop it, or set MARQUEE_STACK__PORTS__{name.upper()} or MARQUEE_STACK__PORT_OFFSET"
+        )
+        yield Finding(f"port {name}", free, says, remedy)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _holder(port: int) -> str:
+    """Which process holds a port; an empty string where the system does not say."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                name = psutil.Process(connection.pid).name() if connection.pid else "?"
+                return f" by {name} (process {connection.pid})"
+    except (psutil.Error, OSError):
+        pass
+    return ""
+
+
+def missing(name: str, settings: Settings) -> str:
+    """What a process still lacks; an empty string where it is ready."""
+    try:
+        return PROBES[name](settings)
+    except (httpx.HTTPError, ValueError) as error:
+        return f"no answer yet ({type(error).__name__})"
+
+
+def wait_for(
+    names: list[str], settings: Settings, logs: Path, check: Callable[[], None]
+) -> Iterator[tuple[str, float]]:
+    """Yield each name with its seconds as it gets ready; StackError for the first that does not.
+
+    `check` is called in every round; what it raises ends the waiting.
+    """
+    started, waiting = time.monotonic(), list(names)
+    while waiting:
+        check()
+        for name in list(waiting):
+            lacks = missing(name, settings)
+            seconds = time.monotonic() - started
+            if not lacks:
+                waiting.remove(name)
+                yield name, seconds
+            elif seconds > settings.stack.ready_seconds:
+                raise StackError(
+                    f"{name} is not ready after {seconds:.0f} s: {lacks}{_tail(logs, name)}",
+                    f"the whole log is {logs / name}.log",
+                )
+        if waiting:
+            time.sleep(0.25)
+
+
+def _tail(logs: Path, name: str) -> str:
+    path = logs / f"{name}.log"
+    lines = path.read_text(errors="replace").splitlines()[-3:] if path.is_file() else []
+    return "".join(f"\n    {line}" for line in lines)
+
+
+def _namenode(settings: Settings) -> str:
+    """A real call: without jaxb the daemon looks healthy, and every call of WebHDFS is a 404."""
+    found = _get(f"{settings.lake.webhdfs}/webhdfs/v1/?op=LISTSTATUS")
+    return "" if found.status_code == 200 else f"WebHDFS says {found.status_code}"
+
+
+def _datanode(settings: Settings) -> str:
+    """A real write; it also warms up the code that every later write runs."""
+    lake = WebHdfsLake(
+        settings.lake.root, connect(settings.lake.webhdfs, settings.lake.user), seconds_to_retry=0
+    )
+    try:
+        lake.write_bytes(".staging/ready", b"ready")
+        return "" if lake.read_bytes(".staging/ready") == b"ready" else "a block reads wrong"
+    except LakeError as error:
+        return error.message
+
+
+def _airflow(component: str) -> Probe:
+    def probe(settings: Settings) -> str:
+        port = settings.stack.port("airflow")
+        health = _get(f"http://127.0.0.1:{port}/api/v2/monitor/health").json()
+        status = (health.get(component) or {}).get("status")
+        return "" if status == "healthy" else f"{component} is {status}"
+
+    return probe
+
+
+def _http(port: str, path: str) -> Probe:
+    def probe(settings: Settings) -> str:
+        found = _get(f"http://127.0.0.1:{settings.stack.port(port)}{path}")
+        return "" if found.status_code == 200 else f"{path} says {found.status_code}"
+
+    return probe
+
+
+def _get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=5, trust_env=False)
+
+
+PROBES: dict[str, Probe] = {
+    "namenode": _namenode,
+    "datanode": _datanode,
+    "airflow-api": _airflow("metadatabase"),
+    "airflow-scheduler": _airflow("scheduler"),
+    "airflow-dags": _airflow("dag_processor"),
+    "airflow-triggerer": _airflow("triggerer"),
+    "replica": _http("replica", "/healthz"),
+    "serving": _http("serving", "/livez"),
+}

@@ -1,0 +1,142 @@
+"""A lake's root: how its address is opened, which world it holds, and whether it is a drill's.
+
+A lake holds one world, which the root manifest `world.json` names from the first load on. Nothing
+is compared across worlds, so every task, command and server checks the world before it reads or
+writes anything else. Only `[lake] drill = true` makes a lake a drill's (`world.json`:
+`"drill": true`); in every other lake the clock may not be offset and no training fault has effect.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from marquee import clock
+from marquee.errors import ConflictError, ContractError, NotFoundError, SettingsError
+from marquee.identifiers import refuse_long
+from marquee.lake.folder import FolderLake
+from marquee.lake.lake import Lake
+
+WORLD = "world.json"
+TRAINING_FAULTS = ("nan_factors", "torn_bundle", "spoilt_code")
+"""Faults that no data can show: the training job makes them itself (`spark_apps/drill.py`)."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What the root manifest states; older releases state the name alone."""
+
+    name: str
+    drill: bool = False
+    """Whether drills may offset the clock and spoil training here."""
+    fault: str | None = None
+    """The fault that a drill asks for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as its file spells it."""
+        manifest = {"format": 1, "world": self.name, "drill": self.drill}
+        return manifest | ({"fault": self.fault} if self.fault else {})
+
+
+def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
+    """Open the lake at `root`: `hdfs://host:port/path` (with `webhdfs`) or `file:///path`.
+
+    `webhdfs` is the NameNode's HTTP address, `http://host:port`; several are joined by `;`.
+    `drill` is the setting `lake.drill`: see `check_clock`. Raises SettingsError where the address
+    is not a lake's.
+    """
+    return check_clock(_lake_at(root, webhdfs, user), drill)
+
+
+def check_clock(lake: Lake, drill: bool) -> Lake:
+    """The lake itself; SettingsError where the clock is offset and the lake is not a drill's.
+
+    The root manifest decides. A lake without one takes `drill`, the setting of the process that
+    is about to make it.
+    """
+    if not clock.offset():
+        return lake
+    world = read_world(lake)
+    if not (world.drill if world else drill):
+        raise SettingsError(
+            f"the clock is offset by {clock.OFFSET}, and {lake.root} is not a drill's lake",
+            f"unset {clock.OFFSET}, or make a new lake with [lake] drill = true",
+        )
+    return lake
+
+
+def read_world(lake: Lake) -> World | None:
+    """The world of a lake; None before its first load.
+
+    Raises ContractError where `world.json` is not a root manifest.
+    """
+    try:
+        data = lake.read_bytes(WORLD)
+    except NotFoundError:
+        return None
+    try:
+        value = json.loads(data)
+        name, drill, fault = value["world"], value.get("drill", False), value.get("fault")
+        is_sound = isinstance(name, str) and isinstance(drill, bool) and value["format"] == 1
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise ContractError(
+            f"{lake.uri(WORLD)} does not say which world the lake holds",
+            "restore it from a copy of the lake, or use the version of Marquee that wrote it",
+        )
+    return World(name, drill, fault if isinstance(fault, str) else None)
+
+
+def check_world(lake: Lake, name: str) -> World | None:
+    """The lake's world, or None where nothing is loaded; ConflictError where it is not `name`."""
+    found = read_world(lake)
+    if found and found.name != name:
+        raise ConflictError(
+            f"{lake.root} holds the world '{found.name}', not '{name}'",
+            "another world is another root: set lake.root, or name the world you mean",
+        )
+    return found
+
+
+def claim_world(lake: Lake, world: World) -> None:
+    """Write the root manifest of a new lake, or check that of an existing one.
+
+    A drill's lake takes the fault that the drill asks for now. Raises ConflictError where the lake
+    holds another world, or where `world` is a drill's and the lake is not.
+    """
+    found = check_world(lake, world.name)
+    if found and world.drill and not found.drill:
+        raise ConflictError(
+            f"{lake.root} is not a drill's lake", "make another root with [lake] drill = true"
+        )
+    if found and found.drill and world.drill and found.fault != world.fault:
+        lake.delete(WORLD)
+        found = None
+    if found is None:
+        lake.create_json(WORLD, world.to_json())
+
+
+def training_fault(lake: Lake) -> str | None:
+    """The fault that a drill's lake asks of its training jobs; None in every other lake."""
+    world = read_world(lake)
+    fault = world.fault if world and world.drill else None
+    return fault if fault in TRAINING_FAULTS else None
+
+
+def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
+    parts = urlsplit(root)
+    refuse_long(parts.path, "the lake's root")
+    if parts.scheme == "file" and parts.path not in ("", "/"):
+        return FolderLake(root)
+    if parts.scheme == "hdfs" and parts.netloc and parts.path not in ("", "/") and webhdfs:
+        # Imported here: a process without an HDFS lake pays for no HTTP library.
+        from marquee.lake.webhdfs import WebHdfsLake, connect
+
+        return WebHdfsLake(root, connect(webhdfs, user))
+    raise SettingsError(
+        f"'{root}' (WebHDFS '{webhdfs}') is not a lake",
+        "give hdfs://host:port/path and the NameNode's http://host:port, or file:///path",
+    )

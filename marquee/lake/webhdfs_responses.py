@@ -1,0 +1,238 @@
+"""What a response over WebHDFS means: a result, a refusal of HDFS, or another server's words.
+
+The library takes every response for HDFS's own, and its errors keep neither the status nor, for
+401, the text. So `check_response` reads each response before the library does. `lake_error` turns
+an error into ours with HDFS's own sentence, and separates final errors from those that a restart
+mends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from hdfs.util import HdfsError
+from urllib3.exceptions import HTTPError
+
+from marquee.errors import (
+    ConflictError,
+    LakeError,
+    LakeFullError,
+    LakeUnavailableError,
+    NotFoundError,
+)
+
+LONGEST_SENTENCE = 500
+"""Characters of HDFS's own sentence that are kept."""
+ADVICE = "look at NameNode and DataNode (`marquee status`), then try again"
+
+
+def check_response(response: requests.Response, **_: Any) -> None:
+    """Raise an error where the response is a refusal or does not come from HDFS.
+
+    It is a hook of the HTTP session, and runs before the library reads the response. The library
+    itself goes to the next NameNode where one is standing by or does not respond.
+    """
+    status = response.status_code
+    if status < 400:
+        _refuse_foreign(response)
+        return
+    kind, words = _remote(response)
+    if kind in ("StandbyException", "RetriableException"):
+        return
+    if kind:
+        raise HdfsError("%s", words, exception=kind)
+    if status >= 500 or status in PASSING:
+        raise requests.ConnectionError(f"HTTP {status}: {words}", response=response)
+    raise HdfsError("%s", words, exception=f"HTTP {status}")
+
+
+class _NotHdfsError(requests.ConnectionError):
+    """A response of no NameNode or DataNode; the library asks the next NameNode, if any."""
+
+
+def _refuse_foreign(response: requests.Response) -> None:
+    """Refuse the response of a proxy, a gateway or another file system."""
+    requested = parse_qs(urlsplit(response.url).query).get("op", [])
+    # HDFS redirects only these two, and a gateway may spell the other address in its own way.
+    operation = (
+        requested[0] if requested else {"GET": "OPEN", "PUT": "CREATE"}.get(_method(response), "")
+    )
+    if 300 <= response.status_code < 400:
+        # Any other status than these turns the request into a GET.
+        keeps_method = _method(response) == "GET" or response.status_code in (307, 308)
+        is_ours = "location" in response.headers and keeps_method
+    elif operation == "OPEN":
+        # The body is the file, so it is not read here. Every DataNode states this content type.
+        kind = response.headers.get("content-type", OCTETS)
+        is_ours = response.status_code == 200 and kind.startswith(OCTETS)
+    elif operation == "CREATE":
+        is_ours = response.status_code == 201
+    elif operation == "RENAME":
+        if response.status_code == 200 and type(_json(response, "boolean")) is bool:
+            raise HdfsError("%s", NO_OPTIONS, exception=UNSUPPORTED)
+        is_ours = response.status_code == 200 and not response.content
+    elif is_sound := SOUND_RESPONSES.get(operation):
+        is_ours = response.status_code == 200 and is_sound(response)
+    else:
+        is_ours = "text/html" not in response.headers.get("content-type", "")
+    if not is_ours:
+        words = _plain(response.text) or "without a word"
+        raise _NotHdfsError(f"HTTP {response.status_code}: {words}", response=response)
+
+
+def _method(response: requests.Response) -> str:
+    return response.request.method or ""
+
+
+def _json(response: requests.Response, name: str) -> Any:
+    """The value called `name` in the response's JSON object; None where there is none."""
+    try:
+        return response.json()[name]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _is_status(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("type") in ("FILE", "DIRECTORY", "SYMLINK")
+        and isinstance(value.get("pathSuffix"), str)
+        and all(type(value.get(name)) is int for name in ("length", "modificationTime"))
+    )
+
+
+def _is_list(found: Any) -> bool:
+    listed = found.get("FileStatus") if isinstance(found, dict) else None
+    return isinstance(listed, list) and all(map(_is_status, listed))
+
+
+OCTETS = "application/octet-stream"
+UNSUPPORTED = "UnsupportedOperationException"
+NO_OPTIONS = (
+    "what answered renames without options, so it may move over or into what lies there: "
+    "lake.webhdfs must name the NameNode itself (HttpFS cannot stand for it)"
+)
+SOUND_RESPONSES: dict[str, Callable[[requests.Response], bool]] = {
+    "MKDIRS": lambda response: _json(response, "boolean") is True,
+    "DELETE": lambda response: type(_json(response, "boolean")) is bool,
+    "GETFILESTATUS": lambda response: _is_status(_json(response, "FileStatus")),
+    "LISTSTATUS": lambda response: _is_list(_json(response, "FileStatuses")),
+}
+"""Checks of a NameNode's JSON responses; DELETE responds false where nothing lay."""
+
+
+def _remote(response: requests.Response) -> tuple[str, str]:
+    """The class and the sentence of HDFS's exception; "" and the body where it is none."""
+    try:
+        found = response.json()["RemoteException"]
+        kind = re.split(r"[.$]", str(found["exception"]))[-1]  # of SecretManager$InvalidToken too
+        return kind, str(found.get("message") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", _plain(response.text) or response.reason or "no word"
+
+
+def _plain(text: str) -> str:
+    """A page without its tags, in one line."""
+    text = re.sub(r"(?is)<(script|style)\b.*?</\1>", " ", text)
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:LONGEST_SENTENCE]
+
+
+def sentence_of(error: BaseException) -> str:
+    """An error's own sentence in one line, without a stack trace; of a connection's error, the
+    innermost cause."""
+    if isinstance(error, requests.RequestException | HTTPError) and (inner := _innermost(error)):
+        address = getattr(getattr(error, "request", None), "url", None)
+        return f"{urlsplit(address).netloc}: {inner}" if address else inner
+    lines = [x for x in str(error).splitlines() if not re.match(r"\s+at |Caused by: ", x)]
+    return " ".join(" ".join(lines).split())[:LONGEST_SENTENCE] or type(error).__name__
+
+
+def _innermost(error: BaseException) -> str:
+    """The operating system's message below a library's errors, else the lowest error itself."""
+    seen: list[BaseException] = []
+    last: BaseException | None = error
+    while last is not None and last not in seen:
+        seen.append(last)
+        inner = (*last.args, getattr(last, "reason", None), last.__cause__)
+        last = next((a for a in inner if isinstance(a, BaseException)), None)
+    lowest = seen[-1]
+    if isinstance(lowest, OSError) and lowest.strerror:
+        return lowest.strerror
+    return " ".join(f"{type(lowest).__name__}: {lowest}".split())[:LONGEST_SENTENCE]
+
+
+def lake_error(error: Exception, where: str) -> Exception:
+    """Our error for one of HDFS, the library or the connection at `where`, with its sentence."""
+    if isinstance(error, LakeError):
+        return error
+    words = sentence_of(error)
+    if isinstance(error, _NotHdfsError):
+        return _does_not_speak(where, words)
+    if isinstance(error, requests.RequestException | HTTPError):
+        return LakeUnavailableError(f"HDFS did not answer for {where}: {words}", ADVICE)
+    if isinstance(error, HdfsError):
+        return _of_refusal(error.exception or "", words, where)
+    if isinstance(error, ValueError | KeyError | TypeError | IndexError | AttributeError):
+        return _does_not_speak(where, words)
+    return error
+
+
+def _does_not_speak(where: str, words: str) -> LakeUnavailableError:
+    return LakeUnavailableError(
+        f"what answered for {where} does not speak WebHDFS: {words}",
+        "look whether lake.webhdfs is the NameNode's HTTP address, and what stands between",
+    )
+
+
+def _of_refusal(kind: str, words: str, where: str) -> LakeError:
+    """Our error for a refusal of HDFS; what is not known to be final may be mended."""
+    whole = f"{kind}: {words}" if kind else words
+    is_elsewhere = any(name in whole for name in ELSEWHERE)
+    if not is_elsewhere and (kind == "FileNotFoundException" or BELOW_A_FILE in words):
+        return NotFoundError(f"nothing lies at {where}")
+    if not is_elsewhere and kind == "FileAlreadyExistsException":
+        return ConflictError(f"something lies at {where} already")
+    if kind in NO_ROOM or any(part in words for part in ("No space left", "DiskOutOfSpace")):
+        return LakeFullError(
+            f"HDFS has no room for {where}: {whole}", "make room or raise the quota, then try again"
+        )
+    if not is_elsewhere and (kind in FINAL or kind.startswith("HTTP 4")):
+        return LakeError(f"HDFS refused {where}: {whole}", "look at what HDFS says of that path")
+    if "could only be written to" in words:
+        return LakeUnavailableError(
+            f"no DataNode took {where}: {whole}",
+            "look whether a DataNode runs and its disk has room (`marquee status`), then try again",
+        )
+    return LakeUnavailableError(f"HDFS cannot serve {where} now: {whole}", ADVICE)
+
+
+PASSING = frozenset({404, 408, 425, 429})
+"""Statuses of a server that is busy, or a NameNode that is still starting (404)."""
+ELSEWHERE = (
+    "SafeModeException",
+    "StandbyException",
+    "RetriableException",
+    "does not have any open files",
+)
+"""One of these inside another class is the true cause; the last is a lost lease, which HDFS
+reports as a file that does not exist."""
+BELOW_A_FILE = "is not a directory"
+"""HDFS's words about a path below a file; it reports a missing permission."""
+NO_ROOM = frozenset(
+    {"DSQuotaExceededException", "NSQuotaExceededException", "QuotaByStorageTypeExceededException"}
+    | {"QuotaExceededException", "ClusterStorageCapacityExceededException"}
+    | {"DiskOutOfSpaceException", "MaxDirectoryItemsExceededException"}
+)
+FINAL = frozenset(
+    {"AccessControlException", "SecurityException", "AuthorizationException"}
+    | {"AuthenticationException", "InvalidToken", "UnsupportedOperationException"}
+    | {"IllegalArgumentException", "HadoopIllegalArgumentException", "ParamException"}
+    | {"InvalidPathException", "ParentNotDirectoryException", "PathIsNotDirectoryException"}
+    | {"PathIsNotEmptyDirectoryException", "PathComponentTooLongException"}
+    | {"UnresolvedPathException", "FileNotFoundException", "FileAlreadyExistsException"}
+)
+"""Final classes; any other class means that a part of HDFS is broken, restarting or not up yet."""

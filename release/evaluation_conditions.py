@@ -1,0 +1,273 @@
+"""Groups 1, 2, 3 and 6 of the gate: what an evaluation must show without a champion.
+
+Sound figures, an error below the ceiling, a gain over the baselines, and a bundle that serves.
+Differences to baselines are paired on the same holdout and resampled over people or titles, so
+their bounds allow for the dependence of one person's ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marquee.artefacts.document import flat_figures, number, printable
+from marquee.artefacts.evaluation import Ends, Evaluation, Question, Shipped
+from marquee.artefacts.verdict import BASELINES, GOOD_ENOUGH, SERVABLE, SOUND, Condition
+from release.losses import (
+    LOG_RMSE,
+    NDCG,
+    RMSE,
+    TOLERANCE,
+    Holdout,
+    Loss,
+    Metric,
+    finite,
+    read_loss,
+    unreadable,
+    worse_by,
+)
+
+REQUIRED_QUESTIONS = ("with rating", "before release")
+"""The questions that every budget model's evaluation must answer."""
+SHARE_METRICS = (NDCG.key,)
+"""Metrics between 0 and 1 that no other condition bounds."""
+
+
+def figures_finite(evaluation: Evaluation, model: str, needed: tuple[str, ...]) -> Condition:
+    """The evaluation is about `model`, and every metric in it is a finite number."""
+    metrics: Mapping[str, Any] = evaluation.metrics or {}
+    missing = [key for key in needed if number(metrics, key) is None]
+    present = flat_figures(metrics)
+    beyond = [key for key in SHARE_METRICS if not 0 <= (number(metrics, key) or 0.0) <= 1]
+    broken = dict.fromkeys(
+        missing + beyond + [key for key, value in present if number(value) is None]
+    )
+    about = evaluation.model
+    if evaluation.format_problem:
+        sentence = f"the evaluation cannot be read: {evaluation.format_problem}"
+    elif about != model:
+        about = printable(about or "nothing")
+        sentence = f"the evaluation is not about the {model} but about: {about}"
+    elif broken and evaluation.why:
+        sentence = f"the model cannot be scored: {printable(evaluation.why, 300)}"
+    elif broken:
+        sentence = f"missing, not a finite number or not possible: {', '.join([*broken][:5])}"
+    else:
+        sentence = f"all {len(present)} metrics are finite numbers"
+    passed = evaluation.model == model and not broken
+    return Condition(SOUND, "finite figures", passed, sentence)
+
+
+def holdout_filled(evaluation: Evaluation, units: str) -> Condition:
+    """There are holdout rows, of at least one person or title (`units`)."""
+    rows, of = evaluation.units("rows"), evaluation.units(units)
+    if rows is None or of is None:
+        sentence = f"how many rows and {units} the holdout has is missing"
+    else:
+        sentence = f"the holdout has {rows:,.0f} rows of {of:,.0f} {units}"
+    passed = rows is not None and of is not None and rows >= 1 and of >= 1
+    return Condition(SOUND, "holdout not empty", passed, sentence, rows, "at least", 1.0, "count")
+
+
+def every_row_answered(evaluation: Evaluation) -> Condition:
+    """Every holdout row has an answer: Spark's `coldStartStrategy="drop"` flatters the error."""
+    answered = evaluation.metric("answered")
+    share = "an unknown share" if answered is None else f"{answered:.2%}"
+    sentence = f"{share} of the holdout rows got an answer; all must"
+    passed = answered == 1.0
+    return Condition(
+        SOUND, "every row answered", passed, sentence, answered, "at least", 1.0, "share"
+    )
+
+
+def coverage_reached(evaluation: Evaluation, floor: float) -> Condition:
+    """Enough holdout rows were answered personally, before any fallback."""
+    coverage = evaluation.metric("coverage")
+    passed = coverage is not None and floor <= coverage <= 1.0
+    share = "an unknown share" if coverage is None else f"{coverage:.1%}"
+    sentence = f"{share} of the holdout rows got a personal answer; at least {floor:.0%} must"
+    return Condition(
+        SOUND, "personal coverage", passed, sentence, coverage, "at least", floor, "share"
+    )
+
+
+def below_ceiling(evaluation: Evaluation, metric: Metric, ceiling: float) -> Condition:
+    """The error is at most the policy's ceiling."""
+    error = evaluation.metric(metric.key)
+    passed = error is not None and 0 <= error <= ceiling
+    figure = "unknown" if error is None else f"{error:.4f}"
+    sentence = f"{metric.label} is {figure}; the ceiling is {ceiling:.4g}"
+    return Condition(
+        GOOD_ENOUGH, f"{metric.label} ceiling", passed, sentence, error, "at most", ceiling
+    )
+
+
+def bias_bounded(evaluation: Evaluation, most: float) -> list[Condition]:
+    """No question's mean error is shown to lie beyond `most` log10 dollars."""
+    return [_bias(key, question, most) for key, question in _questions(evaluation).items()]
+
+
+def interval_holds(evaluation: Evaluation, floor: float) -> list[Condition]:
+    """No question's prediction interval is shown to hold less than the share `floor`."""
+    return [_coverage(key, question, floor) for key, question in _questions(evaluation).items()]
+
+
+def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
+    """Every question; None for a required one that is missing, which then refuses."""
+    return dict.fromkeys(REQUIRED_QUESTIONS) | dict(evaluation.questions or {})
+
+
+def _bias(key: str, question: Question | None, most: float) -> Condition:
+    title = f"bias {_words(key)}"
+    point = question.bias if question else None
+    ends = _ends(question.bias_interval if question else None, point)
+    if ends is None or point is None:
+        return Condition(GOOD_ENOUGH, title, False, _no_interval(key, "mean error"))
+    low, high = ends
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    sentence = (
+        f"asked {_words(key)}, the mean error is {point:+.3f} log10 dollars, {low:+.3f} to "
+        f"{high:+.3f} with 95 % confidence; it must not lie wholly beyond {most:g}"
+    )
+    return Condition(GOOD_ENOUGH, title, nearest <= most, sentence, nearest, "at most", most)
+
+
+def _coverage(key: str, question: Question | None, floor: float) -> Condition:
+    title = f"interval {_words(key)}"
+    coverage = question.coverage if question else None
+    ends = _ends(question.coverage_interval if question else None, coverage)
+    if ends is None or coverage is None:
+        return Condition(GOOD_ENOUGH, title, False, _no_interval(key, "coverage"))
+    low, high = ends
+    sentence = (
+        f"asked {_words(key)}, {coverage:.1%} of the costs lie inside the interval, {low:.1%} to "
+        f"{high:.1%} with 95 % confidence; that must not lie wholly below {floor:.0%}"
+    )
+    return Condition(GOOD_ENOUGH, title, high >= floor, sentence, high, "at least", floor, "share")
+
+
+def _ends(found: Ends | None, point: float | None) -> tuple[float, float] | None:
+    """Both ends; None for an interval that does not hold its own figure."""
+    low, high = found or (None, None)
+    if low is None or high is None or point is None or low > high:
+        return None
+    return (low, high) if low - TOLERANCE <= point <= high + TOLERANCE else None
+
+
+def _no_interval(key: str, what: str) -> str:
+    return (
+        f"asked {_words(key)}, the 95 % interval of the {what} is missing or cannot be read; "
+        "evaluate again"
+    )
+
+
+def _words(key: str) -> str:
+    return printable(key).replace("_", " ")
+
+
+def beats_baseline(
+    evaluation: Evaluation, metric: Metric, baseline: str, label: str, holdout: Holdout
+) -> Condition:
+    """The challenger is better than a baseline, and the one-sided 95 % bound confirms it.
+
+    A baseline is easy to beat: where the data cannot show a gain, the model is not needed.
+    """
+    title = f"{metric.label} against {label}"
+    loss = read_loss(evaluation, baseline, metric)
+    if loss is None:
+        return Condition(BASELINES, title, False, unreadable(metric, label))
+    passed = holdout.is_enough and loss.upper < 0
+    sentence = f"{loss.figures(metric, label)}: {_gain(loss, holdout)}"
+    return Condition(BASELINES, title, passed, sentence, loss.upper, "loss below", 0.0)
+
+
+def near_baseline(
+    evaluation: Evaluation, metric: Metric, baseline: str, label: str, margin: float
+) -> Condition:
+    """The challenger's figure is at most `margin` worse than a baseline's.
+
+    The point decides, not the bound: a baseline needs no protection against bad luck, and on a
+    hundred titles the bound would refuse models that are better.
+    """
+    title = f"{metric.label} against {label}"
+    loss = read_loss(evaluation, baseline, metric)
+    if loss is None:
+        return Condition(BASELINES, title, False, unreadable(metric, label))
+    share = loss.share(loss.point)
+    sentence = (
+        f"{loss.figures(metric, label)}: {worse_by(share)}; up to {margin:.1%} worse is accepted"
+    )
+    return Condition(
+        BASELINES, title, share <= margin, sentence, finite(share), "loss at most", margin, "share"
+    )
+
+
+def _gain(loss: Loss, holdout: Holdout) -> str:
+    if not holdout.is_enough:
+        return holdout.sentence
+    if loss.upper < 0:
+        return f"better by {-loss.point:.4f}, by at least {-loss.upper:.4f} with 95 % confidence"
+    if loss.point < 0:
+        return f"better by {-loss.point:.4f}, but the holdout is too small to show it"
+    return f"not better (by {loss.point:.4f} worse)"
+
+
+def bundle_loads(evaluation: Evaluation) -> Condition:
+    """A serving process loads the shipped bundle."""
+    shipped = evaluation.shipped or Shipped()
+    loads = shipped.loads is True
+    sentence = "a serving process loads it"
+    if not loads:
+        sentence = f"a serving process does not load it: {_why(shipped) or 'no reason was given'}"
+    return Condition(SERVABLE, "loads", loads, sentence)
+
+
+def golden_queries_repeated(evaluation: Evaluation) -> Condition:
+    """The shipped bundle gives the answers that the training job recorded."""
+    shipped = evaluation.shipped or Shipped()
+    golden = shipped.golden
+    count, failures, worst = (
+        (golden.count, golden.failures, golden.worst) if golden else (None, None, None)
+    )
+    if count is None or failures is None or worst is None:
+        sentence = "what it answers to the golden queries is unknown"
+    elif count < 1:
+        sentence = "the training job recorded no golden queries"
+    else:
+        sentence = (
+            f"{count - failures:.0f} of {count:.0f} golden queries get the training job's answer; "
+            f"the largest difference is {worst:.1e}"
+        )
+        sentence += f" ({_why(shipped)})" if failures else ""
+    passed = worst is not None and failures == 0 and count is not None and count >= 1
+    return Condition(
+        SERVABLE, "answers as trained", passed, sentence, failures, "at most", 0.0, "count"
+    )
+
+
+def learned_from_all_rows(evaluation: Evaluation) -> Condition:
+    """The shipped fit, which has seen the holdout, errs less on it than the evaluated fit."""
+    shipped = evaluation.shipped or Shipped()
+    seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
+    measured = [evaluation.metric(metric.key) for metric in (RMSE, LOG_RMSE)]
+    is_measured = evaluated is not None and any(
+        error is not None and abs(error - evaluated) <= TOLERANCE * max(1.0, error)
+        for error in measured
+    )
+    passed = seen is not None and evaluated is not None and is_measured and 0 <= seen <= evaluated
+    if seen is None or evaluated is None:
+        sentence = "its error on the holdout it has now seen is unknown"
+    elif not is_measured:
+        sentence = f"its error before it saw the holdout, {evaluated:.4f}, is not the one evaluated"
+    else:
+        sentence = (
+            f"its error on the holdout it has now seen is {seen:.4f}; "
+            f"before seeing it, it was {evaluated:.4f}"
+        )
+    return Condition(
+        SERVABLE, "learned from all rows", passed, sentence, seen, "at most", evaluated
+    )
+
+
+def _why(shipped: Shipped) -> str:
+    return printable(shipped.why, 300) if shipped.why else ""

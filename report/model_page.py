@@ -1,0 +1,219 @@
+"""A model's report page: one self-contained file, the verdict first, every number explained.
+
+`write_page` leaves it beside the verdict. It shows whatever the files hold: a number that is
+missing or malformed appears as a dash, a section with nothing to show is omitted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import escape
+
+from marquee.artefacts.document import dig, flat_figures, json_or_none, number, printable
+from marquee.artefacts.inputs import Inputs
+from marquee.artefacts.model_card import read_card
+from marquee.artefacts.verdict import Condition, Verdict
+from marquee.clock import iso
+from marquee.lake import Lake
+from marquee.policy import MODELS, Model
+from marquee.run_folder import (
+    inputs_of,
+    json_at,
+    live_sentence,
+    model_folder,
+    read_live,
+    read_timings,
+    timed_tasks,
+)
+from release.judge import compare_data
+from release.ledger import Ledger
+from release.same_world import DataComparison
+from report import model_sections
+from report.cells import DASH, dollars, figure, listed, share, shown
+from report.charts import BOTTOM_MARGIN, LEFT_MARGIN, PLOT_SIZE, WIDTH, bars, calibration_plot
+from report.shared_sections import (
+    data_section,
+    headlines,
+    paired_comparisons,
+    recipe_search,
+    training_costs,
+    variety,
+)
+
+
+def write_page(lake: Lake, verdict: Verdict) -> None:
+    """Leave `report.html` beside a run's verdict, once; an earlier attempt's page stays.
+
+    Raises NotFoundError or ContractError where the run's inputs or its card cannot be read.
+    """
+    folder = model_folder(verdict.subject.run, verdict.subject.model)
+    lake.create_once(f"{folder}/report.html", lambda: _page(lake, verdict, folder).encode())
+
+
+def _page(lake: Lake, verdict: Verdict, folder: str) -> str:
+    run, model = verdict.subject.run, verdict.subject.model
+    card = lake.read_bytes(f"{folder}/card.json")
+    degraded = read_card(card, lake.uri(f"{folder}/card.json")).degraded
+    inputs = inputs_of(lake, run)
+    return model_report(
+        verdict,
+        json_at(lake, f"{folder}/evaluation.json"),
+        json_or_none(card),
+        timings=_timings(lake, model, run),
+        live=read_live(lake, run) if model == "recommender" else None,
+        data=_data(lake, verdict, inputs),
+        degraded=[str(one) for one in (*inputs.degraded, *degraded)],
+    )
+
+
+def _timings(lake: Lake, model: str, run: str) -> list[Any]:
+    """The timings of the run's tasks without those of other models, in the order of their start."""
+    others = set(MODELS) - {model}
+    tasks = [t for t in timed_tasks(lake, run) if not any(other in t for other in others)]
+    found = [read_timings(lake, run, task) for task in tasks]
+    return sorted(found, key=lambda value: number(value, "started") or 0.0)
+
+
+def _data(lake: Lake, verdict: Verdict, inputs: Inputs) -> DataComparison:
+    """The figures of the data that the gate compared."""
+    model = cast(Model, verdict.subject.model)
+    head = verdict.head.number if verdict.head else 0
+    return compare_data(lake, model, inputs, Ledger(lake, model).entries()[:head])
+
+
+def model_report(
+    verdict: Verdict,
+    evaluation: Any,
+    card: Any,
+    *,
+    timings: Sequence[Any] = (),
+    live: Any = None,
+    data: DataComparison | None = None,
+    degraded: Sequence[str] = (),
+) -> str:
+    """The page as text.
+
+    `evaluation`, `card`, `timings` and `live` are what their files hold, unchecked; `degraded`
+    has one sentence for each thing that the run did without.
+    """
+    is_budget = dig(evaluation, "model") == "budget"
+    page = _template().render(
+        verdict=verdict,
+        as_of=iso(verdict.subject.as_of),
+        headlines=headlines(evaluation),
+        conditions=[_condition_row(c) for c in verdict.conditions],
+        data=data_section(data, verdict.subject.model),
+        comparisons=paired_comparisons(evaluation),
+        variety=variety(evaluation),
+        forecast=model_sections.forecast(evaluation),
+        forecast_comparisons=paired_comparisons(dig(evaluation, "forecast")),
+        plot=calibration_plot(evaluation, *((_power, _axis) if is_budget else ())),
+        segments=model_sections.segments(evaluation),
+        people=model_sections.people(evaluation),
+        questions=model_sections.questions(evaluation) if is_budget else [],
+        residuals=model_sections.residuals(evaluation),
+        titles=model_sections.known_titles(evaluation),
+        price_year=figure(number(evaluation, "price_year")).replace(",", ""),
+        metrics=shown(dig(evaluation, "metrics")),
+        holdout=shown(dig(evaluation, "holdout")),
+        trained_on={key: figure(number(card, key)) for key in ("rows", "people", "titles")},
+        search=recipe_search(card),
+        costs=training_costs(timings),
+        seconds=bars(_numbers(dig(card, "seconds"))),
+        live=_live(live),
+        degraded=[printable(one, 400) for one in degraded],
+        notes=[printable(note, 400) for note in listed(dig(card, "notes"))],
+        recipe=_recipe_text(verdict.subject.recipe),
+        width=WIDTH,
+        side=PLOT_SIZE,
+        left=LEFT_MARGIN,
+        foot=BOTTOM_MARGIN,
+    )
+    return page.encode("utf-8", "replace").decode()
+
+
+_OPEN_CONSEQUENCES = (
+    "It goes on to a person's approval.",
+    "It goes on to promotion.",
+    "It waits for a person's approval.",  # as 7d641d8 and before wrote
+    "It may be promoted.",
+)
+"""Consequences of a verdict that a later outcome replaces."""
+
+
+def insert_outcome(page: str, outcome: str) -> str:
+    """The page with the present outcome in place of the consequence that was open when written.
+
+    `outcome` is the sentence of `release.outcomes.outcome_sentence`.
+    """
+    for text in _OPEN_CONSEQUENCES:
+        page = page.replace(f"<p>{escape(text)}</p>", f"<p>{escape(outcome)}</p>", 1)
+    return page
+
+
+def _live(live: Any) -> dict[str, str] | None:
+    """The live record's sentence and its tone; None where the run has none."""
+    if not isinstance(live, dict):
+        return None
+    tone = "worse" if live.get("alarm") is True else "open"
+    return {"tone": tone, "text": live_sentence(live)}
+
+
+@cache
+def _template() -> Template:
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _condition_row(condition: Condition) -> dict[str, Any]:
+    bound = _valued(condition.bound, condition.form)
+    return {
+        "condition": condition,
+        "measured": _valued(condition.measured, condition.form),
+        "bound": bound if bound == DASH else f"{condition.relation} {bound}",
+    }
+
+
+def _valued(value: float | None, form: str) -> str:
+    if value is None:
+        return DASH
+    if form == "share":
+        return share(value, 2)
+    return f"{value:,.0f}" if form == "count" else figure(value)
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    found = {key: number(value) for key, value in flat_figures(values)}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _recipe_text(recipe: Any) -> str:
+    return json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _power(log: float) -> str:
+    """log10 dollars as dollars; a logarithm beyond any amount of money stays one."""
+    return dollars(10**log) if abs(log) < 15 else figure(log)
+
+
+def _axis(log: float) -> str:
+    """The label of a tick: dollars, short."""
+    if not 2 < log < 12:
+        return figure(log)
+    worth = 10**log
+    if worth < 1e6:
+        return f"${worth / 1e3:,.0f} k"
+    return f"${worth / 1e6:,.1f} m" if worth < 1e7 else f"${worth / 1e6:,.0f} m"

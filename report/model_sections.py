@@ -1,0 +1,276 @@
+"""The report's sections that one model alone has.
+
+The recommender's: its error by segment, its forecast, real people. The budget model's: its
+questions, its residuals, well-known titles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marquee.artefacts.document import dig, number, printable
+from report.cells import (
+    dollars,
+    factor,
+    figure,
+    interval_of,
+    listed,
+    log10_of,
+    rows_in,
+    share,
+    signed,
+    span,
+    text,
+)
+from report.charts import Interval, Whisker, marked_intervals, whiskers
+
+LIKED = 4.0
+MOST_SECONDS = 253402300799
+"""The last second of the year 9999."""
+_SEGMENT_HEADINGS = {
+    "people": "People, by their ratings in train",
+    "titles": "Titles, by their ratings in train",
+}
+_RESIDUAL_HEADINGS = {
+    "year": "By year of release",
+    "genre": "By genre",
+    "size": "By what the film cost",
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The error of one segment; the picture's mark is the bias model's error."""
+
+    name: str
+    rows: str
+    people: str
+    rmse: str
+    interval: str
+    bias: str
+    picture: Whisker | None
+
+
+def segments(evaluation: Any) -> dict[str, list[Segment]]:
+    """Segments by heading (people or titles), all on one scale."""
+    rows = [
+        row for row in rows_in(evaluation, "segments") if row.get("by") in list(_SEGMENT_HEADINGS)
+    ]
+    drawn = {i: line for i, row in enumerate(rows) if (line := _segment_line(row))}
+    pictures = dict(zip(drawn, marked_intervals(list(drawn.values())), strict=True))
+    found: dict[str, list[Segment]] = {}
+    for i, row in enumerate(rows):
+        found.setdefault(_SEGMENT_HEADINGS[row["by"]], []).append(_segment(row, pictures.get(i)))
+    return found
+
+
+def _segment(row: Mapping[str, Any], picture: Whisker | None) -> Segment:
+    start, end = figure(number(row, "from")), number(row, "below")
+    return Segment(
+        name=f"{start} and more" if end is None else _range(start, end),
+        rows=figure(number(row, "rows")),
+        people=figure(number(row, "people")),
+        rmse=figure(number(row, "rmse")),
+        interval=span(row.get("interval")),
+        bias=figure(number(row, "bias")),
+        picture=picture,
+    )
+
+
+def _range(start: str, end: float) -> str:
+    last = figure(end - 1)
+    return "none" if last == start == "0" else f"{start} to {last}"
+
+
+def _segment_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    point, bias, ends = number(row, "rmse"), number(row, "bias"), interval_of(row.get("interval"))
+    if point is None or bias is None or ends is None:
+        return None
+    return ends[0], point, ends[1], bias
+
+
+def forecast(evaluation: Any) -> str:
+    """What the forecast was scored on, in a sentence; empty where there is no forecast."""
+    found = dig(evaluation, "forecast")
+    since = number(found, "since")
+    if since is None or not 0 <= since <= MOST_SECONDS:
+        return ""
+    return (
+        f"Fitted anew on everybody's ratings before {datetime.fromtimestamp(since, UTC):%d %B %Y} "
+        f"and asked about the {figure(number(found, 'rows'))} later ones of "
+        f"{figure(number(found, 'people'))} people; "
+        f"{share(number(found, 'metrics', 'coverage'))} of them could be answered personally, "
+        "the others are of strangers."
+    )
+
+
+@dataclass(frozen=True)
+class ListedTitle:
+    """A title that a person has rated, or that is recommended to them."""
+
+    title: str
+    stars: str
+    tone: str
+    """`hit`: later rated as liked; `seen`: later rated lower; empty: not rated later."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """One real person, known by id only."""
+
+    name: str
+    summary: str
+    past: list[ListedTitle]
+    recommended: list[ListedTitle]
+
+
+def people(evaluation: Any) -> list[Person]:
+    """The people the evaluation chose to show."""
+    return [_person(row) for row in rows_in(evaluation, "people")]
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    recommended = [_listed(title) for title in rows_in(row, "recommended")]
+    rated, hits = sum(bool(t.tone) for t in recommended), sum(t.tone == "hit" for t in recommended)
+    summary = (
+        f"{figure(number(row, 'rated'))} ratings known, {figure(number(row, 'held_out'))} held "
+        f"out ({figure(number(row, 'liked'))} of them liked): {rated} of {len(recommended)} "
+        f"recommendations were later rated, {hits} of them liked"
+    )
+    past = [_listed(title) for title in rows_in(row, "past")]
+    return Person(
+        f"Person {figure(number(row, 'user_id'))}".replace(",", ""), summary, past, recommended
+    )
+
+
+def _listed(title: Mapping[str, Any]) -> ListedTitle:
+    year, stars = number(title, "year"), number(title, "stars")
+    named = text(title.get("title"))
+    return ListedTitle(
+        title=f"{named} ({year:.0f})" if year else named,
+        stars="" if stars is None else f"{stars:g}",
+        tone="" if stars is None else "hit" if stars >= LIKED else "seen",
+        reason=_reason(title),
+    )
+
+
+def _reason(title: Mapping[str, Any]) -> str:
+    because = [text(other, 60) for other in listed(title.get("because"))]
+    if because:
+        return "because of " + ", ".join(because)
+    return "popular" if dig(title, "strategy") == "popular" else ""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """One group of films: its mean residual, its error, and how often the interval holds."""
+
+    name: str
+    films: str
+    bias: str
+    interval: str
+    log_rmse: str
+    coverage: str
+    picture: Whisker | None
+
+
+@dataclass(frozen=True)
+class KnownTitle:
+    """A well-known title; the picture's mark is its cost, on a logarithmic scale."""
+
+    title: str
+    directors: str
+    actual: str
+    estimate: str
+    interval: str
+    before: str
+    reasons: str
+    picture: Whisker | None
+
+
+def questions(evaluation: Any) -> list[dict[str, str]]:
+    """How each question was answered, on the same films."""
+    found = dig(evaluation, "questions")
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return [
+        {
+            "question": printable(question),
+            "answered_as": ", ".join(text(a, 40) for a in listed(dig(row, "answered_as"))),
+            "log_rmse": figure(number(row, "log_rmse")),
+            "interval": span(dig(row, "interval_of_rmse")),
+            "bias": signed(number(row, "bias")),
+            "coverage": share(number(row, "coverage")),
+            "width": factor(_power(number(row, "width_log"))),
+        }
+        for question, row in pairs
+    ]
+
+
+def residuals(evaluation: Any) -> dict[str, list[Residual]]:
+    """Mean residuals with their intervals by year, genre and size, each on its own scale."""
+    found = {}
+    for key, heading in _RESIDUAL_HEADINGS.items():
+        rows = rows_in(evaluation, "residuals", key)
+        drawn = {i: line for i, row in enumerate(rows) if (line := _residual_line(row))}
+        pictures = dict(zip(drawn, whiskers(list(drawn.values())), strict=True))
+        if rows:
+            found[heading] = [_residual(row, pictures.get(i)) for i, row in enumerate(rows)]
+    return found
+
+
+def _residual(row: Mapping[str, Any], picture: Whisker | None) -> Residual:
+    return Residual(
+        name=text(row.get("name"), 40),
+        films=figure(number(row, "films")),
+        bias=signed(number(row, "bias")),
+        interval=span(row.get("interval"), signed),
+        log_rmse=figure(number(row, "log_rmse")),
+        coverage=share(number(row, "coverage"), 0),
+        picture=picture,
+    )
+
+
+def _residual_line(row: Mapping[str, Any]) -> Interval | None:
+    point, ends = number(row, "bias"), interval_of(row.get("interval"))
+    if point is None or ends is None:
+        return None
+    # Away from zero is worse, whatever the sign.
+    return Interval(ends[0], point, ends[1], lower_is_better=point >= 0)
+
+
+def known_titles(evaluation: Any) -> list[KnownTitle]:
+    """The titles that the evaluation chose to show."""
+    rows = rows_in(evaluation, "films")
+    drawn = {i: line for i, row in enumerate(rows) if (line := _known_title_line(row))}
+    pictures = dict(zip(drawn, marked_intervals(list(drawn.values())), strict=True))
+    return [_known_title(row, pictures.get(i)) for i, row in enumerate(rows)]
+
+
+def _known_title(row: Mapping[str, Any], picture: Whisker | None) -> KnownTitle:
+    year, reasons = number(row, "year"), row.get("reasons")
+    moved = reasons.items() if isinstance(reasons, Mapping) else ()
+    return KnownTitle(
+        title=text(row.get("title")) + (f" ({year:.0f})" if year else ""),
+        directors=", ".join(text(d, 60) for d in listed(row.get("directors"))),
+        actual=dollars(number(row, "actual")),
+        estimate=dollars(number(row, "estimate")),
+        interval=span(row.get("interval"), dollars),
+        before=dollars(number(row, "before_release")),
+        reasons=", ".join(f"{printable(what)} {factor(number(by))}" for what, by in moved),
+        picture=picture,
+    )
+
+
+def _known_title_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    low, high = interval_of(row.get("interval")) or (None, None)
+    found = [log10_of(v) for v in (low, number(row, "estimate"), high, number(row, "actual"))]
+    known = [value for value in found if value is not None]
+    return (known[0], known[1], known[2], known[3]) if len(known) == 4 else None
+
+
+def _power(log: float | None) -> float | None:
+    return None if log is None or not -300 < log < 300 else 10**log

@@ -1,0 +1,294 @@
+"""The report's sections that every model has: other models, training data, search and costs.
+
+`model_page` lays them out; `marquee evaluate` prints the headlines and the paired comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marquee.artefacts.document import dig, flat_figures, number, printable
+from marquee.artefacts.model_card import RatingsFigures, TitlesFigures, psi
+from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
+from release.same_world import DataComparison
+from report.cells import (
+    DASH,
+    cell,
+    figure,
+    interval_of,
+    rows_in,
+    share,
+    signed,
+    span,
+    text,
+)
+from report.charts import Bar, Interval, Whisker, bars, whiskers
+
+Figures = RatingsFigures | TitlesFigures
+
+_LABELS = {
+    "bias": "the bias model",
+    "popularity": "popularity",
+    "median_by_genre": "the median by genre",
+    "ridge": "ridge regression",
+    "champion": "the champion, retrained",
+    "record": "the champion, as recorded",
+}
+_VARIETY = {
+    "catalogue_coverage": ("titles that are in anybody's ten", share),
+    "novelty": ("novelty, bits (more: less known titles)", figure),
+    "gini": ("Gini of what is listed (1: a few titles only)", figure),
+}
+_SIZES = ("rows", "people", "titles", "films", "mean")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure at the top, with its own interval where it has one."""
+
+    label: str
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """The model beside one other model on one metric."""
+
+    metric: str
+    label: str
+    challenger: str
+    other: str
+    difference: str
+    interval: str
+    whisker: Whisker | None
+
+
+def headlines(evaluation: Any) -> list[Headline]:
+    """The figures that a reader looks for first, as far as the evaluation holds them."""
+    metrics = dig(evaluation, "metrics")
+    found = [
+        Headline(metric.label, figure(value), span(dig(evaluation, "intervals", metric.key)))
+        for metric in (RMSE, NDCG, LOG_RMSE)
+        if (value := number(metrics, metric.key)) is not None
+    ]
+    shares = {"coverage": "answered personally", "interval_coverage": "inside the 80 % interval"}
+    return found + [
+        Headline(label, share(value), DASH)
+        for key, label in shares.items()
+        if (value := number(metrics, key)) is not None
+    ]
+
+
+def paired_comparisons(evaluation: Any) -> list[PairedComparison]:
+    """Every comparison that the evaluation holds, metric by metric, each metric on its scale."""
+    found: list[PairedComparison] = []
+    for metric in (RMSE, NDCG, LOG_RMSE, LOG_RMSE_BEFORE):
+        comparisons = {
+            label: comparison
+            for key, label in _LABELS.items()
+            if (comparison := dig(evaluation, "versus", key, metric.key)) is not None
+        }
+        intervals = {label: _interval(c, metric) for label, c in comparisons.items()}
+        drawn = {label: i for label, i in intervals.items() if i is not None}
+        pictures = dict(zip(drawn, whiskers(list(drawn.values())), strict=True))
+        found += [
+            _comparison(metric, label, c, pictures.get(label)) for label, c in comparisons.items()
+        ]
+    return found
+
+
+def _comparison(
+    metric: Metric, label: str, comparison: Any, whisker: Whisker | None
+) -> PairedComparison:
+    return PairedComparison(
+        metric=metric.label,
+        label=label,
+        challenger=figure(number(comparison, "challenger")),
+        other=figure(number(comparison, "other")),
+        difference=signed(number(comparison, "difference")),
+        interval=span(dig(comparison, "interval"), signed) if whisker else DASH,
+        whisker=whisker,
+    )
+
+
+def _interval(comparison: Any, metric: Metric) -> Interval | None:
+    """The two-sided 95 % interval of a comparison; None where it cannot be read."""
+    ends, point = interval_of(dig(comparison, "interval")), number(comparison, "difference")
+    if ends is None or point is None:
+        return None
+    return Interval(ends[0], point, ends[1], metric.lower_is_better)
+
+
+def variety(evaluation: Any) -> list[tuple[str, str, str]]:
+    """Coverage, novelty and Gini as (label, this model's, popularity's)."""
+    popular = dig(evaluation, "baselines", "popularity")
+    return [
+        (label, form(value), form(number(popular, key)))
+        for key, (label, form) in _VARIETY.items()
+        if (value := number(evaluation, "metrics", key)) is not None
+    ]
+
+
+@dataclass(frozen=True)
+class ThenAndNow:
+    """One figure of the champion's training data and of this run's."""
+
+    name: str
+    then: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One distribution: its PSI, and the share of each class."""
+
+    name: str
+    index: str
+    classes: list[ThenAndNow]
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """What the report shows of both training data."""
+
+    sizes: list[ThenAndNow]
+    missing: list[ThenAndNow]
+    spreads: list[Spread]
+
+
+def data_section(data: DataComparison | None, model: str) -> DataSection | None:
+    """The training data that condition 5 compares; None where one of the two is unknown."""
+    if data is None or data.reference is None:
+        return None
+    name = "titles" if model == "budget" else "ratings"
+    now: Figures | None = getattr(data.challenger, name)
+    then: Figures | None = getattr(data.reference, name)
+    if now is None or then is None:
+        return None
+    return DataSection(_sizes(now, then), _missing(now, then), _spreads(now, then))
+
+
+def _sizes(now: Figures, then: Figures) -> list[ThenAndNow]:
+    found = [(name, getattr(then, name, None), getattr(now, name, None)) for name in _SIZES]
+    return [
+        ThenAndNow(name, _number(before), _number(after))
+        for name, before, after in found
+        if (before, after) != (None, None)
+    ]
+
+
+def _missing(now: Figures, then: Figures) -> list[ThenAndNow]:
+    if isinstance(now, RatingsFigures) or isinstance(then, RatingsFigures):
+        return []
+    names = dict.fromkeys([*then.missing, *now.missing])
+    return [ThenAndNow(n, share(then.missing.get(n)), share(now.missing.get(n))) for n in names]
+
+
+def _spreads(now: Figures, then: Figures) -> list[Spread]:
+    names = sorted({*now.counts, *then.counts})
+    return [_spread(n, now.counts.get(n, {}), then.counts.get(n, {})) for n in names]
+
+
+def _spread(name: str, now: Mapping[str, int], then: Mapping[str, int]) -> Spread:
+    is_known = any(now.values()) and any(then.values())
+    classes = [ThenAndNow(c, _share(then, c), _share(now, c)) for c in dict.fromkeys([*then, *now])]
+    return Spread(name.replace("_", " "), f"{psi(now, then):.3f}" if is_known else DASH, classes)
+
+
+def _share(counts: Mapping[str, int], one: str) -> str:
+    total = sum(counts.values())
+    return share(counts.get(one, 0) / total) if total else DASH
+
+
+def _number(value: float | None) -> str:
+    return figure(None if value is None else float(value))
+
+
+@dataclass(frozen=True)
+class TriedRecipe:
+    """One recipe tried on the inner split."""
+
+    name: str
+    is_chosen: bool
+    scores: list[str]
+    details: str
+
+
+@dataclass(frozen=True)
+class RecipeSearch:
+    """Every recipe tried, and the names of the scores that any of them has."""
+
+    scores: list[str]
+    tries: list[TriedRecipe]
+
+
+def recipe_search(card: Any) -> RecipeSearch:
+    """The card's `recipes_tried`: inner scores as columns, everything else in words."""
+    rows = rows_in(card, "recipes_tried")
+    inner = [key for row in rows for key in row if str(key).startswith("inner_")]
+    scores = [
+        key for key in dict.fromkeys(inner) if any(number(row, key) is not None for row in rows)
+    ]
+    return RecipeSearch([_words(key) for key in scores], [_tried(row, scores) for row in rows])
+
+
+def _tried(row: Mapping[str, Any], scores: Sequence[str]) -> TriedRecipe:
+    shown = {"name", "chosen", *scores}
+    rest = {key: value for key, value in row.items() if key not in shown and value is not None}
+    return TriedRecipe(
+        name=text(row.get("name"), 60),
+        is_chosen=row.get("chosen") is True,
+        scores=[figure(number(row, key)) for key in scores],
+        details="; ".join(f"{_words(key)}: {_inline(value)}" for key, value in rest.items()),
+    )
+
+
+def _inline(value: Any) -> str:
+    """A small table in one line, any other value as a cell."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} → {figure(number(inner))}" for key, inner in flat_figures(value))
+    return printable(cell(value), 400)
+
+
+def _words(key: Any) -> str:
+    return printable(key).replace("_", " ")
+
+
+@dataclass(frozen=True)
+class TaskCost:
+    """The seconds and the memory of one task of the run."""
+
+    task: str
+    seconds: str
+    memory: str
+    phases: list[Bar]
+
+
+def training_costs(timings: Sequence[Any]) -> list[TaskCost]:
+    """Seconds and peak memory of each task, from the files in `runs/R/timings/`."""
+    return [_cost(value) for value in timings if isinstance(value, Mapping)]
+
+
+def _cost(value: Mapping[str, Any]) -> TaskCost:
+    started, ready, ended = (number(value, k) for k in ("started", "session_ready", "finished"))
+    phases: dict[str, float] = {}
+    if started is not None and ready is not None and ready > started:
+        phases["start of Spark"] = ready - started
+    work = {key: number(seconds) for key, seconds in flat_figures(value.get("work"))}
+    phases |= {key: seconds for key, seconds in work.items() if seconds is not None}
+    whole = ended - started if started is not None and ended is not None else None
+    return TaskCost(
+        task=text(value.get("task"), 60),
+        seconds=DASH if whole is None else f"{whole:.1f}",
+        memory=_memory(dig(value, "peak_mb")),
+        phases=bars(phases),
+    )
+
+
+def _memory(peaks: Any) -> str:
+    """Peak resident megabytes of each process of the task."""
+    found = [(key, number(value)) for key, value in flat_figures(peaks)]
+    return ", ".join(f"{key} {mb:,.0f} MB" for key, mb in found if mb is not None) or DASH

@@ -1,0 +1,273 @@
+"""The arithmetic of an answer: a linear model and trees, the trend, and the spread of errors.
+
+    answer   = linear_share * linear + tree_share * trees + trend of the year      (log10 dollars)
+    interval = answer + spread * (10th and 90th percentile of out-of-sample residuals)
+
+A bundle holds one Predictor a question, and one Trend for all. `spark_apps.budget` fits them;
+`model` applies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marquee.errors import BundleError
+from scoring.arrays import Floats, Ints, ShortInts
+
+LEAF = -1
+REMEDY = "train it again, or copy the bundle again from the lake"
+DTYPES = {
+    "feature": np.int32,
+    "threshold": np.float64,
+    "left": np.int32,
+    "right": np.int32,
+    "value": np.float64,
+    "root": np.int32,
+    "weight": np.float64,
+}
+LEAST_SPREAD, MOST_SPREAD = 0.4, 2.5
+"""A spread stays within these multiples of the usual one."""
+YEARS_AHEAD = 10
+"""Years beyond the newest title that the trend is followed; later it stands still."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The predicted size of an error: its log is linear in the answer and in being a beginner.
+
+    Some titles are harder than others (cheap ones, those of beginners). Errors are therefore
+    divided by their spread before quantiles are taken, and an interval is the answer's own spread
+    times these quantiles (normalised conformal prediction: Papadopoulos, Gammerman and Vovk,
+    "Normalized nonconformity measures for regression conformal prediction", 2008).
+    """
+
+    level: float  # log10 dollars, of a typical title
+    by_estimate: float  # what a tenfold answer adds to the log of it
+    by_beginner: float  # what it adds that the director has made nothing before
+    centre: float  # the usual answer, log10 dollars
+
+    def of(self, answers: Floats, beginners: Floats) -> Floats:
+        """The spread of each answer, log10 dollars; `beginners` holds 0 or 1."""
+        shift = self.by_estimate * (answers - self.centre) + self.by_beginner * beginners
+        scales: Floats = self.level * np.clip(np.exp(shift), LEAST_SPREAD, MOST_SPREAD)
+        return scales
+
+
+CONSTANT_SPREAD = Spread(1.0, 0.0, 0.0, 0.0)
+"""The same for every title: residuals are log10 dollars themselves."""
+
+
+def read_spread(table: Mapping[str, float] | None) -> Spread:
+    """As `bundle.json` holds it; CONSTANT_SPREAD where it holds none. Raises ValueError where it
+    cannot be."""
+    if table is None:
+        return CONSTANT_SPREAD
+    spread = Spread(**{name: float(value) for name, value in table.items()})
+    if not np.isfinite(list(table.values())).all() or not spread.level > 0:
+        raise ValueError("a spread that is not a positive number")
+    return spread
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How budgets move with the years beside prices: a line that is carried forward.
+
+    In log10 dollars above the year `centre`: per_year * (year - centre). Trees answer for a new
+    year as for the last one they saw, and shrunken coefficients follow only in part. So a model
+    learns what lies above this line, and the line is added to its answer.
+    """
+
+    per_year: float
+    centre: float
+    first: int
+    last: int  # years outside `first` to `last` count as the nearest inside
+
+    def at(self, years: Ints | Floats) -> Floats:
+        """What is added to the answers for titles of `years`, log10 dollars."""
+        followed = np.clip(years, self.first, self.last).astype(np.float64)
+        return self.per_year * (followed - self.centre)
+
+    def of(self, year: int) -> float:
+        """The same of one title."""
+        return float(self.at(np.array([year]))[0])
+
+
+NO_TREND = Trend(0.0, 0.0, 0, 0)
+"""What bundles without a trend have."""
+
+
+def read_trend(table: Mapping[str, float] | None) -> Trend:
+    """As `bundle.json` holds it; NO_TREND where it holds none. Raises ValueError where it cannot
+    be."""
+    if table is None:
+        return NO_TREND
+    trend = Trend(
+        per_year=float(table["per_year"]),
+        centre=float(table["centre"]),
+        first=int(table["first"]),
+        last=int(table["last"]),
+    )
+    if not np.isfinite([trend.per_year, trend.centre]).all() or trend.first > trend.last:
+        raise ValueError("a trend that is no line between two years")
+    return trend
+
+
+@dataclass(frozen=True)
+class FlatTrees:
+    """A weighted sum of T regression trees with N nodes in all, walked for many rows at once.
+
+    A row goes left where its value is at most the threshold, as Spark's continuous splits do.
+    `feature` is LEAF (-1) at a leaf. Inner nodes keep their own prediction too, so that an answer
+    can be attributed along its path (Saabas, "Interpreting random forests", 2014): a tree's answer
+    is its root's value plus, for every split on the way, the child's value less the parent's.
+    """
+
+    feature: ShortInts  # [N]
+    threshold: Floats  # [N]
+    left: ShortInts  # [N] node numbers
+    right: ShortInts  # [N]
+    value: Floats  # [N]
+    root: ShortInts  # [T]
+    weight: Floats  # [T]
+
+    @property
+    def base(self) -> float:
+        """The answer before any feature is looked at."""
+        return float(self.weight @ self.value[self.root])
+
+    def predict(self, rows: Floats) -> Floats:
+        """Weighted sum over trees for each row of `rows` [R, features]."""
+        nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
+        while (inner := self.feature[nodes] != LEAF).any():
+            nodes = np.where(inner, self._next(nodes, rows), nodes)
+        answers: Floats = self.value[nodes] @ self.weight
+        return answers
+
+    def contributions(self, rows: Floats) -> Floats:
+        """What each feature adds to `base`, [R, features]; a row's sum plus base is predict."""
+        added = np.zeros(rows.shape)
+        nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
+        while (inner := self.feature[nodes] != LEAF).any():
+            onward = np.where(inner, self._next(nodes, rows), nodes)
+            gains = self.weight * (self.value[onward] - self.value[nodes])
+            row, tree = np.nonzero(inner)
+            np.add.at(added, (row, self.feature[nodes[row, tree]]), gains[row, tree])
+            nodes = onward
+        return added
+
+    def _next(self, nodes: ShortInts, rows: Floats) -> ShortInts:
+        feature = np.maximum(self.feature[nodes], 0)
+        values = np.take_along_axis(rows, feature.astype(np.intp), axis=1)
+        onward: ShortInts = np.where(
+            values <= self.threshold[nodes], self.left[nodes], self.right[nodes]
+        )
+        return onward
+
+
+def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
+    """One weighted sum of several, each with its own weight, plus a constant (a lone leaf)."""
+    leaf = _leaf(constant)
+    every = [*weighted, *([(1.0, leaf)] if constant else [])]
+    starts = np.cumsum([0, *(len(trees.feature) for _, trees in every)])[:-1]
+
+    def moved(name: str) -> ShortInts:
+        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, every, strict=True)]
+        return np.concatenate(arrays).astype(np.int32)
+
+    def kept(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(trees, name) for _, trees in every])
+
+    weight = np.concatenate([share * trees.weight for share, trees in every])
+    return FlatTrees(
+        kept("feature"), kept("threshold"), moved("left"), moved("right"), kept("value"),
+        moved("root"), weight,
+    )  # fmt: skip
+
+
+def _leaf(value: float) -> FlatTrees:
+    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
+    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The fitted model of one question: linear_share * linear + tree_share * trees."""
+
+    linear_share: float
+    intercept: float
+    coefficients: Floats  # [features]; zeros where the recipe has no linear model
+    trees: FlatTrees | None
+    means: Floats  # [features], of the titles in training: a typical title
+    residuals: tuple[float, float]  # 10th and 90th percentile, out of sample, in spreads
+    spread: Spread = CONSTANT_SPREAD
+    tree_share: float | None = None  # None: one less linear_share
+
+    @property
+    def share_of_trees(self) -> float:
+        """What the trees' answer is multiplied with."""
+        return 1.0 - self.linear_share if self.tree_share is None else self.tree_share
+
+    def predict(self, rows: Floats) -> Floats:
+        """log10 dollars of rows [titles, features], without the trend."""
+        linear = rows @ self.coefficients + self.intercept
+        if self.trees is None:
+            return self.linear_share * linear
+        return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
+
+    def imputed(self, row: Floats) -> Floats:
+        """A title's features, with a typical title's where they are missing."""
+        return np.where(np.isnan(row), self.means, row)
+
+
+def save_trees(trees: FlatTrees, folder: Path, prefix: str) -> None:
+    """Write `<prefix>_<array>.npy` files."""
+    for field in fields(trees):
+        np.save(folder / f"{prefix}_{field.name}.npy", getattr(trees, field.name))
+
+
+def load_trees(folder: Path, prefix: str, features: int) -> FlatTrees:
+    """Read what `save_trees` wrote and check that every walk ends; BundleError otherwise."""
+    trees = FlatTrees(**{name: _load(folder / f"{prefix}_{name}.npy") for name in DTYPES})
+    wrong = _fault(trees, features)
+    if wrong:
+        raise BundleError(f"{folder}/{prefix}_*.npy: {wrong}", REMEDY)
+    return trees
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"cannot read {path}: {error}", REMEDY) from None
+    dtype = DTYPES[path.stem.rsplit("_", 1)[-1]]
+    if array.dtype != dtype or array.ndim != 1:
+        raise BundleError(f"{path} holds {array.dtype}{list(array.shape)}, not a row of {dtype}")
+    return np.asarray(array)
+
+
+def _fault(trees: FlatTrees, features: int) -> str:
+    """What is wrong with the arrays, or nothing."""
+    nodes = len(trees.feature)
+    if not len(trees.root) or len(trees.weight) != len(trees.root):
+        return "no trees, or not one weight a tree"
+    if any(len(a) != nodes for a in (trees.threshold, trees.left, trees.right, trees.value)):
+        return "arrays of different lengths"
+    numbers = (trees.threshold, trees.value, trees.weight)
+    if not all(np.isfinite(a).all() for a in numbers):
+        return "a value that is not finite"
+    if trees.feature.min() < LEAF or trees.feature.max() >= features:
+        return f"a split on a feature outside 0 to {features - 1}"
+    if trees.root.min() < 0 or trees.root.max() >= nodes:
+        return "a root outside the nodes"
+    inner = np.flatnonzero(trees.feature != LEAF)
+    children = np.concatenate([trees.left[inner], trees.right[inner]])
+    # Children come after their parent, so no walk can turn in a circle.
+    if (len(inner) and (children <= np.tile(inner, 2)).any()) or (children >= nodes).any():
+        return "a child that does not come after its parent"
+    return ""

@@ -1,0 +1,180 @@
+"""Spark's feature stages without Spark: what each saved stage does to a row, in NumPy.
+
+One small value a stage, made by `spark_apps.budget.saved_models` from what Spark saved; each maps
+a column of values to a matrix [rows, width]. Unseen words and nulls do what Spark's
+`handleInvalid="keep"` does; a null in a numeric column is NaN. Words are hashed as Spark hashes
+them: MurmurHash3, 32 bit for x86 (Austin Appleby, 2011, public domain).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scoring.arrays import Floats
+
+Words = Sequence[str] | None
+HASH_SEED = 42
+_32_BITS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """StringIndexer: a label's place; `keep` gives unseen and null the place after the last."""
+
+    labels: tuple[str, ...]
+
+    def apply(self, values: Sequence[Any]) -> Floats:
+        places = {label: float(i) for i, label in enumerate(self.labels)}
+        return _column(places.get(value, float(len(places))) for value in values)
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """OneHotEncoder: 0/1 columns; `keep` has one more for invalid places, `drop_last` one less."""
+
+    size: int
+    drop_last: bool
+    keeps_invalid: bool
+
+    def apply(self, values: Sequence[Any]) -> Floats:
+        every = self.size + self.keeps_invalid
+        width = every - self.drop_last
+        found = np.zeros((len(values), width))
+        for row, value in enumerate(values):
+            is_valid = value is not None and 0 <= value < self.size
+            place = int(value) if is_valid else self.size
+            if place < width:
+                found[row, place] = 1.0
+        return found
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Bucketizer: the number of [split, next).
+
+    The last bucket holds its end; NaN is one bucket more (`keep`), null stays null (NaN here).
+    """
+
+    splits: tuple[float, ...]
+
+    def apply(self, values: Sequence[Any]) -> Floats:
+        last = len(self.splits) - 2
+        return _column(self._of(value, last) for value in values)
+
+    def _of(self, value: float | None, last: int) -> float:
+        if value is None:
+            return float("nan")
+        if np.isnan(value):
+            return float(last + 1)
+        return float(min(int(np.searchsorted(self.splits, value, side="right")) - 1, last))
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Binarizer: 1 above the threshold."""
+
+    threshold: float
+
+    def apply(self, values: Sequence[Any]) -> Floats:
+        return _column(float(value is not None and value > self.threshold) for value in values)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """StandardScaler and MinMaxScaler: (x - shift) * factor + offset, on vectors."""
+
+    shift: Floats
+    factor: Floats
+    offset: Floats
+
+    def apply(self, values: Sequence[Any]) -> Floats:
+        rows: Floats = np.array([list(value) for value in values], dtype=np.float64)
+        return (rows - self.shift) * self.factor + self.offset
+
+
+@dataclass(frozen=True)
+class Grams:
+    """NGram: words in runs of `n`, joined by a space; gives words, not numbers."""
+
+    n: int
+
+    def words(self, values: Sequence[Words]) -> list[list[str]]:
+        return [self._of(list(words or ())) for words in values]
+
+    def _of(self, words: list[str]) -> list[str]:
+        return [" ".join(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """HashingTF: counts of words by `term_hash` modulo `width`."""
+
+    width: int
+    is_binary: bool
+
+    def apply(self, values: Sequence[Words]) -> Floats:
+        found = np.zeros((len(values), self.width))
+        for row, words in enumerate(values):
+            for word in words or ():
+                found[row, term_hash(word) % self.width] += 1.0
+        return np.minimum(found, 1.0) if self.is_binary else found
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Word2Vec: the mean of a text's word vectors; words without one count as zeros."""
+
+    words: dict[str, Floats]
+    width: int
+
+    def apply(self, values: Sequence[Words]) -> Floats:
+        return np.array([self._of(list(words or ())) for words in values])
+
+    def _of(self, words: list[str]) -> Floats:
+        known = [self.words[word] for word in words if word in self.words]
+        total: Floats = np.sum(known, axis=0) if known else np.zeros(self.width)
+        return total / len(words) if words else total
+
+
+Stage = Indexer | OneHot | Buckets | Binary | Scale | Grams | Hashed | Vectors
+
+
+def term_hash(word: str, seed: int = HASH_SEED) -> int:
+    """The signed 32-bit MurmurHash3 of a word's UTF-8 bytes."""
+    data = word.encode("utf-8")
+    whole = len(data) // 4 * 4
+    state = seed
+    for start in range(0, whole, 4):
+        state ^= _mix(int.from_bytes(data[start : start + 4], "little"))
+        state = (_rotate(state, 13) * 5 + 0xE6546B64) & _32_BITS
+    if data[whole:]:
+        state ^= _mix(int.from_bytes(data[whole:], "little"))
+    return _signed(_finalise(state ^ len(data)))
+
+
+def _mix(block: int) -> int:
+    return (_rotate(block * 0xCC9E2D51 & _32_BITS, 15) * 0x1B873593) & _32_BITS
+
+
+def _rotate(value: int, by: int) -> int:
+    return ((value << by) | (value >> (32 - by))) & _32_BITS
+
+
+def _finalise(state: int) -> int:
+    state ^= state >> 16
+    state = (state * 0x85EBCA6B) & _32_BITS
+    state ^= state >> 13
+    state = (state * 0xC2B2AE35) & _32_BITS
+    return state ^ (state >> 16)
+
+
+def _signed(value: int) -> int:
+    return value - 2**32 if value >= 2**31 else value
+
+
+def _column(values: Iterable[float]) -> Floats:
+    return np.array(list(values), dtype=np.float64)[:, None]

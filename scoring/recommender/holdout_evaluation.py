@@ -1,0 +1,278 @@
+"""`evaluation.json` of the recommender: how a bundle does on rows its fit has not seen.
+
+Every number is scored from the bundle through `Recommender`, so what is measured is what serves.
+The evaluate step calls `evaluate_recommender`; `marquee evaluate` and `compare` call `measure` and
+`compare` on a user's own file.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scoring.arrays import Floats, Ints, Mask, rows_of
+from scoring.evaluation_blocks import (
+    GoldenReport,
+    calibration_by_half_star,
+    check_shipped,
+    shares_of_stars,
+    versus_record,
+    write_record,
+)
+from scoring.model_comparison import paired_bootstrap
+from scoring.recommender.baselines import (
+    bias_predictions,
+    compare_ndcg,
+    compare_rmse,
+    compare_with_baselines,
+    intervals,
+    popular_lists,
+)
+from scoring.recommender.holdout import (
+    LIST_LENGTH,
+    HoldoutScores,
+    HoldoutSplit,
+    catalogue_coverage,
+    gini,
+    global_time,
+    mae,
+    mean_or_zero,
+    novelty,
+    rmse,
+    squared_errors_by_person,
+)
+from scoring.recommender.holdout_people import (
+    PersonLine,
+    compare_with_record,
+    holdout_record,
+    sample_people,
+)
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_files import read_ratings
+
+WARM_PERSON, POPULAR_TITLE = 50, 20  # ratings in train from which segments call them so
+SEGMENT_EDGES = {  # where the finer segments begin, in ratings in train
+    "people": ("user_ids", (0, 20, 50, 100, 200, 500)),
+    "titles": ("movie_ids", (0, 1, 5, 20, 50, 100)),
+}
+
+
+def evaluate_recommender(
+    evaluated: Path,
+    shipped: Path,
+    incumbent: Path | None,
+    forecast: Path | None,
+    train: Path,
+    holdout: Path,
+    seed: int,
+    record: Path | None = None,
+    own_record: Path | None = None,
+) -> dict[str, Any]:
+    """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
+
+    `train` and `holdout` are folders of Parquet in the `ratings` contract. `forecast` is a bundle
+    fitted on the early rows of both; see `evaluate_forecast`. `record` is the champion's holdout
+    record; this model's own is written to `own_record`. Raises BundleError where a bundle cannot be
+    loaded, except `shipped`: a broken one is an answer.
+    """
+    split = HoldoutSplit.of(read_ratings(train), read_ratings(holdout))
+    model = Recommender.load(evaluated)
+    other = split.score(Recommender.load(incumbent)) if incumbent else None
+    ours = split.score(model)
+    found = _measure_scores(model, split, ours, seed, other)
+    lines = holdout_record(split, ours)
+    if own_record is not None:
+        write_record(own_record, lines)
+    found["versus"]["record"], found["record_why"] = versus_record(
+        record, PersonLine, lambda recorded: compare_with_record(lines, recorded, seed)
+    )
+    every = split.train.join(split.holdout)
+    return found | {
+        "forecast": forecast and evaluate_forecast(forecast, every, seed),
+        "shipped": check_shipped(partial(_measure_shipped, shipped, split), _rmse(found)),
+    }
+
+
+def measure(
+    model: Recommender, split: HoldoutSplit, seed: int, other: HoldoutScores | None
+) -> dict[str, Any]:
+    """All of `evaluation.json` that one bundle on one holdout gives; `other` is the champion's."""
+    return _measure_scores(model, split, split.score(model), seed, other)
+
+
+def compare(
+    split: HoldoutSplit, ours: HoldoutScores, other: HoldoutScores, seed: int
+) -> dict[str, Any]:
+    """Both metrics of two models on one holdout, paired by person."""
+    return {
+        "rmse": compare_rmse(split, ours.values, other.values, seed),
+        "ndcg@10": compare_ndcg(split, ours.lists, other.lists, seed),
+    }
+
+
+def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
+    """`evaluation.json`'s `forecast`: a bundle fitted on everybody's ratings up to a moment,
+    measured on all later ones; None where `global_time` holds none of `ratings` out.
+
+    The holdout of each person's last ratings measures taste, because train has other people's later
+    ratings. A forecast has nothing later, and people who came later are unknown, as in serving.
+    """
+    late = global_time(ratings)
+    if not late.any():
+        return None
+    model = Recommender.load(bundle)
+    split = HoldoutSplit.of(ratings.take(~late), ratings.take(late))
+    ours = split.score(model)
+    bias, popular = bias_predictions(split), popular_lists(split, model.movie_ids)
+    return {
+        "rows": len(split.holdout),
+        "people": len(split.people),
+        "since": int(split.holdout.times.min()),
+        "metrics": _metrics(split, ours, model.movie_ids),
+        "versus": compare_with_baselines(split, ours, bias, popular, seed),
+    }
+
+
+def _measure_scores(
+    model: Recommender,
+    split: HoldoutSplit,
+    ours: HoldoutScores,
+    seed: int,
+    other: HoldoutScores | None,
+) -> dict[str, Any]:
+    bias, popular = bias_predictions(split), popular_lists(split, model.movie_ids)
+    return {
+        "model": "recommender",
+        "holdout": _sizes(split),
+        "metrics": _metrics(split, ours, model.movie_ids),
+        "intervals": intervals(split, ours, seed),
+        "baselines": {
+            "bias": {"rmse": rmse(bias, split.holdout.values)},
+            "popularity": {
+                "ndcg@10": mean_or_zero(split.ranking_liked(popular)["ndcg"]),
+                **_catalogue_metrics(split, popular, model.movie_ids),
+            },
+        },
+        "versus": {
+            **compare_with_baselines(split, ours, bias, popular, seed),
+            "champion": other and compare(split, ours, other, seed),
+        },
+        "segments": _fine_segments(split, ours.values, bias, seed),
+        "calibration": calibration_by_half_star(ours.values, split.holdout.values),
+        "stars": {
+            "actual": shares_of_stars(split.holdout.values),
+            "predicted": shares_of_stars(ours.values),
+        },
+        "people": sample_people(model, split, seed),
+    }
+
+
+def _sizes(split: HoldoutSplit) -> dict[str, int]:
+    titles = len(np.unique(split.holdout.movie_ids))
+    return {"rows": len(split.holdout), "people": len(split.people), "titles": titles}
+
+
+def _rmse(evaluation: dict[str, Any]) -> float:
+    return float(evaluation["metrics"]["rmse"])
+
+
+def _measure_shipped(folder: Path, split: HoldoutSplit) -> tuple[GoldenReport, float]:
+    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+    model = Recommender.load(folder)
+    values = model.predict(split.holdout.user_ids, split.holdout.movie_ids).values
+    return model.check_golden(), rmse(values, split.holdout.values)
+
+
+# The `metrics` of `evaluation.json`: errors, rankings, catalogue, segments
+
+
+def _metrics(split: HoldoutSplit, ours: HoldoutScores, catalogue: Ints) -> dict[str, Any]:
+    """`catalogue` are the model's movie ids, ascending."""
+    actual = split.holdout.values
+    personal = ours.values[ours.personal], actual[ours.personal]
+    return {
+        "rmse": rmse(ours.values, actual),
+        "mae": mae(ours.values, actual),
+        "rmse_personal": rmse(*personal) if ours.personal.any() else None,
+        "mae_personal": mae(*personal) if ours.personal.any() else None,
+        "answered": float(np.isfinite(ours.values).mean()),
+        "coverage": float(ours.personal.mean()),
+        **_ranking_metrics(split, ours.lists),
+        **_catalogue_metrics(split, ours.lists, catalogue),
+        "segments": _cold_and_warm(split, ours.values),
+    }
+
+
+def _ranking_metrics(split: HoldoutSplit, lists: Ints) -> dict[str, float]:
+    liked, anything = split.ranking_liked(lists), split.ranking(lists)
+    found = {f"{name}@{LIST_LENGTH}": mean_or_zero(v) for name, v in liked.items()}
+    return found | {f"{name}@{LIST_LENGTH}_any": mean_or_zero(v) for name, v in anything.items()}
+
+
+def _catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dict[str, float]:
+    """How much of the catalogue is listed, how little known, how unequally."""
+    rows = rows_of(catalogue, split.train.movie_ids)
+    raters = np.bincount(rows[rows >= 0], minlength=len(catalogue))
+    people = len(np.unique(split.train.user_ids))
+    return {
+        "catalogue_coverage": catalogue_coverage(lists, len(catalogue)),
+        "novelty": novelty(lists, catalogue, raters, people),
+        "gini": gini(lists, len(catalogue)),
+    }
+
+
+def _cold_and_warm(split: HoldoutSplit, values: Floats) -> dict[str, dict[str, float | int]]:
+    """RMSE and rows for cold and warm people, rare and popular titles, by their rows in train."""
+    warm = split.ratings_in_train("user_ids") >= WARM_PERSON
+    popular = split.ratings_in_train("movie_ids") >= POPULAR_TITLE
+    segments = {
+        "cold people": ~warm,
+        "warm people": warm,
+        "rare titles": ~popular,
+        "popular titles": popular,
+    }
+    actual = split.holdout.values
+    return {
+        name: {"rmse": rmse(values[rows], actual[rows]), "rows": int(rows.sum())}
+        for name, rows in segments.items()
+        if rows.any()
+    }
+
+
+# The finer `segments` of `evaluation.json`
+
+
+def _fine_segments(
+    split: HoldoutSplit, ours: Floats, bias: Floats, seed: int
+) -> list[dict[str, Any]]:
+    """RMSE with its 95 % interval, and the bias model's, by how many train rows the person and the
+    title have: `{"by", "from", "below"|None, "rows", "people", "rmse", "interval", "bias"}`."""
+    segments = []
+    for by, (column, edges) in SEGMENT_EDGES.items():
+        counts = split.ratings_in_train(column)
+        for start, end in zip(edges, (*edges[1:], None), strict=True):
+            rows = (counts >= start) & (counts < end if end else True)
+            if rows.any():
+                edge = {"by": by, "from": start, "below": end}
+                segments.append(edge | _segment(split, ours, bias, rows, seed))
+    return segments
+
+
+def _segment(
+    split: HoldoutSplit, ours: Floats, bias: Floats, rows: Mask, seed: int
+) -> dict[str, Any]:
+    users, actual = split.holdout.user_ids[rows], split.holdout.values[rows]
+    errors, counts = squared_errors_by_person(users, ours[rows], actual)
+    zeros = np.zeros_like(errors)
+    own = paired_bootstrap(errors, zeros, weights=counts, root=True, seed=seed)
+    return {
+        "rows": int(rows.sum()),
+        "people": len(counts),
+        "rmse": own["challenger"],
+        "interval": own["interval"],
+        "bias": rmse(bias[rows], actual),
+    }

@@ -1,0 +1,138 @@
+"""Each person of the holdout: the holdout record of everybody, and twenty people shown in full.
+
+The record has one line a person, ascending:
+
+    {"unit": 42, "holdout": "9c1f…", "rows": 7, "squared_error": 5.25, "ndcg@10": 0.31}
+
+`unit` is the user id. `holdout` is the first 12 hex digits of the sha256 of the person's held-out
+rows (movie id, stars, time; ascending, little-endian, 8 bytes each). `squared_error` is the sum
+over `rows`, in squared stars; `ndcg@10` is null for a person who liked none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from marquee.identifiers import digest_bytes
+from scoring.arrays import Floats, Ints, rows_of
+from scoring.evaluation_blocks import DIGEST_DIGITS, LARGEST_ERROR, RecordLine, matched_lines
+from scoring.model_comparison import paired_bootstrap
+from scoring.recommender.holdout import LIKED, LIST_LENGTH, HoldoutScores, HoldoutSplit
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings_arrays import Ratings
+
+ROW = np.dtype([("movie_id", "<i8"), ("rating", "<f8"), ("time", "<i8")])
+SHOWN_PEOPLE, SHOWN_PAST = 20, 6
+
+
+class PersonLine(RecordLine):
+    """One person's line of the holdout record."""
+
+    unit: int
+    rows: Annotated[int, Field(ge=1)]
+    squared_error: Annotated[float, Field(ge=0.0, le=LARGEST_ERROR)]
+    ndcg: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
+        validation_alias="ndcg@10", serialization_alias="ndcg@10"
+    )
+
+
+def holdout_record(split: HoldoutSplit, scores: HoldoutScores) -> list[PersonLine]:
+    """One line a person of the holdout: how one model did on them."""
+    errors, rows = split.errors(scores.values)
+    ndcg: list[float] = split.ranking_liked(scores.lists)["ndcg"].clip(0.0, 1.0).tolist()
+    liked = dict(zip(split.liked.people.tolist(), ndcg, strict=True))
+    digests = holdout_digests(split.holdout)
+    columns = (split.people.tolist(), digests, rows.tolist(), errors.tolist())
+    return [
+        PersonLine(unit=u, holdout=d, rows=int(n), squared_error=e, ndcg=liked.get(u))
+        for u, d, n, e in zip(*columns, strict=True)
+    ]
+
+
+def holdout_digests(holdout: Ratings) -> list[str]:
+    """One digest a person, ascending; it depends on their own rows and not on the order."""
+    order = np.lexsort((holdout.values, holdout.times, holdout.movie_ids, holdout.user_ids))
+    rows = holdout.take(order)
+    table = np.empty(len(rows), dtype=ROW)
+    table["movie_id"], table["rating"], table["time"] = rows.movie_ids, rows.values, rows.times
+    _, starts = np.unique(rows.user_ids, return_index=True)
+    ends = np.append(starts[1:], len(rows))
+    return [digest_bytes(table[i:j].tobytes())[:DIGEST_DIGITS] for i, j in zip(starts, ends)]
+
+
+def compare_with_record(
+    ours: Sequence[PersonLine], recorded: Sequence[PersonLine], seed: int
+) -> dict[str, Any]:
+    """`versus.record`: `{"matched", "units", "rmse": COMPARISON, "ndcg@10": COMPARISON}`.
+
+    Compared are the people of `ours` whose holdout is the same in `recorded`; they are resampled,
+    and `other` is the recorded model. A metric without anybody to compare is left out. `matched`
+    inside the ranking's COMPARISON counts the people who liked something: only they have an nDCG.
+    """
+    pairs = matched_lines(ours, recorded)
+    found: dict[str, Any] = {"matched": len(pairs), "units": len(ours)}
+    if pairs:
+        errors = _columns([(a.squared_error, b.squared_error, a.rows) for a, b in pairs])
+        found["rmse"] = paired_bootstrap(*errors[:2], weights=errors[2], root=True, seed=seed)
+    liked = [(a.ndcg, b.ndcg) for a, b in pairs if a.ndcg is not None and b.ndcg is not None]
+    if liked:
+        found["ndcg@10"] = paired_bootstrap(*_columns(liked), seed=seed) | {"matched": len(liked)}
+    return found
+
+
+def _columns(rows: Sequence[tuple[float, ...]]) -> list[Floats]:
+    return list(np.array(rows, dtype=np.float64).T)
+
+
+# Twenty people to look at: what they liked, what is recommended, what they rated later
+
+
+def sample_people(model: Recommender, split: HoldoutSplit, seed: int) -> list[dict[str, Any]]:
+    """Twenty people of the holdout, from the shortest history to the longest.
+
+    Each: `user_id`, `rated` (rows the model knows), `held_out` and `liked` (of those, liked),
+    `past` (their best-rated titles), `recommended` (ten, each with its reasons and, where the
+    person rated it later, those `stars`).
+    """
+    return [_person(model, split, int(user)) for user in _drawn_people(split, seed)]
+
+
+def _drawn_people(split: HoldoutSplit, seed: int) -> Ints:
+    """One random person from each twentieth of the people, ordered by their rows in train."""
+    users, counts = np.unique(split.train.user_ids, return_counts=True)
+    rows = rows_of(users, split.people)
+    length = np.where(rows >= 0, counts[rows], 0)
+    ordered = split.people[np.lexsort((split.people, length))]
+    rng = np.random.default_rng(seed)
+    strata = np.array_split(ordered, min(SHOWN_PEOPLE, len(ordered)))
+    return np.array([people[rng.integers(len(people))] for people in strata], dtype=np.int64)
+
+
+def _person(model: Recommender, split: HoldoutSplit, user: int) -> dict[str, Any]:
+    own = split.holdout.user_ids == user
+    later = dict(zip(split.holdout.movie_ids[own].tolist(), split.holdout.values[own].tolist()))
+    past = model.ratings_of(user)
+    best = sorted(past, key=lambda movie: (-past[movie], movie))[:SHOWN_PAST]
+    return {
+        "user_id": user,
+        "rated": len(past),
+        "held_out": len(later),
+        "liked": sum(stars >= LIKED for stars in later.values()),
+        "past": [_title(model, movie) | {"stars": past[movie]} for movie in best],
+        "recommended": [
+            _title(model, found.movie_id)
+            | {"strategy": found.strategy, "stars": later.get(found.movie_id)}
+            | {"because": [_title(model, movie)["title"] for movie in found.because]}
+            for found in model.recommend(user, LIST_LENGTH)
+        ],
+    }
+
+
+def _title(model: Recommender, movie_id: int) -> dict[str, Any]:
+    known = model.titles.get(movie_id)
+    name, year = (known.title, known.year) if known else (f"title {movie_id}", None)
+    return {"movie_id": movie_id, "title": name, "year": year}

@@ -1,0 +1,160 @@
+"""Each model: what serves, its ledger, its champion at a moment, and the report of each run.
+
+Airflow's *Report* button leads to the report here.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field
+
+from marquee.clock import iso, now, parse_moment, refuse_ahead
+from marquee.errors import MarqueeError, NotFoundError, SourceError
+from marquee.policy import Model
+from marquee.run_folder import model_folder
+from release.ledger import entry_at
+from release.outcomes import outcome_of_run
+from report.model_page import insert_outcome
+from serving.follower import Follower
+from serving.problems import ProblemError
+from serving.routes.request_context import BackendDep
+
+router = APIRouter(tags=["models"])
+RunName = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="the run's name in the lake, as `marquee history` lists it",
+    ),
+]
+# The report holds its own style; it may load nothing and run nothing.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+SECONDS_FOR_OUTCOME = 2.0
+"""How long a report waits for its outcome: the verdict, the ledger and a person's approval."""
+
+
+class ModelState(BaseModel):
+    """Which bundle of a model serves here, since when, and what is wrong if anything is."""
+
+    model: str
+    serving: bool
+    bundle: str | None = None
+    as_of: str | None = None
+    strategy: str | None = Field(default=None, description="the recipe's name")
+    number: int | None = Field(default=None, description="the ledger entry that serves")
+    digest: str | None = None
+    promoted_at: str | None = None
+    loaded_at: str | None = None
+    head: int | None = Field(default=None, description="the last ledger entry known here")
+    looked_at: str | None = Field(default=None, description="when the ledger was last read")
+    trouble: str = Field(default="", description="what is wrong, in sentences")
+
+
+class ModelsAnswer(BaseModel):
+    """All models."""
+
+    models: list[ModelState]
+
+
+class LedgerAnswer(BaseModel):
+    """A model's history, oldest first, and what serves of it here."""
+
+    serving: ModelState
+    entries: list[dict[str, Any]]
+
+
+class ChampionAnswer(BaseModel):
+    """The ledger entry that named the champion at a moment."""
+
+    at: str
+    entry: dict[str, Any]
+
+
+@router.get("/v1/models")
+async def list_models(backend: BackendDep) -> ModelsAnswer:
+    """Every model: what serves here, and why not what the ledger names if so."""
+    return ModelsAnswer(models=[model_state(f) for f in backend.followers.values()])
+
+
+@router.get("/v1/models/{name}/ledger")
+async def read_ledger(backend: BackendDep, name: Model) -> LedgerAnswer:
+    """The model's history as last read from the lake, oldest first."""
+    follower = backend.followers[name]
+    entries = [e.to_json() | {"digest": e.digest} for e in follower.view.entries]
+    return LedgerAnswer(serving=model_state(follower), entries=entries)
+
+
+@router.get("/v1/models/{name}/champion")
+async def champion_at(
+    backend: BackendDep,
+    name: Model,
+    at: Annotated[str | None, Query(description="a moment, ISO 8601; default: now")] = None,
+) -> ChampionAnswer:
+    """The ledger entry that named the champion at a moment; a moment to come is refused."""
+    present = now()
+    moment = _moment(at) if at else present
+    entry = entry_at(backend.followers[name].view.entries, moment, present)
+    if entry is None:
+        raise ProblemError(404, f"no {name} was champion at {iso(moment)}")
+    return ChampionAnswer(at=iso(moment), entry=entry.to_json() | {"digest": entry.digest})
+
+
+@router.get("/v1/models/{name}/runs/{run}/report", response_class=HTMLResponse)
+async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLResponse:
+    """The page that says why this run's model was let through or refused.
+
+    It ends with the outcome since then, where the lake answers in time.
+    """
+    try:
+        path = f"{model_folder(run, name)}/report.html"
+        page = await backend.lake_calls.run(lambda: backend.lake.read_bytes(path))
+    except NotFoundError:
+        raise ProblemError(
+            404,
+            f"run {run} has left no report on a {name}",
+            "its gate writes one; `marquee history` lists the runs that were judged",
+        ) from None
+    with suppress(MarqueeError, ValueError):  # any failure here: the report as the gate wrote it
+        page = await backend.lake_calls.run(
+            lambda: insert_outcome(page.decode(), outcome_of_run(backend.lake, name, run)).encode(),
+            SECONDS_FOR_OUTCOME,
+        )
+    return HTMLResponse(page, headers={"content-security-policy": REPORT_POLICY})
+
+
+def model_state(follower: Follower[Any]) -> ModelState:
+    """What `/v1/models`, `/readyz` and the home page show of one model."""
+    view = follower.view
+    state = ModelState(
+        model=follower.name,
+        serving=view.champion is not None,
+        head=view.entries[-1].number if view.entries else None,
+        looked_at=iso(follower.polled_at) if follower.polled_at else None,
+        trouble=follower.failure,
+    )
+    if view.champion is None:
+        return state
+    entry = view.champion.entry
+    return state.model_copy(
+        update={
+            "bundle": entry.bundle,
+            "as_of": iso(entry.as_of),
+            "strategy": str(entry.recipe.get("name", "")),
+            "number": entry.number,
+            "digest": entry.bundle_digest,
+            "promoted_at": iso(entry.at),
+            "loaded_at": iso(view.champion.loaded_at),
+        }
+    )
+
+
+def _moment(at: str) -> datetime:
+    try:
+        return refuse_ahead(parse_moment(at), "at")
+    except SourceError as error:
+        raise ProblemError(422, str(error)) from None

@@ -1,0 +1,197 @@
+"""Pages for people: `/`, to try both models, and `/docs`, the API's reference.
+
+The server renders them here. Two files of our own under `/static` style and move them; nothing is
+loaded from elsewhere. `/docs` is made from the same OpenAPI description that clients read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
+
+from marquee.clock import now
+from serving.engines import BudgetEngine, LoadedRecommender
+from serving.routes.model_ledger import ModelState, model_state
+from serving.routes.request_context import BackendDep
+
+SUGGESTIONS = 12
+"""Popular titles that the home page offers to rate."""
+MOST_DIRECTORS = 400
+"""Directors that the home page offers to choose from."""
+Schema = dict[str, Any]
+EXAMPLES: dict[str, Any] = {
+    "movie_id": 1,
+    "user_id": 1,
+    "rating": 4.5,
+    "year": 2027,
+    "genre": None,
+    "year_from": None,
+    "year_to": None,
+}
+"""Values that read better than a type's own; a title's rating stays within both scales."""
+router = APIRouter(include_in_schema=False)
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
+)
+
+
+def _with_code(text: str) -> Markup:
+    """Escape a docstring and set its `code` in code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+templates.filters["with_code"] = _with_code
+
+
+@router.get("/", response_class=HTMLResponse)
+async def home(
+    backend: BackendDep, person: Annotated[str, Query(max_length=1_000)] = ""
+) -> HTMLResponse:
+    """Rate a few titles, see what to watch; describe a film, see what it costs."""
+    champion, budget = backend.recommender.view.champion, backend.budget.view.champion
+    index = champion.model.title_index if champion else None
+    known_people = champion.model.recommender.bundle.user_ids.tolist() if champion else []
+    page = templates.get_template("home.html").render(
+        recommender=_for_people(model_state(backend.recommender)),
+        budget=_for_people(model_state(backend.budget)),
+        suggestions=_suggestions(champion.model) if champion else [],
+        genres=list(index.genres) if index else [],
+        titles=len(index.titles) if index else 0,
+        people=len(known_people),
+        somebody=known_people[0] if known_people else 1,
+        lowest=backend.scale[0],
+        highest=backend.scale[1],
+        person=person,
+        directors=_directors(budget.model) if budget else [],
+        budget_genres=budget.model.bundle.stages.genres if budget else (),
+        this_year=now().year,
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/docs", response_class=HTMLResponse)
+async def docs(request: Request) -> HTMLResponse:
+    """The reference, from the same description `/openapi.json` gives to clients."""
+    api = request.app.openapi()
+    page = templates.get_template("docs.html").render(
+        about=api["info"]["description"].strip().split("\n\n"),
+        version=api["info"]["version"],
+        groups=_operations_by_tag(api),
+    )
+    return HTMLResponse(page)
+
+
+# The home page --------------------------------------------------------------------------------
+
+
+def _suggestions(loaded: LoadedRecommender) -> list[dict[str, Any]]:
+    popular = loaded.title_index.search("", SUGGESTIONS)
+    return [
+        {"movie_id": t.movie_id, "title": t.title, "year": t.year, "genres": list(t.genres)}
+        for t in popular
+    ]
+
+
+def _directors(model: BudgetEngine) -> list[str]:
+    """Names to choose from: those with the most titles the model has seen."""
+    titles = model.bundle.titles
+    counts = Counter(name for title in titles for name in title.director_names)
+    return [name for name, _ in counts.most_common(MOST_DIRECTORS)]
+
+
+def _for_people(state: ModelState) -> dict[str, Any]:
+    """A model's state with its moments as a person reads them."""
+    moments = {
+        key: datetime.fromisoformat(value).strftime("%-d %B %Y, %H:%M UTC")
+        for key in ("as_of", "promoted_at", "loaded_at")
+        if (value := getattr(state, key))
+    }
+    return {**state.model_dump(), **moments}
+
+
+# The reference --------------------------------------------------------------------------------
+
+
+def _operations_by_tag(api: Schema) -> dict[str, list[dict[str, Any]]]:
+    """Operations by tag, in the order the app declares them."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for operation in _operations(api):
+        groups.setdefault(operation["tag"], []).append(operation)
+    return groups
+
+
+def _operations(api: Schema) -> Iterator[dict[str, Any]]:
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            body = _json_schema(operation.get("requestBody", {}))
+            status, answer = next(iter(operation["responses"].items()))
+            reply = _json_schema(answer)
+            yield {
+                "method": method.upper(),
+                "path": path,
+                "tag": operation.get("tags", ["other"])[0],
+                "about": operation.get("description", ""),
+                "parameters": operation.get("parameters", []),
+                "body": json.dumps(example_of(api, body), indent=1) if body else "",
+                "status": status,
+                "fields": fields_of(api, reply) if reply else [],
+            }
+
+
+def _json_schema(content: dict[str, Any]) -> Schema:
+    schema: Schema = content.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema
+
+
+def example_of(api: Schema, schema: Schema, name: str = "") -> Any:
+    """A value the schema accepts, as short as it can be."""
+    schema = _resolved(api, schema)
+    if name in EXAMPLES:
+        return EXAMPLES[name]
+    if "default" in schema:
+        return schema["default"]
+    if schema.get("type") == "object":
+        found = schema.get("properties", {})
+        return {key: example_of(api, below, key) for key, below in found.items()}
+    if schema.get("type") == "array":
+        return [example_of(api, schema["items"])]
+    return {"string": "text", "integer": 1, "number": 1.0, "boolean": True}.get(
+        schema.get("type", "")
+    )
+
+
+def fields_of(api: Schema, schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
+    """(name, type, description) of every field, those of nested objects below their parent's."""
+    found: list[tuple[str, str, str]] = []
+    for name, below in _resolved(api, schema).get("properties", {}).items():
+        found.append((prefix + name, type_of(api, below), below.get("description", "")))
+        inner = _resolved(api, below.get("items", below))
+        if inner.get("properties") and prefix.count(".") < 1:
+            found += fields_of(api, inner, f"{prefix}{name}.")
+    return found
+
+
+def type_of(api: Schema, schema: Schema) -> str:
+    """A type in a word or two."""
+    if "anyOf" in schema:
+        return " or ".join(type_of(api, option) for option in schema["anyOf"])
+    schema = _resolved(api, schema)
+    if schema.get("type") == "array":
+        return f"list of {type_of(api, schema.get('items', {}))}"
+    return str(schema.get("type", "any"))
+
+
+def _resolved(api: Schema, schema: Schema) -> Schema:
+    while "$ref" in schema:
+        schema = api["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    return schema

@@ -1,0 +1,203 @@
+"""A ratings release on its way into the lake: fetched by name, then loaded in one form.
+
+`raw/ratings/<name>-<sha12>` holds two files of UTF-8, tabs and no quotes, each with a header:
+
+    ratings.tsv   userId movieId rating timestamp     ids in one spelling, times in UTC seconds
+    titles.tsv    movieId title genres titleId        one row a movie, one movie an IMDb id
+
+Every later step reads these and nothing else. The digest of the *source* bytes, the reader's
+version and the scale names the folder: another reader or scale loads the same release anew, so that
+its notes are those of the scale in force.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from marquee.clock import iso, now
+from marquee.errors import SourceError
+from marquee.identifiers import digest_file, digest_value
+from marquee.lake import Lake
+from marquee.lake.manifest import Manifest
+from marquee.settings import REPOSITORY, Settings
+from sources.ratings_forms import (
+    LISTED,
+    RATINGS_FILE,
+    TITLES_FILE,
+    RatingsFolder,
+    Row,
+    read_listed_titles,
+    recognise,
+)
+from sources.ratings_reading import (
+    ANY_SCALE,
+    Census,
+    ReleaseContent,
+    Scale,
+    read_release,
+)
+
+READER = 2
+"""The version of the lake's form of a release. Raise it with every change of the form."""
+
+
+def take_census(folder: Path, scale: Scale = ANY_SCALE) -> Census:
+    """The census of a release, every row read once; SourceError names file, reason and remedy."""
+    return read_release(recognise(folder), scale).census
+
+
+def load_release(
+    lake: Lake, folder: Path, name: str, scale: Scale = ANY_SCALE
+) -> tuple[str, Manifest]:
+    """Publish a release as `raw/ratings/<name>-<sha12>`; a second load changes nothing.
+
+    The manifest's facts are `last_time`, `loaded_at`, `linked` (titles with an IMDb id), `form`,
+    `text_ids` where there are any, `reader`, `scale`, and `notes` for a person. SourceError where
+    no row is a rating, with counts by reason and three examples of each.
+    """
+    release = recognise(folder)
+    path = f"raw/ratings/{name}-{source_digest(release, scale)[:12]}"
+    if lake.exists(path):
+        return path, lake.manifest(path)
+    with tempfile.TemporaryDirectory(prefix="marquee-ratings-") as scratch:
+        found = read_release(release, scale, Path(scratch) / RATINGS_FILE)
+        _write(Path(scratch) / TITLES_FILE, LISTED, found.listed.rows())
+        census = found.census
+        facts = {"last_time": census.last_time, "loaded_at": iso(now())}
+        facts |= {"linked": len(found.listed.links), "form": release.form.name}
+        facts |= {"text_ids": list(census.text_ids)} if census.text_ids else {}
+        facts |= {"reader": READER, "scale": _finite(scale), "notes": found.notes()}
+        return path, lake.publish(Path(scratch), path, rows=census.rows, **facts)
+
+
+def source_digest(release: RatingsFolder, scale: Scale = ANY_SCALE) -> str:
+    """The digest of the release's own bytes, the reader's version and the scale."""
+    files = {name: digest_file(path) for name, path in release.files.items()}
+    bounds = [] if scale == ANY_SCALE else [_finite(scale)]
+    return digest_value([READER, files, *bounds])
+
+
+def _finite(scale: Scale) -> list[float] | None:
+    return None if scale == ANY_SCALE else list(scale)
+
+
+def _write(path: Path, header: Row, rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        out.writelines("\t".join(row) + "\n" for row in (header, *rows))
+
+
+def write_candidates(folder: Path, target: Path) -> int:
+    """Write the titles worth a page as `title_id,rated_count`, the most rated first.
+
+    Returns how many there are: the crawl takes them from this file.
+    """
+    rows: list[tuple[int, str]] = []
+    if found := _read_if_linked(folder):
+        rated = found.ratings.rated
+        rows = [(rated[movie], title) for movie, title in found.listed.links.items()]
+    rows.sort(key=lambda row: (-row[0], row[1]))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("title_id", "rated_count"))
+        writer.writerows((title, count) for count, title in rows)
+    return len(rows)
+
+
+def linked_titles(folder: Path) -> dict[str, str]:
+    """The release's own title ids to IMDb's, as `load_release` links them."""
+    found = _read_if_linked(folder)
+    return found.listed.links if found else {}
+
+
+def _read_if_linked(folder: Path) -> ReleaseContent | None:
+    """The release as the loader reads it, or None where no title is linked, whatever its ids are.
+
+    The list of titles alone does not show its links: the ratings, too, decide whether ids are
+    numbers or text.
+    """
+    release = recognise(folder)
+    if not any(read_listed_titles(release, is_text).links for is_text in (False, True)):
+        return None
+    return read_release(release)
+
+
+@dataclass(frozen=True)
+class KnownRelease:
+    """A release that Marquee can fetch: its address, the sha256 of its files, its licence."""
+
+    url: str
+    files: Mapping[str, str]
+    licence: str
+
+
+RELEASES = {
+    "ml-latest-small": KnownRelease(
+        "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
+        {
+            "ratings.csv": "80da8b3393dae325bbba5a31f291a6ba55d8d4f4396de3c456f2c1635b1b70e8",
+            "movies.csv": "c47b783f23eb304413307e1bb05335e427737da20ec8d3c0e96335567dd5f3dc",
+            "links.csv": "028a4a1d17751ca9276e0e0718cfc22356350f224a996e1ec348c23274b9209d",
+        },
+        "MovieLens latest-small (GroupLens, University of Minnesota): free for research and other "
+        "non-commercial use with acknowledgement; redistribution under the same terms.",
+    ),
+}
+
+
+def release_folder(name: str, settings: Settings) -> Path:
+    """The local folder of a known release; the first call fetches, unpacks and checks it."""
+    folder = (REPOSITORY / settings.state / "releases" / name).resolve()
+    if folder.is_dir():
+        return folder
+    release = RELEASES[name]
+    print(f"{release.licence}\nfetching {release.url}", flush=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    archive = folder.with_suffix(".zip.part")
+    _download(release, archive)
+    beside = folder.with_name(f".{name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(beside)
+    _check(release, beside / name)
+    (beside / name).rename(folder)
+    archive.unlink()
+    beside.rmdir()
+    return folder
+
+
+def _download(release: KnownRelease, archive: Path) -> None:
+    import httpx  # heavy, and most callers fetch nothing
+
+    try:
+        with (
+            httpx.stream("GET", release.url, timeout=60, follow_redirects=True) as response,
+            archive.open("wb") as out,
+        ):
+            response.raise_for_status()
+            for chunk in response.iter_bytes():
+                out.write(chunk)
+    except httpx.HTTPError as error:
+        archive.unlink(missing_ok=True)
+        raise SourceError(
+            f"could not fetch {release.url}: {error}",
+            "download it yourself, unpack it, and give its folder: make run DATA=<folder>",
+        ) from None
+
+
+def _check(release: KnownRelease, folder: Path) -> None:
+    """Compare the files' digests. The archive has none: packing again changes its bytes only."""
+    for name, sha256 in release.files.items():
+        path = folder / name
+        found = digest_file(path) if path.is_file() else "nothing"
+        if found != sha256:
+            raise SourceError(
+                f"{name} of {release.url} has sha256 {found[:12]}…, not {sha256[:12]}…",
+                "the release changed or the download broke; give a folder of your own",
+            )

@@ -1,0 +1,228 @@
+"""From a recipe and featured titles to a Spark pipeline that answers every question.
+
+Fitting is in two steps, so that recipes which differ in shares only share their fits:
+`fit_questions` fits each question's components (the linear model and the family's ensembles) to
+what lies above the trend; `blend_pipeline` weighs them by the recipe's shares. `folds.FoldFits`
+calls both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pyspark.ml import PipelineModel, Transformer
+from pyspark.ml.feature import SQLTransformer
+from pyspark.ml.regression import LinearRegression
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from scoring.arrays import Floats
+from scoring.budget.features import WITH_RATING, Stages
+from scoring.budget.predictor import NO_TREND, YEARS_AHEAD, Trend
+from spark_apps.budget.families import BudgetRecipe, Ensembles, TrainingData, family_of
+from spark_apps.budget.feature_vectors import (
+    column,
+    column_suffix,
+    expressions,
+    fill_values,
+    vector_stages,
+)
+from spark_apps.budget.features import TARGET
+from spark_apps.budget.saved_models import refuse_uncarried
+
+AT_ONCE = 2
+"""Questions fitted at a time."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a recipe fits for a question, whatever its shares."""
+
+    linear: Any
+    mean: float  # weighted, of the target
+    ensembles: Ensembles
+
+    @property
+    def models(self) -> list[Any]:
+        """All of them, the linear model first."""
+        return [self.linear, *(m for models in self.ensembles.values() for m in models)]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """answer = linear_share * linear + constant + the weighted sum of the ensembles' models."""
+
+    components: Components
+    linear_share: float
+    constant: float
+    weighted: tuple[tuple[float, Any], ...]
+
+    @property
+    def terms(self) -> list[tuple[float, Any]]:
+        """(weight, model) of every model that has a share, the linear one first."""
+        linear = [(self.linear_share, self.components.linear)] if self.linear_share else []
+        return [*linear, *self.weighted]
+
+    @property
+    def sql(self) -> str:
+        """The answer in doubles, from the models' own columns."""
+        summed = " + ".join(f"{weight!r}D * {m.getPredictionCol()}" for weight, m in self.terms)
+        return f"({summed} + {self.constant!r}D)"
+
+
+@dataclass(frozen=True)
+class FittedQuestion:
+    """One question, fitted: its vector's stages, what is imputed, and its components."""
+
+    vector: tuple[Transformer, ...]
+    means: Floats
+    components: Components
+
+
+@dataclass(frozen=True)
+class FittedComponents:
+    """All questions of a recipe, whatever its shares."""
+
+    stages: Stages
+    questions: Mapping[str, FittedQuestion]
+    trend: Trend = NO_TREND
+
+
+@dataclass(frozen=True)
+class FittedBudget:
+    """A recipe fitted on some titles: a blend for each question, and the pipeline they make."""
+
+    recipe: BudgetRecipe
+    stages: Stages
+    means: Mapping[str, Floats]
+    blends: Mapping[str, Blend]
+    pipeline: PipelineModel
+    trend: Trend = NO_TREND
+
+
+def fit_questions(
+    recipe: BudgetRecipe,
+    titles: DataFrame,
+    vocabulary: FittedComponents,
+    questions: Sequence[str],
+    seed: int,
+) -> FittedComponents:
+    """Fit every question on `titles` to what is above the trend.
+
+    `titles` are featured rows with `weight`, in one partition and in order of release. The
+    questions are fitted side by side, as a fit on one partition keeps one core busy. `vocabulary`
+    holds the stages and the trend, and no question yet.
+    """
+    above = F.col(TARGET) - F.expr(trend_sql(vocabulary.trend))
+    rows = titles.withColumn(TARGET, above)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        fits = pool.map(lambda q: _fit(recipe, rows, vocabulary.stages, q, seed), questions)
+        return replace(vocabulary, questions=dict(zip(questions, fits)))
+
+
+def _fit(
+    recipe: BudgetRecipe, titles: DataFrame, stages: Stages, question: str, seed: int
+) -> FittedQuestion:
+    rows = titles.where("rating IS NOT NULL") if question == WITH_RATING else titles
+    wanted = expressions(stages, question)
+    means = fill_values(rows, wanted)
+    vector = vector_stages(question, wanted, means)
+    refuse_uncarried(vector)
+    for stage in vector:
+        rows = stage.transform(rows)
+    return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
+
+
+def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -> Components:
+    """Fit on `rows`: the question's vectors, TARGET and `weight`."""
+    features = column("features", question)
+    kept = rows.select(features, TARGET, "weight").localCheckpoint()
+    mean = float(kept.agg(F.sum(F.col(TARGET) * F.col("weight")) / F.sum("weight")).first()[0])
+    linear = _linear(recipe, question).fit(kept)
+    line = linear.getPredictionCol()
+    data = TrainingData(
+        rows=linear.transform(kept),
+        features=features,
+        label=TARGET,
+        line=line,
+        mean=mean,
+        suffix=column_suffix(question),
+        seed=seed,
+    )
+    return Components(linear, mean, family_of(recipe).fit(recipe, data))
+
+
+def _linear(recipe: BudgetRecipe, question: str) -> LinearRegression:
+    return LinearRegression(
+        featuresCol=column("features", question),
+        labelCol=TARGET,
+        weightCol="weight",
+        predictionCol=column("linear", question),
+        regParam=recipe.reg,
+        elasticNetParam=recipe.elastic,
+        solver="auto" if recipe.elastic else "normal",
+    )
+
+
+def blend_components(recipe: BudgetRecipe, components: Components) -> Blend:
+    """The components with the recipe's shares."""
+    weights = family_of(recipe).weights(recipe)
+    weighted = tuple(
+        (weight, model)
+        for name, weight in weights.ensembles.items()
+        for model in components.ensembles[name]
+    )
+    return Blend(components, weights.line, weights.mean * components.mean, weighted)
+
+
+def blend_pipeline(recipe: BudgetRecipe, fitted: FittedComponents) -> FittedBudget:
+    """All questions under the recipe's shares, as one pipeline."""
+    blends = {q: blend_components(recipe, f.components) for q, f in fitted.questions.items()}
+    stages: list[Transformer] = []
+    for question, found in fitted.questions.items():
+        stages += [*found.vector, *(model for _, model in blends[question].terms)]
+    trend = trend_sql(fitted.trend)
+    answers = ", ".join(f"{b.sql} + {trend} AS {estimate_column(q)}" for q, b in blends.items())
+    stages.append(SQLTransformer(statement=f"SELECT *, {answers} FROM __THIS__"))
+    means = {q: found.means for q, found in fitted.questions.items()}
+    pipeline = PipelineModel(stages=stages)
+    return FittedBudget(recipe, fitted.stages, means, blends, pipeline, fitted.trend)
+
+
+def estimate_column(question: str) -> str:
+    """Where the pipeline leaves a question's answer, log10 dollars of the price year."""
+    return column("estimate", question)
+
+
+def fit_trend(years: Sequence[int], log_budgets: Sequence[float]) -> Trend:
+    """The least-squares line of log10 dollars through the years; NO_TREND within a single year.
+
+    Its slope b is shrunk by its own standard error s to b * b^2 / (b^2 + s^2), s as White's
+    (Econometrica 48, 1980), so that a slope the titles do not support stays near zero.
+    """
+    year, value = np.array(years, dtype=np.float64), np.array(log_budgets, dtype=np.float64)
+    if np.ptp(year) == 0:
+        return NO_TREND
+    centre = float(year.mean())
+    slope = _shrunken_slope(year - centre, value - value.mean())
+    return Trend(slope, centre, int(year.min()), int(year.max()) + YEARS_AHEAD)
+
+
+def _shrunken_slope(year: Floats, value: Floats) -> float:
+    squares = float(year @ year)
+    slope = float(year @ value) / squares
+    scores = year * (value - slope * year)
+    variance = float(scores @ scores) / squares**2
+    return slope * slope**2 / (slope**2 + variance) if slope else 0.0
+
+
+def trend_sql(trend: Trend) -> str:
+    """`Trend.at` of the column `year`, in doubles; SQL, so that it is saved with the pipeline."""
+    if trend == NO_TREND:
+        return "0.0D"
+    year = f"CAST(GREATEST(LEAST(year, {trend.last}), {trend.first}) AS DOUBLE)"
+    return f"({trend.per_year!r}D * ({year} - {trend.centre!r}D))"

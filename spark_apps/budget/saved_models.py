@@ -1,0 +1,229 @@
+"""What Spark saved of fitted models, read into what NumPy can apply: trees and feature stages.
+
+Trees become `scoring.budget.predictor.FlatTrees`. Spark's `data/` holds a row a node: treeID,
+nodeData{id, prediction, leftChild, rightChild, split{featureIndex, leftCategoriesOrThreshold,
+numCategories}}; children are numbered within their tree and come after their parent.
+`treesMetadata/` holds the weights.
+
+Feature stages become `scoring.budget.spark_stages`. A stage that cannot be carried over is refused
+*before* anything is trained (`refuse_uncarried`), with what to use in its place. Today's recipes
+make their vectors in SQL, and `scoring.budget.features.vector` makes the same in NumPy; the readers
+here are for recipes that use Spark's own stages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from marquee.errors import BundleError, RecipeError
+from scoring.arrays import Floats
+from scoring.budget.predictor import LEAF, FlatTrees
+from scoring.budget.spark_stages import (
+    Binary,
+    Buckets,
+    Grams,
+    Hashed,
+    Indexer,
+    OneHot,
+    Scale,
+    Stage,
+    Vectors,
+)
+
+Row = Mapping[str, Any]
+CONTINUOUS = -1
+SHARE_OF_A_TREE: Mapping[str, Callable[[int], float]] = {
+    "DecisionTreeRegressionModel": lambda trees: 1.0,
+    "GBTRegressionModel": lambda trees: 1.0,
+    "RandomForestRegressionModel": lambda trees: 1.0 / trees,
+}
+"""What a tree's saved weight is multiplied with: a forest takes the mean of its trees."""
+COUNTERPARTS = ("SQLTransformer", "VectorAssembler")
+"""What `spark_apps.budget.feature_vectors` makes; golden queries hold it equal to its
+counterpart."""
+SUBSTITUTES = {
+    "QuantileDiscretizer": "Bucketizer with splits worked out beforehand",
+    "PCA": "the columns themselves, scaled by StandardScaler",
+    "VectorIndexer": "StringIndexer and OneHotEncoder",
+    "FeatureHasher": "StringIndexer and OneHotEncoder, or HashingTF",
+    "RobustScaler": "StandardScaler",
+    "RFormula": "the stages it stands for",
+}
+
+
+def read_saved_trees(folder: Path) -> FlatTrees:
+    """The flat arrays of one saved tree, forest or boosting.
+
+    Raises BundleError for a split that cannot be carried (a category set of more than two) and for
+    a model of another class.
+    """
+    rows = pq.read_table(_folder(folder, "data")).to_pylist()
+    nodes = sorted(map(_node, rows), key=lambda n: (n["tree"], n["id"]))
+    count = len(nodes)
+    trees = np.array([n["tree"] for n in nodes])
+    root = np.flatnonzero(np.diff(trees, prepend=-1)).astype(np.int32)
+    first = root[np.searchsorted(trees[root], trees)]
+    split = [_split(n) for n in nodes]
+    inner = np.array([s[0] != LEAF for s in split])
+    child = {
+        name: np.where(inner, first + np.array([s[i] for s in split]), 0).astype(np.int32)
+        for name, i in (("left", 2), ("right", 3))
+    }
+    return FlatTrees(
+        feature=np.array([s[0] for s in split], dtype=np.int32).reshape(count),
+        threshold=np.array([s[1] for s in split], dtype=np.float64),
+        left=child["left"],
+        right=child["right"],
+        value=np.array([n["prediction"] for n in nodes], dtype=np.float64),
+        root=root,
+        weight=_weights(folder, len(root)),
+    )
+
+
+def _node(row: Row) -> dict[str, Any]:
+    """A single tree's rows are bare nodes; an ensemble's name their tree."""
+    if "nodeData" in row:
+        return {"tree": row["treeID"], **row["nodeData"]}
+    return {"tree": 0, **row}
+
+
+def _split(node: Row) -> tuple[int, float, int, int]:
+    """(feature, threshold, left, right) of a node; LEAF where it has no children."""
+    if node["leftChild"] < 0:
+        return LEAF, 0.0, 0, 0
+    split, left, right = node["split"], node["leftChild"], node["rightChild"]
+    values = list(split["leftCategoriesOrThreshold"])
+    if split["numCategories"] == CONTINUOUS:
+        return split["featureIndex"], values[0], left, right
+    if split["numCategories"] == 2 and len(values) == 1:  # 0 or 1: a threshold between them
+        children = (left, right) if values[0] == 0.0 else (right, left)
+        return split["featureIndex"], 0.5, *children
+    raise BundleError(
+        f"a split over {split['numCategories']} categories cannot leave Spark",
+        "encode the column as 0/1 columns",
+    )
+
+
+def _weights(folder: Path, trees: int) -> Floats:
+    weights = np.ones(trees)
+    metadata = folder / "treesMetadata"
+    if metadata.exists():
+        for row in pq.read_table(metadata).to_pylist():
+            weights[row["_1"] if "_1" in row else row["treeID"]] = row.get("_3", row.get("weights"))
+    text = next((folder / "metadata").glob("part-*")).read_text("utf-8")
+    share = next((share for name, share in SHARE_OF_A_TREE.items() if name in text), None)
+    if share is None:
+        raise BundleError(
+            f"{folder} holds none of {', '.join(SHARE_OF_A_TREE)}",
+            "give the family a reader of its own",
+        )
+    return weights * share(trees)
+
+
+def _folder(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.exists():
+        raise BundleError(f"{folder} holds no saved trees", "train it again")
+    return path
+
+
+def refuse_uncarried(stages: Iterable[Any]) -> None:
+    """RecipeError for the first stage, fitted or not, that could not leave Spark."""
+    for stage in stages:
+        name = type(stage).__name__.removesuffix("Model")
+        if name not in READERS and name not in COUNTERPARTS:
+            instead = SUBSTITUTES.get(name, f"one of {', '.join(sorted(READERS))}")
+            raise RecipeError(f"the stage {name} cannot leave Spark", f"use {instead}")
+
+
+def read_saved_stage(folder: Path) -> Stage:
+    """One saved stage; RecipeError where it is none that can be carried."""
+    metadata = json.loads(next((folder / "metadata").glob("part-*")).read_text("utf-8"))
+    name = metadata["class"].rsplit(".", 1)[-1].removesuffix("Model")
+    if name not in READERS:
+        raise RecipeError(f"the stage {name} cannot leave Spark", "see SUBSTITUTES")
+    params = {**metadata["defaultParamMap"], **metadata["paramMap"]}
+    return READERS[name](params, folder)
+
+
+def _indexer(params: Row, folder: Path) -> Stage:
+    return Indexer(tuple(_data(folder)[0]["labelsArray"][0]))
+
+
+def _one_hot(params: Row, folder: Path) -> Stage:
+    size = int(_data(folder)[0]["categorySizes"][0])
+    return OneHot(size, bool(params["dropLast"]), params["handleInvalid"] == "keep")
+
+
+def _buckets(params: Row, folder: Path) -> Stage:
+    return Buckets(tuple(float(split) for split in params["splits"]))
+
+
+def _binary(params: Row, folder: Path) -> Stage:
+    return Binary(float(params["threshold"]))
+
+
+def _standard(params: Row, folder: Path) -> Stage:
+    row = _data(folder)[0]
+    mean, deviation = _dense(row["mean"]), _dense(row["std"])
+    factor = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation != 0)
+    none = np.zeros_like(mean)
+    return Scale(
+        mean if params["withMean"] else none, factor if params["withStd"] else none + 1.0, none
+    )
+
+
+def _min_max(params: Row, folder: Path) -> Stage:
+    row, low, high = _data(folder)[0], float(params["min"]), float(params["max"])
+    least, most = _dense(row["originalMin"]), _dense(row["originalMax"])
+    span = most - least
+    factor = np.divide(high - low, span, out=np.zeros_like(span), where=span != 0)
+    return Scale(least, factor, np.where(span != 0, low, (low + high) / 2))
+
+
+def _grams(params: Row, folder: Path) -> Stage:
+    return Grams(int(params["n"]))
+
+
+def _hashed(params: Row, folder: Path) -> Stage:
+    return Hashed(int(params["numFeatures"]), bool(params["binary"]))
+
+
+def _vectors(params: Row, folder: Path) -> Stage:
+    rows = _data(folder)
+    words = {row["word"]: np.array(row["vector"], dtype=np.float64) for row in rows}
+    return Vectors(words, int(params["vectorSize"]))
+
+
+READERS: dict[str, Callable[[Row, Path], Stage]] = {
+    "StringIndexer": _indexer,
+    "OneHotEncoder": _one_hot,
+    "Bucketizer": _buckets,
+    "Binarizer": _binary,
+    "StandardScaler": _standard,
+    "MinMaxScaler": _min_max,
+    "NGram": _grams,
+    "HashingTF": _hashed,
+    "Word2Vec": _vectors,
+}
+
+
+def _data(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(folder / "data").to_pylist()
+    return found
+
+
+def _dense(vector: Row) -> Floats:
+    """A saved vector: dense (type 1) or sparse (type 0)."""
+    values = np.array(vector["values"], dtype=np.float64)
+    if vector["type"] == 1:
+        return values
+    whole = np.zeros(int(vector["size"]))
+    whole[list(vector["indices"])] = values
+    return whole

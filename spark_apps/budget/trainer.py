@@ -1,0 +1,215 @@
+"""Trains the recipes of a run: their scores on later titles, and the folders of the chosen fits.
+
+A fit becomes a folder of two: `spark/`, the pipeline as Spark saves it, and `bundle/`, which is
+read from what was saved, so that serving needs no Spark. `card.json` states what was tried and
+chosen, and what people should know of the data. `spark_apps/train_budget.py` calls this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark.sql import Row
+
+from marquee.clock import iso
+from marquee.lake import Lake
+from scoring.arrays import Floats
+from scoring.budget.bundle import BudgetBundle, write_bundle
+from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, WITH_RATING, KnownTitle
+from scoring.budget.predictor import Predictor, join_trees
+from spark_apps.budget.families import BudgetRecipe, family_of
+from spark_apps.budget.features import TARGET
+from spark_apps.budget.folds import Fold, FoldFits
+from spark_apps.budget.golden_queries import golden_queries, record_golden
+from spark_apps.budget.out_of_sample import Interval, ScoredRecipe, Scores, make_interval
+from spark_apps.budget.pipeline import Blend, FittedBudget
+from spark_apps.job import Job
+
+FOLDS_AT_ONCE = 2
+"""Small fits mostly wait for the scheduler, so that two cost little more than one."""
+FEWEST_ERRORS = 10
+"""A question with fewer errors than that takes its interval from `before release`."""
+
+
+@dataclass(frozen=True)
+class BundleContext:
+    """What a bundle states beside the fitted numbers."""
+
+    facts: Mapping[str, Any]
+    intervals: Mapping[str, Interval]  # by question
+    golden: Mapping[str, Any]
+
+
+@dataclass
+class Trainer:
+    """The fits of a run; `facts` are what every bundle of it states."""
+
+    lake: Lake
+    fits: FoldFits
+    origins: list[Fold]
+    facts: Mapping[str, Any]
+    _scores: dict[BudgetRecipe, Scores] = field(default_factory=dict)
+
+    def scored(self, recipe: BudgetRecipe) -> ScoredRecipe:
+        """The recipe with its errors, as recipes are compared."""
+        scores = self.scores(recipe)
+        return ScoredRecipe(recipe, scores.errors_with_rating(), scores.directors)
+
+    def scores(self, recipe: BudgetRecipe) -> Scores:
+        """The recipe on the titles after each rolling origin."""
+        if recipe not in self._scores:
+            self.fits.rows(recipe, self.origins[0])  # features once, before the threads
+            with ThreadPoolExecutor(FOLDS_AT_ONCE) as pool:
+                scores = list(pool.map(lambda fold: self.fits.score(recipe, fold), self.origins))
+            self._scores[recipe] = Scores.joined(scores)
+        return self._scores[recipe]
+
+    def write_fit(self, recipe: BudgetRecipe, fold: Fold, folder: Path) -> list[str]:
+        """Fit on a fold and write `folder`/spark and `folder`/bundle; the questions it answers."""
+        fitted = self.fits.fit(recipe, fold)
+        titles = self.fits.rows(recipe, fold)
+        golden = record_golden(
+            self.fits.spark,
+            fitted,
+            self.fits.fitted_titles(recipe, fold),
+            golden_queries(titles, recipe.wide),
+        )
+        saved = save_pipeline(self.lake, fitted, folder / "spark")
+        intervals = {q: self._interval(recipe, q) for q in fitted.blends}
+        context = BundleContext(self.facts, intervals, golden)
+        write_bundle(folder / "bundle", make_bundle(fitted, saved, titles, context))
+        return list(fitted.blends)
+
+    def _interval(self, recipe: BudgetRecipe, question: str) -> Interval:
+        """From every origin's errors; where they are too few, from those `before release`."""
+        scores = self.scores(recipe)
+        source = question if question in scores.answers else BEFORE_RELEASE
+        if len(scores.errors(source)) < FEWEST_ERRORS:
+            source = BEFORE_RELEASE
+        answers = scores.answers[source]
+        found = np.isfinite(answers)
+        errors = (scores.actual - answers)[found]
+        directors = [name for name, kept in zip(scores.directors, found, strict=True) if kept]
+        return make_interval(errors, answers[found], scores.beginners[found], directors)
+
+
+def save_pipeline(lake: Lake, fitted: FittedBudget, folder: Path) -> Path:
+    """Save with Spark into the lake's staging (every executor sees it), then copy it here."""
+    staged = lake.staging("budget-pipeline")
+    fitted.pipeline.write().overwrite().save(lake.uri(staged))
+    _copy_out(lake, staged, folder)
+    lake.delete(staged)
+    return folder
+
+
+def _copy_out(lake: Lake, path: str, folder: Path) -> None:
+    """What Spark saved, without its markers and checksums."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in lake.names(path):
+        if lake.is_folder(f"{path}/{name}"):
+            _copy_out(lake, f"{path}/{name}", folder / name)
+        elif not name.startswith(("_", ".")):
+            lake.copy_out(f"{path}/{name}", folder / name)
+
+
+def make_bundle(
+    fitted: FittedBudget, saved: Path, titles: Sequence[Row], context: BundleContext
+) -> BudgetBundle:
+    """The bundle of a saved pipeline; `titles` are the rows it was fitted on."""
+    recipe = fitted.recipe
+    predictors = {
+        q: _predictor(recipe, blend, saved, fitted.means[q], context.intervals[q])
+        for q, blend in fitted.blends.items()
+    }
+    facts = {**context.facts, "recipe": recipe.model_dump(mode="json")}
+    known = tuple(map(_known_title, titles))
+    return BudgetBundle(fitted.stages, predictors, known, facts, context.golden, fitted.trend)
+
+
+def _predictor(
+    recipe: BudgetRecipe, blend: Blend, saved: Path, means: Floats, interval: Interval
+) -> Predictor:
+    linear, read = blend.components.linear, family_of(recipe).read
+    trees = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
+    has_trees = bool(trees or blend.constant)  # a constant is a lone leaf
+    return Predictor(
+        linear_share=blend.linear_share,
+        intercept=float(linear.intercept),
+        coefficients=linear.coefficients.toArray(),
+        trees=join_trees(trees, blend.constant) if has_trees else None,
+        means=means,
+        residuals=interval.residuals,
+        spread=interval.spread,
+        tree_share=1.0 if has_trees else 0.0,
+    )
+
+
+def _stage(saved: Path, uid: str) -> Path:
+    """Spark names a saved stage `<number>_<uid>`."""
+    return next((saved / "stages").glob(f"*_{uid}"))
+
+
+def _known_title(row: Row) -> KnownTitle:
+    people = {role: tuple(names) for role, names in row["people"].items() if role != DIRECTOR}
+    return KnownTitle(
+        title_id=row["title_id"],
+        title=row["title"],
+        year=int(row["year"]),
+        directors=tuple(row["directors"]),
+        director_names=tuple(row["director_names"]),
+        genres=tuple(row["genres"]),
+        rating=row["rating"],
+        log_budget=float(row[TARGET]),
+        above_time=row["above_time"],
+        people=people,
+        numbers=dict(row["numbers"]),
+        labels=dict(row["labels"]),
+    )
+
+
+def notes_of(facts: Mapping[str, Any], questions: Sequence[str]) -> list[str]:
+    """What a reader of the card must know; `facts` are the prepared titles' own."""
+    notes = []
+    if WITH_RATING not in questions:
+        notes.append(
+            "no crawl precedes as-of, so no rating was known then: answers before release only"
+        )
+    if earlier := facts.get("budgets_at_an_earlier_rate"):
+        notes.append(f"{earlier} budgets were converted at the last exchange rate known")
+    if refused := facts.get("budgets_refused"):
+        notes.append(f"{refused} stated budgets were put aside (quarantine says why)")
+    return notes
+
+
+def make_card(
+    job: Job,
+    scored: Sequence[ScoredRecipe],
+    chosen: BudgetRecipe,
+    titles: int,
+    notes: Sequence[str],
+) -> Mapping[str, Any]:
+    """The card; `titles` counts those the shipped fit has seen."""
+    return {
+        "model": "budget",
+        "recipe": chosen.model_dump(mode="json"),
+        "recipes_tried": [
+            {
+                "name": s.recipe.name,
+                "chosen": s.recipe == chosen,
+                "inner_log_rmse": s.log_rmse,
+                "inner_titles": len(s.errors),
+            }
+            for s in scored
+        ],
+        "rows": titles,
+        "people": None,
+        "titles": titles,
+        "as_of": iso(job.inputs.as_of),
+        "seconds": dict(job.work),
+        "notes": list(notes),
+    }

@@ -1,0 +1,146 @@
+"""The titles of a run: the ratings release's list, joined with what other sources state.
+
+`prepare_titles` reads MovieLens' list of titles, joins the merged items to it by title id, and
+links directors whose name stands for one id. MovieLens' own words for genres become IMDb's here.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from marquee.dataset_contracts import TITLES
+from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
+from sources.ratings_forms import IMDB_GENRES
+from spark_apps.preparation.rating_dataset import text_id
+from spark_apps.preparation.title_items import folded
+
+NAME_AND_YEAR = r"^(.*?)\s*\((\d{4})\)\s*$"
+NAME_AND_ARTICLE = r"^(.*), (The|A|An|Les?|La|Il|El|Der|Die|Das)$"
+ITEM_FIELDS = (
+    "release_date",
+    "rating",
+    "vote_count",
+    "budget_amount",
+    "budget_currency",
+    "budget_confidence",
+    "type",
+    "runtime",
+    "certificate",
+    "plot",
+    "notes",
+)
+ITEM_LISTS = (
+    "directors",
+    "director_names",
+    "countries",
+    "writers",
+    "cast",
+    "companies",
+    "languages",
+    "keywords",
+)
+IS_ID = r"^nm\d+$"
+
+
+def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
+    """A release's list (`raw_ratings.read_listed`) as movie_id, title_id, title, year, genres.
+
+    MovieLens writes `Matrix, The (1999)`, and genres as `Action|Sci-Fi`. A movie without a title
+    has its id as title; a year without any film is null. `is_text`: the release names titles by
+    text, not by number.
+    """
+    number = text_id(F.col("movieId")) if is_text else F.col("movieId").try_cast("bigint")
+    year = F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
+    year = year.cast("int")
+    name = _movielens_name()
+    return listed.select(
+        number.alias("movie_id"),
+        F.col("titleId").alias("title_id"),
+        F.coalesce(F.when(F.trim(name) != "", name), "titleId", "movieId").alias("title"),
+        F.when(year.between(FIRST_FILM, LAST_YEAR), year).alias("year"),
+        _movielens_genres().alias("genres"),
+    )
+
+
+def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
+    """Every title of items or release; the items' fields count before MovieLens'.
+
+    A title without an item keeps MovieLens' title, year and genres. A title that MovieLens does not
+    list has no movie_id. An item that only adds a budget, to a title that no source names, has
+    no title.
+    """
+    stated, listed = items.alias("c"), movielens.alias("m")
+    joined = stated.join(listed, on=F.col("c.title_id") == F.col("m.title_id"), how="full")
+    nothing = F.expr("cast(array() as array<string>)")
+    stated_genres = F.when(F.size("c.genres") > 0, F.col("c.genres"))
+    return joined.select(
+        "m.movie_id",
+        F.coalesce("c.title_id", "m.title_id").alias("title_id"),
+        F.coalesce("c.title", "m.title").alias("title"),
+        F.coalesce("c.year", "m.year").alias("year"),
+        F.coalesce(stated_genres, "m.genres", nothing).alias("genres"),
+        *(F.col(f"c.{name}").alias(name) for name in ITEM_FIELDS),
+        *(F.coalesce(f"c.{name}", nothing).alias(name) for name in ITEM_LISTS),
+    )
+
+
+def with_linked_directors(titles: DataFrame) -> DataFrame:
+    """`directors` with the id in place of a folded name, where exactly one id has that name.
+
+    A name of several ids stays a name: two people may have one name.
+    """
+    credits = titles.select(
+        "title_id", F.posexplode(F.arrays_zip("directors", "director_names")).alias("place", "one")
+    ).select("title_id", "place", "one.directors", "one.director_names")
+    by_id = credits.where(F.col("directors").rlike(IS_ID))
+    unique = (
+        by_id.groupBy(folded(F.col("director_names")).alias("key"))
+        .agg(F.min("directors").alias("name_id"), F.max("directors").alias("other"))
+        .where("name_id = other AND NOT key RLIKE '" + IS_ID + "'")
+        .select("key", "name_id")
+    )
+    named = credits.where(~F.col("directors").rlike(IS_ID))
+    touched = credits.join(named.select("title_id").distinct(), on="title_id", how="left_semi")
+    found = touched.join(
+        F.broadcast(unique), on=F.col("directors") == F.col("key"), how="left"
+    ).withColumn("person", F.struct("place", F.coalesce("name_id", "directors").alias("key")))
+    keys = found.groupBy("title_id").agg(
+        F.transform(F.array_sort(F.collect_list("person")), lambda p: p["key"]).alias("keys")
+    )
+    joined = titles.join(F.broadcast(keys), on="title_id", how="left")
+    return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys")
+
+
+def is_out(as_of: str) -> Column:
+    """Whether a title is released by the day of `as_of` (ISO 8601).
+
+    A month or a year stands for its first day: `2025` is before `2025-06-01`. A title without any
+    date counts as released, because somebody has rated it.
+    """
+    stated = F.coalesce("release_date", F.lpad(F.col("year").cast("string"), 4, "0"))
+    day = F.concat(stated, F.when(F.length(stated) == 4, "-01-01").otherwise("-01"))
+    out = F.when(F.length(stated) == 10, stated).otherwise(day).cast("date")
+    return F.coalesce(out <= F.lit(as_of[:10]).cast("date"), F.lit(True))
+
+
+def as_contract(titles: DataFrame) -> DataFrame:
+    """The columns of the `titles` contract, in its order; ContractError where a type differs."""
+    chosen = titles.select(*TITLES.names)
+    TITLES.check_types(dict(chosen.dtypes))
+    return chosen
+
+
+def _movielens_name() -> Column:
+    """`Matrix, The (1999)` as `The Matrix`."""
+    bare = F.when(
+        F.col("title").rlike(NAME_AND_YEAR), F.regexp_extract("title", NAME_AND_YEAR, 1)
+    ).otherwise(F.trim("title"))
+    return F.regexp_replace(bare, NAME_AND_ARTICLE, "$2 $1")
+
+
+def _movielens_genres() -> Column:
+    words = F.split(F.trim(F.coalesce("genres", F.lit(""))), r"(?U)\s*\|\s*")
+    renames = F.create_map(*(F.lit(x) for pair in IMDB_GENRES.items() for x in pair))
+    renamed = F.transform(words, lambda word: F.coalesce(renames[word], word))
+    return F.array_distinct(F.filter(renamed, lambda word: word != ""))

@@ -1,3 +1,0 @@
-"""Bayesian matrix factorisation with side information: Gibbs chains as Spark tasks, packed."""
-
-__all__ = ["arithmetic", "fitting", "sides"]

@@ -1,0 +1,282 @@
+"""Titles the ranker does not know: their content as vectors, and how far content may be trusted.
+
+Spark counts the words of all titles and weighs them, each kind of word (genres, cast, plot, ...)
+with length one in a title: a long plot does not drown the genres. A thin SVD keeps what most titles
+share.
+
+The trust is a ridge penalty from content vectors to the ranker's scores. It is chosen by
+generalised cross-validation (Golub, Heath and Wahba, Technometrics 21(2), 1979) over the ranker's
+own titles, on the scores of seeded people: how well a title's score follows from the other titles'.
+No holdout is used. The scores for golden queries are solved here in another way than the scorer's
+(`scoring/recommender/content.py`): by a singular value decomposition, not by normal equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.feature import (
+    IDF,
+    CountVectorizer,
+    RegexTokenizer,
+    SQLTransformer,
+    StopWordsRemover,
+)
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from scoring.arrays import Floats, Ints, Mask, Rows, Singles
+from spark_apps.recommender.families import FittedRanker
+from spark_apps.recommender.recipes import ContentRecipe
+from spark_apps.recommender.training_data import FeatureTable, IndexedRatings, leading
+
+FEWEST_TITLES = 2  # that share a word: a word of one title says nothing of others
+AT_ONCE = 2_048  # titles made dense at a time: 16 MB of 2,000 words
+RIDGES = tuple(float(f"{10**e:.3g}") for e in np.arange(-1.0, 3.01, 0.25))
+PEOPLE = 100  # whose scores the penalty is chosen on
+ONE_IN = 10  # of a list's titles at most are cold
+ALIKE = 1e-5  # a cosine below says nothing
+ONE_SPELLING = (
+    "SELECT movie_id, concat(names, transform(array_distinct(kept), w -> concat('plot=', w)))"
+    " AS words FROM __THIS__"
+)
+
+
+@dataclass(frozen=True)
+class WeightedWords:
+    """Weights of words [titles, words] in compressed rows; titles by ascending `movie_ids`."""
+
+    movie_ids: Ints
+    indptr: Ints
+    indices: Ints
+    values: Floats
+    vocabulary: tuple[str, ...]
+
+    def dense(self, start: int) -> Singles:
+        """The rows of `AT_ONCE` titles from `start` on."""
+        ends = self.indptr[start : start + AT_ONCE + 1]
+        span = slice(ends[0], ends[-1])
+        table = np.zeros((len(ends) - 1, len(self.vocabulary)), dtype=np.float32)
+        table[np.repeat(np.arange(len(table)), np.diff(ends)), self.indices[span]] = self.values[
+            span
+        ]
+        return table
+
+
+def content_vectors(
+    spark: SparkSession, words: pa.Table, recipe: ContentRecipe, seed: int
+) -> FeatureTable:
+    """Vectors [titles, columns] by movie id; of no columns where no two titles share a word."""
+    weighted = weigh(spark, words, recipe.words)
+    columns = recipe.affordable_columns(words.num_rows)
+    starts = range(0, len(weighted.movie_ids), AT_ONCE)
+    basis = None
+    if len(weighted.vocabulary) > columns:
+        gram = sum((d.T @ d).astype(np.float64) for d in map(weighted.dense, starts))
+        basis = leading(np.asarray(gram), columns, seed)[2].astype(np.float32)
+    tables = [d if basis is None else d @ basis for d in map(weighted.dense, starts)]
+    return FeatureTable(weighted.movie_ids, np.vstack(tables).astype(np.float64))
+
+
+def weigh(spark: SparkSession, words: pa.Table, most: int) -> WeightedWords:
+    """The `most` frequent words, weighted, each kind of length one in each title."""
+    frame = spark.createDataFrame(words).coalesce(1)
+    model = pipeline(most).fit(frame)
+    if not vocabulary_of(model):  # the code below refuses vectors of no columns
+        nothing = np.zeros(len(words) + 1, dtype=np.int64)
+        ids = words["movie_id"].to_numpy()
+        return WeightedWords(ids, nothing, nothing[:0], np.zeros(0), ())
+    found = model.transform(frame).select("movie_id", F.unwrap_udt("weights").alias("w"))
+    return _weighted_words(found.toArrow().combine_chunks(), vocabulary_of(model))
+
+
+def pipeline(most: int) -> Pipeline:
+    """Spark ML's stages from a table of words to weights."""
+    return Pipeline(
+        stages=[
+            RegexTokenizer(
+                inputCol="plot", outputCol="tokens", pattern=r"\P{L}+", minTokenLength=3
+            ),
+            StopWordsRemover(inputCol="tokens", outputCol="kept"),
+            SQLTransformer(statement=ONE_SPELLING),
+            CountVectorizer(
+                inputCol="words", outputCol="counts", vocabSize=most, minDF=FEWEST_TITLES
+            ),
+            IDF(inputCol="counts", outputCol="weights"),
+        ]
+    )
+
+
+def vocabulary_of(model: PipelineModel) -> tuple[str, ...]:
+    """The words that counted, by column."""
+    return tuple(model.stages[3].vocabulary)
+
+
+def _weighted_words(table: pa.Table, vocabulary: tuple[str, ...]) -> WeightedWords:
+    vectors = table["w"].combine_chunks()
+    lists = vectors.field("indices")
+    counts = np.diff(lists.offsets.to_numpy())
+    indices = lists.flatten().to_numpy().astype(np.int64)
+    values = vectors.field("values").flatten().to_numpy()
+    rows = np.repeat(np.arange(len(counts)), counts)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    scaled = values / _length_of_kind(rows, indices, values, vocabulary)
+    return WeightedWords(table["movie_id"].to_numpy(), indptr, indices, scaled, vocabulary)
+
+
+def _length_of_kind(
+    rows: Rows, indices: Ints, values: Floats, vocabulary: tuple[str, ...]
+) -> Floats:
+    """For each weight, the length of its title's weights of the same kind."""
+    names, kinds = np.unique([word.partition("=")[0] for word in vocabulary], return_inverse=True)
+    cell = rows * len(names) + kinds[indices]
+    squares = np.bincount(cell, weights=values**2)
+    lengths: Floats = np.maximum(np.sqrt(squares[cell]), 1e-12)
+    return lengths
+
+
+@dataclass(frozen=True)
+class ContentFit:
+    """`vectors` [I, C] of the catalogue's titles, the titles [I] that the ranker has `known`, and
+    the penalty of the map."""
+
+    recipe: ContentRecipe
+    vectors: Singles
+    known: Mask
+    ridge: float
+    explained: float  # share of the variance of people's scores, by generalised cross-validation
+
+    @property
+    def described(self) -> Mask:
+        """Titles [I] of which some word is known."""
+        described: Mask = np.asarray(self.vectors.any(axis=1))
+        return described
+
+    @property
+    def optimism(self) -> float:
+        """The recipe's; 0 where content explains nothing: uncertainty alone recommends no title."""
+        return self.recipe.optimism if self.explained > 0.0 else 0.0
+
+    def facts(self) -> dict[str, float]:
+        """`content` of `bundle.json`."""
+        return {"ridge": self.ridge, "optimism": self.optimism}
+
+    def note(self) -> str:
+        """A sentence for the card."""
+        size = self.vectors.nbytes / 1e6
+        return (
+            f"content: {self.vectors.shape[1]} columns for {len(self.vectors)} titles, "
+            f"{size:.1f} MB of at most {self.recipe.most_megabytes:g}; ridge {self.ridge:g}, "
+            f"{100 * self.explained:.0f} % of a score's variance follows from content"
+        )
+
+    @property
+    def cold(self) -> Mask:
+        """Titles [I] that only content can score."""
+        cold: Mask = self.described & ~self.known
+        return cold
+
+    @cached_property
+    def _decomposed(self) -> tuple[Rows, Floats, Floats, Floats, Floats]:
+        """The titles learnt from, the mean of their vectors, and the SVD of the residuals."""
+        warm = np.flatnonzero(self.known & self.described)
+        vectors = self.vectors[warm].astype(np.float64)
+        centre = vectors.mean(axis=0)
+        return warm, centre, *np.linalg.svd(vectors - centre, full_matrices=False)
+
+    def scores(self, scores: Floats) -> tuple[Floats, float]:
+        """The ranker's scores [I] with cold titles' filled in, and the map's standard error."""
+        warm, centre, left, values, right = self._decomposed
+        mean = float(scores[warm].mean())
+        kept = values**2 / (values**2 + self.ridge)
+        moment = left.T @ (scores[warm] - mean)
+        effect = right.T @ (values / (values**2 + self.ridge) * moment)
+        residuals = scores[warm] - mean - left @ (kept * moment)
+        freedom = max(len(warm) - 1 - kept.sum(), 1.0)
+        filled = scores.copy()
+        filled[self.cold] = mean + (self.vectors[self.cold].astype(np.float64) - centre) @ effect
+        return filled, float(np.sqrt((residuals**2).sum() / freedom))
+
+    def likeness(self, rated: Rows) -> Floats:
+        """How like what was rated each title [I] is: the cosine to the sum of the rated titles'
+        directions, 0 where it is below what single precision can tell."""
+        vectors = self.vectors.astype(np.float64)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0.0)
+        direction = units[rated].sum(axis=0)
+        cosines = units @ direction / max(float(np.linalg.norm(direction)), 1e-12)
+        return np.where(cosines >= ALIKE, cosines, 0.0)
+
+
+def fit_content(
+    ratings: IndexedRatings, ranker: FittedRanker, vectors: Floats, recipe: ContentRecipe, seed: int
+) -> ContentFit | None:
+    """None where no title has content, or the ranker knows no title to learn from."""
+    singles = vectors.astype(np.float32)
+    described = singles.any(axis=1)
+    warm = np.flatnonzero(ranker.known & described)
+    if not len(warm):
+        return None
+    people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:PEOPLE]
+    scores = [ranker.scores(int(user), ratings.rated(int(user)))[warm] for user in people]
+    ridge, explained = choose_ridge(vectors[warm], np.array(scores).T)
+    return ContentFit(recipe, singles, ranker.known, ridge, explained)
+
+
+def choose_ridge(
+    vectors: Floats, scores: Floats, ridges: Sequence[float] = RIDGES
+) -> tuple[float, float]:
+    """The penalty with the least generalised cross-validation error of `scores` [titles, people],
+    and the share of variance it explains by that measure."""
+    left, values, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    residuals = scores - scores.mean(axis=0)
+    moments, total, titles = (
+        ((left.T @ residuals) ** 2).sum(axis=1),
+        (residuals**2).sum(),
+        len(vectors),
+    )
+
+    def error(ridge: float) -> float:
+        kept = values**2 / (values**2 + ridge)
+        lost = max(float(total - ((2.0 * kept - kept**2) * moments).sum()), 0.0)
+        return lost * titles / max(titles - 1 - float(kept.sum()), 1.0) ** 2
+
+    best = min(ridges, key=lambda ridge: (error(ridge), -ridge))
+    plain = float(total) * titles / max(titles - 1, 1) ** 2
+    return best, 1.0 - error(best) / plain if plain > 0.0 else 0.0
+
+
+def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
+    """The `n` best allowed titles that are not among the seen."""
+    free = np.where(allowed, scores, -np.inf)
+    free[seen] = -np.inf
+    order = np.argsort(-free, kind="stable")[:n]
+    return [int(row) for row in order if free[row] > -np.inf]
+
+
+def list_unseen(
+    plain: Floats, known: Mask, seen: Rows, content: ContentFit | None, n: int
+) -> tuple[list[int], Floats]:
+    """The `n` best unseen titles by the ranker's scores [I] and content's, and all scores."""
+    if content is None:
+        return best_unseen(plain, known, seen, n), plain
+    scores, error = content.scores(plain)
+    return with_cold(scores, error, seen, content, n), scores
+
+
+def with_cold(scores: Floats, error: float, seen: Rows, content: ContentFit, n: int) -> list[int]:
+    """The `n` best unseen titles, by arithmetic that does not import the scorer: a cold title takes
+    the place of the last while its score and some standard errors are above that one's."""
+    ranked, taken = best_unseen(scores, content.known, seen, n), list[int]()
+    for title in best_unseen(scores, content.cold, seen, n // ONE_IN):
+        full = len(ranked) + len(taken) >= n
+        if full and scores[title] + content.optimism * error <= scores[ranked[-1]]:
+            break
+        ranked = ranked[:-1] if full else ranked
+        taken.append(title)
+    return sorted(ranked + taken, key=lambda row: -scores[row])

@@ -1,0 +1,243 @@
+"""Golden queries: seeded queries with the answers of a fitted recommender, as `golden.json`.
+
+The scorer of a loaded bundle must repeat these answers, so nothing here imports the scorer.
+`scoring/recommender/golden_check.py` defines the file. Spark answers what it can: predictions of
+ALS by `transform` (blended here), rankings of plain implicit ALS by `recommendForUserSubset`. All
+other answers are plain arithmetic on what was fitted, each in another way than the scorer's: a
+posterior's predictions, item weights, content, fold-in (`folded` of predictors and rankers).
+
+The queries: stars of random pairs; the lists of people with few ratings, and for each the best
+title that the ranker does not know; and fold-in, with ratings given as a newcomer or the anonymous
+route gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from scoring.arrays import Floats, Ints, Rows
+from spark_apps.recommender.content_fit import ContentFit, best_unseen, list_unseen
+from spark_apps.recommender.families import Clip, FittedRanker, Predictor
+from spark_apps.recommender.training_data import IndexedRatings
+
+PREDICTIONS, RANKINGS, TOP = 40, 10, 10
+FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings given
+STARS_EACH = 4  # titles of the catalogue whose stars each query has, and one that is not in it
+DAMPING = 25.0  # ratings at the mean that a title's popularity starts from
+TOLERANCE = 1e-5
+NO_QUERIES: dict[str, Any] = {
+    "tolerance": TOLERANCE,
+    "predictions": [],
+    "rankings": [],
+    "cold": [],
+    "fold_in": [],
+}
+Given = tuple[Ints, Floats]  # movie ids and stars, oldest first
+
+
+@dataclass(frozen=True)
+class FittedRecommender:
+    """Everything that was fitted on `ratings`; `content` is None where no title has content."""
+
+    ratings: IndexedRatings
+    predictor: Predictor
+    ranker: FittedRanker
+    content: ContentFit | None
+
+    def notes(self) -> list[str]:
+        """Sentences for the card."""
+        return self.predictor.notes() + ([self.content.note()] if self.content else [])
+
+
+def record_golden(
+    spark: SparkSession, fitted: FittedRecommender, clip: Clip, seed: int
+) -> dict[str, Any]:
+    """All queries with their answers, as `golden.json`."""
+    rng = np.random.default_rng(seed)
+    predictions = _predictions(spark, fitted, clip, rng)
+    rankings, cold = _rankings(spark, fitted, rng)
+    popular = _popularity(fitted.ratings)
+    folded = [_fold_in(fitted, clip, given, popular, rng) for given in _given(fitted, clip, rng)]
+    return {
+        "tolerance": TOLERANCE,
+        "predictions": predictions,
+        "rankings": rankings,
+        "cold": cold,
+        "fold_in": folded,
+    }
+
+
+def _predictions(
+    spark: SparkSession, fitted: FittedRecommender, clip: Clip, rng: np.random.Generator
+) -> list[dict[str, float | int]]:
+    catalogue = fitted.ratings.catalogue
+    users = rng.integers(0, len(catalogue.user_ids), PREDICTIONS)
+    items = rng.integers(0, len(catalogue.movie_ids), PREDICTIONS)
+    pairs = np.array(sorted(set(zip(users.tolist(), items.tolist()))), dtype=np.intp)
+    stars = fitted.predictor.answers(spark, pairs[:, 0], pairs[:, 1]).clip(*clip)
+    return [
+        {
+            "user_id": int(catalogue.user_ids[u]),
+            "movie_id": int(catalogue.movie_ids[i]),
+            "value": float(value),
+        }
+        for (u, i), value in zip(pairs.tolist(), stars)
+    ]
+
+
+def _rankings(
+    spark: SparkSession, fitted: FittedRecommender, rng: np.random.Generator
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Best unseen titles of light raters the ranker can learn from, and of each the best title
+    that it does not know."""
+    ratings, known, content = fitted.ratings, fitted.ranker.known, fitted.content
+    ids = ratings.catalogue.movie_ids
+    seen = {u: ratings.rated(u) for u in _light_raters(ratings, rng).tolist()}
+    seen = {u: rated for u, rated in seen.items() if known[rated].any()}
+    rankings, colds = [], []
+    for user, plain in _scores(spark, fitted.ranker, seen).items():
+        rows, scores = list_unseen(plain, known, seen[user], content, TOP)
+        cold = best_unseen(scores, content.cold, seen[user], 1) if content else []
+        person = {"user_id": int(ratings.catalogue.user_ids[user])}
+        best = {"n": TOP, "movie_ids": ids[rows].tolist(), "scores": scores[rows].tolist()}
+        rankings.append(person | best)
+        colds += [person | {"movie_id": int(ids[r]), "score": float(scores[r])} for r in cold]
+    return [one for one in rankings if one["movie_ids"]], colds
+
+
+def _scores(
+    spark: SparkSession, ranker: FittedRanker, seen: Mapping[int, Rows]
+) -> dict[int, Floats]:
+    """Scores [I] of each person; the best titles' scores are Spark's where its lists are the
+    ranker's."""
+    scores = {user: ranker.scores(user, rated) for user, rated in seen.items()}
+    if ranker.spark_model is not None and seen:
+        most = TOP + max(len(items) for items in seen.values())
+        people = spark.createDataFrame([(u,) for u in seen], "user int")
+        answers = _top(ranker.spark_model.recommendForUserSubset(people, most))
+        for user, best in answers.items():
+            for item, score in best:
+                scores[user][item] = score
+    return scores
+
+
+def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:
+    rows = frame.collect()
+    return {r["user"]: [(x["item"], x["rating"]) for x in r["recommendations"]] for r in rows}
+
+
+def _light_raters(ratings: IndexedRatings, rng: np.random.Generator) -> Rows:
+    """Seeded people among the half with the fewest ratings: short lists of seen titles."""
+    counts = np.bincount(ratings.users, minlength=len(ratings.catalogue.user_ids))
+    half = np.argsort(counts, kind="stable")[: max(1, (len(counts) + 1) // 2)]
+    chosen: Rows = np.sort(rng.choice(half, size=min(RANKINGS, len(half)), replace=False))
+    return chosen
+
+
+def _given(fitted: FittedRecommender, clip: Clip, rng: np.random.Generator) -> Iterator[Given]:
+    """Seeded ratings of every kind that the catalogue allows: trained people's first few, one
+    rating, both ends of the scale, sixty, titles that the ranker or the whole catalogue does not
+    know, and nothing."""
+    ids, rated = fitted.ratings.catalogue.movie_ids, np.unique(fitted.ratings.items)
+    levels, unheard = np.unique(fitted.ratings.values), _unheard(ids)
+
+    def some(rows: Rows, most: int) -> Given:
+        chosen = rng.permutation(rows)[:most]
+        return ids[chosen], rng.choice(levels, size=len(chosen))
+
+    people = rng.permutation(len(fitted.ratings.catalogue.user_ids))[:FOLDED_PEOPLE]
+    yield from (_first_ratings(fitted.ratings, int(person)) for person in people)
+    yield some(rated, 1)
+    movies, _ = some(rated, FEW)
+    yield movies, np.resize(np.array(clip), len(movies))
+    yield some(rated, MANY)
+    yield some(np.flatnonzero(~fitted.ranker.known), FEW)
+    yield unheard, rng.choice(levels, size=len(unheard))
+    movies, stars = some(rated, FEW)
+    yield np.concatenate([unheard[:1], movies]), np.concatenate([levels[:1], stars])
+    yield np.empty(0, dtype=np.int64), np.empty(0)
+
+
+def _first_ratings(ratings: IndexedRatings, person: int) -> Given:
+    """A trained person's oldest few."""
+    own = ratings.matrix.oldest_first(person)[:FEW]
+    items = ratings.matrix.items(person)[own]
+    return ratings.catalogue.movie_ids[items], ratings.matrix.stars(person)[own].astype(np.float64)
+
+
+def _unheard(movie_ids: Ints) -> Ints:
+    """Three ids that are not in the catalogue."""
+    return np.setdiff1d(np.arange(1, len(movie_ids) + 4), movie_ids)[:3].astype(np.int64)
+
+
+def _fold_in(
+    fitted: FittedRecommender,
+    clip: Clip,
+    given: Given,
+    popular: Floats,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    ids, (movies, stars) = fitted.ratings.catalogue.movie_ids, given
+    known = np.isin(movies, ids)
+    rows = np.searchsorted(ids, movies[known])
+    strategy, best, scores, by = _list(fitted, rows, popular)
+    pool = np.append(rng.choice(ids, size=STARS_EACH), _unheard(ids)[:1])
+    values = _stars(fitted, rows, stars[known], pool).clip(*clip)
+    return {
+        "ratings": list(zip(movies.tolist(), stars.tolist())),
+        "strategy": strategy,
+        "predictions": [
+            {"movie_id": m, "value": v} for m, v in zip(pool.tolist(), values.tolist())
+        ],
+        "n": TOP,
+        "movie_ids": ids[best].tolist(),
+        "scores": scores,
+        "strategies": by,
+    }
+
+
+def _stars(fitted: FittedRecommender, rows: Rows, stars: Floats, wanted: Ints) -> Floats:
+    """The person's bias alone where a title is in no catalogue; no bias where nothing was rated."""
+    model, ids = fitted.predictor.factor_model(), fitted.ratings.catalogue.movie_ids
+    bias, every = 0.0, model.mean + model.item_bias
+    if len(rows):
+        bias, every = fitted.predictor.folded(rows, stars)
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    values = np.where(ids[places] == wanted, every[places], model.mean + bias)
+    return values
+
+
+def _list(
+    fitted: FittedRecommender, seen: Rows, popular: Floats
+) -> tuple[str, list[int], list[float], list[str]]:
+    """The strategy of the person's answer; ten titles, and the score and the strategy of each."""
+    known, content = fitted.ranker.known, fitted.content
+    if known[seen].any():
+        strategy = "fold-in"
+        rows, scores = list_unseen(fitted.ranker.folded(seen), known, seen, content, TOP)
+        by = [strategy if known[row] else "content" for row in rows]
+    else:
+        described = content is not None and bool(content.described[seen].any())
+        strategy = "content" if described else "popular"
+        scores = popular * (content.likeness(seen) if content else 0.0)
+        rows = best_unseen(scores, scores > 0.0, seen, TOP)
+        by = ["content"] * len(rows)
+    free = ~np.isin(np.arange(len(popular)), rows)
+    more = best_unseen(popular, free, seen, TOP - len(rows))
+    values = scores[rows].tolist() + popular[more].tolist()
+    return strategy, rows + more, values, by + ["popular"] * len(more)
+
+
+def _popularity(ratings: IndexedRatings) -> Floats:
+    """Ratings of each title, times their damped mean over the mean of all."""
+    titles, mean = len(ratings.catalogue.movie_ids), ratings.values.mean()
+    counts, totals = np.zeros(titles), np.zeros(titles)
+    np.add.at(counts, ratings.items, 1.0)
+    np.add.at(totals, ratings.items, ratings.values / mean)
+    found: Floats = counts * (totals + DAMPING) / (counts + DAMPING)
+    return found

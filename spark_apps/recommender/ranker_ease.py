@@ -1,0 +1,231 @@
+"""The ranker family `ease`: the linear model between titles that best rebuilds who rated what, no
+title from itself.
+
+Steck, Embarrassingly Shallow Autoencoders for Sparse Data (WWW 2019): B = I - P diag(1 / P_jj) with
+P = (X'X + ridge)^-1. Spark sums X'X. The solve is cubic in titles and one machine's, so titles are
+capped to the most rated. Of each title only the largest weights are kept, and the kept ones are
+what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+from pyspark.sql import DataFrame
+
+from marquee.errors import RecipeError
+from scoring.arrays import Floats, Mask, Rows, ShortInts
+from scoring.recommender.item_weights import ItemWeights
+from spark_apps.recommender.als import blocks_for
+from spark_apps.recommender.families import FittedRanker, RankerFamily
+from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share
+from spark_apps.recommender.training_data import IndexedRatings
+
+DENSE = 3  # float64 [N, N] held at once: the Gramian, its inverse, LAPACK's copy
+PEOPLE_AT_ONCE = 256
+ROWS_AT_ONCE = 256  # of the result, in one record: 8 MB at 4,000 titles
+MOST_TASKS = 8  # each makes a whole Gramian
+Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+class RecencyRecipe(Recipe):
+    """A person's rating `span` ratings back counts 1/e of the latest, above the `floor`."""
+
+    span: Positive
+    floor: Share
+
+
+class EaseRecipe(RankerRecipe):
+    """EASE over the `titles` most rated; of each title the `keep` largest weights are kept.
+
+    The ridge of a title rated n times is `reg` (n / mean n)^`title_power`; a person of n ratings
+    weighs (n / mean n)^-`people_power`. Refused where it takes more than `most_gigabytes`.
+    """
+
+    family: Literal["ease"]
+    titles: Annotated[int, Field(ge=1, le=20_000)]
+    keep: Annotated[int, Field(ge=1, le=20_000)]
+    reg: Positive
+    title_power: Share = 0.0
+    people_power: Share = 0.0
+    recency: RecencyRecipe | None = None
+    most_gigabytes: Positive = 1.0
+
+
+def fit_ease_ranker(
+    ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe, seed: int
+) -> Ease:
+    """The same for every seed."""
+    return Ease(*ratings.catalogue.shape, recipe, fit_ease(ratings, frame, recipe))
+
+
+@dataclass(frozen=True)
+class Ease(FittedRanker):
+    """Item weights, added up over the rated titles."""
+
+    recipe: EaseRecipe
+    weights: ItemWeights
+
+    @property
+    def known(self) -> Mask:
+        """Titles that add to another or are added to."""
+        known: Mask = np.diff(self.weights.indptr) > 0
+        known[self.weights.indices] = True
+        return known
+
+    def scores(self, user: int, rated: Rows) -> Floats:
+        """The same as a stranger's with these ratings."""
+        return self.folded(rated)
+
+    def folded(self, rated: Rows) -> Floats:
+        """Title by title, the latest first."""
+        scores, weights = np.zeros(self.titles), self.weights
+        for age, title in enumerate(rated[::-1].tolist()):
+            row = slice(weights.indptr[title], weights.indptr[title + 1])
+            scores[weights.indices[row]] += self._importance(age) * weights.values[row]
+        return scores
+
+    def _importance(self, age: int) -> float:
+        """How much the rating `age` ratings before the latest counts."""
+        recency = self.recipe.recency
+        if recency is None:
+            return 1.0
+        return recency.floor + (1.0 - recency.floor) * float(np.exp(-age / recency.span))
+
+    def facts(self) -> dict[str, Any]:
+        """The family and its recency."""
+        return {"family": self.recipe.family, "recency": self.recency()}
+
+    def recency(self) -> dict[str, float] | None:
+        """As the scorer reads it."""
+        return self.recipe.recency.model_dump() if self.recipe.recency else None
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The weights, in compressed rows."""
+        return self.weights.arrays()
+
+
+def fit_ease(ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe) -> ItemWeights:
+    """The pruned weights by row of the catalogue."""
+    titles = len(ratings.catalogue.movie_ids)
+    kept = most_rated(ratings.items, titles, recipe.titles)
+    column = np.full(titles, -1, dtype=np.int32)
+    column[kept] = np.arange(len(kept), dtype=np.int32)
+    users = ratings.users[column[ratings.items] >= 0]
+    mean = len(users) / max(len(np.unique(users)), 1)
+    found = gramian(frame, column, len(ratings.values), recipe.people_power, mean)
+    return pruned(solve(found, recipe), kept, titles, recipe.keep)
+
+
+def ease_cost(recipe: EaseRecipe, ratings: IndexedRatings) -> str:
+    """Bytes and operations in a sentence; RecipeError where memory would not do."""
+    titles = len(ratings.catalogue.movie_ids)
+    return state_cost(len(most_rated(ratings.items, titles, recipe.titles)), recipe)
+
+
+def state_cost(titles: int, recipe: EaseRecipe) -> str:
+    """Bytes and operations of one fit, in a sentence; RecipeError where memory would not do."""
+    size, operations = DENSE * 8 * titles**2, 2.0 * titles**3
+    text = f"EASE over {titles} titles takes {size / 1e9:.2f} GB and {operations:.1e} operations"
+    if size > recipe.most_gigabytes * 1e9:
+        raise RecipeError(
+            f"{text}, more than its {recipe.most_gigabytes:g} GB",
+            "lower `titles` or raise `most_gigabytes` in the recipe's ranker",
+        )
+    return text
+
+
+def most_rated(items: Rows, titles: int, most: int) -> Rows:
+    """The rows of the `most` titles rated most often, ascending; of equals the first."""
+    counts = np.bincount(items, minlength=titles)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return np.sort(order[counts[order] > 0])
+
+
+def solve(found: Floats, recipe: EaseRecipe) -> Floats:
+    """Weights [N, N] from a rated title (row) to a scored one (column); the diagonal is zero."""
+    rated = np.diag(found)
+    ridge = recipe.reg * (rated / rated.mean()) ** recipe.title_power
+    inverse = np.linalg.inv(found + np.diag(ridge))
+    weights: Floats = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def pruned(weights: Floats, kept: Rows, titles: int, keep: int) -> ItemWeights:
+    """The `keep` largest weights, by size, of each scored title; by row of the catalogue."""
+    large = np.abs(weights)
+    if keep < len(weights):
+        order = np.argsort(-large, axis=0, kind="stable")[:keep]
+        chosen = np.zeros_like(large, dtype=np.bool_)
+        np.put_along_axis(chosen, order, True, axis=0)
+    else:
+        chosen = np.ones_like(large, dtype=np.bool_)
+    rows, columns = np.nonzero(chosen & (large > 0.0))
+    counts = np.bincount(kept[rows], minlength=titles)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    values = weights[rows, columns].astype(np.float32)
+    return ItemWeights(indptr, kept[columns].astype(np.int32), values)
+
+
+def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: float) -> Floats:
+    """X' diag((n / mean)^-power) X [N, N] over the titles whose `column` is not -1.
+
+    `column` [I] maps a title's row to 0 .. N-1; n is how many of those titles a person rated. Each
+    task holds whole people and multiplies theirs: a join of the ratings with themselves would make
+    a row of every pair of titles that a person rated, 47 million on 100,000 ratings, where a dense
+    product of 256 people takes milliseconds.
+    """
+    titles = int(column.max(initial=-1)) + 1
+    tasks = min(MOST_TASKS, blocks_for(rows))
+    pieces = (
+        frame.select("user", "item")
+        .repartition(tasks, "user")
+        .mapInArrow(_partial(column, titles, power, mean), "first int, cells binary")
+        # A whole Gramian as one task's result (50 MB at 2,500 titles) is lost where the driver's
+        # memory is tight; through a shuffle it arrives in pieces.
+        .repartition(-(-titles // ROWS_AT_ONCE) or 1, "first")
+    )
+    total: Floats = np.zeros((titles, titles))
+    for piece in pieces.toLocalIterator():
+        cells = np.frombuffer(piece["cells"], dtype=np.float64).reshape(-1, titles)
+        total[piece["first"] : piece["first"] + len(cells)] += cells
+    return total
+
+
+def _partial(column: ShortInts, titles: int, power: float, mean: float) -> Partial:
+    """What one task does; it is sent to executors by value and calls nothing of this module."""
+    at_once, rows_at_once = PEOPLE_AT_ONCE, ROWS_AT_ONCE
+
+    def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rated = [(b["user"].to_numpy(), column[b["item"].to_numpy()]) for b in batches]
+        if not rated:
+            return
+        users, items = (np.concatenate(arrays) for arrays in zip(*rated))
+        users, items = users[items >= 0], items[items >= 0]
+        _, person, counts = np.unique(users, return_inverse=True, return_counts=True)
+        weights = (counts / mean) ** (-0.5 * power)
+        total = np.zeros((titles, titles))
+        for first in range(0, len(counts), at_once):
+            here = (person >= first) & (person < first + at_once)
+            block = np.zeros((min(at_once, len(counts) - first), titles))
+            block[person[here] - first, items[here]] = weights[person[here]]
+            total += block.T @ block
+        for first in range(0, titles, rows_at_once):
+            cells = total[first : first + rows_at_once].tobytes()
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([first], pa.int32()), pa.array([cells], pa.binary())],
+                names=["first", "cells"],
+            )
+
+    return multiply
+
+
+FAMILY = RankerFamily(EaseRecipe, fit_ease_ranker, ease_cost)

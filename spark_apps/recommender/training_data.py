@@ -1,0 +1,226 @@
+"""The data of a fit by row number: the ratings, the catalogue, and the side information.
+
+Spark's ALS needs 32-bit ids; ours have 64 bits and may be negative. A row number in the ascending
+ids is dense and small, and the bundle's arrays are in that order. Every family is fitted to
+`IndexedRatings`.
+
+Side information is columns of numbers beside the stars, of two kinds. *Given* columns are
+demographics of people, and genres and the decade of titles. *Sets* say which titles a person rated
+and which people rated a title, whatever the stars, in the training rows alone (the implicit
+feedback of SVD++, Koren, KDD 2008, and its mirror image). A thin SVD keeps the directions of a set
+that carry most, so a set costs a few columns instead of one a title. The family `bayes` learns its
+priors from these columns; content vectors and packing use `leading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from scoring.arrays import Floats, Ints, Rows, rows_of
+from scoring.recommender.bundle import Title
+from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
+
+IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
+"""Beyond four megabytes (350,000 rows) the JVM keeps Arrow's bytes, a partition a batch. Below,
+each row is an object there, serialised with each task: a million of them fill a heap of 900 MB."""
+DECADES = range(1920, 2030, 10)  # before the first and after the last count as these
+BANDS, MOST_VALUES = 9, 50  # of a demographic number, of a demographic word
+EXTRA_DIRECTIONS, PASSES = 16, 4  # of the random projection, beyond the rank; power iterations
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Ascending ids of people and titles, and what is known of the titles."""
+
+    user_ids: Ints
+    movie_ids: Ints
+    titles: Mapping[int, Title]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many people and titles."""
+        return len(self.user_ids), len(self.movie_ids)
+
+    @classmethod
+    def of(cls, ratings: Ratings, titles: Mapping[int, Title]) -> Catalogue:
+        """Everybody who rated; everything rated or listed, so that cold titles have a row too."""
+        listed = np.array(sorted(titles), dtype=np.int64)
+        movies = np.union1d(np.unique(ratings.movie_ids), listed)
+        return cls(np.unique(ratings.user_ids), movies.astype(np.int64), titles)
+
+
+@dataclass(frozen=True)
+class IndexedRatings:
+    """Ratings by row of a catalogue; `times` are UTC seconds."""
+
+    catalogue: Catalogue
+    users: Rows
+    items: Rows
+    values: Floats
+    times: Ints
+
+    @classmethod
+    def of(cls, ratings: Ratings, catalogue: Catalogue) -> IndexedRatings:
+        """Every id must be in the catalogue."""
+        users = rows_of(catalogue.user_ids, ratings.user_ids)
+        items = rows_of(catalogue.movie_ids, ratings.movie_ids)
+        return cls(catalogue, users, items, ratings.values, ratings.times)
+
+    @cached_property
+    def matrix(self) -> RatingsMatrix:
+        """People by titles, with the order of rating."""
+        people = len(self.catalogue.user_ids)
+        return RatingsMatrix.build(self.users, self.items, self.values, people, self.times)
+
+    def rated(self, user: int) -> Rows:
+        """The titles a person rated, oldest first."""
+        return self.matrix.items(user)[self.matrix.oldest_first(user)].astype(np.intp)
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """As Spark sees them: `user` int, `item` int, `rating` float, `seen` float (always 1)."""
+        columns = {
+            "user": self.users.astype(np.int32),
+            "item": self.items.astype(np.int32),
+            "rating": self.values.astype(np.float32),
+        }
+        for key, value in IN_BATCHES.items():
+            spark.conf.set(f"spark.sql.execution.arrow.{key}", value)
+        frame = spark.createDataFrame(pa.table(columns))
+        return frame.withColumn("seen", F.lit(1.0).cast("float"))
+
+
+# Side information
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Given columns by id: `values` [n, columns] belong to the ascending `ids` [n]."""
+
+    ids: Ints
+    values: Floats
+
+    def of(self, wanted: Ints) -> Floats:
+        """Columns of the wanted ids; zeros for an id nobody described."""
+        rows = rows_of(self.ids, wanted)
+        return np.where((rows >= 0)[:, None], self.values[rows], 0.0)
+
+
+@dataclass(frozen=True)
+class SideInformation:
+    """Named tables of given columns of people and of titles; either may be empty."""
+
+    people: Mapping[str, FeatureTable] = field(default_factory=dict)
+    titles: Mapping[str, FeatureTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FeatureBlocks:
+    """All columns [n, F] of people or of titles, in blocks that each learn their own weight."""
+
+    values: Floats
+    blocks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tables: list[Floats]) -> FeatureBlocks:
+        """Tables side by side, a block each; empty tables are omitted."""
+        filled = [t for t in tables if t.shape[1]]
+        return cls(np.hstack(filled), tuple(t.shape[1] for t in filled))
+
+
+def title_features(titles: Mapping[int, Title]) -> SideInformation:
+    """Genres (each title's add up to one in square) and the decade; nothing where none is known."""
+    known = sorted(titles)
+    genres = sorted({g for t in titles.values() for g in t.genres})
+    if not genres:
+        return SideInformation()
+    table = np.array([[g in titles[m].genres for g in genres] for m in known], dtype=np.float64)
+    table /= np.sqrt(np.maximum(table.sum(axis=1, keepdims=True), 1.0))
+    decades = np.array([_decade(titles[m].year) for m in known])
+    ids = np.array(known, dtype=np.int64)
+    tables = {"genres": FeatureTable(ids, table), "decade": FeatureTable(ids, decades)}
+    return SideInformation(titles=tables)
+
+
+def user_features(people: Mapping[int, Mapping[str, str]]) -> dict[str, FeatureTable]:
+    """Demographics: numbers in bands of equal size, words as they are, each value a column. What
+    almost everybody has for themselves (a post code) is omitted."""
+    ids = np.array(sorted(people), dtype=np.int64)
+    names = sorted({name for facts in people.values() for name in facts})
+    tables = {n: _values([people[i].get(n, "") for i in ids.tolist()]) for n in names}
+    return {name: FeatureTable(ids, table) for name, table in tables.items() if table.shape[1]}
+
+
+def _values(words: list[str]) -> Floats:
+    """One column a value or band; none where there are too many values."""
+    if all(word.isdecimal() for word in words):
+        numbers = np.array(words, dtype=np.float64)
+        edges = np.unique(np.quantile(numbers, np.linspace(0.0, 1.0, BANDS + 1)[1:-1]))
+        return np.eye(len(edges) + 1)[np.digitize(numbers, edges)]
+    levels = sorted(set(words) - {""})
+    if len(levels) > MOST_VALUES:
+        return np.zeros((len(words), 0))
+    return np.array([[float(word == level) for level in levels] for word in words])
+
+
+def _decade(year: int | None) -> list[float]:
+    if year is None:
+        return [0.0] * len(DECADES)
+    last = len(DECADES) - 1
+    place = min(max((year - DECADES.start) // DECADES.step, 0), last)
+    return [float(d == place) for d in range(len(DECADES))]
+
+
+def feature_blocks(
+    ratings: IndexedRatings, given: SideInformation, count: int, seed: int
+) -> tuple[FeatureBlocks, FeatureBlocks]:
+    """Columns of people and of titles: sets (`count` columns at most), how many, and the given."""
+    catalogue = ratings.catalogue
+    rated = rated_matrix(ratings)
+    people = [_set_columns(rated, count, seed), _how_many(rated)]
+    titles = [_set_columns(rated.T, count, seed), _how_many(rated.T)]
+    people += [table.of(catalogue.user_ids) for table in given.people.values()]
+    titles += [table.of(catalogue.movie_ids) for table in given.titles.values()]
+    return FeatureBlocks.of(people), FeatureBlocks.of(titles)
+
+
+def rated_matrix(ratings: IndexedRatings) -> Floats:
+    """1 where a person rated a title, else 0; [people, titles]."""
+    rated = np.zeros(ratings.catalogue.shape)
+    rated[ratings.users, ratings.items] = 1.0
+    return rated
+
+
+def _set_columns(rated: Floats, count: int, seed: int) -> Floats:
+    """Each row's set over the root of its size, in its first `count` principal directions (U S of
+    the thin SVD)."""
+    scaled = rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1.0))
+    left, values, _ = leading(scaled, min(count, *rated.shape), seed)
+    return left * values
+
+
+def _how_many(rated: Floats) -> Floats:
+    counts = np.log1p(rated.sum(axis=1))
+    column: Floats = (counts - counts.mean())[:, None]
+    return column
+
+
+def leading(matrix: Floats, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
+    """The first `rank` singular triplets by random projection and subspace iteration.
+
+    Halko, Martinsson and Tropp, Finding Structure with Randomness (SIAM Review 53(2), 2011),
+    algorithms 4.4 and 5.1; exact where the projection is as wide as the matrix.
+    """
+    rng = np.random.default_rng(seed)
+    width = min(rank + EXTRA_DIRECTIONS, *matrix.shape)
+    base = np.linalg.qr(matrix @ rng.normal(size=(matrix.shape[1], width)))[0]
+    for _ in range(PASSES):
+        base = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ base)[0])[0]
+    left, values, right = np.linalg.svd(base.T @ matrix, full_matrices=False)
+    return base @ left[:, :rank], values[:rank], right[:rank].T

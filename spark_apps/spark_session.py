@@ -1,0 +1,175 @@
+"""A job's Spark session: its start, its wait for executors, its code on them, its memory.
+
+`spark_apps.job` starts the session. Spark itself waits for executors for ever; a job reports after
+two minutes without one, and ends as `AWAY` after `[spark] resource_minutes`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from marquee.errors import AWAY
+from marquee.settings import REPOSITORY
+
+REPORT_AFTER = 120.0
+"""Seconds without an executor after which a job reports it."""
+SECONDS_BETWEEN_CHECKS = 2.0
+"""Between two counts of the executors."""
+ROOMS = ("marquee", "sources", "scoring", "spark_apps")
+"""Rooms that the Python of an executor may import."""
+
+
+def start_session(job: str, run: str, scratch: Path, resource_minutes: float) -> SparkSession:
+    """The session, set for small clusters; master and memory come from spark-submit.
+
+    The process ends with status `AWAY` where no executor works for it for `resource_minutes`.
+    """
+    watch = ExecutorWatch(job, scratch, resource_minutes)
+    watch.start()
+    session = (
+        SparkSession.builder.appName(f"marquee {job} {run}")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.caseSensitive", "true")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("WARN")
+    watch.session = session
+    ship_code(session.sparkContext, scratch)
+    return session
+
+
+class ExecutorWatch(threading.Thread):
+    """Counts the job's executors from the session's start until its end.
+
+    In `local` mode the driver itself works, and there is nothing to watch once the session stands.
+    """
+
+    def __init__(self, job: str, scratch: Path, resource_minutes: float) -> None:
+        super().__init__(daemon=True, name="executor-watch")
+        self.job, self.scratch = job, scratch
+        self.session: SparkSession | None = None
+        self.patience = Patience(resource_minutes * 60)
+
+    def run(self) -> None:
+        """Count until the session ends."""
+        while (executors := self._executors()) is not None:
+            match self.patience.next_step(executors, time.monotonic()):
+                case "report":
+                    print(f"[{self.job}] {self._waiting()}", flush=True)
+                case "give up":
+                    self._give_up()
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+
+    def _executors(self) -> int | None:
+        """The number of executors beside the driver; None where there is nothing to watch."""
+        if self.session is None:
+            return 0
+        try:
+            context = self.session.sparkContext
+            if context.master == "local" or context.master.startswith("local["):
+                return None
+            java: Any = context._jsc
+            return int(java.sc().getExecutorMemoryStatus().size()) - 1
+        except Exception:  # the session was stopped, or Java is gone: the job reports why
+            return None
+
+    def _waiting(self) -> str:
+        master = self.session.sparkContext.master if self.session else "the cluster"
+        return (
+            f"waiting for Spark since {REPORT_AFTER / 60:.0f} minutes: {master} gives this job no "
+            "executor. Look at the master's page: is a worker alive, with a free core and "
+            "[spark] executor_memory to spare, or does another application hold them all? "
+            f"The job gives up after {self.patience.most / 60:.0f} minutes."
+        )
+
+    def _give_up(self) -> None:
+        minutes = self.patience.most / 60
+        what = f"no Spark executor for {minutes:.0f} minutes"
+        remedy = "look at Spark's master and workers, then clear this task"
+        print(f"error: {what} — {remedy}", file=sys.stderr, flush=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        os._exit(AWAY)
+
+
+@dataclass
+class Patience:
+    """How long a job waits for an executor: it reports once, and gives up in the end."""
+
+    most: float
+    """Seconds to wait."""
+    since: float | None = None
+    """When an executor was last there, or the first count."""
+    has_reported: bool = False
+
+    def next_step(self, executors: int, now: float) -> Literal["", "report", "give up"]:
+        """What to do with this many executors at `now` (seconds of any clock)."""
+        if executors or self.since is None:
+            self.since = now
+        if now - self.since >= self.most:
+            return "give up"
+        if now - self.since < REPORT_AFTER or self.has_reported:
+            return ""
+        self.has_reported = True
+        return "report"
+
+
+def ship_code(context: SparkContext, scratch: Path) -> None:
+    """Send our code to executors on other machines, as one zip.
+
+    The Python of an executor (the Markov chains of a Bayesian fit) imports `spark_apps` and the
+    kernel, which only the driver's machine has. NumPy must be installed there, as Spark requires.
+    On one machine executors see the repository itself.
+    """
+    if not context.master.startswith("local["):
+        context.addPyFile(str(_write_zip(scratch / "marquee-code.zip")))
+
+
+def _write_zip(target: Path) -> Path:
+    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        for room in ROOMS:
+            for module in sorted((REPOSITORY / room).rglob("*.py")):
+                archive.write(module, module.relative_to(REPOSITORY))
+    return target
+
+
+def peak_mb() -> dict[str, float]:
+    """Peak resident megabytes of the Python driver and of the JVM that started it.
+
+    A process that cannot be read has no entry. On one machine the JVM holds the executors too.
+    """
+    processes = {"Python driver": os.getpid(), "Spark's JVM": os.getppid()}
+    found = {name: _high_water(pid) for name, pid in processes.items() if _is_ours(pid)}
+    return {name: mb for name, mb in found.items() if mb is not None}
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is this one, or a parent that is a JVM (a test's parent is a shell)."""
+    if pid == os.getpid():
+        return True
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "java"
+    except OSError:
+        return False
+
+
+def _high_water(pid: int) -> float | None:
+    """VmHWM of /proc/PID/status (proc(5)), which is in kilobytes."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return None
+    return round(int(found.group(1)) / 1024, 1) if found else None

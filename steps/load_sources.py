@@ -1,0 +1,154 @@
+"""find_ratings, load_ratings, load_feedback, load_titles: what came in, into the lake.
+
+`find_ratings` names the release on this machine's disk, `load_ratings` publishes it,
+`load_feedback` publishes what people rated through our own API, and `load_titles` publishes this
+run's titles from all of its sources as one snapshot. An alarm (too many refused pages, too few
+titles) refuses the whole load of titles.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from marquee.clock import now
+from sources.feedback_segments import publish_feedback
+from sources.ratings_forms import recognise
+from sources.ratings_release import linked_titles, load_release
+from sources.title_loading import Loaded
+from sources.title_loading import load_titles as load
+from sources.title_merging import Conflict, Merged, crawled_titles, gather_titles, write_merged
+from sources.title_record import Reasons, read_lines
+from sources.title_snapshots import place_of
+from sources.title_sources import CRAWL, new_licence_notes, refuse_unknown_sources
+from steps.run import Run, claim_lake
+from steps.sweep import sweep
+
+
+def find_ratings(run: Run) -> dict[str, Any]:
+    """Folder and name of the release; SourceError where the folder holds none in a known form."""
+    folder = run.ratings_folder
+    print(f"{folder}: {recognise(folder).form.name}", flush=True)
+    return {"folder": str(folder), "name": run.settings.ratings.name or run.settings.world}
+
+
+def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
+    """Publish the release at `folder`, named by its content; loading it twice is a no-op.
+
+    Prints what was refused or left out, with counts and examples.
+    """
+    claim_lake(run)
+    before = set(run.lake.names("raw/ratings"))
+    scale = run.settings.ratings.lowest, run.settings.ratings.highest
+    path, manifest = load_release(run.lake, Path(folder), name, scale)
+    is_new = path.rsplit("/", 1)[1] not in before
+    what = f"{manifest.rows} ratings at {run.lake.uri(path)}"
+    print(what if is_new else f"{what}: already loaded, nothing done", flush=True)
+    for note in manifest.facts.get("notes", ()):
+        print(f"  {note}", flush=True)
+    if not manifest.facts.get("linked"):
+        print(
+            "no title is linked to IMDb: recommendations go on without crawled titles", flush=True
+        )
+    return {"path": path, "rows": manifest.rows, "loaded": is_new}
+
+
+def load_feedback(run: Run) -> dict[str, Any]:
+    """Publish every sealed segment of ratings given through our API; twice is a no-op.
+
+    It also sweeps the leftovers of killed attempts, because no other task waits for it.
+    """
+    claim_lake(run)
+    sweep(run)
+    paths = publish_feedback(run.lake, run.folders.feedback, run.settings.serving.server)
+    print(f"{len(paths)} segments of feedback are in the lake", flush=True)
+    return {"paths": len(paths)}
+
+
+REFUSED = "records or pages refused"
+SHOWN = 10
+"""Conflicts printed one by one; report.json beside the titles holds them all."""
+
+
+def load_titles(run: Run) -> dict[str, Any]:
+    """Publish the titles that the sources have; a load without a new title publishes nothing.
+
+    The snapshot's folder bears the moment of the run's first load, not the run's as-of. A run whose
+    as-of lies an interval or more back reads no source but its own crawl, and loads what that crawl
+    delivered while it was still allowed to.
+    """
+    claim_lake(run)
+    refuse_unknown_sources(run.settings.titles.places)
+    is_late = not run.may_fetch(now())
+    if is_late:
+        print(run.too_late(), flush=True)
+    is_plain = is_late or run.form.sources == (CRAWL,)
+    if is_plain and not run.crawl_folder.is_dir():
+        return _nothing("the crawl")
+    path = place_of(run.lake, run.id, now())
+    loaded = _load_crawl(run, path) if is_plain else _load_merged(run, path)
+    if loaded is None:
+        return _nothing("the crawl" if is_plain else "the sources")
+    what = f"{loaded.manifest.rows} titles at {run.lake.uri(loaded.path)}"
+    print(what if loaded.is_new else f"{what}: already loaded, nothing done", flush=True)
+    _print_reasons("fields left off, each with a note in its record", loaded.left_off)
+    _print_reasons(REFUSED, loaded.refused)
+    return {"path": loaded.path, "rows": loaded.manifest.rows}
+
+
+def _print_reasons(what: str, reasons: Reasons) -> None:
+    """Print how many there are by field and reason, and name three records of each."""
+    if reasons.total:
+        print(f"{reasons.total} {what}:", *reasons.lines(), sep="\n", flush=True)
+
+
+def _nothing(who: str) -> dict[str, Any]:
+    print(f"{who} brought nothing new home: nothing to load", flush=True)
+    return {"path": None, "rows": 0}
+
+
+def _load_crawl(run: Run, path: str) -> Loaded | None:
+    return load(run.lake, run.crawl_folder, path, run.as_of)
+
+
+def _load_merged(run: Run, path: str) -> Loaded | None:
+    """All chosen sources merged into one, as if one crawl had delivered them."""
+    for note in new_licence_notes(run.lake, run.form.sources):
+        print(f"licence: {note}", flush=True)
+    folder = run.crawl_folder
+    wanted = set(linked_titles(Path(find_ratings(run)["folder"])).values())
+    crawled = crawled_titles(run.lake, folder, path)
+    places = run.settings.titles.places
+    merged = gather_titles(run.form.sources, places, crawled, wanted)
+    _print_merged(merged)
+    has_crawl = CRAWL in run.form.sources
+    refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
+    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
+        every = write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
+        facts = {"fields_given": merged.given, "conflicts": merged.disputed}
+        loaded = load(run.lake, Path(scratch), path, run.as_of, **facts)
+        if loaded is None:
+            _print_reasons(REFUSED, Reasons.of(every))
+        return loaded
+
+
+def _print_merged(merged: Merged) -> None:
+    given = ", ".join(f"{count} by {name}" for name, count in merged.given.items())
+    print(f"{len(merged.records)} titles; fields given: {given or 'none'}", flush=True)
+    for name, rows in merged.aside.items():
+        if rows.count:
+            print(f"{name}: rows set aside: {rows}", flush=True)
+    if merged.conflicts:
+        print(f"{len(merged.conflicts)} conflicts: {merged.disputed}", flush=True)
+    for line in _lines(merged.conflicts[:SHOWN]):
+        print(line, flush=True)
+
+
+def _lines(conflicts: Iterable[Conflict]) -> list[str]:
+    return [
+        f"  {c.title_id} {c.field}: {c.kept} says {c.values[0]}, {c.other} {c.values[1]}; "
+        f"{c.kept}'s stands"
+        for c in conflicts
+    ]

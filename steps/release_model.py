@@ -1,0 +1,279 @@
+"""gate, approve, promote, verify_serving, report: from an evaluated model to one that serves.
+
+The gate writes the verdict. Where the run's form requires it, a person approves. Promotion reads
+both from the lake, never from the graph, so marking a task as success in Airflow promotes nothing.
+Then the API must name the new bundle. The last task of a run, `report`, writes in one document what
+became of each model; `marquee run` reads it when it has followed a run to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marquee.artefacts.verdict import Verdict, read_verdict
+from marquee.clock import iso, now
+from marquee.errors import ConflictError, NotFoundError, PromotionRefusedError, StackError
+from marquee.identifiers import canonical_json
+from marquee.lake import Lake
+from marquee.policy import MODELS, Model
+from marquee.run_folder import (
+    degradation,
+    inputs_of,
+    live_sentence,
+    model_folder,
+    read_live,
+    verdict_path,
+)
+from release.judge import judge
+from release.ledger import Ledger
+from release.outcomes import (
+    ANSWERS,
+    Approval,
+    Kind,
+    Outcome,
+    add_outcome,
+    last_outcome,
+    outcome_sentence,
+    promotion_of,
+    read_approval,
+    read_outcomes,
+)
+from release.promotion import promote as promote_bundle
+from report.model_page import write_page
+from steps.run import Run, why_skip
+
+APPROVE = "Approve"
+"""Airflow's name of the option that means yes."""
+SERVING_SECONDS = 60
+"""How long serving may take to follow the ledger."""
+
+
+def gate(run: Run, model: Model) -> Verdict:
+    """Judge the run's challenger and write its page; a rejection is a value, not an error."""
+    verdict = judge(run.lake, model, run.id)
+    write_page(run.lake, verdict)
+    for sentence in verdict.sentences():
+        print(sentence, flush=True)
+    print(f"report: {run.lake.uri(run.path(f'models/{model}/report.html'))}", flush=True)
+    return verdict
+
+
+def verdict_of(run: Run, model: Model) -> Verdict:
+    """The verdict as the lake holds it."""
+    return read_verdict(run.lake.read_bytes(verdict_path(run.id, model)))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The response to a question in Airflow: a person's yes or no, or a time-out without one."""
+
+    kind: Kind
+    by: str
+    at: datetime
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Answer:
+        """From the event of Airflow's human-in-the-loop task, or its result."""
+        by = event.get("responded_by_user") or {}
+        at = event.get("responded_at") or now()
+        if APPROVE in (event.get("chosen_options") or []):
+            return cls("approved", str(by.get("name") or by.get("id") or "an unknown user"), at)
+        if by:
+            return cls("rejected", str(by.get("name") or by.get("id")), at)
+        return cls("timed_out", "", at)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The answer as the lake keeps it."""
+        return Outcome(kind=self.kind, at=self.at, by=self.by)
+
+
+def record_question(run: Run, model: Model, until: datetime | None, where: str) -> Outcome:
+    """Record in the lake that a person has been asked, for the report and the history."""
+    waiting = Outcome(kind="waiting", at=now(), until=until, where=where)
+    return add_outcome(run.lake, model_folder(run.id, model), waiting)
+
+
+def record_answer(run: Run, model: Model, answer: Answer) -> None:
+    """Record a person's answer in the lake, once: promotion reads it there."""
+    if is_approved(run, model) or is_recorded(run, model, answer):
+        return
+    folder = model_folder(run.id, model)
+    if answer.kind == "approved":
+        run.lake.create_json(f"{folder}/approval.json", {"by": answer.by, "at": iso(answer.at)})
+    add_outcome(run.lake, folder, answer.outcome)
+
+
+def approval_of(run: Run, model: Model) -> Approval | None:
+    """Who approved, and when; None where nobody did."""
+    return read_approval(run.lake, model_folder(run.id, model))
+
+
+def is_approved(run: Run, model: Model) -> bool:
+    """Whether a person's yes is in the lake."""
+    return approval_of(run, model) is not None
+
+
+def is_recorded(run: Run, model: Model, answer: Answer) -> bool:
+    """Whether this very answer is in the lake; a cleared task asks again and gets another."""
+    return answer.outcome in read_outcomes(run.lake, model_folder(run.id, model))
+
+
+def last_answer(run: Run, model: Model) -> Outcome | None:
+    """The latest answer; None where nobody answered, or a newer question waits."""
+    outcomes = read_outcomes(run.lake, model_folder(run.id, model))
+    found = [one for one in outcomes if one.kind in (*ANSWERS, "waiting")]
+    return found[-1] if found and found[-1].kind in ANSWERS else None
+
+
+def end_wait(lake: Lake, run: str, model: Model) -> Outcome | None:
+    """Record that run `run` has ended while a person was still asked.
+
+    No task of the run does so any more, and a later answer would have no effect. None where no
+    question waits.
+    """
+    folder = model_folder(run, model)
+    last = last_outcome(lake, folder)
+    if last is None or last.kind != "waiting":
+        return None
+    return add_outcome(lake, folder, Outcome(kind="ended", at=now()))
+
+
+def promote(run: Run, model: Model, answer: Answer | None = None) -> dict[str, Any]:
+    """Promote what the verdict in the lake allows; PromotionRefusedError holds the reason if not.
+
+    `answer` is the answer that Airflow keeps. It is recorded here where the lake did not respond
+    when it was given. Either way the outcome is recorded beside the verdict.
+    """
+    if answer:
+        record_answer(run, model, answer)
+    approval, last = approval_of(run, model), last_answer(run, model)
+    if last and not approval:
+        print(last, flush=True)
+        raise PromotionRefusedError(str(last), "to be asked again, clear the approve task")
+    folder = model_folder(run.id, model)
+    try:
+        entry = promote_bundle(
+            run.lake,
+            model,
+            run.id,
+            approved=approval is not None,
+            approved_by=approval.by if approval else "",
+        )
+    except PromotionRefusedError as error:
+        refused = Outcome(kind="refused", at=now(), reason=error.message, remedy=error.remedy)
+        print(add_outcome(run.lake, folder, refused), flush=True)
+        raise
+    promoted = Outcome(kind="promoted", at=now(), by=entry.approved_by, entry=entry.number)
+    add_outcome(run.lake, folder, promoted)
+    print(f"entry {entry.number}: {entry.bundle} was made the {model}'s champion", flush=True)
+    return {"number": entry.number, "bundle": entry.bundle}
+
+
+def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
+    """Wait until the API serves `bundle`, and return the model's state as the API gives it.
+
+    Raises StackError with the API's last response where it does not within `SERVING_SECONDS`.
+    """
+    import httpx  # here: a DAG parse reads this module and needs no HTTP client
+
+    url = f"http://{run.settings.serving.host}:{run.settings.stack.port('serving')}/v1/models"
+    deadline, last = time.monotonic() + SERVING_SECONDS, "no answer"
+    while time.monotonic() < deadline:
+        try:
+            found = httpx.get(url, timeout=5, trust_env=False).json()
+            state = next(m for m in found["models"] if m["model"] == model)
+            if state.get("bundle") == bundle:
+                print(f"the API serves {bundle}", flush=True)
+                return dict(state)
+            last = f"it serves {state.get('bundle')}: {state.get('trouble') or 'no reason given'}"
+        except (httpx.HTTPError, ValueError, KeyError, StopIteration) as error:
+            last = f"{type(error).__name__}: {error}"
+        time.sleep(0.3)
+    raise StackError(
+        f"after {SERVING_SECONDS} s the API at {url} does not serve {bundle}: {last}",
+        "look at serving's log; the ledger stands, and serving follows it when it is back",
+    )
+
+
+def report(run: Run) -> dict[str, Any]:
+    """Write `report.json` and say in a few lines what happened to each model.
+
+    A cleared run reports again. Where anything has changed by then, that report is
+    `report-2.json` and so on, and `read_report` reads the latest.
+    """
+    outcomes = {model: outcome(run, model) for model in MODELS}
+    degraded = [str(one) for one in degradation(run.lake, run.id)]
+    value = {
+        "run": run.id,
+        "run_type": run.run_type,
+        "as_of": iso(run.as_of),
+        "written_at": iso(now()),
+        "models": outcomes,
+        "degraded": degraded,
+        "live": read_live(run.lake, run.id),
+    }
+    _write_report(run, value)
+    for lost in degraded:
+        print(f"degraded: {lost}", flush=True)
+    for model in MODELS:
+        print(f"{model}: {outcomes[model]['sentence']}", flush=True)
+    if value["live"]:
+        print(f"live record: {live_sentence(value['live'])}", flush=True)
+    return value
+
+
+def outcome(run: Run, model: Model) -> dict[str, Any]:
+    """What became of one model: a sentence, and the number of its ledger entry if promoted."""
+    try:
+        inputs = inputs_of(run.lake, run.id)
+    except NotFoundError:
+        return {"sentence": "the run ended before its inputs were frozen", "promoted": None}
+    if reason := why_skip(inputs, [model]):
+        return {"sentence": f"{reason}; the champion stays", "promoted": None}
+    try:
+        verdict = verdict_of(run, model)
+    except NotFoundError:
+        return {"sentence": "no verdict: look at the failed task", "promoted": None}
+    entries = Ledger(run.lake, model).entries()
+    approval = approval_of(run, model)
+    last = last_outcome(run.lake, model_folder(run.id, model))
+    promotion = promotion_of(verdict, entries)
+    return {
+        "sentence": f"{verdict.headline} {outcome_sentence(verdict, entries, last, approval)}",
+        "approved": verdict.approved,
+        "approved_by": approval.by if approval else None,
+        "promoted": promotion.number if promotion else None,
+        "reasons": [c.sentence for c in verdict.failed],
+    }
+
+
+def read_report(lake: Lake, run: str) -> dict[str, Any]:
+    """The latest report of a run; NotFoundError where it has none."""
+    found: dict[str, Any] = lake.read_json((_reports(lake, run) or [_report_path(run, 1)])[-1])
+    return found
+
+
+def _write_report(run: Run, value: dict[str, Any]) -> None:
+    written = _reports(run.lake, run.id)
+    last = run.lake.read_json(written[-1]) if written else {}
+    if last | {"written_at": ""} != json.loads(canonical_json(value | {"written_at": ""})):
+        with suppress(ConflictError):  # another attempt has reported meanwhile
+            run.lake.create_json(_report_path(run.id, len(written) + 1), value)
+
+
+def _reports(lake: Lake, run: str) -> list[str]:
+    """The reports of a run, oldest first."""
+    found = (re.fullmatch(r"report(?:-(\d+))?\.json", name) for name in lake.names(f"runs/{run}"))
+    return [_report_path(run, n) for n in sorted(int(match[1] or 1) for match in found if match)]
+
+
+def _report_path(run: str, number: int) -> str:
+    return f"runs/{run}/report{f'-{number}' if number > 1 else ''}.json"
