@@ -45,7 +45,6 @@ CODE = (
     "sources/ratings_cells.py",
     "sources/ratings_forms.py",
     "sources/ratings_reading.py",
-    "sources/ratings_forms.py",
     "sources/tables.py",
     "sources/text_files.py",
     "sources/title_cells.py",

@@ -63,6 +63,7 @@ ENGINES = {
     "hdfs": ("marquee/lake",),
     "supervisor": ("local_stack",),
     "typer": ("cli",),
+    "prometheus_client": ("serving",),
     "rich": ("cli",),
 }
 PACKAGES = {"marquee_airflow": "plugins"} | {room: room for room in ROOMS if room != "plugins"}

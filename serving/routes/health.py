@@ -1,17 +1,26 @@
 """Is it alive, can it answer, and how is it doing: `/livez`, `/readyz` and `/metrics`.
 
-Metrics leave in Prometheus' text format 0.0.4. We write it ourselves: one process and three kinds
-of families need no client library.
+Metrics leave in Prometheus' text format 0.0.4. Requests are counted as they are answered; what a
+follower or the feedback log has to say is read when somebody scrapes.
 """
 
 from __future__ import annotations
 
-import bisect
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from serving.backend import Backend
 from serving.problems import ProblemError, problem
@@ -23,7 +32,8 @@ SECONDS_FOR_THE_DISK = 1.0
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Seconds: upper bounds of the histogram's buckets."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-Labels = tuple[tuple[str, str], ...]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter began
 
 
 @router.get("/livez")
@@ -56,8 +66,13 @@ async def read_metrics(request: Request, backend: BackendDep) -> PlainTextRespon
     """For Prometheus to scrape."""
     requests: RequestMetrics = request.app.state.metrics
     failure = await _feedback_failure(backend)
-    lines = requests.lines() + _model_lines(backend) + _feedback_lines(backend, failure)
-    return PlainTextResponse("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
+    families = [
+        *requests.registry.collect(),
+        *_model_families(backend),
+        *_feedback_families(backend, failure),
+    ]
+    scraped: Any = SimpleNamespace(collect=lambda: families)
+    return PlainTextResponse(generate_latest(scraped), media_type=CONTENT_TYPE)
 
 
 async def _feedback_failure(backend: Backend) -> str:
@@ -68,105 +83,67 @@ async def _feedback_failure(backend: Backend) -> str:
         return f"ratings cannot be kept: {error.message}"
 
 
-def _model_lines(backend: Backend) -> list[str]:
-    followers = backend.followers.values()
-    states = [(f, model_state(f)) for f in followers]
-    served = [
-        ((("model", s.model), ("bundle", s.bundle or ""), ("as_of", s.as_of or "")), 1.0)
-        for _, s in states
-        if s.serving
-    ]
-    return [
-        *family("marquee_serving", "gauge", "The bundle that serves.", served),
-        *family(
-            "marquee_swaps_total",
-            "counter",
-            "Champions put into service.",
-            [((("model", f.name),), float(f.swaps)) for f in followers],
-        ),
-        *family(
-            "marquee_refused_bundles_total",
-            "counter",
-            "Bundles that could not be fetched, loaded or verified.",
-            [((("model", f.name),), float(f.refusals)) for f in followers],
-        ),
-        *family(
-            "marquee_trouble",
-            "gauge",
-            "1 while anything is wrong with a model's serving; /readyz says what.",
-            [((("model", s.model),), float(bool(s.trouble))) for _, s in states],
-        ),
-        *family(
-            "marquee_followed",
-            "gauge",
-            "0 where the thread that follows a ledger has ended.",
-            [((("model", f.name),), float(not f.has_ended)) for f in followers],
-        ),
-    ]
+def _model_families(backend: Backend) -> Iterator[Metric]:
+    """What serves, and how each follower is doing."""
+    serving = GaugeMetricFamily(
+        "marquee_serving", "The bundle that serves.", labels=("model", "bundle", "as_of")
+    )
+    swaps = CounterMetricFamily("marquee_swaps", "Champions put into service.", labels=("model",))
+    refused = CounterMetricFamily(
+        "marquee_refused_bundles",
+        "Bundles that could not be fetched, loaded or verified.",
+        labels=("model",),
+    )
+    trouble = GaugeMetricFamily(
+        "marquee_trouble",
+        "1 while anything is wrong with a model's serving; /readyz says what.",
+        labels=("model",),
+    )
+    followed = GaugeMetricFamily(
+        "marquee_followed",
+        "0 where the thread that follows a ledger has ended.",
+        labels=("model",),
+    )
+    for follower in backend.followers.values():
+        state, label = model_state(follower), (follower.name,)
+        if state.serving:
+            serving.add_metric((state.model, state.bundle or "", state.as_of or ""), 1)
+        swaps.add_metric(label, follower.swaps)
+        refused.add_metric(label, follower.refusals)
+        trouble.add_metric(label, bool(state.trouble))
+        followed.add_metric(label, not follower.has_ended)
+    yield from (serving, swaps, refused, trouble, followed)
 
 
-def _feedback_lines(backend: Backend, failure: str) -> list[str]:
-    lines = [((), float(backend.feedback.lines))]
-    failing = [((), float(bool(failure)))]
-    return [
-        *family("marquee_feedback_lines_total", "counter", "Lines of feedback kept.", lines),
-        *family("marquee_feedback_trouble", "gauge", "1 while ratings cannot be kept.", failing),
-    ]
-
-
-# Prometheus' text -----------------------------------------------------------------------------
+def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
+    """How many lines of feedback are kept, and whether more can be."""
+    lines = backend.feedback.lines
+    yield CounterMetricFamily("marquee_feedback_lines", "Lines of feedback kept.", value=lines)
+    yield GaugeMetricFamily(
+        "marquee_feedback_trouble", "1 while ratings cannot be kept.", value=bool(failure)
+    )
 
 
 class RequestMetrics:
     """Requests by route, method and status, and the seconds they took by route."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[Labels, int] = {}
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = {}
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "marquee_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "marquee_request_seconds",
+            "Seconds to answer.",
+            ("route",),
+            registry=self.registry,
+            buckets=BOUNDS,
+        )
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, so that no user adds a line."""
-        labels = (("method", method), ("route", route), ("status", str(status)))
-        with self._lock:
-            self._counts[labels] = self._counts.get(labels, 0) + 1
-            buckets = self._buckets.setdefault(route, [0] * (len(BOUNDS) + 1))
-            buckets[bisect.bisect_left(BOUNDS, seconds)] += 1
-            self._seconds[route] = self._seconds.get(route, 0.0) + seconds
-
-    def lines(self) -> list[str]:
-        """The families as Prometheus reads them; buckets are cumulative."""
-        with self._lock:
-            counts = [(labels, float(n)) for labels, n in sorted(self._counts.items())]
-            found = family("marquee_requests_total", "counter", "Requests answered.", counts)
-            found += ["# HELP marquee_request_seconds Seconds to answer."]
-            found += ["# TYPE marquee_request_seconds histogram"]
-            for route in sorted(self._buckets):
-                found += self._histogram(route)
-        return found
-
-    def _histogram(self, route: str) -> Iterable[str]:
-        total = 0
-        name = "marquee_request_seconds"
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self._buckets[route], strict=True):
-            total += count
-            yield f"{name}_bucket{_label_text((('route', route), ('le', bound)))} {total}"
-        yield f"{name}_sum{_label_text((('route', route),))} {self._seconds[route]:.6f}"
-        yield f"{name}_count{_label_text((('route', route),))} {total}"
-
-
-def family(name: str, kind: str, about: str, samples: Iterable[tuple[Labels, float]]) -> list[str]:
-    """One metric family: its help, its type, its samples."""
-    head = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
-    return head + [f"{name}{_label_text(labels)} {value:.10g}" for labels, value in samples]
-
-
-def _label_text(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{key}="{_escaped(value)}"' for key, value in labels) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)

@@ -286,9 +286,11 @@ def test_metrics_count_by_route_template(client: httpx.Client) -> None:
     for movie_id in (1, 2, 999_999):
         client.get(f"/v1/titles/{movie_id}")
     text = client.get("/metrics").text
-    line = 'marquee_requests_total{method="GET",route="/v1/titles/{movie_id}",status="200"} 2'
+    line = 'marquee_requests_total{method="GET",route="/v1/titles/{movie_id}",status="200"} 2.0'
     assert line in text.splitlines()
-    assert 'marquee_serving{model="recommender"' in text
+    served = [one for one in text.splitlines() if one.startswith("marquee_serving{")]
+    assert any('model="recommender"' in one and one.endswith("} 1.0") for one in served)
+    assert "_created" not in text
     assert 'route="/v1/titles/1"' not in text
     for sample in (s for s in text.splitlines() if not s.startswith("#")):
         float(sample.rsplit(" ", 1)[1])

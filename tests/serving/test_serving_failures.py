@@ -169,9 +169,9 @@ def test_a_thread_that_ended_makes_the_server_not_ready(
     assert any("start the server again" in text for text in answer.json()["wrong"])
     assert client.get("/v1/users/10/recommendations").status_code == 200, "what serves, serves on"
     lines = client.get("/metrics").text.splitlines()
-    assert 'marquee_followed{model="recommender"} 0' in lines
-    assert 'marquee_followed{model="budget"} 1' in lines
-    assert 'marquee_trouble{model="recommender"} 1' in lines
+    assert 'marquee_followed{model="recommender"} 0.0' in lines
+    assert 'marquee_followed{model="budget"} 1.0' in lines
+    assert 'marquee_trouble{model="recommender"} 1.0' in lines
     two.recommender.stop()
     assert not two.recommender.has_ended, "it was asked to"
 
@@ -192,7 +192,7 @@ def test_readyz_says_what_serves_and_what_is_wrong(
     assert client.get("/v1/users/p-ada/ratings").json()["ratings"] == {}
     found = client.get("/readyz").json()
     assert found["status"] == "degraded" and found["wrong"][0].startswith("feedback: ratings can")
-    assert "marquee_feedback_trouble 1" in client.get("/metrics").text.splitlines()
+    assert "marquee_feedback_trouble 1.0" in client.get("/metrics").text.splitlines()
     monkeypatch.undo()
     assert client.get("/readyz").json()["wrong"] == [], "mended, though nobody has rated since"
-    assert "marquee_feedback_trouble 0" in client.get("/metrics").text.splitlines()
+    assert "marquee_feedback_trouble 0.0" in client.get("/metrics").text.splitlines()
