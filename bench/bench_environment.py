@@ -18,9 +18,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def enter() -> None:
     """Make `.venv-bench` where it is missing (minutes, once) and start this script again in it."""
     sys.path[:0] = [str(REPOSITORY)]
-    from local_stack.bootstrap import BENCH, SetupError, set_up_bench
+    from local_stack.bootstrap import BENCH_VENV, SetupError, set_up_bench
 
-    if Path(sys.prefix).resolve() == BENCH.resolve():
+    if Path(sys.prefix).resolve() == BENCH_VENV.resolve():
         return
     try:
         python = set_up_bench()

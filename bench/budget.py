@@ -41,9 +41,9 @@ from bench.budget_titles import read_budget_titles  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.prices import PriceIndex  # noqa: E402
 from scoring.arrays import Floats  # noqa: E402
-from scoring.budget.features import PLANNED, WIDE, WITH_RATING  # noqa: E402
+from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, WITH_RATING  # noqa: E402
 
-SETS = {"with_rating": WITH_RATING, "before_release": PLANNED, "wide": WIDE}
+SETS = {"with_rating": WITH_RATING, "before_release": ALL_BEFORE_RELEASE, "wide": ALL_KNOWN}
 YEARS = (2003, 2005, 2007, 2009, 2011, 2013)
 INNER = (6, 4, 2)
 """Years before an origin at which the clock is stopped to choose a configuration."""

@@ -17,10 +17,10 @@ from marquee.lake import open_lake
 from marquee.prices import PriceIndex
 from scoring.arrays import Floats
 from scoring.budget.baselines import median_by_genre
-from scoring.budget.features import PLANNED, WIDE, WITH_RATING, KnownTitle
+from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, WITH_RATING, KnownTitle
 from scoring.budget.model import BudgetModel, BudgetQuery
 from spark_apps.budget.families import BudgetRecipe, read_recipe
-from spark_apps.budget.feature_vectors import column
+from spark_apps.budget.feature_vectors import question_column
 from spark_apps.budget.features import TARGET, with_attributes, with_target
 from spark_apps.budget.folds import Fold, FoldFits, with_place
 from spark_apps.budget.out_of_sample import ScoredRecipe, choose
@@ -81,7 +81,7 @@ class Champion:
         ]
         frame = self.spark.createDataFrame(list(rows), SCHEMA)
         titles = with_place(with_attributes(with_target(self.spark, frame, prices))).cache()
-        questions = (WITH_RATING, "before release", PLANNED, WIDE)
+        questions = (WITH_RATING, "before release", ALL_BEFORE_RELEASE, ALL_KNOWN)
         self.fits = FoldFits(self.spark, titles, list(self.folds.values()), 7, questions)
         self.scratch, self.facts = scratch, {"as_of": "", "price_year": prices.last}
         self.seconds = 0.0  # the longest fit of an origin, all of its questions together
@@ -104,7 +104,7 @@ class Champion:
             of_fold = stage.transform(of_fold)
         found = of_fold.where("rating IS NOT NULL") if question == WITH_RATING else of_fold
         kept = found.select(
-            column("features", question), TARGET, "is_fitted", "genres", "title_id"
+            question_column("features", question), TARGET, "is_fitted", "genres", "title_id"
         ).collect()
         train = [row for row in kept if row["is_fitted"]]
         later = [row for row in kept if not row["is_fitted"]]
@@ -152,7 +152,7 @@ class Champion:
             self.models[origin, recipe] = self._bundle(origin, recipe, inner)
         model = self.models[origin, recipe]
         fold = self.folds[origin]
-        titles = self.fits.later(recipe, fold)
+        titles = self.fits.scored_titles(recipe, fold)
         queries = [_query(t, question) for t in titles if t["rating"] or question != WITH_RATING]
         answers = model.log_estimates(queries)
         bounds = [model.interval(q, a) for q, a in zip(queries, answers.tolist(), strict=True)]
@@ -189,14 +189,14 @@ def _query(title: Row, question: str) -> BudgetQuery:
     directors, genres = tuple(title["directors"]), tuple(title["genres"])[:12]
     if question == WITH_RATING:
         return BudgetQuery(directors, genres, title["year"], title["rating"])
-    if question == PLANNED:
+    if question == ALL_BEFORE_RELEASE:
         planned = {n: v for n, v in numbers.items() if n == "runtime"}
         return BudgetQuery(directors, genres, title["year"], None, people, planned, labels)
     return BudgetQuery(directors, genres, title["year"], title["rating"], people, numbers, labels)
 
 
 def _arrays(rows: Sequence[Row], question: str) -> tuple[Floats, Floats]:
-    vectors = [row[column("features", question)].toArray() for row in rows]
+    vectors = [row[question_column("features", question)].toArray() for row in rows]
     return np.array(vectors), np.array([row[TARGET] for row in rows])
 
 

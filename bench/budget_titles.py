@@ -18,7 +18,7 @@ from marquee.errors import SourceError
 from marquee.normalise.amounts import read_amount
 from marquee.prices import PriceIndex, RateTable, is_plausible_budget
 from sources.tables import open_table
-from sources.title_cells import RowReader, number, whole
+from sources.title_cells import RowReader, read_number, read_whole_number
 from sources.title_record import Record
 from sources.titles_csv import read_rows
 from sources.titles_imdb5000 import NEEDED, read_imdb5000, rows_by_title
@@ -87,7 +87,7 @@ def _dollars(record: Record, row: Mapping[str, str], rates: RateTable) -> float 
     if is_imdb5000 and record["countries"] != ["US"]:
         return "not American"
     text, budget = row.get("budget", ""), record["budget"]
-    stated = number(text) if (amount := read_amount(text)) is None else amount
+    stated = read_number(text) if (amount := read_amount(text)) is None else amount
     currency = (RowReader(row).text("currency") or "").upper()
     if not is_imdb5000 and stated is not None:
         budget = {"amount": stated, "currency": currency}
@@ -135,4 +135,4 @@ def _people(record: Record, row: Mapping[str, str], name: str) -> list[str]:
 
 
 def _number(text: str) -> float | None:
-    return number(text) if (count := whole(text)) is None else count
+    return read_number(text) if (count := read_whole_number(text)) is None else count

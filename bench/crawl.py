@@ -34,7 +34,7 @@ from web_poet import HttpResponse  # noqa: E402
 from bench.hdfs_load import measure_hdfs_load  # noqa: E402
 from bench.parsel_pages import FIELDS, read_with_parsel  # noqa: E402
 from replica.site_pages import LAYOUTS, render  # noqa: E402
-from replica.site_titles import record_of  # noqa: E402
+from replica.site_titles import record_from_json  # noqa: E402
 from scrapy_imdb.items import TitleItem  # noqa: E402
 from scrapy_imdb.pages import read_page  # noqa: E402
 
@@ -144,7 +144,7 @@ def _saved(folder: Path) -> Iterator[bytes]:
 
 
 def _rendered() -> Iterator[bytes]:
-    return (render(record_of(made_up(n)), layout) for layout in LAYOUTS for n in range(20))
+    return (render(record_from_json(made_up(n)), layout) for layout in LAYOUTS for n in range(20))
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -26,8 +26,15 @@ from bench.spark_session import spark_session
 from marquee.errors import MarqueeError, SourceError
 from marquee.settings import load_settings
 from scoring.arrays import Floats, Ints
-from scoring.recommender.baselines import compare_ndcg, compare_rmse, popular_lists
-from scoring.recommender.holdout import LIST_LENGTH, HoldoutSplit, last_share, rmse
+from scoring.recommender.baselines import popular_lists
+from scoring.recommender.holdout import (
+    LIST_LENGTH,
+    HoldoutSplit,
+    compare_ndcg,
+    compare_rmse,
+    last_share,
+    rmse,
+)
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_any_release
@@ -68,7 +75,7 @@ def measure(trainer: Trainer, ratings: Ratings, recipe: RecommenderRecipe) -> di
     newcomers = _drawn(ratings.user_ids[late], trainer.seed)
     is_new = np.isin(ratings.user_ids, newcomers)
     train, without = ratings.take(~late), ratings.take(~late & ~is_new)
-    weight = choose(trainer, without, [recipe]).weight
+    weight = choose(trainer, without, [recipe]).blend_share
     split = HoldoutSplit.of(train, ratings.take(late & is_new))
     with tempfile.TemporaryDirectory() as folder:
         known, others = Path(folder) / "known", Path(folder) / "others"

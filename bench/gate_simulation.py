@@ -37,7 +37,7 @@ from marquee.artefacts.verdict import CHAMPION, Head, Subject, Verdict
 from marquee.errors import MarqueeError
 from marquee.policy import Policy, read_policy
 from marquee.settings import load_settings
-from release.champion_conditions import Champion
+from release.champion_conditions import GateChampion
 from release.gate import GateCase, decide
 from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, ONE_SIDED_95, RMSE, Metric, is_balance
 from release.same_world import DataComparison
@@ -190,7 +190,7 @@ def judged(pair: Pair, found: Mapping[str, Any], accepted: Mapping[str, float]) 
         subject=_subject(pair.model),
         evaluation=read_evaluation(evaluation),
         policy=policy_of(pair.model),
-        champion=Champion(HEAD, same_code=True, accepted=accepted),
+        champion=GateChampion(HEAD, same_code=True, accepted=accepted),
         data=DataComparison(NO_FIGURES, None),
     )
     return decide(case)

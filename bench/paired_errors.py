@@ -30,8 +30,13 @@ from marquee.prices import PriceIndex
 from marquee.settings import load_settings
 from scoring.arrays import Floats
 from scoring.model_comparison import paired_bootstrap
-from scoring.recommender.baselines import compare_ndcg, compare_rmse
-from scoring.recommender.holdout import HoldoutScores, HoldoutSplit, last_share
+from scoring.recommender.holdout import (
+    HoldoutScores,
+    HoldoutSplit,
+    compare_ndcg,
+    compare_rmse,
+    last_share,
+)
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_files import Release, read_any_release
 from spark_apps.budget.families import read_recipes as read_budget_recipes
@@ -100,7 +105,7 @@ def _recommender(
     values = release.ratings.values
     clip = float(values.min()), float(values.max())
     trainer = Trainer(spark, release.titles, clip, AS_OF, seed)
-    weight = choose(trainer, split.train, [recipes[name]]).weight
+    weight = choose(trainer, split.train, [recipes[name]]).blend_share
     with tempfile.TemporaryDirectory() as folder:
         trainer.fit_bundle(split.train, recipes[name], weight, Path(folder) / "bundle")
         return split.score(Recommender.load(Path(folder) / "bundle"))

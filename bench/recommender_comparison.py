@@ -144,7 +144,7 @@ class Comparison:
         if self.search == "none":
             recipes = recipes[:1]
         choice = choose(trainer, split.train, recipes, held)
-        notes += trainer.fit_bundle(split.train, choice.recipe, choice.weight, out / "bundle")
+        notes += trainer.fit_bundle(split.train, choice.recipe, choice.blend_share, out / "bundle")
         return choice.recipe.name, {"tried": choice.tried(), "notes": notes}
 
     def _rating_peer(self, name: str, split: Split, seed: int) -> Line:

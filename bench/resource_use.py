@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from local_stack.processes import resident_mb
+from local_stack.processes import memory_mb
 
 SAMPLE_SECONDS = 0.2
 
@@ -35,7 +35,7 @@ def measured(root: int = 0) -> Iterator[ResourceUse]:
     started, before = time.perf_counter(), cpu_seconds(root)
 
     def sample() -> None:
-        found.peak_mb = max(found.peak_mb, resident_mb([root]))
+        found.peak_mb = max(found.peak_mb, memory_mb([root]))
         found.cpu_seconds = max(found.cpu_seconds, cpu_seconds(root) - before)
 
     def keep_sampling() -> None:

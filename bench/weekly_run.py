@@ -21,8 +21,8 @@ from datetime import datetime
 from pathlib import Path
 
 from cli.world_and_lake import settings_for
-from local_stack.airflow_api import DONE, AirflowApi
-from local_stack.environment import place_locally, stack_environment
+from local_stack.airflow_api import ENDED_STATES, AirflowApi
+from local_stack.environment import stack_environment, with_local_addresses
 from marquee.settings import REPOSITORY, Settings, StateFolders
 
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    settings = place_locally(settings_for(options.data))
+    settings = with_local_addresses(settings_for(options.data))
     seconds: dict[str, list[float]] = {"Airflow": [], "shell": []}
     for number in range(options.repeats):
         seconds["Airflow"].append(through_airflow(settings))
@@ -54,7 +54,7 @@ def through_airflow(settings: Settings) -> float:
     """Seconds of one forced run, from its start to its end, as Airflow records them."""
     api = AirflowApi(settings, StateFolders(settings.state_folder).airflow)
     run_id = api.trigger({"force": True})
-    while (run := api.run(run_id))["state"] not in DONE:
+    while (run := api.run(run_id))["state"] not in ENDED_STATES:
         time.sleep(1)
     assert run["state"] == "success", api.tasks(run_id)
     start, end = (datetime.fromisoformat(run[key]) for key in ("start_date", "end_date"))

@@ -1,15 +1,16 @@
-"""The `marquee` command. Every failure is one line with a remedy, and never a stack trace.
+"""The `marquee` command. It prints each failure as one line with a remedy, without a stack trace.
 
-The exit status is 0 where the command did its work, 1 where it failed, 2 where its arguments were
-wrong (nothing was started), 130 where it was interrupted.
+The exit status is 0 after success, 1 after a failure, 2 where the arguments were wrong (nothing was
+started), 130 after an interrupt.
 
-- `run_command`: `run` and `step`. `run_watch`, `run_results`: what `run` shows on the way and at
-  the end.
-- `stack_commands`: `up`, `down`, `status`, `doctor`.
-- `ledger_views`: `history`, `ledger`, `champion`. `ledger_changes`: `rollback`, `accept-world`.
-- `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`.
-- `world_and_lake`, `bundle_argument`: which world, lake and bundle a command means.
-- `terminal`: where commands print, and what an interrupt does.
+- `run_command`: `run` and `step`
+- `run_watch`, `run_results`: what `run` prints during the run, and after it
+- `stack_commands`: `up`, `down`, `status`, `doctor`
+- `ledger_views`: `history`, `ledger`, `champion`
+- `ledger_changes`: `rollback`, `accept-world`
+- `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
+- `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
+- `terminal`: printing, and interrupts
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command; turn our errors, and wrong arguments, into one line and a status.
+    """Run the command; print an error as one line, and exit with its status.
 
-    KeyboardInterrupt is for `cli.__main__`, which also catches one while this is imported.
+    KeyboardInterrupt passes through: `cli.__main__` catches it, also while it imports this package.
     """
     try:
         code = app(standalone_mode=False, prog_name="marquee")
@@ -72,7 +73,7 @@ def main() -> None:
         code = _refused(str(error), error.status)
     except typer.Abort as error:
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None  # Ctrl-C, as the parser passes it on
+            raise KeyboardInterrupt from None  # the parser turns Ctrl-C into Abort
         code = _refused("nothing was done: the question was not answered, or not with yes", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

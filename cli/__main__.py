@@ -3,7 +3,7 @@
 import sys
 
 if __name__ == "__main__":
-    try:  # the import takes seconds, in which somebody may press Ctrl-C
+    try:  # the import takes seconds, so it must catch Ctrl-C too
         from cli import main
 
         main()

@@ -1,6 +1,6 @@
-"""Which bundle a command means: a local folder, a path in the lake, or the champion.
+"""The bundle argument of a command: a local folder, a path in the lake, or the champion.
 
-`evaluate`, `compare` and `recommend-all` take it.
+`evaluate`, `compare` and `recommend-all` have this argument.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 
 from cli.world_and_lake import checking_arguments, chosen_lake
 from marquee.errors import NotFoundError, SourceError
-from marquee.identifiers import inside
+from marquee.identifiers import checked_path
 from marquee.lake import Lake
 from marquee.policy import MODELS
 from release.ledger import Ledger
@@ -42,9 +42,9 @@ FileFlag = Annotated[
 
 @contextmanager
 def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Path]:
-    """The bundle as a local folder, removed again at the end unless it was one already."""
+    """The bundle as a local folder; a bundle from the lake is copied, and removed at the end."""
     local = Path(bundle).expanduser()
-    if os.path.isdir(local):  # False, too, for a name that no file can have
+    if os.path.isdir(local):  # pathlib would raise for a name that is too long
         yield local
         return
     with checking_arguments():
@@ -56,7 +56,7 @@ def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Pa
 
 
 def _check_name(bundle: str) -> None:
-    """SourceError for the champion of an unknown model, before a lake is opened."""
+    """Raise SourceError where `bundle` names the champion of an unknown model."""
     word, _, model = bundle.partition(":")
     if word == "champion" and model not in MODELS:
         known = " or ".join(f"champion:{name}" for name in MODELS)
@@ -64,18 +64,18 @@ def _check_name(bundle: str) -> None:
 
 
 def _lake_path(lake: Lake, bundle: str) -> str:
-    """A bundle's path inside the lake, from any way to name it."""
+    """A bundle's path inside the lake; NotFoundError where the model has no champion."""
     word, _, model = bundle.partition(":")
     if word == "champion":
         entry = Ledger(lake, model).head()
         if entry is None:
             raise NotFoundError(f"no {model} serves yet", "promote one, or name a bundle")
         return f"{bundle_folder(model, entry.bundle)}/bundle"
-    return inside(bundle.removeprefix(f"{lake.root}/").strip("/"), "the bundle")
+    return checked_path(bundle.removeprefix(f"{lake.root}/").strip("/"), "the bundle")
 
 
 def _published(lake: Lake, path: str) -> tuple[str, str]:
-    """The published folder that holds `path`, and what is below it."""
+    """Split `path` into a published folder and the path inside it."""
     parts = path.split("/")
     for cut in range(len(parts), 0, -1):
         folder = "/".join(parts[:cut])

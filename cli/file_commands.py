@@ -1,7 +1,7 @@
-"""Commands on one's own files: `marquee evaluate`, `compare`, `recommend-all`, `parse-pages`.
+"""Commands on a user's files: `evaluate`, `compare`, `recommend-all`, `parse-pages`.
 
-The first three ask a bundle for answers; the last reads saved pages. Scoring is imported inside the
-commands, so that no other command loads NumPy.
+The first three load a bundle. They import `scoring` inside, so that other commands do not load
+NumPy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Column, Table
 
 from cli.bundle_argument import BundleArgument, FileFlag, fetched
-from cli.world_and_lake import AsJson, LakeFlag, WebHdfsFlag, WorldFlag, checking_arguments, out
+from cli.world_and_lake import JsonFlag, LakeFlag, WebHdfsFlag, WorldFlag, checking_arguments, out
 from marquee.errors import SourceError
 from marquee.settings import REPOSITORY, load_settings
 from release.losses import LOG_RMSE, NDCG, RMSE, Metric
@@ -29,12 +29,12 @@ from report.cells import figure
 from report.charts import Interval
 from report.shared_sections import headlines, paired_comparisons
 
-Out = Annotated[
+OutFlag = Annotated[
     Path, typer.Option("--out", help="The file to write: .parquet or .csv.", show_default=False)
 ]
-N = Annotated[int, typer.Option("-n", "--n", min=1, max=1000, help="Titles a person.")]
-METRICS = (RMSE, NDCG, LOG_RMSE)
-SHOWN = (
+CountFlag = Annotated[int, typer.Option("-n", "--n", min=1, max=1000, help="Titles a person.")]
+COMPARED_METRICS = (RMSE, NDCG, LOG_RMSE)
+FURTHER_METRICS = (
     "mae", "coverage", "ndcg@10_any", "recall@10", "precision@10", "map@10", "catalogue_coverage",
     "novelty", "gini", "mae_log", "bias_log", "median_factor", "log_rmse_before_release",
 )  # fmt: skip
@@ -46,21 +46,21 @@ def evaluate(
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Measure a bundle on a file, with the figures of the weekly evaluation.
 
-    Rows the bundle has learnt from are left out and counted. People and
-    titles it does not know are answered by its fallback, and counted.
-    The baselines are fitted on what the bundle has learnt from; intervals
-    are 95 %, people (or titles) resampled.
+    The command omits and counts the rows that the bundle has learnt from.
+    The fallback answers for people and titles that the bundle does not
+    know; they are counted too. The baselines are fitted on the bundle's
+    training data. Intervals are 95 %, from resampling people (or titles).
 
     \b
     marquee evaluate champion:recommender --on new-ratings.csv
     marquee evaluate runs/R/models/budget/evaluated/bundle --on my-films.csv --json
     """
     with fetched(bundle, lake, webhdfs, data) as folder:
-        found = _measured(folder, on)
+        found = _evaluated(folder, on)
     if as_json:
         print(json.dumps({"bundle": bundle, **found}))
         return
@@ -69,7 +69,7 @@ def evaluate(
     out.print(_baselines_table(found))
 
 
-def _measured(folder: Path, on: Path) -> dict[str, Any]:
+def _evaluated(folder: Path, on: Path) -> dict[str, Any]:
     from scoring.any_bundle import evaluate_on_file, load_model
 
     model = load_model(folder)
@@ -77,7 +77,7 @@ def _measured(folder: Path, on: Path) -> dict[str, Any]:
 
 
 def _file_sentence(counts: dict[str, Any]) -> str:
-    """What of the file was used, and why the rest was not."""
+    """How many rows of the file were used, and why the others were not."""
     reasons = {
         "repeats": "repeat a person and title",
         "unusable": "lack budget, year or genre",
@@ -96,7 +96,7 @@ def _figures_table(found: dict[str, Any]) -> Table:
     table = Table("metric", "value", "95 % interval", title=f"the {found['model']}")
     for line in headlines(found):
         table.add_row(line.label, line.value, line.interval)
-    for name in SHOWN:
+    for name in FURTHER_METRICS:
         if (value := found["metrics"].get(name)) is not None:
             table.add_row(name, figure(float(value)), "–")
     return table
@@ -123,13 +123,13 @@ def compare(
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Compare two bundles on a file: paired differences, their intervals, and who wins.
 
-    Both answer the same rows, those that neither has learnt from.
-    Whole people (or titles) are resampled, 2,000 times, seeded. A win is a
-    95 % interval on one side of zero.
+    Both bundles answer the rows that neither has learnt from. Intervals
+    are 95 %, from resampling people (or titles) 2,000 times with a fixed
+    seed. A bundle wins where the interval lies on one side of zero.
 
     \b
     marquee compare champion:recommender runs/R/models/recommender/shipped/bundle --on new.csv
@@ -141,7 +141,7 @@ def compare(
         found = compare_on_file(ours, theirs, on, load_settings().seed)
     sentences = [
         _verdict_sentence(metric, found["versus"][metric.key], one, other)
-        for metric in METRICS
+        for metric in COMPARED_METRICS
         if found["versus"].get(metric.key)
     ]
     if as_json:
@@ -153,7 +153,7 @@ def compare(
 
 
 def _verdict_sentence(metric: Metric, comparison: dict[str, Any], one: str, other: str) -> str:
-    """Which bundle wins on a metric, by how much, with its 95 % interval."""
+    """Which bundle wins on a metric, by how much, with the 95 % interval."""
     low, high = comparison["interval"]
     gap = Interval(low, comparison["difference"], high, metric.lower_is_better)
     size = f"{abs(gap.point):.4f} (95 %: {low:+.4f} to {high:+.4f})"
@@ -167,7 +167,7 @@ def _versus_table(versus: dict[str, Any]) -> Table:
     table = Table(
         "metric", "one", "other", "difference", Column("95 % interval", no_wrap=True), "resampled"
     )
-    for metric in METRICS:
+    for metric in COMPARED_METRICS:
         if found := versus.get(metric.key):
             low, high = found["interval"]
             table.add_row(
@@ -183,18 +183,18 @@ def _versus_table(versus: dict[str, Any]) -> Table:
 
 def recommend_all(
     bundle: BundleArgument,
-    out_file: Out,
-    n: N = 10,
+    out_file: OutFlag,
+    n: CountFlag = 10,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write the best N unrated titles of every person a bundle knows into one file.
 
     Columns: user_id, rank, movie_id, title, year, score, strategy. The lists
-    are those the API gives one by one; people are scored in blocks. The file
-    appears whole or not at all.
+    equal those of the API. The file is complete when it appears under its
+    name.
 
     \b
     marquee recommend-all champion:recommender --out everybody.parquet --n 20
@@ -226,7 +226,7 @@ def _write(folder: Path, out_file: Path, n: int) -> tuple[int, int]:
     model = Recommender.load(folder)
     people = len(model.user_ids)
     columns = "[progress.description]{task.description}", BarColumn(), MofNCompleteColumn()
-    # On standard error: a script reads --json from standard output.
+    # The progress bar goes to standard error: a script reads --json from standard output.
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("people", total=people)
         return people, write_top_n(model, n, out_file, lambda k: progress.advance(task, k))
@@ -238,8 +238,8 @@ def parse_pages(
 ) -> None:
     """Read saved IMDb title pages into JSON lines, one a page.
 
-    Refused pages are named with their reason on standard error; the status is non-zero only if
-    nothing could be read.
+    Names each refused page with its reason on standard error. The status is non-zero only if no
+    page could be read.
     """
     command = [sys.executable, "-m", "scrapy_imdb", "parse", *map(str, paths)]
     if out is not None:

@@ -1,6 +1,6 @@
 """Changes of a ledger by hand: `marquee rollback` and `marquee accept-world`.
 
-Both are bound to the last entry that the person saw: where another was written since, they refuse.
+Both commands refuse where another entry was written after the last one that the person saw.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cli.world_and_lake import (
-    AsJson,
+    JsonFlag,
     LakeFlag,
     ModelArgument,
     WebHdfsFlag,
@@ -34,7 +34,7 @@ from release.manual_entries import (
     rollback_target,
 )
 
-HeadNumber = Annotated[
+HeadFlag = Annotated[
     int | None,
     typer.Option(
         "--head",
@@ -42,46 +42,46 @@ HeadNumber = Annotated[
         help="The last entry you saw; refused if another was written since. Default: the last.",
     ),
 ]
-Reason = Annotated[
+ReasonFlag = Annotated[
     str,
     typer.Option(
         help="One sentence; it is kept in the ledger for good. Default: you are asked.",
         show_default=False,
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-To = Annotated[
+YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+ToFlag = Annotated[
     int | None,
     typer.Option(
         min=1, help="The ledger entry to go back to. Default: what served before the champion."
     ),
 ]
-Hold = Annotated[bool, typer.Option("--hold", help="Promote nothing until --release.")]
-Release = Annotated[bool, typer.Option("--release", help="Release a hold; the champion stays.")]
-Run = Annotated[
+HoldFlag = Annotated[bool, typer.Option("--hold", help="Promote nothing until --release.")]
+ReleaseFlag = Annotated[bool, typer.Option("--release", help="Release a hold; the champion stays.")]
+RunFlag = Annotated[
     str, typer.Option("--run", help="The run that was refused, as `marquee history` names it.")
 ]
 
 
 def rollback(
     model: ModelArgument,
-    reason: Reason = "",
-    to: To = None,
-    hold: Hold = False,
-    release: Release = False,
-    head: HeadNumber = None,
-    yes: Yes = False,
+    reason: ReasonFlag = "",
+    to: ToFlag = None,
+    hold: HoldFlag = False,
+    release: ReleaseFlag = False,
+    head: HeadFlag = None,
+    yes: YesFlag = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Let an earlier bundle serve again. Serving follows within seconds, without a restart.
 
-    Nothing is deleted: a roll-back is one more entry of the ledger, and can itself be rolled
-    back. With --hold, weekly runs go on training and judging but promote nothing, until
-    `marquee rollback MODEL --release`; a hold that stands already stays. The entry is written
-    only after the one you saw as the last: were another written meanwhile, this is refused.
+    A roll-back adds an entry to the ledger and deletes nothing; it can itself be rolled back. The
+    next weekly run may promote again. With --hold, weekly runs train and judge but promote nothing,
+    until `marquee rollback MODEL --release`. An earlier hold is kept. The command refuses where
+    another entry was written after the last one that you saw.
     """
     with checking_arguments():
         if release and (hold or to is not None):
@@ -90,7 +90,7 @@ def rollback(
     entries = Ledger(opened, model).linked_entries()
     seen = _head_seen(entries, model, head)
     if release:
-        require_hold(model, entries)  # refuses before it asks for a reason
+        require_hold(model, entries)  # an error comes before the question for a reason
         entry = release_hold(opened, model, _reason_or_ask(reason), head=seen)
     else:
         target = rollback_target(model, entries, to)
@@ -116,19 +116,19 @@ def _confirm(head: Entry, target: Entry, hold: bool) -> None:
 
 def accept_world(
     model: ModelArgument,
-    run: Run,
-    reason: Reason = "",
-    head: HeadNumber = None,
-    yes: Yes = False,
+    run: RunFlag,
+    reason: ReasonFlag = "",
+    head: HeadFlag = None,
+    yes: YesFlag = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Accept the world of a run that the gate refused as another one (condition 5).
+    """Accept changed data: the gate refused this run because of them (condition 5, same world).
 
-    Nothing is promoted by this. The next runs are compared with that run's rows, people, titles
-    and distributions instead of the champion's, until one of them is promoted.
+    The champion stays. Until the next promotion, runs are compared with the rows, people, titles
+    and distributions of the accepted run instead of the champion's.
     """
     with checking_arguments():
         run_name(run)
@@ -151,12 +151,12 @@ def accept_world(
 
 
 def _reason_or_ask(reason: str) -> str:
-    """The reason given, else the person's answer; called only where the change is possible."""
+    """The reason given, else the person's answer to a question."""
     return reason or str(typer.prompt("Why"))
 
 
 def _head_seen(entries: Sequence[Entry], model: str, number: int | None) -> Entry | None:
-    """The last entry, which must be `number` where one is given; HeadMovedError otherwise."""
+    """The last entry; HeadMovedError where `number` is given and names another one."""
     last = entries[-1] if entries else None
     if number is not None and (last is None or last.number != number):
         stands = f"at entry {last.number}" if last else "empty"

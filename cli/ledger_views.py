@@ -1,4 +1,4 @@
-"""What serves and why: `marquee champion`, `marquee ledger` and `marquee history` read it."""
+"""Commands that read the ledger and the verdicts: `marquee champion`, `ledger` and `history`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.world_and_lake import (
-    AsJson,
     EachModelArgument,
+    JsonFlag,
     LakeFlag,
     ModelArgument,
     WebHdfsFlag,
@@ -27,16 +27,16 @@ from marquee.clock import iso, parse_moment, refuse_ahead
 from marquee.errors import LedgerError, NotFoundError
 from marquee.lake import Lake
 from marquee.policy import MODELS, Model
-from marquee.run_folder import degradation, live_sentence, model_folder, read_live
-from release.ledger import Ledger, standing_entries
+from marquee.run_folder import degraded_tasks, live_sentence, model_folder, read_live
+from release.ledger import Ledger, complete_entries
 from release.outcomes import last_outcome, outcome_sentence, promotion_of, read_approval
-from release.promotion import Replayed, bundle_folder, would_have_promoted
+from release.promotion import ReplayedVerdict, bundle_folder, replay_promotions
 from steps.unchanged import decisions
 
-At = Annotated[
+AtFlag = Annotated[
     str, typer.Option(help="A moment, like 2026-01-04T03:00:00Z. Default: now.", show_default=False)
 ]
-Replay = Annotated[
+ReplayFlag = Annotated[
     bool,
     typer.Option("--replay", help="Backfilled runs only: what would have been promoted when."),
 ]
@@ -44,15 +44,16 @@ Replay = Annotated[
 
 def champion(
     model: ModelArgument,
-    at: At = "",
+    at: AtFlag = "",
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """The bundle that serves, or that served at a moment: a look-up in the ledger.
+    """The bundle that serves, or that served at a moment, from the ledger.
 
-    Names the bundle's folder in the lake, where its card, evaluation, verdict and report lie.
+    Prints the bundle's folder in the lake: it has the card, the evaluation, the verdict and the
+    report.
     """
     with checking_arguments():
         moment = refuse_ahead(parse_moment(at), "--at") if at else None
@@ -74,7 +75,7 @@ def champion(
 def _champion_table(entry: Entry, folder: str) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
-    table.add_column(overflow="fold")  # an address is never cut
+    table.add_column(overflow="fold")  # fold an address instead of cutting it
     rows = {
         "bundle": entry.bundle,
         "folder": folder,
@@ -96,13 +97,12 @@ def ledger(
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Every promotion and roll-back, oldest first; the last one names the champion.
 
-    Checks that the entries are linked by their hashes, and that no entry is lost which a run was
-    compared with. Ends with status 1 where an entry is missing, damaged or was changed after it
-    was written.
+    Checks that the entries are linked by their hashes, and that every entry that a run was compared
+    with is there. Ends with status 1 where an entry is missing, damaged or changed.
     """
     opened = chosen_lake(lake, webhdfs, data)
     history = Ledger(opened, model)
@@ -121,14 +121,14 @@ def ledger(
 
 def _lost(lake: Lake, model: Model) -> list[str]:
     try:
-        standing_entries(lake, model)
+        complete_entries(lake, model)
     except LedgerError as error:
         return [error.message]
     return []
 
 
 def _entry_lines(entry: Entry) -> str:
-    """An entry in lines of its own: a table would cut or fold its names."""
+    """An entry as separate lines: a table would cut or fold its names."""
     losses = ", ".join(f"{k} {v:.2%}" for k, v in sorted(entry.losses.items()) if v > 0)
     holds = ", [yellow]holds[/yellow]" if entry.hold else ""
     facts = {"bundle": entry.bundle, "run": entry.run, "losses": losses, "why": entry.reason}
@@ -143,18 +143,18 @@ def _entry_lines(entry: Entry) -> str:
 
 def history(
     model: EachModelArgument = None,
-    replay: Replay = False,
+    replay: ReplayFlag = False,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
-    as_json: AsJson = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Every run's verdict, in as-of order: approved or refused, why, and what came of it.
+    """Every run's verdict, in as-of order: approved or refused, why, and its outcome.
 
-    Beside it the live record: how the recommender that served did on ratings given since.
+    Also shows the live record: the error of the serving recommender on ratings given since.
 
-    With --replay, the backfilled runs alone, as if each had been live in its week. Without
-    a model both are shown, and --json prints an object of both lists by model.
+    With --replay, shows only the backfilled runs, as if each had been live in its week. Without
+    a model, shows both models; --json then prints an object with one list by model.
     """
     opened = chosen_lake(lake, webhdfs, data)
     found = {}
@@ -183,7 +183,7 @@ def _live_rows(lake: Lake, model: Model, verdicts: list[Verdict]) -> list[dict[s
             "entry": mine.number if mine else None,
             "approved_by": approval.by if approval else None,
             "outcome": outcome_sentence(verdict, entries, last, approval),
-            "degraded": [str(one) for one in degradation(lake, run)],
+            "degraded": [str(one) for one in degraded_tasks(lake, run)],
             "live": read_live(lake, run) if model == "recommender" else None,
         }
 
@@ -193,10 +193,10 @@ def _live_rows(lake: Lake, model: Model, verdicts: list[Verdict]) -> list[dict[s
 
 def _replay_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     backfilled = [v for v in verdicts if v.subject.run_type == "backfill"]
-    return [_replay_row(step) for step in would_have_promoted(backfilled)]
+    return [_replay_row(step) for step in replay_promotions(backfilled)]
 
 
-def _replay_row(step: Replayed) -> dict[str, Any]:
+def _replay_row(step: ReplayedVerdict) -> dict[str, Any]:
     outcome = "would have been promoted" if step.promoted else "would not"
     return _row(step.verdict) | {"promoted": step.promoted, "outcome": outcome}
 
@@ -212,7 +212,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
 
 
 def _run_lines(row: dict[str, Any]) -> str:
-    """A run in lines of its own, its name alone on the first: a table would cut it."""
+    """A run as separate lines, with its name alone on the first: a table would cut the name."""
     word = "[green]approved[/green]" if row["approved"] else "[red]refused[/red]"
     lines = [
         f"[bold]{escape(row['run'])}[/bold]",

@@ -1,7 +1,7 @@
-"""The weekly run from a shell: `marquee run`, and one step of it alone, `marquee step`.
+"""The weekly run from a shell: `marquee run`, and a single step of it, `marquee step`.
 
-`run` brings up real daemons and goes from nothing to answers of the live API, through Airflow.
-`step` repeats what one task did, without Airflow.
+`run` starts the stack, triggers a run in Airflow, and prints answers of the live API. `step` runs
+one task's step without Airflow.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rich.markup import escape
 from cli.run_results import RunFigures, show_answers, show_seconds, show_verdicts
 from cli.run_watch import show_failures, watch
 from cli.stack_commands import (
-    Data,
-    Unpause,
+    DataFlag,
+    UnpauseFlag,
     bring_up,
     paused_sentence,
     ready_airflow,
@@ -30,9 +30,9 @@ from cli.terminal import (
     STAYS_UP,
     console,
     ignoring_signals,
-    say,
+    print_sentence,
     stay_up,
-    stopping_what_was_started,
+    stop_on_interrupt,
     unwind_on_signals,
 )
 from cli.world_and_lake import (
@@ -44,9 +44,9 @@ from cli.world_and_lake import (
     stack_to_start,
 )
 from local_stack.airflow_api import AirflowApi
-from local_stack.environment import place_locally, stack_environment
+from local_stack.environment import stack_environment, with_local_addresses
 from local_stack.stack import Stack
-from marquee.clock import now, parse_moment, refuse_ahead, whole
+from marquee.clock import now, parse_moment, refuse_ahead, to_whole_second
 from marquee.errors import MarqueeError, SettingsError, StackError
 from marquee.identifiers import run_name, run_slug
 from marquee.lake import check_world
@@ -74,7 +74,7 @@ STEPS_OF_A_MODEL = {"evaluate": evaluate, "gate": gate}
 
 
 def run(
-    data: Data = "",
+    data: DataFlag = "",
     once: Annotated[
         bool, typer.Option(help="End with the run, and stop the stack unless the run failed.")
     ] = False,
@@ -87,12 +87,13 @@ def run(
         str, typer.Option(help="See only rows before this moment.", show_default="now")
     ] = "",
     force: Annotated[bool, typer.Option(help="Train even where nothing changed.")] = False,
-    unpause: Unpause = False,
+    unpause: UnpauseFlag = False,
 ) -> None:
     """Bring the stack up, run weekly_retrain through Airflow, and show what the API answers.
 
-    Stays up until Ctrl-C, or ends by itself with --once. A failed run ends by itself, with status
-    1, and leaves the stack up so that you can look; so is a stack left that ran before.
+    The command stays until Ctrl-C, and then stops the stack. With --once it stops the stack and
+    ends after the run. After a failed run it ends with status 1 and leaves the stack up, so that
+    you can look. A stack that ran before stays up in any case.
     """
     unwind_on_signals()
     given: dict[str, Any] = {"max_pages": max_pages, "search": search or None}
@@ -104,14 +105,14 @@ def run(
     if settings.ratings.source:
         scale = settings.ratings.lowest, settings.ratings.highest
         with checking_arguments():
-            take_census(Path(settings.ratings.source), scale)  # refused before anything starts
+            take_census(Path(settings.ratings.source), scale)  # refuse before anything starts
     stack = stack_to_start(settings)
-    with stopping_what_was_started(stack) as session:
+    with stop_on_interrupt(stack) as session:
         figures = RunFigures(stack_up=bring_up(stack))
         succeeded = weekly_run(stack, form, figures, unpause) == "success"
         show_addresses(stack)
         if not succeeded:
-            say(STAYS_UP)
+            print_sentence(STAYS_UP)
         elif not once:
             ends = "stops everything" if stack.started else "ends this; the stack ran before"
             out.print(f"Ctrl-C {ends}; all state stays for the next `make run`.")
@@ -120,16 +121,16 @@ def run(
             with out.status("stopping"), ignoring_signals():
                 stack.down()
         else:
-            say(f"it ran before: {STAYS_UP}")
+            print_sentence(f"it ran before: {STAYS_UP}")
     raise typer.Exit(0 if succeeded else 1)
 
 
 def weekly_run(
     stack: Stack, form: dict[str, Any], figures: RunFigures, unpause: bool = False
 ) -> str:
-    """Trigger a run, watch it, show its outcome; the run's final state.
+    """Trigger a run, watch it, show its outcome, and return its final state.
 
-    StackError where the DAG is paused: Airflow would keep the run waiting.
+    Raises StackError where the DAG is paused, because Airflow would not start the run.
     """
     api, paused = ready_airflow(stack, unpause)
     if paused:
@@ -150,7 +151,7 @@ def weekly_run(
 
 def _show_outcome(api: AirflowApi, run_id: str, stack: Stack, figures: RunFigures) -> None:
     lake, slug = lake_of(stack.settings), run_slug(run_id)
-    figures.take(api.run(run_id), api.tasks(run_id), lake, slug)
+    figures.read_run(api.run(run_id), api.tasks(run_id), lake, slug)
     show_seconds(out, figures)
     show_verdicts(out, lake, slug)
     show_answers(out, f"http://127.0.0.1:{stack.settings.stack.port('serving')}")
@@ -169,25 +170,25 @@ def step(
 ) -> None:
     """Run one step of a weekly run against the running stack, without Airflow.
 
-    Repeats what a task did: a step that is done already keeps what it wrote. The benchmark of
-    Airflow's overhead compares with it.
+    A step that was done before keeps what it has written. The benchmark of Airflow's overhead uses
+    this command.
     """
     with checking_arguments():
         run_name(run)
         _check_step(name, model)
         moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
         found = running_stack(data)
-        settings = running_settings(found) if found else place_locally(settings_for(data))
+        settings = running_settings(found) if found else with_local_addresses(settings_for(data))
     lake = lake_of(settings)
     check_world(lake, settings.world)
     if name in SPARK_JOBS:
         raise typer.Exit(_submit(settings, name, run))
     form = Form.of(settings, {"force": force})
-    _run_step(name, Run(run, whole(moment), "manual", form, settings, lake), model)
+    _run_step(name, Run(run, to_whole_second(moment), "manual", form, settings, lake), model)
 
 
 def _check_step(name: str, model: str) -> None:
-    """SettingsError for an unknown step or model, before a lake is opened."""
+    """Raise SettingsError for an unknown step or model."""
     known = [*STEPS, *STEPS_OF_A_MODEL, "load_ratings", "freeze_inputs", "promote", *SPARK_JOBS]
     if name not in known:
         raise SettingsError(f"there is no step '{name}'", f"give one of: {', '.join(known)}")

@@ -1,6 +1,6 @@
-"""What `marquee run` shows of a run that has ended: seconds, verdicts, answers of the live API.
+"""What `marquee run` prints after a run: seconds by task, verdicts, answers of the live API.
 
-The seconds are also kept as JSON beside the run, for benchmarks.
+Benchmarks read the seconds from a JSON file in the stack's folder `figures`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from steps.release_model import read_report
 
 @dataclass
 class TaskSeconds:
-    """One task's wall time, divided; `airflow` is the rest."""
+    """One task's wall time in seconds, split into its parts: total = jvm + worked + airflow."""
 
     task: str
     started: float
     total: float
     waited: float
-    """Between the moment it could have started and its start (scheduler, pool)."""
+    """From the moment when the task could start to its start; not part of `total`."""
     jvm: float = 0.0
     """From spark-submit to a Spark session that answers."""
     work: dict[str, float] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class TaskSeconds:
 
     @property
     def io(self) -> float:
-        """Seconds of reading from and writing to the lake, as the job named them."""
+        """Seconds of reading from and writing to the lake; part of `worked`."""
         return sum(v for k, v in self.work.items() if k in ("read", "publish", "write"))
 
     @property
     def airflow(self) -> float:
-        """What Airflow, process start and imports cost."""
+        """Seconds of Airflow, process start and imports."""
         return max(0.0, self.total - self.jvm - self.worked)
 
 
@@ -59,11 +59,13 @@ class RunFigures:
     stack_up: float = 0.0
     """Seconds until every process was ready."""
     resident_mb: float = 0.0
-    """Proportional set size of every process of the stack together, at its highest."""
+    """The peak of the stack's memory: the proportional set sizes of all its processes, summed."""
     run_seconds: float = 0.0
     tasks: list[TaskSeconds] = field(default_factory=list)
 
-    def take(self, run: dict[str, Any], tasks: list[dict[str, Any]], lake: Lake, slug: str) -> None:
+    def read_run(
+        self, run: dict[str, Any], tasks: list[dict[str, Any]], lake: Lake, slug: str
+    ) -> None:
         """Read Airflow's task instances and the jobs' own timings."""
         self.run_seconds = _seconds(run["start_date"], run["end_date"])
         for task in tasks:
@@ -72,7 +74,7 @@ class RunFigures:
         self.tasks.sort(key=lambda t: t.started)
 
     def to_json(self) -> dict[str, Any]:
-        """For the file beside the run, and for benchmarks."""
+        """The figures as JSON, for benchmarks."""
         return asdict(self)
 
 
@@ -91,7 +93,7 @@ def _task(task: dict[str, Any], lake: Lake, slug: str) -> TaskSeconds:
 
 
 def _job(task_id: str) -> str:
-    """`recommender.train` is the job `train_recommender`, `prepare_titles` itself."""
+    """The job of a task: `train_budget` for `budget.train`; else the name of the task."""
     group, _, name = task_id.rpartition(".")
     return f"{name}_{group}" if group else name
 
@@ -105,7 +107,7 @@ def _seconds(start: str | None, end: str | None) -> float:
 
 
 def show_seconds(out: Console, figures: RunFigures) -> None:
-    """Seconds a task: JVM start-up, work, of that I/O, and the rest."""
+    """Print the seconds of each task as a table."""
     table = Table("task", title="seconds per task", title_justify="left")
     for column in ("total", "waited", "JVM start", "work", "of it I/O", "Airflow, start"):
         table.add_column(column, justify="right")
@@ -125,7 +127,7 @@ def _cells(row: TaskSeconds) -> list[str]:
 
 
 def show_verdicts(out: Console, lake: Lake, slug: str) -> None:
-    """Each model's outcome and the conditions of its verdict."""
+    """Print each model's outcome and the conditions of its verdict."""
     for model in MODELS:
         try:
             report = read_report(lake, slug)["models"][model]
@@ -151,7 +153,7 @@ def _show_conditions(out: Console, lake: Lake, slug: str, model: str) -> None:
 
 
 def show_answers(out: Console, url: str) -> None:
-    """A sample of what people get: recommendations and a budget estimate, from the live API."""
+    """Print a person's recommendations and a budget estimate from the live API."""
     try:
         _show_answers(out, url)
     except (httpx.HTTPError, ValueError) as error:

@@ -18,27 +18,27 @@ from cli.terminal import (
     as_typed_here,
     console,
     ignoring_signals,
-    say,
+    print_sentence,
     stay_up,
-    stopping_what_was_started,
+    stop_on_interrupt,
     unwind_on_signals,
 )
 from cli.world_and_lake import (
-    AsJson,
+    JsonFlag,
     checking_arguments,
     lake_of,
-    named_stacks,
+    matching_stacks,
     running_settings,
     running_stack,
     settings_for,
     stack_to_start,
     state_root,
-    world_of,
+    world_name_of,
     worlds,
 )
 from local_stack.airflow_api import DAG, AirflowApi
-from local_stack.health_checks import examine
-from local_stack.processes import leftovers
+from local_stack.health_checks import check_machine
+from local_stack.processes import stack_processes
 from local_stack.stack import Stack
 from marquee.clock import iso
 from marquee.errors import ConflictError, MarqueeError
@@ -46,14 +46,14 @@ from marquee.lake import check_world
 from marquee.run_folder import latest_live, live_sentence
 from marquee.settings import Settings, load_settings
 
-Data = Annotated[
+DataFlag = Annotated[
     str,
     typer.Option(
         help="A folder with a MovieLens release of any form (ratings.csv, u.data or ratings.dat), "
         "or ml-latest-small to fetch that one. Default: the embedded synthetic world."
     ),
 ]
-RunningWorld = Annotated[
+RunningWorldFlag = Annotated[
     str,
     typer.Option(
         "--data",
@@ -61,34 +61,34 @@ RunningWorld = Annotated[
         show_default=False,
     ),
 ]
-Unpause = Annotated[bool, typer.Option("--unpause", help="Unpause the DAG, if it is paused.")]
+UnpauseFlag = Annotated[bool, typer.Option("--unpause", help="Unpause the DAG, if it is paused.")]
 out = console()
 
 
 def up(
-    data: Data = "",
+    data: DataFlag = "",
     wait: Annotated[bool, typer.Option(help="Stay until Ctrl-C, then stop everything.")] = False,
-    unpause: Unpause = False,
+    unpause: UnpauseFlag = False,
 ) -> None:
     """Start HDFS, Airflow, the replica site and serving on loopback, and leave them running."""
     unwind_on_signals()
     with checking_arguments():
         settings = settings_for(data)
     stack = stack_to_start(settings)
-    with stopping_what_was_started(stack) as session:
+    with stop_on_interrupt(stack) as session:
         bring_up(stack)
         _, paused = ready_airflow(stack, unpause)
         show_addresses(stack)
         if paused:
-            say(paused_sentence(stack))
+            print_sentence(paused_sentence(stack))
         if wait:
-            session.stops = True
+            session.stops_stack = True
             out.print("Ctrl-C stops everything; all state stays.")
             stay_up(stack, session)
 
 
 def bring_up(stack: Stack) -> float:
-    """Start the stack, printing what gets ready when; the seconds it took."""
+    """Start the stack, print each process that becomes ready, and return the seconds it took."""
     started = time.monotonic()
     with out.status("starting HDFS, Airflow, the replica site and serving"):
         for name, _ in stack.up():
@@ -97,19 +97,19 @@ def bring_up(stack: Stack) -> float:
 
 
 def ready_airflow(stack: Stack, unpause: bool = False) -> tuple[AirflowApi, bool]:
-    """Airflow with its pools made, and whether a person has paused the DAG.
+    """Create Airflow's pools; return its API, and whether the DAG is paused.
 
-    A new DAG starts unpaused (which starts no run by itself); `unpause` undoes a person's pause.
+    `unpause` unpauses the DAG. A new DAG is unpaused already, and starts no run by that.
     """
     api = AirflowApi(stack.settings, stack.folders.airflow)
-    api.ready_pools()
+    api.create_pools()
     if unpause:
         api.unpause()
     return api, api.is_paused()
 
 
 def paused_sentence(stack: Stack) -> str:
-    """That somebody paused the DAG, and how to unpause it."""
+    """The sentence that says that the DAG is paused, and how to unpause it."""
     port = stack.settings.stack.port("airflow")
     return (
         f"{DAG} is paused, and stays so: nothing runs until it is unpaused, at "
@@ -118,7 +118,7 @@ def paused_sentence(stack: Stack) -> str:
 
 
 def show_addresses(stack: Stack) -> None:
-    """Where to look, and where the password is; never the password itself."""
+    """Print the addresses of the stack, and the file of the password (without the password)."""
     port = stack.settings.stack.port
     out.print(f"""
   Airflow    http://127.0.0.1:{port("airflow")}  (user admin; the password is in
@@ -131,17 +131,17 @@ def show_addresses(stack: Stack) -> None:
 
 
 def down(
-    data: RunningWorld = "",
+    data: RunningWorldFlag = "",
     every: Annotated[bool, typer.Option("--all", help="Every stack that runs.")] = False,
 ) -> None:
-    """Stop every process of the stack, in order, leaving its state as it is.
+    """Stop every process of the stack, in order, and keep its state.
 
-    Finds the running stack by itself. Also ends what a killed stack has left behind.
+    Finds the running stack by itself. Also ends the leftover processes of a killed stack.
     """
     with checking_arguments():
-        found = named_stacks(data) if every else [one for one in [running_stack(data)] if one]
+        found = matching_stacks(data) if every else [one for one in [running_stack(data)] if one]
         settings = load_settings()
-        folders = [state_root(settings) / world_of(data, settings)] if data else []
+        folders = [state_root(settings) / world_name_of(data, settings)] if data else []
     folders = folders or [state_root(settings) / name for name in worlds(settings)]
     stopped = []
     for folder in dict.fromkeys([*(one.state for one in found), *([] if found else folders)]):
@@ -155,19 +155,19 @@ def down(
 
 
 def status(
-    data: RunningWorld = "",
-    as_json: AsJson = False,
+    data: RunningWorldFlag = "",
+    as_json: JsonFlag = False,
     check: Annotated[
         bool, typer.Option(help="Only tell by the status: 0 if all is ready.")
     ] = False,
 ) -> None:
     """What runs, since when, and what each part still lacks.
 
-    Finds the running stacks by itself, and shows each. Below the parts, the live record: how the
-    recommender that serves has done on ratings given since it was trained.
+    Finds the running stacks by itself, and shows each. Also shows the live record: the error of
+    the serving recommender on ratings given since its training.
     """
     with checking_arguments():
-        found = named_stacks(data)
+        found = matching_stacks(data)
     stacks = [(one, Stack(running_settings(one))) for one in found]
     processes = {one.state: stack.status() for one, stack in stacks}
     every = [row | {"world": one.world} for one, _ in stacks for row in processes[one.state]]
@@ -184,12 +184,12 @@ def status(
 
 
 def _nothing_runs(settings: Settings) -> str:
-    """That no stack runs, which worlds have a state, and what a killed stack has left behind."""
+    """The sentences where no stack runs: the worlds with a state, and leftover processes."""
     known = worlds(settings)
     text = "nothing is running; `marquee up` starts the stack"
     if known:
         text += f"\nworlds with a state in {state_root(settings)}: {', '.join(known)}"
-    counts = {name: len(leftovers(state_root(settings) / name)) for name in known}
+    counts = {name: len(stack_processes(state_root(settings) / name)) for name in known}
     for name, count in counts.items():
         if count:
             text += f"\n{count} processes of '{name}' are left without their supervisord: "
@@ -200,20 +200,20 @@ def _nothing_runs(settings: Settings) -> str:
 def _show_status(settings: Settings, processes: list[dict[str, object]]) -> None:
     table = Table("part", "state", "process", "since", "ready")
     for row in processes:
-        pid, at = int(str(row["pid"])), int(str(row["since"]))  # 0 where it has not started
+        pid, at = int(str(row["pid"])), int(str(row["since"]))  # both are 0 before the start
         since = iso(datetime.fromtimestamp(at, UTC)) if at else ""
         ready = escape(str(row["lacks"])) or "[green]yes[/green]"
         table.add_row(str(row["name"]), str(row["state"]), str(pid or ""), since, ready)
     out.print(table)
     if any(row["lacks"] for row in processes if row["name"] in ("namenode", "datanode")):
-        return  # a request to the lake would only wait for it
+        return  # a request to the lake would wait for HDFS
     if (live := newest_live(settings)) is not None:
         colour = "red" if live.get("alarm") else "default"
         out.print(f"[{colour}]live record: {escape(live_sentence(live))}[/{colour}]")
 
 
 def newest_live(settings: Settings) -> dict[str, Any] | None:
-    """The newest live record; None where no run has measured one or no lake answers.
+    """The newest live record; None where there is none, or where the lake does not answer.
 
     Raises ConflictError where the lake holds another world.
     """
@@ -227,17 +227,17 @@ def newest_live(settings: Settings) -> dict[str, Any] | None:
         return None
 
 
-def doctor(data: Data = "", as_json: AsJson = False) -> None:
-    """Can this machine run it? Looks at Java, memory, disk and ports."""
+def doctor(data: DataFlag = "", as_json: JsonFlag = False) -> None:
+    """Check whether this machine can run the stack: Java, memory, disk and ports."""
     with checking_arguments():
         settings = settings_for(data)
     stack = stack_to_start(settings)
-    findings = list(examine(stack.settings, running=stack.supervisor.is_running()))
+    findings = list(check_machine(stack.settings, running=stack.supervisor.is_running()))
     if as_json:
         print(json.dumps([vars(f) for f in findings]))
     else:
         for found in findings:
-            mark = "[green]fine[/green]" if found.fine else "[red]not so[/red]"
-            rest = "" if found.fine else f" — {found.remedy}"
-            out.print(f"{mark}  {found.name}: {found.says}{rest}", highlight=False)
-    raise typer.Exit(0 if all(f.fine for f in findings) else 1)
+            mark = "[green]fine[/green]" if found.passed else "[red]not so[/red]"
+            rest = "" if found.passed else f" — {found.remedy}"
+            out.print(f"{mark}  {found.name}: {found.detail}{rest}", highlight=False)
+    raise typer.Exit(0 if all(f.passed for f in findings) else 1)

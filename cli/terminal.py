@@ -1,7 +1,7 @@
-"""The terminal a command runs in: where it prints, how it is interrupted, what it leaves running.
+"""The terminal of a command: printing, interrupts, and what keeps running after the command.
 
-Every command module imports its console or its sentences from here. TERM and a closed terminal end
-a command the way Ctrl-C does: the command unwinds, and stops the stack where it has started it.
+TERM and a closed terminal act like Ctrl-C: the command ends, and stops the stack if the command has
+started it.
 """
 
 from __future__ import annotations
@@ -30,25 +30,28 @@ COMMANDS = (
     "recommend-all|parse-pages|step"
 )
 STAYS_UP = "the stack stays up, so that you can look; `marquee down` stops it"
-notes = Console(stderr=True, soft_wrap=True, highlight=False)
+error_console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def console() -> Console:
-    """Where commands print: as wide as the terminal, and wide enough where there is none."""
+    """A console for standard output; without a terminal it is 120 characters wide."""
     return Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 out = console()
 
 
-def say(text: str) -> None:
-    """Print, unless the terminal is gone: the steps that follow must be done all the same."""
+def print_sentence(text: str) -> None:
+    """Print a sentence; ignore a closed terminal, because the caller still has work to do."""
     with suppress(OSError, SystemExit):
         out.print(as_typed_here(text), highlight=False)
 
 
 def as_typed_here(text: str) -> str:
-    """`text` with every `marquee …` it names as this shell can run it."""
+    """`text` with each `marquee …` replaced by a command that this shell can run.
+
+    For example `.venv/bin/marquee ledger budget`, where `marquee` is not on the PATH.
+    """
     if shutil.which("marquee"):
         return text
     launcher, here = REPOSITORY / ".venv" / "bin" / "marquee", Path.cwd()
@@ -65,48 +68,49 @@ def as_typed_here(text: str) -> str:
 class Session:
     """What a command does with the stack when it ends."""
 
-    stops: bool = False
-    """Whether Ctrl-C, TERM or a closed terminal stop the stack, whoever started it."""
-    status: int = 130
-    """The command's own status where it is interrupted."""
+    stops_stack: bool = False
+    """Whether an interrupt stops even a stack that ran before the command."""
+    exit_status: int = 130
+    """The command's exit status after an interrupt."""
 
 
 @contextmanager
-def stopping_what_was_started(stack: Stack) -> Iterator[Session]:
-    """Around a command that starts the stack: an interrupt stops what the command has started.
+def stop_on_interrupt(stack: Stack) -> Iterator[Session]:
+    """A context in which an interrupt stops the stack, if the command has started the stack.
 
-    A stack that ran before stays up. So does a stack whose command fails: somebody wants to look.
-    Both print how to stop it. A terminal that is gone counts as Ctrl-C.
+    A stack that ran before stays up. After a failure the stack stays up too, so that a person can
+    look. In both cases the command prints how to stop the stack. A closed terminal counts as an
+    interrupt.
     """
     session = Session()
     try:
         yield session
     except MarqueeError:
         if stack.supervisor.is_running():
-            say(STAYS_UP)
+            print_sentence(STAYS_UP)
         raise
     except (KeyboardInterrupt, BrokenPipeError, SystemExit, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EIO):
             raise
         with ignoring_signals():
-            if session.stops or stack.started:
-                say("stopping")
+            if session.stops_stack or stack.started:
+                print_sentence("stopping")
                 stack.down()
             elif stack.supervisor.is_running():
-                say(f"it ran before: {STAYS_UP}")
-        raise typer.Exit(session.status) from None
+                print_sentence(f"it ran before: {STAYS_UP}")
+        raise typer.Exit(session.exit_status) from None
 
 
 def stay_up(stack: Stack, session: Session) -> None:
-    """Wait until Ctrl-C; StackError where another command stops the stack."""
-    session.status = 0
+    """Wait for an interrupt; raise StackError where another command stops the stack."""
+    session.exit_status = 0
     while True:
         stack.check_running()
         time.sleep(1)
 
 
 def unwind_on_signals() -> None:
-    """Make TERM, and HUP unless it is ignored (nohup), end a command the way Ctrl-C does."""
+    """Make TERM and HUP raise KeyboardInterrupt; a HUP that nohup ignores stays ignored."""
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _interrupt)
@@ -118,7 +122,7 @@ def _interrupt(*_: object) -> None:
 
 @contextmanager
 def ignoring_signals() -> Iterator[None]:
-    """Around work that must be finished once begun: Ctrl-C, TERM and HUP do nothing in it."""
+    """A context that ignores Ctrl-C, TERM and HUP, for work that must not be interrupted."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_IGN) for number in signals]
     try:

@@ -1,8 +1,8 @@
-"""Which world and which lake a command means, and the flags that choose them.
+"""The world and the lake of a command, and the flags that choose them.
 
-A world is the synthetic one, a folder's, a release to fetch, or the one that runs. The lake is the
-one named by a flag, else the running stack's, else the settings'. Every command that starts a stack
-or opens a lake chooses here.
+`--data` names a folder, a release to fetch, or a world that was started before; without it the
+world is the running stack's or the settings'. The lake is the one of `--lake`, else the running
+stack's, else the settings'.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.terminal import notes
-from local_stack.environment import place_locally
-from local_stack.processes import PREFIX, RunningStack, running_stacks
+from cli.terminal import error_console
+from local_stack.environment import with_local_addresses
+from local_stack.processes import SETTINGS_PREFIX, RunningStack, running_stacks
 from local_stack.stack import Stack
 from marquee.errors import MarqueeError, SourceError, StackError
 from marquee.lake import Lake, check_world, open_lake, read_world
@@ -58,13 +58,13 @@ WorldFlag = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 out = Console(soft_wrap=True, highlight=False)
 
 
 @contextmanager
 def checking_arguments() -> Iterator[None]:
-    """Around the check of arguments, before anything starts: an error in it ends with status 2."""
+    """A context for checking arguments: an error inside gives the exit status 2."""
     try:
         yield
     except MarqueeError as error:
@@ -73,10 +73,10 @@ def checking_arguments() -> Iterator[None]:
 
 
 def settings_for(data: str) -> Settings:
-    """The settings of the world that `data` names; an empty name changes nothing.
+    """The settings of the world `data`; the plain settings where `data` is empty.
 
-    Fetches a release that is named and not here. SourceError where no folder and no release has
-    this name.
+    Fetches a named release that is not on this machine. Raises SourceError where `data` is neither
+    a folder nor a release.
     """
     settings = load_settings()
     if not data:
@@ -85,17 +85,17 @@ def settings_for(data: str) -> Settings:
     if not os.path.isdir(folder) and data in RELEASES:
         folder = release_folder(data, settings)
     if not os.path.isdir(folder):
-        raise _unknown(data, settings)
+        raise _unknown_world(data, settings)
     folder = folder.resolve()
     ratings = settings.ratings.model_copy(update={"source": str(folder), "name": folder.name})
     return settings.model_copy(update={"world": _world(folder.name), "ratings": ratings})
 
 
-def world_of(data: str, settings: Settings) -> str:
-    """The world's name alone, for commands that fetch nothing.
+def world_name_of(data: str, settings: Settings) -> str:
+    """The name of the world `data`, for commands that fetch nothing.
 
-    `data` is a folder, or the name of a world that was started once, even where its folder is gone;
-    SourceError otherwise.
+    `data` is a folder, a release, or a world that was started before (its folder may be gone).
+    Raises SourceError otherwise.
     """
     folder = Path(data).expanduser()
     if os.path.isdir(folder):
@@ -103,59 +103,58 @@ def world_of(data: str, settings: Settings) -> str:
     name = _world(data)
     known = {*RELEASES, *worlds(settings), *(found.world for found in running_stacks())}
     if data not in known:
-        raise _unknown(data, settings)
+        raise _unknown_world(data, settings)
     return name
 
 
 def worlds(settings: Settings) -> list[str]:
-    """Worlds that have a state below the settings' folder, running or not."""
+    """The worlds with a folder below `state_root`, running or not."""
     root = state_root(settings)
     return sorted(p.parent.name for p in root.glob("*/logs") if p.is_dir())
 
 
 def state_root(settings: Settings) -> Path:
-    """The folder that holds one folder a world."""
+    """The folder with one subfolder for each world."""
     return settings.state_folder.parent
 
 
-def named_stacks(data: str = "") -> list[RunningStack]:
-    """The running stacks that a command may mean, in any folder and on any ports.
+def matching_stacks(data: str = "") -> list[RunningStack]:
+    """The running stacks that a command may mean.
 
-    Stacks below the settings' state folder come before all others; `data`, MARQUEE_WORLD and
-    MARQUEE_STATE narrow the choice.
+    These are the stacks below `state_root`, else all stacks on this machine (only where
+    MARQUEE_STATE is not set). `data`, else MARQUEE_WORLD, restricts them to one world.
     """
     settings = load_settings()
-    world = world_of(data, settings) if data else os.environ.get("MARQUEE_WORLD", "")
+    world = world_name_of(data, settings) if data else os.environ.get("MARQUEE_WORLD", "")
     found = [one for one in running_stacks() if not world or one.world == world]
     near = [one for one in found if one.state.parent == state_root(settings)]
     return near if near or os.environ.get("MARQUEE_STATE") else found
 
 
 def running_stack(data: str = "") -> RunningStack | None:
-    """The one running stack that a command means; None where none runs.
+    """The running stack that a command means; None where none runs.
 
-    Prints which it is where it is not the settings' own. StackError with all names where several
-    run and `data` names none.
+    Prints its name where it is not the settings' own stack. Raises StackError where several run.
     """
-    found = named_stacks(data)
+    found = matching_stacks(data)
     if len(found) > 1:
         raise StackError(
             f"{len(found)} stacks run: {', '.join(map(str, found))}",
             f"say which, for example --data {found[0].world}",
         )
     if found and found[0].state != load_settings().state_folder:
-        notes.print(escape(f"the running stack is that of {found[0]}"))
+        error_console.print(escape(f"the running stack is that of {found[0]}"))
     return found[0] if found else None
 
 
 def running_settings(found: RunningStack) -> Settings:
-    """The settings a running stack was started with: its ports, its lake, its ratings."""
-    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    """The settings with which a running stack was started: its ports, its lake, its ratings."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS_PREFIX)}
     for name in ours:
         del os.environ[name]
     os.environ.update(found.environment)
     try:
-        return place_locally(load_settings())
+        return with_local_addresses(load_settings())
     finally:
         for name in found.environment:
             del os.environ[name]
@@ -163,7 +162,7 @@ def running_settings(found: RunningStack) -> Settings:
 
 
 def stack_to_start(settings: Settings) -> Stack:
-    """The stack of these settings; where it runs already, as it runs."""
+    """The stack of these settings; where it runs already, with the settings it was started with."""
     for found in running_stacks():
         if found.state == settings.state_folder:
             return Stack(running_settings(found))
@@ -171,26 +170,27 @@ def stack_to_start(settings: Settings) -> Stack:
 
 
 def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
-    """The lake that the flags name, else that of the running stack, else the settings'.
+    """The lake at `root`, else the running stack's, else the settings'.
 
-    Raises ConflictError where it holds another world than `data` names; without `root` and `data`,
-    than the stack or the settings name. StackError where the lake is a local stack's and none runs.
-    Where `root` alone names the lake, its world is printed on standard error.
+    Raises ConflictError where the lake holds another world than `data`, or than the stack or the
+    settings where neither `root` nor `data` is given. Raises StackError where the lake belongs to
+    a local stack that does not run. With `root` and without `data`, it prints the lake's world on
+    standard error.
     """
-    settings = place_locally(load_settings())
-    world = world_of(data, settings) if data else settings.world
+    settings = with_local_addresses(load_settings())
+    world = world_name_of(data, settings) if data else settings.world
     if not root and is_local(settings) and not os.environ.get("MARQUEE_LAKE__ROOT"):
         if found := running_stack(data):
             settings, world = running_settings(found), found.world
         else:
-            raise _stopped(settings, world)
+            raise _no_stack_runs(settings, world)
     place = settings.lake
     address = ("", "") if root.startswith("file:") else (webhdfs or place.webhdfs, place.user)
     lake = open_lake(root or place.root, *address, drill=place.drill)
     if data or not root:
         check_world(lake, world)
     elif (named := read_world(lake)) is not None:
-        notes.print(f"{escape(lake.root)} holds the world '{escape(named.name)}'")
+        error_console.print(f"{escape(lake.root)} holds the world '{escape(named.name)}'")
     return lake
 
 
@@ -201,7 +201,7 @@ def lake_of(settings: Settings) -> Lake:
 
 
 def is_local(settings: Settings) -> bool:
-    """Whether the lake is that of a local stack."""
+    """Whether the lake belongs to a local stack."""
     return settings.lake.root.startswith("hdfs://127.0.0.1:")
 
 
@@ -210,7 +210,7 @@ def _world(name: str) -> str:
     return world[:60]
 
 
-def _unknown(data: str, settings: Settings) -> SourceError:
+def _unknown_world(data: str, settings: Settings) -> SourceError:
     if os.path.isfile(Path(data).expanduser()):
         return SourceError(
             f"'{data}' is a file, not a folder", "give the folder that holds the release's files"
@@ -222,8 +222,8 @@ def _unknown(data: str, settings: Settings) -> SourceError:
     )
 
 
-def _stopped(settings: Settings, world: str) -> StackError:
-    """The error where no stack of ours runs: what answers at its address may be anybody's lake."""
+def _no_stack_runs(settings: Settings, world: str) -> StackError:
+    """The error where no stack runs: another program may answer at the lake's address."""
     known, folder = worlds(settings), world if world in RELEASES else "FOLDER"
     flags = "" if world == settings.world else f" --data {folder}"
     here = f" (worlds with a state here: {', '.join(known)})" if known else ""

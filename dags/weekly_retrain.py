@@ -1,15 +1,15 @@
 """# weekly_retrain
 
-Crawls titles, loads them and the ratings into the lake, prepares both with Spark, trains the
-recommender and the budget model, evaluates each on its holdout, and lets a gate decide: what is
-better, or no worse, serves; everything else leaves the champion where it is.
+Crawls titles, loads titles and ratings into the lake, prepares both with Spark, trains the
+recommender and the budget model, and evaluates each on its holdout. Then a gate judges each model:
+an approved model becomes champion; a refused one leaves the champion serving.
 
-A gate that says no is a *skip* with its reasons in the log, not a failure. A backfill trains and
-judges, and promotes nothing. The form's bounds may only be tighter than the policy's.
+A refusal is a *skip*, with the gate's reasons in the log. A backfill trains and judges, and
+promotes nothing. The form's bounds must be at least as tight as the policy's.
 
-Where titles cannot be loaded or prepared, the recommender goes on with those the lake holds. Such
-a run is *degraded*: its report says so, and it ends as failed. Wrong input fails at once; what a
-restart may mend is retried for ten minutes.
+Where titles cannot be loaded or prepared, the recommender goes on with the titles that the lake
+holds. Such a run is *degraded*: its report names what is missing, and the run ends as failed. A
+task with wrong input fails at once. After an outage, a task is retried for ten minutes.
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ from airflow.sdk import DAG, TaskGroup
 from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
-from marquee_airflow.approval import PromotionApprovalOperator, with_report
+from marquee_airflow.approval import PromotionApprovalOperator, with_report_button
 from marquee_airflow.form import form
 from marquee_airflow.spark import MACROS, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
@@ -52,7 +52,7 @@ with DAG(
                 task_id="approve", model=model, schedule=settings.schedule
             )
             promoted = tasks.promote(model)
-            gate = with_report(tasks.gate(model))
+            gate = with_report_button(tasks.gate(model))
             train >> tasks.evaluate(model) >> gate >> approve >> promoted
             tasks.verify_serving(model, promoted)
         return group
@@ -66,8 +66,8 @@ with DAG(
     prepare_titles = spark("prepare_titles", "budget", "recommender")
     prepare_ratings = spark("prepare_ratings", "recommender")
     budget = model_group("budget")
-    # It goes on without prepared titles, never without prepared ratings.
-    recommender = model_group("recommender", trigger_rule="all_done", needs="split/ratings")
+    # The recommender can be trained without prepared titles, but needs prepared ratings.
+    recommender = model_group("recommender", trigger_rule="all_done", required_path="split/ratings")
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender

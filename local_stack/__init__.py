@@ -1,12 +1,12 @@
-"""The local stack: set-up, daemons, health checks. Everything listens on loopback.
+"""The local stack of one world: set-up, daemons, health checks. All ports listen on loopback.
 
-- `stack`: the whole stack of one world, started and stopped.
-- `environment`: the addresses, variables and secrets of a stack, Airflow's included.
+- `stack`: starts and stops the whole stack.
+- `environment`: addresses, variables and secrets of a stack, for Airflow too.
 - `airflow_api`: a client of Airflow's REST API.
-- `processes`: the stacks that run on this machine, and the processes that outlive one.
-- `health_checks`: can this machine run a stack, and is each of its processes ready?
+- `processes`: finds and ends processes of the stacks on this machine.
+- `health_checks`: can this machine run a stack, and is each process ready?
 
-Inside: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor`.
+Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor`.
 """
 
 __all__ = ["airflow_api", "environment", "health_checks", "processes", "stack"]

@@ -1,4 +1,4 @@
-"""A client of Airflow's own REST API: trigger a run, watch it, read its logs.
+"""A client of Airflow's REST API: trigger a run, watch it, read its logs.
 
 `marquee run`, the drills, a benchmark and the tests of the whole stack use it.
 """
@@ -14,51 +14,60 @@ from urllib.parse import quote
 
 import httpx
 
-from local_stack.environment import USER, password
+from local_stack.environment import ADMIN_USER, admin_password
 from marquee.clock import now, offset, parse_moment, refuse_ahead
 from marquee.errors import StackError
 from marquee.settings import Settings
 
 DAG = "weekly_retrain"
-POOLS = {"spark": 2, "crawl": 1}  # two drivers share two cores well; the frontier has one owner
-DONE = ("success", "failed")
-PRINTED = "> "
-"""Before a line that the task itself printed, to tell it from Airflow's."""
+POOLS = {
+    "spark": 2,
+    "crawl": 1,
+}  # slots: two Spark drivers suit two cores; only one crawl may write
+ENDED_STATES = ("success", "failed")
+PRINTED_PREFIX = "> "
+"""Marks a line that the task itself printed; all other lines are Airflow's."""
 DAG_READER = "DagProcessorJob"
-"""Airflow's name of the process that reads DAG files."""
+"""Airflow's job type of the process that reads DAG files."""
 
 
 class AirflowApi:
-    """A logged-in client of one stack's Airflow; StackError where Airflow does not answer."""
+    """A logged-in client of one stack's Airflow.
+
+    Every method raises StackError if Airflow does not answer or refuses.
+    """
 
     def __init__(self, settings: Settings, home: Path) -> None:
         port = settings.stack.port("airflow")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        login = {"username": USER, "password": password(home)}
+        login = {"username": ADMIN_USER, "password": admin_password(home)}
         token = self._checked(self._request("POST", "/auth/token", json=login))["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One request below `/api/v2`; StackError with Airflow's own text where it refuses."""
+        """Send one request below `/api/v2`; StackError with Airflow's text if it refuses."""
         return self._checked(self._request(method, f"/api/v2{path}", **arguments))
 
-    def ready_pools(self) -> None:
-        """Make the pools that the DAG names, where they are not there yet."""
+    def create_pools(self) -> None:
+        """Create the missing ones of the pools that the DAG uses."""
         for name, slots in POOLS.items():
             body = {"name": name, "slots": slots, "include_deferred": False}
             if self._request("GET", f"/api/v2/pools/{name}").status_code == 404:
                 self.call("POST", "/pools", json=body)
 
     def is_paused(self, seconds: float = 60) -> bool:
-        """Whether the DAG is paused, once Airflow knows it; StackError as `unpause`."""
+        """Wait until Airflow knows the DAG, then return whether it is paused.
+
+        Raises StackError like `unpause`.
+        """
         self._wait_for_dag(lambda: self._dag() is not None, seconds)
         return bool((self._dag() or {}).get("is_paused"))
 
     def unpause(self, seconds: float = 60) -> None:
-        """Unpause the DAG, once this start of Airflow has read its file.
+        """Wait until this start of Airflow has read the DAG's file, then unpause the DAG.
 
-        Before that, Airflow's next data interval may be one that passed while the DAG was paused.
-        StackError with the import errors where the file is not read in time.
+        Otherwise Airflow could start a run for an interval that ended while the DAG was paused.
+        Raises StackError, with the import error if there is one, after `seconds`.
         """
         self._wait_for_dag(self._is_read, seconds)
         self.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
@@ -79,7 +88,7 @@ class AirflowApi:
         return found
 
     def _is_read(self) -> bool:
-        """Whether the DAG is unpaused, or the DAG reader that runs now has read it."""
+        """Whether the DAG is unpaused, or the running DAG reader has read its file."""
         dag = self._dag()
         if dag is None or not dag["is_paused"]:
             return dag is not None
@@ -87,15 +96,15 @@ class AirflowApi:
         starts = [job["start_date"] for job in self.call("GET", "/jobs", params=newest)["jobs"]]
         if not starts or not dag["last_parsed_time"]:
             return False
-        # A reading in the future comes from an earlier start whose clock was ahead.
+        # A time in the future was written by an earlier start whose clock was ahead.
         read, present = parse_moment(dag["last_parsed_time"]), now() - offset()
         return parse_moment(starts[0]) <= read <= present
 
     def trigger(self, form: Mapping[str, Any]) -> str:
-        """Start a run with the form's values; its run id.
+        """Start a run with the form's values; returns its run id.
 
-        Raises SourceError where the form's as-of is no moment or lies ahead: Airflow does not
-        check it.
+        Raises SourceError for an as-of that is no moment or lies in the future, because Airflow
+        does not check it.
         """
         if form.get("as_of"):
             refuse_ahead(parse_moment(str(form["as_of"])), "the form's as-of")
@@ -103,12 +112,12 @@ class AirflowApi:
         return str(self.call("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """The run as Airflow sees it."""
+        """The run's state and times as Airflow returns them."""
         found: dict[str, Any] = self.call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
         return found
 
-    def ahead_of(self, run_id: str) -> list[str]:
-        """The runs a queued one waits for: those that run, and those queued before it."""
+    def runs_ahead_of(self, run_id: str) -> list[str]:
+        """Ids of the runs that a queued run waits for: running ones, and those queued before it."""
         found = self.call("GET", f"/dags/{DAG}/dagRuns", params={"state": ["running", "queued"]})
         runs = sorted(found["dag_runs"], key=lambda run: str(run.get("queued_at")))
         own = next((run for run in runs if run["dag_run_id"] == run_id), {"queued_at": "9"})
@@ -120,31 +129,31 @@ class AirflowApi:
         ]
 
     def tasks(self, run_id: str) -> list[dict[str, Any]]:
-        """Its task instances."""
+        """The task instances of a run as Airflow returns them."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances"
         found: list[dict[str, Any]] = self.call("GET", path)["task_instances"]
         return found
 
     def log(self, run_id: str, task_id: str, attempt: int) -> list[str]:
-        """The log of one attempt of a task; the lines it printed itself start with PRINTED."""
+        """The lines in the log of one attempt; PRINTED_PREFIX marks those of the task itself."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
         return [_line(entry) for entry in content]
 
     def errors(self, run_id: str, task_id: str, attempt: int) -> list[str]:
-        """The errors in the log of one attempt of a task: each sentence once, in order."""
+        """The errors in the log of one attempt, in order; of equal ones only the last."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": True})["content"]
         lines = [line for entry in content for line in _error_lines(entry)]
         return list(dict.fromkeys(reversed(lines)))[::-1]
 
-    def question(self, run_id: str, task_id: str) -> str:
-        """The question of a task that waits for a person."""
+    def approval_question(self, run_id: str, task_id: str) -> str:
+        """The question of a task that waits for a person's approval."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         return str(self.call("GET", path)["subject"])
 
-    def address(self, run_id: str, task_id: str) -> str:
-        """Where a person sees a task of a run."""
+    def task_address(self, run_id: str, task_id: str) -> str:
+        """The address of the page that shows a task of a run."""
         base = str(self.http.base_url).rstrip("/")
         return f"{base}/dags/{DAG}/runs/{quote(run_id, safe=':')}/tasks/{task_id}"
 
@@ -169,10 +178,10 @@ class AirflowApi:
 
 
 def _line(entry: Any) -> str:
-    """One log entry as text."""
+    """One log entry as one line of text."""
     if not isinstance(entry, dict):
         return str(entry)
-    mark = PRINTED if entry.get("logger") == "task.stdout" else ""
+    mark = PRINTED_PREFIX if entry.get("logger") == "task.stdout" else ""
     return f"{mark}{entry.get('event', '')}"
 
 
@@ -188,5 +197,5 @@ def _error_lines(entry: Any) -> list[str]:
 
 
 def _raised(kind: str, value: str) -> str:
-    """Our own sentence alone, where Airflow wraps it; any other error with its kind."""
+    """The message alone for an exception of Airflow's that wraps ours; else `kind: value`."""
     return value if kind.startswith("Airflow") and value else f"{kind}: {value}"

@@ -1,9 +1,12 @@
 """Set-up from nothing: `python3 -m local_stack.bootstrap run|dev|bench|lock|clean`.
 
-The Makefile runs it with any Python, so it imports the standard library only. It makes `.venv` from
-a hash-pinned lock, then runs `local_stack.java_setup` inside it, for Java, jars and the class
-archive. A second call compares one stamp and does nothing. The peers of the benchmarks live in an
-environment of their own, `.venv-bench`. `clean` removes the state of every world, after a yes.
+The Makefile runs it with any Python, so this module imports the standard library only.
+
+- `run` and `dev` make `.venv` from a lock with hashes, then run `local_stack.java_setup` inside it.
+  A stamp file in `.venv` records what was installed: a second call does nothing.
+- `bench` makes `.venv-bench`, for the libraries that benchmarks compare with.
+- `lock` compiles the locks in `requirements/`.
+- `clean` asks, then removes the state of all worlds.
 """
 
 from __future__ import annotations
@@ -18,30 +21,30 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-LOCKS = REPOSITORY / "requirements"
+LOCK_FOLDER = REPOSITORY / "requirements"
 VENV = REPOSITORY / ".venv"
-BENCH = REPOSITORY / ".venv-bench"
-STAMP = "marquee-stamp"
-TOOL = VENV / "tool"  # beside the packages: a sync removes what no lock names
-SUPPORTED = ((3, 11), (3, 12), (3, 13))
+BENCH_VENV = REPOSITORY / ".venv-bench"
+STAMP_FILE = "marquee-stamp"
+INSTALLER = VENV / "tool"  # uv, outside site-packages: `uv pip sync` would remove itself there
+SUPPORTED_PYTHON = ((3, 11), (3, 12), (3, 13))
 
-COMMAND = """#!/bin/sh
+COMMAND_SCRIPT = """#!/bin/sh
 # Written by `make setup`.
 repository={repository}
 PYTHONPATH="$repository${{PYTHONPATH:+:$PYTHONPATH}}"
 export PYTHONPATH
 exec "$repository/.venv/bin/python" -m cli "$@"
 """
-STATE_MARKS = ("logs", "airflow", "hdfs", "world")
-"""A folder that holds one of these is a world's state."""
+STATE_SUBFOLDERS = ("logs", "airflow", "hdfs", "world")
+"""A folder with one of these subfolders holds the state of a world."""
 
 
 class SetupError(Exception):
-    """One line: what is missing and what to do."""
+    """An error of the set-up; its one line says what is missing and what to do."""
 
 
 def main(argv: list[str]) -> int:
-    """Set up for `run`, `dev` or `bench`, compile the locks, or remove all state."""
+    """Run one of the five commands; an error gives one line on standard error and status 1."""
     goal = argv[0] if argv else "run"
     try:
         if goal == "lock":
@@ -59,40 +62,46 @@ def main(argv: list[str]) -> int:
 
 
 def set_up(goal: str) -> None:
-    """Bring `.venv`, Java, jars and class archive to what the locks say; install the command."""
+    """Install what is missing or out of date: `.venv`, Java, jars, class archive, `marquee`."""
     wanted = _fingerprint(goal)
     if _stamp(VENV) not in {wanted, _fingerprint("dev")} or not _is_complete():
         _make_tool()
         _install(goal, VENV)
         _call([_python(VENV), "-m", "local_stack.java_setup"], "Java, jars or class archives")
-        (VENV / STAMP).write_text(wanted)
+        (VENV / STAMP_FILE).write_text(wanted)
     _install_command()
 
 
 def _install_command() -> None:
-    """Write `.venv/bin/marquee`: it runs this repository's code from any folder."""
-    path, text = VENV / "bin" / "marquee", COMMAND.format(repository=shlex.quote(str(REPOSITORY)))
+    """Write `.venv/bin/marquee`, the command that runs this repository's code from any folder."""
+    path, text = (
+        VENV / "bin" / "marquee",
+        COMMAND_SCRIPT.format(repository=shlex.quote(str(REPOSITORY))),
+    )
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)
         path.chmod(0o755)
 
 
 def set_up_bench() -> Path:
-    """Bring `.venv-bench` to its lock, and `.venv` with it; returns its interpreter."""
+    """Install `.venv`, then `.venv-bench`; returns the interpreter of `.venv-bench`."""
     set_up("run")
     wanted = _fingerprint("bench")
-    if _stamp(BENCH) != wanted:
-        _call([_python(VENV), "-m", "venv", "--clear", "--without-pip", str(BENCH)], ".venv-bench")
-        _install("bench", BENCH)
-        (BENCH / STAMP).write_text(wanted)
-    return Path(_python(BENCH))
+    if _stamp(BENCH_VENV) != wanted:
+        _call(
+            [_python(VENV), "-m", "venv", "--clear", "--without-pip", str(BENCH_VENV)],
+            ".venv-bench",
+        )
+        _install("bench", BENCH_VENV)
+        (BENCH_VENV / STAMP_FILE).write_text(wanted)
+    return Path(_python(BENCH_VENV))
 
 
 def clean(assume_yes: bool) -> None:
-    """Remove every world's state and the shared cache, after printing what will be lost.
+    """List the state of all worlds and the shared cache, then remove them.
 
-    Asks on a terminal; elsewhere CLEAN=yes is the answer. Raises SetupError while a stack runs on
-    one of them, where the answer is not yes, and where nobody can be asked.
+    On a terminal a person must confirm, elsewhere `assume_yes` (CLEAN=yes) is needed. Raises
+    SetupError without a confirmation, and while a stack runs.
     """
     root = (REPOSITORY / os.environ.get("MARQUEE_STATE", ".marquee")).resolve()
     ours = [p for p in sorted(root.glob("*")) if root.name == ".marquee" or _is_ours(p)]
@@ -116,7 +125,9 @@ def clean(assume_yes: bool) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in ("cache", "releases") or any((path / mark).is_dir() for mark in STATE_MARKS)
+    return path.name in ("cache", "releases") or any(
+        (path / mark).is_dir() for mark in STATE_SUBFOLDERS
+    )
 
 
 def _what(path: Path) -> str:
@@ -126,9 +137,9 @@ def _what(path: Path) -> str:
         return "fetched ratings releases"
     if not _is_ours(path):
         return ""
-    given = sum(1 for p in (path / "feedback").rglob("*") if p.is_file())
-    waiting = f", {given} files of ratings people gave" if given else ""
-    return f"a world: its lake with every model and ledger, Airflow's history{waiting}"
+    feedback_files = sum(1 for p in (path / "feedback").rglob("*") if p.is_file())
+    feedback = f", {feedback_files} files of ratings people gave" if feedback_files else ""
+    return f"a world: its lake with every model and ledger, Airflow's history{feedback}"
 
 
 def _megabytes(path: Path) -> float:
@@ -138,14 +149,14 @@ def _megabytes(path: Path) -> float:
 
 
 def _is_in_use(state: Path) -> bool:
-    """Whether a stack runs on this state, or a command is just starting or stopping it (Linux)."""
+    """Whether a stack runs on this state, or a command starts or stops it now (Linux only)."""
     try:
         with (state / "command.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        pass  # no command ever started it
+        pass  # no lock file: no command has ever started a stack here
     try:
         pid = int((state / "supervisord.pid").read_text())
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -165,45 +176,45 @@ def _confirmed() -> bool:
 
 
 def compile_locks() -> None:
-    """Turn every `.in` of `requirements/` into a lock with hashes and without addresses."""
+    """Compile each `requirements/*.in` to a lock with hashes, without an index's address."""
     _make_tool()
     for name in ("uv", "build", "java", "run", "dev", "bench"):
-        command = [str(TOOL / "bin" / "uv"), "pip", "compile", "-q", "--universal"]
+        command = [str(INSTALLER / "bin" / "uv"), "pip", "compile", "-q", "--universal"]
         command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
         command += ["--no-header", "--no-annotate", "--override", "overrides.in"]
         command += ["-o", f"{name}.txt", f"{name}.in"]
         print(f"compiling requirements/{name}.txt", flush=True)
-        _call(command, f"requirements/{name}.txt", cwd=LOCKS)
+        _call(command, f"requirements/{name}.txt", cwd=LOCK_FOLDER)
 
 
 def _install(goal: str, venv: Path) -> None:
     print(f"installing requirements/{goal}.txt into {venv.name} (about half a minute)", flush=True)
-    command = [str(TOOL / "bin" / "uv"), "pip", "sync", "-q", "--python", _python(venv)]
-    command += ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
-    _call([*command, str(LOCKS / f"{goal}.txt")], "the Python packages")
+    command = [str(INSTALLER / "bin" / "uv"), "pip", "sync", "-q", "--python", _python(venv)]
+    command += ["--require-hashes", "--build-constraints", str(LOCK_FOLDER / "build.txt")]
+    _call([*command, str(LOCK_FOLDER / f"{goal}.txt")], "the Python packages")
 
 
 def _make_tool() -> None:
-    """A virtual environment of a Python we support, with the installer inside."""
+    """Make `.venv` with a supported Python, and install uv in it."""
     if not (VENV / "bin" / "python").exists():
         python = find_python()
         print(f"making .venv with {python}", flush=True)
         shutil.rmtree(VENV, ignore_errors=True)
         _call([python, "-m", "venv", str(VENV)], "a virtual environment (Debian: python3-venv)")
-    if not (TOOL / "bin" / "uv").exists():
+    if not (INSTALLER / "bin" / "uv").exists():
         have = subprocess.run([_python(VENV), "-m", "pip", "--version"], capture_output=True)
         if have.returncode:
             _call([_python(VENV), "-m", "ensurepip", "--default-pip"], "pip")
         pip = [_python(VENV), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        pip += ["--target", str(TOOL), "--require-hashes", "-r", str(LOCKS / "uv.txt")]
+        pip += ["--target", str(INSTALLER), "--require-hashes", "-r", str(LOCK_FOLDER / "uv.txt")]
         _call(pip, "the installer")
 
 
 def find_python() -> str:
-    """This interpreter if we support it, else the first on PATH that really starts."""
-    if sys.version_info[:2] in SUPPORTED:
+    """This interpreter if it is supported, else the newest supported one on PATH that starts."""
+    if sys.version_info[:2] in SUPPORTED_PYTHON:
         return sys.executable
-    for major, minor in SUPPORTED[::-1]:
+    for major, minor in SUPPORTED_PYTHON[::-1]:
         found = shutil.which(f"python{major}.{minor}")
         if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
             return found
@@ -215,20 +226,20 @@ def find_python() -> str:
 
 
 def _fingerprint(goal: str) -> str:
-    content = [goal, str(sorted(SUPPORTED))]
-    content += [(LOCKS / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
+    content = [goal, str(sorted(SUPPORTED_PYTHON))]
+    content += [(LOCK_FOLDER / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
     content += [Path(__file__).read_text()]
-    content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("setup*.py"))]
+    content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("java_setup*.py"))]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 
 def _stamp(venv: Path) -> str:
-    stamp = venv / STAMP
+    stamp = venv / STAMP_FILE
     return stamp.read_text() if stamp.is_file() else ""
 
 
 def _is_complete() -> bool:
-    """Whether the cache is whole; it may be cleaned away beside a good environment."""
+    """Whether `java_setup` has finished; the cache may be gone although `.venv` is up to date."""
     cache = Path(os.environ.get("MARQUEE_CACHE", ".marquee/cache"))
     return (REPOSITORY / cache / "ready").is_file()
 

@@ -1,8 +1,8 @@
-"""One environment for every process of a local stack: addresses, variables, secrets.
+"""The environment of a local stack: addresses, variables, secrets.
 
-`Stack` gives it to every daemon; `marquee step` and benchmarks give it to what they start. The
-variables of Airflow's components, its keys and its database on SQLite belong to it. Passwords and
-keys are written to files that only the owner reads, and are never printed.
+`Stack` passes it to every daemon; `marquee step` and benchmarks pass it to the processes they
+start. It contains Airflow's variables, keys and database (SQLite). Passwords and keys are in files
+that only their owner can read; no command prints them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings, StateFolders
 from sources.tables import find_table
 
-USER = "admin"
+ADMIN_USER = "admin"
 
 
-def place_locally(settings: Settings) -> Settings:
-    """The settings with every address that depends on the stack's ports filled in."""
+def with_local_addresses(settings: Settings) -> Settings:
+    """The settings with the addresses of a local lake and replica, made from the stack's ports."""
     port = settings.stack.port
     if not settings.lake.root.startswith("hdfs://127.0.0.1:"):
         return settings
@@ -45,7 +45,7 @@ def place_locally(settings: Settings) -> Settings:
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
-    """The caller's variables, and those that Procfile's lines and their children read."""
+    """The caller's variables, and all that the processes of `Procfile` read."""
     folders = StateFolders(settings.state_folder)
     cache = cache_folder(settings)
     home = java_home(cache)
@@ -54,7 +54,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
     return {
         **spark_environment(home),
         **airflow_environment(settings, folders.airflow),
-        # Only a person pauses the DAG: it starts unpaused, and no command unpauses it unasked.
+        # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **_settings_environment(settings),
         "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
@@ -76,9 +76,10 @@ def stack_environment(settings: Settings) -> dict[str, str]:
 
 
 def replica_titles(settings: Settings, folders: StateFolders) -> str:
-    """The replica's flags, quoted for a shell: the world's titles, or records beside a release.
+    """The flags that tell the replica which titles to serve, quoted for a shell.
 
-    A release without links names no title of IMDb's; its replica serves no records by default.
+    Synthetic world: its own titles. Ratings release: the titles in its `links.csv`, from the
+    records (`imdb5000/`, `imdb-pages/`) beside the release, if there are any.
     """
     source = settings.ratings.source
     if not source:
@@ -93,7 +94,7 @@ def replica_titles(settings: Settings, folders: StateFolders) -> str:
 
 
 def _settings_environment(settings: Settings) -> dict[str, str]:
-    """The settings as variables, for processes that load settings themselves."""
+    """The settings as variables, for child processes that load settings themselves."""
     return {
         "MARQUEE_WORLD": settings.world,
         "MARQUEE_STATE": settings.state,
@@ -111,7 +112,7 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
 
 
 def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
-    """Every variable Airflow's processes read; connections included."""
+    """All variables of Airflow's processes, connections included."""
     port = settings.stack.port("airflow")
     keys = _keys(home / "keys.json")
     return {
@@ -123,7 +124,7 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "6",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -163,7 +164,7 @@ def _spark_connection(settings: Settings) -> dict[str, object]:
 
 
 def _lake_connection(settings: Settings) -> dict[str, object]:
-    """The provider reads host, port and login; the lake's root is ours, in the extras."""
+    """Airflow's WebHDFS connection; our own code reads the lake's root from `extra`."""
     address = settings.lake.webhdfs.removeprefix("http://")
     host, _, port = address.partition(":")
     return {
@@ -175,23 +176,23 @@ def _lake_connection(settings: Settings) -> dict[str, object]:
     }
 
 
-def password(home: Path) -> str:
-    """The admin's password; the first call makes it. Only the owner reads its file."""
+def admin_password(home: Path) -> str:
+    """The password of ADMIN_USER; the first call makes it, in a file only its owner can read."""
     path = home / "passwords.json"
     if not path.is_file():
-        write_private(path, json.dumps({USER: secrets.token_urlsafe(18)}))
-    return str(json.loads(path.read_text())[USER])
+        write_private(path, json.dumps({ADMIN_USER: secrets.token_urlsafe(18)}))
+    return str(json.loads(path.read_text())[ADMIN_USER])
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a secret to a file that nobody but its owner could read at any moment."""
+    """Write a secret to a file that only its owner can read, from its creation on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)
 
 
-def migrate(environment: dict[str, str]) -> None:
-    """Bring the database to Airflow's schema; StackError with Airflow's last line otherwise."""
+def migrate_airflow(environment: dict[str, str]) -> None:
+    """Create or migrate Airflow's database; StackError with Airflow's last line if that fails."""
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
         env=os.environ | environment,

@@ -1,6 +1,6 @@
-"""A real HDFS of one NameNode and one DataNode, from pyspark's own jars and two more.
+"""HDFS with one NameNode and one DataNode, run from pyspark's jars and a few fetched ones.
 
-`Stack` writes its configuration and formats its NameNode before it starts the daemons.
+`Stack` writes the configuration and formats the NameNode before it starts the daemons.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from local_stack.java_setup import spark_jars
 from marquee.errors import StackError
 from marquee.settings import Settings
 
-NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
-FROM_SPARK = (
+NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+JARS_FROM_PYSPARK = (
     "hadoop-client-api-*.jar",
     "hadoop-client-runtime-*.jar",
     "slf4j-api-*.jar",
@@ -37,13 +37,16 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 
 
 def class_path(conf: Path, jars: list[Path]) -> str:
-    """The configuration folder, the fetched jars, and what pyspark ships."""
-    shipped = [jar for pattern in FROM_SPARK for jar in spark_jars(pattern)]
+    """The daemons' class path: configuration folder, fetched jars, pyspark's jars."""
+    shipped = [jar for pattern in JARS_FROM_PYSPARK for jar in spark_jars(pattern)]
     return ":".join(map(str, [conf, *jars, *shipped]))
 
 
-def write_conf(settings: Settings, conf: Path, data: Path) -> None:
-    """Write `core-site.xml`, `hdfs-site.xml` and the daemons' logging below `conf`."""
+def write_hdfs_conf(settings: Settings, conf: Path, data: Path) -> None:
+    """Write `core-site.xml`, `hdfs-site.xml` and `log4j2.properties` into `conf`.
+
+    `data` is the folder in which HDFS keeps its name space and its blocks.
+    """
     conf.mkdir(parents=True, exist_ok=True)
     (conf / "core-site.xml").write_text(_xml(_core(settings, data)))
     (conf / "hdfs-site.xml").write_text(_xml(_hdfs(settings, data)))
@@ -51,17 +54,17 @@ def write_conf(settings: Settings, conf: Path, data: Path) -> None:
 
 
 def format_namenode(java: Path, class_path: str, data: Path, environment: dict[str, str]) -> None:
-    """Format the NameNode's folder, once; an existing name space is never touched.
+    """Format the NameNode's folder unless it is formatted already.
 
-    StackError with the NameNode's last line where it fails.
+    Raises StackError with the NameNode's last line if that fails.
     """
     current = data / "name" / "current"
     if (current / "VERSION").is_file():
         return
-    if not list(current.glob("fsimage*")):  # a format was killed before it made an image
+    if not list(current.glob("fsimage*")):  # a killed format left no image
         shutil.rmtree(data / "name", ignore_errors=True)
     command = [str(java), "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-    command += ["-cp", class_path, NAMENODE, "-format", "-nonInteractive"]
+    command += ["-cp", class_path, NAMENODE_CLASS, "-format", "-nonInteractive"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode:
         printed = (done.stdout + done.stderr).strip().splitlines()
@@ -91,13 +94,13 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
-        # An acknowledged write outlives a power cut: its block, checksums and folder reach the disk
-        # first. The NameNode's edit log does so by default.
+        # An acknowledged write survives a power cut: block, checksums and folder are synced first.
+        # The NameNode syncs its edit log by default.
         "dfs.datanode.synconclose": "true",
-        # A small write polls for the report of its last block every 5 ms, not every 400.
+        # A write waits for the report of its last block: ask again after 5 ms instead of 400 ms.
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
         "dfs.client.block.write.locateFollowingBlock.retries": "12",
-        # A restart is ready as soon as the blocks are in; a dead node is noticed in seconds.
+        # Leave safe mode once all blocks are reported; notice a dead DataNode within seconds.
         "dfs.namenode.safemode.extension": "0",
         "dfs.heartbeat.interval": "1",
         "dfs.namenode.heartbeat.recheck-interval": "3000",

@@ -1,9 +1,9 @@
-"""Health checks around a start: can this machine run the stack, and is each process ready?
+"""Health checks: can this machine run the stack, and is each process ready?
 
-Before the start, one finding each for Java, memory, disk and ports: `marquee doctor` prints them,
-and `Stack` refuses to start where one of them is not fine. After it, one readiness probe a process:
-it is ready when it does its work, not when its port opens. `Stack` waits for the processes it has
-started, and `marquee status` shows what each lacks.
+Checks of the machine run before a start: Java, memory, disk, ports. `marquee doctor` prints their
+findings, and `Stack` refuses to start if one of them failed. After a start, each process has a
+readiness probe that tries its real work, because an open port does not mean a working process.
+`Stack` waits for the probes, and `marquee status` shows their results.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.settings import PortSettings, Settings
 
 Probe = Callable[[Settings], str]
-"""Returns an empty string where the process is ready, else what it lacks."""
+"""Returns why the process is not ready; empty if it is ready."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: whether it is fine, what was found, and what to do where it is not."""
+    """The result of one check; `remedy` says what to do if it failed."""
 
     name: str
-    fine: bool
-    says: str
+    passed: bool
+    detail: str
     remedy: str = ""
 
 
-def examine(settings: Settings, running: bool = False) -> Iterator[Finding]:
-    """Check everything; the ports only while the stack is not `running`, which holds them."""
+def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding]:
+    """Check Java, memory and disk; also the ports, unless the stack is `running` and holds them."""
     yield _java(settings)
     yield _memory(settings)
     yield _disk(settings)
@@ -46,11 +46,11 @@ def examine(settings: Settings, running: bool = False) -> Iterator[Finding]:
         yield from _ports(settings)
 
 
-def require(settings: Settings) -> None:
-    """StackError for the first finding that is not fine."""
-    for finding in examine(settings):
-        if not finding.fine:
-            raise StackError(f"{finding.name}: {finding.says}", finding.remedy)
+def require_fit_machine(settings: Settings) -> None:
+    """Raise StackError for the first check that failed."""
+    for finding in check_machine(settings):
+        if not finding.passed:
+            raise StackError(f"{finding.name}: {finding.detail}", finding.remedy)
 
 
 def _java(settings: Settings) -> Finding:
@@ -102,7 +102,7 @@ def _is_free(port: int) -> bool:
 
 
 def _holder(port: int) -> str:
-    """Which process holds a port; an empty string where the system does not say."""
+    """The process that holds a port, as ` by NAME (process PID)`; empty if unknown."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
@@ -113,8 +113,8 @@ def _holder(port: int) -> str:
     return ""
 
 
-def missing(name: str, settings: Settings) -> str:
-    """What a process still lacks; an empty string where it is ready."""
+def why_not_ready(name: str, settings: Settings) -> str:
+    """Why the process is not ready; empty if it is ready."""
     try:
         return PROBES[name](settings)
     except (httpx.HTTPError, ValueError) as error:
@@ -124,22 +124,22 @@ def missing(name: str, settings: Settings) -> str:
 def wait_for(
     names: list[str], settings: Settings, logs: Path, check: Callable[[], None]
 ) -> Iterator[tuple[str, float]]:
-    """Yield each name with its seconds as it gets ready; StackError for the first that does not.
+    """Yield each name with its seconds when it is ready; StackError for one that takes too long.
 
-    `check` is called in every round; what it raises ends the waiting.
+    Every round calls `check`, which may raise to end the waiting.
     """
     started, waiting = time.monotonic(), list(names)
     while waiting:
         check()
         for name in list(waiting):
-            lacks = missing(name, settings)
+            reason = why_not_ready(name, settings)
             seconds = time.monotonic() - started
-            if not lacks:
+            if not reason:
                 waiting.remove(name)
                 yield name, seconds
             elif seconds > settings.stack.ready_seconds:
                 raise StackError(
-                    f"{name} is not ready after {seconds:.0f} s: {lacks}{_tail(logs, name)}",
+                    f"{name} is not ready after {seconds:.0f} s: {reason}{_tail(logs, name)}",
                     f"the whole log is {logs / name}.log",
                 )
         if waiting:
@@ -153,13 +153,13 @@ def _tail(logs: Path, name: str) -> str:
 
 
 def _namenode(settings: Settings) -> str:
-    """A real call: without jaxb the daemon looks healthy, and every call of WebHDFS is a 404."""
+    """Lists a folder. (Without jaxb the daemon seems healthy, but WebHDFS always answers 404.)"""
     found = _get(f"{settings.lake.webhdfs}/webhdfs/v1/?op=LISTSTATUS")
     return "" if found.status_code == 200 else f"WebHDFS says {found.status_code}"
 
 
 def _datanode(settings: Settings) -> str:
-    """A real write; it also warms up the code that every later write runs."""
+    """Writes and reads a file, which also warms up the code for later writes."""
     lake = WebHdfsLake(
         settings.lake.root, connect(settings.lake.webhdfs, settings.lake.user), seconds_to_retry=0
     )

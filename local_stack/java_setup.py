@@ -1,8 +1,8 @@
-"""Set-up inside the environment: a Java, the jars HDFS needs, an archive of Spark's classes.
+"""Set-up inside `.venv`: a Java, the jars of HDFS, and an archive of Spark's classes.
 
-`local_stack.bootstrap` runs it as a program, which leaves what is there already as it is.
-`environment`, `hdfs` and `health_checks` ask it where Java and the jars lie. pyspark is found
-without importing it, so that no engine enters this room.
+`local_stack.bootstrap` runs it as a program; it installs only what is missing. `environment`,
+`hdfs` and `health_checks` ask it for the folders of Java and of the jars. It finds pyspark's folder
+without importing pyspark, because this room may not import Spark.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from marquee.identifiers import digest_file
 from marquee.settings import REPOSITORY, Artifact, JarSettings, Settings, load_settings
 
 SUPPORTED_JAVA = (17, 21)
-# The runtime from PyPI lacks the module `jdk.incubator.vector`, which Spark's launcher asks for.
-WRAPPER = """#!/bin/sh
+# Spark's launcher asks for the module `jdk.incubator.vector`; the runtime from PyPI has none.
+JAVA_WRAPPER = """#!/bin/sh
 # Spark's launcher adds a module this runtime lacks; everything else passes through.
 for argument do
   shift
@@ -40,12 +40,14 @@ for argument do
 done
 exec "{java}" "$@"
 """
-TRUST_STORE_PASSWORD = "changeit"  # Java's own convention: the store holds nothing secret
-ARCHIVE = "spark.jsa"
+TRUST_STORE_PASSWORD = (
+    "changeit"  # Java's default password; the store holds public certificates only
+)
+CLASS_ARCHIVE_FILE = "spark.jsa"
 
 
 def main() -> int:
-    """Set up what the settings name; 1 with one line on standard error where it fails."""
+    """Run the set-up; an error gives one line on standard error and status 1."""
     try:
         set_up(load_settings())
     except MarqueeError as error:
@@ -55,25 +57,25 @@ def main() -> int:
 
 
 def set_up(settings: Settings) -> None:
-    """Bring the cache to what the settings name; `ready` in it says that it is whole."""
+    """Fill the cache: Java, jars, class archive. Its file `ready` marks a complete cache."""
     cache = cache_folder(settings)
     ready = cache / "ready"
     ready.unlink(missing_ok=True)
     home = java_home(cache)
     fetch_jars(settings.jars, home / "bin" / "java", cache / "jars")
-    record_classes(home, cache)
+    record_class_archive(home, cache)
     ready.touch()
 
 
 def cache_folder(settings: Settings) -> Path:
-    """What every world shares: jars, the class archive, a Java if one had to be installed."""
+    """The folder that all worlds share: jars, the class archive, and perhaps a Java."""
     return (REPOSITORY / settings.cache).resolve()
 
 
 def java_home(cache: Path) -> Path:
-    """The home of a Java 17 or 21: the machine's own, or else a runtime from PyPI.
+    """The home of a Java 17 or 21: the machine's own, or else a runtime installed from PyPI.
 
-    It is found once and noted in `cache`. StackError where there is none and none can be installed.
+    `java.json` in `cache` keeps the result. Raises StackError if no Java can be found or installed.
     """
     note = cache / "java.json"
     if note.is_file():
@@ -87,7 +89,7 @@ def java_home(cache: Path) -> Path:
 
 
 def java_version(java: Path) -> int:
-    """The major version of a `java` executable; 0 if it does not start."""
+    """The major version of a `java` executable, such as 17; 0 if it does not start."""
     try:
         done = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -108,7 +110,7 @@ def _find_java() -> Path | None:
 
 
 def _install_java(folder: Path) -> Path:
-    """Install the locked runtime below `folder`, with the wrapper as its `bin/java`."""
+    """Install the locked runtime in `folder`; returns a Java home with our wrapper as `java`."""
     print("no Java 17 or 21 here: installing a runtime (about 60 MB)", flush=True)
     uv = REPOSITORY / ".venv" / "tool" / "bin" / "uv"
     lock = REPOSITORY / "requirements" / "java.txt"
@@ -125,27 +127,27 @@ def _install_java(folder: Path) -> Path:
 
 
 def _wrap_java(java: Path, home: Path) -> Path:
-    """A home that is the runtime's own but for `bin/java`, which is the wrapper."""
+    """Make a Java home of links to the runtime's files, with our wrapper as `bin/java`."""
     (home / "bin").mkdir(parents=True, exist_ok=True)
     for entry in java.parents[1].iterdir():
         if entry.name != "bin" and not (home / entry.name).exists():
             (home / entry.name).symlink_to(entry)
     wrapper = home / "bin" / "java"
-    wrapper.write_text(WRAPPER.format(java=java))
+    wrapper.write_text(JAVA_WRAPPER.format(java=java))
     java.chmod(0o755)
     wrapper.chmod(0o755)
     if java_version(wrapper) not in SUPPORTED_JAVA:
         raise StackError(f"the Java installed at {wrapper} does not start", "set JAVA_HOME")
-    # It comes without the archive of its own classes, on which ours of Spark's classes builds.
+    # Our archive of Spark's classes needs the archive of Java's own, which this runtime lacks.
     subprocess.run([str(wrapper), "-Xshare:dump"], capture_output=True)
     return home
 
 
 def fetch_jars(settings: JarSettings, java: Path, folder: Path) -> list[Path]:
-    """The few jars HDFS needs beside pyspark's own, in `folder`, through the Ivy pyspark ships.
+    """Fetch the missing jars of HDFS into `folder`, with pyspark's Ivy; returns all their paths.
 
-    Fetches what is missing and checks every jar's sha256 each time. StackError where one cannot be
-    fetched or is another file.
+    Every call checks every jar's SHA-256. Raises StackError for a jar that cannot be fetched, or
+    that has another SHA-256.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [_fetch(artifact, settings, java, folder) for artifact in settings.artifacts]
@@ -186,17 +188,17 @@ def _ivy_command(artifact: Artifact, settings: JarSettings, java: Path, folder: 
 
 
 def trust_options(store: Path) -> list[str]:
-    """Write this machine's certificate authorities to `store`; the options that make Java use it.
+    """Write this machine's certificate authorities to `store`; returns Java's options for it.
 
-    A Java from PyPI trusts the public authorities only. Behind a proxy with an authority of its
-    own, the machine's store (or SSL_CERT_FILE) holds that one too. No options where Python finds
-    no authorities.
+    A Java from PyPI trusts public authorities only. A company's proxy may have its own authority,
+    which the machine's store (or SSL_CERT_FILE) contains. Returns no options if Python finds no
+    authorities.
     """
     found = ssl.create_default_context().get_ca_certs(binary_form=True)
     if not found:
         return []
     with warnings.catch_warnings():
-        # Some public authorities have serial numbers that newer rules forbid.
+        # Serial numbers of some public authorities break newer rules and cause warnings.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         certificates = [
             PKCS12Certificate(load_der_x509_certificate(der), f"authority-{number}".encode())
@@ -211,14 +213,14 @@ def trust_options(store: Path) -> list[str]:
 
 
 def _cause(output: str) -> str:
-    """Ivy's own reason, which stands in the middle of its output."""
+    """The line of Ivy's output that states the error."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [x for x in lines if "error" in x.lower() and "::" not in x]
     return (errors or lines or ["no answer"])[0]
 
 
 def spark_jars(pattern: str) -> list[Path]:
-    """Jars that pyspark ships, by name pattern; StackError where none matches."""
+    """The jars of pyspark whose names match a pattern; StackError if there are none."""
     found = sorted((spark_home() / "jars").glob(pattern))
     if not found:
         raise StackError(f"pyspark's folder of jars holds no {pattern}", "run `make setup` again")
@@ -226,7 +228,7 @@ def spark_jars(pattern: str) -> list[Path]:
 
 
 def spark_home() -> Path:
-    """The folder of the installed pyspark package; StackError where it is not installed."""
+    """The folder of the installed pyspark package; StackError if it is not installed."""
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise StackError("pyspark is not installed here", "run `make setup`")
@@ -234,7 +236,7 @@ def spark_home() -> Path:
 
 
 def spark_environment(home: Path) -> dict[str, str]:
-    """The caller's variables, and those that spark-submit needs with the Java at `home`."""
+    """The caller's variables, and those that spark-submit needs; `home` is the Java home."""
     return dict(os.environ) | {
         "JAVA_HOME": str(home),
         "SPARK_HOME": str(spark_home()),
@@ -249,17 +251,17 @@ def spark_environment(home: Path) -> dict[str, str]:
 
 
 def class_archive(cache: Path) -> Path:
-    """Where Spark's class-data archive lies: a JVM that maps its classes starts in half the time.
+    """The path of Spark's class-data archive; with it a JVM starts in half the time.
 
-    Jobs name it by `-XX:SharedArchiveFile`. A JVM that cannot use it loads its classes as ever.
+    Jobs use it with `-XX:SharedArchiveFile`. A JVM that cannot use it still works, only slower.
     """
-    return cache / ARCHIVE
+    return cache / CLASS_ARCHIVE_FILE
 
 
-def record_classes(home: Path, cache: Path) -> None:
-    """Write Spark's class archive unless it is there, by one run of a job that trains.
+def record_class_archive(home: Path, cache: Path) -> None:
+    """Write Spark's class archive, if it is missing, by running a small training job.
 
-    A failure is printed and is no error: without an archive everything works, only slower.
+    A failure is printed and raises nothing, because Spark works without the archive.
     """
     target = class_archive(cache)
     if target.is_file():

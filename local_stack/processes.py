@@ -1,9 +1,9 @@
-"""The stacks of this repository, as the machine's process table shows them.
+"""Find the processes of this repository's stacks in the machine's process table.
 
-A stack is found by its supervisord, from any terminal, whatever that terminal's settings say: the
-environment of supervisord names its state folder, its ports and its lake. A leftover is a process
-that outlived its supervisord. It is found by its environment, or by its process group or session,
-because Airflow's workers write over their environment. Commands and `Stack` ask this module.
+Commands and `Stack` call it. A running stack is found by its supervisord, whose environment names
+the state folder, the ports and the lake. So a command finds it from any terminal. Other processes
+of a stack may outlive their supervisord. They are found by their environment, or by their process
+group or session, because Airflow's workers overwrite their environment.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from marquee.settings import REPOSITORY
 
 SECONDS_TO_END = 10
 SUPERVISORD = "supervisor.supervisord"
-PREFIX = "MARQUEE_"
+SETTINGS_PREFIX = "MARQUEE_"
 
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack whose supervisord lives: its state folder, and the settings of its processes."""
+    """A stack whose supervisord is alive; `environment` has its variables named `MARQUEE_…`."""
 
     state: Path
     pid: int
@@ -33,7 +33,7 @@ class RunningStack:
 
     @property
     def world(self) -> str:
-        """The world it serves."""
+        """The name of the stack's world."""
         return self.environment.get("MARQUEE_WORLD", self.state.name)
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class RunningStack:
 
 
 def running_stacks() -> list[RunningStack]:
-    """Every running stack of this repository and user, sorted by state folder."""
+    """All running stacks of this repository and user, sorted by state folder."""
     found: dict[Path, RunningStack] = {}
     for process in psutil.process_iter():
         try:
@@ -52,44 +52,46 @@ def running_stacks() -> list[RunningStack]:
             continue
         if not environment.get("STATE") or environment.get("PYTHONPATH") != str(REPOSITORY):
             continue
-        ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+        ours = {
+            name: value for name, value in environment.items() if name.startswith(SETTINGS_PREFIX)
+        }
         state = Path(environment["STATE"])
-        # A child of supervisord looks like supervisord until it runs its own program.
+        # A new child of supervisord has the same command line until it starts its own program.
         if state not in found or process.pid < found[state].pid:
             found[state] = RunningStack(state, process.pid, ours)
     return [found[state] for state in sorted(found)]
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie has ended, even before its parent has noticed."""
+    """Whether the process runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
 
-def leftovers(state: Path) -> list[psutil.Process]:
-    """Every process that belongs to the stack of `state`, its supervisord too.
+def stack_processes(state: Path) -> list[psutil.Process]:
+    """All processes of the stack of `state`, supervisord included.
 
-    A process belongs to it that has this STATE in its environment, or is in the process group or
-    session of a process that a supervisord started here, and so do all its descendants. The
-    caller and its ancestors are never among them.
+    These are the processes with this STATE in their environment, those in the process group or
+    session of a process that supervisord started, and all their descendants. The caller and its
+    ancestors are left out.
     """
-    numbers, caller = _numbers(state), {os.getpid(), *(p.pid for p in psutil.Process().parents())}
+    groups, caller = _groups(state), {os.getpid(), *(p.pid for p in psutil.Process().parents())}
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         if process.pid in caller or not is_alive(process):
             continue
-        if _carries(process, state) or _belongs(process, state, numbers):
+        if _has_state(process, state) or _is_in_group(process, state, groups):
             for each in [process, *_children(process)]:
                 if each.pid not in caller:
                     found[each.pid] = each
     return list(found.values())
 
 
-def end_leftovers(state: Path) -> int:
-    """End every leftover of `state`, by TERM and then by KILL; how many there were."""
-    found = leftovers(state)
+def end_stack_processes(state: Path) -> int:
+    """End all processes of the stack of `state`, by TERM, then by KILL; returns their number."""
+    found = stack_processes(state)
     for how in ("terminate", "kill"):
         alive = [process for process in found if is_alive(process)]
         for process in alive:
@@ -98,8 +100,8 @@ def end_leftovers(state: Path) -> int:
     return len(found)
 
 
-def resident_mb(pids: Iterable[int]) -> float:
-    """Proportional set size of these processes and all their descendants, in MB (Linux)."""
+def memory_mb(pids: Iterable[int]) -> float:
+    """Memory (proportional set size) of processes and all their descendants, in MB (Linux only)."""
     total = 0
     for pid in pids:
         try:
@@ -110,17 +112,20 @@ def resident_mb(pids: Iterable[int]) -> float:
     return total / 1024
 
 
-def _numbers(state: Path) -> set[int]:
-    """Process groups and sessions of this state, from the log of its supervisord."""
+def _groups(state: Path) -> set[int]:
+    """Ids of the process groups and sessions of this state, from the log of its supervisord."""
     logs = sorted((state / "logs").glob("supervisord.log*"))
     line = r"(?:spawned: '\S+'|supervisord started) with pid (\d+)"
     return {int(pid) for p in logs for pid in re.findall(line, p.read_text("utf-8", "replace"))}
 
 
-def _belongs(process: psutil.Process, state: Path, numbers: set[int]) -> bool:
-    """In a group or session of this state, and working here: the system reuses numbers."""
+def _is_in_group(process: psutil.Process, state: Path, groups: set[int]) -> bool:
+    """Whether the process is in one of the groups or sessions, and works in this repository.
+
+    The second condition is needed because the system uses the ids of ended groups again.
+    """
     try:
-        if {os.getpgid(process.pid), os.getsid(process.pid)}.isdisjoint(numbers):
+        if {os.getpgid(process.pid), os.getsid(process.pid)}.isdisjoint(groups):
             return False
         another = process.environ().get("STATE") or str(state)
         return Path(process.cwd()) == REPOSITORY and another == str(state)
@@ -128,7 +133,7 @@ def _belongs(process: psutil.Process, state: Path, numbers: set[int]) -> bool:
         return False
 
 
-def _carries(process: psutil.Process, state: Path) -> bool:
+def _has_state(process: psutil.Process, state: Path) -> bool:
     try:
         return bool(process.environ().get("STATE") == str(state))
     except (psutil.Error, OSError):

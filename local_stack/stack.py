@@ -1,7 +1,7 @@
-"""The whole stack of one world: prepared, started in order, stopped cleanly.
+"""Prepare, start and stop the whole stack of one world.
 
-`Procfile` says what runs; the order is in this module. `marquee up`, `run`, `down` and `status` use
-a `Stack`, and so do the tests that need real daemons.
+`Procfile` lists the processes; `WAITS_FOR` sets their order. `marquee up`, `run`, `down` and
+`status` use a `Stack`, and so do the tests with real daemons.
 """
 
 from __future__ import annotations
@@ -17,52 +17,57 @@ from pathlib import Path
 
 import psutil
 
-from local_stack.environment import migrate, password, place_locally, stack_environment
-from local_stack.hdfs import format_namenode, write_conf
-from local_stack.health_checks import missing, require, wait_for
-from local_stack.processes import end_leftovers, is_alive, running_stacks
+from local_stack.environment import (
+    admin_password,
+    migrate_airflow,
+    stack_environment,
+    with_local_addresses,
+)
+from local_stack.hdfs import format_namenode, write_hdfs_conf
+from local_stack.health_checks import require_fit_machine, wait_for, why_not_ready
+from local_stack.processes import end_stack_processes, is_alive, running_stacks
 from local_stack.supervisor import Supervisor
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings, StateFolders
 
 STOPPED_REMEDY = "start it again with `marquee up` or `marquee run`; all state is still there"
-AFTER: dict[str, tuple[str, ...]] = {
+WAITS_FOR: dict[str, tuple[str, ...]] = {
     "datanode": ("namenode",),
     "serving": ("datanode",),
 }
-"""Which processes must be ready before which; one that is not named waits for nobody."""
+"""By process: those that must be ready before it starts. Others start at once."""
 
 
 class Stack:
-    """Every process of Procfile, for one world."""
+    """The processes of `Procfile`, for one world."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = place_locally(settings)
+        self.settings = with_local_addresses(settings)
         self.folders = StateFolders(self.settings.state_folder)
         self.supervisor = Supervisor(self.folders.state)
         self.processes = read_procfile()
         self.daemon: psutil.Process | None = None
-        """supervisord as this command found or started it; another process is another start."""
+        """The supervisord that `up` found or started; None before `up`."""
         self.started = False
-        """Whether this command started it."""
+        """Whether this command started the stack."""
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The variables of every process; Airflow's keys are made where there are none yet."""
+        """The variables of all processes; reading it the first time may make Airflow's keys."""
         return stack_environment(self.settings)
 
     def up(self) -> Iterator[tuple[str, float]]:
-        """Start what does not run; yield each process's name and seconds as it gets ready.
+        """Start the processes that do not run; yield (name, seconds) of each when it is ready.
 
-        Raises StackError where a process does not get ready, and where another command stops the
-        stack meanwhile.
+        Raises StackError if a process does not get ready, or if another command stops the stack
+        meanwhile.
         """
-        with self.supervisor.exclusively():
+        with self.supervisor.command_lock():
             self._stop_request.unlink(missing_ok=True)
             if not self.supervisor.is_running():
-                self._refuse_neighbours()
-                end_leftovers(self.folders.state)
-                require(self.settings)
+                self._refuse_taken_ports()
+                end_stack_processes(self.folders.state)
+                require_fit_machine(self.settings)
                 self._prepare()
                 if self._stop_request.exists():
                     raise StackError("another command stopped the stack", STOPPED_REMEDY)
@@ -70,42 +75,41 @@ class Stack:
                 self.supervisor.launch(self.processes, REPOSITORY, self.environment)
             self.daemon = self.supervisor.process()
         yield "prepared", 0.0
-        # A JVM waits for its disk and a Python for its imports: all start together, except those
-        # that need an earlier one ready.
+        # Processes start in parallel, because JVMs wait for the disk while Python imports. Only
+        # those in WAITS_FOR start later.
         started: list[str] = []
-        for wave in waves(list(self.processes)):
-            needed = [n for n in started if any(n in AFTER.get(later, ()) for later in wave)]
+        for group in start_groups(list(self.processes)):
+            needed = [n for n in started if any(n in WAITS_FOR.get(later, ()) for later in group)]
             yield from self._wait_for(needed)
-            started = [n for n in started if n not in needed] + wave
-            for name in wave:
+            started = [n for n in started if n not in needed] + group
+            for name in group:
                 self._start(name)
         yield from self._wait_for(started)
 
     def check_running(self) -> None:
-        """StackError where the stack that `up` started or found was stopped since."""
+        """Raise StackError if the stack that `up` started or found has been stopped."""
         if self.daemon is None or not is_alive(self.daemon):
             raise StackError("the stack was stopped by another command", STOPPED_REMEDY)
 
     def down(self) -> bool:
-        """Stop everything; whether anything ran.
+        """Stop all processes of this state; returns whether any ran.
 
-        When it returns, no process of this state is alive, whoever started it. A command that
-        prepares the stack at the same time gives up first.
+        A command that is preparing the stack at the same time gives up.
         """
         if not self.folders.state.is_dir():
             return False
         self._stop_request.touch()
-        with self.supervisor.exclusively():
+        with self.supervisor.command_lock():
             self._stop_request.unlink(missing_ok=True)
             ran = self.supervisor.process() is not None
             if ran:
-                last = [["datanode"], ["namenode"]]  # what still writes needs them
+                last = [["datanode"], ["namenode"]]  # other processes still write to HDFS
                 first = [name for name in self.processes if [name] not in last]
                 self.supervisor.shut_down([first, *last])
-            return end_leftovers(self.folders.state) > 0 or ran
+            return end_stack_processes(self.folders.state) > 0 or ran
 
     def status(self) -> list[dict[str, object]]:
-        """Each process: name, state, pid, since when (epoch seconds), what it lacks."""
+        """By process: `name`, `state`, `pid`, `since` (epoch seconds), `lacks` (why not ready)."""
         if not self.supervisor.is_running():
             return []
         return [
@@ -114,13 +118,13 @@ class Stack:
                 "state": p["statename"].lower(),
                 "pid": p["pid"],
                 "since": p["start"],
-                "lacks": missing(p["name"], self.settings) if p["pid"] else "not running",
+                "lacks": why_not_ready(p["name"], self.settings) if p["pid"] else "not running",
             }
             for p in self.supervisor.processes()
         ]
 
     def pids(self) -> list[int]:
-        """Process ids of supervisord's children."""
+        """The ids of the processes that supervisord runs."""
         return [int(p["pid"]) for p in self.supervisor.processes() if p["pid"]]
 
     @property
@@ -131,7 +135,7 @@ class Stack:
         return wait_for(names, self.settings, self.folders.logs, self.check_running)
 
     def _start(self, name: str) -> None:
-        """Start a process that does not run; another command may do so at the same time."""
+        """Start a process unless it runs; another command may start it at the same time."""
         try:
             if not any(p["name"] == name and p["pid"] for p in self.supervisor.processes()):
                 self.supervisor.start(name)
@@ -140,8 +144,8 @@ class Stack:
             if "ALREADY_STARTED" not in error.message:
                 raise
 
-    def _refuse_neighbours(self) -> None:
-        """StackError where a stack of another world or folder holds these ports."""
+    def _refuse_taken_ports(self) -> None:
+        """Raise StackError if a stack of another world or folder uses these ports."""
         port = str(self.settings.stack.port_offset)
         for found in running_stacks():
             taken = found.environment.get("MARQUEE_STACK__PORT_OFFSET", "0") == port
@@ -153,12 +157,12 @@ class Stack:
                 )
 
     def _prepare(self) -> None:
-        """Make folders, configuration, the world, Airflow's database, the NameNode's name space."""
+        """Make folders, HDFS' configuration, the world, Airflow's database, the HDFS name space."""
         own = self.folders
         for folder in (own.logs, own.feedback, own.figures, own.progress, own.tmp):
             folder.mkdir(parents=True, exist_ok=True)
-        write_conf(self.settings, self.folders.conf, self.folders.hdfs)
-        password(self.folders.airflow)
+        write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
+        admin_password(self.folders.airflow)
         with ThreadPoolExecutor() as pool:
             for job in [pool.submit(p) for p in (self._make_world, self._migrate, self._format)]:
                 job.result()
@@ -172,19 +176,19 @@ class Stack:
         )
 
     def _migrate(self) -> None:
-        """Make Airflow's database where there is none: a migration takes seconds.
+        """Make Airflow's database unless `migrated` marks a finished one.
 
-        A migration that was killed leaves a database that Airflow cannot use: it is laid aside.
+        A killed migration leaves a database that Airflow cannot use; it is renamed.
         """
         done, made = self.folders.airflow / "migrated", self.folders.airflow / "airflow.db"
         if not done.is_file():
             if made.is_file():
                 made.replace(made.with_suffix(".db.unfinished"))
-            migrate(self.environment)
+            migrate_airflow(self.environment)
             done.touch()
 
     def _make_world(self) -> None:
-        """Make the synthetic world, once: beside its place, and renamed when it is whole."""
+        """Make the synthetic world if it is missing, in a temporary folder that is renamed last."""
         if self.settings.ratings.source or self.folders.world.is_dir():
             return
         beside = self.folders.state / ".world"
@@ -206,7 +210,7 @@ class Stack:
 
 
 def read_procfile(path: Path = REPOSITORY / "Procfile") -> dict[str, str]:
-    """Name and command of every process, in the file's order; StackError for any other line."""
+    """Commands by process name, in the file's order; StackError for a line of another form."""
     processes = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -218,14 +222,17 @@ def read_procfile(path: Path = REPOSITORY / "Procfile") -> dict[str, str]:
     return processes
 
 
-def waves(names: list[str]) -> list[list[str]]:
-    """Names in groups: each group may start once the groups before it are ready."""
+def start_groups(names: list[str]) -> list[list[str]]:
+    """The names in groups, such that each process waits only for processes of earlier groups.
+
+    Raises StackError if processes wait for each other.
+    """
     waiting, done, order = list(names), set[str](), list[list[str]]()
     while waiting:
-        wave = [n for n in waiting if set(AFTER.get(n, ())) & set(names) <= done]
-        if not wave:
+        group = [n for n in waiting if set(WAITS_FOR.get(n, ())) & set(names) <= done]
+        if not group:
             raise StackError(f"these processes wait for each other: {', '.join(waiting)}")
-        order.append(wave)
-        done.update(wave)
+        order.append(group)
+        done.update(group)
         waiting = [n for n in waiting if n not in done]
     return order

@@ -1,9 +1,8 @@
-"""supervisord of one state folder: configured, started, queried and shut down.
+"""Configure, start, query and stop the supervisord of one state folder.
 
-supervisord restarts what dies, with back-off. It stops each process with TERM first, and sends KILL
-to its group only if that fails. It listens on a socket that only the owner opens, on no port. It is
-a daemon, nobody's child: it survives the command that started it, and no command has to reap it.
-`Stack` is the only caller.
+`Stack` is the only caller. supervisord restarts processes that die, with back-off. It stops a
+process with TERM, and sends KILL to the process group if TERM fails. It listens on a Unix socket
+that only its owner can open. It is a daemon, so that it outlives the command that started it.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from marquee.errors import StackError
 
 SECONDS_TO_ANSWER = 20
 SECONDS_TO_STOP = 30
-"""For one group of processes; supervisord itself turns to KILL after `stopwaitsecs`."""
-LONGEST_SOCKET = 100
-"""Bytes of a socket's path; the system's bound is a little higher."""
-TEMPLATE = """[supervisord]
+"""For one group of processes; supervisord itself sends KILL after `stopwaitsecs`."""
+LONGEST_SOCKET_PATH = 100
+"""Bytes; the system's limit for the path of a socket is a little higher."""
+SUPERVISORD_CONF = """[supervisord]
 silent=true
 logfile={state}/logs/supervisord.log
 logfile_maxbytes=1MB
@@ -51,7 +50,7 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
-PROGRAM = """
+PROGRAM_CONF = """
 [program:{name}]
 command=/bin/sh -c {command}
 directory={directory}
@@ -70,7 +69,7 @@ stdout_logfile_backups=1
 
 
 def socket_path(state: Path) -> Path:
-    """Where the socket is: as the state's configuration names it, else where a new one would be."""
+    """The socket named in the state's `supervisord.conf`; without one, the path for a new one."""
     conf = state / "supervisord.conf"
     if conf.is_file() and (named := re.search(r"^file=(.+)$", conf.read_text(), re.MULTILINE)):
         return Path(named[1])
@@ -78,11 +77,10 @@ def socket_path(state: Path) -> Path:
 
 
 def _new_socket(state: Path) -> Path:
-    """Below the state folder; where that path is too long, in XDG_RUNTIME_DIR, else in the
-    temporary folder.
+    """The path for a new socket: in the state folder, XDG_RUNTIME_DIR or the temporary folder.
 
-    The state folder comes first because the daemon outlives a log-out, which empties
-    XDG_RUNTIME_DIR (XDG Base Directory Specification 0.8).
+    The first one counts whose path is short enough. The state folder comes first because a log-out
+    empties XDG_RUNTIME_DIR (XDG Base Directory Specification 0.8), and the daemon outlives it.
     """
     path = state / "supervisord.sock"
     if _fits(path):
@@ -96,18 +94,18 @@ def _new_socket(state: Path) -> Path:
 
 
 def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= LONGEST_SOCKET
+    return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
 
 
 class Supervisor:
-    """supervisord of one state folder."""
+    """The supervisord of one state folder; methods that ask it raise StackError without answer."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
 
     @contextmanager
-    def exclusively(self) -> Iterator[None]:
-        """Lets one command at a time start or stop this stack; others wait here."""
+    def command_lock(self) -> Iterator[None]:
+        """Hold the lock under which commands start or stop this stack; others wait for it."""
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "command.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -116,12 +114,12 @@ class Supervisor:
     def launch(
         self, processes: dict[str, str], directory: Path, environment: dict[str, str]
     ) -> None:
-        """Start supervisord with nothing running below it; StackError where it does not answer."""
+        """Start supervisord without any process; StackError if it does not answer in time."""
         (self.state / "logs").mkdir(parents=True, exist_ok=True)
         conf, log = self.state / "supervisord.conf", self.state / "logs" / "supervisord-start.log"
         conf.write_text(self._conf(processes, directory))
         with log.open("wb") as out:
-            # It returns once supervisord is a daemon with an open socket, or has printed why not.
+            # The call returns when supervisord is a daemon with an open socket, or has failed.
             done = subprocess.run(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
                 env=os.environ | environment,
@@ -141,14 +139,14 @@ class Supervisor:
             time.sleep(0.05)
 
     def is_running(self) -> bool:
-        """Whether supervisord answers."""
+        """Whether supervisord answers on its socket."""
         try:
             return bool(self._call("getState")["statename"] == "RUNNING")
         except StackError:
             return False
 
     def process(self) -> psutil.Process | None:
-        """supervisord's own process, whether or not it answers."""
+        """The process of supervisord, even if it does not answer; None if there is none."""
         for found in running_stacks():
             if found.state == self.state:
                 with suppress(psutil.Error):
@@ -156,19 +154,19 @@ class Supervisor:
         return None
 
     def start(self, name: str) -> None:
-        """Start one process; return at once."""
+        """Start one process, without waiting until it is ready."""
         self._call("startProcess", name, False)
 
     def processes(self) -> list[dict[str, Any]]:
-        """What supervisord knows of each: name, statename, pid, start."""
+        """By process: `name`, `statename`, `pid` and `start`, as supervisord returns them."""
         found: list[dict[str, Any]] = self._call("getAllProcessInfo")
         return found
 
     def shut_down(self, groups: list[list[str]]) -> None:
-        """Stop each group together, one group after the other, then supervisord; wait for it.
+        """Stop one group of processes after the other, then supervisord, and wait for its end.
 
-        It always returns. Where supervisord does not answer, or another command stops it at the
-        same time, signals end it, KILL at last; `end_leftovers` then ends what still runs.
+        If supervisord does not answer, signals end it: TERM, then KILL. The caller ends processes
+        that still run with `end_stack_processes`. Never raises StackError.
         """
         process, signals = self.process(), ["", "terminate", "kill"]
         try:
@@ -192,11 +190,13 @@ class Supervisor:
         return [p["name"] for p in self.processes() if p["name"] in group and p["pid"]]
 
     def _conf(self, processes: dict[str, str], directory: Path) -> str:
-        text = TEMPLATE.format(state=self.state, socket=_new_socket(self.state))
+        text = SUPERVISORD_CONF.format(state=self.state, socket=_new_socket(self.state))
         for name, command in processes.items():
             # supervisord expands `%`, then splits the line as a shell does.
             quoted = shlex.quote(command).replace("%", "%%")
-            text += PROGRAM.format(name=name, command=quoted, directory=directory, state=self.state)
+            text += PROGRAM_CONF.format(
+                name=name, command=quoted, directory=directory, state=self.state
+            )
         return text
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -213,7 +213,7 @@ class Supervisor:
 
 
 class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
-    """supervisord's own connection, with a time-out."""
+    """The connection of supervisord's client, with a time-out."""
 
     def connect(self) -> None:
         super().connect()
@@ -233,7 +233,7 @@ class _Transport(SupervisorTransport):  # type: ignore[misc]
 
 
 def _end(process: psutil.Process, signals: list[str]) -> None:
-    """Wait for supervisord, with one signal after the other; on TERM it stops its processes."""
+    """Send one signal after the other until supervisord ends; an empty one only waits."""
     for how in signals:
         with suppress(psutil.Error):
             if how and is_alive(process):

@@ -1,20 +1,21 @@
-"""Marquee's kernel: what several rooms share. Every room may import it; it imports no other room
-and no engine.
+"""Marquee's kernel: the code that several rooms share.
+
+Every room may import the kernel. The kernel imports no other room and no engine.
 
 - `artefacts`: the documents that one room writes into the lake and another reads, as typed values
-- `clock`: the one clock, and how moments are written and read
+- `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
-- `errors`: the family of errors, and which of them a retry may mend
+- `errors`: the family of errors, and which of them justify a retry
 - `identifiers`: digests of content, names that are safe in paths, ids from names
 - `lake`: files and folders on HDFS or in a local folder
-- `lifetimes`: processes that end with the one that started them
-- `normalise`: text as files and pages write it, read into values
+- `lifetimes`: child processes that end with their parent process
+- `normalise`: dates, amounts and names, parsed from the text of files and pages
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
-- `progress`: how far a long task has come
+- `progress`: how many pages or sweeps a long task has done
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
-- `settings`: the one tree of settings, and the folders of a world on this machine
+- `settings`: the tree of settings, and the folders of a world on this machine
 """
 
 __version__ = "0.1.0"

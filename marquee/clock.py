@@ -1,9 +1,9 @@
-"""The one clock, and how a moment is written and read.
+"""The present moment, and how a moment is written and read.
 
-Every decision that depends on the time, and every time stamp that later decisions read, comes from
-this clock. A drill may offset it for all processes by the environment variable
-`MARQUEE_CLOCK_OFFSET` (seconds, with a sign); `marquee.lake` refuses an offset in a lake that is
-not a drill's. Stopwatches measure durations on this machine and keep `time.time`.
+Decisions and time stamps take the time from this module. A drill may offset the time of all
+processes by the environment variable `MARQUEE_CLOCK_OFFSET` (seconds, with a sign).
+`marquee.lake` refuses an offset in a lake that is not a drill's. Code that only measures a
+duration uses `time.time`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from marquee.errors import AheadOfClockError, SettingsError, SourceError
 
 OFFSET = "MARQUEE_CLOCK_OFFSET"
 SKEW = timedelta(minutes=5)
-"""The clocks of two machines may differ by so much without being noticed."""
-SET_FROM = datetime(2020, 1, 1, tzinfo=UTC)
-"""An earlier reading comes from a clock that has not been set since its machine started."""
+"""The tolerated difference between the clocks of two machines."""
+EARLIEST_CREDIBLE = datetime(2020, 1, 1, tzinfo=UTC)
+"""A machine without a battery starts in an earlier year until its clock is set."""
 _MOMENT = re.compile(
     r"\d{4}(-\d{2}-\d{2}|\d{4}|-?W\d{2}-?\d)"  # a day, by month or by week
     r"([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)?)?",
@@ -27,8 +27,8 @@ _MOMENT = re.compile(
 
 
 def now() -> datetime:
-    """The present moment in UTC, by this clock."""
-    return of_machine(datetime.now(UTC))
+    """The present moment in UTC, with a drill's offset."""
+    return from_machine_clock(datetime.now(UTC))
 
 
 def seconds() -> float:
@@ -36,8 +36,8 @@ def seconds() -> float:
     return now().timestamp()
 
 
-def of_machine(moment: datetime) -> datetime:
-    """A moment that the machine's own clock gave, such as Airflow's, by this clock."""
+def from_machine_clock(moment: datetime) -> datetime:
+    """A moment of the machine's own clock, such as Airflow's, with a drill's offset."""
     try:
         return moment.astimezone(UTC) + offset()
     except OverflowError:
@@ -45,7 +45,10 @@ def of_machine(moment: datetime) -> datetime:
 
 
 def offset() -> timedelta:
-    """What a drill adds to the machine's clock; SettingsError where it is not a number."""
+    """The seconds that a drill adds to the machine's clock; zero without a drill.
+
+    Raises SettingsError where the environment variable holds no number.
+    """
     text = os.environ.get(OFFSET, "").strip()
     try:
         return timedelta(seconds=float(text or 0))
@@ -56,7 +59,8 @@ def offset() -> timedelta:
 def refuse_ahead(moment: datetime, what: str, present: datetime | None = None) -> datetime:
     """The moment itself; AheadOfClockError where it is later than `present` by more than `SKEW`.
 
-    `present` is `now`, unless `moment` comes from another clock, such as the machine's.
+    `present` defaults to `now`. A caller with a moment of the machine's clock gives that clock's
+    present.
     """
     present = present or now()
     if moment - present > SKEW:
@@ -69,26 +73,26 @@ def refuse_ahead(moment: datetime, what: str, present: datetime | None = None) -
 
 
 def iso(moment: datetime) -> str:
-    """A UTC moment as documents spell it: `2026-01-04T03:00:00Z`."""
+    """A moment in UTC, as documents write it: `2026-01-04T03:00:00Z`."""
     # Not strftime, which on Linux writes the year 33 with two digits.
-    return whole(moment).replace(tzinfo=None).isoformat() + "Z"
+    return to_whole_second(moment).replace(tzinfo=None).isoformat() + "Z"
 
 
 def compact(moment: datetime) -> str:
-    """A UTC moment as paths spell it: `20260104T030000Z`."""
+    """A moment in UTC, as paths write it: `20260104T030000Z`."""
     return iso(moment).replace("-", "").replace(":", "")
 
 
-def whole(moment: datetime) -> datetime:
+def to_whole_second(moment: datetime) -> datetime:
     """A moment in UTC, cut to the second: the precision of every written moment."""
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
 def parse_moment(text: str) -> datetime:
-    """Read either spelling, or any ISO 8601 with a zone; without one it is taken as UTC.
+    """Read a moment in ISO 8601, such as the output of `iso` or `compact`.
 
-    A day means its first second. Raises SourceError for what is not a moment, also for a leap
-    second (`:60`) and for one that lies before the year 1 or after 9999 in UTC.
+    A moment without a zone is UTC. A day means its first second. Raises SourceError for any other
+    text, for a leap second (`:60`), and for a moment before the year 1 or after 9999 in UTC.
     """
     try:
         if not _MOMENT.fullmatch(text.strip()):
@@ -109,7 +113,7 @@ def _unusable(text: str) -> SettingsError:
 
 
 def _length(span: timedelta) -> str:
-    """A span in its largest whole unit: `3 days`, `1 hour`."""
+    """A span in whole days, else hours, else minutes, else seconds: `3 days`, `1 hour`."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if (count := int(span.total_seconds() // length)) >= 1:
             return f"{count} {unit}{'s' if count > 1 else ''}"

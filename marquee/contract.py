@@ -1,8 +1,8 @@
-"""A contract: columns with types, a key and checks of values; one error lists *all* differences.
+"""The contract of a dataset: its columns with their types, its key, and the checks of its values.
 
-Types are Spark's simple names (`bigint`, `double`, `array<string>`), so `dict(frame.dtypes)`
-compares as it is. Records from JSON lines are checked value by value. `marquee.dataset_contracts`
-holds the contracts of our datasets.
+Types are Spark's simple names (`bigint`, `double`, `array<string>`), so a contract compares with
+`dict(frame.dtypes)`. Records from JSON lines are checked value by value. One ContractError lists
+*all* differences. `marquee.dataset_contracts` holds the contracts of our datasets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from marquee.errors import ContractError
 
-Value = Callable[[Any], bool]
+ValueCheck = Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
@@ -27,7 +27,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-KINDS: Mapping[str, Value] = {
+KINDS: Mapping[str, ValueCheck] = {
     "string": lambda v: isinstance(v, str),
     "int": _is_whole,
     "bigint": _is_whole,
@@ -45,38 +45,38 @@ class Column:
     name: str
     type: str
     nullable: bool = True
-    check: Value | None = None
+    check: ValueCheck | None = None
     message: str = ""
-    """What is wrong with a value that fails `check`, after the name of its column."""
+    """The words for a value that fails `check`, such as `is empty`."""
     required: bool = True
-    """Whether a record must have the column: records of earlier versions lack later ones."""
-    entry: Value | None = None
+    """False for a column that records of earlier versions lack."""
+    entry_check: ValueCheck | None = None
     """The check of every entry of a list."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A named, versioned list of columns with a key."""
+    """The columns and the key of one dataset, with a version."""
 
     name: str
     version: int
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     unique: tuple[str, ...] = ()
-    """Columns whose values, where not null, each identify one row."""
+    """Columns in which no value except null may repeat."""
 
     @property
     def names(self) -> list[str]:
-        """Column names in order; a `select` of them enforces the contract."""
+        """Column names in order, for a `select`."""
         return [c.name for c in self.columns]
 
     @property
     def ddl(self) -> str:
-        """The columns as a Spark DDL string, for reading with an explicit schema."""
+        """The columns as a Spark DDL string, for a read with an explicit schema."""
         return ", ".join(f"`{c.name}` {c.type}" for c in self.columns)
 
     def check_types(self, types: Mapping[str, str]) -> None:
-        """Raise ContractError with every difference between a frame's column types and ours."""
+        """Raise ContractError with every missing, extra or wrongly typed column of a frame."""
         wrong = [
             f"{c.name} is {types[c.name]}, not {c.type}"
             for c in self.columns
@@ -87,26 +87,29 @@ class Contract:
         self._refuse(missing + wrong + extra)
 
     def check_unique(self, repeats: Mapping[str, int]) -> None:
-        """Raise ContractError where a unique column repeats a value; `repeats` counts such rows."""
+        """Raise ContractError where a unique column repeats a value.
+
+        `repeats` holds the number of repeating rows for each unique column.
+        """
         self._refuse([f"{repeats[c]} rows repeat a {c}" for c in self.unique if repeats[c]])
 
     def differences(self, record: Mapping[str, Any]) -> list[str]:
-        """What is wrong with one record; extra keys are allowed, because records grow."""
+        """Every difference of one record. Extra keys are allowed: later versions add keys."""
         found = (_difference(c, record) for c in self.columns)
         return [text for text in found if text]
 
-    def mended(
+    def repaired(
         self, record: Mapping[str, Any], essential: Collection[str]
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Replacements for the values that break the contract, and the reasons, by column.
 
-        A wrong value becomes null, and a list loses its wrong entries. `essential` columns and
-        missing ones stay as they are, for `differences` to name.
+        A wrong value becomes null, and a list loses its wrong entries. Values of `essential`
+        columns are not replaced; `differences` reports them.
         """
         values, reasons = {}, {}
         for column in self.columns:
             if column.name in record and column.name not in essential:
-                value, why = _mended(column, record[column.name])
+                value, why = _repaired(column, record[column.name])
                 if why or value is not record[column.name]:
                     values[column.name] = value
                 if why:
@@ -137,18 +140,18 @@ def _difference(column: Column, record: Mapping[str, Any]) -> str:
 
 
 def _fault(column: Column, value: Any) -> str:
-    """What is wrong with one value that is not null; empty where it is right."""
+    """The fault of one value that is not null; empty where the value keeps the contract."""
     if not KINDS[column.type](value):
         return f"is {type(value).__name__}, not {column.type}"
-    if column.entry and not all(map(column.entry, value)):
+    if column.entry_check and not all(map(column.entry_check, value)):
         return "has an entry that is none"
     return column.message if column.check and not column.check(value) else ""
 
 
-def _mended(column: Column, value: Any) -> tuple[Any, str]:
-    """The value in the contract's form, or null, and what was wrong."""
+def _repaired(column: Column, value: Any) -> tuple[Any, str]:
+    """A value that keeps the contract (null for a wrong one), and the fault."""
     if column.type.startswith("array"):
-        return _mended_list(column, value)
+        return _repaired_list(column, value)
     if value is None:
         return None, ""
     if KINDS[column.type] is _is_whole and isinstance(value, float) and value.is_integer():
@@ -157,10 +160,10 @@ def _mended(column: Column, value: Any) -> tuple[Any, str]:
     return (None if why else value), why
 
 
-def _mended_list(column: Column, value: Any) -> tuple[Any, str]:
+def _repaired_list(column: Column, value: Any) -> tuple[Any, str]:
     if not isinstance(value, list):
         return [], "" if value is None else f"is {type(value).__name__}, not {column.type}"
-    is_one = column.entry or (lambda _: True)
+    is_one = column.entry_check or (lambda _: True)
     kept = [one for one in value if KINDS[column.type]([one]) and is_one(one)]
     if column.check and not column.check(kept):
         return [], column.message

@@ -1,7 +1,7 @@
 """The contracts of Marquee's datasets: ratings, titles, feedback and crawled title items.
 
-Jobs check them as they read and write, the crawl as it parses a page. ARCHITECTURE.md shows the
-same tables.
+Spark jobs check a dataset when they read and write it. The crawl checks each title item.
+ARCHITECTURE.md shows the same tables.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from marquee.normalise.currencies import CODES
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR, date_of
 
 MOST_GENRES = 12
-"""IMDb lists at most a handful; a longer list was misread."""
+"""IMDb lists at most a handful of genres for a title; a longer list is a parsing error."""
 LONGEST_RUNTIME = 60_000
-"""Minutes; the longest title IMDb lists runs 51,420."""
+"""Minutes; the longest title on IMDb runs 51,420."""
 MOST_VOTES = 2**63 - 1
 
 
@@ -29,7 +29,7 @@ def _is_year(value: int) -> bool:
 
 
 def _is_date(value: str) -> bool:
-    """`1999-03-31`, `1999-03` or `1999`, on the calendar."""
+    """Whether `value` is like `1999-03-31`, `1999-03` or `1999` and on the calendar."""
     parts = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", value, re.ASCII)
     return parts is not None and date_of(*parts.groups()) == value
 
@@ -58,7 +58,7 @@ def _is_money(value: Mapping[str, object]) -> bool:
 
 
 def _is_person(value: Mapping[str, object]) -> bool:
-    """Somebody with an IMDb id or a name, or both."""
+    """Whether `value` has an IMDb id or a name, or both."""
     stated = [value.get(name) for name in ("name_id", "name")]
     return any(stated) and all(one is None or isinstance(one, str) for one in stated)
 
@@ -139,19 +139,19 @@ TITLE_ITEM = Contract(
         Column("end_year", "int", True, _is_year, "is not a film's year", required=False),
         Column("release_date", "string", True, _is_date, "is no ISO date"),
         Column("runtime", "int", True, _is_runtime, "is no film's minutes", required=False),
-        Column("directors", "array<record>", nullable=False, entry=_is_person),
-        Column("writers", "array<record>", False, required=False, entry=_is_person),
-        Column("cast", "array<record>", False, required=False, entry=_is_person),
-        Column("genres", "array<string>", False, _are_genres, "are too many", entry=_is_word),
+        Column("directors", "array<record>", nullable=False, entry_check=_is_person),
+        Column("writers", "array<record>", False, required=False, entry_check=_is_person),
+        Column("cast", "array<record>", False, required=False, entry_check=_is_person),
+        Column("genres", "array<string>", False, _are_genres, "are too many", entry_check=_is_word),
         Column("rating", "double", True, _is_score, "is not between 1 and 10"),
         Column("vote_count", "bigint", True, _is_count, "is no count"),
         Column("budget", "record", True, _is_money, "is not an amount in an ISO 4217 currency"),
         Column("gross", "record", True, _is_money, "is not an amount of money", required=False),
         Column("gross_area", "string", required=False),
-        Column("countries", "array<string>", nullable=False, entry=_is_word),
-        Column("languages", "array<string>", False, required=False, entry=_is_word),
-        Column("companies", "array<string>", False, required=False, entry=_is_word),
-        Column("keywords", "array<string>", False, required=False, entry=_is_word),
+        Column("countries", "array<string>", nullable=False, entry_check=_is_word),
+        Column("languages", "array<string>", False, required=False, entry_check=_is_word),
+        Column("companies", "array<string>", False, required=False, entry_check=_is_word),
+        Column("keywords", "array<string>", False, required=False, entry_check=_is_word),
         Column("certificate", "string", required=False),
         Column("plot", "string", required=False),
         Column("source_url", "string"),

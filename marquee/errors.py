@@ -1,31 +1,32 @@
-"""The one family of errors, the two kinds in it, and the exit statuses of processes.
+"""The family of errors, and the exit statuses of processes.
 
-*Wrong input* is final: a retry would meet the same error. A part of the world that is *away*
-(AwayError) does not respond now, and a retry may succeed. `retry_helps` distinguishes the two for
-every decision on a retry. A full disk counts as away, because a retry succeeds once a person has
-made room. A Spark job and the crawl end with `exit_status` of the error that stopped them, and the
-task that started them reads it.
+An error of *wrong input* is final: a retry fails in the same way. An *AwayError* means that a
+service, a disk or a site does not respond now; a retry may succeed. `retry_helps` distinguishes the
+two. A full disk raises an AwayError, because a retry succeeds after a person has made room.
+
+A Spark job and the crawl end with the `exit_status` of the error that stopped them. The task that
+started the process reads that status.
 
 MarqueeError
 ├── SettingsError            an unknown key, a value of the wrong kind
-├── AwayError                a part of the world does not answer; trying again may help
-│   ├── LakeUnavailableError the lake does not answer (a LakeError too)
-│   │   └── LakeFullError    the lake has no room left: a person makes some first
-│   ├── StackError           a part of the local stack is missing, busy or dead
+├── AwayError                a service, a disk or a site does not respond; a retry may succeed
+│   ├── LakeUnavailableError the lake does not respond (a LakeError too)
+│   │   └── LakeFullError    the lake is full; a retry succeeds after a person has made room
+│   ├── StackError           a process of the local stack is missing, busy or dead
 │   └── CrawlInterruptedError  the crawl was cut off, by a signal or because the site is down
 ├── LakeError
 │   ├── NotFoundError        nothing lies at that path
-│   ├── ConflictError        something else lies there already
+│   ├── ConflictError        the path exists with other content
 │   └── LakeUnavailableError away, see above
 ├── ContractError            a dataset differs from its contract; lists every difference
-├── SourceError              a file, folder or moment somebody gave cannot be used
-│   └── AheadOfClockError    a moment that the clock has not reached
-├── CrawlStoppedError        the tripwire: the site shuts us out, or has changed
+├── SourceError              a given file, folder or moment cannot be used
+│   └── AheadOfClockError    a given moment lies in the future
+├── CrawlStoppedError        the tripwire stopped the crawl: the site refuses it, or has changed
 ├── RecipeError              a recipe that cannot be trained
 ├── BundleError              a folder that is not a whole bundle
 ├── LedgerError
-│   └── HeadMovedError       somebody else wrote the entry first
-└── PromotionRefusedError    a rule of promotion says no
+│   └── HeadMovedError       another process wrote the next entry first
+└── PromotionRefusedError    a rule of promotion forbids the promotion
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ from __future__ import annotations
 import os
 
 BAD_INPUT = 2
-"""The exit status of a process whose input is wrong: a retry cannot help."""
+"""The exit status of a process whose input is wrong: a retry fails again."""
 STOPPED = 3
-"""The exit status of a crawl whose tripwire went off."""
+"""The exit status of a crawl that its tripwire stopped."""
 AWAY = os.EX_TEMPFAIL
-"""The exit status (75) of a process that a part of the world does not answer: a retry may help."""
+"""The exit status (75) of a process that failed with an error of which `retry_helps` is true."""
 
 
 class MarqueeError(Exception):
-    """What happened and where (`message`), and what to do about it (`remedy`)."""
+    """The event and its place (`message`), and the action that corrects it (`remedy`)."""
 
     status = 1
-    """Exit status of a command; 2 where its arguments are wrong and nothing was started."""
+    """Exit status of a `marquee` command that fails with this error."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -60,11 +61,11 @@ class SettingsError(MarqueeError):
 
 
 class AwayError(MarqueeError):
-    """A part of the world does not answer; trying again may help."""
+    """A service, a disk or a site does not respond; a retry may succeed."""
 
 
 class LakeError(MarqueeError):
-    """Something in the lake stands in the way."""
+    """The lake refuses an operation, or holds a damaged file."""
 
 
 class NotFoundError(LakeError):
@@ -72,15 +73,15 @@ class NotFoundError(LakeError):
 
 
 class ConflictError(LakeError):
-    """Something with other content lies at that path already."""
+    """The path exists with other content."""
 
 
 class LakeUnavailableError(LakeError, AwayError):
-    """The lake did not answer; trying again may help."""
+    """The lake does not respond; a retry may succeed."""
 
 
 class LakeFullError(LakeUnavailableError):
-    """The lake has no room left; trying again helps once somebody has made room."""
+    """The lake is full; a retry succeeds after a person has made room."""
 
 
 class ContractError(MarqueeError):
@@ -88,27 +89,27 @@ class ContractError(MarqueeError):
 
 
 class SourceError(MarqueeError):
-    """A file, folder or moment somebody gave cannot be used."""
+    """A given file, folder or moment cannot be used."""
 
 
 class AheadOfClockError(SourceError):
-    """A moment that the clock has not reached."""
+    """A given moment lies in the future."""
 
 
 class CrawlStoppedError(MarqueeError):
-    """The crawl stopped itself, with a named cause."""
+    """The tripwire stopped the crawl; the message names the cause."""
 
 
 class CrawlInterruptedError(AwayError):
-    """The crawl was cut off, by a signal or because the site does not answer; it can go on."""
+    """A signal or a site that does not respond ended the crawl; the next attempt continues it."""
 
 
 class RecipeError(MarqueeError):
-    """A recipe that cannot be trained."""
+    """The recipe cannot be trained."""
 
 
 class BundleError(MarqueeError):
-    """A folder that is not a whole bundle."""
+    """The folder is not a complete bundle."""
 
 
 class LedgerError(MarqueeError):
@@ -120,25 +121,25 @@ class HeadMovedError(LedgerError):
 
 
 class PromotionRefusedError(MarqueeError):
-    """A rule of promotion says no."""
+    """A rule of promotion forbids the promotion."""
 
 
 class StackError(AwayError):
-    """A part of the local stack is missing, busy or dead."""
+    """A process of the local stack is missing, busy or dead."""
 
 
 def retry_helps(error: BaseException) -> bool:
     """Whether a retry of the same work may succeed.
 
-    Our own errors are final unless they are AwayErrors. Any other exception is a surprise (a
-    process that died, a library that broke, a machine without memory): a retry costs little and
-    often helps.
+    A retry may succeed after an AwayError. Every other MarqueeError is final. An exception of
+    another library (a dead process, a machine without memory) justifies a retry, too: the retry
+    costs little and often succeeds.
     """
     return isinstance(error, AwayError) or not isinstance(error, MarqueeError)
 
 
 def exit_status(error: BaseException) -> int:
-    """The exit status of a process that `error` ended: `AWAY` where a retry may succeed."""
+    """The exit status of a process that `error` ended: `STOPPED`, `AWAY` or `BAD_INPUT`."""
     if isinstance(error, CrawlStoppedError):
         return STOPPED
     return AWAY if retry_helps(error) else BAD_INPUT

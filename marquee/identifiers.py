@@ -1,8 +1,8 @@
-"""Identifiers: digests of content, names that are safe in paths, and numbers that stand for names.
+"""Identifiers: digests of content, names that are safe in paths, and whole-number ids of names.
 
-A digest identifies a value, a file or the code that computes by its content. Runs are folders in
-the lake, so their names must be legal in HDFS and in Spark. People of our own API, and users and
-titles that a release names by text, get whole numbers, because ALS takes no other ids.
+A digest identifies a value, a file or a folder of code by its content. Each run is a folder in the
+lake, so the name of a run must be legal in HDFS and in Spark. Spark's ALS accepts only whole
+numbers as ids, so people of our own API, and users and titles with text ids, get numbers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from typing import Any
 
 from marquee.errors import LakeError, SourceError
 
-COMPUTES = frozenset({".py", ".csv", ".json", ".jsonl", ".toml", ".tsv"})
-"""Suffixes of the files that decide a result: code, and the tables it reads."""
-
+CODE_SUFFIXES = frozenset({".py", ".csv", ".json", ".jsonl", ".toml", ".tsv"})
+"""Suffixes of the files that decide a result: code, and the data tables beside it."""
 
 LONGEST_STEP, LONGEST_PATH = 255, 3_000
-"""Bytes of UTF-8: the limits of Linux and HDFS, less room for the folder a path is relative to."""
+"""Bytes of UTF-8 in a name and in a path. Linux and HDFS allow longer paths; the difference is
+room for the root folder before the path."""
 
 
 def canonical_json(value: Any) -> bytes:
-    """One spelling for one value: sorted keys, no spaces, no NaN."""
+    """JSON with sorted keys and no spaces, so that equal values have equal bytes.
+
+    Raises ValueError for NaN.
+    """
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -34,7 +37,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def digest_bytes(data: bytes) -> str:
-    """sha256 in hexadecimal, like every digest here."""
+    """sha256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -50,12 +53,12 @@ def digest_file(path: Path) -> str:
 
 
 def digest_code(paths: Iterable[Path]) -> str:
-    """Twelve characters that change with any file of code or data among or below `paths`."""
+    """Twelve hexadecimal characters of a sha256 over all code and data files below `paths`."""
     files = sorted(
         (path.name, file.relative_to(path).as_posix(), file)
         for path in paths
         for file in ([path] if path.is_file() else path.rglob("*"))
-        if file.suffix in COMPUTES and file.is_file()
+        if file.suffix in CODE_SUFFIXES and file.is_file()
     )
     return digest_value([[room, name, digest_file(file)] for room, name, file in files])[:12]
 
@@ -63,15 +66,15 @@ def digest_code(paths: Iterable[Path]) -> str:
 def run_slug(run_id: str) -> str:
     """A run id made safe for a path: a slug and eight characters of its hash.
 
-    It never starts with `_` or `.`, and holds no `%`, `:` or `+`: HDFS refuses them and Spark
-    unescapes them.
+    The result never starts with `_` or `.`. It holds no `%`, `:` or `+`, because HDFS refuses these
+    characters and Spark unescapes them.
     """
     slug = re.sub(r"[^A-Za-z0-9]+", "-", run_id).strip("-").lower()[:60] or "run"
     return f"{slug}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
 def run_name(text: str) -> str:
-    """`text` itself, where `run_slug` could have made it; SourceError where it could not."""
+    """`text` itself; SourceError where it does not have the form of a `run_slug`."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
         raise SourceError(
             f"{_short(text)} is not the name of a run",
@@ -80,11 +83,11 @@ def run_name(text: str) -> str:
     return text
 
 
-def inside(path: str, what: str = "a path") -> str:
-    """The path itself, where it stays inside the folder it is relative to; else LakeError.
+def checked_path(path: str, what: str = "a path") -> str:
+    """`path` itself; LakeError where it could leave the folder that it is relative to.
 
-    Such a path is `/`-separated, normalised, neither empty nor absolute, and short enough for a
-    file system.
+    A valid path is relative and `/`-separated, has no empty, `.` or `..` step, and is short enough
+    for a file system.
     """
     steps = path.split("/")
     if {"", ".", ".."}.intersection(steps) or re.search(r"[\\\x00-\x1f\x7f]", path):
@@ -97,7 +100,7 @@ def inside(path: str, what: str = "a path") -> str:
 
 
 def refuse_long(path: str, what: str) -> None:
-    """Raise LakeError where the path, or a name in it, is too long for a file system."""
+    """Raise LakeError where the path, or a name in the path, is too long for a file system."""
     if _bytes(path) > LONGEST_PATH or max(map(_bytes, path.split("/"))) > LONGEST_STEP:
         raise LakeError(
             f"{what} {_short(path)} is no name a file can bear",
@@ -106,7 +109,7 @@ def refuse_long(path: str, what: str) -> None:
 
 
 def _bytes(name: str) -> float:
-    """Length in UTF-8; infinite for a name with half a surrogate pair, which UTF-8 cannot write."""
+    """Bytes in UTF-8; infinite for half a surrogate pair, because UTF-8 cannot encode it."""
     try:
         return len(name.encode())
     except UnicodeEncodeError:
@@ -114,24 +117,23 @@ def _bytes(name: str) -> float:
 
 
 def _short(name: str) -> str:
-    """A name as a sentence shows it."""
+    """A name in quotes, cut to 100 characters."""
     return repr(name if len(name) <= 100 else f"{name[:100]}…")
 
 
 def person_id(name: str) -> int:
-    """The user id of a person of our own API: negative, and so never one of MovieLens'.
+    """The user id of a person of our own API, from the first 62 bits of the name's sha256.
 
-    It is the first 62 bits of the name's sha256. Two of a million people share an id with a
-    probability of about 1e-7.
+    The id is negative, so it differs from every id of MovieLens. Among a million people, two share
+    an id with a probability of about 1e-7.
     """
     return -1 - (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 2)
 
 
 def text_id(text: str) -> int:
-    """The id of a user or title that its release names by text: never negative.
+    """The id of a user or title with a text id, from the first 53 bits of the text's sha256.
 
-    It is the first 53 bits of the text's sha256, which a browser's numbers hold exactly. Two of
-    100,000 names share an id with a probability of about 5e-7; prepare_ratings refuses the release
-    where it happens.
+    The id is never negative. JavaScript's numbers hold 53 bits exactly. Among 100,000 names, two
+    share an id with a probability of about 5e-7; then `prepare_ratings` refuses the release.
     """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11

@@ -1,8 +1,8 @@
-"""Processes that end with the process that started them (ADR 4).
+"""Child processes that end with their parent process (ADR 4).
 
-Linux sends SIGKILL when the *thread* dies that started or forked the process. Where a JVM stands
-between the two, the process watches its parent's id instead. The scheduler's workers, the crawl
-and the Python part of a Spark job use this.
+Linux can send SIGKILL to a process when the *thread* that forked it ends. A process that a JVM
+starts polls the id of its parent instead. The scheduler's workers, the crawl and the Python
+process of a Spark job use this module.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import time
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 GENERATIONS = 2
-"""The generations below a scheduler: its executor's workers, and the tasks they run."""
+"""Two generations of forks below a scheduler: the executor's workers, and their tasks."""
 
 
-def end_with(parent: int) -> None:
-    """Let Linux end this process when `parent`, which started it, ends; no effect elsewhere."""
+def end_with_parent(parent: int) -> None:
+    """Let Linux kill this process when `parent` ends; no effect on other systems."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the request reached the kernel
+    if os.getppid() != parent:  # the parent died before prctl took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_when_orphaned() -> None:
-    """Check twice a second that the parent is still the same, and end when it is not."""
+    """End this process when its parent changes; a thread checks twice a second."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -41,11 +41,11 @@ def end_when_orphaned() -> None:
 
 
 def tie_forks_to_this_process(generations: int = GENERATIONS) -> None:
-    """Let the processes that this one forks, `generations` deep, end with it by SIGKILL.
+    """Let Linux kill the forks of this process, `generations` deep, when this process ends.
 
-    Otherwise a killed scheduler leaves its workers and their tasks running, and its successor
-    starts the same tasks again beside them. Linux alone; it acts on the death of the *thread* that
-    forks, which in a scheduler and its workers is the main one.
+    Otherwise the workers and tasks of a killed scheduler keep running, and the next scheduler
+    starts the same tasks a second time. The kill follows the end of the *thread* that forks; a
+    scheduler and its workers fork from their main thread. No effect on other systems than Linux.
     """
     if sys.platform != "linux":
         return
@@ -58,7 +58,7 @@ def tie_forks_to_this_process(generations: int = GENERATIONS) -> None:
         if this["generation"] > generations:
             return
         kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the request reached the kernel
+        if os.getppid() != parent:  # the parent died before prctl took effect
             os._exit(128 + signal.SIGKILL)
 
     os.register_at_fork(after_in_child=tie)

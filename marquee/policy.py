@@ -1,7 +1,7 @@
-"""The gate's bounds, typed: data in `config/`, which a run's form may only tighten.
+"""The gate's bounds as typed values, and the names of the models and of a run's choices.
 
-Every bound states which direction is stricter, so `tighten` needs no list of its own. The names of
-the models and of a run's choices stand here too, because everybody needs them.
+The values come from `config/`. A run's form may only tighten a bound, so every bound states which
+direction is stricter.
 """
 
 from __future__ import annotations
@@ -16,53 +16,63 @@ from marquee.errors import SettingsError
 Model = Literal["recommender", "budget"]
 MODELS: tuple[Model, ...] = get_args(Model)
 Promote = Literal["yes", "ask", "no"]
-"""Whether an approved model serves, waits for a person's approval, or is only judged."""
+"""An approved model is promoted (`yes`), waits for a person's approval (`ask`), or is not promoted
+(`no`)."""
 Search = Literal["none", "quick", "full"]
-"""How many recipes training tries: the champion's alone, those of a quick search, or all."""
+"""Training tries the champion's recipe (`none`), the recipes of a quick search, or all recipes."""
 
 
 def _bound(
     stricter: Literal["lower", "higher"], least: float, most: float, default: Any = MISSING
 ) -> Any:
-    """One bound; a later bound has a default, because the inputs of older runs lack it."""
+    """One bound. A bound of a later release has a default, because inputs of older runs lack it."""
     metadata = {"stricter": stricter, "least": least, "most": most}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SameWorld:
-    """Bounds of condition 5, for either model."""
+    """Bounds of condition 5: the data are like the data of the champion's run."""
 
     world_shrink: float = _bound("lower", 0.0, 1.0, 0.02)
-    """Share of rows, people or titles that may be gone."""
+    """Largest share of rows, people or titles that may be missing since the champion's run."""
     world_leak: float = _bound("lower", 0.0, 1.0, 0.1)
-    """Share that may be gone of the most that served since a person last accepted a world."""
+    """Largest share that may be missing since the largest data of any earlier champion.
+
+    `world_shrink` bounds one step, `world_leak` the sum of many small steps. Champions before a
+    person's last `accept_world` do not count.
+    """
     world_growth: float = _bound("lower", 1.0, math.inf, 3.0)
-    """How many times as many there may be; of crawled titles, for each interval since."""
+    """Largest ratio of counts, now to the champion's run; for crawled titles, in each interval."""
     world_psi: float = _bound("lower", 0.0, math.inf, 0.2)
-    """Population stability index of a distribution."""
+    """Largest population stability index (PSI) of a distribution against the champion's run."""
     world_class_shrink: float = _bound("lower", 0.0, 1.0, 0.2)
-    """Share of one decade, genre or class of people's activity that may be gone."""
+    """Largest share of one decade, genre or activity class that may be missing."""
     world_noise: float = _bound("higher", 0.0, math.inf, 0.05)
-    """The index expected of two samples of one world; above it the index decides nothing."""
+    """Largest PSI expected by chance (`expected_psi`) at which the PSI is still judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecommenderPolicy(SameWorld):
-    """Bounds of the recommender; margins are shares of the champion's own figure."""
+    """Bounds of the recommender."""
 
     rmse_ceiling: float = _bound("lower", 0.0, math.inf)
-    """Stars; the challenger's RMSE must not be above."""
+    """Stars; the largest RMSE of a challenger."""
     coverage_floor: float = _bound("higher", 0.0, 1.0)
-    """Share of holdout rows that must be answered personally."""
+    """Least share of holdout rows with a personal answer."""
     margin_rmse: float = _bound("lower", 0.0, 1.0)
+    """Largest accepted rise of RMSE against the champion, as a share of the champion's RMSE."""
     margin_ndcg: float = _bound("lower", 0.0, 1.0)
+    """Largest accepted fall of nDCG@10 against the champion, as a share of the champion's nDCG."""
     fewest_people: float = _bound("higher", 2.0, math.inf)
-    """People in the holdout below which no difference counts as shown."""
+    """Least number of people in the holdout for a comparison."""
     world_mean: float = _bound("lower", 0.0, math.inf, 0.1)
-    """Stars by which the mean rating may differ from the champion's world."""
+    """Stars; the largest change of the mean rating since the champion's run."""
     world_drift: float = _bound("lower", 0.0, math.inf, 0.3)
-    """Stars by which it may differ from the first that served since then."""
+    """Stars; the largest change of the mean rating since the first champion.
+
+    The first champion is the first since a person's last `accept_world`, if there is one.
+    """
 
     def __post_init__(self) -> None:
         _check(self)
@@ -73,19 +83,21 @@ class BudgetPolicy(SameWorld):
     """Bounds of the budget model; errors are in log10 dollars."""
 
     log_rmse_ceiling: float = _bound("lower", 0.0, math.inf)
+    """The largest log-RMSE of a challenger."""
     margin_log_rmse: float = _bound("lower", 0.0, 1.0)
+    """Largest accepted rise of log-RMSE against the champion, as a share of the champion's."""
     margin_ridge: float = _bound("lower", 0.0, 1.0)
-    """Share of ridge's error by which the challenger may be above it."""
+    """Largest accepted excess over the error of ridge regression, as a share of that error."""
     fewest_titles: float = _bound("higher", 2.0, math.inf)
-    """Titles in the holdout below which no difference counts as shown."""
+    """Least number of titles (directors, where the evaluation counts them) for a comparison."""
     bias_most: float = _bound("lower", 0.0, math.inf, 0.08)
-    """log10 dollars; the interval of the mean error must not lie wholly beyond."""
+    """The 95 % interval of the mean error must reach into -`bias_most` to +`bias_most`."""
     interval_coverage_floor: float = _bound("higher", 0.0, 1.0, 0.80)
-    """The interval of the intervals' coverage must not lie wholly below."""
+    """The 95 % interval of the coverage of cost intervals must reach this share."""
     world_crawl: float = _bound("lower", 0.0, math.inf, 1500.0)
-    """Titles a crawl may add in one interval, however few there were."""
+    """Titles that a crawl may add in one interval, also where `world_growth` allows fewer."""
     world_missing: float = _bound("lower", 0.0, 1.0, 0.1)
-    """By how much the share of titles without a field may rise."""
+    """Largest rise of the share of titles without a field, since the champion's run."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -99,7 +111,7 @@ POLICIES: Mapping[str, type[RecommenderPolicy] | type[BudgetPolicy]] = {
 
 
 def read_policy(model: str, values: Mapping[str, Any]) -> Policy:
-    """The policy of `model` from a table; SettingsError names every key that is wrong."""
+    """The policy of `model` from a table; SettingsError names every unknown and missing key."""
     if model not in POLICIES:
         raise SettingsError(f"there is no policy for a model '{model}'", _one_of(POLICIES))
     known = {f.name for f in fields(POLICIES[model])}
@@ -114,9 +126,10 @@ def read_policy(model: str, values: Mapping[str, Any]) -> Policy:
 
 
 def tighten(policy: Policy, overrides: Mapping[str, Any]) -> Policy:
-    """The policy with stricter bounds; a value of None leaves its key alone.
+    """The policy with the stricter bounds of `overrides`; a value of None changes nothing.
 
-    Raises SettingsError naming the key that is unknown, not a number, or would loosen the gate.
+    Raises SettingsError with the first key that is unknown, has no number, or would loosen the
+    gate.
     """
     known = {f.name: f for f in fields(policy)}
     given = {key: value for key, value in overrides.items() if value is not None}

@@ -1,8 +1,8 @@
-"""How far a long task has come, for its log and for other processes.
+"""The progress of a long task, for its log and for other processes.
 
-A crawl counts pages, a training job counts sweeps. The log gets a line every few seconds. The file
-named by the environment variable `MARQUEE_PROGRESS` (or, where that is a folder, the file of the
-Airflow task in it) holds the latest progress as one JSON object, which `marquee run` shows:
+A crawl counts pages, a training job counts sweeps. The log gets a line every few seconds. The
+environment variable `MARQUEE_PROGRESS` names a file, or a folder with one file for each Airflow
+task. The file holds the latest progress as one JSON object, and `marquee run` shows it:
 `{"what": "page", "done": 12, "of": 300, "since": "…Z", "at": "…Z", "note": "2 refused"}`.
 """
 
@@ -29,15 +29,15 @@ FILE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `of` pages, sweeps or whatever `what` names, in the singular."""
+    """`done` of `of` units; `what` is the unit in the singular, such as `page` or `sweep`."""
 
     what: str
     done: int
     of: int
     since: str
-    """When counting began, UTC."""
+    """The start of the count, UTC."""
     at: str
-    """When this was written, UTC; a task that died leaves its last progress behind."""
+    """The moment of this count, UTC. An old moment shows that the task is dead."""
     note: str = ""
     """A remark for people: `2 refused`."""
 
@@ -61,8 +61,10 @@ _stages: list[str] = []
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Name a stretch of a task, such as one fit of several, whose counting would otherwise look
-    like that of another. Only this process knows the name: hand `stage_now()` to its workers."""
+    """Name the part of a task that runs inside the `with` block, such as one of several fits.
+
+    Only this process knows the name. A caller with worker processes gives them `current_stage()`.
+    """
     _stages.append(name)
     try:
         yield
@@ -70,17 +72,17 @@ def stage(name: str) -> Iterator[None]:
         _stages.pop()
 
 
-def stage_now() -> str:
-    """The innermost stage under way; empty where there is none."""
+def current_stage() -> str:
+    """The name of the innermost open stage; empty outside of every stage."""
     return _stages[-1] if _stages else ""
 
 
 def report_progress(what: str, done: int, of: int, note: str = "") -> None:
-    """Report how far this process is; call it as often as the count changes.
+    """Report the progress of this process; a caller calls it at every change of the count.
 
-    Lines and writes are spaced, but the last one (`done` = `of`) is never left out. Counting that
-    starts again, as in a second fit, is a progress of its own. A file that cannot be written fails
-    no task.
+    The log gets a line every `LINE_SECONDS`, the file a write every `FILE_SECONDS`, and both get
+    the last count (`done` = `of`). A lower `done` or another `of` starts a new count. The function
+    ignores a file that it cannot write.
     """
     moment, clock = iso(now()), time.monotonic()
     latest = _latest.get(what)
@@ -96,13 +98,13 @@ def report_progress(what: str, done: int, of: int, note: str = "") -> None:
         _write(latest.progress)
 
 
-def task_file(folder: Path, task: str) -> Path:
+def progress_file(folder: Path, task: str) -> Path:
     """The progress file of a task such as `recommender.train`, in a folder of them."""
     return folder / f"{task}.json"
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The latest progress in a file; None where there is no readable one."""
+    """The latest progress in a file; None where the file is missing or not readable."""
     try:
         return Progress(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -115,7 +117,7 @@ def _write(progress: Progress) -> None:
         return
     path = Path(target)
     if path.is_dir():
-        path = task_file(path, os.environ.get(TASK, "") or progress.what)
+        path = progress_file(path, os.environ.get(TASK, "") or progress.what)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")

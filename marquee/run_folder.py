@@ -1,8 +1,8 @@
-"""The folder of one run, `runs/R/`: the paths that several rooms share, and the reads of its files.
+"""The folder of one run, `runs/R/`: the paths in it, and functions that read its files.
 
-Steps and Spark jobs write the files; the gate, the report, the command line and serving read them.
-The documents themselves are types of `marquee.artefacts`. Files that no decision depends on, the
-timings and the live record, are read here as the JSON that lies there.
+Steps and Spark jobs write the files. The gate, the report, the command line and serving read them.
+`marquee.artefacts` defines the types of the documents. Timings and live records decide nothing, so
+they have no type and are plain JSON here.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LIVE = "live.json"
 
 
 def model_folder(run: str, model: str) -> str:
-    """Where one run keeps one model, its evaluation, its verdict and its report."""
+    """The folder of one model in one run: model, evaluation, verdict and report."""
     return f"runs/{run}/models/{model}"
 
 
 def verdict_path(run: str, model: str) -> str:
-    """Where one run keeps the verdict on one model."""
+    """The path of one run's verdict on one model."""
     return f"{model_folder(run, model)}/verdict.json"
 
 
@@ -41,14 +41,18 @@ def json_at(lake: Lake, path: str) -> Any:
         return None
 
 
-def over_all_runs(lake: Lake, read: Callable[[str], T | None]) -> list[T]:
-    """What `read` finds in each run's folder, in the order of the runs' names, without None."""
+def read_all_runs(lake: Lake, read: Callable[[str], T | None]) -> list[T]:
+    """The results of `read(run)` for every run in the lake, by run name and without None."""
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         return [found for found in pool.map(read, lake.names("runs")) if found is not None]
 
 
 def inputs_of(lake: Lake, run: str) -> Inputs:
-    """The inputs of run `run`; NotFoundError where it has frozen none, else as `read_inputs`."""
+    """The inputs of one run.
+
+    Raises NotFoundError where the run has frozen no inputs, and ContractError where `inputs.json`
+    is damaged.
+    """
     path = inputs_path(run)
     try:
         return read_inputs(lake.read_bytes(path), lake.uri(path))
@@ -59,9 +63,8 @@ def inputs_of(lake: Lake, run: str) -> Inputs:
         ) from None
 
 
-def degradation(lake: Lake, run: str) -> tuple[Degraded, ...]:
-    """What failed in run `run` and what it used instead; empty where nothing failed, or where the
-    run has frozen no inputs."""
+def degraded_tasks(lake: Lake, run: str) -> tuple[Degraded, ...]:
+    """The tasks of one run that failed, with their substitutes; empty before the run's freeze."""
     try:
         return inputs_of(lake, run).degraded + degraded_training(lake, run)
     except NotFoundError:
@@ -69,7 +72,7 @@ def degradation(lake: Lake, run: str) -> tuple[Degraded, ...]:
 
 
 def degraded_training(lake: Lake, run: str) -> tuple[Degraded, ...]:
-    """What the recommender of a run was trained without, from its card."""
+    """The failed inputs of a run's recommender, from its card; empty where no card is readable."""
     path = f"{model_folder(run, 'recommender')}/card.json"
     try:
         return read_card(lake.read_bytes(path), lake.uri(path)).degraded
@@ -78,45 +81,45 @@ def degraded_training(lake: Lake, run: str) -> tuple[Degraded, ...]:
 
 
 def inputs_path(run: str) -> str:
-    """Where run `run` keeps its inputs."""
+    """The path of one run's inputs."""
     return f"runs/{run}/inputs.json"
 
 
 def figures_of_run(lake: Lake, run: str) -> DataFigures:
-    """What the preparations of a run recorded."""
+    """The data figures that `prepare_ratings` and `prepare_titles` of one run recorded."""
     paths = figures_paths(run)
     return read_figures({name: json_at(lake, path) for name, path in paths.items()})
 
 
 def figures_paths(run: str) -> dict[str, str]:
-    """Where a run's preparations record the figures of its ratings and titles."""
+    """The paths of one run's data figures, by document (`ratings`, `titles`)."""
     return {name: f"runs/{run}/data/{name}.json" for name in FORMATS}
 
 
 def timings_path(run: str, task: str) -> str:
-    """Where a Spark job or an evaluation records its seconds and its peak memory."""
+    """The path of one task's seconds and peak memory."""
     return f"runs/{run}/timings/{task}.json"
 
 
 def read_timings(lake: Lake, run: str, task: str) -> Any:
-    """The timings of one task as its file holds them; None where there are none."""
+    """The timings of one task, as its file holds them; None where the task recorded none."""
     return json_at(lake, timings_path(run, task))
 
 
 def timed_tasks(lake: Lake, run: str) -> list[str]:
-    """The tasks of the run that have recorded their timings, by name."""
+    """The sorted names of the tasks that recorded timings."""
     names = lake.names(f"runs/{run}/timings")
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
 def read_live(lake: Lake, run: str) -> dict[str, Any] | None:
-    """`runs/R/live.json`; None where it is missing or not a record."""
+    """The live record of one run; None where it is missing or not a JSON object."""
     found = json_at(lake, f"runs/{run}/{LIVE}")
     return found if isinstance(found, dict) else None
 
 
 def latest_live(lake: Lake) -> dict[str, Any] | None:
-    """The newest record with a measured error, with its `run` and the run's `as_of`."""
+    """The latest live record that has an RMSE, with the keys `run` and `as_of` added."""
 
     def read(run: str) -> dict[str, Any] | None:
         live = read_live(lake, run)
@@ -124,12 +127,12 @@ def latest_live(lake: Lake) -> dict[str, Any] | None:
             return None
         return {"run": run, "as_of": iso(inputs_of(lake, run).as_of), **live}
 
-    found = over_all_runs(lake, read)
+    found = read_all_runs(lake, read)
     return max(found, key=lambda live: (live["as_of"], live["run"]), default=None)
 
 
 def live_sentence(live: Any) -> str:
-    """The record in one sentence, for a log, a table or a page."""
+    """A live record in one sentence, for a log, a table or a page."""
     rows, people = number(live, "rows") or 0, number(live, "people") or 0
     rmse, bias = number(live, "rmse"), number(live, "bias_rmse")
     if rmse is None or bias is None:
@@ -147,7 +150,7 @@ def live_sentence(live: Any) -> str:
 
 
 def _interval_of_difference(live: Any) -> str:
-    """The 95 % interval of the difference, where the record holds one."""
+    """The 95 % interval of the difference in words; empty where the record holds none."""
     ends = dig(live, "versus_bias", "interval")
     known = [number(end) for end in ends] if isinstance(ends, list) else []
     finite = [end for end in known if end is not None]

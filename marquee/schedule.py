@@ -1,7 +1,8 @@
-"""The schedule: the interval between runs, and how long a run's tasks may take in it.
+"""The schedule: the interval between runs, and how long a run's tasks may take.
 
-Every task has a time-out, and the longest path through a run ends before the next run is due.
-Settings check it; the DAG's time-outs, retries and approvals follow from it.
+Every task has a time-out. `refuse_slow_runs` checks that the time-outs on the longest path through
+a run end before the next run is due. The DAG takes its time-outs, its last retries and the
+deadlines of approvals from here.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from croniter import croniter
 
 from marquee.errors import SettingsError, SourceError
 
-ORDINARY = datetime(2024, 1, 1, tzinfo=UTC)
-"""A moment with boundaries of every schedule before and after it."""
-FOLLOWS: Mapping[str, tuple[str, ...]] = {
+EXAMPLE_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+"""A moment in the middle of the calendar, to test a cron expression with."""
+NEXT_TASKS: Mapping[str, tuple[str, ...]] = {
     "crawl_titles": ("load_titles",),
     "load_titles": ("freeze_inputs",),
     "find_ratings": ("load_ratings",),
@@ -32,22 +33,23 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "verify_serving": ("report",),
     "report": (),
 }
-"""The tasks that follow each task of a run, the same for both models. A test compares the DAG."""
-ONE_BY_ONE = {
+"""The tasks that directly follow each task, for either model. A test compares the DAG."""
+SERIAL_SPARK_JOBS = {
     "prepare_titles": ("prepare_titles", "prepare_ratings"),
     "prepare_ratings": ("prepare_titles", "prepare_ratings"),
     "train": ("train", "train"),
 }
-"""Spark jobs that wait for each other, because the pool runs one at a time."""
+"""Spark jobs that may run one after the other, because Airflow's pool runs one Spark job at a time.
+A run has one `train` for each of its two models."""
 LAST_HOUR = timedelta(hours=1)
-"""Kept free before the next run is due, for the tasks that follow an approval."""
+"""The time before the next run that is reserved for the tasks after an approval."""
 
 
 def interval(cron: str, moment: datetime) -> timedelta:
     """The length of the schedule's interval `[start, end)` that holds `moment`, in UTC.
 
-    Raises SettingsError where `cron` is not a schedule or has no boundary, and SourceError where
-    `moment` lies so near an end of the calendar that a boundary is missing.
+    Raises SettingsError where `cron` is not a schedule. Raises SourceError where the interval
+    would reach beyond the years 1 to 9999.
     """
     try:
         return _around(cron, moment)
@@ -67,9 +69,9 @@ def _around(cron: str, moment: datetime) -> timedelta:
 
 
 def _refuse_schedule(cron: str) -> None:
-    """SettingsError where `cron` has no interval around an ordinary moment either."""
+    """Raise SettingsError where `cron` gives no interval around `EXAMPLE_MOMENT`."""
     try:
-        _around(cron, ORDINARY)
+        _around(cron, EXAMPLE_MOMENT)
     except (ValueError, OverflowError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"schedule.cron '{cron}' gives no interval: {error}", "give five fields, like 0 3 * * 0"
@@ -77,19 +79,19 @@ def _refuse_schedule(cron: str) -> None:
 
 
 def time_needed(task: str, minutes: Mapping[str, int]) -> timedelta:
-    """The longest time from the start of `task` to the end of its run; `minutes` are the time-outs.
+    """The longest time from the start of `task` to the end of its run, by the time-outs `minutes`.
 
-    An approval may wait until an hour before the next run is due, so it counts as that hour.
+    An approval may wait until an hour before the next run, so `approve` needs that last hour.
     """
     if task == "approve":
         return LAST_HOUR
-    own = sum(minutes[name] for name in ONE_BY_ONE.get(task, (task,)))
-    rest = (time_needed(name, minutes) for name in FOLLOWS[task])
+    own = sum(minutes[name] for name in SERIAL_SPARK_JOBS.get(task, (task,)))
+    rest = (time_needed(name, minutes) for name in NEXT_TASKS[task])
     return timedelta(minutes=own) + max(rest, default=timedelta(0))
 
 
 def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
-    """Raise SettingsError where the time-outs let a run last until after the next one is due."""
+    """Raise SettingsError where the time-outs allow a run to last longer than its interval."""
     last = time_needed("promote", minutes)
     if last > LAST_HOUR:
         raise SettingsError(
@@ -97,7 +99,7 @@ def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
             "approval ends an hour before the next run is due, and what follows takes longer",
             "make them sixty minutes together at most",
         )
-    longest = max(FOLLOWS, key=lambda task: time_needed(task, minutes))
+    longest = max(NEXT_TASKS, key=lambda task: time_needed(task, minutes))
     needed, allowed = time_needed(longest, minutes), shortest_interval(cron)
     if needed > allowed:
         raise SettingsError(
@@ -108,39 +110,47 @@ def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
 
 
 def shortest_interval(cron: str) -> timedelta:
-    """The shortest of a thousand intervals, or of a year's; SettingsError as `interval`."""
-    interval(cron, ORDINARY)
-    boundaries = croniter(cron, ORDINARY)
+    """The shortest interval of the schedule, among a thousand intervals or those of one year.
+
+    Raises SettingsError where `cron` is not a schedule.
+    """
+    interval(cron, EXAMPLE_MOMENT)
+    boundaries = croniter(cron, EXAMPLE_MOMENT)
     shortest, last = timedelta.max, boundaries.get_next(datetime)
     for _ in range(1000):
         following = boundaries.get_next(datetime)
         shortest, last = min(shortest, following - last), following
-        if last > ORDINARY + timedelta(days=366):
+        if last > EXAMPLE_MOMENT + timedelta(days=366):
             break
     return shortest
 
 
-def next_due(cron: str, moment: datetime) -> datetime:
-    """When the first run after `moment` is due."""
+def next_run_due(cron: str, moment: datetime) -> datetime:
+    """The due moment of the first run after `moment`."""
     due: datetime = croniter(cron, moment.astimezone(UTC)).get_next(datetime)
     return due
 
 
 def approval_closes(cron: str, asked_at: datetime, days: int) -> datetime:
-    """Until when the question asked at `asked_at` waits: `days`, and at most until an hour before
-    the next run is due. That moment may have passed; then the question times out at once."""
-    return min(asked_at + timedelta(days=days), next_due(cron, asked_at) - LAST_HOUR)
+    """The deadline of an approval that is requested at `asked_at`.
+
+    The deadline is `days` later, or an hour before the next run is due, whichever is earlier. A
+    deadline in the past means that the request times out at once.
+    """
+    return min(asked_at + timedelta(days=days), next_run_due(cron, asked_at) - LAST_HOUR)
 
 
 def latest_retry(
     cron: str, run_started: datetime, task: str, minutes: Mapping[str, int]
 ) -> datetime:
-    """The latest start of another attempt at `task` that lets its run end in time.
+    """The latest moment at which a retry of `task` may start.
 
-    In time means before the first run that is due after this one could have ended.
+    A run that starts late may end after the next due moment. So the deadline of a run is the first
+    due moment after `run_started` plus the longest duration of a run. The latest retry starts
+    `time_needed(task)` before that deadline.
     """
-    start = max(FOLLOWS, key=lambda name: time_needed(name, minutes))
-    due = next_due(cron, run_started + time_needed(start, minutes) - timedelta(seconds=1))
+    start = max(NEXT_TASKS, key=lambda name: time_needed(name, minutes))
+    due = next_run_due(cron, run_started + time_needed(start, minutes) - timedelta(seconds=1))
     return due - time_needed(task, minutes)
 
 

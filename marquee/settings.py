@@ -1,7 +1,7 @@
-"""The one tree of settings: `config/base.toml`, an overlay, then the environment.
+"""The settings: `config/base.toml`, then an overlay, then environment variables.
 
-Commands, tasks and servers call `load_settings()` once, at their edge, and hand values inward;
-nothing here is global. `StateFolders` says where one world keeps its files on this machine.
+Commands, tasks and servers call `load_settings()` once and pass the values on; no setting is
+global. `StateFolders` names the folders of one world on this machine.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pydantic_settings import (
 
 from marquee.errors import SettingsError
 from marquee.policy import Promote, Search
-from marquee.schedule import FOLLOWS, refuse_slow_runs
+from marquee.schedule import NEXT_TASKS, refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Section(BaseModel):
-    """A table of the tree: it is frozen, and an unknown key in it is an error."""
+    """A frozen table of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LakeSettings(Section):
-    """Where the lake is."""
+    """The address of the lake."""
 
     root: str
     webhdfs: str
@@ -43,7 +43,7 @@ class LakeSettings(Section):
 
 
 class RatingsSettings(Section):
-    """Where ratings come from, and their scale."""
+    """The source of ratings, and their scale."""
 
     source: str
     name: str
@@ -52,14 +52,14 @@ class RatingsSettings(Section):
 
 
 class SyntheticSettings(Section):
-    """The size of the embedded world."""
+    """The size of the synthetic world."""
 
     people: int = Field(ge=10)
     titles: int = Field(ge=20)
 
 
 class CrawlSettings(Section):
-    """Which site is crawled, how much of it, and how politely."""
+    """The crawled site, the number of pages, and the delay between requests."""
 
     site: str
     max_pages: int = Field(ge=0)
@@ -69,10 +69,9 @@ class CrawlSettings(Section):
 
 
 class TitleSettings(Section):
-    """The sources of titles in order of precedence, and the places of those beside the crawl.
+    """The sources of titles in order of precedence, and the file or folder (or "") of each source.
 
-    Every key but `sources` names a source and holds its place, or "". `sources.title_sources` says
-    what each is, and refuses a key that is no source.
+    `sources.title_sources` describes each source and refuses unknown keys.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -82,23 +81,25 @@ class TitleSettings(Section):
 
     @property
     def places(self) -> dict[str, str]:
-        """Source to its place, or "", in the order of the settings."""
+        """The file or folder of each source (or ""), in the order of the settings."""
         return dict(self.__pydantic_extra__)
 
     @property
-    def known(self) -> tuple[str, ...]:
-        """The names that `sources`, and the form of a run, may hold."""
+    def known_sources(self) -> tuple[str, ...]:
+        """The names that `sources` and a run's form may hold."""
         return "crawl", *self.places
 
     @model_validator(mode="after")
     def _sources_are_known(self) -> TitleSettings:
-        if unknown := ", ".join(name for name in self.sources if name not in self.known):
-            raise ValueError(f"titles.sources names {unknown}; known are {', '.join(self.known)}")
+        if unknown := ", ".join(name for name in self.sources if name not in self.known_sources):
+            raise ValueError(
+                f"titles.sources names {unknown}; known are {', '.join(self.known_sources)}"
+            )
         return self
 
 
 class SparkSettings(Section):
-    """How jobs are submitted."""
+    """Memory, cores and master of a Spark job."""
 
     master: str
     driver_memory: str
@@ -110,7 +111,7 @@ class SparkSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """When the weekly run starts, what it may do unattended, and how its tasks are retried."""
+    """The start, the promotion, the retries and the time-outs of the weekly run."""
 
     cron: str
     promote: Promote
@@ -120,11 +121,11 @@ class ScheduleSettings(Section):
     retry_seconds: float = Field(gt=0)
     retry_backoff: float = Field(ge=1)
     minutes: dict[str, Annotated[int, Field(gt=0)]]
-    """What one attempt at each task may take."""
+    """The time-out of one attempt, by task."""
 
     @model_validator(mode="after")
     def _every_task_ends_in_time(self) -> ScheduleSettings:
-        if wrong := sorted(self.minutes.keys() ^ FOLLOWS.keys()):
+        if wrong := sorted(self.minutes.keys() ^ NEXT_TASKS.keys()):
             raise ValueError(f"minutes has an unknown task, or lacks one: {', '.join(wrong)}")
         refuse_slow_runs(self.cron, self.minutes)
         return self
@@ -162,7 +163,7 @@ class StackSettings(Section):
     ports: PortSettings
 
     def port(self, name: str) -> int:
-        """The port of one part of the stack, with the offset."""
+        """The port of one process of the stack, with the offset added."""
         return int(getattr(self.ports, name)) + self.port_offset
 
 
@@ -176,21 +177,21 @@ class Artifact(Section):
 
 
 class JarSettings(Section):
-    """The jars HDFS needs beside pyspark's own."""
+    """The jars that the local HDFS needs beside the jars of pyspark."""
 
     settings: str
     artifacts: tuple[Artifact, ...]
 
 
 class PolicySettings(Section):
-    """The gate's bounds; `marquee.policy` types each table."""
+    """The gate's bounds; `marquee.policy` holds their types."""
 
     recommender: dict[str, float]
     budget: dict[str, float]
 
 
 class RecipeSettings(Section):
-    """The recipes that training may try, the default first."""
+    """The recipes that training may try; the first is the default."""
 
     recommender: tuple[dict[str, Any], ...] = Field(min_length=1)
     budget: tuple[dict[str, Any], ...] = Field(min_length=1)
@@ -227,7 +228,7 @@ class Settings(BaseSettings):
 
     @property
     def serving_url(self) -> str:
-        """Where people reach the API, without a slash at the end."""
+        """The public address of the API, without a slash at the end."""
         own = f"http://{self.serving.host}:{self.stack.port('serving')}"
         return (self.serving.public_url or own).rstrip("/")
 
@@ -240,15 +241,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the files, whose values come as keyword arguments."""
+        """Environment variables, then the keyword arguments, which hold the values of the files."""
         return env_settings, init_settings
 
 
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
-    """Read `base.toml` and the overlay of `place` (MARQUEE_PLACE, else `local`).
+    """Read `base.toml` and the overlay `<place>.toml` in `folder`.
 
-    The overlay replaces single values and whole lists. Raises SettingsError naming every key that
-    is unknown or has the wrong kind of value.
+    `place` defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole
+    lists. Raises SettingsError with every unknown key and every value of a wrong kind.
     """
     folder = folder or REPOSITORY / "config"
     place = place or os.environ.get("MARQUEE_PLACE", "local")
@@ -271,7 +272,7 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
 
 
 class _ConfigFiles(TomlConfigSettingsSource):
-    """The library's reader of TOML files, with an error that names the file."""
+    """The TOML reader of pydantic-settings, with an error that names the file."""
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
@@ -285,14 +286,14 @@ class StateFolders:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.logs = state / "logs"  # one file a process
+        self.logs = state / "logs"  # one file for each process
         self.airflow = state / "airflow"  # AIRFLOW_HOME
         self.hdfs = state / "hdfs"  # storage of NameNode and DataNode
         self.conf = state / "conf"  # Hadoop's configuration, for daemons and Spark alike
         self.world = state / "world"  # the synthetic world's files
         self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl
-        self.feedback = state / "feedback"  # ratings from our own API, not in the lake yet
+        self.feedback = state / "feedback"  # ratings from our own API that the lake does not hold
         self.bundles = state / "bundles"  # bundles that serving has fetched
-        self.progress = state / "progress"  # how far each running task has come
-        self.tmp = state / "tmp"  # temporary files of tasks and Spark alone, to be swept
-        self.figures = state / "figures"  # what each run measured, as JSON
+        self.progress = state / "progress"  # the progress file of each running task
+        self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
+        self.figures = state / "figures"  # the measurements of each run, as JSON

@@ -1,11 +1,13 @@
-"""Group 4 of the gate: the challenger beside the champion, retrained or as it recorded itself.
+"""Group 4 of the gate: the challenger is compared with the champion.
 
-A challenger of another recipe is compared with the champion's recipe, retrained on the same rows
-by the same code. Where the code differs, that retrained champion has the new code too, so the
-challenger is compared with what the champion recorded of its own holdout, on the people or titles
-whose holdout rows are the same (ADR 19). A challenger of the same recipe and code differs by its
-rows alone: it is compared with that record too, and where nothing can be paired it passes by
-identity.
+There are two comparisons, and a challenger may need both:
+
+- Another recipe: with the champion's recipe, retrained on the same rows by the same code.
+- Other code: with the champion's holdout record, on the people or titles whose holdout rows are
+  the same (ADR 19). A retrained champion would run the new code, so it cannot show this loss.
+
+Where recipe and code are the same, only the rows differ. Then the record is used where it can be
+paired; else the challenger passes by identity.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from release.losses import (
 from release.recorded_champion import (
     ComparisonResult,
     ComparisonTerms,
-    compare_as_they_stand,
     compare_paired,
+    compare_unpaired,
     matched_holdout,
 )
 
@@ -42,7 +44,7 @@ IDENTICAL = "it has the champion's recipe and code"
 
 
 @dataclass(frozen=True)
-class Champion:
+class GateChampion:
     """What the gate knows of the champion."""
 
     head: Head | None
@@ -56,11 +58,11 @@ class Champion:
 
     @property
     def is_identical(self) -> bool:
-        """Whether the challenger differs by its rows alone."""
+        """Whether challenger and champion have the same recipe and code."""
         return self.head is not None and self.same_recipe and self.same_code
 
     @property
-    def is_retrained(self) -> bool:
+    def is_champion_retrained(self) -> bool:
         """Whether the champion's recipe was fitted beside the challenger's."""
         return self.head is None or not self.same_recipe
 
@@ -70,30 +72,30 @@ class ChampionComparison:
     """The comparisons of one challenger with its champion, by metric."""
 
     evaluation: Evaluation
-    champion: Champion
+    champion: GateChampion
     margins: Mapping[Metric, float]
     """The share of the champion's figure that each metric may lose."""
     holdout: Holdout
 
     @property
-    def is_first(self) -> bool:
-        """Whether nothing serves, nor a stand-in: a backfill may train the default recipe."""
+    def has_no_champion(self) -> bool:
+        """Whether there is no ledger entry and the evaluation has no retrained champion."""
         versus = self.evaluation.versus
         return self.champion.head is None and (versus is None or versus.champion is None)
 
     def conditions(self) -> list[Condition]:
-        """Every comparison that must be made; at least one condition."""
-        if self.is_first:
+        """The conditions of every comparison; at least one condition."""
+        if self.has_no_champion:
             nothing = "nothing serves yet, so there is nothing to fall behind"
-            return [_condition(True, nothing)]
+            return [_overall_condition(True, nothing)]
         made = [self._comparisons(metric) for metric in self.margins]
         found = [c for comparisons in made for each in comparisons for c in each.conditions]
         return found if all(made) else [self._by_identity(), *found]
 
     def balances(self) -> dict[str, float]:
-        """The balance of accepted losses that a promotion would book, by metric.
+        """The balance of accepted losses that a promotion would write to the ledger, by metric.
 
-        A metric without a comparison keeps its balance; a balance that cannot be read is left out.
+        A metric without a comparison keeps its balance. The result omits unreadable balances.
         """
         found: dict[str, float] = {}
         for metric, margin in self.margins.items():
@@ -106,20 +108,20 @@ class ChampionComparison:
         return found
 
     def _comparisons(self, metric: Metric) -> list[ComparisonResult]:
-        """The comparisons on one metric; none where it passes by identity alone."""
-        if self.is_first:
+        """The comparisons on one metric; empty where the challenger passes by identity."""
+        if self.has_no_champion:
             return []
         champion = self.champion
         terms = ComparisonTerms(metric, self.margins[metric], self.holdout, champion.accepted)
         found: list[ComparisonResult] = []
-        if champion.is_retrained:
+        if champion.is_champion_retrained:
             found.append(_compare_retrained(self.evaluation, terms))
         if champion.is_identical:
             paired = compare_paired(self.evaluation, terms, self._identity_preface(terms))
             return [paired] if paired else []
         if champion.head is not None and not champion.same_code:
             paired = compare_paired(self.evaluation, terms)
-            found.append(paired or compare_as_they_stand(self.evaluation, terms, champion.recorded))
+            found.append(paired or compare_unpaired(self.evaluation, terms, champion.recorded))
         return found
 
     def _identity_preface(self, terms: ComparisonTerms) -> str:
@@ -132,16 +134,16 @@ class ChampionComparison:
     def _by_identity(self) -> Condition:
         accepted = self.champion.accepted
         if None in [balance_before(accepted, metric.key) for metric in self.margins]:
-            return _condition(False, "the ledger's accepted losses cannot be read")
-        return _condition(True, f"{IDENTICAL}, only newer rows: it passes by identity")
+            return _overall_condition(False, "the ledger's accepted losses cannot be read")
+        return _overall_condition(True, f"{IDENTICAL}, only newer rows: it passes by identity")
 
 
-def _condition(passed: bool, sentence: str) -> Condition:
+def _overall_condition(passed: bool, sentence: str) -> Condition:
     return Condition(CHAMPION, "against the champion", passed, sentence)
 
 
 def _compare_retrained(evaluation: Evaluation, terms: ComparisonTerms) -> ComparisonResult:
-    """The loss is bounded, alone and with the losses accepted before."""
+    """The loss stays within the margin, and the balance of accepted losses does too."""
     loss = read_loss(evaluation, "champion", terms.metric)
     title = f"{terms.metric.label} against {RETRAINED}"
     if loss is None:

@@ -1,8 +1,8 @@
-"""Groups 1, 2, 3 and 6 of the gate: what an evaluation must show without a champion.
+"""Groups 1, 2, 3 and 6 of the gate: the conditions that need no champion.
 
-Sound figures, an error below the ceiling, a gain over the baselines, and a bundle that serves.
-Differences to baselines are paired on the same holdout and resampled over people or titles, so
-their bounds allow for the dependence of one person's ratings.
+The figures are sound, the error is below the ceiling, the model beats the baselines, and the
+bundle serves. Differences to baselines are paired on the same holdout. Their bounds come from
+resampling whole people or titles, because the ratings of one person depend on each other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marquee.artefacts.document import flat_figures, number, printable
-from marquee.artefacts.evaluation import Ends, Evaluation, Question, Shipped
+from marquee.artefacts.evaluation import Evaluation, IntervalBounds, QuestionFigures, Shipped
 from marquee.artefacts.verdict import BASELINES, GOOD_ENOUGH, SERVABLE, SOUND, Condition
 from release.losses import (
     LOG_RMSE,
@@ -70,7 +70,10 @@ def holdout_filled(evaluation: Evaluation, units: str) -> Condition:
 
 
 def every_row_answered(evaluation: Evaluation) -> Condition:
-    """Every holdout row has an answer: Spark's `coldStartStrategy="drop"` flatters the error."""
+    """Every holdout row has an answer.
+
+    Spark's `coldStartStrategy="drop"` omits the hard rows, and so lowers the error.
+    """
     answered = evaluation.metric("answered")
     share = "an unknown share" if answered is None else f"{answered:.2%}"
     sentence = f"{share} of the holdout rows got an answer; all must"
@@ -103,21 +106,24 @@ def below_ceiling(evaluation: Evaluation, metric: Metric, ceiling: float) -> Con
 
 
 def bias_bounded(evaluation: Evaluation, most: float) -> list[Condition]:
-    """No question's mean error is shown to lie beyond `most` log10 dollars."""
+    """The 95 % interval of each question's mean error reaches within `most` log10 dollars of 0."""
     return [_bias(key, question, most) for key, question in _questions(evaluation).items()]
 
 
 def interval_holds(evaluation: Evaluation, floor: float) -> list[Condition]:
-    """No question's prediction interval is shown to hold less than the share `floor`."""
+    """Each question's 80 % prediction intervals hold at least the share `floor` of actual budgets.
+
+    A question fails where the 95 % interval of the measured share lies wholly below `floor`.
+    """
     return [_coverage(key, question, floor) for key, question in _questions(evaluation).items()]
 
 
-def _questions(evaluation: Evaluation) -> Mapping[str, Question | None]:
-    """Every question; None for a required one that is missing, which then refuses."""
+def _questions(evaluation: Evaluation) -> Mapping[str, QuestionFigures | None]:
+    """Every question by its name; a required question that is missing has the value None."""
     return dict.fromkeys(REQUIRED_QUESTIONS) | dict(evaluation.questions or {})
 
 
-def _bias(key: str, question: Question | None, most: float) -> Condition:
+def _bias(key: str, question: QuestionFigures | None, most: float) -> Condition:
     title = f"bias {_words(key)}"
     point = question.bias if question else None
     ends = _ends(question.bias_interval if question else None, point)
@@ -132,7 +138,7 @@ def _bias(key: str, question: Question | None, most: float) -> Condition:
     return Condition(GOOD_ENOUGH, title, nearest <= most, sentence, nearest, "at most", most)
 
 
-def _coverage(key: str, question: Question | None, floor: float) -> Condition:
+def _coverage(key: str, question: QuestionFigures | None, floor: float) -> Condition:
     title = f"interval {_words(key)}"
     coverage = question.coverage if question else None
     ends = _ends(question.coverage_interval if question else None, coverage)
@@ -146,8 +152,8 @@ def _coverage(key: str, question: Question | None, floor: float) -> Condition:
     return Condition(GOOD_ENOUGH, title, high >= floor, sentence, high, "at least", floor, "share")
 
 
-def _ends(found: Ends | None, point: float | None) -> tuple[float, float] | None:
-    """Both ends; None for an interval that does not hold its own figure."""
+def _ends(found: IntervalBounds | None, point: float | None) -> tuple[float, float] | None:
+    """Both ends of an interval; None where `point` lies outside it."""
     low, high = found or (None, None)
     if low is None or high is None or point is None or low > high:
         return None
@@ -168,9 +174,9 @@ def _words(key: str) -> str:
 def beats_baseline(
     evaluation: Evaluation, metric: Metric, baseline: str, label: str, holdout: Holdout
 ) -> Condition:
-    """The challenger is better than a baseline, and the one-sided 95 % bound confirms it.
+    """The challenger is better than a baseline by the one-sided 95 % bound.
 
-    A baseline is easy to beat: where the data cannot show a gain, the model is not needed.
+    A model that cannot be shown to beat a simple baseline is not worth serving.
     """
     title = f"{metric.label} against {label}"
     loss = read_loss(evaluation, baseline, metric)
@@ -186,8 +192,8 @@ def near_baseline(
 ) -> Condition:
     """The challenger's figure is at most `margin` worse than a baseline's.
 
-    The point decides, not the bound: a baseline needs no protection against bad luck, and on a
-    hundred titles the bound would refuse models that are better.
+    The measured difference decides. On a hundred titles its 95 % bound is so wide that it would
+    refuse better models.
     """
     title = f"{metric.label} against {label}"
     loss = read_loss(evaluation, baseline, metric)
@@ -246,7 +252,10 @@ def golden_queries_repeated(evaluation: Evaluation) -> Condition:
 
 
 def learned_from_all_rows(evaluation: Evaluation) -> Condition:
-    """The shipped fit, which has seen the holdout, errs less on it than the evaluated fit."""
+    """On the holdout, the shipped fit has at most the error of the evaluated fit.
+
+    The shipped fit was trained on the holdout too; a larger error means that the fit went wrong.
+    """
     shipped = evaluation.shipped or Shipped()
     seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
     measured = [evaluation.metric(metric.key) for metric in (RMSE, LOG_RMSE)]

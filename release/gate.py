@@ -1,9 +1,9 @@
-"""The gate: a challenger's case in, a verdict out. Pure, total, and closed when in doubt.
+"""The gate: a pure function from a challenger's case to a verdict.
 
-`CONDITIONS` is the table of everything that the gate requires. `decide` never raises, whatever
-the evaluation holds: what cannot be judged is refused with a sentence. Where the figures
-themselves are not sound, the conditions that rest on them are skipped, and a verdict that lacks a
-group of conditions is not approved. `release.judge` reads the case from the lake.
+`CONDITIONS` is the table of everything that the gate requires. `decide` never raises: it refuses a
+case that it cannot judge, with a sentence. Where the figures are not sound, `decide` skips the
+conditions that read them; a verdict that lacks a group of conditions is not approved.
+`release.judge` reads the case from the lake.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from marquee.artefacts.verdict import (
     Verdict,
 )
 from marquee.policy import MODELS, BudgetPolicy, Model
-from release.champion_conditions import Champion, ChampionComparison
+from release.champion_conditions import ChampionComparison, GateChampion
 from release.evaluation_conditions import (
     beats_baseline,
     below_ceiling,
@@ -57,23 +57,23 @@ class GateCase:
     subject: Subject
     evaluation: Evaluation
     policy: Any
-    """A RecommenderPolicy or a BudgetPolicy, whose bounds the conditions of its model read."""
-    champion: Champion
+    """A RecommenderPolicy or a BudgetPolicy: the bounds of the conditions."""
+    champion: GateChampion
     data: DataComparison
 
     @property
     def model(self) -> Model:
-        """The model that the policy is for: its conditions judge the case."""
+        """The model that the policy is for."""
         return "budget" if isinstance(self.policy, BudgetPolicy) else "recommender"
 
     @property
     def finite_figures(self) -> Condition:
-        """Whether the evaluation is about the model and holds finite numbers alone."""
+        """Whether the evaluation is about the model and every number in it is finite."""
         return figures_finite(self.evaluation, self.subject.model, REQUIRED_METRICS[self.model])
 
     @property
     def holdout(self) -> Holdout:
-        """The people (of the budget model: directors, or else titles) that comparisons rest on."""
+        """How many people (budget model: directors, else titles) the holdout has, and needs."""
         units, least = "people", "fewest_people"
         if self.model == "budget":
             has_directors = self.evaluation.units("directors") is not None
@@ -89,22 +89,22 @@ class GateCase:
 
     @property
     def against_champion(self) -> ChampionComparison:
-        """The challenger beside the champion."""
+        """The comparison of group 4."""
         return ChampionComparison(self.evaluation, self.champion, self.margins, self.holdout)
 
 
 @dataclass(frozen=True)
 class GateCondition:
-    """One line of the gate's table: for which models it holds, and what judges it.
+    """One line of the gate's table.
 
-    A condition belongs to one of the groups that a verdict counts. A line more changes no verdict
-    that was written before: each is judged by the groups that its own format knows.
+    A new line does not change older verdicts: a verdict's format version says which groups of
+    conditions it needs.
     """
 
     key: str
     group: int
     judge: Callable[[GateCase], list[Condition]]
-    """The conditions of a case, each with the number of `group`; never raises."""
+    """Returns the conditions of a case, each with `number == group`; never raises."""
     models: tuple[Model, ...] = MODELS
     needs_figures: bool = True
     """Whether it is skipped where the evaluation's figures are not sound."""
@@ -196,7 +196,10 @@ CONDITIONS: tuple[GateCondition, ...] = (
 
 
 def decide(case: GateCase, conditions: Sequence[GateCondition] = CONDITIONS) -> Verdict:
-    """Judge one challenger by the table, group by group, and name the losses to book."""
+    """Judge one challenger by the table, group by group.
+
+    The verdict also holds the balance of losses that a promotion would write to the ledger.
+    """
     is_sound = case.finite_figures.passed
     chosen = [
         condition

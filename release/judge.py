@@ -1,6 +1,6 @@
-"""The gate at the lake: read a run's case, decide, and write the verdict once.
+"""The gate with the lake: read a run's case, decide, and write the verdict once.
 
-The `gate` step calls `judge`; the report reads the same figures of the data for its page.
+The `gate` step calls `judge`. The report page calls `compare_data`.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from marquee.identifiers import canonical_json
 from marquee.lake import READS_AT_ONCE, Lake
 from marquee.policy import Model, read_policy
 from marquee.run_folder import figures_of_run, inputs_of, json_at, model_folder, verdict_path
-from release.champion_conditions import Champion
+from release.champion_conditions import GateChampion
 from release.gate import CONDITIONS, GateCase, GateCondition, decide
-from release.ledger import standing_entries
-from release.promotion import DATA, bundle_folder, shipped_digest, standing_promotions
+from release.ledger import complete_entries
+from release.promotion import DATA_FILE, bundle_folder, shipped_digest, standing_promotions
 from release.same_world import DataComparison
 
 
 def judge(
     lake: Lake, model: Model, run: str, conditions: Sequence[GateCondition] = CONDITIONS
 ) -> Verdict:
-    """Decide on a run's challenger and leave `verdict.json` beside it.
+    """Decide on a run's challenger and write `verdict.json` into the model's folder.
 
-    A verdict is written once: a second call returns the first verdict. Raises NotFoundError
-    where the model, its evaluation or the run's inputs are missing, ContractError where the
-    inputs or the card cannot be read, LedgerError where the ledger lost an entry that was read
-    from it. An evaluation that makes no sense is a refusal, not an error.
+    A second call returns the first verdict. An evaluation that makes no sense gives a refusal.
+    Raises NotFoundError where the model, its evaluation or the run's inputs are missing,
+    ContractError where the inputs or the card cannot be read, LedgerError where the ledger has
+    lost an entry.
     """
     case = read_case(lake, model, run)
     data = lake.create_once(
@@ -52,7 +52,7 @@ def judge(
 
 
 def read_case(lake: Lake, model: Model, run: str) -> GateCase:
-    """What a run left for its gate, and what it is judged against; errors as of `judge`."""
+    """The case of a run's challenger; raises as `judge`."""
     folder = model_folder(run, model)
     evaluation = json_or_none(lake.read_bytes(f"{folder}/evaluation.json"))
     card = read_card(lake.read_bytes(f"{folder}/card.json"), lake.uri(f"{folder}/card.json"))
@@ -70,8 +70,8 @@ def read_case(lake: Lake, model: Model, run: str) -> GateCase:
 
 
 def _entries(lake: Lake, model: Model, champion: ChampionInput | None) -> Sequence[Entry]:
-    """The ledger up to the entry that the inputs name; LedgerError where it lacks that one."""
-    entries = standing_entries(lake, model, champion)
+    """The ledger up to the entry that the inputs name; LedgerError where that entry is lost."""
+    entries = complete_entries(lake, model, champion)
     return entries[: champion.number] if champion else []
 
 
@@ -91,12 +91,12 @@ def _subject(inputs: Inputs, model: Model, recipe: Any, bundle_digest: str) -> S
 
 def read_champion(
     lake: Lake, model: Model, entry: Entry | None, recipe: Mapping[str, Any], code: str
-) -> Champion:
-    """The champion of a ledger entry beside a challenger's recipe and code."""
+) -> GateChampion:
+    """The champion of a ledger entry, compared with a challenger's recipe and code."""
     if entry is None:
-        return Champion(head=None)
+        return GateChampion(head=None)
     evaluation = json_at(lake, f"{bundle_folder(model, entry.bundle)}/evaluation.json")
-    return Champion(
+    return GateChampion(
         head=Head(entry.number, entry.digest),
         same_recipe=canonical_json(entry.recipe) == canonical_json(recipe),
         same_code=entry.code == code,
@@ -108,9 +108,9 @@ def read_champion(
 def compare_data(
     lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entry]
 ) -> DataComparison:
-    """The figures of the run's data and of those it is compared with.
+    """The figures of the run's data, and of the data that served.
 
-    `entries` are the ledger's up to the run's champion, oldest first.
+    `entries` are the ledger's entries up to the run's champion, oldest first.
     """
     challenger = figures_of_run(lake, inputs.run)
     if not entries:
@@ -120,7 +120,7 @@ def compare_data(
         challenger,
         figures_of_entry(lake, model, champion),
         _intervals(lake, inputs, champion),
-        figures_since(lake, model, entries),
+        figures_since_acceptance(lake, model, entries),
     )
 
 
@@ -128,28 +128,32 @@ def _intervals(lake: Lake, inputs: Inputs, champion: Entry) -> float:
     """The schedule's intervals since the as-of of the reference data; at least one."""
     as_of = champion.as_of
     if champion.world:
-        with suppress(MarqueeError):  # the accepted run was swept: the champion's as-of stands in
+        with suppress(MarqueeError):  # a swept run has no inputs: use the champion's as-of
             as_of = inputs_of(lake, champion.world).as_of
     return max((inputs.as_of - as_of) / inputs.interval, 1.0)
 
 
 def figures_of_entry(lake: Lake, model: str, entry: Entry) -> DataFigures:
-    """The figures of the data a ledger entry's bundle was trained on, or of those accepted since.
+    """The reference figures that a ledger entry names.
 
-    They lie in the bundle's `data.json`, else in its run; its card fills what both lack.
+    Where a person accepted the data of a run, they are that run's figures. Else they are the
+    figures of the bundle's training data: from its `data.json`, else from its run. The card fills
+    in missing figures.
     """
     if entry.world:
         return figures_of_run(lake, entry.world)
     folder = bundle_folder(model, entry.bundle)
-    stored = read_figures(json_at(lake, f"{folder}/{DATA}"))
+    stored = read_figures(json_at(lake, f"{folder}/{DATA_FILE}"))
     found = stored if stored != NO_FIGURES else figures_of_run(lake, entry.run)
     return completed_from_card(found, model, json_at(lake, f"{folder}/card.json"))
 
 
-def figures_since(lake: Lake, model: str, entries: Sequence[Entry]) -> tuple[DataFigures, ...]:
-    """The figures of everything that serves or served since a person last accepted changed data.
+def figures_since_acceptance(
+    lake: Lake, model: str, entries: Sequence[Entry]
+) -> tuple[DataFigures, ...]:
+    """The figures of all reference data since a person last accepted a run's data, oldest first.
 
-    The accepted data come first, then the standing promotions after them, oldest first.
+    The accepted data come first, then the data of the later promotions that are not rolled back.
     """
     start = max((e.number for e in entries if e.kind == "accept_world"), default=0)
     chosen = [e for e in standing_promotions(entries) if e.number > start]

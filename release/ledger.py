@@ -1,15 +1,13 @@
 """The ledger: numbered, append-only, hash-linked; its last entry names the champion.
 
-An entry is one file, created exclusively: that create is the compare-and-swap. Two writers who
-read the same head both try to create the same number, and the lake lets one through.
+Each entry is one file, created exclusively. Two writers who have read the same head try to create
+the same file, and the lake lets one of them succeed: a compare-and-swap.
 
-Runs name the entry they were compared with, in their inputs and in their verdict, so the lake
-knows of entries that a damaged ledger has lost (`standing_entries`).
+A run's inputs and verdict name the entry that the run was compared with. `complete_entries` uses
+these names to find entries that a damaged ledger has lost.
 
-Clocks of writers may be wrong. A clock that was ahead stamps an entry later than the entries after
-it; one that stepped back, or was not set, stamps it earlier than the entries before. The order of
-the numbers bounds the stamps (`entry_at`): an entry existed at the latest when a later one says
-so, and no earlier than the as-of of a promotion at or before it.
+A writer's clock may be wrong, so an entry's time is only a claim. `entry_at` bounds it by the order
+of the entries: entry 5 was written before entry 6, and after the as-of of each promotion up to 5.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from typing import Protocol
 
 from marquee.artefacts.ledger_entry import Draft, Entry, read_entry
 from marquee.artefacts.verdict import Head, read_verdict
-from marquee.clock import SET_FROM, now
+from marquee.clock import EARLIEST_CREDIBLE, now
 from marquee.errors import (
     ConflictError,
     ContractError,
@@ -34,7 +32,7 @@ from marquee.errors import (
 )
 from marquee.lake import Lake
 from marquee.policy import Model
-from marquee.run_folder import inputs_of, over_all_runs, verdict_path
+from marquee.run_folder import inputs_of, read_all_runs, verdict_path
 
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _NAME = re.compile(r"(\d{6}|[1-9]\d{6,})\.json")
@@ -90,19 +88,18 @@ class Ledger:
             )
         return entries
 
-    def entries_holding(self, named: HeadRef | None) -> list[Entry]:
-        """The whole history, which must hold the entry `named` that somebody has read before.
+    def entries_including(self, named: HeadRef | None) -> list[Entry]:
+        """The whole history; LedgerError where it lacks `named`, an entry read earlier.
 
-        Raises LedgerError where it does not: a ledger only grows, so entries were lost or
-        overwritten.
+        A ledger only grows, so a missing entry was lost or overwritten.
         """
         entries = self.linked_entries()
         if named is not None:
-            self.require(entries, named)
+            self.require_entry(entries, named)
         return entries
 
-    def require(self, entries: Sequence[Entry], named: HeadRef) -> None:
-        """LedgerError where `entries` of this ledger lack the entry `named`."""
+    def require_entry(self, entries: Sequence[Entry], named: HeadRef) -> None:
+        """Raise LedgerError where `entries`, of this ledger, lack the entry `named`."""
         if lost := lost_entry(entries, named):
             raise LedgerError(
                 f"the ledger of the {self.model} {lost}",
@@ -121,11 +118,11 @@ class Ledger:
     def append(self, draft: Draft, expected_head: HeadRef | None) -> Entry:
         """Add one entry after `expected_head` (None: the first).
 
-        Raises HeadMovedError where another entry was written since that head was read. The
-        number gives the order; the time is the clock's, even where the clock was set back.
+        Raises HeadMovedError where another writer has added an entry since. Entries are ordered
+        by number; their times are the clock's, and may go backwards.
         """
         head = self.head()
-        if _ref(head) != _ref(expected_head):
+        if _number_and_digest(head) != _number_and_digest(expected_head):
             raise self._moved(expected_head)
         entry = Entry(
             **vars(draft) | {"at": draft.at.replace(microsecond=0)},
@@ -139,7 +136,7 @@ class Ledger:
         return entry
 
     def verify(self) -> list[str]:
-        """Everything that is wrong with the ledger, in sentences; empty where nothing is."""
+        """Every problem of the ledger as a sentence; empty where the ledger is sound."""
         problems, readable = [], []
         for number in self.numbers():
             try:
@@ -171,7 +168,7 @@ class Ledger:
 
 
 def lost_entry(entries: Sequence[HeadRef], named: HeadRef) -> str:
-    """How an entry that was read before is missing from `entries`; empty where it is there."""
+    """How `entries` lack the entry `named`, as the end of a sentence; empty where they hold it."""
     found = {entry.number: entry.digest for entry in entries}
     last = max(found, default=0)
     if last < named.number:
@@ -183,12 +180,12 @@ def lost_entry(entries: Sequence[HeadRef], named: HeadRef) -> str:
     return ""
 
 
-def _ref(head: HeadRef | None) -> tuple[int, str] | None:
+def _number_and_digest(head: HeadRef | None) -> tuple[int, str] | None:
     return (head.number, head.digest) if head else None
 
 
 def broken_links(entries: Sequence[Entry]) -> list[str]:
-    """Where an entry does not follow from the one before it, in sentences."""
+    """One sentence for each gap, and for each entry whose hash of the one before is wrong."""
     problems = []
     if entries and (entries[0].number, entries[0].previous) != (1, None):
         problems.append(
@@ -202,29 +199,29 @@ def broken_links(entries: Sequence[Entry]) -> list[str]:
     return problems
 
 
-def standing_entries(lake: Lake, model: Model, named: HeadRef | None = None) -> list[Entry]:
-    """The ledger's entries, after checking that `named` and every entry a run names are there.
+def complete_entries(lake: Lake, model: Model, named: HeadRef | None = None) -> list[Entry]:
+    """The ledger's entries; LedgerError where one is lost that is `named` or that a run names.
 
-    A ledger that was cut short, or written anew from its first entry, is consistent by itself;
-    only what was read from it before reveals the loss. Raises LedgerError where an entry is lost.
+    Hash links do not show that the last entries are missing, or that the whole ledger was written
+    anew. The entries that runs name do.
     """
-    # The runs are read before the ledger, or an entry appended and named meanwhile would look lost.
-    known = sorted(heads_named(lake, model), key=lambda head: head.number, reverse=True)
+    # Read the runs first: an entry appended between the two reads would look lost otherwise.
+    known = sorted(heads_named_by_runs(lake, model), key=lambda head: head.number, reverse=True)
     ledger = Ledger(lake, model)
-    entries = ledger.entries_holding(named)
+    entries = ledger.entries_including(named)
     for head in known:
-        ledger.require(entries, head)
+        ledger.require_entry(entries, head)
     return entries
 
 
-def heads_named(lake: Lake, model: Model) -> set[Head]:
+def heads_named_by_runs(lake: Lake, model: Model) -> set[Head]:
     """The entries that the inputs and verdicts of all runs name."""
 
     def read(run: str) -> set[Head]:
         found = (_head_or_none(of, lake, model, run) for of in (_of_inputs, _of_verdict))
         return {head for head in found if head}
 
-    return set().union(*over_all_runs(lake, read))
+    return set().union(*read_all_runs(lake, read))
 
 
 def _head_or_none(
@@ -232,8 +229,7 @@ def _head_or_none(
 ) -> Head | None:
     """The entry that a run's document names; None where the document is missing or unreadable.
 
-    Whoever uses such a document judges it. A lake that does not answer is an error: a document
-    must not be passed over for it.
+    Raises LakeUnavailableError where the lake does not answer: the document may exist.
     """
     try:
         return of(lake, model, run)
@@ -253,31 +249,32 @@ def _of_verdict(lake: Lake, model: Model, run: str) -> Head | None:
 
 
 def entry_at(entries: Sequence[Entry], moment: datetime, present: datetime) -> Entry | None:
-    """The last entry at `moment`, whatever the writers' clocks showed; None before the first.
+    """The last entry written by `moment`; None before the first entry.
 
-    `entries` are a ledger's, oldest first. From `present` on it is the head.
+    `entries` are a ledger's, oldest first. From `present` on the answer is the head. Before that
+    it rests on the entries' times, corrected where the order of the entries contradicts them.
     """
     if moment >= present:
         return entries[-1] if entries else None
-    stamps = _stamps(entries, _bounds(entries, present))
-    known_by = _later_first(stamps)
+    stamps = _bounded_times(entries, _earliest_times(entries, present))
+    known_by = _suffix_minima(stamps)
     there = [entry for entry, at in zip(entries, known_by, strict=True) if at <= moment]
     return there[-1] if there else None
 
 
-def _later_first(moments: Sequence[datetime]) -> list[datetime]:
-    """For each moment, the earliest of it and all after it."""
+def _suffix_minima(moments: Sequence[datetime]) -> list[datetime]:
+    """The suffix minima: for each moment, the earliest of itself and all later in the list."""
     return list(accumulate(reversed(moments), min))[::-1]
 
 
-def _bounds(entries: Sequence[Entry], present: datetime) -> list[datetime]:
+def _earliest_times(entries: Sequence[Entry], present: datetime) -> list[datetime]:
     """For each entry, the earliest moment at which it can have been written.
 
-    An as-of in the future, or later than that of a later promotion, bounds nothing: it comes from
-    a clock that was ahead, or its promotion was rolled back.
+    That is the latest as-of of the promotions up to the entry. Two kinds of as-of are ignored: one
+    in the future (a clock was ahead), and one later than a later promotion's (a roll-back).
     """
     as_ofs = [entry.as_of if entry.kind == "promote" else LATEST for entry in entries]
-    earliest = _later_first(as_ofs)
+    earliest = _suffix_minima(as_ofs)
     sound = (
         as_of if as_of <= min(present, least) else EARLIEST
         for as_of, least in zip(as_ofs, earliest, strict=True)
@@ -285,13 +282,13 @@ def _bounds(entries: Sequence[Entry], present: datetime) -> list[datetime]:
     return list(accumulate(sound, max))
 
 
-def _stamps(entries: Sequence[Entry], bounds: Sequence[datetime]) -> list[datetime]:
-    """The times of the writers' clocks, within the bounds.
+def _bounded_times(entries: Sequence[Entry], bounds: Sequence[datetime]) -> list[datetime]:
+    """The times of the entries, none earlier than its bound.
 
-    An entry from a clock that was not set takes the time of the entry before it.
+    A clock that was never set shows a time before SET_FROM; its entry takes the time before it.
     """
     stamps: list[datetime] = []
     for entry, bound in zip(entries, bounds, strict=True):
-        stamp = entry.at if entry.at >= SET_FROM or not stamps else stamps[-1]
+        stamp = entry.at if entry.at >= EARLIEST_CREDIBLE or not stamps else stamps[-1]
         stamps.append(max(stamp, bound))
     return stamps

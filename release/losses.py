@@ -1,13 +1,16 @@
-"""What a loss is to the gate: metrics, paired comparisons, and the balance of accepted losses.
+"""Losses as the gate counts them: metrics, paired comparisons, the balance of accepted losses.
 
-Small losses, each within the margin, must not add up unseen. A comparison on a holdout is a loss
-plus noise: if every loss were booked in full and only shown gains were paid back, noise alone
-would fill the balance. So losses and gains count alike, and each comparison has an allowance: with
-a standard error s and a margin m, ALLOWANCE s^2 / m. A random walk that is held at zero and pulled
-down by a has an exponential distribution with mean s^2 / 2a (Harrison, Brownian Motion and
-Stochastic Flow Systems, 1985). With this a, a balance that only noise feeds stays at the same
-share of a margin however exact the comparisons are, while a loss that recurs every week is found
-after a few (a CUSUM chart: Page, Biometrika 41, 1954).
+The balance keeps small weekly losses, each within the margin, from adding up unseen:
+
+    balance = max(0, balance + loss - allowance),    allowance = ALLOWANCE * s^2 / m
+
+Here s is the standard error of the comparison and m the margin. Gains are negative losses. This is
+a CUSUM chart (Page, Biometrika 41, 1954): it finds a loss that recurs every week after a few weeks.
+
+The allowance keeps noise from filling the balance. A random walk with standard deviation s, drift
+-d and a barrier at zero has an exponential distribution with mean s^2 / (2 d) (Harrison, Brownian
+Motion and Stochastic Flow Systems, 1985). With the allowance as d, this mean is m / (2 ALLOWANCE)
+for every s: noise takes the same share of the margin however large the holdout is.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from marquee.artefacts.evaluation import Comparison, Evaluation
 from marquee.artefacts.verdict import CHAMPION, Condition
 
 TOLERANCE = 1e-6
-"""Two spellings of one metric may differ by so much (relative above 1, absolute below)."""
+"""Two copies of one figure may differ by so much (relative above 1, absolute below)."""
 BALANCE_TITLE = "losses accepted so far"
 ALLOWANCE = 0.75
 """The least value that keeps refusals of equal models below 5 % of weeks at every standard error
@@ -43,11 +46,11 @@ class Metric:
 RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 """Root mean square error in stars, every holdout row answered."""
 NDCG = Metric("ndcg@10", "nDCG@10", lower_is_better=False)
-"""Over all titles without those the person rated in train; relevant: rated at least 4."""
+"""Over all titles that the person did not rate in train; relevant are titles rated 4 or more."""
 LOG_RMSE = Metric("log_rmse", "log-RMSE", lower_is_better=True)
-"""Root mean square error in log10 dollars, given the title's rating where it has one."""
+"""Root mean square error in log10 dollars; the model knows the title's rating where it has one."""
 LOG_RMSE_BEFORE = Metric("log_rmse_before_release", "log-RMSE before release", lower_is_better=True)
-"""The same without the rating, as for a title that nobody has seen yet."""
+"""The same error where the model does not know the rating, as before a title's release."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class Loss:
     challenger: float
     point: float
     upper: float
-    """One-sided 95 % bound: the loss is not shown to be larger."""
+    """One-sided 95 % bound: the loss is below it with 95 % confidence."""
     lower: float
-    """One-sided 95 % bound: the loss is not shown to be smaller."""
+    """One-sided 95 % bound: the loss is above it with 95 % confidence."""
 
     def share(self, loss: float) -> float:
         """`loss` as a share of the other model's figure."""
@@ -70,15 +73,15 @@ class Loss:
         return math.copysign(math.inf, loss) if loss else 0.0
 
     def figures(self, metric: Metric, label: str) -> str:
-        """Both models' figures, as a condition's sentence starts."""
+        """Both models' figures, to start a condition's sentence."""
         return f"{metric.label} {self.challenger:.4f}, {label} {self.other:.4f}"
 
 
 def read_loss(evaluation: Evaluation, other: str, metric: Metric) -> Loss | None:
     """The paired comparison with the model `other` on `metric`, as a loss.
 
-    None where a number is missing, or where the comparison contradicts itself or the metric it
-    is about: a comparison made on other rows proves nothing.
+    None where a number is missing, or where the comparison contradicts itself. None too where its
+    figure for the challenger is not the evaluation's own: it was made on other rows.
     """
     found = _loss_of(evaluation.comparison(other, metric.key), metric)
     measured = evaluation.metric(metric.key)
@@ -113,10 +116,9 @@ def _same(a: float, b: float) -> bool:
 
 @dataclass(frozen=True)
 class Holdout:
-    """How many people or titles a comparison rests on, and how many it needs.
+    """How many people or titles a comparison has, and how many it needs.
 
-    With fewer than the policy's least, resampling itself cannot be trusted, and no difference
-    counts as shown.
+    With fewer than `least`, bootstrap intervals are unreliable and show no difference.
     """
 
     units: str
@@ -125,12 +127,12 @@ class Holdout:
 
     @property
     def is_enough(self) -> bool:
-        """Whether a difference can be distinguished from noise."""
+        """Whether there are enough units for a bootstrap interval."""
         return self.found is not None and self.found >= self.least
 
     @property
     def sentence(self) -> str:
-        """Why it is not enough."""
+        """The sentence of a condition that fails because there are too few units."""
         found = "an unknown number of" if self.found is None else f"only {self.found:,.0f}"
         return f"the holdout has {found} {self.units}; telling takes {self.least:,.0f}"
 
@@ -141,17 +143,17 @@ def worse_by(share: float) -> str:
 
 
 def unreadable(metric: Metric, label: str) -> str:
-    """The sentence of a comparison that cannot be read, which refuses."""
+    """The sentence of a condition that fails because its comparison cannot be read."""
     return f"the comparison with {label} on {metric.label} is missing or contradicts itself"
 
 
 def finite(value: float) -> float | None:
-    """The value where a verdict can hold it, else None."""
+    """The value; None where it is infinite or not a number, which JSON cannot hold."""
     return value if math.isfinite(value) else None
 
 
 def within_balance(metric: Metric, margin: float, loss: Loss, accepted: Any) -> Condition:
-    """Losses accepted so far less gains, this comparison included, stay within one margin."""
+    """The balance of accepted losses, this comparison included, is at most one margin."""
     balance = balance_after(loss, accepted, margin)
     if balance is None:
         sentence = f"the ledger's accepted losses of {metric.label} cannot be read"
@@ -170,15 +172,15 @@ def within_balance(metric: Metric, margin: float, loss: Loss, accepted: Any) -> 
 
 
 def is_balance(condition: Condition) -> bool:
-    """Whether a condition is `within_balance`, of whatever metric."""
+    """Whether `within_balance` made this condition."""
     return condition.number == CHAMPION and condition.name.endswith(BALANCE_TITLE)
 
 
 def balance_after(loss: Loss, accepted: Any, margin: float) -> float | None:
-    """The balance with this comparison booked, as a share of the champion's figure.
+    """The balance after this comparison, as a share of the champion's figure.
 
-    It is never below zero: gains are not saved up for later losses. None where the ledger's
-    figure cannot be read.
+    It is at least zero, so gains do not pay for later losses. None where the ledger's figure
+    cannot be read.
     """
     before = balance_before(accepted, loss.metric)
     if before is None:
@@ -188,7 +190,7 @@ def balance_after(loss: Loss, accepted: Any, margin: float) -> float | None:
 
 
 def balance_before(accepted: Any, metric: str) -> float | None:
-    """The ledger's balance for a metric: 0 where it names none, None where it cannot be read."""
+    """The ledger's balance for a metric; 0 where the ledger has none, None where unreadable."""
     if not isinstance(accepted, Mapping):
         return None
     share = number(accepted, metric) if metric in accepted else 0.0
@@ -196,10 +198,10 @@ def balance_before(accepted: Any, metric: str) -> float | None:
 
 
 def allowance(loss: Loss, margin: float) -> float:
-    """The share that a comparison with this standard error may lose without being booked.
+    """The share that a comparison may lose before its loss adds to the balance.
 
-    The standard error is derived from the bound that the margin is held against: an evaluation
-    that claims a wide bound is refused there for what it would gain here.
+    The standard error comes from the bound `loss.upper`. An evaluation gains nothing by a bound
+    that is too wide: the margin is compared with the same bound.
     """
     error = max(loss.share(loss.upper) - loss.share(loss.point), 0.0) / ONE_SIDED_95
     if not error:

@@ -1,7 +1,8 @@
 """Ledger entries that a person adds by hand: roll back, release a hold, accept changed data.
 
-The commands `marquee rollback` and `marquee accept-world` call these functions. Each appends one
-entry after the one the person saw as the last, with the person's reason.
+The commands `marquee rollback` and `marquee accept-world` call these functions. Each function
+appends one entry with the person's reason. `head` is the last entry that the person saw; where
+another entry was written since, the function raises HeadMovedError.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from marquee.errors import HeadMovedError, LedgerError, NotFoundError, Promotion
 from marquee.lake import Lake
 from marquee.policy import Model
 from marquee.run_folder import figures_of_run, verdict_path
-from release.ledger import HeadRef, Ledger, standing_entries
+from release.ledger import HeadRef, Ledger, complete_entries
 from release.promotion import Clock, served_digest
 
 
@@ -30,15 +31,16 @@ def roll_back(
     head: HeadRef | None = None,
     clock: Clock = now,
 ) -> Entry:
-    """Let an earlier bundle serve again: that of entry `to`, else the one before the champion.
+    """Make an earlier bundle the champion again.
 
-    With `hold`, nothing is promoted until `release_hold`; a hold that stands already stays.
-    `head` is the entry the person saw as the last. Raises HeadMovedError where it no longer is,
-    PromotionRefusedError where there is nothing to go back to, LedgerError or NotFoundError
-    where the bundle is incomplete.
+    It is the bundle of entry `to`; where `to` is None, the bundle that served before the champion.
+
+    With `hold`, promotions are refused until `release_hold`. An earlier hold is kept. Raises
+    HeadMovedError where `head` is not the last entry, PromotionRefusedError where there is no
+    bundle to go back to, LedgerError or NotFoundError where the bundle is incomplete.
     """
     ledger = Ledger(lake, model)
-    entries = standing_entries(lake, model, head)
+    entries = complete_entries(lake, model, head)
     target = rollback_target(model, entries, to)
     if served_digest(lake, model, target.bundle) != target.bundle_digest:
         raise LedgerError(
@@ -78,9 +80,9 @@ def rollback_target(model: str, entries: list[Entry], to: int | None) -> Entry:
 def release_hold(
     lake: Lake, model: Model, reason: str, *, head: HeadRef | None = None, clock: Clock = now
 ) -> Entry:
-    """Lift the ban on promotions; the champion stays. `head` as in `roll_back`."""
+    """Allow promotions again; the champion stays."""
     ledger = Ledger(lake, model)
-    entries = standing_entries(lake, model, head)
+    entries = complete_entries(lake, model, head)
     last = require_hold(model, entries)
     draft = last.with_changes(
         kind="release_hold", at=clock(), hold=False, reason=_required_reason(reason)
@@ -96,7 +98,7 @@ def require_hold(model: str, entries: Sequence[Entry]) -> Entry:
 
 
 def _append(ledger: Ledger, draft: Draft, head: HeadRef) -> Entry:
-    """Append what a person decided on seeing `head`; HeadMovedError where it is not the last."""
+    """Append a person's decision after `head`; HeadMovedError where `head` is not the last."""
     try:
         return ledger.append(draft, head)
     except HeadMovedError as error:
@@ -106,7 +108,7 @@ def _append(ledger: Ledger, draft: Draft, head: HeadRef) -> Entry:
 
 
 def _before_promotion_of(bundle: str, entries: Iterable[Entry]) -> int | None:
-    """The entry just before the one that promoted `bundle`: what served before it."""
+    """The number of the entry before the one that promoted `bundle`."""
     first = next(e.number for e in entries if e.bundle == bundle)
     return first - 1 if first > 1 else None
 
@@ -129,13 +131,12 @@ def accept_world(
 ) -> Entry:
     """Append an entry that makes the data of `run` the reference until the next promotion.
 
-    The champion stays. `head` is the entry the person saw as the last. Raises
-    PromotionRefusedError where nothing serves, or where the run is a backfill, was not refused for
-    its data, left no figures of them or is accepted already; HeadMovedError where `head` is no
-    longer the last entry.
+    The champion stays. Raises HeadMovedError where `head` is not the last entry. Raises
+    PromotionRefusedError where there is no champion, or where the run is a backfill, was not
+    refused for its data, recorded no figures of its data or is accepted already.
     """
     ledger = Ledger(lake, model)
-    last = require_acceptable(lake, model, run, standing_entries(lake, model, head))
+    last = require_acceptable(lake, model, run, complete_entries(lake, model, head))
     draft = last.with_changes(
         kind="accept_world", at=clock(), reason=_required_reason(reason), world=run
     )
@@ -143,8 +144,10 @@ def accept_world(
 
 
 def require_acceptable(lake: Lake, model: Model, run: str, entries: Sequence[Entry]) -> Entry:
-    """The last of `entries`, beside which `run` was refused; PromotionRefusedError as
-    `accept_world`, so that the command asks for no confirmation in vain."""
+    """The last of `entries`; PromotionRefusedError where `run` cannot be accepted.
+
+    The command calls it before it asks the person for a confirmation.
+    """
     if not entries:
         raise PromotionRefusedError(
             f"nothing serves as {model} yet, so no world needs accepting", "promote a first model"
@@ -159,7 +162,7 @@ def require_acceptable(lake: Lake, model: Model, run: str, entries: Sequence[Ent
 
 
 def _require_refused(verdict: Verdict, entries: Sequence[Entry]) -> None:
-    """Data are accepted after they were refused beside the present champion, never in advance."""
+    """Raise PromotionRefusedError unless the gate refused the run's data beside this champion."""
     run, model = verdict.subject.run, verdict.subject.model
     if verdict.subject.run_type == "backfill":
         raise PromotionRefusedError(
@@ -180,7 +183,7 @@ def _require_refused(verdict: Verdict, entries: Sequence[Entry]) -> None:
 
 
 def _require_figures(figures: DataFigures, model: Model, run: str) -> None:
-    """The model's figures must be readable: later runs are compared with them."""
+    """Raise PromotionRefusedError where the figures that later runs need cannot be read."""
     if (figures.titles if model == "budget" else figures.ratings) is None:
         raise PromotionRefusedError(
             f"run {run} recorded no figures of its world that can be read",

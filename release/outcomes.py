@@ -1,8 +1,8 @@
 """The outcomes of a verdict: the request for an approval, a person's answer, the promotion.
 
-Each outcome is one numbered file, `runs/R/models/M/outcomes/0001.json`, written once. The last one
-counts, so a cleared task adds a new one. The report, the history, the page and the task logs all
-show the sentence of `outcome_sentence`. `folder` is always the model's, `runs/R/models/M`.
+Each outcome is one numbered file, `runs/R/models/M/outcomes/0001.json`, written once. The last
+outcome counts. The report, the history, the page and the task logs show `outcome_sentence`. In
+this module `folder` is the model's folder, `runs/R/models/M`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Outcome(Document):
 
     kind: Kind
     at: Moment
-    """When the outcome was written; of an answer, when it was given."""
+    """When the outcome was written; for an answer, when the person gave it."""
     by: str = ""
     """Airflow's user who answered."""
     reason: str = ""
@@ -100,7 +100,10 @@ def last_outcome(lake: Lake, folder: str) -> Outcome | None:
 
 
 def add_outcome(lake: Lake, folder: str, outcome: Outcome) -> Outcome:
-    """Write the next outcome; a retry that finds the same as the last one writes nothing."""
+    """Write the next outcome, unless it equals the last one, as in a retry.
+
+    Outcomes are equal where all but `at` is the same; for answers `at` counts too.
+    """
     while True:
         paths = _paths(lake, folder)
         if paths:
@@ -130,9 +133,9 @@ def outcome_sentence(
 ) -> str:
     """The present outcome of a verdict, in one or two sentences.
 
-    `entries` are the model's ledger, which decides what was promoted. Without a written outcome
-    (the run still goes on, or an earlier release made it) the rules of promotion are applied as
-    of now.
+    `entries` are the model's ledger: it decides what was promoted. Where no outcome was written,
+    the rules of promotion are applied as of now. That is the case while a run goes on, and for
+    runs of early releases.
     """
     mine = promotion_of(verdict, entries)
     is_later = outcome and outcome.kind == "refused" and mine and outcome.at >= mine.at

@@ -1,9 +1,9 @@
-"""Promotion: the rules by which a judged bundle becomes champion, and the folder it then lies in.
+"""Promotion: the rules by which a judged bundle becomes champion, and where it then lies.
 
-`promote` trusts the verdict in the lake and the ledger, never its caller. It copies the bundle with
-the evidence of its promotion first and appends the entry last, so a crash between them leaves a
-bundle that no entry names, and a retry completes the promotion. `standing_promotions` replays the
-rules for backfills. Serving, the steps and the command line find a bundle by `bundle_folder`.
+`promote` reads the verdict and the ledger from the lake; it trusts no caller. It copies the bundle
+first and appends the entry last. A crash in between leaves a bundle that no entry names, and a
+retry completes the promotion. `replay_promotions` applies the rules to backfilled runs. Serving,
+the steps and the command line find a bundle by `bundle_folder`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from marquee.identifiers import canonical_json, digest_bytes
 from marquee.lake import Lake, Manifest
 from marquee.policy import Model
 from marquee.run_folder import figures_paths, model_folder, verdict_path
-from release.ledger import Ledger, standing_entries
+from release.ledger import Ledger, complete_entries
 
-SHIPPED = "shipped/bundle"
-EVIDENCE = ("card.json", "evaluation.json", "verdict.json", "report.html")
-RECORD = "record.jsonl"
-"""The model's errors on each unit of its holdout, which later code versions are compared with."""
-DATA = "data.json"
+SHIPPED_FOLDER = "shipped/bundle"
+EVIDENCE_FILES = ("card.json", "evaluation.json", "verdict.json", "report.html")
+RECORD_FILE = "record.jsonl"
+"""The holdout record: the model's errors on each person or title of its holdout."""
+DATA_FILE = "data.json"
 """The figures of the data it was trained on."""
 Clock = Callable[[], datetime]
 
@@ -49,15 +49,16 @@ def promote(
     approved_by: str = "",
     clock: Clock = now,
 ) -> Entry:
-    """Make the run's shipped bundle champion and return its entry, an earlier one if it has one.
+    """Make the run's shipped bundle champion and return its ledger entry.
 
-    `approved` means that a person approved, `approved_by` names them; both matter only where the
-    run requires an approval. Raises PromotionRefusedError with the reason (also where the run was
-    promoted and rolled back since), AheadOfClockError where the as-of lies in the future,
-    LedgerError where the ledger is damaged or lost an entry that a run names.
+    A run that is promoted already keeps its entry. `approved` says whether a person has approved,
+    `approved_by` who; both count only where the run requires an approval. Raises
+    PromotionRefusedError with the reason, for example that this run was rolled back. Raises
+    AheadOfClockError where
+    the as-of lies in the future, LedgerError where the ledger is damaged or has lost an entry.
     """
-    entries = standing_entries(lake, model)
-    if existing := _promoted(entries, run):
+    entries = complete_entries(lake, model)
+    if existing := _promotion_of_run(entries, run):
         return _still_standing(existing, entries, model)
     verdict, digest = _trusted_verdict(lake, model, run)
     refuse_ahead(verdict.subject.as_of, f"the as-of of run {run}")
@@ -73,8 +74,8 @@ def promote(
     try:
         return ledger.append(draft, verdict.head)
     except HeadMovedError as error:
-        # Another attempt of this very run may have been the faster one.
-        if existing := _promoted(ledger.entries(), run):
+        # Another attempt of this run may have appended the entry.
+        if existing := _promotion_of_run(ledger.entries(), run):
             return existing
         raise PromotionRefusedError(error.message, error.remedy) from None
 
@@ -109,7 +110,7 @@ def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str
             "an older model must not come back this way; to go back, use: marquee rollback",
         ),
         (
-            _ref(head) != verdict.head,
+            _head(head) != verdict.head,
             "the champion changed after this run was judged against it",
             "trigger a new run: it is judged against the new champion",
         ),
@@ -120,8 +121,8 @@ def refusal(verdict: Verdict, entries: list[Entry], approved: bool) -> tuple[str
 def standing_promotions(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The promotions that no roll-back has undone, oldest first.
 
-    A roll-back to a bundle restores the promotions that stood when that bundle was promoted: it
-    undoes every later one, and a roll-back forward brings those back.
+    For example, promotions A, B, C and a roll-back to A leave (A). A further roll-back to C
+    restores (A, B, C).
     """
     standing: tuple[Entry, ...] = ()
     after: dict[str, tuple[Entry, ...]] = {}
@@ -170,12 +171,12 @@ def _draft(verdict: Verdict, digest: str, bundle: str, at: datetime) -> Draft:
     )
 
 
-def _promoted(entries: Iterable[Entry], run: str) -> Entry | None:
+def _promotion_of_run(entries: Iterable[Entry], run: str) -> Entry | None:
     return next((e for e in entries if e.kind == "promote" and e.run == run), None)
 
 
 def _still_standing(promotion: Entry, entries: Iterable[Entry], model: Model) -> Entry:
-    """The promotion; PromotionRefusedError where a roll-back has undone it."""
+    """Return the promotion; raise PromotionRefusedError where a roll-back has undone it."""
     if promotion in standing_promotions(entries):
         return promotion
     raise PromotionRefusedError(
@@ -185,37 +186,37 @@ def _still_standing(promotion: Entry, entries: Iterable[Entry], model: Model) ->
     )
 
 
-def _ref(head: Entry | None) -> Head | None:
+def _head(head: Entry | None) -> Head | None:
     return Head(head.number, head.digest) if head else None
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """One backfilled verdict, and whether it would have been promoted."""
+class ReplayedVerdict:
+    """A backfilled verdict, and whether its bundle would have been promoted."""
 
     verdict: Verdict
     promoted: bool
     reason: str
 
 
-def would_have_promoted(verdicts: Iterable[Verdict]) -> list[Replayed]:
-    """Apply the rules of promotion that need no lake to verdicts in as-of order, by model.
+def replay_promotions(verdicts: Iterable[Verdict]) -> list[ReplayedVerdict]:
+    """Apply the rules of promotion that need no lake to verdicts, by model and in as-of order.
 
-    Every verdict was decided against the champion of its own time. Of two verdicts of one as-of
-    the first is promoted. A replay rolls nothing back, so every earlier promotion stands.
+    Each verdict compares with the champion at its own as-of. Where two runs have the same as-of,
+    only the run whose id sorts first is promoted. A replay has no roll-backs.
     """
     latest: dict[str, datetime] = {}
     replayed = []
     for verdict in sorted(verdicts, key=lambda v: (v.subject.as_of, v.subject.run)):
         subject = verdict.subject
-        why = _why_not(verdict, latest.get(subject.model))
+        why = _replay_refusal(verdict, latest.get(subject.model))
         if not why:
             latest[subject.model] = subject.as_of
-        replayed.append(Replayed(verdict, not why, why or verdict.headline))
+        replayed.append(ReplayedVerdict(verdict, not why, why or verdict.headline))
     return replayed
 
 
-def _why_not(verdict: Verdict, latest: datetime | None) -> str:
+def _replay_refusal(verdict: Verdict, latest: datetime | None) -> str:
     """The first rule that would have refused the promotion; empty where none would."""
     try:
         refuse_ahead(verdict.subject.as_of, "its as-of")
@@ -227,38 +228,41 @@ def _why_not(verdict: Verdict, latest: datetime | None) -> str:
 
 
 def bundle_folder(model: str, bundle: str) -> str:
-    """Where a promoted bundle lies; its own files are in `bundle/` below."""
+    """The folder of a promoted bundle; the bundle's files lie in its subfolder `bundle/`."""
     return f"serving/{model}/bundles/{bundle}"
 
 
 def shipped_digest(lake: Lake, model: str, run: str) -> str:
-    """Digest of the list of files that the run published below `shipped/bundle/`.
+    """Digest of the manifest of the run's `shipped/bundle/`.
 
-    Raises NotFoundError where the run published no model, BundleError where it ships none.
+    Raises NotFoundError where the run published no model, BundleError where the model has no
+    shipped bundle.
     """
     folder = model_folder(run, model)
-    shipped = lake.manifest(folder).below(SHIPPED)
+    shipped = lake.manifest(folder).below(SHIPPED_FOLDER)
     if not shipped.files:
         raise BundleError(f"{lake.uri(folder)} ships no bundle", "run the training task again")
     return shipped.digest
 
 
 def served_digest(lake: Lake, model: str, bundle: str) -> str:
-    """Digest of a promoted bundle's own list of files; its ledger entry names the same."""
+    """Digest of the manifest of a promoted bundle; equal to the one in its ledger entry."""
     return lake.manifest(bundle_folder(model, bundle)).below("bundle").digest
 
 
 def publish_bundle(lake: Lake, verdict: Verdict) -> str:
-    """Copy the judged bundle and its evidence to where serving finds them, and return its id.
+    """Copy the judged bundle and its evidence into `bundle_folder`, and return the bundle's id.
 
-    The id is the as-of moment and twelve characters of the folder's digest, so other content has
-    another name, and a second copy is a no-op. Raises LakeError where a file differs from its
-    manifest, NotFoundError where evidence is missing.
+    The id is the as-of and twelve characters of the folder's digest. So other content has another
+    id, and a second copy changes nothing. Raises LakeError where a file differs from its manifest,
+    NotFoundError where evidence is missing.
     """
     subject = verdict.subject
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
         folder = Path(scratch)
-        lake.fetch(model_folder(subject.run, subject.model), folder / "bundle", below=SHIPPED)
+        lake.fetch(
+            model_folder(subject.run, subject.model), folder / "bundle", below=SHIPPED_FOLDER
+        )
         _copy_evidence(lake, model_folder(subject.run, subject.model), folder)
         _copy_figures(lake, subject.run, folder)
         bundle = f"{compact(subject.as_of)}-{Manifest.of_folder(folder).digest[:12]}"
@@ -268,8 +272,8 @@ def publish_bundle(lake: Lake, verdict: Verdict) -> str:
 
 def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
     published = {fact.name: fact.sha256 for fact in lake.manifest(source).files}
-    kept = [RECORD] if lake.exists(f"{source}/{RECORD}") else []
-    for name in (*EVIDENCE, *kept):
+    kept = [RECORD_FILE] if lake.exists(f"{source}/{RECORD_FILE}") else []
+    for name in (*EVIDENCE_FILES, *kept):
         data = lake.read_bytes(f"{source}/{name}")
         if published.get(name, digest_bytes(data)) != digest_bytes(data):
             raise BundleError(
@@ -280,9 +284,9 @@ def _copy_evidence(lake: Lake, source: str, folder: Path) -> None:
 
 
 def _copy_figures(lake: Lake, run: str, folder: Path) -> None:
-    """Write `data.json` with both documents, where the run recorded any."""
+    """Write `data.json` with the data figures of ratings and titles, where the run has any."""
     found = {
         name: lake.read_json(path) for name, path in figures_paths(run).items() if lake.exists(path)
     }
     if found:
-        (folder / DATA).write_bytes(canonical_json(found))
+        (folder / DATA_FILE).write_bytes(canonical_json(found))

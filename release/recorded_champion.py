@@ -1,8 +1,8 @@
-"""Group 4 beside what the champion recorded of its own holdout (ADR 19).
+"""Group 4 of the gate, compared with the champion's holdout record (ADR 19).
 
-The recorded champion was fitted on other rows than the challenger, so a difference does not come
-from the code alone: a loss refuses only where it is shown, and every loss is booked on the
-balance. `champion_conditions` decides when this comparison is made.
+The champion was fitted on other rows than the challenger, so a difference comes from the code or
+from the rows. Therefore a loss refuses the challenger only where a 95 % bound shows it, and every
+loss adds to the balance. `champion_conditions` decides when this comparison is made.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ RECORDED = "the champion as recorded"
 TWO_SIDED_95 = 1.960
 """Standard errors in half a two-sided 95 % interval."""
 WIDEST_HALF_INTERVAL = 0.2
-"""A share of the figure: half an interval that is wider is ignored, and allows no loss."""
+"""A share of the figure: a half interval wider than this counts as 0, and allows no loss."""
 ALWAYS_MEASURED = frozenset({RMSE.key, NDCG.key, LOG_RMSE.key})
-"""Metrics of every release: a champion's evaluation that lacks one is damaged."""
+"""Metrics that every release measures: a champion's evaluation that lacks one is damaged."""
 
 
 @dataclass(frozen=True)
 class ComparisonTerms:
-    """One metric, the share of it that may be lost, and what the comparison rests on."""
+    """What a comparison on one metric needs to know."""
 
     metric: Metric
     margin: float
+    """The share of the champion's figure that may be lost."""
     holdout: Holdout
     accepted: Any = field(default_factory=dict)
     """The ledger's balance of accepted losses, by metric."""
@@ -55,7 +56,7 @@ class ComparisonTerms:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """The conditions of one comparison, and the loss that a promotion books."""
+    """The conditions of one comparison, and the loss that a promotion adds to the balance."""
 
     conditions: list[Condition]
     loss: Loss | None = None
@@ -66,8 +67,8 @@ def compare_paired(
 ) -> ComparisonResult | None:
     """The comparison on the people or titles whose holdout rows are the same.
 
-    `preface` starts its sentence. None where there is nothing to pair: no record, none of this
-    metric, or too few units.
+    `preface` starts the condition's sentence. None where nothing can be paired: there is no record,
+    the record lacks this metric, or too few people or titles match.
     """
     record = evaluation.record
     if record is not None and not _in_order(record, terms.metric):
@@ -81,13 +82,13 @@ def compare_paired(
     return ComparisonResult([_not_shown_worse(terms, loss, preface), _balance(terms, loss)], loss)
 
 
-def compare_as_they_stand(
+def compare_unpaired(
     evaluation: Evaluation, terms: ComparisonTerms, recorded: Evaluation
 ) -> ComparisonResult:
-    """The comparison of two figures that were measured on other rows, where nothing is paired.
+    """The comparison of two figures that were measured on different rows; nothing is paired.
 
-    The loss beyond the margin must be shown: the bound is that of the difference of two
-    independent figures, from the half widths of their own intervals.
+    The condition fails where the loss exceeds the margin plus the one-sided 95 % bound of the
+    difference. The bound follows from the intervals of both figures, taken as independent.
     """
     metric = terms.metric
     ours, theirs = evaluation.metric(metric.key), recorded.metric(metric.key)
@@ -112,9 +113,9 @@ def compare_as_they_stand(
 
 
 def matched_holdout(record: Record | None, terms: ComparisonTerms) -> Holdout:
-    """How many people (directors) have the same holdout rows in both evaluations.
+    """How many people (or directors) have the same holdout rows in both evaluations.
 
-    The count is the metric's own where the record gives one.
+    Where the record has a count for the metric, it is that one; else the record's count.
     """
     found = 0.0
     if record is not None:
@@ -129,7 +130,7 @@ def _own_count(record: Record, metric: Metric) -> float | None:
 
 
 def _in_order(record: Record, metric: Metric) -> bool:
-    """Whether the counts are possible: the metric's within the matched, those within all."""
+    """Whether 0 <= the metric's count <= matched units <= all units."""
     own = _own_count(record, metric)
     counts = (0.0, record.matched if own is None else own, record.matched, record.units)
     known = [count for count in counts if count is not None]
@@ -137,7 +138,7 @@ def _in_order(record: Record, metric: Metric) -> bool:
 
 
 def _not_shown_worse(terms: ComparisonTerms, loss: Loss, preface: str) -> Condition:
-    """A loss beyond the margin refuses where it is shown to be a loss at all."""
+    """Fails where the loss exceeds the margin and its lower 95 % bound is above zero."""
     margin = terms.margin
     point, lower = loss.share(loss.point), loss.share(loss.lower)
     sentence = f"{preface}{loss.figures(terms.metric, RECORDED)}: {worse_by(point)}"
@@ -171,7 +172,7 @@ def _unreadable(terms: ComparisonTerms) -> ComparisonResult:
 def _difference(
     metric: Metric, ours: float, theirs: float, evaluation: Evaluation, recorded: Evaluation
 ) -> Loss:
-    """Two independent figures as a loss, with the one-sided bounds of their difference."""
+    """The loss between two independent figures, with the one-sided bounds of their difference."""
     point = ours - theirs if metric.lower_is_better else theirs - ours
     widths = _half_width(evaluation, metric), _half_width(recorded, metric)
     spread = ONE_SIDED_95 / TWO_SIDED_95 * math.hypot(*widths)
@@ -179,7 +180,10 @@ def _difference(
 
 
 def _half_width(evaluation: Evaluation, metric: Metric) -> float:
-    """Half of the metric's own interval; 0, the strictest, where the interval is not about it."""
+    """Half the width of the metric's interval.
+
+    It is 0, which allows no loss, where the interval is missing, too wide or without the figure.
+    """
     low, high = (evaluation.intervals or {}).get(metric.key) or (None, None)
     figure = evaluation.metric(metric.key)
     if low is None or high is None or figure is None or not low <= figure <= high:

@@ -1,8 +1,8 @@
 """Group 5 of the gate: the challenger's training data resemble the champion's.
 
-Broken data pass every other condition, because the baselines learn from the same broken rows: a
-release that lost rows, a scale that moved, pages that changed their layout. The bounds are the
-policy's; ADR 18 gives the reason for each.
+This group finds broken data: a release that lost rows, a scale that moved, pages with a new layout.
+Broken data may pass every other condition, because the baselines learn from the same broken rows.
+The policy holds the bounds; ADR 18 gives the reason for each.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from marquee.artefacts.model_card import (
 from marquee.artefacts.verdict import SAME_WORLD, Condition
 from marquee.policy import BudgetPolicy, Policy, RecommenderPolicy, SameWorld
 
-CRAWLED = ("decade", "genre")
-"""Distributions that a growing crawl shifts: judged on what was there before (ADR 18)."""
+CRAWL_DISTRIBUTIONS = ("decade", "genre")
+"""Distributions that a growing crawl shifts. Only a loss from a class counts (ADR 18)."""
 ACTIVITY = "activity"
-"""The distribution of ratings per person: people join and rate more, so it is judged likewise."""
-NEGLIGIBLE = 2
-"""A class that lost no more than this has lost nothing, however small it was."""
+"""The distribution of ratings per person. People rate more in time, so again only a loss counts."""
+NEGLIGIBLE_LOSS = 2
+"""A class that lost this many rows or fewer counts as unchanged, however small it was."""
 Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class DataComparison:
-    """The figures of the challenger's data, and those they are compared with."""
+    """The figures of the challenger's data, and the figures they are compared with."""
 
     challenger: DataFigures
     reference: DataFigures | None
-    """Those of the champion, or accepted in their place; None where nothing serves yet."""
+    """The figures of the champion's data, or of data accepted since; None without a champion."""
     intervals: float = 1.0
     """The schedule's intervals from the reference's as-of to the challenger's, at least one."""
-    past: tuple[DataFigures, ...] = ()
-    """Those promoted since a person last accepted changed data, oldest first."""
+    references: tuple[DataFigures, ...] = ()
+    """The figures of all reference data since a person last accepted a run's data, oldest first."""
 
 
 @dataclass(frozen=True)
 class _CountBounds:
-    """A count, now and then, and the most there may be now."""
+    """A count in the challenger's and in the reference data, and the most it may be now."""
 
     name: str
     now: int | None
@@ -57,7 +57,7 @@ class _CountBounds:
 
 
 def same_world(model: str, run: str, data: DataComparison, policy: Policy) -> list[Condition]:
-    """Every comparison that the figures of both allow; at least one condition."""
+    """A condition for every figure that both data have; at least one condition."""
     if data.reference is None:
         return [_overall(True, "nothing serves yet, so there is no world to compare with")]
     if isinstance(policy, BudgetPolicy):
@@ -93,7 +93,7 @@ def _titles(
 ) -> list[Condition]:
     counts = (("films", now.films, then.films), ("titles", now.rows, then.rows))
     sizes = [
-        _CountBounds(name, after, before, _crawled(before or 0, policy, intervals))
+        _CountBounds(name, after, before, _most_after_crawl(before or 0, policy, intervals))
         for name, after, before in counts
     ]
     return [
@@ -103,20 +103,19 @@ def _titles(
     ]
 
 
-def _crawled(then: int, policy: BudgetPolicy, intervals: float) -> float:
-    """The most titles a crawl may have fetched: it goes on while the champion stays, and the size
-    of a small first crawl does not bound the next one."""
+def _most_after_crawl(then: int, policy: BudgetPolicy, intervals: float) -> float:
+    """The most titles that the crawl may have now, where it had `then`, by a factor or a count."""
     weeks = max(intervals, 1.0)
     return max(then * policy.world_growth * weeks, then + policy.world_crawl * weeks)
 
 
 def _slow_losses(data: DataComparison, policy: Policy) -> list[Condition]:
-    """Losses that add up over weeks: the champion's data move with every promotion, so a small
-    weekly loss shows only beside all data that served since a person last accepted some."""
+    """Losses that add up over weeks: each promotion makes new data the reference, so a small weekly
+    loss passes each time. These conditions compare with all of `data.references`."""
     if isinstance(policy, BudgetPolicy):
-        served, now = [f.titles for f in data.past if f.titles], data.challenger.titles
+        served, now = [f.titles for f in data.references if f.titles], data.challenger.titles
         return _losses(("films", "rows"), now, served, policy) if now else []
-    then, ours = [f.ratings for f in data.past if f.ratings], data.challenger.ratings
+    then, ours = [f.ratings for f in data.references if f.ratings], data.challenger.ratings
     if ours is None:
         return []
     means = [figures.mean for figures in then if figures.mean is not None]
@@ -166,7 +165,7 @@ def _sizes(sizes: list[_CountBounds], policy: SameWorld) -> list[Condition]:
 
 
 def _size(size: _CountBounds, policy: SameWorld) -> Condition:
-    """A count within the policy's bounds; one row less always is, however small the data."""
+    """A count is within the policy's bounds. One less than before always is."""
     now, then = size.now, size.then or 0
     if now is None:
         return _condition(size.name, False, f"how many {size.name} there are was not recorded")
@@ -195,7 +194,7 @@ def _mean(now: float | None, then: float | None, most: float) -> list[Condition]
 
 
 def _missing(now: TitlesFigures, then: TitlesFigures, most: float) -> list[Condition]:
-    """The field whose share of titles without it rose most."""
+    """The share of titles without a field rises by at most `most`, for each field."""
     if not then.missing:
         return []
     rises = {name: now.missing.get(name, 1.0) - share for name, share in then.missing.items()}
@@ -228,26 +227,26 @@ def _distribution(name: str, now: Counts, then: Counts, policy: SameWorld) -> li
     if noise > policy.world_noise:
         sentence = f"too few to judge: two samples of one world would differ by {noise:.2f}"
         return [_condition(label, True, sentence)]
-    if name not in CRAWLED and name != ACTIVITY:
-        return [_moved(label, psi(now, then), policy.world_psi)]
-    moved = _moved(label, kept_psi(now, then), policy.world_psi)
+    if name not in CRAWL_DISTRIBUTIONS and name != ACTIVITY:
+        return [_psi_bounded(label, psi(now, then), policy.world_psi)]
+    moved = _psi_bounded(label, kept_psi(now, then), policy.world_psi)
     return [moved, _classes_kept(name, now, then, policy.world_class_shrink)]
 
 
-def _moved(label: str, found: float, most: float) -> Condition:
+def _psi_bounded(label: str, found: float, most: float) -> Condition:
     sentence = f"the {label} has moved by a PSI of {found:.3f}; one world stays within {most:g}"
     return Condition(SAME_WORLD, label, found <= most, sentence, found, "at most", most)
 
 
 def _classes_kept(name: str, now: Counts, then: Counts, most: float) -> Condition:
-    """No class lost more than the share `most`, however much the others grew."""
+    """Each class lost at most the share `most` of its rows; growth of other classes is ignored."""
     held = {c: (n, now.get(c, 0)) for c, n in then.items()}
     if name == ACTIVITY:
         held = {c: (_at_least(then, c), _at_least(now, c)) for c in then}
-    lost = {c: (n - kept) / n for c, (n, kept) in held.items() if n - kept > NEGLIGIBLE}
+    lost = {c: (n - kept) / n for c, (n, kept) in held.items() if n - kept > NEGLIGIBLE_LOSS}
     label = f"classes of {name}"
     if not lost:
-        return _condition(label, True, f"no class of {name} lost more than {NEGLIGIBLE}")
+        return _condition(label, True, f"no class of {name} lost more than {NEGLIGIBLE_LOSS}")
     worst = max(lost, key=lambda c: lost[c])
     who = f"people with {worst} ratings or more" if name == ACTIVITY else f"films of '{worst}'"
     sentence = (
@@ -259,7 +258,7 @@ def _classes_kept(name: str, now: Counts, then: Counts, most: float) -> Conditio
 
 
 def _at_least(activity: Counts, least: str) -> int:
-    """People in the class of activity `least` and above: rating more takes nobody out of them."""
+    """People in the class of activity `least` or a higher one: only lost ratings lower it."""
     return sum(n for c, n in activity.items() if _lower_bound(c) >= _lower_bound(least))
 
 
@@ -280,7 +279,7 @@ def _unreadable(data: DataComparison, is_budget: bool) -> str:
 
 
 def _with_remedy(condition: Condition, model: str, run: str) -> Condition:
-    """A failed condition names the command that accepts the data as they are now."""
+    """The condition; where it failed, its sentence also names the command that accepts the data."""
     if condition.passed:
         return condition
     sentence = (

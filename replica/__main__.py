@@ -11,7 +11,7 @@ from marquee.errors import MarqueeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; status 2 and one line where its input is wrong."""
+    """Run a command; wrong input gives one line on standard error and exit status 2."""
     options = _parser().parse_args(arguments)
     try:
         _serve(options) if options.command == "serve" else _make_world(options)
@@ -54,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _WorldHelp(argparse.Action):
-    """Prints the table of faults; it is imported only here, so that `serve` never loads NumPy."""
+    """Prints the help with the table of faults.
+
+    The table is imported only here, so that `serve` never loads NumPy.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from replica.world_faults import fault_table
@@ -83,7 +86,7 @@ def _serve(options: argparse.Namespace) -> None:
     site = Site(records, saved, layout, options.language)
     site.robots = site.robots if options.robots is None else options.robots
     for flag in options.fault:
-        site.board.set(fault_from_flag(flag))
+        site.fault_board.set(fault_from_flag(flag))
     serve(site, options.host, options.port)
 
 

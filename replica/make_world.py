@@ -1,8 +1,8 @@
 """Make the synthetic world and write its files: MovieLens' tables, and one JSON line a title.
 
-The same seed gives the same bytes. Nothing that trains or scores reads the `world_*` modules; what
-they know beyond the files (the noise floor, the oracle's error) goes into `world.json` only.
-`python -m replica make-world` and the tests call `make_world`.
+`python -m replica make-world` and the tests call `make_world`. The files are all that models learn
+from: nothing that trains or scores imports a `world_*` module. `world.json` alone holds the true
+parameters and the RMSE of an oracle.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from replica.world_faults import break_ratings, break_titles, known_fault
-from replica.world_parameters import LAST_RATING, Shape
+from replica.world_faults import break_ratings, break_titles, check_fault_name
+from replica.world_parameters import LAST_RATING, WorldParameters
 from replica.world_ratings import Preferences, Ratings, draw_preferences, draw_ratings
 from replica.world_titles import WorldTitle, make_titles
 from sources.ratings_forms import IMDB_GENRES, NO_GENRE
 
 MOVIELENS_GENRES = {imdb: movielens for movielens, imdb in IMDB_GENRES.items() if imdb}
-"""Genres that MovieLens spells in another way than IMDb, by IMDb's name."""
+"""MovieLens' spelling by IMDb's, for the genres where the two differ."""
 
 
 def make_world(
@@ -37,17 +37,18 @@ def make_world(
 ) -> None:
     """Write `ratings.csv movies.csv links.csv titles.jsonl world.json` into the folder `out`.
 
-    The same arguments give the same bytes. `fault` names one of `FAULTS`; one that acts in training
-    changes `world.json` alone. Raises SourceError for a world too small or an unknown fault.
+    The same arguments give the same bytes. `fault` is a name in `FAULTS`. A fault that acts in
+    training changes `world.json` alone. Raises SourceError for a world too small or an unknown
+    fault.
     """
-    known_fault(fault)
-    shape = Shape(seed=seed, people=people, titles=titles)
-    sound = make_titles(shape)
-    preferences = draw_preferences(shape, sound)
-    ratings = draw_ratings(shape, sound, preferences)
-    facts = _facts(shape, preferences, ratings)
-    ratings = break_ratings(ratings, preferences, shape, fault)
-    written = break_titles(sound.rows, shape, fault)
+    check_fault_name(fault)
+    parameters = WorldParameters(seed=seed, people=people, titles=titles)
+    titles_before = make_titles(parameters)
+    preferences = draw_preferences(parameters, titles_before)
+    ratings = draw_ratings(parameters, titles_before, preferences)
+    facts = _facts(parameters, preferences, ratings)
+    ratings = break_ratings(ratings, preferences, parameters, fault)
+    written = break_titles(titles_before.rows, parameters, fault)
     out.mkdir(parents=True, exist_ok=True)
     _write_ratings(out / "ratings.csv", ratings, written)
     _write_movies(out / "movies.csv", written)
@@ -57,16 +58,18 @@ def make_world(
     (out / "world.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
-def _facts(shape: Shape, preferences: Preferences, ratings: Ratings) -> dict[str, Any]:
-    """The generator's parameters, and the error of an oracle that knows every preference."""
+def _facts(
+    parameters: WorldParameters, preferences: Preferences, ratings: Ratings
+) -> dict[str, Any]:
+    """The parameters, and the RMSE of an oracle that knows every preference."""
     oracle = np.clip(preferences.mean[ratings.person, ratings.title], 0.5, 5.0)
     error = float(np.sqrt(np.mean((ratings.stars - oracle) ** 2)))
     return {
         "format": 1,
         "world": "synthetic",
-        "parameters": asdict(shape),
+        "parameters": asdict(parameters),
         "last_rating": LAST_RATING.isoformat().replace("+00:00", "Z"),
-        "oracle": {"rmse": round(error, 6), "budget_log_rmse": shape.budget_noise},
+        "oracle": {"rmse": round(error, 6), "budget_log_rmse": parameters.budget_noise},
     }
 
 
@@ -120,7 +123,7 @@ def _record(t: WorldTitle) -> dict[str, Any]:
 
 
 def _movielens_title(title: WorldTitle) -> str:
-    """`The Glass Tide` of 1995 as MovieLens spells it: `Glass Tide, The (1995)`."""
+    """`The Glass Tide` of 1995 becomes `Glass Tide, The (1995)`."""
     moved = re.sub(r"^(The|A) (.+)$", r"\2, \1", title.title)
     return f"{moved} ({title.year})"
 

@@ -1,4 +1,4 @@
-"""The website: title pages at `/title/tt…/`, robots.txt, readiness, and faults on request.
+"""The website: pages of titles at `/title/tt…/`, robots.txt, readiness, and faults on request.
 
 `python -m replica serve` runs it, in the local stack and in the tests of the crawl.
 """
@@ -19,18 +19,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marquee.errors import MarqueeError, SourceError
-from replica.site_faults import FaultBoard, fault_of, show
-from replica.site_pages import LAYOUTS, MIXED, layout_of, render
+from replica.site_faults import FaultBoard, fault_from_json, fault_response
+from replica.site_pages import LAYOUTS, MIXED_LAYOUTS, layout_of, render
 from replica.site_titles import Record
 from sources.ratings_cells import title_id_of
-from sources.tables import Aside, open_table
+from sources.tables import RowsAside, open_table
 
 ROBOTS = "User-agent: *\nDisallow: /_faults\nDisallow: /search\nAllow: /title/\n"
 
 
 @dataclass
 class Site:
-    """What the site serves; saved pages come before rendered ones."""
+    """Titles and state of the website; a saved page is served rather than a rendered one."""
 
     records: Mapping[str, Record]
     saved: Mapping[str, Path] = field(default_factory=dict)
@@ -38,12 +38,12 @@ class Site:
     language: str = "en"
     robots: str | bytes = ROBOTS
     robots_status: int = 200
-    board: FaultBoard = field(default_factory=FaultBoard)
+    fault_board: FaultBoard = field(default_factory=FaultBoard)
     served: dict[str, int] = field(default_factory=dict)
-    """Requests by title id."""
+    """Number of requests by title id."""
 
     def page(self, title_id: str) -> bytes | None:
-        """The bytes of a title's page; None where there is no such title."""
+        """The bytes of a title's page; None for an unknown title."""
         if title_id in self.saved:
             return gzip.decompress(self.saved[title_id].read_bytes())
         record = self.records.get(title_id)
@@ -68,7 +68,7 @@ def linked_ids(path: Path) -> set[str]:
     """Title ids of MovieLens' links.csv (`imdbId`) or of a crawl's list (`title_id`)."""
     table = open_table(path, known=("title_id", "imdbId"))
     column = "title_id" if "title_id" in table.columns else "imdbId"
-    rows = (row for _, row in table.records(Aside()))
+    rows = (row for _, row in table.records(RowsAside()))
     return {found for row in rows if (found := title_id_of(row.get(column, "")))}
 
 
@@ -78,23 +78,23 @@ def make_app(site: Site) -> Starlette:
     async def title(request: Request) -> Response:
         title_id = request.path_params["title_id"]
         site.served[title_id] = site.served.get(title_id, 0) + 1
-        fault = site.board.next_for(title_id)
+        fault = site.fault_board.next_for(title_id)
         page = site.page(fault.to if fault and fault.kind == "merged" else title_id)
         if fault:
-            return await show(fault, site.records.get(title_id), page or b"")
+            return await fault_response(fault, site.records.get(title_id), page or b"")
         if page is None:
             return PlainTextResponse("404 Not Found", 404)
         return Response(page, media_type="text/html")
 
     async def faults(request: Request) -> Response:
         if request.method == "DELETE":
-            site.board.clear()
+            site.fault_board.clear()
         elif request.method == "POST":
             try:
-                site.board.set(fault_of(await request.json()))
+                site.fault_board.set(fault_from_json(await request.json()))
             except (MarqueeError, ValueError) as error:
                 return JSONResponse({"error": str(error)}, 422)
-        return JSONResponse([vars(fault) for fault in site.board.faults])
+        return JSONResponse([vars(fault) for fault in site.fault_board.faults])
 
     async def slash(request: Request) -> Response:
         return RedirectResponse(f"/title/{request.path_params['title_id']}/", 301)
@@ -109,7 +109,7 @@ def make_app(site: Site) -> Starlette:
         return PlainTextResponse(site.robots, site.robots_status)
 
     async def put_robots(request: Request) -> Response:
-        """From now on robots.txt is the request's body, answered with `?status=`."""
+        """Replace robots.txt by the request's body, and its HTTP status by `?status=`."""
         site.robots = await request.body()
         site.robots_status = int(request.query_params.get("status", "200"))
         return PlainTextResponse("")
@@ -131,16 +131,16 @@ def make_app(site: Site) -> Starlette:
 
 
 def check_layout(layout: str) -> str:
-    """A layout's name, or SourceError with the names there are."""
-    if layout not in (*LAYOUTS, MIXED):
+    """`layout` itself; SourceError, with all names, for an unknown one."""
+    if layout not in (*LAYOUTS, MIXED_LAYOUTS):
         raise SourceError(
-            f"no layout is called '{layout}'", f"choose of {', '.join((*LAYOUTS, MIXED))}"
+            f"no layout is called '{layout}'", f"choose of {', '.join((*LAYOUTS, MIXED_LAYOUTS))}"
         )
     return layout
 
 
 def serve(site: Site, host: str, port: int) -> None:
-    """Serve until stopped; port 0 takes a free one. Prints one line with the address."""
+    """Print the address, then serve until stopped; port 0 takes a free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,8 +1,7 @@
-"""Faults of the site: blocks, broken pages and redirects, each as real sites show it.
+"""Faults of the website: blocks, broken pages and redirects, in the forms of real websites.
 
-A fault is set with `POST /_faults` (JSON, the fields of `Fault`) or `--fault KIND[,key=value…]`,
-read with GET and cleared with DELETE. It hits title pages after the first `after` of them, at
-most `times` times (0: until cleared), and only the titles named, if any. `site` asks the
+`POST /_faults` (JSON, the fields of `Fault`) or `--fault KIND[,key=value…]` sets a fault, GET lists
+the faults, and DELETE clears them. A fault changes pages of titles only. `site` asks the
 `FaultBoard` on every request of a title page.
 """
 
@@ -22,7 +21,7 @@ from replica.site_pages import redesigned
 from replica.site_titles import Record
 
 BOMB_BYTES = 256 * 1024 * 1024
-"""What the decompression bomb unpacks to; on the wire it is a thousandth of that."""
+"""Unpacked size of the decompression bomb; its packed size is about a thousandth of it."""
 _CHALLENGE = (
     "<!DOCTYPE html><html><head><title></title><script>window.awsWafCookieDomainList = [];"
     "</script></head><body><div id='challenge-container'></div><script>"
@@ -37,44 +36,46 @@ _CAPTCHA = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault and when it shows."""
+    """One fault: its kind, and the requests that show it."""
 
     kind: str
     after: int = 0
-    """How many title pages are served without the fault first."""
+    """How many requests of title pages are answered without the fault at first."""
     times: int = 0
-    """How often it shows; 0: until cleared."""
+    """How many requests show the fault; 0: all, until it is cleared."""
     titles: tuple[str, ...] = ()
-    """Only these title ids; empty: all."""
+    """The title ids that show the fault; empty: all."""
     retry_after: str = ""
-    """Value of the Retry-After header, for 429 and 5xx."""
+    """Value of the `Retry-After` header, for 429 and 5xx."""
     seconds: float = 30.0
-    """How long `slow` waits."""
+    """How many seconds `slow` waits."""
     to: str = "http://10.0.0.1/"
-    """Where `redirect` sends; for `merged`: the title whose page comes instead."""
+    """For `redirect`: the target. For `merged`: the title id whose page is served instead."""
     code: int = 302
-    """Status of `redirect`."""
+    """HTTP status of `redirect`."""
 
 
-def fault_of(value: Mapping[str, Any]) -> Fault:
-    """A fault from JSON; SourceError names what is wrong with it."""
+def fault_from_json(value: Mapping[str, Any]) -> Fault:
+    """Raises SourceError, with a reason, for an object that is no fault."""
     try:
         fault = Fault(**{**value, "titles": tuple(value.get("titles", ()))})
     except TypeError as error:
         raise SourceError(f"that is not a fault: {error}", "send kind, after, times …") from None
-    if fault.kind not in KINDS:
-        raise SourceError(f"no fault is called '{fault.kind}'", f"choose of {', '.join(KINDS)}")
+    if fault.kind not in FAULT_RESPONSES:
+        raise SourceError(
+            f"no fault is called '{fault.kind}'", f"choose of {', '.join(FAULT_RESPONSES)}"
+        )
     return fault
 
 
 def fault_from_flag(text: str) -> Fault:
-    """`429,after=10,times=2,retry_after=1` as a fault."""
+    """Parse a flag like `429,after=10,times=2,retry_after=1`; SourceError for a wrong one."""
     kind, *pairs = text.split(",")
     value: dict[str, Any] = {"kind": kind}
     for pair in pairs:
-        key, _, given = pair.partition("=")
-        value[key] = given.split("+") if key == "titles" else _typed(key, given)
-    return fault_of(value)
+        key, _, text_value = pair.partition("=")
+        value[key] = text_value.split("+") if key == "titles" else _typed(key, text_value)
+    return fault_from_json(value)
 
 
 def _typed(key: str, text: str) -> Any:
@@ -92,7 +93,10 @@ def _typed(key: str, text: str) -> Any:
 
 @dataclass
 class FaultBoard:
-    """The faults that are set; of each, how many title pages it saw and how often it showed."""
+    """The faults that are set, and counts of requests by the number of a fault in the list.
+
+    `seen` counts the requests of title pages that a fault could change, `shown` those it changed.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     seen: dict[int, int] = field(default_factory=dict)
@@ -107,7 +111,7 @@ class FaultBoard:
         self.shown.clear()
 
     def next_for(self, title_id: str) -> Fault | None:
-        """The fault that this request of a title page shows, if any."""
+        """The fault that the next request of this title's page shows; None for none."""
         for key, fault in enumerate(self.faults):
             if fault.titles and title_id not in fault.titles:
                 continue
@@ -119,15 +123,15 @@ class FaultBoard:
         return None
 
 
-Show = Callable[[Fault, Record | None, bytes], Awaitable[Response]]
+FaultResponse = Callable[[Fault, Record | None, bytes], Awaitable[Response]]
 
 
-async def show(fault: Fault, record: Record | None, page: bytes) -> Response:
-    """The response of a fault; `page` is what the site would have answered."""
-    return await KINDS[fault.kind](fault, record, page)
+async def fault_response(fault: Fault, record: Record | None, page: bytes) -> Response:
+    """The response of a fault; `page` is the page without the fault."""
+    return await FAULT_RESPONSES[fault.kind](fault, record, page)
 
 
-def _status(code: int, body: str = "") -> Show:
+def _status(code: int, body: str = "") -> FaultResponse:
     async def answer(fault: Fault, record: Record | None, page: bytes) -> Response:
         headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         return Response(body, code, headers, "text/html; charset=utf-8")
@@ -141,7 +145,7 @@ async def _slow(fault: Fault, record: Record | None, page: bytes) -> Response:
 
 
 async def _truncated(fault: Fault, record: Record | None, page: bytes) -> Response:
-    """Half the page, then the connection is cut."""
+    """Half the page under the length of the whole one: the connection is cut."""
 
     async def half() -> AsyncIterator[bytes]:
         yield page[: len(page) // 2]
@@ -151,7 +155,7 @@ async def _truncated(fault: Fault, record: Record | None, page: bytes) -> Respon
 
 
 async def _half(fault: Fault, record: Record | None, page: bytes) -> Response:
-    """Half the page, with the length of that half: a cut that HTTP cannot notice."""
+    """Half the page under its own length: HTTP cannot notice the cut."""
     return Response(page[: len(page) // 2], media_type="text/html")
 
 
@@ -164,7 +168,7 @@ async def _redirect(fault: Fault, record: Record | None, page: bytes) -> Respons
 
 
 async def _merged(fault: Fault, record: Record | None, page: bytes) -> Response:
-    """Another title's page, without a redirect: `page` is that one's."""
+    """The page of another title (`to`), without a redirect; `page` is already that page."""
     return Response(page, media_type="text/html")
 
 
@@ -183,7 +187,7 @@ def _packed_zeros() -> bytes:
     return b"".join(blocks) + packer.flush()
 
 
-KINDS: dict[str, Show] = {
+FAULT_RESPONSES: dict[str, FaultResponse] = {
     "challenge": _status(202, _CHALLENGE),
     "captcha": _status(200, _CAPTCHA),
     "403": _status(403, "<html><title>403 Forbidden</title></html>"),

@@ -1,8 +1,8 @@
-"""A title as an HTML page: six layouts, two languages, always the same bytes.
+"""Render a title as an HTML page, in six layouts and two languages.
 
-`site` serves these pages; tests and benchmarks of the crawl render them without a server. The
-markup is in `templates/`. The data inside a page, JSON-LD and `__NEXT_DATA__`, is made here in the
-shapes of IMDb's React pages since 2021.
+The same record gives the same bytes. `site` serves these pages; tests and benchmarks of the crawl
+render them without a server. The markup is in `templates/`. This module makes the data inside a
+page: JSON-LD, and `__NEXT_DATA__` in the form of IMDb's React pages since 2021.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from replica.site_titles import Credit, Record, Words
+from replica.site_titles import Credit, PageLanguage, Record
 
 LAYOUTS = (
     "overview_top",
@@ -25,8 +25,8 @@ LAYOUTS = (
     "next_data",
     "next_data_v2",
 )
-MIXED = "mixed"
-"""Every title in a layout of its own, by its id."""
+MIXED_LAYOUTS = "mixed"
+"""Stands for a layout chosen by the title's id, so that a site mixes all layouts."""
 _TEMPLATES = {
     "overview_top": "overview_top.html.j2",
     "title_wrapper_microdata": "title_wrapper.html.j2",
@@ -45,14 +45,15 @@ _KINDS = {
     "videoGame": "Video Game",
 }
 Node = Any
-# IMDb's own ids of its credit groups; a page object may not rely on the groups' words.
+# IMDb's own ids of its credit groups. Page objects read these ids: the names of the groups change
+# with the language.
 GROUP_IDS = {
     "director": "amzn1.imdb.concept.name_credit_category.ace5cb4c-8708-4238-9542-04641e7c8171",
     "writer": "amzn1.imdb.concept.name_credit_category.c84ecaff-add5-4f2e-81db-102a41881fe3",
     "cast": "amzn1.imdb.concept.name_credit_group.7caf7d16-5db9-4f4f-8864-d4c6e711c686",
 }
-SHOWN = 3
-"""Credits a group shows at the top of the page."""
+CREDITS_SHOWN = 3
+"""How many credits of each group the top of a page shows."""
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
@@ -62,15 +63,15 @@ _environment = Environment(
 
 
 def layout_of(title_id: str, layout: str) -> str:
-    """The layout a title is served in."""
-    if layout != MIXED:
+    """`layout` itself; for MIXED_LAYOUTS, one of LAYOUTS chosen by the title's id."""
+    if layout != MIXED_LAYOUTS:
         return layout
     return LAYOUTS[hashlib.sha256(title_id.encode()).digest()[0] % len(LAYOUTS)]
 
 
 def render(record: Record, layout: str, language: str = "en") -> bytes:
     """The page of a title in `layout` (one of LAYOUTS) and `language` (`en` or `de`)."""
-    words = Words(language)
+    words = PageLanguage(language)
     is_react = _TEMPLATES[layout].startswith("react")
     state = next_data(record, words, layout) if is_react else None
     data = linked_data(record) if is_react or layout == "title_wrapper_jsonld" else None
@@ -85,25 +86,25 @@ def render(record: Record, layout: str, language: str = "en") -> bytes:
 
 
 def redesigned(record: Record) -> bytes:
-    """A page in a layout that no page object knows."""
+    """The page of a title in a layout that no page object can read."""
     page = _environment.get_template("redesign.html.j2")
     return page.render(t=record).encode()
 
 
 def page_kind(record: Record) -> str:
-    """The end of a page's `<title>`: ` (TV Movie 2009)`, or nothing."""
+    """The end of a page's `<title>`, such as ` (TV Movie 2009)`; empty without type and year."""
     words = [_KINDS.get(record.type, ""), str(record.year or "")]
     text = " ".join(word for word in words if word)
     return f" ({text})" if text else ""
 
 
 def _script(value: Any) -> str:
-    """JSON that may stand inside a script element."""
+    """JSON in which `</` is escaped, so that it cannot end the script element around it."""
     return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
 
 
 def linked_data(record: Record) -> Mapping[str, Any]:
-    """JSON-LD as IMDb writes it: a single value stands without a list around it."""
+    """JSON-LD in IMDb's form: a list of one value is written as the value alone."""
     data = {
         "@context": "http://schema.org",
         "@type": "TVSeries" if record.type == "tvSeries" else "Movie",
@@ -136,8 +137,8 @@ def _one_or_many(found: list[Any]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def next_data(record: Record, words: Words, layout: str) -> Node:
-    """The `__NEXT_DATA__` of a title page in one of the three React layouts."""
+def next_data(record: Record, words: PageLanguage, layout: str) -> Node:
+    """The `__NEXT_DATA__` object of a title's page in one of the three React layouts."""
     above, main = _above(record, words), _main(record, words)
     credits = _credits_v2 if layout == "next_data_v2" else _credits
     top, column = credits(record, words)
@@ -161,7 +162,7 @@ def next_data(record: Record, words: Words, layout: str) -> Node:
     }
 
 
-def _above(record: Record, words: Words) -> dict[str, Node]:
+def _above(record: Record, words: PageLanguage) -> dict[str, Node]:
     return {
         "id": record.title_id,
         "titleText": _text(record.title, "TitleText"),
@@ -188,7 +189,7 @@ def _above(record: Record, words: Words) -> dict[str, Node]:
     }
 
 
-def _main(record: Record, words: Words) -> dict[str, Node]:
+def _main(record: Record, words: PageLanguage) -> dict[str, Node]:
     area = "worldwideGross" if record.gross_is_world else "lifetimeGross"
     countries = [{"id": c, "text": words.country(c)} for c in record.countries]
     return {
@@ -206,7 +207,7 @@ def _main(record: Record, words: Words) -> dict[str, Node]:
     }
 
 
-def _credits(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, Node]]:
+def _credits(record: Record, words: PageLanguage) -> tuple[dict[str, Node], dict[str, Node]]:
     groups: dict[str, Node] = {
         role: {
             "totalCredits": len(people),
@@ -215,7 +216,7 @@ def _credits(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, N
         }
         for role, people in _roles(record)
     }
-    principal = [group | {"credits": group["credits"][:SHOWN]} for group in groups.values()]
+    principal = [group | {"credits": group["credits"][:CREDITS_SHOWN]} for group in groups.values()]
     column = {
         "directors": [groups["director"]] if record.directors else [],
         "writers": [groups["writer"]] if record.writers else [],
@@ -224,7 +225,7 @@ def _credits(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, N
     return {"principalCredits": principal}, column
 
 
-def _credits_v2(record: Record, words: Words) -> tuple[dict[str, Node], dict[str, Node]]:
+def _credits_v2(record: Record, words: PageLanguage) -> tuple[dict[str, Node], dict[str, Node]]:
     groups: list[Node] = [
         {
             "totalCredits": len(people),
@@ -234,7 +235,7 @@ def _credits_v2(record: Record, words: Words) -> tuple[dict[str, Node], dict[str
         for role, people in _roles(record)
         if people
     ]
-    principal = [group | {"credits": group["credits"][:SHOWN]} for group in groups]
+    principal = [group | {"credits": group["credits"][:CREDITS_SHOWN]} for group in groups]
     cast = [g for g in groups if g["grouping"]["groupingId"] == GROUP_IDS["cast"]]
     crew = [g for g in groups if g not in cast]
     return {"principalCreditsV2": principal}, {"crewV2": crew, "castV2": cast}

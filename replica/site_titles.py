@@ -1,7 +1,7 @@
-"""The titles of the site: records of them, their sources, and their words in a reader's language.
+"""The titles of the website: records, their sources, and names in the language of a page.
 
-`python -m replica serve` loads records from a world's `titles.jsonl` or from IMDB 5000's CSV, which
-`sources.titles_imdb5000` reads. `site_pages` renders a record with the `Words` of a language.
+`python -m replica serve` loads records from a world's `titles.jsonl` or from IMDB 5000's CSV.
+`site_pages` renders a record in a `PageLanguage`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One title. Countries and languages are ISO codes; money is an amount and a currency."""
+    """One title. Countries and languages are ISO codes; money is (amount, currency)."""
 
     title_id: str
     title: str
@@ -95,19 +95,19 @@ class Record:
 
 
 def load_world(folder: Path) -> dict[str, Record]:
-    """The titles of a world folder, by title id; SourceError names the line that is wrong."""
+    """The titles of a world's folder by title id; SourceError names the first wrong line."""
     return {record.title_id: record for record in _lines(folder / "titles.jsonl")}
 
 
 def load_imdb5000(path: Path) -> dict[str, Record]:
-    """The titles of IMDB 5000's CSV, by id; a budget only where its currency is certain."""
+    """The titles of IMDB 5000's CSV by title id; a budget of uncertain currency is None."""
     found = list(read_imdb5000(path))
     ids = _name_ids(found)
     for item in found:
         for role in IMDB5000_ROLES:
             item[role] = [{**p, "name_id": ids[p["name"]]} for p in item[role]]
         item["gross_is_world"] = False
-    return {item["title_id"]: record_of(item) for item in found}
+    return {item["title_id"]: record_from_json(item) for item in found}
 
 
 def _lines(path: Path) -> Iterator[Record]:
@@ -120,15 +120,15 @@ def _lines(path: Path) -> Iterator[Record]:
     with stream:
         for number, line in enumerate(stream, 1):
             try:
-                yield record_of(json.loads(line))
+                yield record_from_json(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise SourceError(
                     f"{path} line {number} is not a title: {error}", "make the world again"
                 ) from None
 
 
-def record_of(value: Mapping[str, Any]) -> Record:
-    """A record from one object of `titles.jsonl`."""
+def record_from_json(value: Mapping[str, Any]) -> Record:
+    """The record of one object of `titles.jsonl`."""
     plain = {f.name: value[f.name] for f in fields(Record) if value.get(f.name) is not None}
     for role in ("directors", "writers", "cast"):
         plain[role] = tuple(Credit(p["name_id"], p["name"]) for p in plain.get(role, ()))
@@ -143,12 +143,12 @@ def record_of(value: Mapping[str, Any]) -> Record:
 
 
 def _codes(read: Any, names: Any) -> tuple[str, ...]:
-    """ISO codes of names or codes; an unknown name is dropped."""
+    """The ISO codes of names or codes; unknown names are left out."""
     return tuple(dict.fromkeys(code for code in map(read, names) if code))
 
 
 def _name_ids(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """One id a name, the same on every page: the CSV has none."""
+    """Made-up name ids, one for each name: the CSV has none."""
     names = sorted(
         {person["name"] for item in items for role in IMDB5000_ROLES for person in item[role]}
     )
@@ -156,8 +156,8 @@ def _name_ids(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Words:
-    """Names, numbers and money in the language of a page's reader: `en` or `de`."""
+class PageLanguage:
+    """Names, numbers and money in the language of a page: `en` or `de`."""
 
     language: str
 
@@ -186,7 +186,7 @@ class Words:
         return (einer if count == 1 else viele) if self.is_german else (one if count == 1 else many)
 
     def count(self, number: int) -> str:
-        """`1,234`, in German `1.234`."""
+        """`1,234` in English, `1.234` in German."""
         text = f"{number:,}"
         return text.replace(",", ".") if self.is_german else text
 
@@ -195,7 +195,7 @@ class Words:
         return text.replace(".", ",") if self.is_german else text
 
     def money(self, amount: float, currency: str) -> str:
-        """`$65,000,000` or `JPY 2,400,000,000`; in German `65.000.000 $`."""
+        """`$65,000,000` or `JPY 2,400,000,000` in English, `65.000.000 $` in German."""
         sign, figure = _SIGNS.get(currency, currency), self.count(round(amount))
         if self.is_german:
             return f"{figure}\u00a0{sign}"

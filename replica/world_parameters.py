@@ -1,9 +1,10 @@
-"""The parameters of a synthetic world: its sizes, its dates, and the law of what its titles cost.
+"""The parameters of a synthetic world: sizes, dates, and a formula for the cost of a title.
 
-`world.json` holds the `Shape` as it is; all other `world_*` modules read it. No linear model fits
-the costs, which are a few thresholds. A director's scale counts for much, except in documentaries
-and horror. Big action titles jump in 1995. Of the titles people praise, action costs more and all
-others cost less. `world_titles` draws budgets with this law, `world_faults` exchanges them.
+All other `world_*` modules read `WorldParameters`, and `world.json` records them. The formula
+(`log_median_cost`) has thresholds, so that no linear model fits it: the director's scale counts
+little in documentaries and horror, big action titles cost more from 1995 on, and a high rating
+raises the cost of action and lowers the cost of all others. `world_titles` draws budgets with the
+formula; `world_faults` exchanges them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LAST_RATING = datetime(2026, 10, 31, 21, 0, tzinfo=UTC)
 LAST_RELEASE = date(2026, 9, 30)
 FIRST_YEAR = 1972
 
-GENRES: dict[str, float] = {
+GENRE_SHARES: dict[str, float] = {
     "Action": 0.3,
     "Adventure": 0.05,
     "Animation": 0.05,
@@ -38,16 +39,20 @@ GENRES: dict[str, float] = {
     "Sci-Fi": 0.06,
     "Thriller": 0.08,
 }
-"""IMDb's names, with the share of titles whose first genre it is (before normalising)."""
+"""The share of titles by their first genre (IMDb's names); the sum is not exactly 1."""
 PRICE_GROWTH = 0.0135
-"""log10 dollars a year by which money loses its value (about 3.2 %)."""
-PRAISED = 6.6
-"""IMDb-like rating from which a title counts as praised."""
+"""Growth of prices in log10 dollars a year (about 3.2 % a year)."""
+PRAISED_RATING = 6.6
+"""A title counts as praised from this rating (1 to 10) on."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Sizes, and the spreads (standard deviations, in stars) ratings are made of."""
+class WorldParameters:
+    """Sizes of a world, and the distributions of its ratings.
+
+    `latent` is the number of latent factors; `mean` and the spreads (standard deviations) are in
+    stars.
+    """
 
     seed: int
     people: int
@@ -59,11 +64,11 @@ class Shape:
     taste_spread: float = 0.55
     noise: float = 0.6
     ratings_a_person: int = 46
-    """Median; the mean is about 1.3 times that."""
+    """The median number of ratings a person; the mean is about 1.3 times the median."""
     choosiness: float = 1.1
-    """How far taste outweighs popularity when a person picks what to watch."""
+    """Weight of taste in the choice of a title; popularity has the weight 0.9."""
     budget_noise: float = 0.12
-    """Standard deviation of log10 dollars that nothing explains."""
+    """Standard deviation of the noise in a budget, in log10 dollars."""
 
     def __post_init__(self) -> None:
         if self.people < 2 or self.titles < 10:
@@ -77,12 +82,15 @@ class Shape:
         return max(3, self.titles // 5)
 
     def generator(self, part: str) -> np.random.Generator:
-        """A random generator for one part of the world: a change of one part moves no other."""
+        """The random generator of one part of the world, such as `titles`.
+
+        Each part has its own, so that a change in one part leaves all others as they are.
+        """
         return np.random.default_rng([self.seed, *part.encode()])
 
 
 class Money(TypedDict):
-    """An amount, as `titles.jsonl` holds it."""
+    """An amount in `titles.jsonl`."""
 
     amount: int
     currency: str
@@ -90,7 +98,7 @@ class Money(TypedDict):
 
 @dataclass(frozen=True)
 class Country:
-    """Where a title is made: how often, in which language, paid in which money."""
+    """A country that makes titles; `share` is its share of the directors."""
 
     code: str
     """ISO 3166-1 alpha-2."""
@@ -98,7 +106,7 @@ class Country:
     """ISO 639-1."""
     share: float
     money: tuple[tuple[int, str, float], ...]
-    """(first year, currency, units a dollar), in order of years; rough figures of the era."""
+    """(first year, currency, units of it for one dollar) in order of years; rough figures."""
 
 
 COUNTRIES = (
@@ -117,9 +125,9 @@ _COUNTRY = {country.code: country for country in COUNTRIES}
 # What a title costs ---------------------------------------------------------------------------
 
 
-def median_cost(genres: tuple[str, ...], scale: float, rating: float, year: int) -> float:
-    """log10 of 2020 dollars; `scale` is the director's, about -0.6 to 0.6."""
-    praised = rating >= PRAISED
+def log_median_cost(genres: tuple[str, ...], scale: float, rating: float, year: int) -> float:
+    """The median cost in log10 of 2020 dollars; `scale` is the director's, about -0.6 to 0.6."""
+    praised = rating >= PRAISED_RATING
     if "Documentary" in genres:
         return 5.9 + 0.2 * scale
     if "Horror" in genres:
@@ -133,8 +141,10 @@ def median_cost(genres: tuple[str, ...], scale: float, rating: float, year: int)
 def draw_budget(
     log_cost: float, year: int, country: Country, rng: np.random.Generator, noise: float
 ) -> Money:
-    """The budget of a title: its median cost with normal noise (standard deviation in log10
-    dollars), in the country's money of that year, rounded as producers round."""
+    """A budget: median cost (log10 of 2020 dollars) plus normal noise, in the country's money.
+
+    `noise` is a standard deviation in log10 dollars. The amount is rounded to two digits.
+    """
     return budget_from_cost(log_cost + rng.normal(0.0, noise), year, country.code)
 
 
@@ -146,13 +156,13 @@ def budget_from_cost(log_cost: float, year: int, country: str) -> Money:
 
 
 def cost_from_budget(budget: Money, year: int, country: str) -> float:
-    """log10 of 2020 dollars of a budget: the inverse of `budget_from_cost`, but for rounding."""
+    """The cost of a budget in log10 of 2020 dollars: the inverse of `budget_from_cost`."""
     _, units = _rate(_COUNTRY[country], year)
     return math.log10(budget["amount"] / units) - PRICE_GROWTH * (year - 2020)
 
 
 def _rate(country: Country, year: int) -> tuple[str, float]:
-    """Currency, and its units a dollar."""
+    """The currency of that year, and how many units of it one dollar buys."""
     return [(c, u) for first, c, u in country.money if first <= year][-1]
 
 

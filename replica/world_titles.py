@@ -1,7 +1,7 @@
-"""The titles of the synthetic world: who made what when, what it is about, what it costs.
+"""Draw the titles of the synthetic world: people, dates, genres, plots, budgets.
 
-`make_world` calls it, before tastes and ratings are drawn (`world_ratings`). Names, titles and
-plots are drawn from the words of `world_words.toml`.
+`make_world` calls `make_titles` before it draws ratings (`world_ratings`). Names, titles and plots
+are made of the words in `world_words.toml`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import numpy as np
 from replica.world_parameters import (
     COUNTRIES,
     FIRST_YEAR,
-    GENRES,
+    GENRE_SHARES,
     LAST_RELEASE,
     Country,
     Money,
-    Shape,
+    WorldParameters,
     draw_budget,
-    median_cost,
+    log_median_cost,
 )
 
 WORDS: dict[str, list[str]] = tomllib.loads(
     Path(__file__).with_name("world_words.toml").read_text("utf-8")
 )
-"""Words by what they are for: given and family names, companies, what plots are about …"""
+"""Lists of words by their use: `given` and `family` names, `companies`, `heroes` of plots …"""
 
 
 class Name(TypedDict):
-    """Somebody credited, as `titles.jsonl` holds them."""
+    """A credited person in `titles.jsonl`."""
 
     name_id: str
     name: str
@@ -41,7 +41,7 @@ class Name(TypedDict):
 
 @dataclass(frozen=True)
 class WorldTitle:
-    """The public facts of one title; `quality`, `fame` and `scale` stay inside the generator."""
+    """One title as `titles.jsonl` publishes it."""
 
     movie_id: int
     title_id: str
@@ -71,7 +71,7 @@ class WorldTitle:
 
 @dataclass(frozen=True)
 class WorldTitles:
-    """Titles in the order of their movie ids, with what only the generator knows of them."""
+    """Titles in the order of their movie ids, and what no file publishes of them."""
 
     rows: list[WorldTitle]
     quality: np.ndarray
@@ -79,51 +79,51 @@ class WorldTitles:
     fame: np.ndarray
     """[titles] standard normal: how widely it is known."""
     director: np.ndarray
-    """[titles] the row of its first director."""
+    """[titles] the number of the first director, from 0."""
 
 
 @dataclass(frozen=True)
 class Director:
-    """A director with a career, a country and a taste in genres."""
+    """A director: country, favourite genres, size of titles, first and last year of work."""
 
     name: Name
     country: Country
     favourites: tuple[str, ...]
     scale: float
-    """How big this director's titles tend to be: about -0.6 (small) to 0.6 (big)."""
+    """Size of this director's titles: about -0.6 (small) to 0.6 (big)."""
     first_year: int
     last_year: int
 
 
-def make_titles(shape: Shape) -> WorldTitles:
-    """Every title of the world; the same shape gives the same titles."""
-    directors = _draw_directors(shape)
-    rng = shape.generator("titles")
-    quality = rng.normal(size=shape.titles)
-    fame = 0.45 * quality + 0.9 * rng.normal(size=shape.titles)
-    # Every director has one title before any has two, so all of them are seen.
-    order = np.arange(shape.titles) % len(directors)
+def make_titles(parameters: WorldParameters) -> WorldTitles:
+    """All titles of the world; the same parameters give the same titles."""
+    directors = _draw_directors(parameters)
+    rng = parameters.generator("titles")
+    quality = rng.normal(size=parameters.titles)
+    fame = 0.45 * quality + 0.9 * rng.normal(size=parameters.titles)
+    # Round robin: every director has at least one title.
+    order = np.arange(parameters.titles) % len(directors)
     rng.shuffle(order)
-    writers = _draw_names(rng, max(4, shape.titles // 2), 6_000_001)
-    actors = _draw_names(rng, max(8, shape.titles), 7_000_001)
-    names = _draw_names_of_titles(rng, shape.titles)
-    ids = _ids(rng, shape.titles)
+    writers = _draw_names(rng, max(4, parameters.titles // 2), 6_000_001)
+    actors = _draw_names(rng, max(8, parameters.titles), 7_000_001)
+    names = _draw_title_names(rng, parameters.titles)
+    ids = _ids(rng, parameters.titles)
     titles = [
         _title(
-            _Core(names[k], *ids[k], float(quality[k]), float(fame[k])),
+            _TitleDraws(names[k], *ids[k], float(quality[k]), float(fame[k])),
             directors[order[k]],
-            _Credits(directors, writers, actors),
+            _People(directors, writers, actors),
             rng,
-            shape.budget_noise,
+            parameters.budget_noise,
         )
-        for k in range(shape.titles)
+        for k in range(parameters.titles)
     ]
     return WorldTitles(titles, quality, fame, order)
 
 
-def _draw_directors(shape: Shape) -> list[Director]:
-    rng = shape.generator("directors")
-    names = _draw_names(rng, shape.directors, 5_000_001)
+def _draw_directors(parameters: WorldParameters) -> list[Director]:
+    rng = parameters.generator("directors")
+    names = _draw_names(rng, parameters.directors, 5_000_001)
     return [_director(name, rng) for name in names]
 
 
@@ -133,7 +133,7 @@ def _director(name: Name, rng: np.random.Generator) -> Director:
     return Director(
         name=name,
         country=COUNTRIES[rng.choice(len(COUNTRIES), p=share / share.sum())],
-        favourites=tuple(rng.choice(list(GENRES), size=2, replace=False).tolist()),
+        favourites=tuple(rng.choice(list(GENRE_SHARES), size=2, replace=False).tolist()),
         scale=float(rng.choice([-0.6, 0.0, 0.55], p=[0.35, 0.35, 0.3]) + rng.normal(0, 0.06)),
         first_year=max(FIRST_YEAR, last - int(rng.integers(15, 30))),
         last_year=last,
@@ -141,15 +141,15 @@ def _director(name: Name, rng: np.random.Generator) -> Director:
 
 
 def _ids(rng: np.random.Generator, count: int) -> list[tuple[int, str]]:
-    """Ascending movie ids with gaps, and seven-digit title ids without an order."""
+    """Ascending movie ids with gaps, and title ids in random order."""
     movie_ids = np.cumsum(rng.integers(1, 4, count)).tolist()
     numbers = rng.permutation(9 * count)[:count] + 100_000
     return [(m, f"tt{n:07d}") for m, n in zip(movie_ids, numbers.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
-class _Core:
-    """What is drawn for all titles at once, of one of them."""
+class _TitleDraws:
+    """Fields of one title that are drawn for all titles together."""
 
     title: str
     movie_id: int
@@ -159,8 +159,8 @@ class _Core:
 
 
 @dataclass(frozen=True)
-class _Credits:
-    """Everybody a title may credit."""
+class _People:
+    """All people whom a title may credit."""
 
     directors: list[Director]
     writers: list[Name]
@@ -168,19 +168,19 @@ class _Credits:
 
 
 def _title(
-    core: _Core, director: Director, people: _Credits, rng: np.random.Generator, noise: float
+    draws: _TitleDraws, director: Director, people: _People, rng: np.random.Generator, noise: float
 ) -> WorldTitle:
     genres = _genres(rng, director.favourites)
     released = _release(rng, director)
-    rating = round(float(np.clip(6.3 + 1.0 * core.quality + 0.2 * rng.normal(), 1.3, 9.4)), 1)
+    rating = round(float(np.clip(6.3 + 1.0 * draws.quality + 0.2 * rng.normal(), 1.3, 9.4)), 1)
     kind = str(rng.choice(["movie", "tvSeries", "tvEpisode"], p=[0.955, 0.03, 0.015]))
-    cost = median_cost(genres, director.scale, rating, released.year)
+    cost = log_median_cost(genres, director.scale, rating, released.year)
     money = draw_budget(cost, released.year, director.country, rng, noise)
     priced = kind == "movie" and rng.random() >= 0.06
     return WorldTitle(
-        movie_id=core.movie_id,
-        title_id=core.title_id,
-        title=core.title,
+        movie_id=draws.movie_id,
+        title_id=draws.title_id,
+        title=draws.title,
         type=kind,
         release_date=released,
         runtime=_runtime(rng, genres, kind),
@@ -189,7 +189,7 @@ def _title(
         cast=_some(rng, people.actors, 3, 7),
         genres=genres,
         rating=rating,
-        vote_count=int(10 ** (4.2 + 0.6 * core.fame + 0.1 * rng.normal())) + 5,
+        vote_count=int(10 ** (4.2 + 0.6 * draws.fame + 0.1 * rng.normal())) + 5,
         budget=money if priced else None,
         gross=_gross(rng, money) if priced and rng.random() < 0.8 else None,
         country=director.country.code,
@@ -204,9 +204,9 @@ def _title(
 
 
 def _genres(rng: np.random.Generator, favourites: tuple[str, ...]) -> tuple[str, ...]:
-    """One to three genres; half of the time the first is one of the director's favourites."""
-    names = list(GENRES)
-    share = np.array(list(GENRES.values()))
+    """One to three genres; in half of the titles the first is one of the director's favourites."""
+    names = list(GENRE_SHARES)
+    share = np.array(list(GENRE_SHARES.values()))
     first = str(rng.choice(favourites)) if rng.random() < 0.5 else _one_genre(rng, names, share)
     if first == "Documentary":
         return (first,)
@@ -219,7 +219,7 @@ def _one_genre(rng: np.random.Generator, names: list[str], share: np.ndarray) ->
 
 
 def _release(rng: np.random.Generator, director: Director) -> date:
-    """A day in the director's career, later years a little likelier."""
+    """A day in the director's career; later years are a little more likely."""
     span = director.last_year - director.first_year
     year = director.first_year + int(span * rng.random() ** 0.8 + 0.5)
     return min(date(year, 1, 1) + timedelta(days=int(rng.integers(0, 365))), LAST_RELEASE)
@@ -259,7 +259,7 @@ def _gross(rng: np.random.Generator, money: Money) -> Money:
 
 
 def _draw_names(rng: np.random.Generator, count: int, first_id: int) -> list[Name]:
-    """`count` people with ids from `first_id` on; no name repeats while the lists last."""
+    """`count` people with ids from `first_id` on; names repeat only after all pairs are used."""
     given, family = WORDS["given"], WORDS["family"]
     pairs = rng.permutation(len(given) * len(family))
     return [
@@ -271,7 +271,7 @@ def _draw_names(rng: np.random.Generator, count: int, first_id: int) -> list[Nam
     ]
 
 
-def _draw_names_of_titles(rng: np.random.Generator, count: int) -> list[str]:
+def _draw_title_names(rng: np.random.Generator, count: int) -> list[str]:
     """Titles in four patterns; some begin with an article, which MovieLens moves to the end."""
     qualities, things = WORDS["qualities"], WORDS["things"]
     pairs = rng.permutation(len(qualities) * len(things))[np.arange(count) % 4000]
@@ -292,6 +292,6 @@ def _pattern(kind: int, quality: str, thing: str, rng: np.random.Generator) -> s
 
 
 def _draw_plot(rng: np.random.Generator) -> str:
-    """One sentence: a hero, a task, a deadline."""
+    """One sentence, such as `A ferry captain must outrun a rumour on the longest night …`."""
     hero, task, deadline = (str(rng.choice(WORDS[w])) for w in ("heroes", "tasks", "deadlines"))
     return f"A {hero} must {task} {deadline}."

@@ -1,11 +1,11 @@
-"""What a person reads about a model: the report page of a verdict.
+"""The report page of a verdict: what a person reads about a model.
 
-- `model_page`: writes the page beside the verdict; inserts a later outcome
-- `shared_sections`: headlines, paired comparisons, training data, search, costs
+- `model_page`: writes the page into the model's folder; inserts a later outcome
+- `shared_sections`: the sections of both models: headlines, comparisons, data, search, costs
 - `charts`: the geometry of the small pictures
-- `cells`: values as the text of a table's cell
+- `cells`: formats values as the text of table cells
 
-Inside: `model_sections`, which one model alone has.
+Inside: `model_sections`, the sections of one model only.
 """
 
 __all__ = ["cells", "charts", "model_page", "shared_sections"]

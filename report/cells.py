@@ -1,4 +1,4 @@
-"""Unchecked values as the text of a table's cell: a dash stands for what cannot be shown."""
+"""Formats unchecked JSON values as the text of table cells; a dash where there is no value."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ DASH = "–"
 
 def rows_in(value: Any, *keys: str) -> list[Mapping[str, Any]]:
     """The mappings in the list below `keys`; empty where there is no list."""
-    return [row for row in listed(dig(value, *keys)) if isinstance(row, Mapping)]
+    return [row for row in list_or_empty(dig(value, *keys)) if isinstance(row, Mapping)]
 
 
-def listed(value: Any) -> list[Any]:
-    """A list unchanged, anything else as an empty list."""
+def list_or_empty(value: Any) -> list[Any]:
+    """The value where it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def text(value: Any, most: int = 120) -> str:
-    """At most `most` characters of a text, fit to print; a dash for anything else."""
+    """The first `most` characters of a string, encodable as UTF-8; a dash for other values."""
     if not isinstance(value, str) or not value:
         return DASH
     return value.encode("utf-8", "replace").decode()[:most]
 
 
 def cell(value: Any) -> str:
-    """Any JSON value in one line."""
+    """Any JSON value as one line."""
     if value is None:
         return DASH
     if isinstance(value, bool):
@@ -40,13 +40,13 @@ def cell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def shown(values: Any) -> dict[str, str]:
-    """Every figure of a table and of the tables inside it, by name."""
+def named_figures(values: Any) -> dict[str, str]:
+    """Every number of a nested mapping as text, by its flat name."""
     return {key: figure(number(value)) for key, value in flat_figures(values)}
 
 
 def figure(value: float | None) -> str:
-    """A whole number without decimals, any other with the four that metrics are compared in."""
+    """A whole number without decimals, other numbers with four decimals."""
     if value is None:
         return DASH
     if value.is_integer() and abs(value) < 1e15:
@@ -55,12 +55,12 @@ def figure(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A number with its sign and four decimals."""
+    """A number with its sign and four decimals: `+0.1230`."""
     return DASH if value is None else f"{unsigned_zero(value, 4):+.4f}"
 
 
 def share(value: float | None, decimals: int = 1) -> str:
-    """A share as a percentage."""
+    """A share as a percentage: 0.5 as `50.0%`."""
     return DASH if value is None else f"{unsigned_zero(value, 6):.{decimals}%}"
 
 
@@ -74,19 +74,19 @@ def dollars(value: float | None) -> str:
 
 
 def factor(value: float | None) -> str:
-    """A factor of an estimate: `×2.10`."""
+    """A factor: `×2.10`."""
     return DASH if value is None else f"×{value:.2f}"
 
 
-def span(ends: Any, form: Any = figure) -> str:
-    """The two ends of an interval as `low to high`."""
+def interval_text(ends: Any, form: Any = figure) -> str:
+    """An interval as `low to high`; `form` formats each end."""
     found = interval_of(ends)
     return DASH if found is None else f"{form(found[0])} to {form(found[1])}"
 
 
 def interval_of(ends: Any) -> tuple[float, float] | None:
-    """Two finite ends in order, or None."""
-    low, high = (number(e) for e in ends) if len(listed(ends)) == 2 else (None, None)
+    """The ends (low, high) of a list of two finite numbers in order; else None."""
+    low, high = (number(e) for e in ends) if len(list_or_empty(ends)) == 2 else (None, None)
     return None if low is None or high is None or low > high else (low, high)
 
 
@@ -96,5 +96,5 @@ def log10_of(value: float | None) -> float | None:
 
 
 def unsigned_zero(value: float, digits: int) -> float:
-    """The value rounded, without the sign of a negative zero."""
+    """The value rounded; negative zero becomes zero."""
     return round(value, digits) + 0.0

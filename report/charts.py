@@ -1,6 +1,6 @@
-"""Geometry of the report's small pictures, in the units of an SVG view box; templates draw them.
+"""The geometry of the report's pictures, in units of the SVG view box; the templates draw them.
 
-Intervals around zero, values beside another's mark, bars, and the calibration plot.
+There are four kinds: intervals around zero, intervals with a mark, bars, and the calibration plot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LARGEST_DOT = 9.0
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear scale from values to places: `lowest` at `start`, `highest` at `end`."""
+    """A linear scale: value `lowest` is at coordinate `start`, value `highest` at `end`."""
 
     lowest: float
     highest: float
@@ -34,18 +34,18 @@ class Scale:
     def over(
         cls, values: Sequence[float], start: float = _EDGE, end: float = WIDTH - _EDGE
     ) -> Scale:
-        """The scale that holds all values; from 0 to 0 where there are none."""
+        """The scale from the least to the greatest value; from 0 to 0 without values."""
         return cls(min(values, default=0.0), max(values, default=0.0), start, end)
 
     def place(self, value: float) -> float:
-        """The place of a value; the start where the scale has no length."""
-        # Halves, because the span of two huge numbers overflows.
+        """The coordinate of a value; `start` where lowest and highest are equal."""
+        # Halves, because the difference of two huge numbers overflows.
         half_span = (self.highest / 2 - self.lowest / 2) or 1.0
         share = (value / 2 - self.lowest / 2) / half_span
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, most: int = 6) -> list[float]:
-        """Round values inside the scale, about `most` of them at most."""
+        """Round values inside the scale, about `most` of them or fewer."""
         length = self.highest - self.lowest
         if not 0 < length < math.inf:
             return []
@@ -58,7 +58,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference with its interval; `lower_is_better` decides its tone."""
+    """A difference with its interval."""
 
     low: float
     point: float
@@ -77,7 +77,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Whisker:
-    """The places of an interval: its ends, its point, and zero (or another mark)."""
+    """The coordinates of an interval: its ends, its point, and zero (or another mark)."""
 
     start: float
     end: float
@@ -96,7 +96,7 @@ class Bar:
 
 
 def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
-    """The places of intervals on one common scale that holds zero."""
+    """The coordinates of intervals on one common scale that includes zero."""
     ends = [end for i in intervals for end in (i.low, i.point, i.high)]
     scale = Scale.over([0.0, *ends])
     zero = scale.place(0.0)
@@ -107,7 +107,7 @@ def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
 
 
 def marked_intervals(rows: Sequence[tuple[float, float, float, float]]) -> list[Whisker]:
-    """The places of (low, point, high, mark) rows on one common scale.
+    """The coordinates of (low, point, high, mark) rows on one common scale.
 
     The mark is the figure of another model, or the true value.
     """
@@ -117,7 +117,7 @@ def marked_intervals(rows: Sequence[tuple[float, float, float, float]]) -> list[
 
 
 def bars(values: Mapping[str, float]) -> list[Bar]:
-    """The bars of values on one scale from zero; negative values have no length."""
+    """The bars of values on one scale from zero; a negative value has length 0."""
     longest = max([*values.values(), 0.0]) or 1.0
     return [
         Bar(label, value, round(max(value, 0.0) / longest * WIDTH, 1))
@@ -127,7 +127,10 @@ def bars(values: Mapping[str, float]) -> list[Bar]:
 
 @dataclass(frozen=True)
 class Point:
-    """One group of rows: its place, the middle half of its true values, and its numbers as text."""
+    """One group of rows: its coordinates and its numbers as text.
+
+    `top` and `bottom` are the quartiles of the group's true values.
+    """
 
     x: float
     y: float
@@ -141,7 +144,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Plot:
-    """The calibration plot: points, and ticks as (place, label); both axes have one scale."""
+    """The calibration plot: points, and ticks as (coordinate, label); both axes have one scale."""
 
     points: list[Point]
     across: list[tuple[float, str]]
@@ -153,7 +156,7 @@ def calibration_plot(
 ) -> Plot | None:
     """The groups of `evaluation["calibration"]`; None where there are fewer than two.
 
-    `form` formats values in the table, `label` those on the axes.
+    `form` formats values in the table, `label` formats values on the axes.
     """
     groups = [g for row in rows_in(evaluation, "calibration") if (g := _group(row))]
     if len(groups) < 2:

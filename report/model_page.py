@@ -1,7 +1,7 @@
-"""A model's report page: one self-contained file, the verdict first, every number explained.
+"""A model's report page: one HTML file without links to other files, with the verdict first.
 
-`write_page` leaves it beside the verdict. It shows whatever the files hold: a number that is
-missing or malformed appears as a dash, a section with nothing to show is omitted.
+`write_page` writes it into the model's folder of the run. The page shows a dash where a number is
+missing or malformed, and omits a section that has no content.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from release.judge import compare_data
 from release.ledger import Ledger
 from release.same_world import DataComparison
 from report import model_sections
-from report.cells import DASH, dollars, figure, listed, share, shown
+from report.cells import DASH, dollars, figure, list_or_empty, named_figures, share
 from report.charts import BOTTOM_MARGIN, LEFT_MARGIN, PLOT_SIZE, WIDTH, bars, calibration_plot
 from report.shared_sections import (
     data_section,
@@ -48,7 +48,7 @@ from report.shared_sections import (
 
 
 def write_page(lake: Lake, verdict: Verdict) -> None:
-    """Leave `report.html` beside a run's verdict, once; an earlier attempt's page stays.
+    """Write `report.html` beside a run's verdict, unless an earlier attempt has written it.
 
     Raises NotFoundError or ContractError where the run's inputs or its card cannot be read.
     """
@@ -73,7 +73,7 @@ def _page(lake: Lake, verdict: Verdict, folder: str) -> str:
 
 
 def _timings(lake: Lake, model: str, run: str) -> list[Any]:
-    """The timings of the run's tasks without those of other models, in the order of their start."""
+    """The timings of the run's tasks by start; the tasks of the other model are omitted."""
     others = set(MODELS) - {model}
     tasks = [t for t in timed_tasks(lake, run) if not any(other in t for other in others)]
     found = [read_timings(lake, run, task) for task in tasks]
@@ -81,7 +81,7 @@ def _timings(lake: Lake, model: str, run: str) -> list[Any]:
 
 
 def _data(lake: Lake, verdict: Verdict, inputs: Inputs) -> DataComparison:
-    """The figures of the data that the gate compared."""
+    """The data figures that the gate has compared."""
     model = cast(Model, verdict.subject.model)
     head = verdict.head.number if verdict.head else 0
     return compare_data(lake, model, inputs, Ledger(lake, model).entries()[:head])
@@ -97,10 +97,10 @@ def model_report(
     data: DataComparison | None = None,
     degraded: Sequence[str] = (),
 ) -> str:
-    """The page as text.
+    """The page as HTML.
 
-    `evaluation`, `card`, `timings` and `live` are what their files hold, unchecked; `degraded`
-    has one sentence for each thing that the run did without.
+    `evaluation`, `card`, `timings` and `live` are the unchecked JSON of their files. `degraded` has
+    one sentence for each degradation of the run.
     """
     is_budget = dig(evaluation, "model") == "budget"
     page = _template().render(
@@ -113,22 +113,22 @@ def model_report(
         variety=variety(evaluation),
         forecast=model_sections.forecast(evaluation),
         forecast_comparisons=paired_comparisons(dig(evaluation, "forecast")),
-        plot=calibration_plot(evaluation, *((_power, _axis) if is_budget else ())),
+        plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
         people=model_sections.people(evaluation),
         questions=model_sections.questions(evaluation) if is_budget else [],
         residuals=model_sections.residuals(evaluation),
-        titles=model_sections.known_titles(evaluation),
+        titles=model_sections.well_known_titles(evaluation),
         price_year=figure(number(evaluation, "price_year")).replace(",", ""),
-        metrics=shown(dig(evaluation, "metrics")),
-        holdout=shown(dig(evaluation, "holdout")),
+        metrics=named_figures(dig(evaluation, "metrics")),
+        holdout=named_figures(dig(evaluation, "holdout")),
         trained_on={key: figure(number(card, key)) for key in ("rows", "people", "titles")},
         search=recipe_search(card),
         costs=training_costs(timings),
         seconds=bars(_numbers(dig(card, "seconds"))),
         live=_live(live),
         degraded=[printable(one, 400) for one in degraded],
-        notes=[printable(note, 400) for note in listed(dig(card, "notes"))],
+        notes=[printable(note, 400) for note in list_or_empty(dig(card, "notes"))],
         recipe=_recipe_text(verdict.subject.recipe),
         width=WIDTH,
         side=PLOT_SIZE,
@@ -144,13 +144,13 @@ _OPEN_CONSEQUENCES = (
     "It waits for a person's approval.",  # as 7d641d8 and before wrote
     "It may be promoted.",
 )
-"""Consequences of a verdict that a later outcome replaces."""
+"""Texts of a verdict's consequence that `insert_outcome` replaces by a later outcome."""
 
 
 def insert_outcome(page: str, outcome: str) -> str:
-    """The page with the present outcome in place of the consequence that was open when written.
+    """The page with `outcome` in place of the verdict's consequence, where that was still open.
 
-    `outcome` is the sentence of `release.outcomes.outcome_sentence`.
+    `outcome` is the text of `release.outcomes.outcome_sentence`.
     """
     for text in _OPEN_CONSEQUENCES:
         page = page.replace(f"<p>{escape(text)}</p>", f"<p>{escape(outcome)}</p>", 1)
@@ -179,15 +179,15 @@ def _template() -> Template:
 
 
 def _condition_row(condition: Condition) -> dict[str, Any]:
-    bound = _valued(condition.bound, condition.form)
+    bound = _bound_text(condition.bound, condition.form)
     return {
         "condition": condition,
-        "measured": _valued(condition.measured, condition.form),
+        "measured": _bound_text(condition.measured, condition.form),
         "bound": bound if bound == DASH else f"{condition.relation} {bound}",
     }
 
 
-def _valued(value: float | None, form: str) -> str:
+def _bound_text(value: float | None, form: str) -> str:
     if value is None:
         return DASH
     if form == "share":
@@ -204,13 +204,13 @@ def _recipe_text(recipe: Any) -> str:
     return json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def _power(log: float) -> str:
-    """log10 dollars as dollars; a logarithm beyond any amount of money stays one."""
+def _dollars_of_log10(log: float) -> str:
+    """log10 dollars as dollars: 6.0 as `$1.00 m`; from 15 on, the logarithm itself."""
     return dollars(10**log) if abs(log) < 15 else figure(log)
 
 
-def _axis(log: float) -> str:
-    """The label of a tick: dollars, short."""
+def _tick_label(log: float) -> str:
+    """The label of a tick for log10 dollars: 4.0 as `$10 k`."""
     if not 2 < log < 12:
         return figure(log)
     worth = 10**log

@@ -1,7 +1,7 @@
-"""The report's sections that one model alone has.
+"""The report's sections of one model only.
 
-The recommender's: its error by segment, its forecast, real people. The budget model's: its
-questions, its residuals, well-known titles.
+The recommender has its error by segment, its forecast and real people. The budget model has its
+questions, its residuals and well-known titles.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from report.cells import (
     factor,
     figure,
     interval_of,
-    listed,
+    interval_text,
+    list_or_empty,
     log10_of,
     rows_in,
     share,
     signed,
-    span,
     text,
 )
 from report.charts import Interval, Whisker, marked_intervals, whiskers
 
-LIKED = 4.0
-MOST_SECONDS = 253402300799
+LIKED_FROM_STARS = 4.0
+LAST_SECOND = 253402300799
 """The last second of the year 9999."""
 _SEGMENT_HEADINGS = {
     "people": "People, by their ratings in train",
@@ -43,14 +43,14 @@ _RESIDUAL_HEADINGS = {
 
 @dataclass(frozen=True)
 class Segment:
-    """The error of one segment; the picture's mark is the bias model's error."""
+    """The error of one segment; the picture's mark is the bias model's RMSE."""
 
     name: str
     rows: str
     people: str
     rmse: str
     interval: str
-    bias: str
+    bias_model_rmse: str
     picture: Whisker | None
 
 
@@ -74,8 +74,8 @@ def _segment(row: Mapping[str, Any], picture: Whisker | None) -> Segment:
         rows=figure(number(row, "rows")),
         people=figure(number(row, "people")),
         rmse=figure(number(row, "rmse")),
-        interval=span(row.get("interval")),
-        bias=figure(number(row, "bias")),
+        interval=interval_text(row.get("interval")),
+        bias_model_rmse=figure(number(row, "bias")),
         picture=picture,
     )
 
@@ -93,10 +93,10 @@ def _segment_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] |
 
 
 def forecast(evaluation: Any) -> str:
-    """What the forecast was scored on, in a sentence; empty where there is no forecast."""
+    """A sentence on the rows that the forecast was scored on; empty without a forecast."""
     found = dig(evaluation, "forecast")
     since = number(found, "since")
-    if since is None or not 0 <= since <= MOST_SECONDS:
+    if since is None or not 0 <= since <= LAST_SECOND:
         return ""
     return (
         f"Fitted anew on everybody's ratings before {datetime.fromtimestamp(since, UTC):%d %B %Y} "
@@ -129,7 +129,7 @@ class Person:
 
 
 def people(evaluation: Any) -> list[Person]:
-    """The people the evaluation chose to show."""
+    """The people in the evaluation's list `people`."""
     return [_person(row) for row in rows_in(evaluation, "people")]
 
 
@@ -153,13 +153,13 @@ def _listed(title: Mapping[str, Any]) -> ListedTitle:
     return ListedTitle(
         title=f"{named} ({year:.0f})" if year else named,
         stars="" if stars is None else f"{stars:g}",
-        tone="" if stars is None else "hit" if stars >= LIKED else "seen",
+        tone="" if stars is None else "hit" if stars >= LIKED_FROM_STARS else "seen",
         reason=_reason(title),
     )
 
 
 def _reason(title: Mapping[str, Any]) -> str:
-    because = [text(other, 60) for other in listed(title.get("because"))]
+    because = [text(other, 60) for other in list_or_empty(title.get("because"))]
     if because:
         return "because of " + ", ".join(because)
     return "popular" if dig(title, "strategy") == "popular" else ""
@@ -167,11 +167,11 @@ def _reason(title: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Residual:
-    """One group of films: its mean residual, its error, and how often the interval holds."""
+    """One group of titles: `coverage` is the share of actual budgets inside the interval."""
 
     name: str
     films: str
-    bias: str
+    mean_residual: str
     interval: str
     log_rmse: str
     coverage: str
@@ -179,8 +179,8 @@ class Residual:
 
 
 @dataclass(frozen=True)
-class KnownTitle:
-    """A well-known title; the picture's mark is its cost, on a logarithmic scale."""
+class WellKnownTitle:
+    """A well-known title; the picture's mark is its actual budget, on a logarithmic scale."""
 
     title: str
     directors: str
@@ -193,25 +193,25 @@ class KnownTitle:
 
 
 def questions(evaluation: Any) -> list[dict[str, str]]:
-    """How each question was answered, on the same films."""
+    """The figures of each question on the same titles, as the text of a table's row."""
     found = dig(evaluation, "questions")
     pairs = found.items() if isinstance(found, Mapping) else ()
     return [
         {
             "question": printable(question),
-            "answered_as": ", ".join(text(a, 40) for a in listed(dig(row, "answered_as"))),
+            "answered_as": ", ".join(text(a, 40) for a in list_or_empty(dig(row, "answered_as"))),
             "log_rmse": figure(number(row, "log_rmse")),
-            "interval": span(dig(row, "interval_of_rmse")),
+            "interval": interval_text(dig(row, "interval_of_rmse")),
             "bias": signed(number(row, "bias")),
             "coverage": share(number(row, "coverage")),
-            "width": factor(_power(number(row, "width_log"))),
+            "width": factor(_power_of_ten(number(row, "width_log"))),
         }
         for question, row in pairs
     ]
 
 
 def residuals(evaluation: Any) -> dict[str, list[Residual]]:
-    """Mean residuals with their intervals by year, genre and size, each on its own scale."""
+    """Mean residuals with their intervals by year, genre and size; each table has one scale."""
     found = {}
     for key, heading in _RESIDUAL_HEADINGS.items():
         rows = rows_in(evaluation, "residuals", key)
@@ -226,8 +226,8 @@ def _residual(row: Mapping[str, Any], picture: Whisker | None) -> Residual:
     return Residual(
         name=text(row.get("name"), 40),
         films=figure(number(row, "films")),
-        bias=signed(number(row, "bias")),
-        interval=span(row.get("interval"), signed),
+        mean_residual=signed(number(row, "bias")),
+        interval=interval_text(row.get("interval"), signed),
         log_rmse=figure(number(row, "log_rmse")),
         coverage=share(number(row, "coverage"), 0),
         picture=picture,
@@ -238,39 +238,39 @@ def _residual_line(row: Mapping[str, Any]) -> Interval | None:
     point, ends = number(row, "bias"), interval_of(row.get("interval"))
     if point is None or ends is None:
         return None
-    # Away from zero is worse, whatever the sign.
+    # A residual on either side of zero is worse.
     return Interval(ends[0], point, ends[1], lower_is_better=point >= 0)
 
 
-def known_titles(evaluation: Any) -> list[KnownTitle]:
-    """The titles that the evaluation chose to show."""
+def well_known_titles(evaluation: Any) -> list[WellKnownTitle]:
+    """The titles in the evaluation's list `films`."""
     rows = rows_in(evaluation, "films")
-    drawn = {i: line for i, row in enumerate(rows) if (line := _known_title_line(row))}
+    drawn = {i: line for i, row in enumerate(rows) if (line := _well_known_title_line(row))}
     pictures = dict(zip(drawn, marked_intervals(list(drawn.values())), strict=True))
-    return [_known_title(row, pictures.get(i)) for i, row in enumerate(rows)]
+    return [_well_known_title(row, pictures.get(i)) for i, row in enumerate(rows)]
 
 
-def _known_title(row: Mapping[str, Any], picture: Whisker | None) -> KnownTitle:
+def _well_known_title(row: Mapping[str, Any], picture: Whisker | None) -> WellKnownTitle:
     year, reasons = number(row, "year"), row.get("reasons")
     moved = reasons.items() if isinstance(reasons, Mapping) else ()
-    return KnownTitle(
+    return WellKnownTitle(
         title=text(row.get("title")) + (f" ({year:.0f})" if year else ""),
-        directors=", ".join(text(d, 60) for d in listed(row.get("directors"))),
+        directors=", ".join(text(d, 60) for d in list_or_empty(row.get("directors"))),
         actual=dollars(number(row, "actual")),
         estimate=dollars(number(row, "estimate")),
-        interval=span(row.get("interval"), dollars),
+        interval=interval_text(row.get("interval"), dollars),
         before=dollars(number(row, "before_release")),
         reasons=", ".join(f"{printable(what)} {factor(number(by))}" for what, by in moved),
         picture=picture,
     )
 
 
-def _known_title_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+def _well_known_title_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
     low, high = interval_of(row.get("interval")) or (None, None)
     found = [log10_of(v) for v in (low, number(row, "estimate"), high, number(row, "actual"))]
     known = [value for value in found if value is not None]
     return (known[0], known[1], known[2], known[3]) if len(known) == 4 else None
 
 
-def _power(log: float | None) -> float | None:
+def _power_of_ten(log: float | None) -> float | None:
     return None if log is None or not -300 < log < 300 else 10**log

@@ -1,6 +1,6 @@
-"""The report's sections that every model has: other models, training data, search and costs.
+"""The report's sections of both models: headlines, comparisons, training data, search, costs.
 
-`model_page` lays them out; `marquee evaluate` prints the headlines and the paired comparisons.
+`model_page` puts them on the page. `marquee evaluate` prints the headlines and the comparisons.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from report.cells import (
     cell,
     figure,
     interval_of,
+    interval_text,
     rows_in,
     share,
     signed,
-    span,
     text,
 )
 from report.charts import Bar, Interval, Whisker, bars, whiskers
 
 Figures = RatingsFigures | TitlesFigures
 
-_LABELS = {
+_OTHER_MODELS = {
     "bias": "the bias model",
     "popularity": "popularity",
     "median_by_genre": "the median by genre",
@@ -46,7 +46,7 @@ _SIZES = ("rows", "people", "titles", "films", "mean")
 
 @dataclass(frozen=True)
 class Headline:
-    """One figure at the top, with its own interval where it has one."""
+    """One figure at the top of the page; `interval` is a dash where there is none."""
 
     label: str
     value: str
@@ -55,7 +55,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """The model beside one other model on one metric."""
+    """The paired comparison with one other model on one metric."""
 
     metric: str
     label: str
@@ -67,10 +67,12 @@ class PairedComparison:
 
 
 def headlines(evaluation: Any) -> list[Headline]:
-    """The figures that a reader looks for first, as far as the evaluation holds them."""
+    """RMSE, nDCG@10, log-RMSE and two coverages, each where the evaluation has it."""
     metrics = dig(evaluation, "metrics")
     found = [
-        Headline(metric.label, figure(value), span(dig(evaluation, "intervals", metric.key)))
+        Headline(
+            metric.label, figure(value), interval_text(dig(evaluation, "intervals", metric.key))
+        )
         for metric in (RMSE, NDCG, LOG_RMSE)
         if (value := number(metrics, metric.key)) is not None
     ]
@@ -83,12 +85,12 @@ def headlines(evaluation: Any) -> list[Headline]:
 
 
 def paired_comparisons(evaluation: Any) -> list[PairedComparison]:
-    """Every comparison that the evaluation holds, metric by metric, each metric on its scale."""
+    """Every paired comparison of the evaluation, by metric; each metric has one scale."""
     found: list[PairedComparison] = []
     for metric in (RMSE, NDCG, LOG_RMSE, LOG_RMSE_BEFORE):
         comparisons = {
             label: comparison
-            for key, label in _LABELS.items()
+            for key, label in _OTHER_MODELS.items()
             if (comparison := dig(evaluation, "versus", key, metric.key)) is not None
         }
         intervals = {label: _interval(c, metric) for label, c in comparisons.items()}
@@ -109,13 +111,13 @@ def _comparison(
         challenger=figure(number(comparison, "challenger")),
         other=figure(number(comparison, "other")),
         difference=signed(number(comparison, "difference")),
-        interval=span(dig(comparison, "interval"), signed) if whisker else DASH,
+        interval=interval_text(dig(comparison, "interval"), signed) if whisker else DASH,
         whisker=whisker,
     )
 
 
 def _interval(comparison: Any, metric: Metric) -> Interval | None:
-    """The two-sided 95 % interval of a comparison; None where it cannot be read."""
+    """The difference with its two-sided 95 % interval; None where it cannot be read."""
     ends, point = interval_of(dig(comparison, "interval")), number(comparison, "difference")
     if ends is None or point is None:
         return None
@@ -123,7 +125,7 @@ def _interval(comparison: Any, metric: Metric) -> Interval | None:
 
 
 def variety(evaluation: Any) -> list[tuple[str, str, str]]:
-    """Coverage, novelty and Gini as (label, this model's, popularity's)."""
+    """Rows of catalogue coverage, novelty and Gini: (label, this model's, popularity's)."""
     popular = dig(evaluation, "baselines", "popularity")
     return [
         (label, form(value), form(number(popular, key)))
@@ -133,34 +135,34 @@ def variety(evaluation: Any) -> list[tuple[str, str, str]]:
 
 
 @dataclass(frozen=True)
-class ThenAndNow:
+class FigurePair:
     """One figure of the champion's training data and of this run's."""
 
     name: str
-    then: str
-    now: str
+    champion: str
+    challenger: str
 
 
 @dataclass(frozen=True)
-class Spread:
+class DistributionShift:
     """One distribution: its PSI, and the share of each class."""
 
     name: str
-    index: str
-    classes: list[ThenAndNow]
+    psi: str
+    classes: list[FigurePair]
 
 
 @dataclass(frozen=True)
 class DataSection:
-    """What the report shows of both training data."""
+    """The training data of this run compared with the champion's."""
 
-    sizes: list[ThenAndNow]
-    missing: list[ThenAndNow]
-    spreads: list[Spread]
+    sizes: list[FigurePair]
+    missing: list[FigurePair]
+    distributions: list[DistributionShift]
 
 
 def data_section(data: DataComparison | None, model: str) -> DataSection | None:
-    """The training data that condition 5 compares; None where one of the two is unknown."""
+    """The training data that condition 5 compares; None where either is unknown."""
     if data is None or data.reference is None:
         return None
     name = "titles" if model == "budget" else "ratings"
@@ -168,34 +170,38 @@ def data_section(data: DataComparison | None, model: str) -> DataSection | None:
     then: Figures | None = getattr(data.reference, name)
     if now is None or then is None:
         return None
-    return DataSection(_sizes(now, then), _missing(now, then), _spreads(now, then))
+    return DataSection(_sizes(now, then), _missing(now, then), _distribution_shifts(now, then))
 
 
-def _sizes(now: Figures, then: Figures) -> list[ThenAndNow]:
+def _sizes(now: Figures, then: Figures) -> list[FigurePair]:
     found = [(name, getattr(then, name, None), getattr(now, name, None)) for name in _SIZES]
     return [
-        ThenAndNow(name, _number(before), _number(after))
+        FigurePair(name, _number(before), _number(after))
         for name, before, after in found
         if (before, after) != (None, None)
     ]
 
 
-def _missing(now: Figures, then: Figures) -> list[ThenAndNow]:
+def _missing(now: Figures, then: Figures) -> list[FigurePair]:
     if isinstance(now, RatingsFigures) or isinstance(then, RatingsFigures):
         return []
     names = dict.fromkeys([*then.missing, *now.missing])
-    return [ThenAndNow(n, share(then.missing.get(n)), share(now.missing.get(n))) for n in names]
+    return [FigurePair(n, share(then.missing.get(n)), share(now.missing.get(n))) for n in names]
 
 
-def _spreads(now: Figures, then: Figures) -> list[Spread]:
+def _distribution_shifts(now: Figures, then: Figures) -> list[DistributionShift]:
     names = sorted({*now.counts, *then.counts})
-    return [_spread(n, now.counts.get(n, {}), then.counts.get(n, {})) for n in names]
+    return [_distribution_shift(n, now.counts.get(n, {}), then.counts.get(n, {})) for n in names]
 
 
-def _spread(name: str, now: Mapping[str, int], then: Mapping[str, int]) -> Spread:
+def _distribution_shift(
+    name: str, now: Mapping[str, int], then: Mapping[str, int]
+) -> DistributionShift:
     is_known = any(now.values()) and any(then.values())
-    classes = [ThenAndNow(c, _share(then, c), _share(now, c)) for c in dict.fromkeys([*then, *now])]
-    return Spread(name.replace("_", " "), f"{psi(now, then):.3f}" if is_known else DASH, classes)
+    classes = [FigurePair(c, _share(then, c), _share(now, c)) for c in dict.fromkeys([*then, *now])]
+    return DistributionShift(
+        name.replace("_", " "), f"{psi(now, then):.3f}" if is_known else DASH, classes
+    )
 
 
 def _share(counts: Mapping[str, int], one: str) -> str:
@@ -219,14 +225,14 @@ class TriedRecipe:
 
 @dataclass(frozen=True)
 class RecipeSearch:
-    """Every recipe tried, and the names of the scores that any of them has."""
+    """Every recipe tried; `scores` are the columns, the scores that any recipe has."""
 
     scores: list[str]
     tries: list[TriedRecipe]
 
 
 def recipe_search(card: Any) -> RecipeSearch:
-    """The card's `recipes_tried`: inner scores as columns, everything else in words."""
+    """The card's `recipes_tried`: the inner split's scores as columns, all else as text."""
     rows = rows_in(card, "recipes_tried")
     inner = [key for row in rows for key in row if str(key).startswith("inner_")]
     scores = [
@@ -247,7 +253,7 @@ def _tried(row: Mapping[str, Any], scores: Sequence[str]) -> TriedRecipe:
 
 
 def _inline(value: Any) -> str:
-    """A small table in one line, any other value as a cell."""
+    """A mapping as `key → value, …`, any other value as a cell."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} → {figure(number(inner))}" for key, inner in flat_figures(value))
     return printable(cell(value), 400)
@@ -268,7 +274,7 @@ class TaskCost:
 
 
 def training_costs(timings: Sequence[Any]) -> list[TaskCost]:
-    """Seconds and peak memory of each task, from the files in `runs/R/timings/`."""
+    """The costs of each task; `timings` are the files in `runs/R/timings/`."""
     return [_cost(value) for value in timings if isinstance(value, Mapping)]
 
 
@@ -289,6 +295,6 @@ def _cost(value: Mapping[str, Any]) -> TaskCost:
 
 
 def _memory(peaks: Any) -> str:
-    """Peak resident megabytes of each process of the task."""
+    """The peak memory of each process of the task: `Python driver 310 MB, …`."""
     found = [(key, number(value)) for key, value in flat_figures(peaks)]
     return ", ".join(f"{key} {mb:,.0f} MB" for key, mb in found if mb is not None) or DASH

@@ -1,10 +1,10 @@
-"""Scores a bundle with NumPy alone: the code that is measured is the code that serves.
+"""Scores a bundle with NumPy alone. The evaluation and serving run this same code.
 
 - `recommender`, `budget`: the two models.
-- `any_bundle`: a bundle of either model: its kind, loading it, measuring it on a user's file.
-- `model_comparison`: the interval of a difference between two models; the choice among recipes.
-- `evaluation_blocks`: what both evaluations share: golden report, calibration, holdout record.
-- `arrays`: types of arrays, and operations on their rows.
+- `any_bundle`: finds out a bundle's model, loads it, measures it on a user's own file.
+- `model_comparison`: paired bootstrap of two models; the choice among recipes.
+- `evaluation_blocks`: blocks of both `evaluation.json`: golden report, calibration, holdout record.
+- `arrays`: array types, and operations on their rows.
 """
 
 __all__ = [

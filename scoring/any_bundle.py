@@ -1,10 +1,9 @@
-"""A bundle of either model: which it is, loading it, and measuring it on a file of a user's own.
+"""A bundle of either model: its kind, loading it, measuring it on a user's own file.
 
-`marquee evaluate`, `compare` and `recommend-all` use this, and serving where it checks a bundle.
+Called by `marquee evaluate`, `compare` and `recommend-all`, and by serving to check a bundle.
 
-On a file, the figures are those of the weekly evaluation, from the bundle alone. The baselines are
-fitted on exactly the rows the bundle has learnt from. The file's rows among these are counted and
-not measured: the model has seen them in training.
+The figures on a file are those of the weekly evaluation. The baselines are fitted on the rows that
+the bundle was trained on. Rows of the file that are among these are counted and not measured.
 """
 
 from __future__ import annotations
@@ -19,14 +18,13 @@ import numpy as np
 from marquee.errors import BundleError, SourceError
 from scoring.budget import holdout_evaluation as budget_evaluation
 from scoring.budget.holdout import BudgetHoldout
-from scoring.budget.holdout import compare as compare_budgets
+from scoring.budget.holdout import compare_log_rmse as compare_budgets
 from scoring.budget.known_titles import read_votes, titles_table, usable_titles
 from scoring.budget.model import BudgetModel
 from scoring.recommender import holdout_evaluation
-from scoring.recommender.baselines import is_among, ratings_learnt
-from scoring.recommender.holdout import HoldoutSplit
+from scoring.recommender.holdout import HoldoutSplit, training_ratings
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_arrays import Ratings, is_among
 from scoring.recommender.ratings_files import read_ratings_file
 
 AnyModel = Recommender | BudgetModel
@@ -49,8 +47,10 @@ def bundle_kind(folder: Path) -> str:
 
 
 def load_model(folder: Path, kind: str | None = None) -> AnyModel:
-    """The bundle in `folder` (`kind` is by default what it says of itself); raises BundleError
-    where it is torn, of another kind, or of a kind that is not known."""
+    """The bundle in `folder`; `kind` is by default the one that `bundle.json` names.
+
+    Raises BundleError where a file is damaged, or the kind is another or unknown.
+    """
     kind = kind or bundle_kind(folder)
     if kind not in LOADERS:
         raise BundleError(f"no bundle is of '{kind}'", f"known: {', '.join(LOADERS)}")
@@ -58,22 +58,25 @@ def load_model(folder: Path, kind: str | None = None) -> AnyModel:
 
 
 def evaluate_on_file(model: AnyModel, path: Path, seed: int) -> dict[str, Any]:
-    """`evaluation.json` without `shipped`, and `file`: how many of its rows were used, and why the
-    others were not. Raises SourceError where no row can be used."""
+    """`evaluation.json` without `shipped`, and `file`: counts of its rows, used and not used.
+
+    Raises SourceError where no row can be used.
+    """
     if isinstance(model, BudgetModel):
         (holdout,), rows_used = _budget_holdouts([model], path)
         found = budget_evaluation.measure(model, holdout, seed, None, read_votes(path))
     else:
         rows, rows_used = _unseen_ratings([model], path)
         rows_used |= _unknown_rows(model, rows)
-        split = HoldoutSplit.of(ratings_learnt(model), rows)
+        split = HoldoutSplit.of(training_ratings(model), rows)
         found = holdout_evaluation.measure(model, split, seed, None)
     return found | {"file": {"path": str(path), **rows_used}}
 
 
 def compare_on_file(one: AnyModel, other: AnyModel, path: Path, seed: int) -> dict[str, Any]:
-    """COMPARISONs by metric of two bundles, on the rows that neither has learnt from.
+    """Compare two bundles metric by metric, on the rows that neither was trained on.
 
+    `versus` holds a `paired_bootstrap` for each metric. `file` counts the rows used and not used.
     Raises SourceError where the bundles are of two kinds, or no row can be used.
     """
     if isinstance(one, BudgetModel) and isinstance(other, BudgetModel):
@@ -85,22 +88,24 @@ def compare_on_file(one: AnyModel, other: AnyModel, path: Path, seed: int) -> di
     return {"model": kind, "versus": versus, "file": {"path": str(path), **rows_used}}
 
 
-Compared = tuple[dict[str, Any], dict[str, int]]
-"""`versus`, and how many of the file's rows were used."""
+VersusAndCounts = tuple[dict[str, Any], dict[str, int]]
+"""`versus`, and the counts of the file's rows."""
 
 # Recommenders
 
 
-def _compare_recommenders(one: Recommender, other: Recommender, path: Path, seed: int) -> Compared:
+def _compare_recommenders(
+    one: Recommender, other: Recommender, path: Path, seed: int
+) -> VersusAndCounts:
     rows, rows_used = _unseen_ratings([one, other], path)
-    split = HoldoutSplit.of(ratings_learnt(one), rows)
+    split = HoldoutSplit.of(training_ratings(one), rows)
     versus = holdout_evaluation.compare(split, split.score(one), split.score(other), seed)
     return versus, rows_used
 
 
 def _unseen_ratings(models: list[Recommender], path: Path) -> tuple[Ratings, dict[str, int]]:
     every, repeats = read_ratings_file(path)
-    learnt = np.any([is_among(every, ratings_learnt(model)) for model in models], axis=0)
+    learnt = np.any([is_among(every, training_ratings(model)) for model in models], axis=0)
     rows = every.take(~learnt)
     counts = {"rows": len(every) + repeats, "repeats": repeats, "learnt": int(learnt.sum())}
     if not len(rows):
@@ -112,8 +117,7 @@ def _unseen_ratings(models: list[Recommender], path: Path) -> tuple[Ratings, dic
 
 
 def _unknown_rows(model: Recommender, rows: Ratings) -> dict[str, int]:
-    """How many rows are of people and of titles the bundle does not know; the fallback answers
-    them."""
+    """Count the rows of people and of titles that the bundle does not know."""
     known = {
         "of_unknown_people": np.isin(rows.user_ids, model.user_ids),
         "of_unknown_titles": np.isin(rows.movie_ids, model.movie_ids),
@@ -124,7 +128,9 @@ def _unknown_rows(model: Recommender, rows: Ratings) -> dict[str, int]:
 # Budget models
 
 
-def _compare_budgets(one: BudgetModel, other: BudgetModel, path: Path, seed: int) -> Compared:
+def _compare_budgets(
+    one: BudgetModel, other: BudgetModel, path: Path, seed: int
+) -> VersusAndCounts:
     holdouts, rows_used = _budget_holdouts([one, other], path)
     ours, theirs = (split.errors(model) for split, model in zip(holdouts, (one, other)))
     return {"log_rmse": compare_budgets(holdouts[0].clusters, ours, theirs, seed)}, rows_used

@@ -1,4 +1,4 @@
-"""Types of the arrays in scoring, and operations on their rows: lookup, top n, compressed rows."""
+"""Array types of scoring, and operations on rows: lookup, top n, sparse matrices."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def top_rows(scores: Floats | Singles, n: int) -> Rows:
 
 
 # Sparse matrices in compressed rows (CSR): row r has the columns `indices[indptr[r]:indptr[r + 1]]`
-# and the `values` at the same places.
+# and the `values` at the same positions.
 
 
 def row_ends(counts: Ints | Rows) -> Ints:
-    """`indptr` [rows + 1] of rows with so many elements each."""
+    """`indptr` [rows + 1] from the number of elements in each row."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def sparse_fault(
     name: str, indptr: Ints, indices: ShortInts, values: Singles, shape: tuple[int, int]
 ) -> str:
-    """What keeps three arrays from being a matrix of titles with this shape; empty where they are.
+    """Why three arrays are no sparse matrix of this shape, in a sentence; empty where they are one.
 
-    `name` begins the names of the arrays' files.
+    `name` is the prefix of the arrays' file names. Each row of `indices` holds titles.
     """
     rows, titles = shape
     ascends = indptr.shape == (rows + 1,) and indptr[0] == 0 and bool((np.diff(indptr) >= 0).all())

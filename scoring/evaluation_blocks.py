@@ -1,7 +1,7 @@
-"""What the evaluations of both models share: golden report, `shipped`, calibration, holdout record.
+"""Blocks of both models' evaluations: golden report, `shipped`, calibration, holdout record.
 
-`scoring/recommender/` and `scoring/budget/` build their `evaluation.json` and `record.jsonl` from
-these. Serving uses `GoldenReport` too: a bundle that fails its golden queries never serves.
+`scoring/recommender/` and `scoring/budget/` build `evaluation.json` and `record.jsonl` from them.
+Serving uses `GoldenReport` too: it refuses a bundle that fails its golden queries.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from marquee.errors import MarqueeError
 from scoring.arrays import Floats, Ints
 
-# Golden queries: answers that the training job recorded and that a loaded bundle must repeat
+# Golden queries: the training job records the answers, and a loaded bundle must repeat them
 
 
 @dataclass(frozen=True)
 class GoldenReport:
-    """How many golden queries were put, which failed, and the worst difference.
+    """The number of golden queries, the failed ones, and the worst difference.
 
-    `worst` is relative to the tolerance's scale: |a - b| / (1 + |b|).
+    `worst` is the largest |answer - recorded| / (1 + |recorded|).
     """
 
     count: int
@@ -37,7 +37,7 @@ class GoldenReport:
         return self.count > 0 and not self.failures
 
     def as_json(self) -> dict[str, Any]:
-        """The form `evaluation.json` keeps: the number of failures, not their texts."""
+        """As `evaluation.json` keeps it: the number of failures without their texts."""
         return {"count": self.count, "failures": len(self.failures), "worst": self.worst}
 
 
@@ -47,7 +47,7 @@ def golden_differences(answers: Floats, recorded: Floats) -> Floats:
     return np.where(np.isfinite(relative), relative, np.inf)
 
 
-# `shipped`: whether the bundle that would serve can
+# `shipped`: whether the bundle to be served loads and repeats its golden queries
 
 
 def check_shipped(
@@ -55,9 +55,9 @@ def check_shipped(
 ) -> dict[str, Any]:
     """`evaluation.json`'s `shipped`, of either model.
 
-    `measure` loads the bundle and returns its golden report and its error on the holdout, which it
-    has learnt from; `error` is that of the evaluated fit. A broken bundle is an answer, not an
-    error.
+    `measure` loads the shipped bundle and returns its golden report and its error on the holdout.
+    That error is small, because the shipped fit includes the holdout. `error` is the evaluated
+    fit's. A bundle that does not load gives `loads: false` with the reason; nothing is raised.
     """
     answer: dict[str, Any] = {
         "loads": False,
@@ -73,21 +73,21 @@ def check_shipped(
     return answer | {"loads": True, "golden": golden.as_json(), "error_on_holdout": measured}
 
 
-# Calibration: the mean truth beside each prediction
+# Calibration: the mean actual value for each group of predictions
 
 HALF_STAR = 0.5
-GROUPS = 10
+DECILES = 10
 
 
 def calibration_by_half_star(predicted: Floats, actual: Floats) -> list[dict[str, Any]]:
-    """Predictions grouped by the nearest half star; see `_calibration`."""
+    """`_calibration` of predictions grouped by the nearest half star."""
     return _calibration(np.round(predicted / HALF_STAR).astype(np.int64), predicted, actual)
 
 
-def calibration_by_tenths(predicted: Floats, actual: Floats) -> list[dict[str, Any]]:
-    """Predictions in ten groups of like size, the lowest first; see `_calibration`."""
+def calibration_by_decile(predicted: Floats, actual: Floats) -> list[dict[str, Any]]:
+    """`_calibration` of predictions in ten groups of equal size, the lowest first."""
     order = np.argsort(np.argsort(predicted, kind="stable"), kind="stable")
-    return _calibration(order * GROUPS // max(len(predicted), 1), predicted, actual)
+    return _calibration(order * DECILES // max(len(predicted), 1), predicted, actual)
 
 
 def shares_of_stars(values: Floats) -> dict[str, float]:
@@ -97,7 +97,7 @@ def shares_of_stars(values: Floats) -> dict[str, float]:
 
 
 def _calibration(group: Ints, predicted: Floats, actual: Floats) -> list[dict[str, Any]]:
-    """Of each group: rows, the mean prediction, the mean truth and the truth's middle half."""
+    """For each group: rows, mean prediction, mean actual value, its 25th and 75th percentile."""
     table = []
     for key in np.unique(group):
         rows = group == key
@@ -113,21 +113,21 @@ def _calibration(group: Ints, predicted: Floats, actual: Floats) -> list[dict[st
     return table
 
 
-# The holdout record, `record.jsonl`: what a model did on each unit of its holdout, a line each
+# The holdout record, `record.jsonl`: one line for each unit (person or title) of the holdout
 #
-# Promotion keeps it with the bundle. Code that has changed since is compared with what the champion
-# did, on the units with the same question now: those with equal `holdout` digests. Each model adds
-# its own keys to a line: `recommender/holdout_people.py`, and the budget model's twin.
+# Promotion keeps the record with the bundle. After a change of code, a challenger is compared with
+# the champion's recorded errors on the units with equal `holdout` digests. Each model adds its own
+# keys to a line: see `recommender/holdout_people.py` and `budget/holdout.py`.
 
 DIGEST_DIGITS = 12
-"""Hex digits of a sha256 that a line's `holdout` keeps."""
+"""A line's `holdout` is the first so many hex digits of a sha256."""
 LARGEST_ERROR = 1e100
-"""Of an error or its square: sums of a hundred million such stay finite."""
+"""Bound of an error or its square: a sum over a hundred million rows stays finite."""
 NO_RECORD = "the champion left no record of its holdout"
 
 
 class RecordLine(BaseModel):
-    """One unit. Keys that a later version adds are ignored."""
+    """One unit of the holdout. Unknown keys are ignored: a later version may add some."""
 
     model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
 
@@ -135,7 +135,7 @@ class RecordLine(BaseModel):
     holdout: Annotated[str, Field(min_length=DIGEST_DIGITS, max_length=DIGEST_DIGITS)]
 
 
-L = TypeVar("L", bound=RecordLine)
+LineType = TypeVar("LineType", bound=RecordLine)
 
 
 def write_record(path: Path, lines: Sequence[RecordLine]) -> Path:
@@ -144,10 +144,10 @@ def write_record(path: Path, lines: Sequence[RecordLine]) -> Path:
     return path
 
 
-def read_record(path: Path | None, kind: type[L]) -> tuple[list[L] | None, str]:
+def read_record(path: Path | None, kind: type[LineType]) -> tuple[list[LineType] | None, str]:
     """The lines and an empty reason, or None and the reason.
 
-    A record that is missing or damaged compares nothing, and is no fault of the evaluated model.
+    A missing or damaged record raises nothing: the evaluated model did not cause it.
     """
     if path is None or not path.exists():
         return None, NO_RECORD
@@ -155,7 +155,7 @@ def read_record(path: Path | None, kind: type[L]) -> tuple[list[L] | None, str]:
         text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
         return None, f"the champion's {path.name} cannot be read: {error}"
-    lines: list[L] = []
+    lines: list[LineType] = []
     # Not splitlines: a name may hold what Unicode calls a line separator.
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         try:
@@ -169,15 +169,17 @@ def read_record(path: Path | None, kind: type[L]) -> tuple[list[L] | None, str]:
     return lines, ""
 
 
-def matched_lines(ours: Sequence[L], recorded: Sequence[L]) -> list[tuple[L, L]]:
-    """Our line and the recorded one, of each unit with the same holdout rows in both."""
-    by_question = {(line.unit, line.holdout): line for line in recorded}
-    pairs = [(line, by_question.get((line.unit, line.holdout))) for line in ours]
+def matched_lines(
+    ours: Sequence[LineType], recorded: Sequence[LineType]
+) -> list[tuple[LineType, LineType]]:
+    """Pairs of our line and the recorded one, for each unit with the same holdout rows in both."""
+    by_unit_and_holdout = {(line.unit, line.holdout): line for line in recorded}
+    pairs = [(line, by_unit_and_holdout.get((line.unit, line.holdout))) for line in ours]
     return [(line, other) for line, other in pairs if other is not None]
 
 
 def versus_record(
-    path: Path | None, kind: type[L], compare: Callable[[list[L]], dict[str, Any]]
+    path: Path | None, kind: type[LineType], compare: Callable[[list[LineType]], dict[str, Any]]
 ) -> tuple[dict[str, Any] | None, str]:
     """An evaluation's `versus.record` and `record_why`: the comparison with the record at `path`
     and an empty reason, or None and the reason."""

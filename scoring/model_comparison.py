@@ -1,11 +1,12 @@
 """Compares models by resampling: the interval of a difference, and the choice among recipes.
 
-Ratings of one person are not independent, and neither are the titles of one director. So whole
-units (people or directors) are drawn with replacement: a cluster bootstrap (Efron and Tibshirani,
-An Introduction to the Bootstrap, 1993, chapter 8). Both models are scored on the *same* draws.
+Ratings of one person are not independent, and neither are titles of one director. The bootstrap
+therefore draws whole units (people or directors) with replacement: a cluster bootstrap (Efron and
+Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8). Both models get the *same* draws.
 
-`paired_bootstrap` compares two models; the evaluations and the gate use it. `choose_recipe` picks
-one of many recipes; the searches of the training jobs use it.
+`paired_bootstrap` compares two models; the evaluations and the gate use its result. Its callers by
+metric are `compare_rmse` and `compare_ndcg` (`recommender/holdout.py`) and `compare_log_rmse`
+(`budget/holdout.py`). `choose_recipe` picks one of many recipes in the training jobs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from marquee.errors import SourceError
 from scoring.arrays import Floats
 
 CELLS_AT_ONCE = 500_000
-"""Draws times units held at once, so that memory does not grow with the number of people."""
+"""Largest number of draws times units in memory at once."""
 
 
 # The interval of a difference between two models
@@ -37,13 +38,14 @@ def paired_bootstrap(
     seed: int,
     resamples: int = 2000,
 ) -> dict[str, Any]:
-    """Compare two models over the same units; returns the COMPARISON of ARCHITECTURE.
+    """Compare two models over the same units; the result is a COMPARISON of `evaluation.json`.
 
-    `challenger` and `other` hold one sum a unit, `weights` the number of values in it (default: 1).
-    The statistic is sum / weight, a mean; with `root`, its square root. For an RMSE over rows, give
-    each person's sum of squared errors and number of rows. `interval` is the two-sided 95 % one;
-    `upper95` and `lower95` are the one-sided bounds of `challenger - other`. Raises SourceError
-    where there is no unit, no weight, or a value that is not finite.
+    `challenger` and `other` [units] are sums over each unit's values; `weights` [units] are the
+    numbers of these values, by default 1. The statistic is sum / weight, a mean; with `root`, its
+    square root. For an RMSE, give each person's sum of squared errors and number of rows.
+    `interval` is the two-sided 95 % interval of `challenger - other`; `upper95` and `lower95` are
+    its one-sided bounds. Raises SourceError where there is no unit, no weight, or a value that is
+    not finite.
     """
     weights = np.ones(len(challenger)) if weights is None else weights
     table = np.column_stack([challenger, other, weights]).astype(np.float64)
@@ -72,9 +74,9 @@ def _statistic(sums: Floats, totals: Floats, root: bool) -> Floats:
 
 
 def _resampled_totals(table: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    """Column sums [resamples, columns] of draws with replacement of the table's rows.
+    """Column sums [resamples, columns] over rows of `table` drawn with replacement.
 
-    Where units are few, a draw may have no weight and would divide by zero: it is drawn again.
+    A draw of few units may have weight 0, which would divide by zero. Such a draw is repeated.
     """
     counts = _resample_counts(len(table), rng, resamples)
     totals: Floats = np.vstack([block @ table for block in counts])
@@ -85,10 +87,9 @@ def _resampled_totals(table: Floats, rng: np.random.Generator, resamples: int) -
 
 
 def _resample_counts(units: int, rng: np.random.Generator, resamples: int) -> Iterator[Floats]:
-    """How often each draw with replacement holds each unit: blocks of [draws, units].
+    """How often each draw holds each unit, in blocks of [draws, units].
 
-    `rng.multinomial` has the same law, but it draws a binomial for each unit: five times the time
-    for a comparison of 138,000 people.
+    `rng.multinomial` has the same distribution and takes five times as long for 138,000 people.
     """
     for draws in _blocks(units, resamples):
         drawn = rng.integers(0, units, size=(draws, units)) + units * np.arange(draws)[:, None]
@@ -97,44 +98,42 @@ def _resample_counts(units: int, rng: np.random.Generator, resamples: int) -> It
 
 
 def _blocks(units: int, resamples: int) -> list[int]:
-    """The draws of each block."""
+    """The number of draws in each block."""
     at_once = max(1, CELLS_AT_ONCE // units)
     return [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
 
 
 # The choice among recipes
 #
-# The more candidates are tried, the more often the luckiest of equals looks better than the
-# incumbent. So the gain of each candidate on each metric is divided by its standard error, and the
-# quotient is compared with the *largest* quotient among candidates without any gain: the
-# single-step max-t test of Romano and Wolf (Econometrica 73(4), 2005). It keeps the chance of any
-# false choice at 5 %.
+# With many candidates, one of them beats the incumbent by chance. The test therefore divides the
+# gain of each candidate on each metric by its standard error (a t-statistic), and compares it with
+# the distribution of the *largest* t-statistic of candidates without gain: the single-step max-t
+# test of Romano and Wolf (Econometrica 73(4), 2005). The chance of any false choice is 5 %.
 #
-# The joint distribution of the quotients comes from random signs for the gains of whole units, one
-# sign a unit for all candidates and metrics: the wild cluster bootstrap with the null imposed
-# (Cameron, Gelbach and Miller, Review of Economics and Statistics 90(3), 2008). The gain of an
-# equal recipe has either sign with the same probability, so the test holds its level with few
-# units, and where a handful of people have most rows.
+# The null distribution gives the gains of each whole unit a random sign, the same for all
+# candidates and metrics: the wild cluster bootstrap with the null imposed (Cameron, Gelbach and
+# Miller, Review of Economics and Statistics 90(3), 2008). The test keeps its 5 % with few units,
+# and where a handful of people have most rows.
 #
-# Gains may be skewed: a candidate may gain a little on most units and lose much on few, and a split
-# with few of those flatters it. So the quotient must also exceed what units drawn with replacement
-# give (the bootstrap-t: Hall, Annals of Statistics 16(3), 1988), which follows the skewness. The
-# stricter of the two bounds counts.
+# Gains may be skewed: a candidate gains a little on most units and loses much on few. The
+# t-statistic must therefore also exceed the distribution under units drawn with replacement (the
+# bootstrap-t: Hall, Annals of Statistics 16(3), 1988), which is skewed alike. The stricter bound
+# counts.
 
 FALSE_CHOICES = 0.05
-"""The chance that any candidate is called better where none is."""
+"""The chance that some candidate is called better where none is better."""
 FEWEST_UNITS = 20
-"""With fewer units, resampling cannot be trusted and no candidate is clearly better."""
+"""With fewer units no candidate is clearly better: resampling needs more."""
 
 
 @dataclass(frozen=True)
 class Criterion:
     """One metric of the incumbent and the candidates, on the same units; lower is better.
 
-    `sums` [recipes, units] are losses added up over a unit's `weights` [units] values; row 0 is the
-    incumbent. A unit without a value has no weight. With `root` the figure is the root of the mean
-    loss: give squared errors for an RMSE. `margin` is the share of the incumbent's figure that a
-    candidate may lose here while it gains elsewhere.
+    `sums` [recipes, units] are sums of losses over each unit's values; row 0 is the incumbent.
+    `weights` [units] are the numbers of values, 0 for a unit without one. The figure is the mean
+    loss, and with `root` its square root: give squared errors for an RMSE. A candidate may lose
+    `margin`, a share of the incumbent's figure, on this metric while it gains on another.
     """
 
     sums: Floats
@@ -144,7 +143,7 @@ class Criterion:
 
     @property
     def shares(self) -> Floats:
-        """Each recipe's loss [recipes] against the incumbent, as a share of the incumbent's."""
+        """(figure - incumbent's figure) / incumbent's figure, [recipes]."""
         figures = self.sums.sum(axis=1) / self.weights.sum()
         figures = np.sqrt(figures) if self.root else figures
         differences: Floats = figures - figures[0]
@@ -157,10 +156,10 @@ class Criterion:
 
 
 def choose_recipe(criteria: Sequence[Criterion], costs: Sequence[float], *, seed: int) -> int:
-    """The row of the best of the clearly better recipes, the cheaper of equals; 0 where none is.
+    """The row of the best of the clearly better recipes; 0, the incumbent, where there is none.
 
-    The best has the smallest sum of losses in units of the margins, because the margins are what
-    the gate holds each metric worth.
+    The best has the smallest sum of `shares` / `margin`: the margins weigh the metrics as the gate
+    does. Of equal recipes the cheaper one by `costs` wins.
     """
     better = clearly_better(criteria, seed=seed)
     if not better:
@@ -170,13 +169,12 @@ def choose_recipe(criteria: Sequence[Criterion], costs: Sequence[float], *, seed
 
 
 def clearly_better(criteria: Sequence[Criterion], *, seed: int, resamples: int = 2000) -> list[int]:
-    """Rows clearly better than row 0 on one criterion, and worse on none: neither shown to be worse
-    (95 % one-sided) nor worse by more than the margin at the point estimate.
+    """The rows that are significantly better than row 0 on one criterion, and worse on none.
 
-    Where all recipes are equal, any row is named in about 5 % of splits, whatever their number, and
-    in somewhat more where gains are very skewed and units few (ADR 21): no rule sees units with
-    large losses that the split does not hold. A candidate with losses that are not finite is never
-    better. Raises SourceError where the incumbent's are not finite.
+    Worse is significantly worse (95 % one-sided), or worse by more than the margin. Where all
+    recipes are equal, the answer is not empty in about 5 % of splits, and in somewhat more where
+    units are few and gains are very skewed (ADR 21). A candidate with a loss that is not finite is
+    never better. Raises SourceError where the incumbent has one.
     """
     if not all(np.isfinite(c.sums[0]).all() for c in criteria):
         raise SourceError(
@@ -198,9 +196,9 @@ def clearly_better(criteria: Sequence[Criterion], *, seed: int, resamples: int =
 
 @dataclass(frozen=True)
 class _Gains:
-    """The gain of each unit [units, candidates] on one criterion, summed over its weight [units].
+    """Gains on one criterion: `sums` [units, candidates] over a unit's values, `weights` [units].
 
-    Both methods answer in clustered standard errors.
+    Both methods return t-statistics: mean gains divided by clustered standard errors.
     """
 
     sums: Floats
@@ -211,7 +209,7 @@ class _Gains:
         return cls((criterion.sums[0] - criterion.sums[candidates]).T, criterion.weights)
 
     def with_signs(self, signs: Floats) -> Floats:
-        """Mean gains [draws, candidates] with each unit's gain times its `signs` [draws, units]."""
+        """t-statistics [draws, candidates] of the gains times `signs` [draws, units]."""
         whole, weights = self.weights.sum(), self.weights[:, None]
         means = signs @ self.sums / whole
         squares = (self.sums**2).sum(axis=0) - 2.0 * means * (signs @ (self.sums * weights))
@@ -219,8 +217,10 @@ class _Gains:
         return _quotient(means, np.sqrt(np.maximum(squares, 0.0)) / whole)
 
     def with_counts(self, counts: Floats) -> Floats:
-        """How far mean gains lie above those of all units [draws, candidates], with each unit taken
-        `counts` [draws, units] times."""
+        """t-statistics [draws, candidates] of units taken `counts` [draws, units] times.
+
+        The gains are centred first: the mean over all units is subtracted.
+        """
         weights = self.weights[:, None]
         centred = self.sums - self.sums.sum(axis=0) / weights.sum() * weights
         whole = counts @ weights
@@ -232,26 +232,26 @@ class _Gains:
 
 
 def _random_signs(gains: Sequence[_Gains], rng: np.random.Generator, resamples: int) -> Floats:
-    """Gains under random signs of the units: [resamples, criteria, candidates]."""
+    """`with_signs` of random signs, [resamples, criteria, candidates]."""
     units = len(gains[0].weights)
     signs = (rng.choice([-1.0, 1.0], (draws, units)) for draws in _blocks(units, resamples))
     return np.vstack([np.stack([g.with_signs(s) for g in gains], axis=1) for s in signs])
 
 
 def _redrawn_units(gains: Sequence[_Gains], rng: np.random.Generator, resamples: int) -> Floats:
-    """What chance adds to gains where units are drawn with replacement; of the same shape."""
+    """`with_counts` of units drawn with replacement, [resamples, criteria, candidates]."""
     counts = _resample_counts(len(gains[0].weights), rng, resamples)
     return np.vstack([np.stack([g.with_counts(c) for g in gains], axis=1) for c in counts])
 
 
 def _quotient(gains: Floats, by: Floats) -> Floats:
-    """gains / by; 0 where both are zero, infinite where only `by` is."""
+    """gains / by; 0 where both are zero, infinite where only `by` is zero."""
     infinite: Floats = np.where(gains == 0, 0.0, np.copysign(math.inf, gains))
     return np.divide(gains, by, out=infinite, where=by > 0)
 
 
 def _quantile(values: Floats, share: float) -> Floats:
-    """Without interpolation, because values may be infinite."""
+    """A quantile without interpolation, because values may be infinite."""
     found: Floats = np.quantile(values, share, axis=0, method="inverted_cdf")
     return found
 

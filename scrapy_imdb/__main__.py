@@ -1,8 +1,8 @@
 """The crawl's commands; their flags are a contract (ARCHITECTURE.md).
 
-`crawl` fetches a site's titles; `crawl_run` does the work. `parse` reads pages that a person saved
-and writes their items as JSON lines; its work is in this module. A file from outside is never
-trusted: a page that cannot be read is refused with its reason, and the next one follows.
+`crawl` fetches the titles of a site (`crawl_run`). `parse` reads pages that a person saved and
+writes their items as JSON lines. An unreadable page is refused with its reason, and the next page
+follows.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from web_poet import HttpResponse
 
 from marquee.clock import parse_moment
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, exit_status
-from marquee.lifetimes import end_with
+from marquee.lifetimes import end_with_parent
 from marquee.normalise.text import encodable
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import RefusedPageError, read_page
 from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 
 PARENT = "MARQUEE_PARENT"
-"""Environment variable with the process that a crawl dies with; unset, it lives by itself."""
+"""Environment variable with a process id: the crawl ends when that process ends."""
 PAGE_NAMES = (".html", ".htm", ".xhtml", ".gz")
-"""How names of pages end; `parse` ignores a folder's other files."""
+"""Endings of page names; `parse` ignores other files of a folder."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status is 0, `STOPPED`, `AWAY`, or 2 where the input is wrong."""
+    """Run a command; returns 0, `marquee.errors.STOPPED` or `AWAY`, or 2 for wrong input."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "parse":
@@ -72,9 +72,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def end_with_task() -> None:
-    """Two crawls never share a state: none may outlive the task that started it (ADR 4)."""
+    """End this crawl with the task that started it: two crawls may not share a state (ADR 4)."""
     if parent := os.environ.get(PARENT):
-        end_with(int(parent))
+        end_with_parent(int(parent))
 
 
 def _crawl(options: argparse.Namespace) -> int:
@@ -119,9 +119,9 @@ def run_parse(paths: Sequence[Path], out: Path | None) -> int:
 
 
 def parse_pages(paths: Sequence[Path], out: IO[bytes], refusals: IO[str]) -> tuple[int, int]:
-    """Write one line for each page that can be read; name every other page with its reason.
+    """Write the item of each readable page as a line to `out`, and each refusal to `refusals`.
 
-    Returns how many were read and how many refused.
+    Returns the numbers of read and of refused pages.
     """
     read = refused = 0
     for path in saved_files(paths):
@@ -137,7 +137,7 @@ def parse_pages(paths: Sequence[Path], out: IO[bytes], refusals: IO[str]) -> tup
 
 
 def saved_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as given, and every page below a folder, sorted; a missing path is in it too."""
+    """Files as given, also missing ones, and the pages below each given folder, sorted."""
     for path in paths:
         if path.is_dir():
             found = (p for p in path.rglob("*") if p.name.lower().endswith(PAGE_NAMES))
@@ -147,7 +147,7 @@ def saved_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def read_saved(path: Path) -> TitleItem:
-    """The item of one saved page; RefusedPageError says why there is none."""
+    """The item of one saved page; RefusedPageError where the page is unreadable."""
     return read_page(HttpResponse(path.absolute().as_uri(), body=_bytes(path)))
 
 

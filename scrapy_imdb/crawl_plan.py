@@ -1,7 +1,4 @@
-"""The plan of one crawl, checked before anything is fetched; and Scrapy's settings for it.
-
-`CrawlPlan` holds the flags of `python -m scrapy_imdb crawl`.
-"""
+"""The flags of `python -m scrapy_imdb crawl`, checked before a request, and Scrapy's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 from sources.tables import open_table
 
 POLITE_DELAY = 1.0
-"""Seconds between requests on a public host, at least."""
+"""Least seconds between requests of a public host."""
 LINKS_HEADER = ("title_id", "rated_count")
 
 
@@ -41,7 +38,7 @@ class CrawlPlan:
     """Seconds between requests: at least one on a public host, none on a local one."""
     refresh_days: int = 28
     is_local: bool = False
-    """The site is on this machine or this network: politeness may be relaxed."""
+    """Whether the site is on this machine or a private network: no delay is needed."""
 
     @classmethod
     def checked(
@@ -57,7 +54,7 @@ class CrawlPlan:
         delay: float | None = None,
         refresh_days: int = 28,
     ) -> CrawlPlan:
-        """A plan that may start; SourceError where it may not."""
+        """A valid plan; SourceError where a flag is wrong or a public site gets no contact."""
         address = urlsplit(site)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise SourceError(f"'{site}' is not a site", "write it like https://host")
@@ -85,7 +82,7 @@ class CrawlPlan:
 
     @property
     def run(self) -> str:
-        """The crawl's name in its state: the same plan again continues the same crawl."""
+        """The crawl's key in its state: a second crawl with the same key continues the first."""
         return f"{iso(self.as_of)} {self.out.absolute()}"
 
     @property
@@ -104,7 +101,8 @@ class CrawlPlan:
 def is_local_host(host: str) -> bool:
     """Whether every address of a host is private or loopback.
 
-    Raises SourceError where it has none, CrawlInterruptedError where no name server answers.
+    Raises SourceError for a host without an address, CrawlInterruptedError where no name server
+    answers.
     """
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
@@ -121,7 +119,7 @@ def is_local_host(host: str) -> bool:
 
 
 def read_links(path: Path) -> Iterator[tuple[str, int]]:
-    """Title ids and how often each is rated, from the CSV that `crawl_titles` wrote.
+    """Title ids and their numbers of ratings, from the CSV that the task `crawl_titles` wrote.
 
     Raises SourceError with file, line and reason.
     """
@@ -136,20 +134,20 @@ def read_links(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def scrapy_settings(plan: CrawlPlan) -> dict[str, Any]:
-    """Polite, bounded and closed: these settings close what Scrapy's defaults leave open."""
+    """Scrapy's settings: slow on public hosts, bounded in size and time, without extra services."""
     return {
         "MARQUEE_SITE": plan.site,
         "USER_AGENT": plan.user_agent,
         "CONCURRENT_REQUESTS": plan.concurrency,
         "CONCURRENT_REQUESTS_PER_DOMAIN": plan.concurrency,
         "DOWNLOAD_DELAY": plan.delay,
-        "RANDOMIZE_DOWNLOAD_DELAY": False,  # it would undercut the delay by half
+        "RANDOMIZE_DOWNLOAD_DELAY": False,  # it may halve the delay
         "AUTOTHROTTLE_ENABLED": not plan.is_local,
         "AUTOTHROTTLE_START_DELAY": plan.delay,
         "AUTOTHROTTLE_MAX_DELAY": 60.0,
         "AUTOTHROTTLE_TARGET_CONCURRENCY": 1.0,
         "DOWNLOAD_TIMEOUT": 10 if plan.is_local else 30,
-        "DOWNLOAD_MAXSIZE": LARGEST_PAGE,  # also what a compressed answer may unpack to
+        "DOWNLOAD_MAXSIZE": LARGEST_PAGE,  # also of an unpacked response
         "DOWNLOAD_WARNSIZE": 0,
         "DOWNLOAD_FAIL_ON_DATALOSS": True,
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
@@ -157,14 +155,14 @@ def scrapy_settings(plan: CrawlPlan) -> dict[str, Any]:
         "DOWNLOADER_MIDDLEWARES": {
             "scrapy_imdb.fetch.SiteGuard": 50,
             "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
-            # `fetch.py` reads robots.txt and also honours its Crawl-delay.
+            # `fetch.py` reads robots.txt, and obeys Crawl-delay too.
             "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
-            # `fetch.py` tries again and waits; it honours Retry-After.
+            # `fetch.py` retries, and obeys Retry-After too.
             "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
             "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
             "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": 750,
         },
-        "REDIRECT_MAX_TIMES": 5,  # as many as RFC 9309 asks to follow for robots.txt
+        "REDIRECT_MAX_TIMES": 5,  # RFC 9309: five redirects of robots.txt
         "COOKIES_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
         "REFERER_ENABLED": False,

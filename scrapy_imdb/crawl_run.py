@@ -1,7 +1,7 @@
-"""One crawl from start to report, and the files it delivers.
+"""One crawl from start to report, and the files that it writes.
 
-`python -m scrapy_imdb crawl` calls `run_crawl`, once in a process: Twisted's reactor starts only
-once. The files are few and whole, and the same however often they are written.
+`python -m scrapy_imdb crawl` calls `run_crawl`. A process can run one crawl, because Twisted's
+reactor starts only once. A file is replaced whole, and the same state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ LINES_A_FILE = 20_000
 NOT_CONTENT = ("notes", "parser_version", "merged_into")
 FIELDS = tuple(name for name in TitleItem.__slots__ if name not in NOT_CONTENT)
 MERGE_WINDOW = 100
-"""Titles over which merges are counted, also of earlier crawls: some crawls are short."""
+"""Merges are counted over this number of titles; a short crawl adds titles of earlier ones."""
 MERGES_SHOWN = 5
-"""Merged titles that are printed one by one; report.json holds them all."""
+"""Number of merged titles that are printed; report.json holds all."""
 
 
 def run_crawl(plan: CrawlPlan, report_copy: Path | None = None) -> int:
-    """Crawl, deliver, report; the exit status.
+    """Crawl, write the files and the report; returns 0.
 
-    Raises CrawlStoppedError where the tripwire went off, CrawlInterruptedError where a signal or a
-    site that is down cut it off: what was gathered until then is delivered all the same.
+    Raises CrawlStoppedError where the tripwire stopped the crawl, CrawlInterruptedError where a
+    signal came or the site is down. The files are written before either error is raised.
     """
     try:
         return _run(plan, report_copy)
@@ -69,7 +69,7 @@ def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
         report = deliver(plan, state, str(error.args[0]) if error else None)
         state.mark_delivered(plan.run)
         if not error and report["titles"]:
-            state.set_reference(report["coverage"])
+            state.set_reference_coverage(report["coverage"])
     if report_copy:
         _copy(report_copy, report)
     print(_sentence(report), flush=True)
@@ -81,9 +81,9 @@ def _run(plan: CrawlPlan, report_copy: Path | None) -> int:
 def _check_merges(
     plan: CrawlPlan, state: CrawlState, error: BaseException | None
 ) -> BaseException | None:
-    """Drop the pages of other titles where they are too many for merges.
+    """Drop pages of other titles than the requested ones where these are too many for merges.
 
-    Returns what ended the crawl, if anything.
+    Returns the error that ends the crawl, or None.
     """
     visited = state.visited_lately(plan.run, MERGE_WINDOW)
     wrong, cause = excess_merges(state.merges(), visited)
@@ -98,15 +98,17 @@ def _check_merges(
 
 
 def _crawl(plan: CrawlPlan, state: CrawlState) -> BaseException | None:
-    """Visit the titles that this crawl still wants; returns what ended it early, if anything."""
+    """Visit the titles that are due; returns the error that ended the crawl early, or None."""
     visited = sum(state.counts(plan.run).values())
-    wanted = state.wanted(plan.run, plan.refresh_days, PARSER_VERSION, plan.max_pages - visited)
+    wanted = state.titles_to_request(
+        plan.run, plan.refresh_days, PARSER_VERSION, plan.max_pages - visited
+    )
     print(f"crawl: {len(wanted)} pages to fetch from {plan.site}", flush=True)
     return _start(plan, state, wanted) if wanted else None
 
 
 def _start(plan: CrawlPlan, state: CrawlState, wanted: list[str]) -> BaseException | None:
-    from scrapy.crawler import AsyncCrawlerProcess  # a second to import: only where it is needed
+    from scrapy.crawler import AsyncCrawlerProcess  # takes a second to import
 
     from scrapy_imdb.spider import TitleSpider
 
@@ -146,8 +148,8 @@ def _sentence(report: dict[str, Any]) -> str:
 # The files --------------------------------------------------------------------------------------
 
 
-class Coverage:
-    """Counts, line by line, how many items state each field, and their layouts."""
+class FieldCoverage:
+    """Counts items, the items that state each field, and the items of each layout."""
 
     def __init__(self) -> None:
         self.titles = 0
@@ -155,7 +157,7 @@ class Coverage:
         self.layouts: Counter[str] = Counter()
 
     def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """The same JSON lines, each counted as it passes."""
+        """The same JSON lines; each is counted when it is read."""
         for line in lines:
             record = orjson.loads(line)
             self.titles += 1
@@ -173,7 +175,7 @@ class Coverage:
 
 def deliver(plan: CrawlPlan, state: CrawlState, stopped: str | None) -> dict[str, Any]:
     """Write the crawl's files into `plan.out` and return its report."""
-    coverage = Coverage()
+    coverage = FieldCoverage()
     try:
         plan.out.mkdir(parents=True, exist_ok=True)
         files = _write_lines(plan.out, "titles", coverage.counted(state.lines(plan.run, "title")))
@@ -186,17 +188,17 @@ def deliver(plan: CrawlPlan, state: CrawlState, stopped: str | None) -> dict[str
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """The report as JSON with sorted keys; the file is whole or absent."""
+    """Write the report as JSON with sorted keys, whole or not at all."""
     _replace(path, orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
 def has_titles(folder: Path) -> bool:
-    """Whether a crawl's titles lie here, delivered."""
+    """Whether the folder holds a crawl's report and titles."""
     return (folder / "report.json").exists() and any(folder.glob("titles-*.jsonl.gz"))
 
 
 def _report(
-    plan: CrawlPlan, state: CrawlState, coverage: Coverage, stopped: str | None
+    plan: CrawlPlan, state: CrawlState, coverage: FieldCoverage, stopped: str | None
 ) -> dict[str, Any]:
     counts = state.counts(plan.run)
     fetched = counts["title"] + counts["refused"]
@@ -227,7 +229,7 @@ def _report(
 
 
 def _write_lines(folder: Path, name: str, lines: Iterator[bytes]) -> list[str]:
-    """`<name>-00001.jsonl.gz` and on; none where there are no lines. Older ones are removed."""
+    """Write `<name>-00001.jsonl.gz` and so on; return the names and remove older files."""
     names: list[str] = []
     while batch := list(islice(lines, LINES_A_FILE)):
         names.append(f"{name}-{len(names) + 1:05d}.jsonl.gz")
@@ -239,7 +241,7 @@ def _write_lines(folder: Path, name: str, lines: Iterator[bytes]) -> list[str]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write beside, then take the place: nobody ever sees half a file."""
+    """Replace a file by renaming a complete one: no reader sees half a file."""
     beside = path.with_name(f".{path.name}.part")
     with beside.open("wb") as stream:
         stream.write(data)

@@ -1,8 +1,8 @@
-"""What a crawl remembers: which titles there are, what became of each, and the items themselves.
+"""The state of a crawl: the known titles, the outcome of each visit, and the items.
 
-One SQLite file, one transaction for each outcome. The item lies in the same row as the outcome, so
-no crash keeps one and loses the other. A title whose request was open when the process died has no
-outcome, and the next crawl requests it again. `crawl_run` writes the output files from here;
+An SQLite file holds the state, and each outcome is one transaction. An outcome and its item share a
+row, so a crash keeps both or neither. A title whose request was open at a crash has no outcome, and
+the next crawl requests it again. `crawl_run` writes the output files from the state.
 `state_database` holds the tables.
 """
 
@@ -19,35 +19,36 @@ from marquee.clock import SKEW, seconds
 from marquee.errors import AwayError
 from scrapy_imdb.state_database import file_error, lock_file, open_database
 
-Kind = Literal["title", "refused", "missing", "failed"]
-KINDS: tuple[Kind, ...] = ("title", "refused", "missing", "failed")
+OutcomeKind = Literal["title", "refused", "missing", "failed"]
+OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("title", "refused", "missing", "failed")
 KEPT_RUNS = 5
-"""Crawls whose items stay in the state after their delivery."""
-MERGED = "merged into "
-"""Begins the reason of a title that the site merged into another; the other's id follows."""
-AHEAD = SKEW.total_seconds()
-"""Seconds; a visit further ahead of the clock has a stamp of a wrong clock."""
+"""Number of delivered crawls whose items stay in the state."""
+MERGED_REASON = "merged into "
+"""Start of the `reason` of a merged title: `merged into tt0133093`."""
+MOST_AHEAD = SKEW.total_seconds()
+"""Seconds. A visit further in the future was stamped by a wrong clock."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one title in one crawl."""
+    """The outcome of one title in one crawl."""
 
     title_id: str
-    kind: Kind
+    kind: OutcomeKind
     reason: str = ""
     line: bytes | None = None
     """The item, or the refused page with its reason, as one JSON line."""
     is_away: bool = False
-    """The site did not answer at all, so that trying later may help."""
+    """Whether the site did not answer: a later try may help."""
     merged_into: str | None = None
-    """Of a title: the id it was merged into, where the site did that."""
+    """The id of the title that the site merged this title into; else None."""
 
 
 class CrawlState:
     """The folder with the database and its lock; a context manager.
 
-    `run` names a crawl (`CrawlPlan.run`). Raises AwayError where another crawl owns the folder.
+    `run` is the key of a crawl (`CrawlPlan.run`). Raises AwayError while another crawl holds the
+    lock.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,9 +77,10 @@ class CrawlState:
         self._lock.close()
 
     def begin(self, run: str, links: Iterable[tuple[str, int]]) -> None:
-        """Take in the links, and whatever an earlier crawl gathered and never delivered.
+        """Store the links, and move undelivered outcomes of earlier crawls to this run.
 
-        A crawl that goes on tries again what failed, and what it refused before it was stopped.
+        Where an earlier attempt of the same crawl was stopped, its failed titles are due again. So
+        are the titles it refused before the tripwire stopped it.
         """
         with self._db:
             self._db.execute("UPDATE frontier SET listed = 0")
@@ -102,12 +104,12 @@ class CrawlState:
                 (run,),
             )
 
-    def wanted(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
-        """Titles to request now: never visited by how often they are rated, then the stalest.
+    def titles_to_request(self, run: str, refresh_days: int, parser: str, limit: int) -> list[str]:
+        """At most `limit` titles to request now: first unvisited ones, the most rated first.
 
-        Titles that failed last time, or at which a crawl stopped, come after all of them. A title
-        refused by an older parser counts as never visited; one visited while the clock was ahead
-        counts as stale.
+        Stale titles follow, the stalest first; last come titles that failed or at which a crawl
+        stopped. A title that an older parser refused counts as unvisited. A title with a visit in
+        the future counts as stale.
         """
         present = seconds()
         stale = present - refresh_days * 86_400
@@ -123,15 +125,15 @@ class CrawlState:
                      title_id
             LIMIT ?
             """,
-            (stale, present + AHEAD, parser, run, max(limit, 0)),
+            (stale, present + MOST_AHEAD, parser, run, max(limit, 0)),
         )
         return [title_id for title_id, _ in rows]
 
     def record(self, run: str, outcome: Outcome, parser: str) -> None:
-        """Keep one outcome; durable when this returns, whatever happens to this process."""
+        """Store one outcome; it survives a crash of the process from the return on."""
         now = seconds()
         line = None if outcome.line is None else zlib.compress(outcome.line, 6)
-        reason = MERGED + outcome.merged_into if outcome.merged_into else outcome.reason
+        reason = MERGED_REASON + outcome.merged_into if outcome.merged_into else outcome.reason
         with self._db:
             self._db.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
@@ -156,14 +158,14 @@ class CrawlState:
                 )
 
     def count_request(self, run: str) -> None:
-        """One more request is about to leave."""
+        """Count one request before it is sent."""
         with self._db:
             self._db.execute("UPDATE runs SET requests = requests + 1 WHERE run = ?", (run,))
 
     def forget_refusals(self, run: str) -> None:
-        """Let the next crawl request again what this one refused: the site changed, not the titles.
+        """Schedule again the titles that this crawl refused: the site may have changed.
 
-        They come last. If the titles themselves were at fault, they would stop every later crawl.
+        They come last in the next crawl. At the front they could stop every crawl at once.
         """
         with self._db:
             self._db.execute(
@@ -174,11 +176,11 @@ class CrawlState:
             )
 
     def merges(self) -> dict[str, str]:
-        """Requested ids to the ids they had become at their last visit, over all crawls."""
+        """Requested id to the id it was merged into at the last visit, over all crawls."""
         return dict(self._db.execute("SELECT title_id, merged_into FROM merges").fetchall())
 
     def visited_lately(self, run: str, at_least: int) -> list[str]:
-        """Titles read in this crawl; filled up to `at_least` with those of earlier crawls."""
+        """Titles visited in this crawl, and the latest of earlier crawls up to `at_least`."""
         rows = self._db.execute(
             "SELECT title_id FROM frontier WHERE visited_at IS NOT NULL "
             "ORDER BY title_id IN (SELECT title_id FROM outcomes WHERE run = ?) DESC, "
@@ -188,7 +190,7 @@ class CrawlState:
         return [title_id for (title_id,) in rows]
 
     def forget_merges(self, run: str, titles: Iterable[str]) -> None:
-        """Drop what this crawl read of these titles; the next one requests them again, last."""
+        """Drop this crawl's items of these titles; the next crawl requests them, last."""
         with self._db:
             for title_id in titles:
                 dropped = self._db.execute(
@@ -204,19 +206,19 @@ class CrawlState:
                     )
 
     def postpone(self, title_id: str) -> None:
-        """Request a title after all others next time: the crawl stopped at its page."""
+        """Request a title last in the next crawl, because this crawl stopped at its page."""
         with self._db:
             self._db.execute(
                 "UPDATE frontier SET failures = failures + 1 WHERE title_id = ?", (title_id,)
             )
 
-    def counts(self, run: str) -> dict[Kind, int]:
+    def counts(self, run: str) -> dict[OutcomeKind, int]:
         """Outcomes of a crawl by kind, every kind present."""
         rows = self._db.execute(
             "SELECT kind, count(*) FROM outcomes WHERE run = ? GROUP BY 1", (run,)
         )
         found = dict(rows.fetchall())
-        return {kind: found.get(kind, 0) for kind in KINDS}
+        return {kind: found.get(kind, 0) for kind in OUTCOME_KINDS}
 
     def requests(self, run: str) -> int:
         """Requests for title pages that a crawl has sent, repeats included."""
@@ -224,7 +226,7 @@ class CrawlState:
         return int(row[0]) if row else 0
 
     def reasons(self, run: str) -> dict[str, int]:
-        """How often each reason of a refusal or failure was given."""
+        """The 20 commonest reasons of refusals and failures, with their counts."""
         rows = self._db.execute(
             "SELECT reason, count(*) FROM outcomes WHERE run = ? AND reason <> '' "
             "AND kind <> 'title' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
@@ -233,25 +235,25 @@ class CrawlState:
         return dict(rows.fetchall())
 
     def merged(self, run: str) -> dict[str, str]:
-        """Requested ids to the ids their titles were merged into, in order."""
+        """Requested id to the id it was merged into, for titles of this crawl, in order."""
         rows = self._db.execute(
             "SELECT title_id, substr(reason, ?) FROM outcomes WHERE run = ? AND kind = 'title' "
             "AND reason <> '' ORDER BY title_id",
-            (len(MERGED) + 1, run),
+            (len(MERGED_REASON) + 1, run),
         )
         return dict(rows.fetchall())
 
     def count_due(self, refresh_days: int) -> int:
-        """Listed titles that were never visited or are stale."""
+        """The number of listed titles that are unvisited or stale."""
         present = seconds()
         row = self._db.execute(
             "SELECT count(*) FROM frontier WHERE listed = 1 "
             "AND (visited_at IS NULL OR visited_at < ? OR visited_at > ?)",
-            (present - refresh_days * 86_400, present + AHEAD),
+            (present - refresh_days * 86_400, present + MOST_AHEAD),
         ).fetchone()
         return int(row[0])
 
-    def lines(self, run: str, kind: Kind) -> Iterator[bytes]:
+    def lines(self, run: str, kind: OutcomeKind) -> Iterator[bytes]:
         """The JSON lines of a crawl, in order of title id."""
         rows = self._db.execute(
             "SELECT line FROM outcomes WHERE run = ? AND kind = ? AND line IS NOT NULL "
@@ -261,7 +263,7 @@ class CrawlState:
         return (zlib.decompress(line) for (line,) in rows)
 
     def mark_delivered(self, run: str) -> None:
-        """Note that the crawl's files are complete; the items of old crawls are dropped."""
+        """Mark the crawl's files as complete, and drop the items of old crawls."""
         with self._db:
             self._db.execute("UPDATE runs SET delivered_at = ? WHERE run = ?", (seconds(), run))
             self._db.execute(
@@ -271,7 +273,7 @@ class CrawlState:
             )
 
     def is_dropped(self, run: str) -> bool:
-        """Whether a crawl was delivered so long ago that its items have been dropped."""
+        """Whether a crawl was delivered and its items have been dropped since."""
         row = self._db.execute(
             "SELECT 1 FROM runs WHERE run = ? AND delivered_at IS NOT NULL AND run NOT IN "
             "(SELECT run FROM runs ORDER BY delivered_at IS NULL DESC, delivered_at DESC LIMIT ?)",
@@ -279,12 +281,12 @@ class CrawlState:
         ).fetchone()
         return row is not None
 
-    def reference(self) -> dict[str, float]:
+    def reference_coverage(self) -> dict[str, float]:
         """Field coverage of the last good crawl; empty before the first."""
         return dict(self._db.execute("SELECT field, share FROM coverage").fetchall())
 
-    def set_reference(self, coverage: dict[str, float]) -> None:
-        """Keep each field's share as the reference of later crawls, in place of the last one."""
+    def set_reference_coverage(self, coverage: dict[str, float]) -> None:
+        """Replace the reference coverage by this crawl's."""
         with self._db:
             self._db.execute("DELETE FROM coverage")
             self._db.executemany("INSERT INTO coverage VALUES (?, ?)", coverage.items())

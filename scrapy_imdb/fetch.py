@@ -1,8 +1,7 @@
 """Fetch pages as the site allows: obey robots.txt, back off after a failure, never leave the site.
 
-The spider fetches through `Fetcher`, and reads robots.txt with `read_robots` before any page.
-`SiteGuard` is Scrapy's downloader middleware: it refuses a request that leaves the configured site,
-wherever a redirect points.
+The spider reads robots.txt with `read_robots`, then fetches pages through `Fetcher`. `SiteGuard`, a
+downloader middleware of Scrapy, refuses every request to another site, also after a redirect.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from scrapy_imdb.pages.title_page import header_date
 
 TRIES = 4
 LONGEST_WAIT = 120.0
-"""Seconds; a site that asks for more is not visited again until the next run."""
+"""Seconds. The crawl stops where the site asks for a longer wait."""
 
 Download = Callable[[Request], Awaitable[Response]]
 Check = Callable[[int, bytes], str | None]
@@ -40,28 +39,28 @@ _TITLE_PATH = re.compile(r"/title/tt\d{7,10}(/|$)")
 
 
 class UnreachableError(Exception):
-    """A page that could not be fetched after every try; the reason is its text."""
+    """Every try to fetch a page failed; the text is the last reason."""
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Downloads with back-off: `pause` (seconds) doubles from try to try."""
+    """Downloads with retries; the wait before each retry, first `pause` seconds, doubles."""
 
     download: Download
     check: Check
-    """The tripwire: a cause to stop the crawl in a response (status, body), or None."""
+    """The tripwire: (status, body) of a response to a cause to stop the crawl, or None."""
     count: Callable[[], None]
     """Called before each request leaves."""
     pause: float
     ending: asyncio.Event
-    """Set when the crawl is to end: nobody waits any longer."""
+    """Set when the crawl must end; it ends every wait."""
 
     async def fetch(self, url: str) -> Response:
-        """The site's response, whatever its status.
+        """The response, of any status that is not temporary (`is_temporary`).
 
-        Raises CrawlStoppedError where the tripwire finds a cause in a response,
-        RefusedPageError where the response may not be read (too large, leaves the site),
-        UnreachableError where there was none.
+        Raises CrawlStoppedError where the tripwire finds a cause in a response, RefusedPageError
+        where the page is too large or redirects away from the site, UnreachableError where every
+        try failed.
         """
         reason = ""
         for attempt in range(TRIES):
@@ -71,7 +70,7 @@ class Fetcher:
                 response = await self.download(Request(url, dont_filter=True))
             except (IgnoreRequest, DownloadCancelledError) as error:
                 raise RefusedPageError(_sentence(error)) from None
-            except Exception as error:  # whatever the network raises: a time-out, a reset, no name
+            except Exception as error:  # of the network: a time-out, a reset, no address
                 reason = _sentence(error)
             else:
                 cause = self.check(response.status, response.body)
@@ -82,33 +81,33 @@ class Fetcher:
                 reason = f"HTTP {response.status}"
                 wait = max(wait, retry_after(response))
             if attempt + 1 < TRIES:
-                await self.rest(wait)
+                await self.wait_or_end(wait)
         raise UnreachableError(f"{reason} ({TRIES} tries)")
 
-    async def rest(self, seconds: float) -> None:
-        """Wait before the next try; CrawlInterruptedError where the crawl ends meanwhile."""
+    async def wait_or_end(self, seconds: float) -> None:
+        """Wait before the next try; CrawlInterruptedError where the crawl ends during the wait."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ending.wait(), seconds)
             raise CrawlInterruptedError("the crawl ended while it waited", "run it again to go on")
 
 
 def no_check(status: int, body: bytes) -> None:
-    """The check of robots.txt, which is no page: no response to it is a cause to stop."""
+    """The check for robots.txt: every response to it is accepted."""
 
 
 def is_temporary(status: int) -> bool:
-    """Whether a failure may pass: every 5xx, also a proxy's own, and a few 4xx."""
+    """Whether a retry may help: after every 5xx, and after 408, 425 and 429."""
     return status >= 500 or status in (408, 425, 429)
 
 
 def retry_after(response: Response) -> float:
-    """Seconds of the Retry-After header; CrawlStoppedError where that is unreasonably long."""
+    """Seconds of the Retry-After header, else 0; CrawlStoppedError above `LONGEST_WAIT`."""
     header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
     moment = header_date(header)
     if header.isdecimal():
         seconds = float(header)
     elif moment is not None:
-        # The site means the real clock; a drill does not offset it.
+        # The real clock, as the site's: `marquee.clock` is offset in a drill.
         seconds = (moment - datetime.now(UTC)).total_seconds()
     else:
         return 0.0
@@ -126,10 +125,10 @@ def _sentence(error: BaseException) -> str:
 
 
 class SiteGuard:
-    """Refuses other schemes, hosts and ports: private addresses, other sites, files.
+    """Refuses requests to another scheme, host or port than the site's.
 
-    One change is let through: the same host moving from http to https. A title's page may move to
-    another title's (the site merged them), where `allows` (robots.txt) lets it, and nowhere else.
+    The site may redirect from http to https on the same host. A title's page may redirect only to
+    the page of a title that `allows` (robots.txt) permits: the site merged the two titles.
     """
 
     def __init__(self, site: str, allows: Callable[[str], bool] = lambda url: True) -> None:
@@ -141,7 +140,7 @@ class SiteGuard:
         return cls(crawler.settings["MARQUEE_SITE"], crawler.spider.allows)  # type: ignore[union-attr]
 
     def process_request(self, request: Request) -> None:
-        """Called by Scrapy before each download; raises IgnoreRequest for a request to refuse."""
+        """Called by Scrapy before each download; raises IgnoreRequest to refuse a request."""
         to = _address(request.url)
         is_upgrade = (self._site[0], to[0]) == ("http", "https") and to[1] == self._site[1]
         if to != self._site and not (is_upgrade and to[2] == 443):
@@ -151,7 +150,7 @@ class SiteGuard:
             self._check_move(request.url)
 
     def _check_move(self, url: str) -> None:
-        """Raises IgnoreRequest where a title's page may not redirect to."""
+        """Raise IgnoreRequest where a title's page may not redirect to this URL."""
         path = urlsplit(url).path[:100]
         if not _is_title(url):
             raise IgnoreRequest(f"it redirects to {path}, which is no page of a title")
@@ -172,12 +171,12 @@ def _address(url: str) -> Address:
 # robots.txt -----------------------------------------------------------------------------------
 
 LONGEST_DELAY = 30.0
-"""Seconds; no sane crawl of hundreds of pages goes slower, so a longer delay is a refusal."""
+"""Seconds. A site that asks for a longer delay refuses the crawl."""
 GZIP = b"\x1f\x8b"
 _INVISIBLE = re.compile(
     "\u00ef\u00bb\u00bf|[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe]"
 )
-"""Characters that nobody sees: byte order marks (also one saved twice over), NULs, joiners."""
+"""Invisible characters: byte order marks (also one encoded twice), NULs, joiners."""
 _AGENT = re.compile(r"^([^\S\n]*user[- ]?agent(?:[^\S\n]*:|[^\S\n]))([^#\n]*)", re.I | re.M)
 _TOKEN = re.compile(r"[\w-]+")
 OURS, OTHERS = "ours", "another"
@@ -185,18 +184,21 @@ OURS, OTHERS = "ours", "another"
 
 @dataclass(frozen=True)
 class Robots:
-    """The rules of one site: what may be fetched, and how slowly (Scrapy ignores Crawl-delay)."""
+    """The rules of one site: the allowed URLs and the delay. Scrapy ignores Crawl-delay."""
 
     text: str | None
-    """robots.txt; None: the site has none."""
+    """robots.txt; None where the site has no such file."""
 
     def allows(self, url: str, user_agent: str) -> bool:
-        """Whether `user_agent` may fetch the URL; without rules every URL is allowed."""
+        """Whether `user_agent` may fetch the URL; without a robots.txt it may."""
         rules = self._rules(user_agent)
         return rules is None or bool(rules.can_fetch(url, OURS))
 
     def delay(self, user_agent: str) -> float:
-        """Seconds the site asks for between requests; 0 where it does not ask."""
+        """Seconds between requests that the site asks for, else 0.
+
+        Raises CrawlStoppedError above `LONGEST_DELAY`.
+        """
         rules = self._rules(user_agent)
         if rules is None:
             return 0.0
@@ -220,8 +222,8 @@ class Robots:
 def _parsed(text: str, product: str) -> Protego:
     """The rules for a product token, matched whole and in any case (RFC 9309, 2.2.1).
 
-    Protego would find a group's name anywhere in the user agent, also in the contact address. So
-    each group gets a new name first: ours, everybody's, another's.
+    Protego matches a group's name anywhere in the user agent, also in the contact address. So each
+    group is renamed first: to `ours` or `another`; `*` stays.
     """
 
     def renamed(line: re.Match[str]) -> str:
@@ -235,12 +237,10 @@ def _parsed(text: str, product: str) -> Protego:
 
 
 def read_robots(response: Response) -> Robots:
-    """The rules in a response (RFC 9309): none where the site has no such file (4xx).
+    """The rules in a response (RFC 9309); 4xx means that the site has no robots.txt.
 
-    Whatever the file holds, in whatever encoding, is read as rules. It is no page, so the
-    tripwire's causes for pages do not apply to it.
-
-    Raises CrawlInterruptedError where the file cannot be had now (5xx, a redirect to nowhere).
+    The body is read as rules in any encoding. Raises CrawlInterruptedError for any other status
+    than 2xx and 4xx.
     """
     if 400 <= response.status < 500:
         return Robots(None)
@@ -253,8 +253,8 @@ def read_robots(response: Response) -> Robots:
 
 
 def _text(body: bytes) -> str:
-    """The text in UTF-8, or as its byte order mark or NULs say; only visible characters."""
-    if body.startswith(GZIP):  # the server sends a gzip file without saying so
+    """The visible characters of a text in UTF-8, UTF-16 or UTF-32."""
+    if body.startswith(GZIP):  # a gzip file without Content-Encoding
         body = _gunzipped(body)
     encoding, _ = read_bom(body)
     return _INVISIBLE.sub("", body.decode(encoding or _guessed_encoding(body), "replace"))
@@ -268,10 +268,10 @@ def _gunzipped(body: bytes) -> bytes:
 
 
 def _guessed_encoding(body: bytes) -> str:
-    """The encoding without a byte order mark: where most NULs stand tells UTF-16 and UTF-32."""
+    """The encoding of a text without a byte order mark, from the positions of its NULs."""
     places = [body[start::4].count(0) for start in range(4)]
     if sum(places) * 8 < len(body):  # a stray NUL, or none
         return "utf-8"
-    if min(places[1:3]) * 2 > max(places):  # the middle of every four
+    if min(places[1:3]) * 2 > max(places):  # NULs in the middle of every four bytes
         return "utf-32-be" if places[0] >= places[3] else "utf-32-le"
     return "utf-16-be" if places[0] + places[2] > places[1] + places[3] else "utf-16-le"

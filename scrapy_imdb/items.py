@@ -9,7 +9,7 @@ from typing import Any
 from marquee.normalise.amounts import Money
 
 PARSER_VERSION = "3"
-"""Goes up whenever the same page would give another item."""
+"""Raise it with every change that gives another item for the same page."""
 PEOPLE = ("directors", "writers", "cast")
 
 
@@ -18,7 +18,7 @@ class Person:
     """Somebody credited on a page."""
 
     name_id: str | None
-    """IMDb's id, like `nm0905154`; None where the page names without linking."""
+    """IMDb's id, like `nm0905154`; None where the page has no link for the name."""
     name: str
     """As credited, white space normalised."""
 
@@ -28,14 +28,14 @@ class TitleItem:
     """One title as one page stated it at one moment."""
 
     title_id: str
-    """`tt` and seven to ten digits, like `tt0133093`; of a crawled page the requested id, which
-    ratings link to."""
+    """`tt` and seven to ten digits, like `tt0133093`. A crawled page keeps the requested id, which
+    ratings use."""
     merged_into: str | None = None
-    """The page's own id, where the site merged the requested title into another."""
+    """The page's own id where the site merged the requested title into another, else None."""
     title: str
-    """The title the page displays, in the page's language."""
+    """The displayed title, in the page's language."""
     original_title: str | None = None
-    """The original title where the page states one; `title` where it states that both agree."""
+    """The original title; equal to `title` where the page states that both agree."""
     type: str | None = None
     """IMDb's own id of the kind of title: `movie`, `short`, `tvMovie`, `tvSeries`,
     `tvMiniSeries`, `tvEpisode`, `tvSpecial`, `tvShort`, `video`, `videoGame`, `musicVideo` …"""
@@ -50,47 +50,47 @@ class TitleItem:
     directors: list[Person]
     """In page order, each once; empty where the page names none."""
     writers: list[Person]
-    """In page order, each once; a page may shorten this list."""
+    """In page order, each once; a page may list only some."""
     cast: list[Person]
-    """The first cast, in billing order, as many as the page lists."""
+    """The cast that the page lists, in billing order."""
     genres: list[str]
     """Canonical English, like `Sci-Fi`; in page order."""
     rating: float | None = None
     """Weighted mean of the votes, 1.0 to 10.0."""
     vote_count: int | None = None
-    """How many voted; 0 where the page states that nobody did."""
+    """The number of votes; 0 only where the page states it."""
     budget: Money | None = None
-    """Production budget in the currency stated; never converted, never zero."""
+    """Production budget in the stated currency; positive."""
     gross: Money | None = None
-    """Box office: worldwide where stated, else the widest area the page shows."""
+    """Box office of the widest area that the page states."""
     gross_area: str | None = None
-    """What `gross` covers: `world`, or the area as the page names it (`USA`, `UK`)."""
+    """The area of `gross`: `world`, or the page's words for it (`USA`, `UK`)."""
     countries: list[str]
     """ISO 3166-1 alpha-2 codes of the countries of origin, like `US`."""
     languages: list[str]
-    """ISO 639-1 codes of the languages spoken, like `en` (three letters where it has no two)."""
+    """ISO 639-1 codes of the spoken languages, like `en`; else three letters."""
     certificate: str | None = None
     """Age certificate as shown to this reader's country, like `PG-13`."""
     companies: list[str]
-    """Production companies, in page order; a page may shorten this list."""
+    """Production companies, in page order; a page may list only some."""
     plot: str | None = None
     """The short plot, in the page's language."""
     keywords: list[str]
-    """Plot keywords shown on the page (a handful of many)."""
+    """The few plot keywords that the page shows."""
     notes: list[str]
-    """Each value that cannot be used and why, like `rating: is not between 1 and 10 (76)`."""
+    """One note for each unusable value, like `rating: is not between 1 and 10 (76)`."""
     source_url: str
-    """The address the page came from."""
+    """The address of the page."""
     fetched_at: str | None = None
-    """When it came, UTC, like `2026-01-04T03:00:12Z`; None for a page saved by hand."""
+    """When the page was fetched, UTC, like `2026-01-04T03:00:12Z`; None where unknown."""
     layout: str
-    """Which page object read it (`scrapy_imdb.pages.LAYOUTS`)."""
+    """The key of its page object in `scrapy_imdb.pages.LAYOUTS`."""
     parser_version: str = PARSER_VERSION
-    """`PARSER_VERSION` of the code that read it."""
+    """`PARSER_VERSION` of the code that read the page."""
 
 
 def as_record(item: TitleItem) -> dict[str, Any]:
-    """The item as one JSON object: nested people and money as objects."""
+    """The item as a JSON object."""
     record: dict[str, Any] = {name: getattr(item, name) for name in TitleItem.__slots__}
     for role in PEOPLE:
         record[role] = [{"name_id": p.name_id, "name": p.name} for p in record[role]]
@@ -101,7 +101,7 @@ def as_record(item: TitleItem) -> dict[str, Any]:
 
 
 def with_fields(item: TitleItem, changed: Mapping[str, Any]) -> TitleItem:
-    """The item with some fields of its record (`as_record`) in place of its own."""
+    """The item with changed fields; `changed` holds them in the form of `as_record`."""
     fields = dict(changed)
     for role in PEOPLE:
         if role in fields:

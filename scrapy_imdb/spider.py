@@ -1,6 +1,6 @@
-"""The spider: which titles to visit, and what becomes of each.
+"""The spider: visits titles one after another and records the outcome of each.
 
-Page objects read the pages; `CrawlState` keeps each outcome at once. `crawl_run` starts the spider.
+`crawl_run` starts it. Page objects read the pages, and `CrawlState` stores each outcome at once.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from marquee.normalise.text import encodable
 from marquee.progress import report_progress
 from scrapy_imdb.crawl_plan import CrawlPlan
-from scrapy_imdb.crawl_state import KINDS, CrawlState, Outcome
+from scrapy_imdb.crawl_state import OUTCOME_KINDS, CrawlState, Outcome
 from scrapy_imdb.fetch import Fetcher, Robots, UnreachableError, no_check, read_robots
 from scrapy_imdb.items import PARSER_VERSION, TitleItem, as_record
 from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
-from scrapy_imdb.tripwire import ACCEPTED, Tripwire, challenge_cause
+from scrapy_imdb.tripwire import ACCEPTED_WITHOUT_PAGE, Tripwire, challenge_cause
 
 FORBIDDEN = "robots.txt forbids it"
 ADVICE = "look at the site yourself before going on"
 PAGES = (200, 201, 202, 203)
-"""Statuses that a whole page may come with (202 may also be a test for robots)."""
+"""Statuses of a response that may hold a page. A 202 may also be a challenge for robots."""
 LARGEST_KEPT = 2 * 1024 * 1024
-"""Bytes of a refused page that are kept beside its reason."""
+"""Most bytes of a refused page that are stored with its reason."""
 
 
 class TitleSpider(Spider):
-    """Visits titles in the order given, a few at a time, until done or stopped."""
+    """Visits titles in the given order, a few at a time."""
 
     name = "titles"
 
@@ -51,20 +51,20 @@ class TitleSpider(Spider):
         self.plan, self.crawl_state = plan, state
         self.waiting = deque(wanted)
         self.total = len(wanted)
-        self.tripwire = Tripwire(state.reference())
+        self.tripwire = Tripwire(state.reference_coverage())
         self.robots = Robots(None)
         self.error: BaseException | None = None
-        """What ended the crawl early, for the command to report."""
+        """The error that ended the crawl early, else None."""
         self.ending = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._outcomes: Counter[str] = Counter()
 
     async def start(self) -> AsyncIterator[Any]:
-        """Drive the crawl; it yields nothing, for outcomes go straight into the crawl's state."""
+        """Run the crawl. Scrapy expects a generator; this one yields no items."""
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._interrupt)
-        self._work = asyncio.create_task(self._drive())
+        self._work = asyncio.create_task(self._crawl())
         try:
             await self._work
         except BaseException as error:
@@ -72,17 +72,17 @@ class TitleSpider(Spider):
         return
         yield
 
-    async def _drive(self) -> None:
+    async def _crawl(self) -> None:
         await self._read_robots()
         await asyncio.gather(*(self._visit_titles() for _ in range(self.plan.concurrency)))
 
     def end(self, error: BaseException) -> None:
-        """Request nothing more and wait for nothing more; the first cause is the one reported."""
+        """End the crawl: no more requests and waits. The first error is the one reported."""
         self.error = self.error or error
         self.ending.set()
 
     async def visit(self, title_id: str) -> Outcome:
-        """Fetch and read one title; CrawlStoppedError where the tripwire goes off."""
+        """Fetch and read one title; CrawlStoppedError where the tripwire finds a cause."""
         url = self.plan.url(title_id)
         if not self.allows(url):
             return _refusal(title_id, url, FORBIDDEN, b"")
@@ -102,12 +102,12 @@ class TitleSpider(Spider):
             return _refusal(title_id, url, error.message, b"")
 
     def allows(self, url: str) -> bool:
-        """Whether robots.txt lets us fetch it."""
+        """Whether robots.txt allows the URL."""
         return self.robots.allows(url, self.plan.user_agent)
 
     @property
     def fetcher(self) -> Fetcher:
-        """Downloads through Scrapy's engine; every response passes the tripwire."""
+        """Downloads through Scrapy's engine; the tripwire checks every response."""
         engine = self.crawler.engine
         assert engine is not None
         return Fetcher(
@@ -119,27 +119,27 @@ class TitleSpider(Spider):
         )
 
     async def _visit_titles(self) -> None:
-        """Visit one waiting title after another; so many of these run as the plan allows."""
+        """Visit waiting titles; `CrawlPlan.concurrency` of these loops run together."""
         while self.waiting and self.error is None:
             title_id = self.waiting.popleft()
             try:
                 outcome = await self._visit_or_postpone(title_id)
                 self.crawl_state.record(self.plan.run, outcome, PARSER_VERSION)
-                self._report(outcome)
-                self._check(outcome)
+                self._report_progress(outcome)
+                self._report_to_tripwire(outcome)
             except BaseException as error:
                 self.end(error)
                 return
 
     async def _visit_or_postpone(self, title_id: str) -> Outcome:
-        """`visit`; a title at which the crawl stops comes last next time.
+        """Visit a title; where the crawl stops at it, the next crawl requests it last.
 
-        So one odd page cannot keep every later crawl from all the other titles.
+        Otherwise one odd page could stop every crawl at its start.
         """
         try:
             return await self.visit(title_id)
         except (CrawlInterruptedError, sqlite3.Error):
-            raise  # not the title's fault
+            raise  # the title is not the cause
         except Exception:
             self.crawl_state.postpone(title_id)
             raise
@@ -158,17 +158,18 @@ class TitleSpider(Spider):
             raise CrawlStoppedError(challenge_cause(response.status), ADVICE) from None
         except RefusedPageError as error:
             if response.status == 202:
-                raise CrawlStoppedError(ACCEPTED, ADVICE) from None
+                raise CrawlStoppedError(ACCEPTED_WITHOUT_PAGE, ADVICE) from None
             return _refusal(title_id, response.url, error.message, response.body)
-        except Exception as error:  # a page must never end a crawl; it is refused with the reason
+        except Exception as error:  # a fault in a page object costs this page, not the crawl
             reason = f"the page object failed: {type(error).__name__}: {error}"
             return _refusal(title_id, response.url, reason, response.body)
         return Outcome(title_id, "title", line=line, merged_into=item.merged_into)
 
-    def _check(self, outcome: Outcome) -> None:
-        """Report to the tripwire; CrawlStoppedError where it finds a cause.
+    def _report_to_tripwire(self, outcome: Outcome) -> None:
+        """Report an outcome to the tripwire.
 
-        CrawlInterruptedError where the site does not answer any more.
+        Raises CrawlInterruptedError where the site does not answer, CrawlStoppedError for every
+        other cause.
         """
         cause = None
         if outcome.kind == "title":
@@ -203,42 +204,42 @@ class TitleSpider(Spider):
         self._slow_down(self.robots.delay(self.plan.user_agent))
 
     def _slow_down(self, seconds: float) -> None:
-        """Space requests by the delay of robots.txt, where it is longer than the plan's."""
+        """Use the delay of robots.txt where it is longer than the plan's."""
         if seconds > self.plan.delay:
             self.plan = replace(self.plan, delay=seconds)
             engine = self.crawler.engine
             assert engine is not None
             for host, slot in engine.downloader.slots.items():
                 slot.delay = seconds
-                # A slot that was idle for a minute is made anew, from this.
+                # Scrapy makes a new slot from these settings after a minute without requests.
                 engine.downloader.per_slot_settings[host] = {"delay": seconds}
             throttle = self.crawler.get_extension(AutoThrottle)
             if throttle is not None:
                 throttle.mindelay = seconds
 
     def _interrupt(self) -> None:
-        """End now: open requests are dropped, what came is delivered."""
+        """End the crawl on a signal; open requests are cancelled."""
         self.end(
             CrawlInterruptedError("interrupted by a signal", "run the same command again to go on")
         )
         if self._work:
             self._work.cancel()
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report_progress(self, outcome: Outcome) -> None:
         self._outcomes[outcome.kind] += 1
-        bad = [f"{self._outcomes[k]} {k}" for k in KINDS[1:] if self._outcomes[k]]
+        bad = [f"{self._outcomes[k]} {k}" for k in OUTCOME_KINDS[1:] if self._outcomes[k]]
         report_progress("page", self._outcomes.total(), self.total, ", ".join(bad))
 
 
 def _under_requested_id(title_id: str, item: TitleItem) -> TitleItem:
-    """The item under the requested id, which ratings link to, whatever it was merged into."""
+    """The item under the requested id; the page's own id becomes `merged_into`."""
     if item.title_id == title_id:
         return item
     return replace(item, title_id=title_id, merged_into=item.title_id)
 
 
 def _refusal(title_id: str, url: str, reason: str, body: bytes) -> Outcome:
-    """A page in quarantine: why, and the page itself (base64, for it may be anything)."""
+    """The outcome of a refused page: its reason and its bytes in base64."""
     line = orjson.dumps(
         {
             "title_id": title_id,

@@ -1,4 +1,4 @@
-"""The SQLite file behind `CrawlState`: its tables, its lock, and why it cannot be used."""
+"""The SQLite file of `CrawlState`: its tables, its lock, and its errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import IO
 from marquee.errors import AwayError, MarqueeError, SourceError
 
 DATABASE_NAME = "crawl.sqlite"
-SECONDS_TO_DIE = 2.0
-"""How long a killed owner may take to release the lock."""
+SECONDS_TO_UNLOCK = 2.0
+"""Seconds that a killed process may take to release the lock."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS frontier (
     title_id TEXT PRIMARY KEY,
     rated_count INTEGER NOT NULL,
     listed INTEGER NOT NULL,           -- 1: in the latest links file
-    visited_at REAL,                   -- epoch seconds of the last outcome; NULL: never
-    parser TEXT,                       -- parser version that refused it; NULL: it did not
+    visited_at REAL,                   -- UTC seconds of the last outcome; NULL: never
+    parser TEXT,                       -- parser version that refused it; NULL: none did
     failures INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS outcomes (
@@ -54,16 +54,16 @@ WRONG_PATHS = (
     errno.ELOOP,
     errno.EINVAL,
 )
-"""Errors of a wrong path: neither space, permission nor a repaired disk makes it usable."""
+"""Errors of a wrong path. Another path helps; space, permissions or a repair do not."""
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
-    """The database, made where it is not there; an error of `database_error` where it cannot be."""
+    """The database, created at first use; raises an error of `database_error`."""
     try:
         db = sqlite3.connect(folder / DATABASE_NAME)
         db.execute("PRAGMA journal_mode = WAL")
-        # In WAL, NORMAL keeps every commit through a crash of the process; only a crash of the
-        # machine may lose the last ones, and then their pages are fetched again.
+        # With WAL and NORMAL every commit survives a crash of the process. A crash of the machine
+        # may lose the last commits; their pages are fetched again.
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
     except sqlite3.Error as error:
@@ -72,8 +72,8 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def lock_file(lock: IO[str]) -> None:
-    """Lock, or BlockingIOError; a crawl that was just killed releases the lock a moment later."""
-    deadline = time.monotonic() + SECONDS_TO_DIE
+    """Lock the file; BlockingIOError where another crawl holds it after `SECONDS_TO_UNLOCK`."""
+    deadline = time.monotonic() + SECONDS_TO_UNLOCK
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,19 +84,19 @@ def lock_file(lock: IO[str]) -> None:
 
 
 def file_error(what: str, error: OSError) -> MarqueeError:
-    """Why files cannot be used: AwayError for a full or failing disk, SourceError for a path."""
+    """The error to raise for a file: SourceError for a wrong path, else AwayError."""
     if error.errno in WRONG_PATHS:
         return SourceError(f"{what}: {error.strerror}", "give another folder")
     return AwayError(f"{what}: {error.strerror}", MEND)
 
 
 def database_error(folder: Path, error: sqlite3.Error) -> MarqueeError:
-    """Why the database cannot be used.
+    """The error to raise for the database.
 
-    SourceError, to move it away, only where SQLite calls it damaged, no database, or of other
-    tables. A disk that is full, locked or failing may hold a good database: AwayError.
+    SourceError where it is damaged, no database, or has other tables: the remedy is to move it
+    away. AwayError where the disk is full, locked or failing: the database may be good.
     """
-    code = getattr(error, "sqlite_errorcode", -1) & 0xFF  # the low byte is the kind
+    code = getattr(error, "sqlite_errorcode", -1) & 0xFF  # the low byte is the primary code
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         what = f"{folder / DATABASE_NAME} is not a crawl's memory: {error}"
     elif isinstance(error, sqlite3.OperationalError):

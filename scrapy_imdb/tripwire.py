@@ -1,7 +1,7 @@
-"""When a crawl must stop by itself: the site shuts us out, or has changed.
+"""When a crawl must stop by itself: the site shuts us out, or its pages have changed.
 
-Pure: the spider reports each outcome, and the tripwire returns a cause to stop or None. There is no
-way around it; a person reads the cause and decides.
+The spider reports each response and outcome. The tripwire returns a cause to stop, or None. No flag
+turns it off; a person reads the cause and decides.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import Any
 from scrapy_imdb.pages.layouts import is_challenge
 from sources.title_record import is_stated
 
-ACCEPTED = "the site answers 202 without a page, as it does to robots"
+ACCEPTED_WITHOUT_PAGE = "the site answers 202 without a page, as it does to robots"
 MOST_429 = 3
 MOST_FAILED = 5
 MOST_REFUSED = 5
 MOST_INTO_ONE = 5
-"""Titles that may have become one and the same, over all crawls of one state."""
+"""The crawl stops where more titles than this became the same title, over all crawls of a state."""
 MOST_MERGED, MERGED_SHARE = 10, 0.1
-"""Titles that may have become others: so many, or this share of those visited, if that is more."""
+"""Most merged titles among those visited: the larger of this number and this share."""
 WINDOW = 40
-"""Items over which field coverage is watched."""
-LARGEST_FALL = 0.5
-"""Coverage may fall to this share of the reference before it is a cause."""
+"""Field coverage is watched over this number of items."""
+LEAST_SHARE_OF_REFERENCE = 0.5
+"""Coverage below this share of the reference is a cause."""
 MOST_RECENTLY_MERGED = WINDOW // 2
-"""Merged titles among the last `WINDOW` before a crawl stops; `excess_merges` counts all of them at
-its end."""
+"""The crawl stops where more of the last `WINDOW` items were merged titles. `excess_merges` counts
+all merged titles once more at the crawl's end."""
 MERGED_PAGES = "the site answers with other titles' pages"
 WATCHED = ("year", "directors", "genres", "rating", "vote_count")
-"""Fields that popular titles and obscure ones state alike (budgets they do not)."""
-FLOOR = 0.5
-"""Coverage before there is a reference: half of the titles state each watched field."""
+"""Fields that popular and obscure titles state equally often; budgets are not among them."""
+LEAST_COVERAGE = 0.5
+"""Least coverage of each watched field in a crawl without a reference."""
 
 
 class Tripwire:
@@ -46,14 +46,14 @@ class Tripwire:
     def response(self, status: int, body: bytes) -> str | None:
         """The cause to stop in one HTTP response, before its body is read as a page.
 
-        A response with 2xx and a body is a page: its reader decides whether it is a challenge.
+        `read_page` finds a challenge in a 2xx response with a body.
         """
         if status == 429:
             return self._count_in_a_row("429", MOST_429, "the site answers 429, too many requests")
         if status in (403, 405, 503) and is_challenge(body):
             return challenge_cause(status)
         if status == 202 and not body.strip():
-            return ACCEPTED
+            return ACCEPTED_WITHOUT_PAGE
         if status in (401, 403, 405, 451):
             return f"the site refuses us (HTTP {status})"
         if status == 200 and not body.strip():
@@ -61,7 +61,7 @@ class Tripwire:
         return None
 
     def title(self, record: Mapping[str, Any]) -> str | None:
-        """The cause to stop in one more item: the fields it states."""
+        """The cause to stop after one more item: merged titles, or coverage that fell."""
         self._in_a_row = dict.fromkeys(self._in_a_row, 0)
         self._recent.append(record)
         if sum(r.get("merged_into") is not None for r in self._recent) > MOST_RECENTLY_MERGED:
@@ -70,7 +70,8 @@ class Tripwire:
             return None
         for name in WATCHED:
             share = sum(is_stated(r.get(name)) for r in self._recent) / WINDOW
-            bound = LARGEST_FALL * self._reference.get(name, FLOOR / LARGEST_FALL)
+            known = self._reference.get(name)
+            bound = LEAST_COVERAGE if known is None else LEAST_SHARE_OF_REFERENCE * known
             if share < bound:
                 return (
                     f"field coverage fell: only {share:.0%} of the last {WINDOW} titles state "
@@ -79,16 +80,16 @@ class Tripwire:
         return None
 
     def missing(self) -> None:
-        """Report that the site has no such title, which is no failure."""
+        """Report a title that the site does not have; this is no failure."""
         self._in_a_row["failed"] = self._in_a_row["429"] = 0
 
     def refused(self, reason: str) -> str | None:
-        """The cause to stop in one more page that cannot be read."""
+        """The cause to stop after one more unreadable page."""
         text = f"{MOST_REFUSED} pages in a row cannot be read, the last because: {reason}"
         return self._count_in_a_row("refused", MOST_REFUSED, text, full=text)
 
     def failed(self, reason: str) -> str | None:
-        """The cause to stop in one more title that could not be fetched."""
+        """The cause to stop after one more title that could not be fetched."""
         text = f"{MOST_FAILED} titles in a row could not be fetched, the last because: {reason}"
         return self._count_in_a_row("failed", MOST_FAILED, text, full=text)
 
@@ -100,11 +101,11 @@ class Tripwire:
 
 
 def excess_merges(merges: Mapping[str, str], recent: Collection[str]) -> tuple[set[str], str]:
-    """The titles whose page is another's where there are too many for merges, and the cause.
+    """The titles that were answered with another title's page, where these are too many, and why.
 
-    `merges` maps requested ids to what they became, over all crawls of one state; `recent` holds
-    the ids visited lately. Few titles merge. Where many responses are other titles' pages, the site
-    serves one page for all, the title of the day, or the wrong ones.
+    `merges`: requested id to the page's id, over all crawls of one state; `recent`: the ids visited
+    lately. Sites merge few titles. Many such pages mean that the site serves one page for all
+    requests, or wrong pages.
     """
     into = Counter(merges.values())
     name, most = max(into.items(), key=lambda item: item[1], default=("", 0))
@@ -119,5 +120,5 @@ def excess_merges(merges: Mapping[str, str], recent: Collection[str]) -> tuple[s
 
 
 def challenge_cause(status: int) -> str:
-    """The cause where a test for robots came in place of a page."""
+    """The cause to stop where a challenge for robots came in place of a page."""
     return f"the site answers with a challenge for robots (HTTP {status})"

@@ -1,17 +1,20 @@
-"""Serving: the REST API and its pages, from a bundle and nothing else; no Spark, no JVM.
+"""Serving: the REST API and its web pages.
 
-No other room imports this one. Two commands are its interface: `python -m serving` and
-`python -m serving.check`. Tests may use every module:
+Serving answers from bundles alone, without Spark and without a JVM. No other room imports it. Its
+interface is two commands: `python -m serving` and `python -m serving.check`. Tests may use every
+module:
 
-- `app`: the web application and its table of routers
-- `backend`: what the routes answer from
-- `follower`, `bundle_cache`: follow a ledger; fetch and keep bundles
-- `engines`: what computes the answers, and the table of engines
-- `feedback_log`: the ratings of our API's people
-- `title_index`: titles and ids of a champion
-- `problems`: errors as RFC 9457 documents
-- `web_pages`: `/` and `/docs`
-- `routes`: the API
+- `app`: the web application and its middleware
+- `routes`: the routes of the API
+- `web_pages`: the pages `/` and `/docs`
+- `problems`: errors as RFC 9457 problem documents
+- `backend`: all that the routes need to answer
+- `follower`: follows a ledger and loads its champion
+- `bundle_cache`: bundles on the local disk
+- `engines`: load a bundle and compute answers
+- `title_index`: search in titles and ids
+- `feedback_log`: the ratings that people give through the API
+- `check`: would serving accept a bundle?
 """
 
 __all__: list[str] = []

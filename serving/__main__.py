@@ -1,10 +1,10 @@
 """`python -m serving`: follow the lake's ledgers and answer over HTTP.
 
-It also asks the lake which world it holds, before serving and again while the lake is away, and
-stops where the lake holds another world than the settings name.
+The server asks the lake for the name of its world, and asks again while the lake is away. It stops
+if the lake holds another world than the settings name.
 """
 
-# ruff: noqa: E402 - BLAS reads its number of threads when NumPy is imported
+# ruff: noqa: E402 - the variables below must be set before NumPy is imported
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-# One request is one small product; threads of BLAS would only fight over the cores.
+# A request multiplies small arrays: several BLAS threads would only slow it down.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
@@ -31,30 +31,30 @@ from serving.app import create_app
 from serving.backend import open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 
-SECONDS_TO_FINISH = 5
-"""How long a server that stops waits for open requests."""
-SECONDS_TO_ANSWER = 2.0
-"""How long the start waits for the lake's world; while it is away, cached bundles serve."""
-SECONDS_BETWEEN = 1.0
-"""Pause before the next request for the lake's world."""
+SECONDS_TO_SHUT_DOWN = 5
+"""How long a stopping server waits for open requests."""
+SECONDS_TO_WAIT_FOR_WORLD = 2.0
+"""How long the start waits for the lake. After that, cached bundles serve until it answers."""
+SECONDS_BETWEEN_TRIES = 1.0
+"""Pause before the lake is asked for its world again."""
 log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until stopped; 2 where the input, or the lake's world, makes that impossible."""
+    """Serve until stopped. Returns 2 for wrong input or a wrong world, 3 for a failed start."""
     try:
         settings = load_settings()
-        given = _parser(settings).parse_args(arguments)
-        place = settings.lake
-        lake = open_lake(given.lake, given.webhdfs, place.user, drill=place.drill)
+        options = _parser(settings).parse_args(arguments)
+        user, drill = settings.lake.user, settings.lake.drill
+        lake = open_lake(options.lake, options.webhdfs, user, drill=drill)
         backend = open_backend(
             lake,
-            given.cache,
-            given.feedback or given.cache / "feedback",
+            options.cache,
+            options.feedback or options.cache / "feedback",
             settings.serving.server,
             (settings.ratings.lowest, settings.ratings.highest),
             settings.serving.poll_seconds,
-            given.engine,
+            options.engine,
         )
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            given.host,
-            given.port,
+            options.host,
+            options.port,
             log_level="info",
             access_log=False,
-            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+            timeout_graceful_shutdown=SECONDS_TO_SHUT_DOWN,
         )
     )
-    world = _expected_world(settings, given.lake)
+    world = _expected_world(settings, options.lake)
     return _run(server, WorldCheck(lake, world, partial(setattr, server, "should_exit", True)))
 
 
@@ -95,16 +95,16 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
 
 
 def _expected_world(settings: Settings, lake: str) -> str | None:
-    """The world the lake must hold: the settings', where they or the environment name it.
+    """The world that the lake must hold; None where `--lake` alone names the lake.
 
-    Any world is accepted from a lake that only `--lake` names, as in every command.
+    Every command accepts any world of a lake that only a flag names. MARQUEE_WORLD overrules this.
     """
     is_settings_lake = lake.rstrip("/") == settings.lake.root.rstrip("/")
     return settings.world if is_settings_lake or "MARQUEE_WORLD" in os.environ else None
 
 
 def _run(server: uvicorn.Server, check: WorldCheck) -> int:
-    """Serve until stopped, or until the lake says that it holds another world."""
+    """Serve until stopped, or until the check refuses the lake; returns the exit status."""
     if check.passes():
         with suppress(KeyboardInterrupt):
             server.run()
@@ -115,10 +115,11 @@ def _run(server: uvicorn.Server, check: WorldCheck) -> int:
 
 
 class WorldCheck(threading.Thread):
-    """Asks the lake for its world until it answers, beside a server that may already serve.
+    """A thread that asks the lake for its world until the lake answers.
 
-    `expected` is the world the lake must hold; None accepts any, and a log line says which. Where
-    the lake must not be served, `refusal` holds the reason and `stop` is called.
+    The server may already serve from cached bundles. `expected` is the world that the lake must
+    hold; None accepts any world. If the lake holds another one, the thread sets `refusal` to the
+    reason and calls `stop`.
     """
 
     def __init__(self, lake: Lake, expected: str | None, stop: Callable[[], None]) -> None:
@@ -130,26 +131,26 @@ class WorldCheck(threading.Thread):
         self._answered = threading.Event()
 
     def passes(self) -> bool:
-        """Start asking; whether nothing speaks against serving so far."""
+        """Start the thread and wait a moment; False if the lake was refused meanwhile."""
         self.start()
-        self._answered.wait(SECONDS_TO_ANSWER)
+        self._answered.wait(SECONDS_TO_WAIT_FOR_WORLD)
         return not self.refusal
 
     def run(self) -> None:
-        """Ask again after every failure that may pass, until the lake answers or is refused."""
+        """Ask until the lake answers or is refused; an unavailable lake is asked again."""
         while not self._answered.is_set():
             try:
                 self._ask()
             except LakeUnavailableError as error:
                 log.warning("which world the lake holds is not known yet: %s", error)
-                self._answered.wait(SECONDS_BETWEEN)
+                self._answered.wait(SECONDS_BETWEEN_TRIES)
                 continue
             except MarqueeError as error:
                 self.refusal = str(error)
                 self._stop_serving()
-            except Exception:  # without this the thread would end unseen, the world unchecked
+            except Exception:  # otherwise the thread would end and never check the world
                 log.exception("which world the lake holds cannot be read; it is asked again")
-                self._answered.wait(SECONDS_BETWEEN)
+                self._answered.wait(SECONDS_BETWEEN_TRIES)
                 continue
             self._answered.set()
 

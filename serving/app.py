@@ -1,8 +1,7 @@
-"""The web application: its routes over one backend, and what wraps every request.
+"""The web application: routes over one backend, and the middleware around every request.
 
 `serving.routes.ROUTERS` is the table of routes. The middleware measures each request, limits its
-body, keeps pages safe by headers, and keeps a slash inside a name distinct from the slashes of the
-path.
+body, adds security headers, and keeps an escaped slash inside a path segment escaped.
 """
 
 from __future__ import annotations
@@ -25,15 +24,16 @@ from serving.problems import install_problems
 from serving.routes import ROUTERS
 from serving.routes.health import RequestMetrics
 
-ABOUT = """What to watch next, how somebody would rate a title, and what a film costs to make.
+API_DESCRIPTION = """\
+What to watch next, how somebody would rate a title, and what a film costs to make.
 
 Every answer names the bundle it came from, the moment that bundle knows the world up to (`as_of`)
 and the strategy that made it. Errors are problem documents (RFC 9457). A promotion is picked up
 without a restart; no request sees two models.
 """
-LARGEST_BODY = 2 * 1024 * 1024
-# Everything the pages need comes from this server; nothing else may be loaded or framed.
-HEADERS = (
+LARGEST_BODY_BYTES = 2 * 1024 * 1024
+# Pages load files of this server only, and no other page may frame them.
+SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -41,7 +41,7 @@ HEADERS = (
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """The app over `backend`, whose followers it starts and stops."""
+    """The app over `backend`. It starts the followers when it starts, and stops them at its end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,7 +52,7 @@ def create_app(backend: Backend) -> FastAPI:
     app = FastAPI(
         title="Marquee",
         version=__version__,
-        description=ABOUT,
+        description=API_DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads from a CDN; ours is `serving.web_pages`
         redoc_url=None,
@@ -68,7 +68,7 @@ def create_app(backend: Backend) -> FastAPI:
 
 
 class RequestMiddleware:
-    """ASGI middleware around the whole app."""
+    """ASGI middleware around all routes: metrics, the body's limit, headers, escaped slashes."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self.app = app
@@ -81,50 +81,55 @@ class RequestMiddleware:
         scope = {**scope, "path": path_with_escaped_slashes(scope)}
         started, status = time.perf_counter(), 500
 
-        async def watched_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
-                ours = [header for header in HEADERS if header[0] not in present]
+                ours = [header for header in SECURITY_HEADERS if header[0] not in present]
                 message["headers"] = [*message["headers"], *ours]
             await send(message)
 
         try:
-            await self.app(scope, limited_body(receive), watched_send)
+            await self.app(scope, limited_body(receive), send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             self.metrics.observe(_route(scope), scope["method"], status, seconds)
 
 
 def path_with_escaped_slashes(scope: Scope) -> str:
-    """The API's path, decoded but for a `/` or `%` inside one step.
+    """The decoded path, in which a `/` or `%` inside one segment stays escaped.
 
-    Servers decode the whole path, so that a name with a slash would become two steps.
-    `request_context.PathStep` decodes the rest.
+    Example: `/v1/titles/a%2Fb` stays as it is. A server decodes the whole path, so that the router
+    would see two segments. `request_context.PathSegment` decodes the rest later.
     """
     raw: bytes | None = scope.get("raw_path")
     if raw is None or not raw.startswith(b"/v1/"):
         return str(scope["path"])
-    steps = (unquote(step) for step in raw.decode("latin-1").split("/"))
-    return "/".join(step.replace("%", "%25").replace("/", "%2F") for step in steps)
+    segments = (unquote(segment) for segment in raw.decode("latin-1").split("/"))
+    return "/".join(segment.replace("%", "%25").replace("/", "%2F") for segment in segments)
 
 
 def limited_body(receive: Receive) -> Receive:
-    """`receive` that refuses (413) a body longer than LARGEST_BODY, with or without its length."""
-    taken = 0
+    """`receive` with a limit: HTTPException (413) for a body above LARGEST_BODY_BYTES.
 
-    async def take() -> Message:
-        nonlocal taken
+    It counts the bytes that arrive, because a request may have no Content-Length.
+    """
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > LARGEST_BODY:
-            raise HTTPException(413, f"a body may hold {LARGEST_BODY} bytes; send it in parts")
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY_BYTES:
+            raise HTTPException(
+                413, f"a body may hold {LARGEST_BODY_BYTES} bytes; send it in parts"
+            )
         return message
 
-    return take
+    return receive_limited
 
 
 def _route(scope: Scope) -> str:
-    """The route's template, not the path: a metric must not grow by one line for each user."""
+    """The route's template, such as `/v1/users/{user_id}`: one metric for all its paths."""
     return str(getattr(scope.get("route"), "path", "unknown"))

@@ -1,8 +1,8 @@
-"""What the routes answer from: two followers, the feedback log, and threads for calls that wait.
+"""The backend of the routes: two followers, the feedback log, and threads for slow calls.
 
-`python -m serving` opens one `Backend`; `serving.app` keeps it for the routes. Only calls that need
-the lake or the disk wait for them, in `BoundedThreads`. Neither the event loop nor the threads that
-the web framework shares among all routes ever wait for a lake that is away or a locked folder.
+`python -m serving` opens one `Backend`, and `serving.app` keeps it for the routes. Calls to the
+lake or the disk run in `BoundedThreads`. So a lake that is away or a locked folder blocks neither
+the event loop nor the threads that the web framework shares among all routes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from serving.engines import (
     load_recommender,
 )
 from serving.feedback_log import FeedbackLog
-from serving.follower import SECONDS_TO_STOP, Champion, Follower
+from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
 from serving.problems import NothingServesError, ProblemError
 
 M = TypeVar("M")
@@ -35,25 +35,26 @@ T = TypeVar("T")
 
 
 class BoundedThreads:
-    """At most `most` threads at once, each for one call that may wait on `what`.
+    """At most `limit` threads at once, each for one call that may wait for `resource`.
 
-    A call keeps its thread until it ends, even after its request has given up. So calls that hang
-    occupy `most` threads and no more. The threads are daemons: a server that stops leaves them.
+    A call keeps its thread until it ends, even after its request has given up. So hanging calls
+    occupy `limit` threads and no more. The threads are daemons: a stopping server does not wait for
+    them. `seconds` is how long a request waits for its call.
     """
 
-    def __init__(self, what: str, most: int, seconds: float) -> None:
-        self.what = what
+    def __init__(self, resource: str, limit: int, seconds: float) -> None:
+        self.resource = resource
         self.seconds = seconds
-        self._free = threading.BoundedSemaphore(most)
+        self._free = threading.BoundedSemaphore(limit)
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """The call's result; a 503 problem where all threads are taken, or time is up.
+        """The result of the call; ProblemError (503) if all threads are busy or the time is up.
 
-        `seconds` is a shorter wait than the usual one, for a result that the answer can do without.
+        `seconds` shortens the wait, for a result that the answer does not depend on.
         """
         seconds = self.seconds if seconds is None else min(seconds, self.seconds)
         if not self._free.acquire(blocking=False):
-            raise ProblemError(503, f"too many wait for {self.what} already", "try again later")
+            raise ProblemError(503, f"too many wait for {self.resource} already", "try again later")
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
 
@@ -65,7 +66,7 @@ class BoundedThreads:
             else:
                 result.set_result(found)  # type: ignore[arg-type]
 
-        def work() -> None:
+        def run_call() -> None:
             found, error = None, None
             try:
                 found = call()
@@ -76,46 +77,46 @@ class BoundedThreads:
             with suppress(RuntimeError):  # the loop is closed: the server has stopped
                 loop.call_soon_threadsafe(settle, found, error)
 
-        threading.Thread(target=work, name=f"wait-for-{self.what}", daemon=True).start()
+        threading.Thread(target=run_call, name=f"wait-for-{self.resource}", daemon=True).start()
         try:
             return await asyncio.wait_for(result, seconds)
         except TimeoutError:
             raise ProblemError(
-                503, f"{self.what} did not answer within {seconds:g} s", "try again later"
+                503, f"{self.resource} did not answer within {seconds:g} s", "try again later"
             ) from None
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Everything behind the routes; one for each process."""
+    """All that the routes need to answer; one for each process."""
 
     recommender: Follower[LoadedRecommender]
     budget: Follower[BudgetEngine]
     feedback: FeedbackLog
     lake: Lake
-    """Where runs keep their reports."""
+    """The lake that holds the reports of runs."""
     scale: tuple[float, float] = (0.5, 5.0)
-    """Lowest and highest rating a person may give."""
+    """The lowest and the highest stars that a person may give."""
     poll_seconds: float = 1.0
     lake_calls: BoundedThreads = field(default_factory=lambda: BoundedThreads("the lake", 4, 5.0))
-    """For routes that read the lake."""
+    """Threads of routes that read the lake."""
     disk_calls: BoundedThreads = field(default_factory=lambda: BoundedThreads("the disk", 64, 60.0))
-    """For routes that keep ratings; the feedback log gives up well before this time is over."""
+    """Threads of routes that write ratings. The feedback log gives up sooner, after 20 s."""
 
     @property
     def followers(self) -> dict[str, Follower[Any]]:
-        """By the model's name."""
+        """The followers by the name of their model."""
         return {f.name: f for f in (self.recommender, self.budget)}
 
     def start(self) -> None:
-        """Start both followers; requests are answered meanwhile."""
+        """Start both followers, without waiting for a champion."""
         for follower in self.followers.values():
             follower.start(self.poll_seconds)
 
     def stop(self) -> None:
-        """Ask both followers to stop, then wait a moment; the process ends with or without them."""
+        """Ask both followers to stop, then wait up to SECONDS_TO_STOP for both together."""
         for follower in self.followers.values():
-            follower.ask_to_stop()
+            follower.request_stop()
         until = time.monotonic() + SECONDS_TO_STOP
         for follower in self.followers.values():
             follower.stop(max(0.0, until - time.monotonic()))
@@ -130,10 +131,11 @@ def open_backend(
     poll_seconds: float = 1.0,
     engine: str = DEFAULT_ENGINE,
 ) -> Backend:
-    """Followers of both models in `lake`, and the feedback log in the folder `feedback`.
+    """Make the backend of one server: followers of both models, and the feedback log.
 
-    `cache` is the folder for fetched bundles, `engine` a name in `ENGINES`. Raises SourceError for
-    an unknown engine or a feedback folder that cannot be read.
+    `cache` is the folder for fetched bundles, `feedback` the folder of the feedback log, `server`
+    this server's name in it, and `engine` a name in `ENGINES`. Raises SourceError for an unknown
+    engine or an unreadable feedback folder.
     """
     engine_named(engine)
     return Backend(
@@ -146,8 +148,11 @@ def open_backend(
     )
 
 
-def current_champion(follower: Follower[M]) -> Champion[M]:
-    """The champion to answer one whole request from; NothingServesError (503) without one."""
+def current_champion(follower: Follower[M]) -> LoadedChampion[M]:
+    """The champion that serves at this moment; NothingServesError (503) if there is none.
+
+    A request calls it once, so that one champion makes the whole answer.
+    """
     view = follower.view
     if view.champion is None:
         raise NothingServesError(follower.name, follower.failure)

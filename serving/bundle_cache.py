@@ -1,6 +1,7 @@
-"""Bundles on the serving host's own disk: fetched once, verified every time they are loaded.
+"""Bundles on the local disk of a server: fetched once, verified before every load.
 
-`serving.follower` keeps one cache for each model.
+`serving.follower` has one cache for each model. The cache also records the ledger entry that served
+last, so that a server can start while the lake is away.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from marquee.artefacts.ledger_entry import Entry, read_entry
 from marquee.errors import BundleError, LakeError
 from marquee.lake import Lake, Manifest
 
-LAST = "last-served.json"
+LAST_SERVED_FILE = "last-served.json"
 
 
 class BundleCache:
-    """The folder `<cache>/<model>/`: bundles by id, and the entry served last."""
+    """The folder `<cache>/<model>/`: bundles by id, and the entry that served last."""
 
     def __init__(self, lake: Lake, model: str, cache: Path) -> None:
         self.folder = cache / model
@@ -27,10 +28,10 @@ class BundleCache:
         self._model = model
 
     def fetch(self, entry: Entry) -> Path:
-        """The folder of the entry's bundle, every byte as the ledger's digest states.
+        """The folder of the entry's bundle, fetched from the lake if no whole copy is here.
 
-        Raises BundleError where the lake holds another bundle than the ledger names, LakeError
-        where the lake cannot give it.
+        Raises BundleError for a bundle with another digest than the entry's, LakeError where the
+        lake cannot give the bundle.
         """
         if (copy := self.local(entry)) is not None:
             return copy
@@ -48,7 +49,7 @@ class BundleCache:
         return folder
 
     def local(self, entry: Entry) -> Path | None:
-        """The entry's bundle where a whole copy lies here; None where it is torn or missing."""
+        """The folder of the entry's bundle on this disk; None if it is torn or missing."""
         folder = self.folder / entry.bundle
         try:
             is_whole = folder.is_dir() and Manifest.of_folder(folder).digest == entry.bundle_digest
@@ -57,34 +58,34 @@ class BundleCache:
         return folder if is_whole else None
 
     def forget(self, entry: Entry) -> None:
-        """Remove a bundle, so that the next fetch reads it from the lake."""
+        """Remove the entry's bundle, so that `fetch` reads it from the lake again."""
         shutil.rmtree(self.folder / entry.bundle, ignore_errors=True)
 
     def prune(self, keep: Collection[str]) -> None:
-        """Remove every bundle but those named (arrays still mapped stay readable)."""
+        """Remove all bundles except `keep`, a collection of ids; mapped arrays stay readable."""
         for folder in self.folder.iterdir():
             if folder.is_dir() and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def save_served(self, entry: Entry) -> None:
-        """Note which entry serves, for a start without a lake; OSError where the disk refuses.
+        """Record the entry that serves; OSError where the disk refuses.
 
-        The note is durable before it replaces the old one: a power cut leaves one of them whole.
+        The new file is durable before it replaces the old one: a power cut leaves one of the two.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = self.folder / f".{LAST}"
+        staged = self.folder / f".{LAST_SERVED_FILE}"
         with staged.open("wb") as stream:
             stream.write(entry.to_bytes())
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(staged, self.folder / LAST)
+        os.replace(staged, self.folder / LAST_SERVED_FILE)
 
     def last_served(self) -> Entry | None:
-        """The entry that served last; None where none did.
+        """The entry that served last; None if none did.
 
-        OSError where the disk cannot tell, LedgerError where the note is torn.
+        Raises OSError for an unreadable file, LedgerError for a torn one.
         """
-        path = self.folder / LAST
+        path = self.folder / LAST_SERVED_FILE
         try:
             return read_entry(path.read_bytes(), str(path))
         except FileNotFoundError:

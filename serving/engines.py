@@ -1,11 +1,11 @@
-"""Engines: what computes the answers of a loaded champion.
+"""Engines: they load a bundle and compute the answers.
 
-An engine reads the same bundle folder as every other one and answers the same questions; the
-routes do not know which engine runs. `ENGINES` is the table of engines, and `python -m serving
---engine NAME` chooses one. `native` is our own scoring with NumPy and the reference for all others.
+All engines read the same bundles and have the same methods, so that the routes work with any of
+them. `ENGINES` is the table of engines, and `python -m serving --engine NAME` chooses one. `native`
+computes with NumPy (`scoring/`) and is the reference for all others.
 
 `serving.backend` loads champions through this module. A bundle serves only if the engine repeats
-the golden answers that the training job recorded, so a wrong engine never answers a request.
+the golden answers that the training job recorded.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from scoring.recommender.bundle import RecommenderBundle
 from scoring.recommender.model import Predictions, Recommendation, Recommender, Similar
 from serving.title_index import IdIndex, TitleIndex, build_title_index
 
-REMEDY = "it is never served; train again, or copy it again from the lake"
+BAD_BUNDLE_REMEDY = "it is never served; train again, or copy it again from the lake"
 DEFAULT_ENGINE = "native"
 
 
 class RecommenderEngine(Protocol):
-    """What the routes call on a loaded recommender; `Recommender` documents each method."""
+    """The methods of a loaded recommender that serving calls; `Recommender` documents them."""
 
     @property
     def bundle(self) -> RecommenderBundle: ...
@@ -70,7 +70,7 @@ class RecommenderEngine(Protocol):
 
 
 class BudgetEngine(Protocol):
-    """What the routes call on a loaded budget model; `BudgetModel` documents each method."""
+    """The methods of a loaded budget model that serving calls; `BudgetModel` documents them."""
 
     @property
     def bundle(self) -> BudgetBundle: ...
@@ -82,7 +82,7 @@ class BudgetEngine(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """How one engine loads each model; both calls raise BundleError for a torn bundle."""
+    """The loaders of one engine; both raise BundleError for a torn bundle."""
 
     load_recommender: Callable[[Path], RecommenderEngine]
     load_budget: Callable[[Path], BudgetEngine]
@@ -91,11 +91,11 @@ class Engine:
 ENGINES: dict[str, Engine] = {
     DEFAULT_ENGINE: Engine(Recommender.load, BudgetModel.load),
 }
-"""Every engine by its name. A new engine is one module and one line here."""
+"""All engines by name. A new engine is one module and one line here."""
 
 
 def engine_named(name: str) -> Engine:
-    """The engine of that name; SourceError, with the names there are, where there is none."""
+    """The engine of that name; SourceError, with all names, for an unknown one."""
     if name not in ENGINES:
         raise SourceError(f"there is no engine '{name}'", f"choose one of {', '.join(ENGINES)}")
     return ENGINES[name]
@@ -103,7 +103,7 @@ def engine_named(name: str) -> Engine:
 
 @dataclass(frozen=True)
 class LoadedRecommender:
-    """A recommender, the index of its titles, and the ids that its ratings release uses."""
+    """A recommender with the indexes of its titles, its people's ids and its titles' ids."""
 
     recommender: RecommenderEngine
     title_index: TitleIndex
@@ -121,25 +121,27 @@ class LoadedRecommender:
 
 
 def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecommender:
-    """Raises BundleError where the bundle is torn or does not repeat its golden answers."""
+    """Raises BundleError for a torn bundle, or one with other answers than the golden ones."""
     recommender = engine_named(engine).load_recommender(folder)
-    require_golden(folder, recommender.check_golden())
+    require_golden_answers(folder, recommender.check_golden())
     return LoadedRecommender.of(recommender)
 
 
 def load_budget(folder: Path, engine: str = DEFAULT_ENGINE) -> BudgetEngine:
-    """Raises BundleError where the bundle is torn or does not repeat its golden answers."""
+    """Raises BundleError for a torn bundle, or one with other answers than the golden ones."""
     model = engine_named(engine).load_budget(folder)
-    require_golden(folder, model.check_golden())
+    require_golden_answers(folder, model.check_golden())
     return model
 
 
-def require_golden(folder: Path, report: GoldenReport) -> None:
-    """Raises BundleError where there are no golden queries, or one has another answer."""
+def require_golden_answers(folder: Path, report: GoldenReport) -> None:
+    """Raises BundleError for a bundle without golden queries, or with a wrong answer to one."""
     if report.count == 0:
-        raise BundleError(f"{folder} holds no golden queries", REMEDY)
+        raise BundleError(f"{folder} holds no golden queries", BAD_BUNDLE_REMEDY)
     if report.failures:
         counted = (
             f"{len(report.failures)} of {report.count} golden queries, first {report.failures[0]}"
         )
-        raise BundleError(f"{folder} answers otherwise than its training job: {counted}", REMEDY)
+        raise BundleError(
+            f"{folder} answers otherwise than its training job: {counted}", BAD_BUNDLE_REMEDY
+        )

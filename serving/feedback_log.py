@@ -1,7 +1,7 @@
-"""The feedback log: what people of our API rate, in memory to answer from, on the disk to keep.
+"""The feedback log: the ratings that people give through the API.
 
-The routes write through it; `sources.feedback_segments` owns the files, which the weekly run
-publishes.
+The routes write to it and read from it. It answers from memory and keeps every line on the disk, in
+the files of `sources.feedback_segments`. The weekly run publishes these files to the lake.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from sources.feedback_lines import Feedback
 from sources.feedback_segments import append_feedback, check_writable, read_feedback
 
 EVERYTHING = None
-"""Stands for a movie id where a person takes back all their ratings, on this server or another."""
+"""The movie id of a line that takes back all ratings of a person, on every server."""
 PersonFeedback = Mapping[int | None, float | None]
-"""Stars by movie id; None where a rating was taken back. The key `EVERYTHING` means that all
-earlier ratings were taken back, also those another server has received."""
+"""One person's feedback: stars by movie id, or None for a rating that was taken back. The key
+`EVERYTHING` says that all earlier ratings were taken back."""
 SECONDS_TO_WAIT = 20.0
-"""For the folder's lock, which sealing holds for a moment."""
+"""How long a write waits for the folder's lock. The weekly run holds it while it seals segments."""
 
 
 class FeedbackLog:
-    """Every line is durable before it counts. Safe to use from many threads.
+    """Ratings in memory and on the disk; safe to use from many threads.
 
-    Reading waits for nothing: a person's feedback is a value that is replaced, never changed.
+    A line is durable before it counts. Readers need no lock: a write replaces a person's feedback
+    by a new mapping.
     """
 
     def __init__(self, folder: Path, server: str, clock: Callable[[], float] = seconds) -> None:
@@ -40,7 +41,7 @@ class FeedbackLog:
         self._by_person: dict[str, PersonFeedback] = {}
         self.lines = 0
         self.failure = ""
-        """Why the last ratings could not be kept; empty where they were."""
+        """Why the last write failed; empty if it succeeded."""
         try:
             self._add(read_feedback(folder))
         except OSError as error:
@@ -50,13 +51,13 @@ class FeedbackLog:
             ) from None
 
     def feedback_of(self, person: str) -> PersonFeedback:
-        """A person's feedback on this server: the latest line for each title."""
+        """A person's feedback to this server: the latest stars for each title."""
         return self._by_person.get(person, {})
 
     def write(self, person: str, feedback: PersonFeedback | Mapping[int, float | None]) -> None:
-        """Keep ratings and take-backs; durable when this returns.
+        """Keep ratings, and None for ratings taken back; durable when this returns.
 
-        AwayError where the disk refuses or the folder stays locked: then nothing was kept.
+        Raises AwayError, and keeps nothing, if the disk refuses or the folder stays locked.
         """
         if not feedback:
             return
@@ -75,10 +76,10 @@ class FeedbackLog:
             self._writing.release()
 
     def check(self) -> str:
-        """Why ratings cannot be kept at this moment; empty where they can. Waits for the disk.
+        """Why ratings cannot be kept at this moment; empty if they can. Waits for the disk.
 
-        It tries the disk where the last write failed or the folder is unusable. So a mended disk
-        counts as well without a new rating, and a missing folder shows before a rating is lost.
+        It writes a test file if the last write failed or the folder is unusable. So health checks
+        notice a mended disk, or a missing folder, without waiting for the next rating.
         """
         is_usable = os.access(self._folder, os.W_OK | os.X_OK) and self._folder.is_dir()
         if self.failure or not is_usable:
@@ -104,9 +105,9 @@ class FeedbackLog:
 def current_ratings(
     model: RecommenderEngine | None, user_id: int, feedback: PersonFeedback
 ) -> dict[int, float]:
-    """A person's ratings: those the model was trained on, corrected by their feedback since then.
+    """A person's ratings by movie id: the model's training data, overruled by feedback.
 
-    Without a model, their feedback on this server alone.
+    Without a model, only the feedback to this server counts.
     """
     trained = {} if model is None or EVERYTHING in feedback else model.ratings_of(user_id)
     merged: dict[int, float | None] = dict(trained)

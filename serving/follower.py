@@ -1,13 +1,13 @@
-"""Follow one model's ledger: fetch the champion, load it beside the old one, swap one reference.
+"""Follow one model's ledger: poll it, fetch its champion, load it, replace the old champion.
 
-A request takes `view` once and answers from it alone, so no request sees two models. A bundle that
-cannot be fetched, loaded or verified never replaces one that works: `failure` says why. The
-champion that served last lies in the cache, so a server that starts while the lake is away still
-answers. A ledger only grows. One that lost an entry which was read here, or holds another entry in
-its place, is not followed.
+`serving.backend` starts one follower for each model.
 
-No error ends the following: neither a lake that answers nonsense nor a disk that is full. `failure`
-states it, and the next poll tries again. `serving.backend` starts one follower for each model.
+- A request reads `view` once and answers from it alone. So no request sees two models.
+- The old champion serves on if the new bundle cannot be fetched, loaded or verified. `failure`
+  holds the reason.
+- The cache holds the champion that served last. So a server can start while the lake is away.
+- A ledger only grows. The follower ignores new entries if an entry known here is lost or changed.
+- The thread survives every error, for example a full disk. The next poll tries again.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from release.ledger import Ledger, broken_links, lost_entry
 from serving.bundle_cache import BundleCache
 
 M = TypeVar("M")
-SECONDS_BEFORE_ANOTHER_TRY = 10.0
-SECONDS_TO_POLL = 120.0
-"""A poll that takes longer is reported: the client gives up an HDFS that is away after 40 s."""
+SECONDS_BEFORE_RETRY = 10.0
+LONGEST_POLL_SECONDS = 120.0
+"""A longer poll is reported as a failure. (The client gives up one call to HDFS after 40 s.)"""
 SECONDS_TO_STOP = 2.0
 log = logging.getLogger("marquee.serving")
 
 
 @dataclass(frozen=True)
-class Champion(Generic[M]):
-    """A model that serves, the ledger entry that made it so, and since when here."""
+class LoadedChampion(Generic[M]):
+    """A loaded model, the ledger entry that names it, and when this server loaded it."""
 
     model: M
     entry: Entry
@@ -47,17 +47,21 @@ class Champion(Generic[M]):
 
 @dataclass(frozen=True)
 class View(Generic[M]):
-    """All a request needs to know, in one immutable value."""
+    """The state that a request reads: one immutable value."""
 
-    champion: Champion[M] | None = None
+    champion: LoadedChampion[M] | None = None
     entries: tuple[Entry, ...] = ()
-    """The ledger as last read, oldest first."""
+    """The ledger when it was last read, oldest entry first."""
     failure: str = ""
-    """Why the champion served is not the one the ledger names, or why there is none."""
+    """Why the ledger's champion does not serve; empty if it serves."""
 
 
 class Follower(Generic[M]):
-    """Follows the ledger of the model `name`; `load` raises BundleError for a bad bundle."""
+    """Follows the ledger of the model `name`.
+
+    `load` loads a bundle's folder and raises BundleError for a bad one. `swaps` counts the bundles
+    that were put into service, `refusals` those that failed.
+    """
 
     def __init__(
         self,
@@ -72,12 +76,12 @@ class Follower(Generic[M]):
         self.swaps = 0
         self.refusals = 0
         self.polled_at: datetime | None = None
-        """When the ledger was last read."""
+        """When the ledger was last read; None before the first time."""
         self._ledger = Ledger(lake, name)
         self._cache = BundleCache(lake, name, cache)
         self._load = load
         self._clock = clock
-        self._not_before: dict[int, float] = {}
+        self._retry_at: dict[int, float] = {}
         self._polling_since: float | None = None
         self._disk_failure = ""
         self._saved: Entry | None = None
@@ -86,7 +90,7 @@ class Follower(Generic[M]):
         self._thread: threading.Thread | None = None
 
     def start(self, poll_seconds: float) -> None:
-        """Poll every `poll_seconds` until `stop`, in a thread of its own."""
+        """Start a thread that polls every `poll_seconds` until `stop`."""
         self._stop.clear()
         thread = threading.Thread(
             target=self._run, args=(poll_seconds,), name=f"follow-{self.name}", daemon=True
@@ -94,43 +98,43 @@ class Follower(Generic[M]):
         thread.start()
         self._thread = thread
 
-    def ask_to_stop(self) -> None:
-        """Poll no more; the last champion stays loaded."""
+    def request_stop(self) -> None:
+        """End the thread after the current poll; the champion stays loaded."""
         self._stop.set()
 
     def stop(self, seconds: float = SECONDS_TO_STOP) -> None:
-        """Poll no more, and wait up to `seconds` for an open poll."""
-        self.ask_to_stop()
+        """End the thread, and wait up to `seconds` for it."""
+        self.request_stop()
         if self._thread is not None:
             self._thread.join(timeout=seconds)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the thread that polls has ended though nobody stopped it."""
+        """Whether the thread has died: it ended, and nobody stopped it."""
         thread = self._thread
         return thread is not None and not thread.is_alive() and not self._stop.is_set()
 
     @property
     def failure(self) -> str:
-        """All that is wrong at this moment, in sentences; empty where nothing is."""
+        """All present failures in sentences; empty if there are none."""
         found = (self._thread_failure(), self.view.failure, self._disk_failure)
         return "; ".join(text for text in found if text)
 
     def poll(self) -> None:
-        """Read the ledger once and follow it; never raises, `failure` says what is wrong."""
+        """Read the ledger once and follow it. Never raises; `failure` holds the error."""
         self._polling_since = self._clock()
         self._safely(self._poll)
         self._safely(self._save_served)
         self._polling_since = None
 
     def resume(self) -> None:
-        """Serve at once what served last here, if it is whole; the next poll corrects it.
+        """Serve the bundle that served last, if the cache holds a whole copy. Never raises.
 
-        Never raises, like `poll`.
+        The next poll replaces it if the ledger names another one.
         """
         self._safely(self._resume)
 
-    # How --------------------------------------------------------------------------------
+    # Internals --------------------------------------------------------------------------
 
     def _run(self, poll_seconds: float) -> None:
         try:
@@ -143,12 +147,12 @@ class Follower(Generic[M]):
                 log.critical("%s: %s", self.name, self._ended())
 
     def _safely(self, step: Callable[[], None]) -> None:
-        """Run a step and report its every failure: a dead thread would miss promotions unseen."""
+        """Run a step and report any error, because a dead thread would miss all promotions."""
         try:
             step()
         except MarqueeError as error:
             self._report(str(error))
-        except Exception as error:  # whatever a lake, a disk or a library may raise
+        except Exception as error:  # from the lake, the disk or a library
             log.exception("following the %s failed", self.name)
             self._report(f"following the {self.name} failed: {_reason(error)}; it is tried again")
 
@@ -157,7 +161,7 @@ class Follower(Generic[M]):
             return self._ended()
         since = self._polling_since
         waited = 0.0 if since is None else self._clock() - since
-        if waited <= SECONDS_TO_POLL:
+        if waited <= LONGEST_POLL_SECONDS:
             return ""
         return f"the lake has not answered for {waited:.0f} s: a promotion since is not known here"
 
@@ -168,7 +172,7 @@ class Follower(Generic[M]):
         entries = self._read()
         self.polled_at = now()
         if damage := self._ledger_damage(entries):
-            self._stay(entries, damage)
+            self._follow_damaged(entries, damage)
         elif entries:
             self._follow(entries)
         else:
@@ -182,11 +186,11 @@ class Follower(Generic[M]):
             self._report_disk(f"the copy of {entry.bundle}, which served last, is torn or gone")
             return
         failure = self.view.failure
-        if self._try(entry):
+        if self._put_into_service(entry):
             self._report(failure)
 
     def _last_served(self) -> Entry | None:
-        """The entry that served last; None where none did, or where the disk cannot tell."""
+        """The entry that served last; None if none did, or if its file cannot be read."""
         try:
             return self._cache.last_served()
         except (OSError, LedgerError) as error:
@@ -194,7 +198,7 @@ class Follower(Generic[M]):
             return None
 
     def _save_served(self) -> None:
-        """Note on the disk what serves; a refused note is tried again at the next poll."""
+        """Record the champion in the cache; after a disk error the next poll tries again."""
         champion = self.view.champion
         if champion is None or champion.entry == self._saved:
             return
@@ -216,12 +220,12 @@ class Follower(Generic[M]):
         self._disk_failure = failure
 
     def _read(self) -> tuple[Entry, ...]:
-        """The ledger; entries never change, so only the last one known and new ones are read."""
+        """The whole ledger. Only new entries and the last known one are read from the lake."""
         known = {entry.number: entry for entry in self.view.entries[:-1]}
         return tuple(known.get(n) or self._ledger.entry(n) for n in self._ledger.numbers())
 
     def _ledger_damage(self, entries: tuple[Entry, ...]) -> str:
-        """What is wrong with the ledger, compared with what was read or served before."""
+        """How the ledger contradicts the entries known here, or itself; empty if it does not."""
         known = self.view.entries[-1] if self.view.entries else self._last_served()
         wrong = lost_entry(entries, known) if known else ""
         if not wrong and (broken := broken_links(entries)):
@@ -229,10 +233,10 @@ class Follower(Generic[M]):
         remedy = "restore it from a copy of the lake; what served, serves on"
         return f"the ledger of the {self.name} {wrong}; {remedy}" if wrong else ""
 
-    def _stay(self, entries: tuple[Entry, ...], failure: str) -> None:
-        """Keep what serves; where nothing does, what was served last beats no answer."""
+    def _follow_damaged(self, entries: tuple[Entry, ...], failure: str) -> None:
+        """Keep the champion. Without one, try what served last, then the ledger as it is."""
         last = self._last_served()
-        if self.view.champion is None and not (last and self._try(last)) and entries:
+        if self.view.champion is None and not (last and self._put_into_service(last)) and entries:
             self._follow(entries)
         self._report(failure)
 
@@ -240,44 +244,44 @@ class Follower(Generic[M]):
         head = entries[-1]
         serving = self.view.champion
         if serving is not None and serving.entry.bundle_digest == head.bundle_digest:
-            # A roll-back to what still serves here, or a hold released: only the entry is new.
+            # The new entry names the same bundle (a released hold, for example): nothing to load.
             self.view = View(replace(serving, entry=head), entries)
             return
         self.view = replace(self.view, entries=entries)
-        if self._try(head) or serving is not None:
+        if self._put_into_service(head) or serving is not None:
             return
-        # Nothing serves and the newest is broken: an earlier champion beats no answer.
+        # Nothing serves and the newest bundle is bad: an earlier champion is better than none.
         failure = self.view.failure
-        if any(self._try(entry) for entry in reversed(entries[:-1])):
+        if any(self._put_into_service(entry) for entry in reversed(entries[:-1])):
             self._report(failure)
 
-    def _try(self, entry: Entry) -> bool:
-        """Make the entry's bundle the one that serves; False, and `failure`, where it cannot."""
-        if self._clock() < self._not_before.get(entry.number, 0.0):
+    def _put_into_service(self, entry: Entry) -> bool:
+        """Fetch, load and serve the entry's bundle; False, with `failure` set, if that fails."""
+        if self._clock() < self._retry_at.get(entry.number, 0.0):
             return False
         try:
             model = self._load(self._cache.fetch(entry))
-        except Exception as error:  # whatever is wrong with a bundle, the old one keeps serving
+        except Exception as error:  # the old champion serves on, whatever the error is
             self.refusals += 1
-            self._not_before[entry.number] = self._clock() + SECONDS_BEFORE_ANOTHER_TRY
-            # A wrong bundle must be fetched again. An error of the lake, the disk or the memory
-            # passes, and then a whole copy here may be the last one within reach.
+            self._retry_at[entry.number] = self._clock() + SECONDS_BEFORE_RETRY
+            # A wrong bundle must be fetched again. Other errors (lake, disk, memory) pass, and the
+            # copy on this disk may be the only one within reach.
             if isinstance(error, BundleError):
                 self._cache.forget(entry)
             remedy = "; make room or mend the disk: it is tried again"
             why = _reason(error) + (remedy if isinstance(error, OSError) else "")
             self._report(f"champion {entry.number} ({entry.bundle}) does not serve: {why}")
             return False
-        self._swap(Champion(model, entry, now()))
+        self._swap(LoadedChampion(model, entry, now()))
         return True
 
-    def _swap(self, champion: Champion[M]) -> None:
+    def _swap(self, champion: LoadedChampion[M]) -> None:
         before = self.view.champion
         if before and before.entry.bundle != champion.entry.bundle:
             self._previous_bundle = before.entry.bundle
         self.view = View(champion, self.view.entries)
         self.swaps += 1
-        self._not_before.pop(champion.entry.number, None)
+        self._retry_at.pop(champion.entry.number, None)
         log.info("%s: champion %d, %s", self.name, champion.entry.number, champion.entry.bundle)
 
     def _report(self, failure: str) -> None:
@@ -287,7 +291,7 @@ class Follower(Generic[M]):
 
 
 def _reason(error: Exception) -> str:
-    """An error as a person reads it."""
+    """An error as one sentence for people."""
     if isinstance(error, MarqueeError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

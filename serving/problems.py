@@ -1,6 +1,7 @@
-"""Errors as RFC 9457 problem documents: what went wrong, where, and what to do.
+"""Errors as RFC 9457 problem documents.
 
-Routes raise `ProblemError`; `install_problems` turns it, and every other error, into a document.
+Routes raise `ProblemError`. The handlers of `install_problems` turn it, and every other error, into
+a document.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ log = logging.getLogger("marquee.serving")
 
 
 class ProblemError(MarqueeError):
-    """A request that cannot be answered, with its HTTP status."""
+    """A request that cannot be answered; `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -29,74 +30,80 @@ class ProblemError(MarqueeError):
 
 
 class NothingServesError(ProblemError):
-    """No champion is loaded: before the first promotion, or none that works."""
+    """503: no champion is loaded, for example before the first promotion."""
 
     def __init__(self, model: str, reason: str) -> None:
         remedy = "promote a model (trigger weekly_retrain), then ask again; see /v1/models"
         super().__init__(503, f"no {model} serves: {reason}", remedy)
 
 
-def problem(
-    request: Request, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any
+def problem_response(
+    request: Request,
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **extensions: Any,
 ) -> JSONResponse:
-    """One problem document; `more` are its extension members."""
+    """A response with one problem document; `extensions` are its extension members."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": request.url.path,
-        **more,
+        **extensions,
     }
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install_problems(app: FastAPI) -> None:
-    """Every error of the app, also the framework's own, leaves as a problem document."""
-    app.add_exception_handler(ProblemError, _of_ours)
-    app.add_exception_handler(SourceError, _of_input)
-    app.add_exception_handler(MarqueeError, _of_kernel)
-    app.add_exception_handler(HTTPException, _of_framework)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(Exception, _of_surprise)
+    """Add a handler for every kind of error, those of the framework included."""
+    app.add_exception_handler(ProblemError, _problem_error)
+    app.add_exception_handler(SourceError, _source_error)
+    app.add_exception_handler(MarqueeError, _marquee_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
-async def _of_ours(request: Request, error: Exception) -> JSONResponse:
+async def _problem_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)
     headers = {"Retry-After": "5"} if error.status == 503 else None
-    return problem(request, error.status, str(error), headers)
+    return problem_response(request, error.status, str(error), headers)
 
 
-async def _of_input(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 422, str(error))
+async def _source_error(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(request, 422, str(error))
 
 
-async def _of_kernel(request: Request, error: Exception) -> JSONResponse:
+async def _marquee_error(request: Request, error: Exception) -> JSONResponse:
     log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(request, 503, str(error), {"Retry-After": "5"})
+    return problem_response(request, 503, str(error), {"Retry-After": "5"})
 
 
-async def _of_framework(request: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     advice = {
         404: f"there is nothing at {request.url.path}; /docs lists what there is",
         405: f"{request.method} is not possible at {request.url.path}; see Allow and /docs",
     }
     headers = dict(error.headers) if error.headers else None
-    return problem(request, error.status_code, advice.get(error.status_code, error.detail), headers)
+    return problem_response(
+        request, error.status_code, advice.get(error.status_code, error.detail), headers
+    )
 
 
-async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     wrong = [
         {"where": ".".join(map(str, found["loc"])), "what": found["msg"]}
         for found in error.errors()
     ]
     detail = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:5])
-    return problem(request, 422, detail, errors=wrong[:100])
+    return problem_response(request, 422, detail, errors=wrong[:100])
 
 
-async def _of_surprise(request: Request, error: Exception) -> JSONResponse:
-    # The trace goes to the log; the client gets a sentence.
+async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    # Only the log gets the stack trace; the client gets a sentence.
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(request, 500, "the server failed to answer; its log says why")
+    return problem_response(request, 500, "the server failed to answer; its log says why")

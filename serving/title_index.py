@@ -1,8 +1,8 @@
-"""Find a champion's titles: by words, by filters, and by the ids that people write.
+"""Indexes of a champion: titles by words and filters, people and titles by their ids.
 
-A model knows people and titles by number. A release that names them by text has each name's number
-from `marquee.identifiers.text_id`, so a request may give the name or that number. `serving.engines`
-builds these indexes once for each bundle; the routes search them.
+A model knows people and titles by number. Some releases name them by text; then
+`marquee.identifiers.text_id` makes the number of a name, and a request may give the name or the
+number. `serving.engines` builds the indexes once for each bundle, and the routes search them.
 """
 
 from __future__ import annotations
@@ -20,46 +20,48 @@ from numpy.typing import NDArray
 from marquee.identifiers import text_id
 from scoring.arrays import Ints
 from scoring.recommender.bundle import RecommenderBundle, Title
-from sources.ratings_cells import folded, plain, whole_id
+from sources.ratings_cells import comparable_name, trimmed, whole_id
 
 Ids = NDArray[np.int64]
 LARGEST_ID = 2**63 - 1
-"""The largest number that a release may use and that the arrays hold."""
-LARGEST_COUNTED_ID = 2**48
-"""No release counts its people or titles up to here; numbers made from names lie above."""
+"""The largest id: arrays hold 64-bit integers."""
+LARGEST_SEQUENTIAL_ID = 2**48
+"""Ids that a release counts from 0 or 1 stay below; most numbers made from names lie above."""
 ARTICLES = "The|A|An|Le|La|Les|L'|Un|Une|Der|Die|Das|El|Los|Las|Il|Lo|Gli|O|Os"
 _TRAILING_ARTICLE = re.compile(rf"(?P<rest>.+), (?P<article>{ARTICLES})")
 
 
 @dataclass(frozen=True)
 class TitleIndex:
-    """Titles from the most to the least popular, with the columns that filters need."""
+    """Titles from the most to the least popular, with columns to filter them."""
 
     titles: tuple[Title, ...]
-    names: tuple[str, ...]
-    """Folded titles, in the same order."""
+    search_keys: tuple[str, ...]
+    """The search key of each title, in the same order."""
     by_id: Mapping[int, Title]
     movie_ids: Ids
     years: NDArray[np.float64]
     """NaN where the year is unknown."""
     genres: Mapping[str, NDArray[np.bool_]]
-    """For each genre, which titles have it."""
+    """By genre: [titles] whether a title has it."""
 
     def search(self, query: str, limit: int) -> list[Title]:
-        """Titles that hold every word of the query, those that begin with it first.
+        """The best `limit` titles that contain every word of the query.
 
-        An empty query gives the most popular titles.
+        Better matches come first (`_rank`), then more popular titles. An empty query gives the most
+        popular titles.
         """
-        wanted = fold(query)
+        wanted = search_key(query)
         words = wanted.split()
-        rows = [row for row, name in enumerate(self.names) if all(w in name for w in words)]
-        rows.sort(key=lambda row: _rank(self.names[row], wanted))
+        rows = [row for row, key in enumerate(self.search_keys) if all(w in key for w in words)]
+        rows.sort(key=lambda row: _rank(self.search_keys[row], wanted))
         return [self.titles[row] for row in rows[:limit]]
 
     def allowed(self, genre: str | None, year_from: int | None, year_to: int | None) -> Ids | None:
-        """The movie ids a filter lets through; None where there is no filter.
+        """The movie ids that pass the filter; None without a filter.
 
-        A title without a year passes no filter on years. Raises KeyError for an unknown genre.
+        Both years belong to the range. A title without a year passes no filter on years. Raises
+        KeyError for an unknown genre.
         """
         if genre is None and year_from is None and year_to is None:
             return None
@@ -74,14 +76,17 @@ class TitleIndex:
 
 
 def build_title_index(bundle: RecommenderBundle) -> TitleIndex:
-    """All titles the model can score or has a record of; without one, a title is its number."""
+    """An index of all titles that the bundle scores or describes.
+
+    A title without a description is shown by its number: `title 17`.
+    """
     ids = np.union1d(bundle.movie_ids, np.fromiter(bundle.titles, dtype=np.int64))
     popularity = dict(zip(bundle.movie_ids.tolist(), bundle.popularity.tolist(), strict=True))
     movie_ids = np.array(sorted(ids.tolist(), key=lambda m: -popularity.get(m, 0.0)))
     titles = tuple(_title(bundle, m) for m in movie_ids.tolist())
     return TitleIndex(
         titles=titles,
-        names=tuple(fold(t.title) for t in titles),
+        search_keys=tuple(search_key(t.title) for t in titles),
         by_id={t.movie_id: t for t in titles},
         movie_ids=movie_ids,
         years=np.array([np.nan if t.year is None else t.year for t in titles]),
@@ -90,7 +95,7 @@ def build_title_index(bundle: RecommenderBundle) -> TitleIndex:
 
 
 def article_first(title: str) -> str:
-    """`Glass Tide, The`, as MovieLens sorts titles, the way people say it: `The Glass Tide`."""
+    """`Glass Tide, The` (MovieLens' spelling) becomes `The Glass Tide`."""
     match = _TRAILING_ARTICLE.fullmatch(title)
     if match is None:
         return title
@@ -98,8 +103,8 @@ def article_first(title: str) -> str:
     return f"{match['article']}{space}{match['rest']}"
 
 
-def fold(text: str) -> str:
-    """Lower case, without accents or punctuation: how people type."""
+def search_key(text: str) -> str:
+    """The text in lower case, without accents and punctuation, to compare titles with queries."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     kept = (c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join("".join(kept).split())
@@ -112,13 +117,13 @@ def _title(bundle: RecommenderBundle, movie_id: int) -> Title:
     return replace(known, title=article_first(known.title))
 
 
-def _rank(name: str, wanted: str) -> int:
-    """Equal titles first, then those that begin so, then those with a word that does."""
-    if name == wanted:
+def _rank(key: str, wanted: str) -> int:
+    """0: equal; 1: the title begins with the query; 2: a later word does; 3: any other match."""
+    if key == wanted:
         return 0
-    if name.startswith(wanted):
+    if key.startswith(wanted):
         return 1
-    return 2 if f" {wanted}" in name else 3
+    return 2 if f" {wanted}" in key else 3
 
 
 def _by_genre(titles: Iterable[Title]) -> dict[str, NDArray[np.bool_]]:
@@ -128,14 +133,14 @@ def _by_genre(titles: Iterable[Title]) -> dict[str, NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class IdIndex:
-    """The ids of a release's people, or of its titles: how they are written, and their numbers."""
+    """The ids of a release's people, or of its titles."""
 
-    known: Ints
-    """The numbers the model knows, ascending."""
-    are_text: bool
-    """Whether the release names them by text."""
+    numbers: Ints
+    """The numbers that the model knows, ascending."""
+    ids_are_text: bool
+    """Whether the release writes these ids as text."""
     by_folded_name: Mapping[str, int] = field(default_factory=dict)
-    """Numbers by folded name, without the names that fold to the same text as another."""
+    """Numbers by folded name; a folded name that stands for two ids is left out."""
 
     @classmethod
     def of(
@@ -145,42 +150,48 @@ class IdIndex:
         facts: Mapping[str, Any],
         names: Mapping[str, int] | None = None,
     ) -> IdIndex:
-        """`kind` is `users` or `titles`; `facts` is `bundle.json`; `names` are those it lists.
+        """Make the index of one kind of ids in a bundle.
 
-        An old bundle has no `text_ids` in its facts. There the median decides: numbers made from
-        names lie anywhere below 2^53, and numbers that a release counts stay far below.
+        `kind` is `users` or `titles`, `facts` is `bundle.json`, and `names` are the numbers by the
+        names that the bundle lists. An old bundle has no `text_ids` in its facts. Its ids count as
+        text if their median is above LARGEST_SEQUENTIAL_ID: numbers made from names are spread
+        evenly up to 2^53.
         """
         listed = names or {}
-        count = Counter(map(folded, listed))
-        unique = {folded(n): number for n, number in listed.items() if count[folded(n)] == 1}
+        count = Counter(map(comparable_name, listed))
+        unique = {
+            comparable_name(n): number
+            for n, number in listed.items()
+            if count[comparable_name(n)] == 1
+        }
         stated = facts.get("text_ids")
         if isinstance(stated, list | tuple):
             return cls(known, kind in stated, unique)
-        are_text = bool(len(known)) and float(np.median(known)) > LARGEST_COUNTED_ID
-        return cls(known, are_text, unique)
+        ids_are_text = bool(len(known)) and float(np.median(known)) > LARGEST_SEQUENTIAL_ID
+        return cls(known, ids_are_text, unique)
 
     def number(self, written: int | str) -> int | None:
-        """The number of an id as somebody wrote it; None for what is no id of such a release.
+        """The number of an id in a request; None for text that cannot be an id of this release.
 
-        A name the release knows comes first: it may look like a number.
+        A known name comes first, because a name may look like a number.
         """
-        if (known := self.named(str(written))) is not None:
+        if (known := self.number_of_name(str(written))) is not None:
             return known
         number = int(whole_id(str(written)) or -1)
         return number if number >= 0 else self._unknown_name(str(written))
 
-    def named(self, text: str) -> int | None:
-        """The number of a name the release knows, in any spelling that the loader takes for it."""
-        found = (text_id(name) for name in dict.fromkeys((text, plain(text))) if name)
+    def number_of_name(self, text: str) -> int | None:
+        """The number of a known name, in any spelling that the loader of ratings accepts."""
+        found = (text_id(name) for name in dict.fromkeys((text, trimmed(text))) if name)
         known = next((number for number in found if self.knows(number)), None)
-        return self.by_folded_name.get(folded(plain(text))) if known is None else known
+        return self.by_folded_name.get(comparable_name(trimmed(text))) if known is None else known
 
     def knows(self, number: int) -> bool:
         """Whether the model knows this number."""
-        row = int(np.searchsorted(self.known, number))
-        return row < len(self.known) and int(self.known[row]) == number
+        row = int(np.searchsorted(self.numbers, number))
+        return row < len(self.numbers) and int(self.numbers[row]) == number
 
     def _unknown_name(self, text: str) -> int | None:
-        """The number that a name has which the release does not list."""
-        name = plain(text)
-        return text_id(name) if self.are_text and name else None
+        """The number that `text_id` makes of a name that the model does not know."""
+        name = trimmed(text)
+        return text_id(name) if self.ids_are_text and name else None

@@ -1,7 +1,7 @@
-"""Pages for people: `/`, to try both models, and `/docs`, the API's reference.
+"""Web pages for people: `/`, to try both models, and `/docs`, the reference of the API.
 
-The server renders them here. Two files of our own under `/static` style and move them; nothing is
-loaded from elsewhere. `/docs` is made from the same OpenAPI description that clients read.
+The server renders both from `serving/templates`. Their script and style are our own files under
+`/static`. `/docs` is made from the OpenAPI description that clients read.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from serving.engines import BudgetEngine, LoadedRecommender
 from serving.routes.model_ledger import ModelState, model_state
 from serving.routes.request_context import BackendDep
 
-SUGGESTIONS = 12
-"""Popular titles that the home page offers to rate."""
+SUGGESTED_TITLES = 12
+"""Number of popular titles that the home page offers to rate."""
 MOST_DIRECTORS = 400
-"""Directors that the home page offers to choose from."""
+"""Number of directors that the home page offers to choose from."""
 Schema = dict[str, Any]
-EXAMPLES: dict[str, Any] = {
+EXAMPLE_VALUES: dict[str, Any] = {
     "movie_id": 1,
     "user_id": 1,
     "rating": 4.5,
@@ -38,7 +38,7 @@ EXAMPLES: dict[str, Any] = {
     "year_from": None,
     "year_to": None,
 }
-"""Values that read better than a type's own; a title's rating stays within both scales."""
+"""Example values by field name. A rating of 4.5 suits both scales: stars and IMDb's 1 to 10."""
 router = APIRouter(include_in_schema=False)
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
@@ -46,7 +46,7 @@ templates = Environment(
 
 
 def _with_code(text: str) -> Markup:
-    """Escape a docstring and set its `code` in code."""
+    """Escape a text for HTML, with a code element for each pair of backticks."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
@@ -62,8 +62,8 @@ async def home(
     index = champion.model.title_index if champion else None
     known_people = champion.model.recommender.bundle.user_ids.tolist() if champion else []
     page = templates.get_template("home.html").render(
-        recommender=_for_people(model_state(backend.recommender)),
-        budget=_for_people(model_state(backend.budget)),
+        recommender=_with_readable_times(model_state(backend.recommender)),
+        budget=_with_readable_times(model_state(backend.budget)),
         suggestions=_suggestions(champion.model) if champion else [],
         genres=list(index.genres) if index else [],
         titles=len(index.titles) if index else 0,
@@ -73,7 +73,7 @@ async def home(
         highest=backend.scale[1],
         person=person,
         directors=_directors(budget.model) if budget else [],
-        budget_genres=budget.model.bundle.stages.genres if budget else (),
+        budget_genres=budget.model.bundle.encoder.genres if budget else (),
         this_year=now().year,
     )
     return HTMLResponse(page)
@@ -81,7 +81,7 @@ async def home(
 
 @router.get("/docs", response_class=HTMLResponse)
 async def docs(request: Request) -> HTMLResponse:
-    """The reference, from the same description `/openapi.json` gives to clients."""
+    """The reference of the API, made from its OpenAPI description."""
     api = request.app.openapi()
     page = templates.get_template("docs.html").render(
         about=api["info"]["description"].strip().split("\n\n"),
@@ -95,7 +95,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 def _suggestions(loaded: LoadedRecommender) -> list[dict[str, Any]]:
-    popular = loaded.title_index.search("", SUGGESTIONS)
+    popular = loaded.title_index.search("", SUGGESTED_TITLES)
     return [
         {"movie_id": t.movie_id, "title": t.title, "year": t.year, "genres": list(t.genres)}
         for t in popular
@@ -103,14 +103,14 @@ def _suggestions(loaded: LoadedRecommender) -> list[dict[str, Any]]:
 
 
 def _directors(model: BudgetEngine) -> list[str]:
-    """Names to choose from: those with the most titles the model has seen."""
+    """The names of the directors with the most titles in the model's training data."""
     titles = model.bundle.titles
     counts = Counter(name for title in titles for name in title.director_names)
     return [name for name, _ in counts.most_common(MOST_DIRECTORS)]
 
 
-def _for_people(state: ModelState) -> dict[str, Any]:
-    """A model's state with its moments as a person reads them."""
+def _with_readable_times(state: ModelState) -> dict[str, Any]:
+    """The fields of a model's state, with times such as `3 May 2026, 14:00 UTC`."""
     moments = {
         key: datetime.fromisoformat(value).strftime("%-d %B %Y, %H:%M UTC")
         for key in ("as_of", "promoted_at", "loaded_at")
@@ -123,7 +123,7 @@ def _for_people(state: ModelState) -> dict[str, Any]:
 
 
 def _operations_by_tag(api: Schema) -> dict[str, list[dict[str, Any]]]:
-    """Operations by tag, in the order the app declares them."""
+    """Operations by tag, in the order of the app's routes."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for operation in _operations(api):
         groups.setdefault(operation["tag"], []).append(operation)
@@ -154,15 +154,15 @@ def _json_schema(content: dict[str, Any]) -> Schema:
 
 
 def example_of(api: Schema, schema: Schema, name: str = "") -> Any:
-    """A value the schema accepts, as short as it can be."""
+    """A short value that the schema accepts; `name` is the field's name."""
     schema = _resolved(api, schema)
-    if name in EXAMPLES:
-        return EXAMPLES[name]
+    if name in EXAMPLE_VALUES:
+        return EXAMPLE_VALUES[name]
     if "default" in schema:
         return schema["default"]
     if schema.get("type") == "object":
         found = schema.get("properties", {})
-        return {key: example_of(api, below, key) for key, below in found.items()}
+        return {key: example_of(api, inner, key) for key, inner in found.items()}
     if schema.get("type") == "array":
         return [example_of(api, schema["items"])]
     return {"string": "text", "integer": 1, "number": 1.0, "boolean": True}.get(
@@ -171,18 +171,18 @@ def example_of(api: Schema, schema: Schema, name: str = "") -> Any:
 
 
 def fields_of(api: Schema, schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
-    """(name, type, description) of every field, those of nested objects below their parent's."""
+    """(name, type, description) of every field; nested fields follow their parent: `user.name`."""
     found: list[tuple[str, str, str]] = []
-    for name, below in _resolved(api, schema).get("properties", {}).items():
-        found.append((prefix + name, type_of(api, below), below.get("description", "")))
-        inner = _resolved(api, below.get("items", below))
+    for name, field in _resolved(api, schema).get("properties", {}).items():
+        found.append((prefix + name, type_of(api, field), field.get("description", "")))
+        inner = _resolved(api, field.get("items", field))
         if inner.get("properties") and prefix.count(".") < 1:
             found += fields_of(api, inner, f"{prefix}{name}.")
     return found
 
 
 def type_of(api: Schema, schema: Schema) -> str:
-    """A type in a word or two."""
+    """A type in one or two words, such as `list of integer`."""
     if "anyOf" in schema:
         return " or ".join(type_of(api, option) for option in schema["anyOf"])
     schema = _resolved(api, schema)

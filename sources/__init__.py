@@ -1,18 +1,16 @@
-"""What comes in: ratings releases, titles and feedback, from their own files into the lake.
+"""Readers of files from outside: ratings releases, titles and feedback, on their way to the lake.
 
-Files: `text_files` decodes any text, `tables` reads CSV and TSV.
-
-Ratings: `ratings_forms` knows the files of each release and the titles it lists, `ratings_cells`
-what a cell means, `ratings_reading` reads a release whole, `ratings_release` loads it (and fetches
-known ones).
-
-Feedback: `feedback_lines` knows lines and the moment each counts from, `feedback_segments` appends,
-seals and publishes.
-
-Titles: `title_sources` is the table of sources, with a module for each (`titles_csv`,
-`titles_imdb_tsv`, `titles_imdb5000`, `titles_wikidata`). `title_record` and `title_cells` make
-their records, `title_merging` merges them, `title_loading` publishes them, and `title_snapshots`
-finds what the lake holds.
+- `text_files`: decode text files; `tables`: read CSV and TSV
+- `ratings_forms`: the files of a release, and the titles it lists
+- `ratings_cells`: ids, stars and times in a release
+- `ratings_reading`: read and check a release; `ratings_release`: fetch and load it
+- `feedback_lines`: one line of feedback, and the moment from which it counts
+- `feedback_segments`: append, seal and publish feedback
+- `title_sources`: the table of title sources
+- `titles_csv`, `titles_imdb_tsv`, `titles_imdb5000`, `titles_wikidata`: one source each
+- `title_cells`, `title_record`: from a row to a title's record
+- `title_merging`: merge sources; `title_loading`: publish titles
+- `title_snapshots`: the titles that the lake holds
 """
 
 __all__ = [

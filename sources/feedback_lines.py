@@ -1,10 +1,10 @@
-"""What a segment of feedback holds, and the moment from which each of its lines counts.
+"""The lines of a feedback segment, and the moment from which each line counts.
 
-A server's lines have an order, their sequence numbers, but its clock may step back, run ahead, or
-start in 1970 where it has no battery. A line is no older than the lines before it, and no newer
-than the sealing of its segment. So the lines that count before a moment are always the first so
-many of a server, and training learns what the API answered at that moment. `spark_apps` orders
-lines by the same rules (`preparation/raw_ratings.py`). All times are UTC seconds.
+Sequence numbers order the lines of a server. Clocks cannot: a clock may step back, run ahead, or
+start in 1970 without a battery. A line counts no earlier than the line before it, and no later than
+the sealing of its segment. So the lines that count at a moment are the first n lines of a server.
+The API answered from the same lines at that moment. `spark_apps/preparation/raw_ratings.py` applies
+the same rules. All times are UTC seconds.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from pathlib import Path
 
 from marquee import clock
 
-OPEN = ".open.jsonl"
-SEALED = ".jsonl"
+OPEN_SUFFIX = ".open.jsonl"
+SEALED_SUFFIX = ".jsonl"
 _NAME = re.compile(r"(?P<server>.+)-(?P<number>\d{6})(?P<kind>\.open\.jsonl|\.jsonl)")
-SET_FROM = int(clock.SET_FROM.timestamp())
-"""An earlier stamp comes from a clock that was not set."""
+FIRST_TRUSTED_TIME = int(clock.EARLIEST_CREDIBLE.timestamp())
+"""UTC seconds. A clock that shows an earlier time was never set."""
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """One line: a person's rating of a title, or that they take it back (None)."""
+    """One line: a person rates a title, or withdraws the rating (`rating` is None)."""
 
     person: str
-    """`p-<name>`: people of our API have their own space of ids."""
+    """`p-<name>`: an id of our own API, distinct from every id of a release."""
     movie_id: int | None
-    """None where the person takes back all ratings until now, on every server."""
+    """None withdraws all ratings that the person gave before, on every server."""
     rating: float | None
     time: int
     """UTC seconds by the server's clock."""
     seq: int | None = None
-    """Ascends over all lines of a server; None in lines of the time before the numbers."""
+    """Ascends over all lines of a server; None in lines that older code wrote."""
     effective_time: int | None = None
-    """UTC seconds from which the line counts; published segments alone have it."""
+    """UTC seconds from which the line counts; only published segments state it."""
 
     def to_json(self) -> str:
-        """The line as its file holds it, without unknown optional fields."""
+        """The line as JSON, without optional fields that are None."""
         always = ("movie_id", "rating")
         known = {k: v for k, v in asdict(self).items() if v is not None or k in always}
         return json.dumps(known) + "\n"
@@ -53,20 +53,23 @@ class Segment:
     """The content of one segment's file."""
 
     lines: list[Feedback]
-    torn: int
+    torn_lines: int
     """The number of torn lines."""
-    sealed: int | None
-    """UTC seconds of its sealing; None while it is open, and in segments of earlier code."""
+    sealed_at: int | None
+    """UTC seconds of the sealing; None for an open segment, and for one of older code."""
 
     def effective_times(self, after: int | None) -> list[int]:
-        """From when each line counts; `after`: from when the line before the segment does."""
+        """The moment from which each line counts.
+
+        `after`: the moment from which the line before this segment counts.
+        """
         stamps = [line.time for line in self.lines]
-        return stamps if self.sealed is None else effective_times(stamps, self.sealed, after)
+        return stamps if self.sealed_at is None else effective_times(stamps, self.sealed_at, after)
 
 
 @dataclass(frozen=True, order=True)
 class SegmentName:
-    """The fields of a segment's file name, in the order of servers and of their writing."""
+    """The fields of a segment's file name; names sort by server, then by number."""
 
     server: str
     number: int
@@ -75,12 +78,12 @@ class SegmentName:
     @property
     def is_open(self) -> bool:
         """Whether serving still appends to it."""
-        return self.path.name.endswith(OPEN)
+        return self.path.name.endswith(OPEN_SUFFIX)
 
 
 def segment_names(folder: Path, server: str | None = None) -> list[SegmentName]:
     """The segments of a folder, of all servers or of one."""
-    found = ((path, _NAME.fullmatch(path.name)) for path in folder.glob(f"*{SEALED}"))
+    found = ((path, _NAME.fullmatch(path.name)) for path in folder.glob(f"*{SEALED_SUFFIX}"))
     names = (SegmentName(m["server"], int(m["number"]), path) for path, m in found if m)
     return sorted(name for name in names if server is None or name.server == server)
 
@@ -99,7 +102,7 @@ def read_segment(path: Path) -> Segment:
 
 
 def parse_line(line: bytes) -> Feedback | None:
-    """One line, or None where it is torn: the API never acknowledged such a line."""
+    """One line; None where it is torn. The API acknowledges no torn line."""
     try:
         value = json.loads(line)
         movie_id, rating, seq = value["movie_id"], value["rating"], value.get("seq")
@@ -122,7 +125,10 @@ def sealing_line(moment: int) -> str:
 
 
 def timed_lines(segments: list[Segment]) -> list[list[tuple[Feedback, int]]]:
-    """The lines of each of a server's segments, oldest first, with the moment they count from."""
+    """Each segment's lines with the moments they count from.
+
+    `segments`: all segments of one server, oldest first.
+    """
     after, found = None, []
     for segment in segments:
         times = segment.effective_times(after)
@@ -132,40 +138,40 @@ def timed_lines(segments: list[Segment]) -> list[list[tuple[Feedback, int]]]:
 
 
 def effective_times(stamps: Sequence[int], sealed: int, after: int | None = None) -> list[int]:
-    """The moments from which the lines of a segment count; they never descend.
+    """The moments from which the lines of a segment count, ascending.
 
-    `sealed`: the moment of the sealing; `after`: that of the line before the segment. A stamp after
-    the sealing is replaced by the next line's, at the latest by the sealing. The stamp of a clock
-    that was not set is replaced by the line before.
+    `stamps`: the clock's times; `sealed`: the moment of the sealing; `after`: the moment of the
+    line before the segment. A stamp later than `sealed` becomes the next line's moment, or `sealed`
+    after the last line. A stamp of an unset clock becomes the moment of the line before.
     """
-    upper = sealed if sealed >= SET_FROM else None
+    upper = sealed if sealed >= FIRST_TRUSTED_TIME else None
     known = list(stamps) if upper is None else _not_ahead(stamps, upper)
     if after is None or (upper is not None and after > upper):
-        after = next((time for time in known if time >= SET_FROM), min(known, default=0))
-    if after >= SET_FROM:
-        known = [time if time >= SET_FROM else after for time in known]
+        after = next((time for time in known if time >= FIRST_TRUSTED_TIME), min(known, default=0))
+    if after >= FIRST_TRUSTED_TIME:
+        known = [time if time >= FIRST_TRUSTED_TIME else after for time in known]
     return list(accumulate(known, max, initial=after))[1:]
 
 
 def ascending_times(times: Sequence[int]) -> list[int]:
-    """The times of all lines of one server, ascending: a later line bounds an earlier one.
+    """The times of all lines of one server, ascending: a line counts no later than the next.
 
-    The times descend only where a clock was ahead at a sealing, or where earlier code left none.
+    `times` may descend where a clock was ahead at a sealing, and in segments of older code.
     """
     bound, bounded = None, []
     for time in reversed(times):
-        if time >= SET_FROM:
+        if time >= FIRST_TRUSTED_TIME:
             bound = time if bound is None else min(bound, time)
         bounded.append(time if bound is None else bound)
     return list(accumulate(reversed(bounded), max))
 
 
 def _not_ahead(stamps: Sequence[int], upper: int) -> list[int]:
-    """The stamps; one after `upper` is replaced by the next possible one, or by `upper`."""
+    """The stamps, where one later than `upper` becomes the next line's, or `upper`."""
     following, found = upper, []
     for stamp in reversed(stamps):
         time = following if stamp > upper else stamp
-        following = time if time >= SET_FROM else following
+        following = time if time >= FIRST_TRUSTED_TIME else following
         found.append(time)
     return found[::-1]
 

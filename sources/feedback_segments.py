@@ -1,18 +1,17 @@
-"""Feedback on the serving host's disk and its way into the lake: appended, sealed, published.
+"""Append feedback to segments on the serving host, seal the segments, publish them to the lake.
 
-Feedback is the ratings that people give through our own API. A folder holds segments, JSON lines of
-the `feedback` contract (a null rating takes one back):
+Feedback is the ratings that people give through our own API. A folder holds segments: files of JSON
+lines of the `feedback` contract. A null rating withdraws a rating.
 
     local-000001.jsonl        sealed: no more writes; its last line is the moment of sealing
     local-000002.open.jsonl   serving appends here
 
-Whoever appends or seals holds the folder's lock meanwhile, so that a sealed segment has every line
-that was acknowledged before, and gets none after. The digest of its content names a published
-segment: publishing it again changes nothing, and there is no cursor to lose.
+Appending and sealing hold the folder's lock. So a sealed segment holds every line that was
+acknowledged before the sealing, and never gets another. A published segment is named by the digest
+of its content: publishing it again changes nothing.
 
-The sequence number of a line (`seq`) decides which line of a person is the last; no clock does.
-`time` keeps the clock's own stamp. Publishing adds the moment from which a line counts
-(`feedback_lines`).
+The sequence number (`seq`) decides which line of a person is the last. `time` is the clock's stamp.
+Publishing adds `effective_time`, the moment from which a line counts (`feedback_lines`).
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from marquee.errors import AwayError, SourceError
 from marquee.identifiers import digest_bytes
 from marquee.lake import Lake
 from sources.feedback_lines import (
-    OPEN,
-    SEALED,
+    OPEN_SUFFIX,
+    SEALED_SUFFIX,
     Feedback,
     Segment,
     ascending_times,
@@ -43,32 +42,32 @@ from sources.feedback_lines import (
     timed_lines,
 )
 
-TAIL = 1 << 16
+TAIL_BYTES = 1 << 16
 """Bytes at a segment's end that are searched first for its last line."""
-SECONDS_BETWEEN = 0.02
-"""Between two attempts at a lock that another process holds."""
+SECONDS_BETWEEN_ATTEMPTS = 0.02
+"""Seconds between two attempts at a lock that another process holds."""
 
 
 def append_feedback(
     folder: Path, server: str, lines: Sequence[Feedback], seconds_to_wait: float | None = None
 ) -> None:
-    """Number the lines and add them to the open segment; they are on the disk on return.
+    """Number the lines and add them to the open segment; they are durable on return.
 
-    Where this raises, the segment holds none of them: OSError where the disk refuses, AwayError
-    where the folder stays locked for `seconds_to_wait` (None: for ever).
+    Raises OSError where the disk refuses, AwayError where the folder stays locked for
+    `seconds_to_wait` (None waits for ever). After an error the segment holds none of the lines.
     """
     with _lock(folder, seconds_to_wait):
-        path = folder / f"{server}-{_open_number(folder, server):06d}{OPEN}"
+        path = folder / f"{server}-{_open_number(folder, server):06d}{OPEN_SUFFIX}"
         first = _next_seq(folder, server)
         numbered = (replace(line, seq=first + place) for place, line in enumerate(lines))
         _append(path, "".join(line.to_json() for line in numbered))
 
 
 def check_writable(folder: Path) -> None:
-    """Raise what `append_feedback` would raise now; write no line and wait for nothing.
+    """Test, without writing a line or waiting, whether `append_feedback` can write.
 
-    OSError where the disk refuses, SourceError where the path is no folder, AwayError where it is
-    locked.
+    Raises OSError where the disk refuses, SourceError where the path is no folder, AwayError where
+    the folder is locked.
     """
     with _lock(folder, 0.0), tempfile.TemporaryFile(dir=folder) as probe:
         os.write(probe.fileno(), bytes(4096))
@@ -76,10 +75,10 @@ def check_writable(folder: Path) -> None:
 
 
 def read_feedback(folder: Path) -> Iterator[Feedback]:
-    """The lines of all segments in order: of two lines about one title, the later one holds.
+    """The whole lines of all segments; a later line about a title replaces an earlier one.
 
-    One server's lines keep their own order; those of several are ordered by the moment they count
-    from, then by the server's name. Torn lines are left out.
+    Lines of one server keep their order. Lines of several servers are ordered by the moment from
+    which they count, then by the server's name.
     """
     found: list[tuple[int, str, int, Feedback]] = []
     for server in sorted({name.server for name in segment_names(folder)}):
@@ -92,9 +91,9 @@ def read_feedback(folder: Path) -> Iterator[Feedback]:
 
 
 def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
-    """Seal the open segment and publish all sealed ones; returns their lake paths, oldest first.
+    """Seal the open segment, publish all sealed ones, return their lake paths, oldest first.
 
-    A server without feedback publishes nothing. Raises LakeError where the lake refuses.
+    Raises LakeError where the lake refuses.
     """
     seal_feedback(folder, server)
     names = [name for name in segment_names(folder, server) if not name.is_open]
@@ -104,25 +103,27 @@ def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
 
 
 def seal_feedback(folder: Path, server: str) -> None:
-    """Seal the open segment, if there is one; the next line then starts another."""
+    """Seal the open segment, if there is one; the next line starts a new segment."""
     if not folder.is_dir():
         return
     with _lock(folder):
         for name in segment_names(folder, server):
             if name.is_open:
                 _append(name.path, sealing_line(int(seconds())))
-                name.path.rename(folder / (name.path.name.removesuffix(OPEN) + SEALED))
+                name.path.rename(
+                    folder / (name.path.name.removesuffix(OPEN_SUFFIX) + SEALED_SUFFIX)
+                )
         _sync_folder(folder)
 
 
 def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback, int]]) -> str:
     """Publish one sealed segment; returns its lake path.
 
-    A segment of earlier code, without a moment of sealing, is published without effective times, as
-    it was then: so its name stays the same.
+    A segment of older code states no moment of sealing. It is published without effective times, so
+    that its digest, and with it its path, stays the same.
     """
     lines = segment.lines
-    if segment.sealed is not None:
+    if segment.sealed_at is not None:
         lines = [replace(line, effective_time=time) for line, time in pairs]
     data = "".join(line.to_json() for line in lines).encode()
     path = f"raw/feedback/{name}-{digest_bytes(data)[:12]}"
@@ -132,17 +133,17 @@ def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback
             Path(scratch),
             path,
             rows=len(lines),
-            torn_lines=segment.torn,
-            sealed_at=segment.sealed,
+            torn_lines=segment.torn_lines,
+            sealed_at=segment.sealed_at,
             last_time=max(time for _, time in pairs),
         )
     return path
 
 
 def _append(path: Path, text: str) -> None:
-    """Add whole lines; they are on the disk on return."""
+    """Add whole lines; they are durable on return."""
     is_new = not path.exists()
-    # A line torn by a crash must not swallow the next one.
+    # After a line that a crash cut off, a line break keeps the next line whole.
     data = text.encode() if is_new or _ends_whole(path) else b"\n" + text.encode()
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -152,7 +153,7 @@ def _append(path: Path, text: str) -> None:
                 data = data[os.write(handle, data) :]
             os.fsync(handle)
         except OSError:
-            # A full disk may have taken some of the lines, which the API does not acknowledge.
+            # A full disk may have written some of the lines; the API acknowledges none of them.
             os.ftruncate(handle, size)
             raise
     finally:
@@ -164,7 +165,7 @@ def _append(path: Path, text: str) -> None:
 def _next_seq(folder: Path, server: str) -> int:
     """One more than the last line's number.
 
-    The first number is the clock's microseconds, so that a new folder goes on after a lost one.
+    A new folder starts at the clock's microseconds, above every number of a folder that was lost.
     """
     for name in reversed(segment_names(folder, server)):
         if (line := _last_line(name.path)) is not None:
@@ -177,10 +178,10 @@ def _first_seq() -> int:
 
 
 def _last_line(path: Path) -> Feedback | None:
-    """The last whole line of a segment, searched from its end; None where there is none."""
+    """The last whole line of a segment, searched from its end; None without any."""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
-        for start in (max(0, size - TAIL), 0):
+        for start in (max(0, size - TAIL_BYTES), 0):
             stream.seek(start)
             for data in reversed(stream.read().splitlines()):
                 if (line := parse_line(data)) is not None:
@@ -207,7 +208,7 @@ def _ends_whole(path: Path) -> bool:
 
 @contextmanager
 def _lock(folder: Path, seconds_to_wait: float | None = None) -> Iterator[None]:
-    """Hold the folder's lock; the system releases it when the process dies."""
+    """Hold the folder's lock; the system releases the lock when the process dies."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -224,7 +225,7 @@ def _lock(folder: Path, seconds_to_wait: float | None = None) -> Iterator[None]:
 
 
 def _take(handle: int, folder: Path, seconds_to_wait: float | None) -> None:
-    """Lock the file; AwayError where another holds it for longer than `seconds_to_wait`."""
+    """Lock the file; AwayError where another process holds it longer than `seconds_to_wait`."""
     if seconds_to_wait is None:
         fcntl.flock(handle, fcntl.LOCK_EX)
         return
@@ -239,11 +240,11 @@ def _take(handle: int, folder: Path, seconds_to_wait: float | None) -> None:
                     f"{folder} stays locked by another process",
                     "look whether a load_feedback hangs, then try again",
                 ) from None
-        time.sleep(SECONDS_BETWEEN)
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new or renamed file's *name* durable too."""
+    """Make the name of a new or renamed file durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,8 +1,9 @@
-"""What a cell of a ratings release means: an id, an IMDb id, stars, a moment.
+"""Cells of a ratings release in canonical spelling: ids, IMDb ids, stars, times.
 
-Each cell gets one canonical spelling, so that the same thing is the same text in every file of the
-release. A cell without a meaning stays as it is and gets a reason. `spark_apps` applies the same
-rules again to what was loaded (`preparation/rating_dataset.py`; a test holds the two equal).
+In canonical spelling, equal values are equal texts in every file of a release: `007` and `7.0` are
+`7`. A cell that cannot be used keeps its text and gets a reason.
+`spark_apps/preparation/rating_dataset.py` applies the same rules to loaded ratings; a test compares
+the two.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ NO_TIME = "the time is not a whole number of seconds"
 OUT_OF_TIME = "the time is not between 1970 and 2100"
 
 YEAR_2100 = 4_102_444_800
-"""UTC seconds; no rating comes from then or later."""
-FINER_THAN_SECONDS = 100_000_000_000
-"""Seconds reach this number in the year 5138: from here on it counts milliseconds or finer."""
+"""UTC seconds; every rating is older."""
+LEAST_MILLISECONDS = 100_000_000_000
+"""A larger number counts milliseconds or finer: as seconds it is later than the year 5138."""
 MOST_SPELLINGS = 500_000  # in memory at a time
 LEAST_NO_IMDB_ID = 10**10  # IMDb's numbers have ten digits at most
-LONGEST_NUMBER = 40  # characters; a longer one is none
+LONGEST_NUMBER = 40  # characters
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 IMDB_ID = re.compile(r"tt0*([1-9]\d{0,9})", re.ASCII | re.IGNORECASE)
-LIKE_AN_IMDB_ID = re.compile(r"(?:\S*/title/)?tt\d{7,}/?(?:[?#]\S*)?", re.ASCII | re.IGNORECASE)
+IMDB_NAME = re.compile(r"(?:\S*/title/)?tt\d{7,}/?(?:[?#]\S*)?", re.ASCII | re.IGNORECASE)
 INVISIBLE = " \t\r\n\v\f\xa0\u200b\ufeff"
 
 
-def plain(text: str) -> str:
-    """A cell without invisible characters around it, and without line breaks and tabs inside."""
+def trimmed(text: str) -> str:
+    """A cell without invisible characters at its ends; line breaks and tabs become spaces."""
     text = text.strip(INVISIBLE)
     if text == r"\N":
         return ""
@@ -49,10 +50,7 @@ def plain(text: str) -> str:
 
 
 def whole_id(text: str) -> str | None:
-    """An id as a whole number of 64 bits in its shortest form, or None where it is no such number.
-
-    `007`, `7.0` and `7e0` are `7`.
-    """
+    """A whole number of 64 bits in its shortest form, else None: `007`, `7.0`, `7e0` are `7`."""
     text = text.strip(INVISIBLE)
     if not WHOLE.fullmatch(text):
         if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
@@ -66,11 +64,11 @@ def whole_id(text: str) -> str | None:
 
 
 def title_id_of(text: str) -> str | None:
-    """The IMDb id of a title in IMDb's spelling, or None where a cell has none.
+    """The IMDb id of a title in IMDb's spelling, or None.
 
-    A cell may hold the id (`tt0114709`, in any capitals, with any number of leading zeros), its
-    number (`114709`, `0114709`, `114709.0`), or an address with the id between two slashes. A
-    number in an address belongs to another site.
+    A cell may hold the id (`tt0114709`, `TT114709`), its number (`114709`, `0114709`, `114709.0`),
+    or an address with the id between two slashes. A bare number in an address gives None: it may be
+    another site's.
     """
     word = clean(text).strip("<>")
     number = whole_id(word)
@@ -81,30 +79,29 @@ def title_id_of(text: str) -> str | None:
     return f"tt{found[1]:0>7}" if found else None
 
 
-def named_by_imdb(name: str) -> str | None:
-    """The IMDb id in a release's own name for a title, or None where that name is none of IMDb's.
+def imdb_id_of_name(name: str) -> str | None:
+    """The IMDb id where a release uses IMDb ids or addresses as its own ids, else None.
 
-    IMDb's names are `tt` with seven digits or more, and the address of a title's page. `tt5` and
-    `114709` may be anybody's.
+    `tt` needs seven digits or more: `tt5` and `114709` may be the release's own ids.
     """
-    return title_id_of(name) if LIKE_AN_IMDB_ID.fullmatch(name) else None
+    return title_id_of(name) if IMDB_NAME.fullmatch(name) else None
 
 
 class Spellings(Protocol):
     """The canonical spellings of one column's cells."""
 
     faults: dict[str, str]
-    """Canonical spelling to the reason why it cannot be used."""
+    """Canonical spelling to the reason why the cell cannot be used."""
 
     def canonical(self, column: Sequence[str]) -> list[str]:
         """The column in canonical spelling."""
 
 
 class IdSpellings(dict[str, str]):
-    """Each spelling of an id to the canonical one, found at its first use.
+    """Spelling of an id to its canonical spelling, filled at each first use.
 
-    Whole numbers take their shortest form. With `is_text`, ids are names and stay as they are, or
-    take the spelling of `listed` where it lists the same name in another spelling.
+    A whole number takes its shortest form. With `is_text` an id takes the spelling of the equal
+    name in `listed`, else stays as it is.
     """
 
     def __init__(self, negative: str, is_text: bool, listed: Iterable[str] = ()) -> None:
@@ -113,13 +110,15 @@ class IdSpellings(dict[str, str]):
         self.words: set[str] = set()
         """Canonical spellings that are no whole number."""
         self.faults: dict[str, str] = {}
-        """Canonical spelling to the reason why it cannot be used."""
+        """Canonical spelling to the reason why the cell cannot be used."""
         self.names, self.rows, self.word_rows = set(listed if is_text else ()), 0, 0
-        sharing = Counter(map(folded, self.names))
-        self.by_folded_name = {folded(n): n for n in self.names if sharing[folded(n)] == 1}
+        sharing = Counter(map(comparable_name, self.names))
+        self.by_comparable_name = {
+            comparable_name(n): n for n in self.names if sharing[comparable_name(n)] == 1
+        }
 
     def __missing__(self, text: str) -> str:
-        name, number = plain(text), whole_id(text)
+        name, number = trimmed(text), whole_id(text)
         spelling = self._spelled(name) if self.is_text else number or name
         if name and number is None:
             self.words.add(spelling)
@@ -133,10 +132,12 @@ class IdSpellings(dict[str, str]):
         return spelling
 
     def _spelled(self, name: str) -> str:
-        return name if name in self.names else self.by_folded_name.get(folded(name), name)
+        return (
+            name if name in self.names else self.by_comparable_name.get(comparable_name(name), name)
+        )
 
     def canonical(self, column: Sequence[str]) -> list[str]:
-        """The column in canonical spelling; counts the rows with an id, and those of words."""
+        """The column in canonical spelling; counts rows with an id, and rows with a word as id."""
         if len(self) > MOST_SPELLINGS:
             self.clear()
             self.words.clear()
@@ -153,13 +154,13 @@ class IdSpellings(dict[str, str]):
         return 2 * self.word_rows > self.rows
 
 
-def folded(name: str) -> str:
-    """The form that all spellings of one name share."""
-    return whole_id(name) or named_by_imdb(name) or clean(name).casefold()
+def comparable_name(name: str) -> str:
+    """One form for all spellings of a name: `TT0114709` and `tt114709` share it."""
+    return whole_id(name) or imdb_id_of_name(name) or clean(name).casefold()
 
 
 class StarSpellings(dict[str, str]):
-    """Each spelling of a rating to the canonical one; `scale`: the lowest and highest stars."""
+    """Spelling of a rating to its canonical spelling; `scale`: the lowest and highest stars."""
 
     def __init__(self, scale: tuple[float, float] = (-inf, inf)) -> None:
         super().__init__()
@@ -167,7 +168,7 @@ class StarSpellings(dict[str, str]):
         self.faults: dict[str, str] = {}
 
     def __missing__(self, text: str) -> str:
-        spelling = plain(text)
+        spelling = trimmed(text)
         lowest, highest = self.scale
         is_number = NUMBER.fullmatch(spelling) or INFINITE.fullmatch(spelling)
         value = float(spelling) if is_number else nan
@@ -187,7 +188,7 @@ class StarSpellings(dict[str, str]):
 
 
 def outside(lowest: float, highest: float) -> str:
-    """The reason why a rating beyond the scale is none."""
+    """The reason of a rating outside the scale."""
     return f"the rating is outside {lowest:g} to {highest:g}"
 
 
@@ -201,7 +202,7 @@ class TimeSpellings:
     def canonical(self, column: Sequence[str]) -> list[str]:
         """The column in canonical spelling.
 
-        Most columns hold plain numbers only, which one pass converts together.
+        A column of plain numbers, the usual case, is converted in one pass.
         """
         self.faults.clear()
         together = "".join(column)
@@ -218,7 +219,7 @@ class TimeSpellings:
     def _one(self, text: str) -> str:
         moment = seconds_of(text)
         if moment is None:
-            spelling = plain(text)
+            spelling = trimmed(text)
             self.faults[spelling] = NO_TIME
             return spelling
         if not 0 <= moment < YEAR_2100:
@@ -229,15 +230,15 @@ class TimeSpellings:
 
 
 def seconds_of(text: str) -> int | None:
-    """The UTC seconds of a cell, or None where it holds no moment.
+    """The whole UTC seconds of a cell, rounded down; None where it holds no moment.
 
-    A cell holds a number, which counts milliseconds or finer where it is too large for seconds, or
-    ISO 8601, in UTC unless it names a zone. A fraction of a second is cut off.
+    A cell may hold a number or ISO 8601. A number too large for seconds counts milliseconds,
+    microseconds or nanoseconds. ISO 8601 without a zone is UTC.
     """
     text = text.strip(INVISIBLE)
     if len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text):
         number = int(Decimal(text).to_integral_value("ROUND_FLOOR"))
-        while FINER_THAN_SECONDS <= number < FINER_THAN_SECONDS * 1000**3:
+        while LEAST_MILLISECONDS <= number < LEAST_MILLISECONDS * 1000**3:
             number //= 1000
         return number
     try:

@@ -1,9 +1,9 @@
-"""Reads a ratings release whole: every row in canonical spelling, checked and counted.
+"""Read a whole ratings release: every row in canonical spelling, checked and counted.
 
-`ratings_release` writes the result to the lake, benchmarks read it as arrays. One pass over the
-ratings (`RatingsPass`) and one over the list of titles (`read_listed_titles`) suffice, unless the
-start of a file misleads about its ids. A broken row costs that row: it is counted under its reason,
-with examples.
+`ratings_release` writes the result to the lake; benchmarks read it as arrays. One pass reads the
+ratings (`RatingsPass`), one the list of titles (`read_listed_titles`). A second pass follows where
+the start of a file suggests the wrong kind of id. A refused row is counted under its reason, with
+examples.
 """
 
 from __future__ import annotations
@@ -29,67 +29,72 @@ from sources.ratings_cells import (
     TimeSpellings,
     outside,
 )
-from sources.ratings_forms import RATINGS, ListedTitles, RatingsFolder, Row, read_listed_titles
-from sources.tables import Aside
+from sources.ratings_forms import (
+    RATING_COLUMNS,
+    ListedTitles,
+    RatingsFolder,
+    Row,
+    read_listed_titles,
+)
+from sources.tables import RowsAside
 
 Scale = tuple[float, float]
 ANY_SCALE: Scale = (-inf, inf)
 YEAR_1971 = 31_536_000
-"""UTC seconds; a release whose latest rating is older does not count in seconds."""
+"""UTC seconds; times that all lie before are probably no seconds, but days like 20050402."""
 
 
 def read_release(
     release: RatingsFolder, scale: Scale = ANY_SCALE, target: Path | None = None
 ) -> ReleaseContent:
-    """Read a release whole, and write its ratings to `target` in the lake's form.
+    """Read a whole release, and write its ratings to `target` in the lake's form.
 
-    Ids are text where more than half of the rows with an id, of the ratings or of the list of
-    titles, hold no whole number. So a stray word in a release of numbers is a broken row, and a
-    stray number in a release of words is a name. Only the end of a file settles that: where its
-    start misleads, the release is read a second time. Raises SourceError where no row is a rating,
-    no title is listed, or the two files share no title.
+    A column of ids is text where more than half of its ids are no whole numbers. In a column of
+    numbers a word is a fault; in a column of text a number is a name. The first batch suggests the
+    kind of each column. Where the whole file shows another kind, the release is read again. Raises
+    SourceError where no row is a rating, no title is listed, or the two files share no title.
     """
     start = RatingsPass(release)
     next(start.batches(), None)
     ratings, listed = start, read_listed_titles(release)
-    kinds = _kinds(start, listed)
+    text_ids = _columns_of_text_ids(start, listed)
     for _ in range(2):
-        if listed.is_text != ("titles" in kinds):
-            listed = read_listed_titles(release, "titles" in kinds)
-        ratings = RatingsPass(release, kinds, listed.titles, scale)
+        if listed.is_text != ("titles" in text_ids):
+            listed = read_listed_titles(release, "titles" in text_ids)
+        ratings = RatingsPass(release, text_ids, listed.titles, scale)
         _write_ratings(ratings, target)
-        found = _kinds(ratings, listed)
-        if found == kinds:
+        found = _columns_of_text_ids(ratings, listed)
+        if found == text_ids:
             break
-        kinds = found
+        text_ids = found
     _refuse_empty(release, listed, ratings)
     listed.resolve_shared_links(ratings.rated)
-    content = ReleaseContent(Census(ratings.rows, ratings.times.last, kinds), listed, ratings)
+    content = ReleaseContent(Census(ratings.rows, ratings.times.last, text_ids), listed, ratings)
     _refuse_unrelated_files(release, content)
     return content
 
 
 @dataclass(frozen=True)
 class Census:
-    """What a release holds, in numbers."""
+    """The numbers of a release."""
 
     rows: int
     last_time: int
     """UTC seconds of the last valid rating."""
     text_ids: tuple[str, ...] = ()
-    """Which of `users` and `titles` it names by text instead of whole numbers."""
+    """Those of `users` and `titles` whose ids are text instead of whole numbers."""
 
 
 @dataclass(frozen=True)
 class ReleaseContent:
-    """All that one reading of a release gives."""
+    """The result of reading a release."""
 
     census: Census
     listed: ListedTitles
     ratings: RatingsPass
 
     def notes(self) -> list[str]:
-        """What a person should know of the release, in sentences."""
+        """Refused rows, left-out rows and doubtful times, in sentences for a person."""
         found = [f"ratings refused: {note}" for note in self.ratings.notes()]
         if self.census.rows and self.census.last_time < YEAR_1971:
             found.append(
@@ -108,26 +113,26 @@ class ReleaseContent:
         return found + self.listed.notes
 
     def rated_movies(self) -> list[str]:
-        """The ids of movies with a rating, faulty ids excepted."""
+        """The valid ids of movies with a rating."""
         return [m for m in self.ratings.rated if m not in self.ratings.movies.faults]
 
 
 class RatingsPass:
     """One pass over a release's ratings: its rows in canonical spelling, and their counts.
 
-    `kinds`: which of `users` and `titles` are named by text; `listed`: the listed movie ids.
+    `text_ids`: those of `users` and `titles` whose ids are text; `listed`: the listed movie ids.
     """
 
     def __init__(
         self,
         release: RatingsFolder,
-        kinds: Sequence[str] = (),
+        text_ids: Sequence[str] = (),
         listed: Iterable[str] = (),
         scale: Scale = ANY_SCALE,
     ) -> None:
         self.release = release
-        self.users = IdSpellings(NEGATIVE_USER, "users" in kinds)
-        self.movies = IdSpellings(NEGATIVE_MOVIE, "titles" in kinds, listed)
+        self.users = IdSpellings(NEGATIVE_USER, "users" in text_ids)
+        self.movies = IdSpellings(NEGATIVE_MOVIE, "titles" in text_ids, listed)
         self.stars, self.times = StarSpellings(scale), TimeSpellings()
         self.rules = (
             *(MISSING, NO_NUMBER, NEGATIVE_MOVIE, NEGATIVE_USER, NO_STARS),
@@ -136,12 +141,12 @@ class RatingsPass:
         self.rows = 0
         self.rated: Counter[str] = Counter()
         """Movie id to its number of ratings."""
-        self.refused: dict[str, Aside] = {}
+        self.refused: dict[str, RowsAside] = {}
         """Rows that are no ratings, by the first rule that they break."""
-        self.torn = Aside()
+        self.torn = RowsAside()
 
     def batches(self) -> Iterator[list[list[str]]]:
-        """The four columns of `RATINGS`, many rows at a time, with the refused rows."""
+        """Batches of the four columns of `RATING_COLUMNS`, refused rows included."""
         columns_of: tuple[Spellings, ...] = (self.users, self.movies, self.stars, self.times)
         for lines, columns in self.release.ratings(self.torn):
             batch = [of.canonical(column) for of, column in zip(columns_of, columns)]
@@ -172,7 +177,7 @@ class RatingsPass:
             reasons = [of[column[at]] for column, of in faulty if column[at] in of]
             first = min(reasons, key=self.rules.index)
             row = ",".join(column[at] for column in batch)
-            self.refused.setdefault(first, Aside()).add(lines[at], f"({row[:100]})")
+            self.refused.setdefault(first, RowsAside()).add(lines[at], f"({row[:100]})")
 
     @property
     def refused_rows(self) -> int:
@@ -185,7 +190,7 @@ class RatingsPass:
         return [f"{why}: {aside}" for why, aside in often]
 
 
-def _kinds(ratings: RatingsPass, listed: ListedTitles) -> tuple[str, ...]:
+def _columns_of_text_ids(ratings: RatingsPass, listed: ListedTitles) -> tuple[str, ...]:
     users = ("users",) if ratings.users.is_mostly_words else ()
     is_text = ratings.movies.is_mostly_words or listed.is_mostly_words
     return (*users, "titles") if is_text else users
@@ -197,13 +202,13 @@ def _write_ratings(ratings: RatingsPass, target: Path | None) -> None:
             pass
         return
     with target.open("w", encoding="utf-8", newline="") as out:
-        out.write("\t".join(RATINGS) + "\n")
+        out.write("\t".join(RATING_COLUMNS) + "\n")
         for columns in ratings.batches():
             out.write("\n".join(map("\t".join, zip(*columns))) + "\n")
 
 
 def _refuse_empty(release: RatingsFolder, listed: ListedTitles, ratings: RatingsPass) -> None:
-    """Raise SourceError where a file holds no row, or none that can be used."""
+    """Raise SourceError where a file holds no usable row."""
     files = release.files
     path = files[release.form.ratings.file]
     if not ratings.rows:
@@ -221,7 +226,7 @@ def _refuse_empty(release: RatingsFolder, listed: ListedTitles, ratings: Ratings
         )
 
 
-def _nothing_in(path: Path, torn: Aside) -> SourceError:
+def _nothing_in(path: Path, torn: RowsAside) -> SourceError:
     why = f" that can be read: {torn}" if torn.count else ""
     return SourceError(f"{path} holds no rows{why}", "give a whole release")
 

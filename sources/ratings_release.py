@@ -1,13 +1,12 @@
-"""A ratings release on its way into the lake: fetched by name, then loaded in one form.
+"""Fetch a known ratings release, and load any release into the lake in one form.
 
 `raw/ratings/<name>-<sha12>` holds two files of UTF-8, tabs and no quotes, each with a header:
 
     ratings.tsv   userId movieId rating timestamp     ids in one spelling, times in UTC seconds
     titles.tsv    movieId title genres titleId        one row a movie, one movie an IMDb id
 
-Every later step reads these and nothing else. The digest of the *source* bytes, the reader's
-version and the scale names the folder: another reader or scale loads the same release anew, so that
-its notes are those of the scale in force.
+Later steps read only these files. The folder is named by a digest of the source's bytes, the
+reader's version and the scale: with another version or scale the same release is loaded again.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from marquee.lake import Lake
 from marquee.lake.manifest import Manifest
 from marquee.settings import REPOSITORY, Settings
 from sources.ratings_forms import (
-    LISTED,
+    LISTED_COLUMNS,
     RATINGS_FILE,
     TITLES_FILE,
     RatingsFolder,
@@ -43,12 +42,12 @@ from sources.ratings_reading import (
     read_release,
 )
 
-READER = 2
-"""The version of the lake's form of a release. Raise it with every change of the form."""
+READER_VERSION = 2
+"""Version of the lake's form of a release. Raise it with every change of the form."""
 
 
 def take_census(folder: Path, scale: Scale = ANY_SCALE) -> Census:
-    """The census of a release, every row read once; SourceError names file, reason and remedy."""
+    """Read all rows of a release and return its numbers; SourceError for an unusable release."""
     return read_release(recognise(folder), scale).census
 
 
@@ -57,9 +56,9 @@ def load_release(
 ) -> tuple[str, Manifest]:
     """Publish a release as `raw/ratings/<name>-<sha12>`; a second load changes nothing.
 
-    The manifest's facts are `last_time`, `loaded_at`, `linked` (titles with an IMDb id), `form`,
-    `text_ids` where there are any, `reader`, `scale`, and `notes` for a person. SourceError where
-    no row is a rating, with counts by reason and three examples of each.
+    The manifest's facts are `last_time`, `loaded_at`, `linked` (the number of titles with an IMDb
+    id), `form`, `text_ids` (where any are), `reader`, `scale`, and `notes` for a person. Raises
+    SourceError where no row is a rating, with counts and three examples for each reason.
     """
     release = recognise(folder)
     path = f"raw/ratings/{name}-{source_digest(release, scale)[:12]}"
@@ -67,12 +66,12 @@ def load_release(
         return path, lake.manifest(path)
     with tempfile.TemporaryDirectory(prefix="marquee-ratings-") as scratch:
         found = read_release(release, scale, Path(scratch) / RATINGS_FILE)
-        _write(Path(scratch) / TITLES_FILE, LISTED, found.listed.rows())
+        _write(Path(scratch) / TITLES_FILE, LISTED_COLUMNS, found.listed.rows())
         census = found.census
         facts = {"last_time": census.last_time, "loaded_at": iso(now())}
         facts |= {"linked": len(found.listed.links), "form": release.form.name}
         facts |= {"text_ids": list(census.text_ids)} if census.text_ids else {}
-        facts |= {"reader": READER, "scale": _finite(scale), "notes": found.notes()}
+        facts |= {"reader": READER_VERSION, "scale": _finite(scale), "notes": found.notes()}
         return path, lake.publish(Path(scratch), path, rows=census.rows, **facts)
 
 
@@ -80,7 +79,7 @@ def source_digest(release: RatingsFolder, scale: Scale = ANY_SCALE) -> str:
     """The digest of the release's own bytes, the reader's version and the scale."""
     files = {name: digest_file(path) for name, path in release.files.items()}
     bounds = [] if scale == ANY_SCALE else [_finite(scale)]
-    return digest_value([READER, files, *bounds])
+    return digest_value([READER_VERSION, files, *bounds])
 
 
 def _finite(scale: Scale) -> list[float] | None:
@@ -93,9 +92,9 @@ def _write(path: Path, header: Row, rows: Iterable[Row]) -> None:
 
 
 def write_candidates(folder: Path, target: Path) -> int:
-    """Write the titles worth a page as `title_id,rated_count`, the most rated first.
+    """Write the titles to crawl as `title_id,rated_count`, the most rated first.
 
-    Returns how many there are: the crawl takes them from this file.
+    Returns the number of titles.
     """
     rows: list[tuple[int, str]] = []
     if found := _read_if_linked(folder):
@@ -111,16 +110,16 @@ def write_candidates(folder: Path, target: Path) -> int:
 
 
 def linked_titles(folder: Path) -> dict[str, str]:
-    """The release's own title ids to IMDb's, as `load_release` links them."""
+    """Movie id of the release to IMDb id, as `load_release` links them."""
     found = _read_if_linked(folder)
     return found.listed.links if found else {}
 
 
 def _read_if_linked(folder: Path) -> ReleaseContent | None:
-    """The release as the loader reads it, or None where no title is linked, whatever its ids are.
+    """The release as `load_release` reads it; None where no title has an IMDb id.
 
-    The list of titles alone does not show its links: the ratings, too, decide whether ids are
-    numbers or text.
+    Ratings and titles together decide whether ids are text. So the quick look at the list of titles
+    tries both kinds.
     """
     release = recognise(folder)
     if not any(read_listed_titles(release, is_text).links for is_text in (False, True)):
@@ -192,7 +191,7 @@ def _download(release: KnownRelease, archive: Path) -> None:
 
 
 def _check(release: KnownRelease, folder: Path) -> None:
-    """Compare the files' digests. The archive has none: packing again changes its bytes only."""
+    """Compare the digests of the files. The archive's own bytes change with each packing."""
     for name, sha256 in release.files.items():
         path = folder / name
         found = digest_file(path) if path.is_file() else "nothing"

@@ -1,14 +1,12 @@
-r"""The one reader of tables from outside: CSV and TSV files, whatever wrote them.
+r"""Read tables from outside: CSV and TSV files of any program.
 
-A table is a text file (`text_files`) of rows of cells. Its first line names the columns, or the
-caller does. Quotes follow RFC 4180: a quoted cell may hold separators, line breaks and doubled
-quotes. Spaces before a cell, quoted or not, are no part of it. IMDb's own TSV has no quotes at all
-(`quoting=False`).
+The header names the columns, or the caller does. Quotes follow RFC 4180: a quoted cell may hold
+separators, line breaks and doubled quotes. Spaces before a cell are dropped. IMDb's own TSV has no
+quotes (`quoting=False`).
 
-An empty cell and `\N` are both null and read as "". Blank lines are skipped. A row with another
-number of cells than the header is *torn*: the caller sets it aside (`Aside`), or it is an error.
-Every error is a SourceError that names the file, the line and the remedy. Some thousand rows are in
-memory at a time.
+An empty cell and `\N` are null and read as "". Blank lines are skipped. A row whose number of cells
+differs from the header's is *torn*: it is counted in the caller's `RowsAside`, else it raises
+SourceError. Errors name file, line and remedy. A few thousand rows are in memory at a time.
 """
 
 from __future__ import annotations
@@ -26,21 +24,21 @@ from sources.text_files import encoding_of, file_errors, open_text
 
 NULL = r"\N"
 ROWS = 5_000  # read together
-Batch = tuple[Sequence[int], list[list[str]]]
-"""The first line of each row, and the rows."""
-BREAK = re.compile(r"\r\n|\r|\n")
+RowBatch = tuple[Sequence[int], list[list[str]]]
+"""The line on which each row starts, and the rows."""
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 SEPARATORS = ",\t;"
 
 
 @dataclass
-class Aside:
-    """Rows set aside: their number, and the first three in words."""
+class RowsAside:
+    """Rows set aside: their number, and the first three as examples."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, line: int, why: str, what: str = "line") -> None:
-        """Count one row by its first line, or by another number that `what` names."""
+        """Count one row: `line` is its number, `why` the reason, `what` the word for the number."""
         self.count += 1
         if len(self.examples) < 3:
             self.examples.append(f"{what} {line} {why}")
@@ -52,7 +50,7 @@ class Aside:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose columns and encoding are known; each reading of its rows opens it again."""
+    """A file with known columns and encoding; every reading opens the file again."""
 
     path: Path
     columns: tuple[str, ...]
@@ -63,15 +61,15 @@ class Table:
     has_header: bool = True
 
     def rows(
-        self, aside: Aside | None = None, wanted: Collection[str] | None = None
+        self, aside: RowsAside | None = None, wanted: Collection[str] | None = None
     ) -> Iterator[tuple[int, list[str]]]:
-        """The first line of each row (from 1) and its cells, as many as `columns`.
+        """The line on which each row starts (from 1), and one cell for each of `columns`.
 
-        Torn rows are counted in `aside`; without `aside` the first is a SourceError. `wanted`
-        (with `quoting=False`): only rows whose first cell is one of these; others stay unread.
+        Torn rows are counted in `aside`; without `aside` the first raises SourceError. `wanted`
+        (only with `quoting=False`) selects rows by their first cell.
         """
         width = len(self.columns)
-        for lines, rows in self._every_row(wanted):
+        for lines, rows in self._all_rows(wanted):
             if set(map(len, rows)) == {width}:
                 yield from zip(lines, rows)
                 continue
@@ -80,53 +78,59 @@ class Table:
                     yield line, row[:width]
 
     def batches(
-        self, names: Sequence[str], aside: Aside | None = None
+        self, names: Sequence[str], aside: RowsAside | None = None
     ) -> Iterator[tuple[Sequence[int], list[tuple[str, ...]]]]:
-        """As `rows`, many at a time: their first lines, and the columns of these names."""
-        places, width = self.places(names), len(self.columns)
-        for every, rows in self._every_row(None):
+        """Batches of rows: the line on which each starts, and the columns of these names."""
+        positions, width = self.positions(names), len(self.columns)
+        for every, rows in self._all_rows(None):
             lines, whole = every, rows
             if set(map(len, rows)) != {width}:
                 kept = [pair for pair in zip(every, rows) if self._is_whole(*pair, aside)]
                 lines, whole = [line for line, _ in kept], [row[:width] for _, row in kept]
             if whole:
                 columns = list(zip(*whole))
-                yield lines, [columns[place] for place in places]
+                yield lines, [columns[n] for n in positions]
 
     def records(
-        self, aside: Aside | None = None, wanted: Collection[str] | None = None
+        self, aside: RowsAside | None = None, wanted: Collection[str] | None = None
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """The first line of each row and its cells by column name, nulls as ""."""
+        """The line on which each row starts, and its cells by column name, nulls as ""."""
         for line, row in self.rows(aside, wanted):
             cells = ["" if cell == NULL else cell for cell in row] if NULL in row else row
             yield line, dict(zip(self.columns, cells))
 
-    def places(self, names: Sequence[str]) -> list[int]:
-        """The places of these columns in a row."""
+    def positions(self, names: Sequence[str]) -> list[int]:
+        """The positions of these columns in a row."""
         return [self.columns.index(name) for name in names]
 
-    def _is_whole(self, line: int, row: list[str], aside: Aside | None) -> bool:
-        """Whether a row has a cell for each column, and beyond them at most empty ones."""
+    def _is_whole(self, line: int, row: list[str], aside: RowsAside | None) -> bool:
+        """Whether a row has a cell for each column; further cells must be empty."""
         width = len(self.columns)
         is_blank = not row or (len(row) == 1 < width and not row[0].strip())
         if is_blank or len(row) == width or (len(row) > width and not any(row[width:])):
             return not is_blank
-        why = f"has {_cells(len(row))}, not {width}"
+        why = f"has {_cell_count(len(row))}, not {width}"
         if aside is None:
             raise SourceError(f"{self.path} line {line} {why}", "mend or drop that row")
         aside.add(line, why)
         return False
 
-    def _every_row(self, wanted: Collection[str] | None) -> Iterator[Batch]:
+    def _all_rows(self, wanted: Collection[str] | None) -> Iterator[RowBatch]:
         """Batches of all rows below the header, torn and blank ones included."""
         with file_errors(self.path), open_text(self.path, self.encoding) as stream:
-            batches = self._quoted(stream) if self.quoting else self._bare(stream, wanted)
+            batches = (
+                self._rows_with_quotes(stream)
+                if self.quoting
+                else self._rows_without_quotes(stream, wanted)
+            )
             for number, (lines, rows) in enumerate(batches):
                 start = int(self.has_header and not number)
                 yield lines[start:], rows[start:]
 
-    def _bare(self, stream: IO[str], wanted: Collection[str] | None) -> Iterator[Batch]:
-        """Rows of lines without quotes."""
+    def _rows_without_quotes(
+        self, stream: IO[str], wanted: Collection[str] | None
+    ) -> Iterator[RowBatch]:
+        """Rows of a file without quotes."""
         separator = self.separator
         keys = None if wanted is None else frozenset(wanted)
         found = (
@@ -137,15 +141,15 @@ class Table:
         while batch := list(islice(found, ROWS)):
             yield [line for line, _ in batch], [row for _, row in batch]
 
-    def _quoted(self, stream: IO[str]) -> Iterator[Batch]:
-        """Rows as RFC 4180 has them."""
+    def _rows_with_quotes(self, stream: IO[str]) -> Iterator[RowBatch]:
+        """Rows of a file with quotes (RFC 4180)."""
         reader = csv.reader(stream, delimiter=self.separator, strict=True, skipinitialspace=True)
         start = 1
         try:
             while rows := list(islice(reader, ROWS)):
                 lines: Sequence[int] = range(start, start + len(rows))
                 if reader.line_num + 1 != start + len(rows):
-                    breaks = [sum(len(BREAK.findall(cell)) for cell in row) for row in rows]
+                    breaks = [sum(len(LINE_BREAK.findall(cell)) for cell in row) for row in rows]
                     lines = list(accumulate((1 + b for b in breaks[:-1]), initial=start))
                 yield lines, rows
                 start = reader.line_num + 1
@@ -165,10 +169,7 @@ class Table:
         )
 
     def _last_quote(self, line: int) -> tuple[int, bool]:
-        """The line of the quote that makes the rows from `line` on unreadable.
-
-        The second value is whether that quote is closed.
-        """
+        """The line of the quote that is at fault from `line` on, and whether it is closed."""
         opened, is_open, at_start = line, False, True
         with open_text(self.path, self.encoding) as stream:
             for number, text in enumerate(islice(stream, line - 1, None), line):
@@ -200,10 +201,10 @@ def open_table(
 ) -> Table:
     """A table whose header names at least the columns `needed`, in any order.
 
-    Names are trimmed. A name of `needed` or `known` is found in any capitals, with or without
-    underscores, and takes the caller's spelling. `columns`: the columns of a file without a header.
-    `separator`: without it, the first line decides between comma, tab and semicolon. SourceError
-    where the file is of another kind.
+    A header name equals a name of `needed` or `known` in any capitals, with or without underscores,
+    and takes the caller's spelling. `columns` names the columns of a file without a header. Without
+    `separator` the first line decides between comma, tab and semicolon. Raises SourceError where a
+    needed column is missing or the file is no text.
     """
     with file_errors(path):
         encoding = encoding_of(path)
@@ -212,8 +213,8 @@ def open_table(
         with open_text(path, encoding) as stream:
             first = stream.readline()
     separator = separator or max(SEPARATORS, key=first.count)
-    bare = Table(path, (), separator, encoding, quoting, has_header=False)
-    _, rows = next(bare._every_row(None), ((), [[]]))
+    headless = Table(path, (), separator, encoding, quoting, has_header=False)
+    _, rows = next(headless._all_rows(None), ((), [[]]))
     cells = rows[0]
     header = _header(path, cells, (*needed, *known))
     missing = [name for name in needed if name not in header]
@@ -250,8 +251,7 @@ def _folded(name: str) -> str:
 def find_table(folder: Path, name: str) -> Path | None:
     """The file of that name in a folder, or None.
 
-    The name matches in any capitals and with `.gz` after it; a `.csv` matches a `.tsv` too. Of
-    several files the one with the closest spelling is taken.
+    Any capitals match, `.gz` may follow, and `.tsv` may stand for `.csv`. The closest name wins.
     """
     stem = name.lower().removesuffix(".csv")
     ends = (".csv", ".csv.gz", ".tsv", ".tsv.gz") if name.lower().endswith(".csv") else ("", ".gz")
@@ -264,5 +264,5 @@ def find_table(folder: Path, name: str) -> Path | None:
     return min(found, key=order, default=None)
 
 
-def _cells(number: int) -> str:
+def _cell_count(number: int) -> str:
     return f"{number} cell" if number == 1 else f"{number} cells"

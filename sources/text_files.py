@@ -1,8 +1,8 @@
-"""Text files from outside, whatever packed or encoded them: bytes to text.
+"""Unpack and decode text files from outside.
 
-`tables` reads its rows through `open_text`; other callers read a whole file. Content decides, never
-the file's name: gzip; UTF-8, UTF-16 and UTF-32 with or without their mark; and, where a file is not
-UTF-8, Windows-1252 or Latin-1. Every error is a SourceError that names the file and the remedy.
+`tables` reads rows through `open_text`; other callers read a whole file. The content, not the
+file's name, shows gzip and the encoding: UTF-8, UTF-16 or UTF-32, with or without a byte order
+mark, else Windows-1252 or Latin-1. Every error is a SourceError that names the file and the remedy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ARCHIVES = {
     b"7z\xbc\xaf": "a 7z archive",
     b"PAR1": "a Parquet file",
 }
-"""The first bytes of files that are no text, and what they are."""
+"""First bytes of a file that is no text, to the words for its kind."""
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -38,9 +38,9 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte order marks, the longer first: UTF-32's begins with UTF-16's."""
+"""Byte order marks. UTF-32 comes before UTF-16, whose mark is the start of UTF-32's."""
 NOT_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-"""Bytes without a meaning in Windows-1252; in Latin-1 they are control characters."""
+"""Bytes that Windows-1252 does not define; in Latin-1 they are control characters."""
 ESCAPED = re.compile("[\udc80-\udcff]")
 BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 
@@ -66,21 +66,21 @@ def open_text(path: Path, encoding: str) -> IO[str]:
 
 
 def encoding_of(path: Path) -> str:
-    """The encoding of a file's text, found in one reading of it.
+    """The encoding of a file's text.
 
-    SourceError where the file holds NUL bytes, or mixes UTF-8 with another encoding.
+    Raises SourceError where the file holds NUL bytes, or mixes UTF-8 with another encoding.
     """
     with file_errors(path), _open_bytes(path) as stream:
         chunk = stream.read(CHUNK)
         for mark, name in MARKS:
             if chunk.startswith(mark):
                 return name
-        return _wide(chunk[:32]) or _narrow(path, chunk, stream)
+        return _wide_encoding(chunk[:32]) or _narrow_encoding(path, chunk, stream)
 
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn every error of reading a file's bytes into a SourceError with a sentence."""
+    """Turn every error of reading a file's bytes into a SourceError with a remedy."""
     try:
         yield
     except UnicodeError as error:
@@ -109,11 +109,11 @@ def _open_bytes(path: Path) -> IO[bytes]:
     return stream
 
 
-def _wide(head: bytes) -> str | None:
-    """UTF-32 or UTF-16 without its mark, or None.
+def _wide_encoding(head: bytes) -> str | None:
+    """UTF-32 or UTF-16 without a byte order mark, or None.
 
-    Every character of UTF-32 has two NUL bytes at one end. Of a header's plain letters in UTF-16,
-    every second byte is NUL.
+    Two of the four bytes of every UTF-32 character are NUL at one end. In UTF-16, one of the two
+    bytes of every ASCII letter is NUL.
     """
     quarter = len(head) // 4
     nuls = [head[at : 4 * quarter : 4].count(0) for at in range(4)]
@@ -131,11 +131,11 @@ def _wide(head: bytes) -> str | None:
     return None
 
 
-def _narrow(path: Path, chunk: bytes, stream: IO[bytes]) -> str:
-    """UTF-8, or one of the older encodings with one byte a character.
+def _narrow_encoding(path: Path, chunk: bytes, stream: IO[bytes]) -> str:
+    """`utf-8`, `cp1252` or `latin-1`; SourceError for a mixture.
 
-    In a file of an older encoding hardly any character beyond ASCII is valid UTF-8. Where many are,
-    the file is damaged: SourceError.
+    In Windows-1252 and Latin-1 hardly any character beyond ASCII is valid UTF-8. A file with many
+    valid and some invalid ones mixes encodings or is damaged.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     line, good, bad, bad_line, is_windows = 1, 0, 0, 0, True

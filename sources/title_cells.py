@@ -1,8 +1,8 @@
 """Cells of a table as fields of a title's record: numbers, minutes, codes, money, lists.
 
-The readers of tables (`titles_csv`, `titles_imdb5000`, `titles_imdb_tsv`) give each row to
-`RowReader`, which notes every cell that it cannot read. Unreadable rows are set aside and counted,
-and a file with too many of them is refused (`check_aside`).
+`titles_csv`, `titles_imdb5000` and `titles_imdb_tsv` read each row through a `RowReader`. An
+unreadable cell becomes null with a note. Unreadable rows are set aside and counted;
+`refuse_unreadable_file` refuses a file with too many of them.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from marquee.normalise.amounts import read_amount, read_money
 from marquee.normalise.dates import FIRST_FILM, LAST_YEAR
 from marquee.normalise.text import Unreadable, clean, is_empty, is_null, unique
 from marquee.prices import PriceIndex, RateTable, infer_currency
-from sources.tables import Aside
+from sources.tables import RowsAside
 from sources.title_record import note
 
-SetAside = dict[str, Aside]
-"""File to its rows that cannot be read."""
+RowsAsideByFile = dict[str, RowsAside]
+"""File name to its unreadable rows."""
 Value = TypeVar("Value")
 MOST_DIGITS = 18
-"""A whole number has no more."""
+"""Most digits of a grouped whole number."""
 FEW_UNREADABLE, UNREADABLE_SHARE = 10, 0.05
-"""A file with more unreadable rows, in number and as share of all, is refused."""
+"""A file is refused where its unreadable rows exceed both this number and this share of all."""
 
 
-def set_aside(aside: SetAside | None, path: Path) -> Aside:
-    """Where a reader counts the unreadable rows of `path`."""
-    return Aside() if aside is None else aside.setdefault(path.name, Aside())
+def rows_aside_of(aside: RowsAsideByFile | None, path: Path) -> RowsAside:
+    """The entry of `path` in `aside`, made at first use; a reader counts unreadable rows in it."""
+    return RowsAside() if aside is None else aside.setdefault(path.name, RowsAside())
 
 
-def check_aside(path: Path, aside: Aside, read: int) -> None:
-    """Raise SourceError where too few rows of `path` can be read: it is another kind of file."""
+def refuse_unreadable_file(path: Path, aside: RowsAside, read: int) -> None:
+    """Raise SourceError where too few rows of `path` can be read; `read` is their number."""
     most = max(FEW_UNREADABLE, UNREADABLE_SHARE * (read + aside.count))
     if aside.count and (not read or aside.count > most):
         raise SourceError(
@@ -49,8 +49,8 @@ def check_aside(path: Path, aside: Aside, read: int) -> None:
 class RowReader:
     """Reads the cells of one row into fields; `notes` holds a reason for each unreadable cell.
 
-    A word for nothing (`marquee.normalise.text.is_null`) is null in every column but a title's.
-    `is_null` replaces that rule.
+    Words like `None` and `N/A` are null, except in a title. `is_null` decides which words these
+    are; the default is `marquee.normalise.text.is_null`.
     """
 
     def __init__(self, row: Mapping[str, str], is_null: Callable[[str], bool] = is_null) -> None:
@@ -58,17 +58,17 @@ class RowReader:
         self.notes: list[str] = []
 
     def text(self, name: str) -> str | None:
-        """A cell's text with single spaces; None where it states nothing."""
+        """A cell's text with single spaces; None where the cell is null."""
         text = clean(self.row.get(name, ""))
         return None if self.is_null(text) else text
 
     def title(self, name: str) -> str | None:
-        """A title's text, for which `None`, `?` and `N/A` are names too."""
+        """A title's text; `None`, `?` and `N/A` are titles."""
         text = clean(self.row.get(name, ""))
         return None if is_empty(text) else text
 
     def texts(self, name: str, mark: str = "|") -> list[str]:
-        """The texts between the marks of a cell, each once."""
+        """The distinct texts of a cell with several, separated by `mark`."""
         texts = map(clean, self.row.get(name, "").split(mark))
         return unique([text for text in texts if not self.is_null(text)])
 
@@ -80,23 +80,23 @@ class RowReader:
         return unique([code or "" for code in found.values()])
 
     def number(self, name: str, field: str = "") -> float | None:
-        """A number with a decimal point or comma, perhaps an exponent; not for money."""
-        return self._read(name, field, number, "is no number")
+        """A number with a decimal point or comma, perhaps an exponent: `7.5`, `7,5`, `1e3`."""
+        return self._read(name, field, read_number, "is no number")
 
     def whole(self, name: str, field: str = "") -> int | None:
-        """A whole number, with or without groups of digits or `.0` at its end."""
-        return self._read(name, field, whole, "is no whole number")
+        """A whole number: `1234`, `1,234`, `1234.0`."""
+        return self._read(name, field, read_whole_number, "is no whole number")
 
     def minutes(self, name: str, field: str = "") -> int | None:
-        """A duration in minutes, in any form that `minutes` reads."""
-        return self._read(name, field, minutes, "is no length in minutes")
+        """A duration in minutes, in any form that `read_minutes` reads."""
+        return self._read(name, field, read_minutes, "is no length in minutes")
 
     def budget(self, countries: list[str], year: int | None, until: int) -> dict[str, Any] | None:
         """The money of the column `budget`.
 
-        Its currency comes from its sign or the column `currency`; else the countries and the
-        release year decide, with a confidence. `until`: that decision uses exchange rates of
-        earlier years only.
+        The currency comes from a sign in the cell or the column `currency`. For a bare number the
+        countries and the release year decide, with a confidence. `until`: years before it provide
+        the exchange rates for that decision.
         """
         text, currency = self.text("budget"), self.text("currency")
         amount = None if text is None or currency else read_amount(text)
@@ -120,7 +120,7 @@ class RowReader:
         money = read_money(text, countries, currency)
         if not isinstance(money, Unreadable):
             return {"amount": money.amount, "currency": money.currency}
-        is_one = (number(text) or 1) > 0 and not re.fullmatch(r"0[.,0]*", text)
+        is_one = (read_number(text) or 1) > 0 and not re.fullmatch(r"0[.,0]*", text)
         self.notes.append(note(name, money.reason if is_one else "is no amount of money", text))
         return None
 
@@ -139,25 +139,24 @@ def _price_tables(until: int) -> tuple[RateTable, PriceIndex]:
     return RateTable.load(until), PriceIndex.load(until)
 
 
-def whole(text: str) -> int | None:
-    """The whole number in a cell; None where it is empty or no such number.
+def read_whole_number(text: str) -> int | None:
+    """The whole number in a cell, or None.
 
-    `12.0` is 12, `1.5E+3` is 1500. `1,234` and `1.234.567` have groups of digits; `1.234` may be
-    grouped or a fraction, and is None.
+    `12.0` is 12, `1.5E+3` is 1500, `1,234` is 1234, `1.234.567` is 1234567. `1.234` is None: it may
+    be 1234 or a fraction.
     """
     plain = clean(text)
     if re.fullmatch(r"[+-]?\d{1,3}(?:([,.' ’_])\d{3})(?:\1\d{3})*", plain, re.ASCII):
         separators, digits = re.sub(r"[\d+-]", "", plain), re.sub(r"[^\d-]", "", plain)
         return None if separators == "." or len(digits) > MOST_DIGITS else int(digits)
-    value = number(plain)
+    value = read_number(plain)
     return int(value) if value is not None and value == int(value) else None
 
 
-def number(text: str) -> float | None:
-    """The finite number in a cell; None where it is empty or no such number.
+def read_number(text: str) -> float | None:
+    """The finite number in a cell, or None.
 
-    The decimal mark is a point or a comma. `1,234` may be grouped or a fraction, and is None;
-    `0,234` is a number.
+    `7.5` and `7,5` are 7.5, `0,234` is 0.234. `1,234` is None: it may be 1234 or a fraction.
     """
     plain = clean(text)
     if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", plain, re.ASCII):
@@ -170,17 +169,17 @@ def number(text: str) -> float | None:
     return value if abs(value) < 1e18 else None
 
 
-def minutes(text: str) -> int | None:
-    """The whole minutes of a duration; None where the text is none.
+def read_minutes(text: str) -> int | None:
+    """The minutes of a duration, rounded down, or None.
 
-    Read: `96`, `96 min`, `96'`, `1h 36m`, `1h36`, `1 hr 36 min`, `1 Std. 36 Min.`, `1.6 hours`,
-    `5760 s`, `1:36:00`, `1:36 h`, `0 days 01:36:00`, ISO 8601 (`PT1H36M`, `PT5760S`). `1:36` may be
-    hours and minutes, or minutes and seconds, and is None.
+    Read: `96`, `96 min`, `96'`, `1h 36m`, `1h36`, `1h 36`, `1 hr 36 min`, `1 Std. 36 Min.`,
+    `1.6 hours`, `5760 s`, `1:36:00`, `1:36 h`, `0 days 01:36:00`, ISO 8601 (`PT1H36M`, `PT5760S`).
+    `1:36` is None: it may be hours and minutes, or minutes and seconds.
     """
     word = clean(text).lower()
     found = next(filter(None, (form.fullmatch(word) for form in _DURATIONS)), None)
     if found is None:
-        return whole(word)
+        return read_whole_number(word)
     counts = {name: Decimal(n.replace(",", ".")) for name, n in found.groupdict().items() if n}
     return int(sum(n * _SECONDS[name] for name, n in counts.items())) // 60 if counts else None
 
@@ -192,11 +191,11 @@ _UNITS = {
     "minutes": "minutes?|minuten?|minut[io]s?|mins?|mn|m|['’′]",
     "seconds": "seconds?|secs?|s|sekunden?|sek|secondes?|segundos?|second[io]|[\"”″]|''",
 }
-"""In English, German, French, Spanish, Italian and Portuguese."""
+"""Words for each unit in English, German, French, Spanish, Italian and Portuguese."""
 
 
 def _count(name: str, unit: str = "") -> str:
-    # Three digits after the mark of a minute or an hour may also be a group of thousands.
+    # Two decimals at most, except of seconds: `1.234 min` may be 1234 minutes.
     decimals = r"\d{1,9}" if name == "seconds" else r"\d\d?"
     return rf"(?P<{name}>\d{{1,6}}(?:[.,]{decimals})?)\s*(?:{unit or _UNITS[name]})\.?"
 

@@ -1,10 +1,9 @@
-"""Titles into the lake: the folder of one crawl, or of merged sources, checked and published whole.
+"""Load a folder of titles, from one crawl or from merged sources, into the lake.
 
-The folder holds `titles-*.jsonl.gz` (one item a line), `refused-*.jsonl.gz` and `report.json`.
-Every item must keep its contract: a bad optional field becomes null with a note, and an item
-without an id or a title is quarantined with its reason, so that fetched = loaded + quarantined +
-refused. Where the coverage of fields falls far below the last good crawl's, nothing is loaded: the
-site has changed, and a person must look at it.
+The folder holds `titles-*.jsonl.gz` (one record a line), `refused-*.jsonl.gz` and `report.json`. A
+wrong optional field becomes null with a note. A record without an id or a title is quarantined with
+its reason. The counts satisfy fetched = loaded + quarantined + refused. Nothing is loaded where the
+coverage of fields falls far below the last good crawl's: the site has probably changed.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from marquee.lake import Lake, Manifest
 from sources.title_record import (
     Reasons,
     Record,
-    lends_a_budget,
     line_of,
     read_lines,
     refusal_reasons,
+    states_only_a_budget,
     to_contract,
     write_lines,
 )
-from sources.title_snapshots import Span, digests_at, moment_of, snapshots, snapshots_of_run
+from sources.title_snapshots import FetchSpan, digests_at, load_moment, snapshots, snapshots_of_run
 
 FEWEST_TITLES = 30
-"""A share of fewer titles shows nothing."""
+"""Coverage is compared from this number of titles on."""
 BOUNDS: Mapping[str, float] = {
     "year": 0.7,
     "directors": 0.7,
@@ -44,34 +43,35 @@ BOUNDS: Mapping[str, float] = {
     "vote_count": 0.7,
     "budget": 0.3,
 }
-"""Watched field to the acceptable share of the last good crawl's coverage.
+"""Watched field to the least acceptable share of the last good crawl's coverage.
 
-Budgets become rarer by themselves: a crawl goes from well-known titles to obscure ones.
+The bound for budgets is low: a crawl visits well-known titles first, and obscure ones state fewer
+budgets.
 """
 FLOORS: Mapping[str, float] = {"year": 0.5, "directors": 0.4, "genres": 0.5, "rating": 0.4}
 """Watched field to the least coverage of a first crawl."""
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """The snapshot that holds the titles of a load, and what is missing there."""
+class LoadedTitles:
+    """The snapshot that holds the titles of a load; what was left off and refused."""
 
     path: str
     manifest: Manifest
     is_new: bool
-    """False where the lake held all titles before."""
+    """Whether this load published the snapshot; False where the lake held all titles before."""
     left_off: Reasons = field(default_factory=Reasons)
-    """Fields that could not be used, by reason."""
+    """Fields that were made null, by reason."""
     refused: Reasons = field(default_factory=Reasons)
     """Records and pages that were not loaded, by reason."""
 
 
 @dataclass(frozen=True)
-class _Sorted:
-    """Where the records of a folder went."""
+class _SortedRecords:
+    """The records of a folder, counted by what became of them."""
 
     coverage: Coverage
-    span: Span
+    span: FetchSpan
     loaded: int
     aside: list[Record]
     already: int
@@ -82,26 +82,26 @@ class _Sorted:
 
 def load_titles(
     lake: Lake, folder: Path, path: str, as_of: datetime | None = None, **facts: Any
-) -> Loaded | None:
-    """Publish a crawl's folder at `path`; None where it holds no title.
+) -> LoadedTitles | None:
+    """Publish a crawl's folder at `path`; None where the folder holds no title.
 
-    A second load of the same crawl changes nothing; a crawl that went on adds its new records as a
-    further snapshot. An equal snapshot from before `as_of` serves in its place. `facts` join the
-    manifest's own: the moment of the load, the first and the last fetch, the last release. Raises
-    ContractError with a table of fields where coverage fell, SourceError where the folder is no
-    crawl's or its counts do not add up.
+    A second load of the same folder publishes nothing. Records that were added since the last load
+    become a further snapshot. Where the newest snapshot is older than `as_of` and equal, it is
+    returned and nothing is published. `facts` are added to the manifest. Raises ContractError with
+    a table of fields where coverage fell, SourceError where the folder holds no crawl or its counts
+    do not add up.
     """
     report = _read_report(folder)
     if not report["titles"]:
         return None
-    there = snapshots_of_run(lake, path)
+    loaded_before = snapshots_of_run(lake, path)
     with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         ready = Path(scratch)
         clock = now()
-        found = _sort_out(folder, ready, digests_at(lake, there), Span(clock, clock))
+        found = _sort_out(folder, ready, digests_at(lake, loaded_before), FetchSpan(clock, clock))
         _reconcile(folder, report, found)
-        if there and not found.loaded:
-            return Loaded(there[-1], lake.manifest(there[-1]), is_new=False)
+        if loaded_before and not found.loaded:
+            return LoadedTitles(loaded_before[-1], lake.manifest(loaded_before[-1]), is_new=False)
         source = str(report.get("site", report.get("source", "")))
         alarm = coverage_alarm(found.coverage, last_coverage(lake, path, source))
         if alarm:
@@ -113,17 +113,17 @@ def load_titles(
         same = _same_before(lake, path, ready, as_of or clock)
         if same:
             return same
-        path = f"{path}-part{len(there) + 1}" if there else path
+        path = f"{path}-part{len(loaded_before) + 1}" if loaded_before else path
         facts |= {"coverage": found.coverage.shares, "counts": counts, "source": source}
         facts |= {"loaded_at": iso(clock), **found.span.facts}
         facts["left_off"] = dict(found.left_off.counts.most_common())
         manifest = lake.publish(ready, path, rows=found.loaded, **facts)
         refused = Reasons.of([*found.aside, *read_lines(_refusals(folder))])
-        return Loaded(path, manifest, True, found.left_off, refused)
+        return LoadedTitles(path, manifest, True, found.left_off, refused)
 
 
 def coverage_alarm(now: Coverage, before: Coverage | None) -> str:
-    """A table of the fields whose coverage fell; "" where none did."""
+    """A table of the fields whose coverage fell; "" where no coverage fell."""
     if now.titles < FEWEST_TITLES:
         return ""
     compared = before is not None and before.titles >= FEWEST_TITLES
@@ -146,8 +146,8 @@ def coverage_alarm(now: Coverage, before: Coverage | None) -> str:
 def last_coverage(lake: Lake, before: str, source: str = "") -> Coverage | None:
     """The coverage of the newest snapshot before `before` from the same kind of source, or None.
 
-    Crawls of any site compare with crawls, and merged sources with the same sources: a source
-    without budgets is no sign that a site has changed.
+    All crawls are one kind. Merged sources are of the same kind where their list of sources is the
+    same: sources state different fields.
     """
     for path in reversed(snapshots(lake, before)):
         facts = lake.manifest(path).facts
@@ -185,22 +185,24 @@ class Coverage:
         return {name: round(self.share(name), 4) for name in sorted(self._stated)}
 
 
-def _same_before(lake: Lake, path: str, ready: Path, as_of: datetime) -> Loaded | None:
-    """The newest snapshot, where it has the same files: its sources have not changed since.
+def _same_before(lake: Lake, path: str, ready: Path, as_of: datetime) -> LoadedTitles | None:
+    """The newest snapshot, where its files equal those in `ready` and it is older than `as_of`.
 
-    A snapshot from as-of or later belongs to another run: this run could not know its records.
+    A run may not use records that were loaded at its as-of or later.
     """
     newest = snapshots(lake, path)[-1:]
-    if not newest or moment_of(newest[0], manifest := lake.manifest(newest[0])) >= as_of:
+    if not newest or load_moment(newest[0], manifest := lake.manifest(newest[0])) >= as_of:
         return None
     is_same = manifest.digest == Manifest.of_folder(ready).digest
-    return Loaded(newest[0], manifest, is_new=False) if is_same else None
+    return LoadedTitles(newest[0], manifest, is_new=False) if is_same else None
 
 
-def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> _Sorted:
+def _sort_out(
+    folder: Path, ready: Path, known_digests: Collection[str], span: FetchSpan
+) -> _SortedRecords:
     """Write loadable items, quarantined ones and refused pages into `ready`.
 
-    `there`: the digests of records that the lake has already.
+    `known_digests`: the digests of records that the lake holds; these are not written again.
     """
     coverage, left_off, seen = Coverage(), Reasons(), set[str]()
     aside: list[Record] = []
@@ -215,9 +217,9 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
                 aside.append({"reason": "; ".join(wrong), "record": record})
                 continue
             seen.add(record["title_id"])
-            if there and digest_bytes(line_of(record)) in there:
+            if known_digests and digest_bytes(line_of(record)) in known_digests:
                 continue
-            if not lends_a_budget(record):
+            if not states_only_a_budget(record):
                 coverage.add(record)
             left_off.add_notes(record)
             span.add(record)
@@ -230,15 +232,15 @@ def _sort_out(folder: Path, ready: Path, there: Collection[str], span: Span) -> 
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in _refusals(folder):
         (ready / path.name).write_bytes(path.read_bytes())
-    return _Sorted(coverage, span, loaded, aside, len(seen) - loaded, len(merged), left_off)
+    return _SortedRecords(coverage, span, loaded, aside, len(seen) - loaded, len(merged), left_off)
 
 
 def _refusals(folder: Path) -> list[Path]:
     return sorted(folder.glob("refused-*.jsonl.gz"))
 
 
-def _reconcile(folder: Path, report: Record, found: _Sorted) -> None:
-    """Raise SourceError unless fetched = loaded (now or before) + quarantined + refused."""
+def _reconcile(folder: Path, report: Record, found: _SortedRecords) -> None:
+    """Check that fetched = loaded (now or before) + quarantined + refused, else SourceError."""
     refused = sum(1 for _ in read_lines(_refusals(folder)))
     aside = len(found.aside)
     if report["fetched"] != found.loaded + found.already + aside + refused:
@@ -266,7 +268,7 @@ def _read_report(folder: Path) -> Record:
     return dict(report)
 
 
-def _counts(report: Record, found: _Sorted) -> dict[str, int]:
+def _counts(report: Record, found: _SortedRecords) -> dict[str, int]:
     names = ("pages", "fetched", "refused", "missing", "failed")
     counts = {name: int(report[name]) for name in names if name in report}
     counts |= {"loaded": found.loaded, "quarantined": len(found.aside)}

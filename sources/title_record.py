@@ -1,8 +1,8 @@
-"""The record of a title: the fields of the `title_item` contract, its files, reasons for its gaps.
+"""The record of a title (contract `title_item`), its files, and the reasons for missing fields.
 
-Every source but the crawl makes its records with `title_record`; the crawl's pages pass through
-`to_contract` too. One bad field costs that field and never the record: it becomes null, and `notes`
-names the reason. Files of titles are gzipped JSON lines, one record a line.
+Sources make records with `title_record`; the crawl's page objects use `to_contract`. A wrong
+optional field becomes null, and `notes` names the reason. Files of titles are gzipped JSON lines,
+one record a line.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from marquee.normalise.dates import read_date
 from marquee.normalise.text import Unreadable, encodable, unique
 
 Record = dict[str, Any]
-ESSENTIAL = ("title_id", "title")
-"""Fields that every record needs; every other may be null."""
-LISTS = (
+REQUIRED_FIELDS = ("title_id", "title")
+"""Fields that every record needs; other fields may be null."""
+LIST_FIELDS = (
     "directors",
     "writers",
     "cast",
@@ -35,7 +35,7 @@ LISTS = (
     "keywords",
     "notes",
 )
-SINGLES = (
+SINGLE_FIELDS = (
     "original_title",
     "year",
     "end_year",
@@ -51,32 +51,32 @@ SINGLES = (
     "source_url",
     "fetched_at",
 )
-NAMED = {"directors", "writers", "cast", "genres", "type", "rating", "plot"}
-"""Fields that only a record of a title itself states."""
-EXAMPLES = 3
-"""Records that are named for each reason."""
-SHOWN = 12
-"""Reasons with a line of their own."""
+TITLE_FIELDS = {"directors", "writers", "cast", "genres", "type", "rating", "plot"}
+"""Fields that a record with nothing but a budget does not state."""
+EXAMPLES_PER_REASON = 3
+"""Number of records that are named for each reason."""
+MOST_REASONS = 12
+"""Number of reasons with a line of their own."""
 
 
 def title_record(source: str, title_id: str, title: str | None, **stated: Any) -> Record:
     """A record of the `title_item` contract, from the fields that a source states.
 
-    Other fields are null or an empty list, and so is a wrong value, with a note. `title` is None
-    in a source that only adds to the records of others.
+    Fields that the source does not state are null or an empty list. A wrong value becomes null with
+    a note. `title` is None in a source of budgets, which adds to the records of other sources.
     """
     record: Record = {"title_id": title_id, "title": title, "type": None, "layout": source}
-    record |= {name: [] for name in LISTS} | dict.fromkeys(SINGLES)
+    record |= {name: [] for name in LIST_FIELDS} | dict.fromkeys(SINGLE_FIELDS)
     return to_contract(
         record | {k: value for k, value in stated.items() if value not in (None, [])}
     )
 
 
 def to_contract(record: Mapping[str, Any]) -> Record:
-    """The record with every optional field as its contract has it.
+    """The record with valid optional fields.
 
-    A release date takes ISO form, a wrong value becomes null with a note, and every text can be
-    encoded.
+    A release date takes ISO form, a wrong value becomes null with a note, and half a surrogate
+    pair in a text becomes U+FFFD.
     """
     mended: Record = encodable(dict(record))
     as_stated, noted = dict(mended), {}
@@ -85,7 +85,7 @@ def to_contract(record: Mapping[str, Any]) -> Record:
         mended["release_date"] = None if isinstance(found, Unreadable) else found
         if isinstance(found, Unreadable):
             noted["release_date"] = found.reason
-    values, reasons = TITLE_ITEM.mended(mended, ESSENTIAL)
+    values, reasons = TITLE_ITEM.repaired(mended, REQUIRED_FIELDS)
     notes = [note(n, why, as_stated[n]) for n, why in (noted | reasons).items()]
     if notes:
         values["notes"] = unique([*_texts(mended.get("notes")), *notes])
@@ -95,7 +95,7 @@ def to_contract(record: Mapping[str, Any]) -> Record:
 def refusal_reasons(record: Mapping[str, Any]) -> list[str]:
     """Why a record cannot be loaded: differences from the contract, or neither title nor budget."""
     wrong = TITLE_ITEM.differences(record)
-    if "title" in record and record["title"] is None and not lends_a_budget(record):
+    if "title" in record and record["title"] is None and not states_only_a_budget(record):
         why = "; ".join(_texts(record.get("notes")))
         wrong.append(f"title is null ({why})" if why else "title is null")
     return wrong
@@ -107,14 +107,17 @@ def note(field: str, reason: str, value: object) -> str:
 
 
 def is_stated(value: Any) -> bool:
-    """Whether a field holds something."""
+    """Whether a field holds a value; False for null, "" and []."""
     return value not in (None, "", [])
 
 
-def lends_a_budget(record: Mapping[str, Any]) -> bool:
-    """Whether a record without a title states the budget of one named elsewhere, and no more."""
+def states_only_a_budget(record: Mapping[str, Any]) -> bool:
+    """Whether a record states a budget but no title, as those of `titles_wikidata` do.
+
+    Such a record adds its budget to the record of another source.
+    """
     stated = {name for name, value in record.items() if is_stated(value)}
-    return record.get("title") is None and "budget" in stated and not stated & NAMED
+    return record.get("title") is None and "budget" in stated and not stated & TITLE_FIELDS
 
 
 def read_lines(paths: Iterable[Path]) -> Iterator[Record]:
@@ -136,10 +139,7 @@ def read_lines(paths: Iterable[Path]) -> Iterator[Record]:
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
-    """Write records as gzipped JSON lines, with the same bytes for the same records.
-
-    Returns the number of records.
-    """
+    """Write records as gzipped JSON lines; returns their number. Equal records give equal bytes."""
     count = 0
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
         for record in records:
@@ -149,7 +149,7 @@ def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
 
 
 def line_of(record: Mapping[str, Any]) -> bytes:
-    """The one line that a record has, whatever its texts hold."""
+    """The record's line in a file of titles, keys sorted: its digest identifies the record."""
     text = json.dumps(record, ensure_ascii=False, sort_keys=True)
     return bytes(encodable(text).encode()) + b"\n"
 
@@ -162,15 +162,15 @@ class Reasons:
         self._named: dict[str, list[str]] = {}
 
     def add(self, reason: str, name: str) -> None:
-        """Count the record `name` under its reason, without the value that the reason shows."""
+        """Count the record `name` under `reason`; the value in the reason is dropped."""
         kind = _kind(reason)
         self.counts[kind] += 1
         named = self._named.setdefault(kind, [])
-        if len(named) < EXAMPLES:
+        if len(named) < EXAMPLES_PER_REASON:
             named.append(name)
 
     def add_notes(self, record: Mapping[str, Any]) -> None:
-        """Count the notes on fields that a record lacks, and on lists that lack an entry."""
+        """Count the notes on null fields and on lists."""
         for note in record.get("notes") or ():
             value = record.get(str(note).partition(":")[0])
             if value in (None, "") or isinstance(value, list):
@@ -181,17 +181,17 @@ class Reasons:
         return self.counts.total()
 
     def lines(self) -> Iterator[str]:
-        """A line a reason, the commonest first, with its count and three records."""
-        for kind, count in self.counts.most_common(SHOWN):
+        """One line for each reason, the commonest first, with its count and three records."""
+        for kind, count in self.counts.most_common(MOST_REASONS):
             more = ", …" if count > len(self._named[kind]) else ""
             yield f"  {count} × {kind} ({', '.join(self._named[kind])}{more})"
-        others = self.counts.most_common()[SHOWN:]
+        others = self.counts.most_common()[MOST_REASONS:]
         if others:
             yield f"  {sum(count for _, count in others)} × {len(others)} other reasons"
 
     @classmethod
     def of(cls, refused: Iterable[Mapping[str, Any]]) -> Reasons:
-        """The counts of refused records or pages, which have a `reason` and perhaps an id."""
+        """The counts of refused records or pages by their `reason`."""
         found = cls()
         for one in refused:
             name = one.get("title_id") or (one.get("record") or {}).get("title_id")
@@ -200,7 +200,10 @@ class Reasons:
 
 
 def _kind(reason: str) -> str:
-    """A reason without its value: without the remark at its end, quoted texts and numbers."""
+    """A reason without its value: `rating: is not between 1 and 10 (76)` loses `(76)`.
+
+    Quoted texts and long numbers become `…`.
+    """
     plain = re.sub(r"\s*\((?:[^()]|\([^()]*\))*\)$", "", reason.strip())
     plain = re.sub(r"'[^']*'", "'…'", plain)
     return re.sub(r"(?<![\w-])(?:\d[\d.,:-]{2,}|\d+%)%?", "…", plain)[:160]

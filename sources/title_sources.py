@@ -1,9 +1,9 @@
-"""The sources of titles: what each is, what it takes, its licence, and the function that reads it.
+"""The table of title sources: name, licence, expected file, and the function that reads it.
 
-`TITLE_SOURCES` is the one place where a source is registered. The settings give each a key with its
-place (`[titles]`), a run's form chooses among these keys, and `title_merging` reads the chosen ones
-through this table. A new source is a function `(path, wanted, aside) -> records`, one entry here
-and one key in `config/base.toml` (`docs/guides/extending.md`).
+The settings (`[titles]`) map each source to a file or folder. The form of a run chooses sources.
+`title_merging` reads the chosen ones through `TITLE_SOURCES`. A new source needs a function
+`(path, wanted, aside) -> records`, an entry in `TITLE_SOURCES` and a key in `config/base.toml`
+(`docs/guides/extending.md`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from pathlib import Path
 from marquee.errors import SourceError
 from marquee.identifiers import digest_bytes
 from marquee.lake import Lake
-from sources.title_cells import SetAside
+from sources.title_cells import RowsAsideByFile
 from sources.title_record import Record
 from sources.titles_csv import read_titles_csv
 from sources.titles_imdb5000 import read_imdb5000
 from sources.titles_imdb_tsv import read_imdb_tsv
 from sources.titles_wikidata import read_wikidata
 
-Reader = Callable[[Path, Collection[str], SetAside], Iterable[Record]]
-"""Reads a source's file or folder, given the title ids that ratings know, and where to count the
-rows that cannot be read. A reader of whole files may ignore the ids."""
+Reader = Callable[[Path, Collection[str], RowsAsideByFile], Iterable[Record]]
+"""Reads records from a source's file or folder.
+
+Arguments: the path; the ids of rated titles, which a reader may ignore; the rows set aside, to
+which the reader adds unreadable rows."""
 CRAWL = "crawl"
 
 
@@ -33,13 +35,13 @@ class TitleSource:
     """One source of titles."""
 
     name: str
-    """For people, as the licence note starts."""
+    """The name that people see; it starts the licence note."""
     terms: str
     """Its licence, in a sentence."""
-    takes: str = ""
+    expected: str = ""
     """The file or folder that `[titles]` names."""
     read: Reader | None = None
-    """None where a run does not read it from a place: the crawl leaves its titles itself."""
+    """None for `crawl`, which delivers its titles itself, and for `saved` pages."""
 
 
 TITLE_SOURCES: dict[str, TitleSource] = {
@@ -82,9 +84,9 @@ TITLE_SOURCES: dict[str, TitleSource] = {
 """Key of `[titles]` to the source."""
 
 
-def refuse_unknown_sources(places: Mapping[str, str]) -> None:
-    """Raise SourceError where a key of `[titles]` is the name of no source."""
-    unknown = [name for name in places if not _is_readable(name)]
+def refuse_unknown_sources(paths: Mapping[str, str]) -> None:
+    """Raise SourceError where a key of `[titles]` names an unknown source."""
+    unknown = [name for name in paths if not _is_readable(name)]
     if unknown:
         raise SourceError(
             f"[titles] gives {', '.join(unknown)} a place, and no source is called so",
@@ -93,24 +95,24 @@ def refuse_unknown_sources(places: Mapping[str, str]) -> None:
 
 
 def read_source(
-    name: str, places: Mapping[str, str], wanted: Collection[str], aside: SetAside
+    name: str, paths: Mapping[str, str], wanted: Collection[str], aside: RowsAsideByFile
 ) -> Iterable[Record]:
-    """The records of a source beside the crawl; SourceError where it is unknown or has no place."""
+    """The records of a source other than `crawl`; SourceError without such a source or a path."""
     source = TITLE_SOURCES.get(name)
     if source is None or source.read is None:
         known = ", ".join((CRAWL, *filter(_is_readable, TITLE_SOURCES)))
         raise SourceError(f"no source of titles is called '{name}'", f"choose of {known}")
-    if not places.get(name):
+    if not paths.get(name):
         raise SourceError(
             f"titles.{name} says no place, so that source cannot be read",
-            f"set it in [titles] of config ({source.takes}), or leave {name} out of the run's "
+            f"set it in [titles] of config ({source.expected}), or leave {name} out of the run's "
             "sources",
         )
-    return source.read(Path(places[name]).expanduser(), wanted, aside)
+    return source.read(Path(paths[name]).expanduser(), wanted, aside)
 
 
 def licence_note(name: str) -> str:
-    """What may be done with a source, for people to read before its first use."""
+    """The name and licence of a source, for people to read before its first use."""
     if name not in TITLE_SOURCES:
         raise SourceError(
             f"no source is called '{name}'", f"choose of {', '.join(sorted(TITLE_SOURCES))}"
@@ -119,9 +121,9 @@ def licence_note(name: str) -> str:
 
 
 def new_licence_notes(lake: Lake, names: Iterable[str]) -> list[str]:
-    """The notes of these sources that nobody has seen in this lake; the lake then holds them.
+    """The licence notes of these sources that this lake does not hold yet; they are added to it.
 
-    A note with other terms is another note, and is shown again.
+    A note whose terms have changed counts as new.
     """
     unseen = []
     for name in names:

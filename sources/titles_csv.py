@@ -1,13 +1,13 @@
-"""Titles from a user's own CSV file. It needs the column `title_id`; every other is optional:
+"""Titles from a user's own CSV file. The column `title_id` is required; these are optional:
 
 `title`, `year`, `type`, `release_date`, `runtime`, `rating`, `vote_count`, `certificate`, `plot`;
 `directors`, `writers`, `cast`, `genres`, `countries`, `languages`, `companies` and `keywords`
 (several with `|` between them); `budget` (`$12.5 million`, `EUR 3,000,000`), perhaps with its
 currency in `currency` (a code, a sign or a name). People may be name ids (`nm0000116`).
 
-A bare number as budget counts where the countries and the year leave no doubt about its currency
-(`marquee.prices.unlabelled`). A cell that cannot be read costs its field, with a note. A row that
-is torn or names no title id is set aside and counted.
+A budget without a currency is used where countries and year make its currency certain
+(`marquee.prices.unlabelled`). An unreadable cell becomes null with a note. A torn row, or one
+without a title id, is set aside and counted.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from typing import Any
 from marquee.normalise.canonical_names import country_code, language_code, read_genres
 from sources.ratings_cells import title_id_of
 from sources.tables import open_table
-from sources.title_cells import RowReader, SetAside, check_aside, set_aside
-from sources.title_record import LISTS, Record, title_record
+from sources.title_cells import RowReader, RowsAsideByFile, refuse_unreadable_file, rows_aside_of
+from sources.title_record import LIST_FIELDS, Record, title_record
 
 SOURCE = "csv"
 RATES_UNTIL = 9999
-"""A user's own file is of today: exchange rates of every year may decide a currency."""
+"""Exchange rates of all years may decide a currency: a user's own file is new."""
 COLUMNS = (
     *("title", "year", "type", "release_date", "runtime", "rating", "vote_count", "certificate"),
-    *("plot", "budget", "currency", *LISTS[:-1]),
+    *("plot", "budget", "currency", *LIST_FIELDS[:-1]),
 )
 
 
-def read_titles_csv(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
-    """One record a row; rows without a title id are counted in `aside`.
+def read_titles_csv(path: Path, aside: RowsAsideByFile | None = None) -> Iterator[Record]:
+    """One record for each row; rows without a title id are counted in `aside`.
 
-    SourceError where the file has no column `title_id`, or too few readable rows.
+    Raises SourceError where the column `title_id` is missing, or too few rows can be read.
     """
     return (record for record, _ in read_rows(path, aside))
 
 
-def read_rows(path: Path, aside: SetAside | None = None) -> Iterator[tuple[Record, dict[str, str]]]:
+def read_rows(
+    path: Path, aside: RowsAsideByFile | None = None
+) -> Iterator[tuple[Record, dict[str, str]]]:
     """Each record with its row."""
-    torn, read = set_aside(aside, path), 0
+    torn, read = rows_aside_of(aside, path), 0
     for line, row in open_table(path, ("title_id",), known=COLUMNS).records(torn):
         title_id = title_id_of(row["title_id"])
         if title_id is None:
@@ -50,7 +52,7 @@ def read_rows(path: Path, aside: SetAside | None = None) -> Iterator[tuple[Recor
             continue
         read += 1
         yield _record(title_id, RowReader(row)), row
-    check_aside(path, torn, read)
+    refuse_unreadable_file(path, torn, read)
 
 
 def _record(title_id: str, cells: RowReader) -> Record:

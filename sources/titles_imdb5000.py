@@ -1,9 +1,9 @@
-"""Titles from IMDB 5000, a dataset scraped in 2016, without its known faults.
+"""Titles from IMDB 5000, a dataset scraped in 2016; the reader mends its known faults.
 
-The file states budgets in the *original currency without its name*, repeats rows, holds titles
-twice with different values, and ends titles in a non-breaking space. A budget counts only where its
-currency is beyond doubt (`marquee.prices.unlabelled`), with the confidence; elsewhere a note names
-the possible currencies.
+The file repeats rows, states different values for one title, ends titles in a non-breaking space,
+and states budgets in the original currency *without naming it*. A budget is used, with a
+confidence, only where its currency is certain (`marquee.prices.unlabelled`). Else a note names the
+possible currencies.
 """
 
 from __future__ import annotations
@@ -16,35 +16,42 @@ from marquee.normalise.canonical_names import country_code, language_code, read_
 from marquee.normalise.text import unique
 from sources.ratings_cells import title_id_of
 from sources.tables import open_table
-from sources.title_cells import RowReader, SetAside, check_aside, set_aside, whole
+from sources.title_cells import (
+    RowReader,
+    RowsAsideByFile,
+    read_whole_number,
+    refuse_unreadable_file,
+    rows_aside_of,
+)
 from sources.title_record import Record, title_record
 
 SOURCE = "imdb5000"
 NEEDED = ("movie_imdb_link", "movie_title", "director_name", "genres", "budget", "country")
 SCRAPED_IN = 2016
-"""The year of the file: exchange rates known then decide a currency."""
+"""The year of the file; exchange rates up to this year decide a currency."""
 
 
-def read_imdb5000(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
-    """One record a title, in the order of title ids; of a title's rows, the one with most votes.
+def read_imdb5000(path: Path, aside: RowsAsideByFile | None = None) -> Iterator[Record]:
+    """One record for each title, ordered by id, from its row with most votes.
 
-    Rows without a title's address are counted in `aside`; SourceError where there are too many.
+    Rows without a title's address are counted in `aside`. Raises SourceError where these are too
+    many.
     """
     rows = rows_by_title(path, aside)
     return (_record(title_id, rows[title_id]) for title_id in sorted(rows))
 
 
-def rows_by_title(path: Path, aside: SetAside | None = None) -> dict[str, dict[str, str]]:
-    """The row that counts for each title id."""
+def rows_by_title(path: Path, aside: RowsAsideByFile | None = None) -> dict[str, dict[str, str]]:
+    """Title id to its row with most votes."""
     rows: dict[str, dict[str, str]] = {}
-    torn = set_aside(aside, path)
+    torn = rows_aside_of(aside, path)
     for line, row in open_table(path, NEEDED).records(torn):
         title_id = title_id_of(row["movie_imdb_link"])
         if title_id is None:
             torn.add(line, f"has the address '{row['movie_imdb_link'][:60]}'")
         elif _votes(row) >= _votes(rows.get(title_id, {})):
             rows[title_id] = row
-    check_aside(path, torn, len(rows))
+    refuse_unreadable_file(path, torn, len(rows))
     return rows
 
 
@@ -82,4 +89,4 @@ def _people(cells: RowReader, *columns: str) -> list[dict[str, Any]]:
 
 
 def _votes(row: Mapping[str, str]) -> int:
-    return whole(row.get("num_voted_users", "")) or 0
+    return read_whole_number(row.get("num_voted_users", "")) or 0

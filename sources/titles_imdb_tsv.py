@@ -1,10 +1,9 @@
 r"""Titles from IMDb's non-commercial datasets: `title.basics`, `title.ratings`, `title.crew`,
 `name.basics`.
 
-The files are gzipped and tab-separated, without quotes, with `\N` for null and no other word for
-it; each has about ten million rows. The reader streams them: it splits a line only where its first
-column is wanted, and keeps only wanted titles. They state no budgets. A torn row of a wanted title
-is set aside and counted.
+The files are gzipped and tab-separated, without quotes; only `\N` is null. Each has about ten
+million rows. The reader streams them and splits only the lines of wanted titles. The files state no
+budgets. A torn row of a wanted title is set aside and counted.
 """
 
 from __future__ import annotations
@@ -16,7 +15,13 @@ from marquee.errors import SourceError
 from marquee.normalise.canonical_names import read_genres
 from marquee.normalise.text import is_empty
 from sources.tables import find_table, open_table
-from sources.title_cells import FEW_UNREADABLE, RowReader, SetAside, check_aside, set_aside
+from sources.title_cells import (
+    FEW_UNREADABLE,
+    RowReader,
+    RowsAsideByFile,
+    refuse_unreadable_file,
+    rows_aside_of,
+)
 from sources.title_record import Record, note, title_record
 
 SOURCE = "imdb_tsv"
@@ -35,12 +40,12 @@ CREW = ("tconst", "directors", "writers")
 
 
 def read_imdb_tsv(
-    folder: Path, wanted: Collection[str], aside: SetAside | None = None
+    folder: Path, wanted: Collection[str], aside: RowsAsideByFile | None = None
 ) -> Iterator[Record]:
     """The records of the wanted title ids, in the order of `title.basics`.
 
-    Torn rows are counted in `aside`, by file. SourceError where a file is missing, is of another
-    kind, or has too many torn rows.
+    Torn rows are counted in `aside`, by file. Raises SourceError where a file is missing, lacks a
+    column, or has too many torn rows.
     """
     ratings = {
         row.row["tconst"]: row for row in _rows(folder, "title.ratings", RATINGS, wanted, aside)
@@ -77,7 +82,7 @@ def read_imdb_tsv(
 def _people(
     role: str, ids: Sequence[str], names: dict[str, str | None], row: RowReader
 ) -> list[dict[str, str | None]]:
-    """The people of `ids` with a name; a note names the others."""
+    """The people of `ids` that have a name; each id without one gets a note."""
     nameless = [key for key in ids if not names.get(key)]
     row.notes += [note(role, "has no name in name.basics", key) for key in nameless]
     return [{"name_id": key, "name": names[key]} for key in ids if key not in nameless]
@@ -88,7 +93,7 @@ def _rows(
     name: str,
     columns: tuple[str, ...],
     wanted: Collection[str],
-    aside: SetAside | None,
+    aside: RowsAsideByFile | None,
 ) -> Iterator[RowReader]:
     path = find_table(folder, f"{name}.tsv")
     if path is None:
@@ -102,9 +107,9 @@ def _rows(
             f"{path} starts with the column {table.columns[0]}, not {columns[0]}",
             "fetch the file again",
         )
-    torn, read = set_aside(aside, path), 0
+    torn, read = rows_aside_of(aside, path), 0
     for _, row in table.records(torn, wanted):
         read += 1
         yield RowReader(row, is_empty)
-    if torn.count > FEW_UNREADABLE:  # a few wanted rows may all be torn
-        check_aside(path, torn, read)
+    if torn.count > FEW_UNREADABLE:  # few rows may be wanted, and all of them torn
+        refuse_unreadable_file(path, torn, read)

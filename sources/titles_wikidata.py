@@ -1,13 +1,13 @@
 """Budgets from a Wikidata export: IMDb id (P345), amount and unit of "capital cost" (P2130).
 
-The file is CSV, TSV or JSON of the query service (rows, its SPARQL results form, or an object a
-line), gzipped or not. It needs three columns, each under any of its usual names (`ROLES`), in any
-capitals: the IMDb id (or the address of its page), the amount, and the unit, which is an ISO 4217
-code, the item of a currency or its name.
+The file comes from the query service as CSV, TSV or JSON (a list of rows, SPARQL results, or one
+object a line), gzipped or not. Three columns are required, under any name in `ROLES` and in any
+capitals: the IMDb id or the address of its page; the amount; the unit. A unit is an ISO 4217 code,
+the Wikidata item of a currency, or a currency's name.
 
-An unreadable statement costs itself, with a note, even beside a readable one. A row that names no
-title is set aside and counted. A number of JSON, of the service's own types, or after Wikidata's
-plus sign has no groups of digits: `150.125` is 150 and an eighth.
+An unreadable statement is dropped with a note. A row that names no title is set aside and counted.
+Numbers in JSON, numbers with an XML Schema type, and numbers with a plus sign have no groups of
+digits: `150.125` is 150 and an eighth.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any
 
 from marquee.errors import SourceError
 from marquee.normalise.amounts import Unreadable, read_money
-from marquee.normalise.currencies import UNITS, read_mark
+from marquee.normalise.currencies import WIKIDATA_CURRENCIES, read_mark
 from marquee.normalise.text import clean, is_null, read_json
 from sources.ratings_cells import title_id_of
-from sources.tables import Aside, open_table
+from sources.tables import RowsAside, open_table
 from sources.text_files import read_text
-from sources.title_cells import SetAside, check_aside, set_aside
+from sources.title_cells import RowsAsideByFile, refuse_unreadable_file, rows_aside_of
 from sources.title_record import Record, note, title_record
 
 SOURCE = "wikidata"
 Row = Mapping[str, str]
 NUMERIC = re.compile(r"\b(decimal|double|float|integer)$")
-"""The end of the addresses of XML Schema's types of numbers."""
+"""How the addresses of XML Schema's number types end."""
 ROLES: Mapping[str, Sequence[str]] = {
     "imdb": ("imdb", "imdbid", "p345", "imdbtitleid", "titleid", "tconst", "imdburl", "imdblink"),
     "amount": (
@@ -44,21 +44,22 @@ ROLES: Mapping[str, Sequence[str]] = {
         *("budgetcurrency", "costcurrency", "p2130unit", "p2237"),
     ),
 }
-"""The names that each column may have, without regard to capitals and marks.
+"""Column to its possible names, in lower case without punctuation; earlier names win.
 
-The first name in the file counts, and of units each in turn. `unitLabel` and the like come last.
+Names with `label` at the end (`unitLabel`) come last. Every unit column of the file is tried in
+turn.
 """
 
 
-def read_wikidata(path: Path, aside: SetAside | None = None) -> Iterator[Record]:
-    """One record a title, with a budget only, or a note where its statements differ.
+def read_wikidata(path: Path, aside: RowsAsideByFile | None = None) -> Iterator[Record]:
+    """One record for each title: its budget, or a note where its statements differ.
 
-    Rows that name no title are counted in `aside`. SourceError where the file is no export, lacks
-    a column, or names no title at all.
+    Rows that name no title are counted in `aside`. Raises SourceError where the file is no export,
+    lacks a column, or names no title at all.
     """
     stated: dict[str, set[tuple[float, str]]] = defaultdict(set)
     unread: dict[str, list[str]] = defaultdict(list)
-    torn, read = set_aside(aside, path), 0
+    torn, read = rows_aside_of(aside, path), 0
     for where, row in _rows(path, torn):
         title_id = title_id_of(row["imdb"])
         if title_id is None:
@@ -72,7 +73,7 @@ def read_wikidata(path: Path, aside: SetAside | None = None) -> Iterator[Record]
             unread[title_id].append(note("budget", found.reason, found.text))
         else:
             stated[title_id].add(found)
-    check_aside(path, torn, read)
+    refuse_unreadable_file(path, torn, read)
     for title_id in sorted({*stated, *unread}):
         yield _record(title_id, sorted(stated.get(title_id, ())), unread.get(title_id, []))
 
@@ -88,7 +89,7 @@ def _record(title_id: str, amounts: list[tuple[float, str]], notes: list[str]) -
 
 
 def _budget(row: Row) -> tuple[float, str] | Unreadable:
-    """The amount and currency of one statement, or the reason why it has none."""
+    """The amount and currency of one statement, or why the statement is unreadable."""
     units = [text for name, text in row.items() if name.startswith("unit") and text]
     codes = [code for code in map(_currency, units) if code]
     shown = f"{row['amount']} {' '.join(units)}".strip()
@@ -103,18 +104,18 @@ def _budget(row: Row) -> tuple[float, str] | Unreadable:
 def _currency(unit: str) -> str | None:
     """The code of `http://www.wikidata.org/entity/Q4917`, `Q4917`, `USD`, `US dollar` or `$`."""
     if item := re.fullmatch(r"(?:\S*[/:])?(Q\d+)", unit):
-        return UNITS.get(item.group(1))
+        return WIKIDATA_CURRENCIES.get(item.group(1))
     mark = read_mark(unit)
-    return mark.alone if mark else None
+    return mark.usual if mark else None
 
 
-def _rows(path: Path, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
-    """The place of each row, and its cells by role (`imdb`, `amount`, `unit 1` …)."""
+def _rows(path: Path, torn: RowsAside) -> Iterator[tuple[tuple[str, int], Row]]:
+    """Each row's place (`("line", 7)`), and its cells by role: `imdb`, `amount`, `unit 1` …"""
     text = read_text(path).lstrip("\ufeff \r\n\t")
     if text[:1] in ("[", "{"):
         yield from _json_rows(path, text, torn)
         return
-    # The query service's own TSV has variables as names, and a type after a quoted literal.
+    # TSV of the query service: column names start with `?`, quoted literals end in a type.
     is_sparql = text.startswith("?")
     table = open_table(path, separator="\t", quoting=False) if is_sparql else open_table(path)
     chosen = _chosen(path, table.columns)
@@ -122,7 +123,7 @@ def _rows(path: Path, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
         yield ("line", line), {role: _plain(cells[name]) for role, name in chosen.items()}
 
 
-def _json_rows(path: Path, text: str, torn: Aside) -> Iterator[tuple[tuple[str, int], Row]]:
+def _json_rows(path: Path, text: str, torn: RowsAside) -> Iterator[tuple[tuple[str, int], Row]]:
     value = _loads(path, text)
     results = value.get("results") if isinstance(value, dict) else None
     found = results.get("bindings") if isinstance(results, dict) else value
@@ -141,7 +142,7 @@ def _json_rows(path: Path, text: str, torn: Aside) -> Iterator[tuple[tuple[str, 
 
 
 def _loads(path: Path, text: str) -> Any:
-    """The JSON value, or the list of values where each has a line of its own."""
+    """The JSON value; a list where the text holds one object a line."""
     try:
         return read_json(text)
     except (ValueError, RecursionError) as error:
@@ -155,7 +156,7 @@ def _loads(path: Path, text: str) -> Any:
 
 
 def _chosen(path: Path, columns: Sequence[str]) -> dict[str, str]:
-    """Role to its column; SourceError names the roles without one."""
+    """Role to its column; SourceError where a role has no column."""
     plain = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(columns)}
     chosen: dict[str, str] = {}
     missing = []
@@ -186,7 +187,7 @@ def _cell(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text of a CSV or TSV cell, without the `<>` and the types of the service's own TSV."""
+    """The text of a CSV or TSV cell, without the query service's `<…>` and types."""
     kind = ""
     if literal := re.fullmatch(r'"(.*)"(?:\^\^<([^<>]*)>|@[\w-]+)?', text):
         text, kind = literal.group(1), literal.group(2) or ""
@@ -195,6 +196,9 @@ def _plain(text: str) -> str:
 
 
 def _ungrouped(text: str, is_number: bool) -> str:
-    """A machine's number with four decimals instead of three, which cannot be a group of digits."""
+    """The text; `150.125`, where it is a number without groups, becomes `150.1250`.
+
+    `read_money` would take three decimals for a group of digits.
+    """
     is_number = is_number or text.startswith("+")
     return f"{text}0" if is_number and re.fullmatch(r"[+-]?\d+\.\d{3}", text, re.ASCII) else text

@@ -1,6 +1,6 @@
 """Spark jobs: they prepare data and train models. Executors get them as one zip (`spark_session`).
 
-`job` and `spark_session` are what every job shares. `preparation` is what the two prepare jobs
-call, `recommender` and `budget` are what the two training jobs call. `drill` injects a fault into a
-training job of a drill, and `warm_classes` is a run for set-up alone.
+Every job uses `job` and `spark_session`. The two prepare jobs call `preparation`. The two training
+jobs call `recommender` and `budget`. `drill` injects a fault into a training job, in a drill's lake
+only. Set-up alone runs `warm_classes`.
 """

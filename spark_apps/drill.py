@@ -1,8 +1,7 @@
-"""The faults that a drill injects into a training job, so that a test sees the gate refuse it.
+"""Faults for tests of the gate: they make a training job publish a model that the gate must refuse.
 
-The root manifest of the lake names the fault, and only a drill's lake is obeyed: in every other
-lake `trainer_of` and `spoil` change nothing (`marquee/lake/root.py`). `make-world --help` lists the
-faults.
+The root manifest of a drill's lake names the fault (`marquee/lake/root.py`). In every other lake
+`trainer_class` and `inject_fault` change nothing. `make-world --help` lists the faults.
 """
 
 from __future__ import annotations
@@ -14,50 +13,53 @@ from pathlib import Path
 import numpy as np
 from pyspark.sql import DataFrame
 
-from marquee.lake import training_fault
+from marquee.lake import drill_fault
 from spark_apps.job import Job
 from spark_apps.recommender.families import Predictor
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import IndexedRatings
 
-MIXED_UP = 1 / 8
-"""The share of ratings that exchange their stars: RMSE gets clearly worse, yet still beats the bias
-model's."""
+SHARE_MIXED = 1 / 8
+"""Share of the ratings that exchange their stars. The RMSE gets clearly worse, but the bias model's
+RMSE is still higher."""
 
 
-class MixingTrainer(Trainer):
+class MixedStarsTrainer(Trainer):
     """Trains the predictor on ratings of which some carry the stars of others.
 
-    Bundle, golden answers and fold-in come from that predictor as ever, so that only its quality
-    differs.
+    The bundle agrees with its golden answers, so only the model's quality differs.
     """
 
     def fit_predictor(
-        self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
+        self,
+        ratings: IndexedRatings,
+        frame: DataFrame,
+        recipe: RecommenderRecipe,
+        blend_share: float,
     ) -> Predictor:
-        """The predictor of mixed-up ratings; `frame` is ignored."""
-        mixed = mixed_up(ratings, self.seed)
-        return super().fit_predictor(mixed, mixed.frame(self.spark), recipe, weight)
+        """Fit on mixed ratings; `frame` is ignored, because it holds the original stars."""
+        mixed = with_mixed_stars(ratings, self.seed)
+        return super().fit_predictor(mixed, mixed.frame(self.spark), recipe, blend_share)
 
 
-def mixed_up(ratings: IndexedRatings, seed: int) -> IndexedRatings:
-    """The ratings with the stars of a seeded share of the rows exchanged among them."""
+def with_mixed_stars(ratings: IndexedRatings, seed: int) -> IndexedRatings:
+    """The ratings, with the stars of a seeded SHARE_MIXED of the rows permuted."""
     rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(rng.random(len(ratings.values)) < MIXED_UP)
+    rows = np.flatnonzero(rng.random(len(ratings.values)) < SHARE_MIXED)
     values = ratings.values.copy()
     values[rows] = values[rng.permutation(rows)]
     return replace(ratings, values=values)
 
 
-def trainer_of(job: Job) -> type[Trainer]:
-    """The class that trains the recommender in this job's lake."""
-    return MixingTrainer if training_fault(job.lake) == "spoilt_code" else Trainer
+def trainer_class(job: Job) -> type[Trainer]:
+    """`Trainer`, or `MixedStarsTrainer` in a drill's lake with the fault `spoilt_code`."""
+    return MixedStarsTrainer if drill_fault(job.lake) == "spoilt_code" else Trainer
 
 
-def spoil(job: Job, out: Path) -> None:
-    """Spoil the fitted recommender in `out` just before its publication, where a drill asks."""
-    fault = training_fault(job.lake)
+def inject_fault(job: Job, out: Path) -> None:
+    """Damage a file of the model folder `out` where a drill's lake names such a fault."""
+    fault = drill_fault(job.lake)
     if fault in _IN_FILES:
         print(f"[{job.name}] this lake is a drill's: {fault}", flush=True)
         _IN_FILES[fault](out)

@@ -1,14 +1,14 @@
-"""One run of one Spark job: its flags, its lake, its stopwatch, how it publishes and how it ends.
+"""What every Spark job shares: flags, lake, stopwatch, publication, exit status.
 
-Every job is a `main` of one line and a body that gets a `Job`:
+A job is a `main` of one line and a body that gets a `Job`:
 
     def main(argv: Sequence[str] | None = None) -> int:
         return run_job("prepare_ratings", argv, prepare)
 
     def prepare(job: Job) -> None: ...
 
-Whatever stops a job, it ends with one sentence on standard error and one exit status (`ending_of`).
-Airflow's operator reads the status: it retries every status but `BAD_INPUT` (ADR 27).
+A job that fails writes one sentence to standard error and returns an exit status (`error_report`).
+Airflow's operator reads the status and retries every failure except `BAD_INPUT` (ADR 27).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from marquee.run_folder import inputs_of, timings_path
 from spark_apps.spark_session import peak_mb, start_session
 
 RESOURCE_MINUTES = 30.0
-"""How long a job waits for executors without the flag; config has `[spark] resource_minutes`."""
+"""Minutes that a job waits for executors where `--resource-minutes` is not given. The DAGs give
+`[spark] resource_minutes`."""
 OUTAGES = re.compile(
     r"((?:java\.net\.|java\.nio\.channels\.|org\.apache\.hadoop\.(?:hdfs|ipc|net)\.)[\w.$]*Exception"
     r"|java\.lang\.OutOfMemoryError|java\.io\.(?:IOException|EOFException)"
@@ -48,17 +49,17 @@ OUTAGES = re.compile(
     r"|a stopped SparkContext|SparkContext was shut ?down"
     r"|Py4JNetworkError|Connection refused)(?::\s*([^\n]+))?"
 )
-"""What Java calls an outage, in the text of an exception that reaches Python."""
+"""Java's names for outages, in the text of an exception that reaches Python."""
 DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
-LOST = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
+MISSING_PATH = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
+RESOURCE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
 
 
 def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) -> int:
-    """Parse the flags, open the lake, run `body` and write the timings; returns the exit status."""
+    """Parse the flags, open the lake, run `body`, write the timings; returns the exit status."""
     options = _flags(name).parse_args(argv)
-    end_when_orphaned()  # a killed task must not leave a writer behind
-    # spark-submit's own start is part of the job: the operator passes the moment it was launched.
+    end_when_orphaned()  # so that no writer outlives a killed task
+    # The operator passes the moment it launched spark-submit, so the timing includes its start.
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
     try:
@@ -68,7 +69,7 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
         job.write_timings(started)
         return 0
     except Exception as error:
-        sentence, status = ending_of(error)
+        sentence, status = error_report(error)
         if not sentence:
             raise
         print(f"error: {sentence}", file=sys.stderr, flush=True)
@@ -79,22 +80,22 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
 
 @dataclass
 class Job:
-    """What the body of one job works with."""
+    """One run of one job: the argument of its body."""
 
     name: str
     run: str
     lake: Lake
     scratch: Path
-    """A local folder that goes with the job."""
+    """A local folder; it is deleted when the job ends."""
     resource_minutes: float = RESOURCE_MINUTES
     work: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage, as `stopwatch` counts them."""
+    """Seconds by stage; `stopwatch` adds to them."""
     session_ready: float = 0.0
-    """When Spark was there (seconds since 1970); 0 before."""
+    """When the Spark session was ready, in seconds since 1970; 0 before."""
 
     @cached_property
     def spark(self) -> SparkSession:
-        """The session, started when the job first needs it."""
+        """The session; the first access starts it."""
         session = start_session(self.name, self.run, self.scratch, self.resource_minutes)
         self.session_ready = time.time()
         return session
@@ -105,12 +106,12 @@ class Job:
         return inputs_of(self.lake, self.run)
 
     def path(self, below: str) -> str:
-        """A path inside this run's own folder."""
+        """`runs/R/<below>`: a path in this run's folder of the lake."""
         return f"runs/{self.run}/{below}"
 
     @contextmanager
     def stopwatch(self, name: str) -> Iterator[None]:
-        """Count and print the seconds of the block; its progress carries the stage's `name`."""
+        """Time the block as the stage `name`: add to `work`, and print the seconds."""
         started = time.time()
         try:
             with stage(name):
@@ -127,10 +128,10 @@ class Job:
         format: str = "parquet",
         **facts: Any,
     ) -> Manifest:
-        """Write each frame below one staged folder (name "" is the folder itself), then seal it.
+        """Write each frame to `path/<its name>` and publish them together.
 
-        A retry keeps the folder that an earlier attempt published: the run's inputs are frozen, so
-        it holds the same rows, though Spark never repeats the names of its files.
+        The name "" stands for `path` itself. A retry keeps the folder that an earlier attempt
+        published. That folder holds the same rows, because the run's inputs are frozen.
         """
 
         def write() -> Manifest:
@@ -149,7 +150,7 @@ class Job:
         return self._published(path, lambda: self.lake.publish(folder, path, rows, **facts))
 
     def _published(self, path: str, publish: Callable[[], Manifest]) -> Manifest:
-        """Publish, unless another attempt has published at `path`, before or meanwhile."""
+        """Publish, unless another attempt has published at `path`; the manifest there."""
         if not self.lake.exists(path):
             with suppress(ConflictError):
                 return publish()
@@ -158,12 +159,12 @@ class Job:
     def write_once(self, path: str, value: Callable[[], Mapping[str, Any]]) -> None:
         """Write a JSON document; a retry keeps the document of an earlier attempt.
 
-        Two attempts never agree to the last digit, nor in their times.
+        The documents of two attempts may differ, for example in the last digit of a mean.
         """
         self.lake.create_once(path, lambda: canonical_json(value()))
 
     def write_timings(self, started: float) -> None:
-        """Write `runs/R/timings/<job>.json`; a retry writes no second timing."""
+        """Write `runs/R/timings/<job>.json`; a retry keeps the first timing."""
         self.write_once(
             timings_path(self.run, self.name),
             lambda: {
@@ -191,21 +192,21 @@ def _flags(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def ending_of(error: Exception) -> tuple[str, int]:
+def error_report(error: Exception) -> tuple[str, int]:
     """The sentence and the exit status for an exception.
 
-    The sentence is empty for an error of our own code: its traceback says more.
+    The sentence is empty for a fault in our own code; `run_job` then raises the exception.
     """
     if isinstance(error, MarqueeError):
         return str(error), exit_status(error)
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) in NO_ROOM:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in RESOURCE_ERRNOS:
         return f"this machine is short: {text} — look at its disk and memory", AWAY
-    if isinstance(error, PermissionError):  # Python's own: HDFS's come through Spark or our lake
+    if isinstance(error, PermissionError):  # of the local disk; HDFS raises other errors
         return f"this machine refuses: {text} — give its user the right", BAD_INPUT
     if denied := DENIED.search(text):
         return f"HDFS refuses: {denied.group()} — let [lake] user write below the root", BAD_INPUT
-    if lost := LOST.search(text):
+    if lost := MISSING_PATH.search(text):
         return f"the lake lacks what the run reads: {lost[1]} — trigger a new run", BAD_INPUT
     if outage := OUTAGES.search(text):
         what = ": ".join(part.strip() for part in outage.groups() if part)

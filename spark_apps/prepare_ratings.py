@@ -1,9 +1,8 @@
 """Job: raw ratings and feedback to prepared ratings and their split.
 
-It reads the folders that `inputs.json` froze. It writes `prepared/ratings`,
-`prepared/quarantine/ratings`, `split/ratings/{train,holdout}` and the figures `data/ratings.json`;
-where the release's ids are text, also `prepared/ids`. One pass over the rows counts the refused
-ones on the way.
+It reads the folders that `inputs.json` names. It writes `prepared/ratings`,
+`prepared/quarantine/ratings`, `split/ratings/{train,holdout}` and the figures `data/ratings.json`.
+A release whose ids are text also gets `prepared/ids`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from spark_apps.job import Job, run_job
 from spark_apps.preparation.rating_dataset import (
     FIGURES_FORMAT,
     HELD_OUT,
-    RAW,
+    RAW_COLUMNS,
     Scale,
     id_tables,
     latest_of_each_pair,
@@ -39,12 +38,12 @@ from spark_apps.preparation.rating_dataset import (
 )
 from spark_apps.preparation.raw_ratings import read_feedback, read_names, read_ratings
 
-ROWS_A_PARTITION = 500_000
+ROWS_PER_PARTITION = 500_000
 
 
 @dataclass(frozen=True)
-class Count:
-    """How many rows went where."""
+class RowCounts:
+    """Rows read, kept and held out, and rows in quarantine by reason."""
 
     read: int
     kept: int
@@ -63,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare(job: Job) -> None:
-    """Validate, merge, split, publish; raises SourceError where no row remains."""
+    """Validate, merge, split, publish; SourceError where no valid rating is before as-of."""
     as_of = int(job.inputs.as_of.timestamp())
     with job.stopwatch("session"):
-        widen_shuffles(job)
+        set_shuffle_partitions(job)
     with job.stopwatch("judge and merge"):
         validated, seen = validated_rows(job), Observation("validated")
         rows = rows_before(valid_rows(validated.observe(seen, *reason_counts(scale(job)))), as_of)
@@ -79,7 +78,7 @@ def prepare(job: Job) -> None:
             "look at the file, or give a later as-of",
         )
     with job.stopwatch("describe"):
-        report(job, ratings)
+        write_figures(job, ratings)
     with job.stopwatch("ids"):
         publish_ids(job, validated)
     with job.stopwatch("write"):
@@ -91,27 +90,27 @@ def prepare(job: Job) -> None:
     )
 
 
-def report(job: Job, ratings: DataFrame) -> None:
-    """Write `runs/R/data/ratings.json`; a retry keeps it."""
+def write_figures(job: Job, ratings: DataFrame) -> None:
+    """Write `runs/R/data/ratings.json`; a retry keeps the first."""
     head = {"format": FIGURES_FORMAT, "as_of": iso(job.inputs.as_of)}
     job.write_once(job.path("data/ratings.json"), lambda: {**head, **ratings_figures(ratings)})
 
 
-def _reasons(validated: DataFrame, count: Count) -> str:
-    """Why rows were refused, the most frequent reason first, with three examples of each."""
+def _reasons(validated: DataFrame, count: RowCounts) -> str:
+    """The reasons for quarantine, the most frequent first, with three example rows of each."""
     often = sorted(count.quarantined.items(), key=lambda found: -found[1])
     return "".join(f", {n} because {why} ({_examples(validated, why)})" for why, n in often)
 
 
 def _examples(validated: DataFrame, reason: str) -> str:
-    rows = validated.where(F.col("reason") == reason).select(*RAW).take(3)
+    rows = validated.where(F.col("reason") == reason).select(*RAW_COLUMNS).take(3)
     return "; ".join(",".join(str(v or "")[:30] for v in row) for row in rows)
 
 
-def widen_shuffles(job: Job) -> None:
-    """Shuffle many rows into more partitions than configured: each is sorted in memory."""
+def set_shuffle_partitions(job: Job) -> None:
+    """Raise the shuffle partitions to one for ROWS_PER_PARTITION rows: each is sorted in memory."""
     key, rows = "spark.sql.shuffle.partitions", job.inputs.ratings.rows
-    partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_A_PARTITION))
+    partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_PER_PARTITION))
     job.spark.conf.set(key, str(partitions))
 
 
@@ -121,7 +120,7 @@ def scale(job: Job) -> Scale:
 
 
 def validated_rows(job: Job) -> DataFrame:
-    """Every row of the release and of the feedback, with its `reason` where it is no rating."""
+    """Every row of the release and of the feedback; `reason` says why a row is no rating."""
     release = read_ratings(job.spark, job.lake, job.inputs.ratings.path)
     segments = [job.lake.uri(f"{s.path}/feedback.jsonl") for s in job.inputs.feedback]
     if segments:
@@ -130,30 +129,33 @@ def validated_rows(job: Job) -> DataFrame:
 
 
 def complete_by(inputs: Inputs) -> Mapping[str, int]:
-    """UTC seconds by which each segment was complete, by the name of its folder.
+    """UTC seconds by which each segment of feedback was complete, by the name of its folder.
 
-    The moment of the freeze, or of the first freeze where `inputs.json` names it.
+    Where an earlier run froze the segment first, `inputs.json` names that moment. For other
+    segments it is the moment of this run's freeze.
     """
     moments = {one.path: one.said_by or inputs.frozen_at for one in inputs.feedback}
     return {path.rsplit("/", 1)[-1]: int(at.timestamp()) for path, at in moments.items() if at}
 
 
 def text_ids(job: Job) -> Sequence[str]:
-    """Which of `users` and `titles` the release names by text; most releases name neither so."""
+    """Which of `users` and `titles` have ids that are text; mostly none."""
     return job.inputs.ratings.text_ids
 
 
-def count_rows(ratings: DataFrame, seen: Observation, validated: DataFrame, scale: Scale) -> Count:
-    """Count the rows: the one action that reads the input, and fills cache and observation."""
+def count_rows(
+    ratings: DataFrame, seen: Observation, validated: DataFrame, scale: Scale
+) -> RowCounts:
+    """Count the rows. This action reads the input, fills the cache and the observation."""
     row = ratings.agg(F.count(F.lit(1)), F.count_if(F.col(HELD_OUT))).first() or (0, 0)
-    # Spark drops the observation from a plan that turns out empty: then one more job counts.
+    # Spark drops the observation from an empty plan; then a second job counts.
     found = seen.get if row[0] else validated.agg(*reason_counts(scale)).first().asDict()
     read = found.pop("rows")
-    return Count(read, row[0], row[1], {reason: n for reason, n in found.items() if n})
+    return RowCounts(read, row[0], row[1], {reason: n for reason, n in found.items() if n})
 
 
-def publish(job: Job, validated: DataFrame, ratings: DataFrame, count: Count) -> None:
-    """Write the three folders; each appears whole."""
+def publish(job: Job, validated: DataFrame, ratings: DataFrame, count: RowCounts) -> None:
+    """Write quarantine, prepared ratings and split, each in one rename."""
     publish_quarantine(job, validated, count)
     everything, train, holdout = (
         ratings.where(chosen).select(*RATINGS.names)
@@ -172,7 +174,7 @@ def publish(job: Job, validated: DataFrame, ratings: DataFrame, count: Count) ->
 
 
 def publish_ids(job: Job, validated: DataFrame) -> None:
-    """Write the number of each text; nothing where ids are numbers already."""
+    """Write the number of each text id; SourceError where two texts have one number."""
     kinds = text_ids(job)
     if not kinds:
         return
@@ -182,8 +184,8 @@ def publish_ids(job: Job, validated: DataFrame) -> None:
     job.publish_frames(tables, job.path("prepared/ids"), rows=sum(counts.values()), **counts)
 
 
-def publish_quarantine(job: Job, validated: DataFrame, count: Count) -> None:
-    """Write the refused rows unchanged; without any, one empty file and no Spark job."""
+def publish_quarantine(job: Job, validated: DataFrame, count: RowCounts) -> None:
+    """Write the refused rows unchanged; without any, one empty file, which needs no Spark job."""
     path = job.path("prepared/quarantine/ratings")
     if count.refused:
         bad = quarantined_rows(validated).coalesce(1)

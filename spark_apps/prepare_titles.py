@@ -1,4 +1,4 @@
-"""Job: one typed row a title, its budget in dollars, and the budget model's split.
+"""Job: one typed row a title with its budget in dollars, and the budget model's split.
 
 spark-submit spark_apps/prepare_titles.py --lake URI --webhdfs URL --run R
 """
@@ -20,7 +20,7 @@ from marquee.prices import PriceIndex, RateTable
 from spark_apps.job import Job, run_job
 from spark_apps.preparation.listed_titles import (
     as_contract,
-    is_out,
+    is_released,
     join_movielens,
     read_movielens,
     with_linked_directors,
@@ -34,7 +34,12 @@ from spark_apps.preparation.title_dataset import (
     titles_figures,
     with_dollars,
 )
-from spark_apps.preparation.title_items import is_lender, merged_per_title, read_items, with_reason
+from spark_apps.preparation.title_items import (
+    merged_per_title,
+    only_states_budget,
+    read_items,
+    with_reason,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,25 +62,25 @@ def prepare(job: Job) -> None:
         joined = join_movielens(merged, movielens)
         if seen.pop("names_without_id"):
             joined = with_linked_directors(joined)
-        every = priced(joined, as_of)
-        named = every.where("title IS NOT NULL").withColumn("is_out", is_out(as_of))
+        every = with_dollar_budgets(joined, as_of)
+        named = every.where("title IS NOT NULL").withColumn("is_released", is_released(as_of))
         named = named.coalesce(1).cache()
-        titles = named.where("is_out").drop("is_out")
-        facts = count(titles) | seen | money_facts(as_of) | unreleased(named)
+        titles = named.where("is_released").drop("is_released")
+        facts = count_titles(titles) | seen | money_facts(as_of) | unreleased(named)
         if seen["budget_lenders"]:
             facts["budgets_without_a_title"] = every.where("title IS NULL").count()
     with job.stopwatch("publish"):
         publish(job, titles, items, facts)
     with job.stopwatch("describe"):
-        report(job, titles)
+        write_figures(job, titles)
     print(
         f"[prepare_titles] {facts['titles']} titles, {facts['with_budget']} with a budget",
         flush=True,
     )
 
 
-def report(job: Job, titles: DataFrame) -> None:
-    """Write `runs/R/data/titles.json`, compared with the newest run before this one's as-of."""
+def write_figures(job: Job, titles: DataFrame) -> None:
+    """Write `runs/R/data/titles.json`, with the drift since the run before."""
 
     def figures() -> dict[str, Any]:
         last = earlier_figures(job)
@@ -86,7 +91,7 @@ def report(job: Job, titles: DataFrame) -> None:
 
 
 def earlier_figures(job: Job) -> dict[str, Any] | None:
-    """The figures of the run with the latest as-of before this run's; None for the first run."""
+    """The figures of the run with the latest as-of before this run's; None without one."""
     paths = (f"runs/{run}/data/titles.json" for run in job.lake.names("runs") if run != job.run)
     reports = [job.lake.read_json(path) for path in paths if job.lake.exists(path)]
     earlier = [one for one in reports if one["as_of"] < iso(job.inputs.as_of)]
@@ -94,26 +99,26 @@ def earlier_figures(job: Job) -> dict[str, Any] | None:
 
 
 def count_items(items: DataFrame) -> dict[str, Any]:
-    """Count the items, and those that are refused, only lend a budget, or name no person's id."""
+    """Count the items: all, refused, with a budget but no title, with a director who has no id."""
     nameless = "exists(directors, p -> p.name_id IS NULL AND p.name IS NOT NULL)"
     counts = items.agg(
         F.count("*").alias("items"),
         F.count("reason").alias("items_refused"),
-        F.count_if(F.col("reason").isNull() & is_lender()).alias("budget_lenders"),
+        F.count_if(F.col("reason").isNull() & only_states_budget()).alias("budget_lenders"),
         F.count_if(F.expr(nameless)).alias("names_without_id"),
     )
     return dict(counts.collect()[0].asDict())
 
 
-def priced(titles: DataFrame, as_of: str) -> DataFrame:
-    """The titles with their budgets in dollars, at the rates known at `as_of`."""
+def with_dollar_budgets(titles: DataFrame, as_of: str) -> DataFrame:
+    """Add the budget in dollars, at the exchange rates known at `as_of`."""
     rates = RateTable.load(int(as_of[:4]))
     frame = rate_frame(titles.sparkSession, rates, range(FIRST_FILM, int(as_of[:4]) + 1))
     return with_dollars(titles, frame, [*rates.rates, "USD"])
 
 
 def money_facts(as_of: str) -> dict[str, Any]:
-    """What the conversion rests on: the number of currencies, the newest rate, the sources."""
+    """The tables of the conversion: number of currencies, newest rate, sources, newest price."""
     found = RateTable.load(int(as_of[:4])).coverage()
     return {
         "currencies": len(found),
@@ -123,10 +128,10 @@ def money_facts(as_of: str) -> dict[str, Any]:
     }
 
 
-def count(titles: DataFrame) -> dict[str, Any]:
-    """Count the titles, and those that state each field that matters.
+def count_titles(titles: DataFrame) -> dict[str, Any]:
+    """Count the titles: all, and those with a rating, a director, a budget and so on.
 
-    SourceError where there is no title, ContractError where two have one key.
+    SourceError where there is no title, ContractError where two titles have one key.
     """
     repeats = {key: F.count(key) - F.count_distinct(key) for key in TITLES.unique}
     is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
@@ -152,8 +157,8 @@ def count(titles: DataFrame) -> dict[str, Any]:
 
 
 def unreleased(named: DataFrame) -> dict[str, int]:
-    """Count the titles that come out after as-of, and those of them in the release."""
-    later = named.where("NOT is_out").agg(F.count("*"), F.count("movie_id")).collect()[0]
+    """Count the titles released after as-of: all, and those that the ratings release lists."""
+    later = named.where("NOT is_released").agg(F.count("*"), F.count("movie_id")).collect()[0]
     if later[0]:
         print(
             f"[prepare_titles] left out: {later[0]} titles that come out after as-of, "
@@ -176,7 +181,7 @@ def publish(job: Job, titles: DataFrame, items: DataFrame, facts: dict[str, Any]
 
 
 def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
-    """What is refused and why: whole items, and the budgets of titles that are kept."""
+    """Refused items, and refused budgets of titles that are kept; each with its reason."""
     refused = items.where("reason IS NOT NULL").select("reason", "title_id", _row(items))
     unpriced = titles.where("budget_reason IS NOT NULL").select(
         F.col("budget_reason").alias("reason"),
@@ -189,7 +194,7 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
 
 
 def _row(items: DataFrame) -> Any:
-    """The item as JSON: its line unchanged where that could not be read, else its fields."""
+    """The item as JSON; the unchanged line where it is no title item."""
     fields = [
         name for name in items.columns if name not in ("corrupt", "reason", "fetched", "known")
     ]

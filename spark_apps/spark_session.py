@@ -1,7 +1,7 @@
-"""A job's Spark session: its start, its wait for executors, its code on them, its memory.
+"""A job's Spark session: its start, its wait for executors, the code they get, peak memory.
 
-`spark_apps.job` starts the session. Spark itself waits for executors for ever; a job reports after
-two minutes without one, and ends as `AWAY` after `[spark] resource_minutes`.
+`spark_apps.job` starts the session. Spark itself waits for executors without a limit. A job prints
+a line after two minutes without an executor, and ends as `AWAY` after `[spark] resource_minutes`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from marquee.errors import AWAY
 from marquee.settings import REPOSITORY
 
 REPORT_AFTER = 120.0
-"""Seconds without an executor after which a job reports it."""
+"""Seconds without an executor after which a job prints that it waits."""
 SECONDS_BETWEEN_CHECKS = 2.0
-"""Between two counts of the executors."""
-ROOMS = ("marquee", "sources", "scoring", "spark_apps")
-"""Rooms that the Python of an executor may import."""
+SHIPPED_ROOMS = ("marquee", "sources", "scoring", "spark_apps")
+"""Packages that the Python of an executor may import."""
 
 
 def start_session(job: str, run: str, scratch: Path, resource_minutes: float) -> SparkSession:
-    """The session, set for small clusters; master and memory come from spark-submit.
+    """Start the session; spark-submit sets master and memory.
 
-    The process ends with status `AWAY` where no executor works for it for `resource_minutes`.
+    The process ends with status `AWAY` after `resource_minutes` without an executor.
     """
     watch = ExecutorWatch(job, scratch, resource_minutes)
     watch.start()
@@ -55,19 +54,19 @@ def start_session(job: str, run: str, scratch: Path, resource_minutes: float) ->
 class ExecutorWatch(threading.Thread):
     """Counts the job's executors from the session's start until its end.
 
-    In `local` mode the driver itself works, and there is nothing to watch once the session stands.
+    The watch ends at once in `local` mode, where the driver runs the tasks itself.
     """
 
     def __init__(self, job: str, scratch: Path, resource_minutes: float) -> None:
         super().__init__(daemon=True, name="executor-watch")
         self.job, self.scratch = job, scratch
         self.session: SparkSession | None = None
-        self.patience = Patience(resource_minutes * 60)
+        self.wait = ExecutorWait(resource_minutes * 60)
 
     def run(self) -> None:
         """Count until the session ends."""
         while (executors := self._executors()) is not None:
-            match self.patience.next_step(executors, time.monotonic()):
+            match self.wait.next_step(executors, time.monotonic()):
                 case "report":
                     print(f"[{self.job}] {self._waiting()}", flush=True)
                 case "give up":
@@ -75,7 +74,7 @@ class ExecutorWatch(threading.Thread):
             time.sleep(SECONDS_BETWEEN_CHECKS)
 
     def _executors(self) -> int | None:
-        """The number of executors beside the driver; None where there is nothing to watch."""
+        """The number of executors beside the driver; None in local mode and without a session."""
         if self.session is None:
             return 0
         try:
@@ -84,7 +83,7 @@ class ExecutorWatch(threading.Thread):
                 return None
             java: Any = context._jsc
             return int(java.sc().getExecutorMemoryStatus().size()) - 1
-        except Exception:  # the session was stopped, or Java is gone: the job reports why
+        except Exception:  # the session or its JVM has ended; the job reports why
             return None
 
     def _waiting(self) -> str:
@@ -93,11 +92,11 @@ class ExecutorWatch(threading.Thread):
             f"waiting for Spark since {REPORT_AFTER / 60:.0f} minutes: {master} gives this job no "
             "executor. Look at the master's page: is a worker alive, with a free core and "
             "[spark] executor_memory to spare, or does another application hold them all? "
-            f"The job gives up after {self.patience.most / 60:.0f} minutes."
+            f"The job gives up after {self.wait.limit / 60:.0f} minutes."
         )
 
     def _give_up(self) -> None:
-        minutes = self.patience.most / 60
+        minutes = self.wait.limit / 60
         what = f"no Spark executor for {minutes:.0f} minutes"
         remedy = "look at Spark's master and workers, then clear this task"
         print(f"error: {what} — {remedy}", file=sys.stderr, flush=True)
@@ -106,20 +105,20 @@ class ExecutorWatch(threading.Thread):
 
 
 @dataclass
-class Patience:
-    """How long a job waits for an executor: it reports once, and gives up in the end."""
+class ExecutorWait:
+    """How long a job waits for an executor, and when it reports the wait (once)."""
 
-    most: float
-    """Seconds to wait."""
+    limit: float
+    """Most seconds without an executor."""
     since: float | None = None
-    """When an executor was last there, or the first count."""
+    """The last count that found an executor, else the first count."""
     has_reported: bool = False
 
     def next_step(self, executors: int, now: float) -> Literal["", "report", "give up"]:
-        """What to do with this many executors at `now` (seconds of any clock)."""
+        """What the job does with this many executors at `now` (seconds of a monotonic clock)."""
         if executors or self.since is None:
             self.since = now
-        if now - self.since >= self.most:
+        if now - self.since >= self.limit:
             return "give up"
         if now - self.since < REPORT_AFTER or self.has_reported:
             return ""
@@ -128,11 +127,9 @@ class Patience:
 
 
 def ship_code(context: SparkContext, scratch: Path) -> None:
-    """Send our code to executors on other machines, as one zip.
+    """Send the packages SHIPPED_ROOMS to the executors, as one zip; nothing in local mode.
 
-    The Python of an executor (the Markov chains of a Bayesian fit) imports `spark_apps` and the
-    kernel, which only the driver's machine has. NumPy must be installed there, as Spark requires.
-    On one machine executors see the repository itself.
+    Executors import them for the Markov chains of a Bayesian fit. NumPy must be installed there.
     """
     if not context.master.startswith("local["):
         context.addPyFile(str(_write_zip(scratch / "marquee-code.zip")))
@@ -140,7 +137,7 @@ def ship_code(context: SparkContext, scratch: Path) -> None:
 
 def _write_zip(target: Path) -> Path:
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        for room in ROOMS:
+        for room in SHIPPED_ROOMS:
             for module in sorted((REPOSITORY / room).rglob("*.py")):
                 archive.write(module, module.relative_to(REPOSITORY))
     return target
@@ -149,7 +146,8 @@ def _write_zip(target: Path) -> Path:
 def peak_mb() -> dict[str, float]:
     """Peak resident megabytes of the Python driver and of the JVM that started it.
 
-    A process that cannot be read has no entry. On one machine the JVM holds the executors too.
+    A process without a readable `/proc` entry is omitted. In local mode the JVM's figure includes
+    the executors.
     """
     processes = {"Python driver": os.getpid(), "Spark's JVM": os.getppid()}
     found = {name: _high_water(pid) for name, pid in processes.items() if _is_ours(pid)}
@@ -157,7 +155,7 @@ def peak_mb() -> dict[str, float]:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether a process is this one, or a parent that is a JVM (a test's parent is a shell)."""
+    """Whether the process is this one or a JVM. In a test the parent is a shell."""
     if pid == os.getpid():
         return True
     try:

@@ -1,4 +1,4 @@
-"""Job: the titles' split to a model folder: evaluated, shipped and, where needed, incumbent.
+"""Job: from the titles' split to a model folder: `evaluated`, `shipped`, at times `incumbent`.
 
 spark-submit spark_apps/train_budget.py --lake URI --webhdfs URL --run R
 """
@@ -31,9 +31,9 @@ SMALL_DATA = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
-"""Compiling code for every plan costs more than interpreting it on thousands of rows."""
+"""On thousands of rows, Spark's code generation takes longer than interpretation."""
 FEWEST_TITLES = 40
-"""In train, below which three rolling origins mean nothing."""
+"""Titles in train; fewer are too few for three rolling origins."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(job: Job) -> None:
-    """Choose a recipe, fit it twice (and the champion's once), publish the model folder."""
+    """Choose a recipe, make the fits, publish the model folder."""
     if job.lake.exists(job.path(MODEL)):
         print("[train_budget] the model folder is published already: nothing to do")
         return
@@ -53,7 +53,7 @@ def train(job: Job) -> None:
     with job.stopwatch("read"):
         trainer, (evaluated, shipped) = set_up(job, train, holdout)
     with job.stopwatch("search"):
-        scored = [trainer.scored(recipe) for recipe in recipes]
+        scored = [trainer.score_recipe(recipe) for recipe in recipes]
         chosen = choose(scored, champion).recipe
     out = job.scratch / "budget"
     for fold in (evaluated, shipped):
@@ -72,9 +72,9 @@ def train(job: Job) -> None:
 def candidates(
     recipes: Sequence[BudgetRecipe], champion: BudgetRecipe | None, search: str
 ) -> list[BudgetRecipe]:
-    """The recipes to score: all of config's and the champion's.
+    """The recipes to score: those of config, and the champion's.
 
-    Without a search it is the recipe that serves, or the default where config no longer names it.
+    Without a search: the champion's recipe if config still names it, else the default.
     """
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
@@ -82,7 +82,7 @@ def candidates(
 
 
 def count_titles(job: Job) -> tuple[int, int]:
-    """Titles in train and holdout; SourceError where they are too few to learn from."""
+    """Titles in train and in the holdout; SourceError below FEWEST_TITLES in train."""
     counted = job.lake.manifest(job.path(SPLIT)).facts
     train, holdout = int(counted["train"]), int(counted["holdout"])
     if train < FEWEST_TITLES:
@@ -96,7 +96,8 @@ def count_titles(job: Job) -> tuple[int, int]:
 
 
 def set_up(job: Job, train: int, holdout: int) -> tuple[Trainer, list[Fold]]:
-    """The titles in dollars of the newest year whose prices are known, laid out in folds."""
+    """The trainer on all titles, budgets in dollars of the newest price year; and the two folds
+    that are kept."""
     spark = job.spark
     for key, value in SMALL_DATA.items():
         spark.conf.set(key, value)
@@ -110,10 +111,10 @@ def set_up(job: Job, train: int, holdout: int) -> tuple[Trainer, list[Fold]]:
 
 
 def read_split(job: Job, sizes: Mapping[str, int]) -> DataFrame:
-    """The titles of train and holdout with IN_HOLDOUT.
+    """The titles of train and holdout, with the column IN_HOLDOUT.
 
-    A title's place follows the split, so that no title held out is learnt from. Raises
-    ContractError where one of them has not the size its manifest states.
+    Folds order titles by IN_HOLDOUT first, so that the evaluated fit sees no holdout title.
+    ContractError where the rows of one are not as many as its manifest states.
     """
     halves = []
     for name, size in sizes.items():
@@ -136,7 +137,7 @@ def write_incumbent(
     evaluated: Fold,
     out: Path,
 ) -> list[str]:
-    """The champion's recipe on the same titles, unless that is what the challenger is; notes."""
+    """Fit the champion's recipe on the same titles, unless the challenger has it; notes."""
     if champion is None:
         return ["no champion at as-of: nothing to compare with but the baselines"]
     if champion != chosen:
@@ -145,7 +146,7 @@ def write_incumbent(
     serving = job.inputs.models["budget"].champion
     if serving and serving.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Under today's code the champion's recipe on these titles *is* the challenger's fit.
+    # A fit of the champion's recipe under this code would equal the challenger's fit.
     shutil.copytree(out / "evaluated" / "bundle", out / "incumbent" / "bundle")
     return ["the champion's recipe under today's code is the challenger's own fit"]
 

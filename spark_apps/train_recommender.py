@@ -1,9 +1,12 @@
 """Job `train_recommender`: from the split to a model folder with up to four fits.
 
-The evaluated fit is measured on the holdout, the forecast on later ratings; the shipped one serves;
-the incumbent is the champion's recipe, retrained on the same rows where it is another. One job does
-all fits, so that all but the first run warm. The driver reads the rows itself (it must hold them
-anyway, to write each person's into the bundle) and hands them to Spark by row number.
+- `evaluated` is fitted on train and measured on the holdout.
+- `forecast` is fitted on ratings before a date and measured on those after it.
+- `shipped` is fitted on all ratings and serves.
+- `incumbent` is the champion's recipe, fitted on train; only where the chosen recipe is another.
+
+One job does all fits, because the first fit in a Spark session is much slower than later ones. The
+driver reads all ratings, because the bundle holds them.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from marquee.errors import RecipeError
 from scoring.recommender.holdout import global_time
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import count_rows, read_ratings
-from spark_apps.drill import spoil, trainer_of
+from spark_apps.drill import inject_fault, trainer_class
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.als import needs_checkpoints
 from spark_apps.recommender.recipe_search import Choice, affordable_recipes, choose
@@ -47,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(job: Job) -> None:
-    """Choose a recipe, fit it twice (and the champion's once), publish the model folder."""
+    """Choose a recipe, make the fits, publish the model folder."""
     target = job.path("models/recommender")
     if job.lake.exists(target):
         print(f"[train_recommender] {target} is published already: nothing to do")
@@ -64,7 +67,7 @@ def train(job: Job) -> None:
         session.result()
     facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
     named = job.inputs.ratings.text_ids
-    trainer = trainer_of(job)(job.spark, *facts, words=words, text_ids=named)
+    trainer = trainer_class(job)(job.spark, *facts, words=words, text_ids=named)
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):
@@ -73,14 +76,14 @@ def train(job: Job) -> None:
         notes += fit_all(job, trainer, rows, holdout, choice, out)
     card = make_card(job, choice, rows.join(holdout), notes) | {"degraded": degraded}
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
-    spoil(job, out)
+    inject_fault(job, out)
     with job.stopwatch("publish"):
         job.publish_folder(out, target, rows=card["rows"])
     print(f"[train_recommender] {choice.recipe.name}, fitted to {card['rows']} ratings", flush=True)
 
 
 def refuse_too_many_rows(job: Job) -> None:
-    """RecipeError before the driver runs out of memory, rather than after."""
+    """RecipeError where the ratings exceed the driver's memory."""
     rows = job.lake.manifest(job.path("split/ratings")).rows or 0
     if rows > MOST_ROWS:
         raise RecipeError(
@@ -91,8 +94,10 @@ def refuse_too_many_rows(job: Job) -> None:
 
 @contextmanager
 def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterator[None]:
-    """A checkpoint folder in the lake's staging, which executors see, for the time of the fits;
-    none where every recipe has few iterations."""
+    """Give Spark a checkpoint folder in the lake's staging, which every executor can write.
+
+    Without a recipe of many iterations there is none.
+    """
     if not any(needs_checkpoints(recipe.spark_iterations) for recipe in recipes if recipe):
         yield
         return
@@ -105,8 +110,10 @@ def checkpoints(job: Job, recipes: Sequence[RecommenderRecipe | None]) -> Iterat
 
 
 def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[RecommenderRecipe]:
-    """The recipes that the search has time for, the champion's first. Without a search the recipe
-    that serves is trained again, or the default where config no longer names it."""
+    """The recipes of the search, the champion's first.
+
+    Without a search: the champion's recipe if config still names it, else the default.
+    """
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
     if job.inputs.search == "none":
         return [champion] if champion and champion in recipes else recipes[:1]
@@ -115,13 +122,13 @@ def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[Recommend
 
 
 def champion_recipe(job: Job) -> RecommenderRecipe | None:
-    """The recipe of the model that serves, where one does."""
+    """The champion's recipe; None without a champion."""
     champion = job.inputs.models["recommender"].champion
     return read_recipe(champion.recipe) if champion else None
 
 
 def read_split(job: Job) -> tuple[Ratings, Ratings]:
-    """Train and holdout, in an order that does not depend on how Spark wrote them."""
+    """Train and holdout, sorted, so that the order of Spark's files changes no fit."""
     folder = job.lake.fetch(job.path("split/ratings"), job.scratch / "split")
     train, holdout = folder / "train", folder / "holdout"
     rows = read_ratings(train, holdout)
@@ -135,18 +142,22 @@ def read_split(job: Job) -> tuple[Ratings, Ratings]:
 def fit_all(
     job: Job, trainer: Trainer, rows: Ratings, holdout: Ratings, choice: Choice, out: Path
 ) -> list[str]:
-    """All fits; returns notes for the card."""
+    """Make all fits of the model folder; notes for the card."""
     every = rows.join(holdout)
     late = global_time(every)
     with job.stopwatch("fit evaluated"):
-        notes = trainer.fit(rows, choice.recipe, choice.weight, out / "evaluated", serves=False)
+        notes = trainer.fit(
+            rows, choice.recipe, choice.blend_share, out / "evaluated", serves=False
+        )
     if late.any():
         with job.stopwatch("fit forecast"):
             brief, note = choice.recipe.shortened()
             notes += [note] if note else []
-            trainer.fit_bundle(every.take(~late), brief, choice.weight, out / "forecast" / "bundle")
+            trainer.fit_bundle(
+                every.take(~late), brief, choice.blend_share, out / "forecast" / "bundle"
+            )
     with job.stopwatch("fit shipped"):
-        trainer.fit(every, choice.recipe, choice.weight, out / "shipped")
+        trainer.fit(every, choice.recipe, choice.blend_share, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 
@@ -154,23 +165,23 @@ def fit_all(
 def fit_incumbent(
     job: Job, trainer: Trainer, rows: Ratings, choice: Choice, out: Path
 ) -> list[str]:
-    """The champion's recipe on the same rows, unless the challenger has that recipe."""
+    """Fit the champion's recipe on the same rows, unless the challenger has it; notes."""
     recipe, champion = champion_recipe(job), job.inputs.models["recommender"].champion
     if recipe is None or champion is None:
         return ["no champion at as-of: nothing to compare with but the baselines"]
     if recipe != choice.recipe:
         own = choose(trainer, rows, [recipe])
-        trainer.fit_bundle(rows, recipe, own.weight, out / "incumbent" / "bundle")
+        trainer.fit_bundle(rows, recipe, own.blend_share, out / "incumbent" / "bundle")
         return [f"the champion's recipe {recipe.name} was retrained on the same rows"]
     if champion.code == job.inputs.code:
         return ["the challenger has the champion's recipe and code"]
-    # Retraining that recipe would repeat the challenger. The champion's holdout record holds what
-    # its own code made of it.
+    # A fit of that recipe under this code is the challenger itself. The gate compares it with the
+    # champion's holdout record, which the champion's code wrote.
     return ["the challenger has the champion's recipe under other code: its record is compared"]
 
 
 def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict[str, Any]:
-    """`card.json`."""
+    """The content of `card.json`."""
     return {
         "model": "recommender",
         "recipe": choice.recipe.model_dump(mode="json"),

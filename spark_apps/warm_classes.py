@@ -1,6 +1,7 @@
 """A small Spark run that loads the classes of Marquee's jobs, so that set-up can archive them.
 
-`local_stack` calls it once; the run trains nothing that anybody keeps."""
+`local_stack` calls it once. The JVM's class archive makes later jobs start faster.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ HDFS = ("org.apache.hadoop.hdfs.DistributedFileSystem", "org.apache.hadoop.hdfs.
 
 
 def main() -> int:
-    """Read, shuffle, write, and fit ALS and trees on one small frame."""
+    """Read, shuffle and write a small frame; fit ALS, boosted trees and a linear model to it."""
     session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     for name in HDFS:

@@ -1,17 +1,17 @@
-"""The weekly run's steps, without Airflow: one function a task, named as the task.
+"""The steps of the weekly run: one function for each task of the DAG, with the task's name.
 
-Each takes a `Run` and returns a small value: paths, ids, counts. Airflow's tasks and `marquee step`
-call them, so a run can be repeated from a shell.
+A step takes a `Run` and returns paths, ids or counts. Airflow's tasks and `marquee step` call the
+steps, so an operator can repeat a task from a shell.
 
-- `crawl_titles`: the task of that name
+- `crawl_titles`: the task crawl_titles
 - `load_sources`: the tasks find_ratings, load_ratings, load_feedback and load_titles
-- `freeze_inputs`: the task of that name; what this run reads
-- `unchanged`: whether a model needs no new training; `marquee history` reads the decisions
-- `evaluate`: the task of that name, and the live record
+- `freeze_inputs`: the task freeze_inputs, which fixes the datasets that the run reads
+- `unchanged`: the fingerprint of a model's inputs, and the last decision with the same fingerprint
+- `evaluate`: the task evaluate, and the live record
 - `release_model`: the tasks gate, approve, promote, verify_serving and report
-- `run`: one run, and its claim to the lake
-- `form`: what a run's form may request, and the one check of it
-- `spark_submit`: how the tasks prepare_* and train are submitted
+- `run`: one run, and the check of the lake's world
+- `form`: the keys of a run's form, and their check
+- `spark_submit`: the options of spark-submit for the tasks prepare_* and train
 - `sweep`: removes the leftovers of killed attempts
 """
 

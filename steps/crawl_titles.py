@@ -1,6 +1,7 @@
-"""crawl_titles: fetch the pages of titles that people rate, in a process of its own.
+"""crawl_titles: fetch the pages of rated titles.
 
-The process is `python -m scrapy_imdb crawl`; its flags and its exit status are the interface.
+The crawl is a separate process, `python -m scrapy_imdb crawl`. Its flags and its exit status are
+the interface.
 """
 
 from __future__ import annotations
@@ -35,24 +36,25 @@ from steps.load_sources import find_ratings
 from steps.run import Run, check_lake
 
 ENDING_SECONDS = 20
-"""How long a crawl may take to deliver its titles after SIGTERM."""
+"""The time that a crawl has to deliver its titles after SIGTERM."""
 KEPT_SECONDS = 86_400
-"""Younger output stays: its run may still be at work."""
+"""The sweep keeps output that is younger, because its run may still write it."""
 
 
 def crawl_titles(run: Run) -> dict[str, Any]:
-    """Run the spider; returns the folder of the titles it fetched, None where it does not run.
+    """Run the spider; returns the folder of the fetched titles, None where no crawl runs.
 
-    A run whose as-of lies an interval or more back fetches nothing, and says so. Raises
-    CrawlStoppedError with the spider's own sentence where the site shut it out, and
-    CrawlInterruptedError where it was cut off: the next attempt goes on where it stopped.
+    No crawl runs for a backfill, for an as-of that is an interval or more in the past, or where the
+    crawl is not among the sources. Raises CrawlStoppedError with the spider's message where the
+    tripwire stopped it. Raises CrawlInterruptedError for any other failure of the crawl; the next
+    attempt continues it.
     """
     check_lake(run)
     if CRAWL not in run.form.sources:
         print("the crawl is not among this run's sources: nothing is fetched", flush=True)
         return {"folder": None}
     if not run.may_fetch(now()):
-        print(run.too_late(), flush=True)
+        print(run.why_no_fetch(), flush=True)
         return {"folder": None}
     out = run.crawl_folder
     sweep_outputs(run)
@@ -69,9 +71,9 @@ def crawl_titles(run: Run) -> dict[str, Any]:
 
 
 def run_crawl(command: list[str]) -> tuple[int, str]:
-    """Run the spider with its lines in this task's log; returns its exit status and last line.
+    """Run the spider and print its output; returns its exit status and its last line.
 
-    The spider ends with this process, and gets SIGTERM where a time-out or a signal ends this task.
+    An exception in this task, such as a time-out, sends SIGTERM to the spider.
     """
     last = ""
     environment = {**os.environ, "MARQUEE_PARENT": str(os.getpid())}
@@ -96,10 +98,10 @@ def run_crawl(command: list[str]) -> tuple[int, str]:
 
 
 def crawl_error(status: int, last: str) -> MarqueeError:
-    """The error of a crawl that ended with `status` and the line `last`.
+    """The error for a crawl that ended with the exit status `status` and the last line `last`.
 
-    `STOPPED` and `BAD_INPUT` are final, every other end is retried. A negative status is a signal's
-    number; a shell in between adds 128 to it instead.
+    `STOPPED` and `BAD_INPUT` give final errors, every other status a CrawlInterruptedError. A
+    status of -N (from Python) or 128 + N (from a shell) means that signal N ended the crawl.
     """
     number = -status if status < 0 else status - 128
     if status == STOPPED:
@@ -117,11 +119,12 @@ def crawl_error(status: int, last: str) -> MarqueeError:
 
 
 def sweep_outputs(run: Run) -> None:
-    """Remove the output of other runs' crawls that is a day old or more and that nobody needs.
+    """Remove the output of earlier crawls that is at least a day old and not needed.
 
-    Output is not needed if it lies in the lake, if it has no title, or if its crawl was killed as
-    it delivered: the crawl's state keeps those titles, and the next crawl delivers them. Output
-    that was not loaded stays for a person to look at. What cannot be swept stays too.
+    Output is not needed where the lake holds it, where it has no titles, or where it has no report.
+    Without a report, the crawl was killed during delivery; the next crawl delivers the same titles
+    from the crawl state. Output with titles that the lake lacks stays for a person. Errors are
+    printed, not raised.
     """
     own, old = run.crawl_folder, time.time() - KEPT_SECONDS
     try:
@@ -148,7 +151,7 @@ def _is_spent(folder: Path, loaded: Sequence[str]) -> bool:
 
 
 def crawl_command(run: Run, links: Path, out: Path) -> list[str]:
-    """The spider's command line; a golden file in the tests shows it."""
+    """The spider's command line; a golden file of the tests holds it."""
     crawl = run.settings.crawl
     command = [sys.executable, "-m", "scrapy_imdb", "crawl", "--site", crawl.site]
     command += ["--links", str(links), "--state", str(run.folders.crawl / "state")]
@@ -159,7 +162,7 @@ def crawl_command(run: Run, links: Path, out: Path) -> list[str]:
 
 
 def _end(crawl: subprocess.Popen[str]) -> None:
-    """Ask a crawl to end and deliver; kill it where it does not in time."""
+    """Send SIGTERM to a crawl, and SIGKILL where it does not end within `ENDING_SECONDS`."""
     crawl.terminate()
     try:
         crawl.communicate(timeout=ENDING_SECONDS)

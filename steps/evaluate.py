@@ -1,8 +1,9 @@
-"""evaluate: score a trained model before the gate judges it, and the serving one beside it.
+"""evaluate: score a trained model on the holdout, for the gate.
 
-The evaluated bundle is scored on the holdout, beside baselines and the champion's recipe. The
-shipped bundle must load in a serving process and answer its golden queries. The recommender that
-serves is scored on ratings newer than its training: the live record, `live.json`.
+The step scores the evaluated bundle, the baselines and the champion's retrained recipe on the
+holdout. It loads the shipped bundle in a serving process and compares the answers to the golden
+queries. It also writes the live record, `live.json`: the scores of the serving recommender on
+ratings newer than its training.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from marquee.errors import BundleError, MarqueeError, NotFoundError, retry_helps
 from marquee.identifiers import canonical_json
 from marquee.lake import Lake
 from marquee.policy import Model
-from marquee.run_folder import LIVE, degradation, inputs_of, live_sentence, timings_path
+from marquee.run_folder import LIVE, degraded_tasks, inputs_of, live_sentence, timings_path
 from marquee.settings import REPOSITORY
 from release.ledger import Ledger
-from release.promotion import RECORD, bundle_folder
+from release.promotion import RECORD_FILE, bundle_folder
 from steps.run import Run
 
 SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
@@ -35,13 +36,16 @@ BUNDLES = {
     "recommender": ("evaluated", "shipped", "incumbent", "forecast"),
     "budget": ("evaluated", "shipped", "incumbent"),
 }
-"""The bundles a training job may leave of each model; it always leaves the first two."""
+"""The bundles that a training job writes for each model; only the first two always exist."""
 HEADLINE = ("rmse", "ndcg@10", "coverage", "log_rmse", "interval_coverage")
 SECTIONS = ("holdout", "metrics", "versus", "shipped")
 
 
 def evaluate(run: Run, model: Model) -> dict[str, Any]:
-    """Write `evaluation.json` and `record.jsonl` beside the model, once; returns its metrics."""
+    """Write `evaluation.json` and `record.jsonl` beside the model; returns the metrics.
+
+    A second call reads the existing files.
+    """
     target = run.path(f"models/{model}/evaluation.json")
     if not run.lake.exists(target):
         started = time.time()
@@ -54,21 +58,22 @@ def evaluate(run: Run, model: Model) -> dict[str, Any]:
         print(f"live record: {live_sentence(record_live(run))}", flush=True)
     metrics: dict[str, Any] = run.lake.read_json(target)["metrics"]
     print(json.dumps(metrics), flush=True)
-    print(in_words(metrics), flush=True)
+    print(main_metrics_line(metrics), flush=True)
     return metrics
 
 
-def in_words(metrics: Mapping[str, Any]) -> str:
-    """The metrics that decide, in one line of the task's log."""
+def main_metrics_line(metrics: Mapping[str, Any]) -> str:
+    """The main metrics in one line, for the task's log."""
     figures = [f"{name} {metrics[name]:.4g}" for name in HEADLINE if metrics.get(name) is not None]
     return ", ".join(figures) or "no figures: what was trained cannot be scored"
 
 
 def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
-    """The evaluation; one without metrics where a bundle cannot be scored, for the gate to reject.
+    """The content of `evaluation.json`.
 
-    A bundle that no scorer loads (NaN in its factors, say) is a reason to reject, not a failure of
-    the task: a retry would find the same.
+    A bundle that cannot be scored, such as one with NaN factors, gives an evaluation without
+    metrics. The gate rejects such an evaluation. The task does not fail, because a retry would give
+    the same result.
     """
     folder = run.path(f"models/{model}")
     bundles = {
@@ -78,7 +83,7 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     shipped = bundles["shipped"]
     assert bundles["evaluated"] and shipped  # the training job publishes them whole
     record = fetch_record(run, model, scratch)
-    own = scratch / "own" / RECORD
+    own = scratch / "own" / RECORD_FILE
     own.parent.mkdir()
     try:
         value = _evaluator(model)(
@@ -92,29 +97,29 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     except BundleError as error:
         value = {"model": model, "why": str(error)} | {key: {} for key in SECTIONS}
     if own.exists():
-        # The record of a retry may differ in the last digits; the first attempt's stands.
-        run.lake.create_once(f"{folder}/{RECORD}", own.read_bytes)
+        # The record of a retry may differ in the last digits, so the first record stays.
+        run.lake.create_once(f"{folder}/{RECORD_FILE}", own.read_bytes)
     value["shipped"] = value.get("shipped", {}) | check_in_serving(shipped, model)
-    if lost := degradation(run.lake, run.id):
+    if lost := degraded_tasks(run.lake, run.id):
         value["degraded"] = [one.model_dump() for one in lost]
     return value
 
 
 def fetch_record(run: Run, model: Model, scratch: Path) -> Path | None:
-    """The champion's holdout record; None where nothing serves, or the champion has no record."""
+    """The local path of the champion's holdout record; None without a champion or a record."""
     champion = inputs_of(run.lake, run.id).models[model].champion
     if champion is None:
         return None
-    target = scratch / "champion" / RECORD
+    target = scratch / "champion" / RECORD_FILE
     with suppress(NotFoundError):
-        data = run.lake.read_bytes(f"{bundle_folder(model, champion.bundle)}/{RECORD}")
+        data = run.lake.read_bytes(f"{bundle_folder(model, champion.bundle)}/{RECORD_FILE}")
         target.parent.mkdir()
         target.write_bytes(data)
     return target if target.exists() else None
 
 
 def _evaluator(model: Model) -> Callable[..., dict[str, Any]]:
-    """The model's scorer, imported here so that only this task loads NumPy and Arrow."""
+    """The model's scorer. The import is here, so that only this task loads NumPy and Arrow."""
     if model == "budget":
         from scoring.budget.holdout_evaluation import evaluate_budget
 
@@ -125,7 +130,7 @@ def _evaluator(model: Model) -> Callable[..., dict[str, Any]]:
 
 
 def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
-    """Load a bundle in a serving process of its own and let it answer its golden queries."""
+    """Load a bundle in a separate serving process and check its golden queries there."""
     command = [sys.executable, "-m", "serving.check", str(bundle), "--model", model]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     try:
@@ -137,10 +142,10 @@ def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
 
 
 def record_live(run: Run) -> dict[str, Any]:
-    """Write `runs/R/live.json`, once, and return it.
+    """Write the live record `runs/R/live.json` once, and return it.
 
-    It scores the recommender that served when this run froze its inputs. The gate does not read
-    it: `why` holds the reason where nothing can be measured, and the run goes on.
+    The live record scores the recommender that served at the freeze of this run. Where nothing can
+    be measured, the key `why` holds the reason. The gate does not read the live record.
     """
     written = run.lake.create_once(run.path(LIVE), lambda: canonical_json(_live_record(run)))
     found: dict[str, Any] = json.loads(written)
@@ -167,7 +172,7 @@ def _measure_live(run: Run, scratch: Path) -> dict[str, Any]:
     folder = bundle_folder("recommender", entry.bundle)
     bundle = run.lake.fetch(folder, scratch / "bundle", below="bundle")
     ratings = run.lake.fetch(run.path("prepared/ratings"), scratch / "ratings")
-    from scoring.recommender.baselines import live_record  # as in `_evaluator`
+    from scoring.recommender.live_record import live_record  # as in `_evaluator`
 
     return served | live_record(bundle, ratings, since, run.settings.seed)
 
@@ -198,5 +203,5 @@ def _write_timings(run: Run, model: Model, started: float) -> None:
 
 
 def _peak_mb(of: int) -> float:
-    """Peak resident megabytes of this process, or of the largest child it has waited for."""
+    """Peak resident megabytes of this process, or of its largest finished child process."""
     return round(resource.getrusage(of).ru_maxrss / 1024, 1)

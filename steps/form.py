@@ -1,7 +1,7 @@
-"""The run's form: its keys, their kinds, and the one check of every request for a run.
+"""The form of a run: its keys, the kinds of their values, and the check of a request for a run.
 
-Airflow's form, its REST API, `marquee run` and the tasks themselves refuse a wrong value with the
-same sentence, because all of them call `check_form` or build a `Form`.
+Airflow's form, its REST API, `marquee run` and the tasks call `check_form` or `Form.of`, so a wrong
+value gets the same message everywhere.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PROMOTE: tuple[str, ...] = get_args(Promote)
 SEARCH: tuple[str, ...] = get_args(Search)
 MOST_PAGES = 100_000
 BOUNDS = ("recommender_rmse_ceiling", "recommender_coverage_floor", "budget_log_rmse_ceiling")
-"""The policy's bounds that the form shows; REST may tighten the others, too."""
+"""The bounds of the policy that the form shows. A request over REST may tighten every bound."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """The values of a run's form; every default comes from the settings."""
+    """The values of a run's form."""
 
     max_pages: int
     search: Search
@@ -37,10 +37,10 @@ class Form:
 
     @classmethod
     def of(cls, settings: Settings, conf: Mapping[str, Any]) -> Form:
-        """The form's values over the settings'; an absent or null key takes the settings' value.
+        """The values of `conf`, and the settings' value for each key that is absent or null.
 
-        Raises SettingsError for an unknown key and for a value of another kind. Bounds are not
-        compared with the policy here, because a run under way keeps the policy it froze.
+        Raises SettingsError for an unknown key and for a value of a wrong kind. This method does
+        not compare bounds with the policy, because a started run keeps its frozen policy.
         """
         given = {k: v for k, v in conf.items() if v is not None}
         _raise(_wrong(settings, given))
@@ -55,11 +55,11 @@ class Form:
 
 
 def check_form(settings: Settings, conf: Any) -> None:
-    """Refuse a request that no run could fulfil, before a run is started.
+    """Raise an error for a request that no run can fulfil.
 
-    `conf` is a run's conf, as JSON gives it. Raises SettingsError naming every key that is
-    unknown, of another kind, or a bound looser than the policy; SourceError for an as-of that is
-    not a moment; AheadOfClockError for one that has not come.
+    `conf` is the JSON object of the request. Raises SettingsError with every key that is unknown,
+    has a value of a wrong kind, or would loosen the policy. Raises SourceError for an as-of that is
+    no moment, and AheadOfClockError for an as-of in the future.
     """
     if not isinstance(conf, Mapping):
         raise SettingsError(f"a run's conf is {_shown(conf)}", "give an object of the form's keys")
@@ -70,7 +70,7 @@ def check_form(settings: Settings, conf: Any) -> None:
 
 
 def bounds_of(conf: Mapping[str, Any], model: Model) -> dict[str, float]:
-    """The given bounds of one model's policy, by the policy's own names."""
+    """The bounds of one model in `conf`, by their names in the policy (without `budget_`)."""
     given = {key: value for key, value in conf.items() if value is not None}
     return {
         key.removeprefix(f"{model}_"): float(value)
@@ -85,7 +85,7 @@ def _is_whole(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max  # no NaN, and what a float can hold
+    return is_number and abs(value) <= sys.float_info.max  # False for NaN and for huge integers
 
 
 def _are_sources(value: Any, known: tuple[str, ...]) -> bool:
@@ -108,8 +108,8 @@ _BOUND = (lambda v: v is None or (_is_number(v) and v >= 0), "a number of at lea
 
 
 def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:
-    """Keys that are unknown, and values of another kind than their key's."""
-    sources = settings.titles.known
+    """An error for each unknown key and for each value of a wrong kind."""
+    sources = settings.titles.known_sources
     kinds = _KINDS | {
         "sources": (
             lambda v: _are_sources(v, sources),
@@ -129,7 +129,7 @@ def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError
 
 
 def _looser(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:
-    """Bounds that would loosen the gate, or that a policy cannot hold."""
+    """An error for each bound that would loosen the gate or is out of range."""
     for key in conf:
         model = next((m for m in MODELS if key in _BOUNDS and key.startswith(f"{m}_")), None)
         if model is None or not _BOUND[0](conf[key]):
@@ -143,15 +143,15 @@ def _looser(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeErro
 
 
 def policy_of(settings: Settings, model: Model) -> Policy:
-    """The settings' policy, before a run tightens it."""
+    """The policy in the settings, before a run tightens it."""
     return read_policy(model, getattr(settings.policy, model))
 
 
 def _unplaced(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:
-    """Sources of titles that the settings name no file or folder for."""
+    """An error for each chosen source of titles without a file or folder in the settings."""
     sources = conf.get("sources") or ()
     places = settings.titles.places
-    for name in sources if _are_sources(sources, settings.titles.known) else ():
+    for name in sources if _are_sources(sources, settings.titles.known_sources) else ():
         if name in places and not places[name]:
             yield SettingsError(
                 f"the form's 'sources' names {name}, and titles.{name} says no place",

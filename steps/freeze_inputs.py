@@ -1,7 +1,8 @@
-"""freeze_inputs: decide, once, what this run reads; every later task reads only this.
+"""freeze_inputs: write the run's datasets, recipes and policies to `inputs.json`.
 
-A retry finds `inputs.json` and keeps it. A model whose fingerprint equals that of its last settled
-decision is marked unchanged: its group of tasks ends early, unless the form forces it.
+Every later task of the run reads only the datasets in `inputs.json`. A retry keeps an existing
+file. Where the fingerprint of a model equals the fingerprint of its last settled decision, the
+model is marked unchanged and its tasks are skipped. The form's `force` prevents this.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ from marquee.artefacts.inputs import (
     ModelInputs,
     RatingsInput,
     TitlesInput,
-    is_own,
+    is_snapshot_of,
 )
 from marquee.artefacts.ledger_entry import Entry
 from marquee.artefacts.model_card import Degraded
-from marquee.clock import SET_FROM, iso, now, parse_moment, refuse_ahead
+from marquee.clock import EARLIEST_CREDIBLE, iso, now, parse_moment, refuse_ahead
 from marquee.errors import ContractError, LakeError, NotFoundError, SourceError, retry_helps
-from marquee.lake import READS_AT_ONCE, Lake, Manifest, training_fault
+from marquee.lake import READS_AT_ONCE, Lake, Manifest, drill_fault
 from marquee.policy import MODELS, Model, read_policy, tighten
-from marquee.run_folder import inputs_of, inputs_path, over_all_runs
-from release.ledger import entry_at, standing_entries
-from sources.title_snapshots import moment_of, snapshots
+from marquee.run_folder import inputs_of, inputs_path, read_all_runs
+from release.ledger import complete_entries, entry_at
+from sources.title_snapshots import load_moment, snapshots
 from steps.run import Run, check_lake
-from steps.unchanged import computing_code, fingerprint, last_time, unchanged_since
+from steps.unchanged import code_version, fingerprint, last_time, unchanged_since
 
-INSTEAD = {
+REPLACEMENTS = {
     "crawl_titles": "load_titles took what it had gathered, if any",
     "load_titles": "the recommender goes on with {titles}; the budget model waits",
     "load_feedback": "what was rated through the API since the last load waits for the next run",
 }
-"""What a run goes on with where a task has failed for good."""
+"""The substitute for the output of a failed task."""
 
 
 def freeze_inputs(
     run: Run, ratings: str | None = None, failed: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Write `inputs.json` and return what is unchanged: `{"unchanged": {model: run or None}}`.
+    """Write `inputs.json` and return `{"unchanged": {model: earlier run or None}}`.
 
-    `ratings` is the release this run loaded; a backfill takes the newest the lake holds. `failed`
-    names earlier tasks that have failed for good: the run goes on with what the lake holds, and is
-    marked as degraded. Raises SourceError where the lake holds no ratings, ConflictError where it
-    holds another world.
+    `ratings` is the path of the release that this run loaded; None means the newest release in the
+    lake. `failed` names the failed tasks of this run; the run is then degraded and uses earlier
+    data of the lake. Raises SourceError where the lake holds no ratings, and ConflictError where
+    the lake holds another world.
     """
     check_lake(run)
     run.lake.create_once(inputs_path(run.id), lambda: _inputs(run, ratings, failed).to_bytes())
@@ -68,7 +69,7 @@ def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
     refuse_ahead(run.as_of, "the run's as-of")
     frozen_at = now()
     titles, unread = _titles(run)
-    ledgers = {model: standing_entries(run.lake, model) for model in MODELS}
+    ledgers = {model: complete_entries(run.lake, model) for model in MODELS}
     inputs = Inputs(
         world=run.settings.world,
         run=run.id,
@@ -79,12 +80,12 @@ def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
         feedback=() if run.is_backfill else frozen_feedback(run.lake, frozen_at),
         titles=titles,
         earlier_titles=_earlier_titles(run),
-        degraded=(*(_degraded(task, titles) for task in INSTEAD if task in failed), *unread),
+        degraded=(*(_degraded(task, titles) for task in REPLACEMENTS if task in failed), *unread),
         search=run.form.search,
         promote="no" if run.is_backfill else run.form.promote,
         force=run.form.force,
         seed=run.settings.seed,
-        code=computing_code(training_fault(run.lake)),
+        code=code_version(drill_fault(run.lake)),
         interval_seconds=int(run.interval.total_seconds()),
         models={model: _model_inputs(run, model, entries) for model, entries in ledgers.items()},
     )
@@ -93,7 +94,7 @@ def _inputs(run: Run, ratings: str | None, failed: Sequence[str]) -> Inputs:
 
 
 def _model_inputs(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInputs:
-    """Recipes, policy and champion of one model; its fingerprint needs all other inputs first."""
+    """Recipes, policy and champion of one model; `_with_fingerprint` adds the fingerprint."""
     policy = read_policy(model, getattr(run.settings.policy, model))
     policy = tighten(policy, run.form.tighten.get(model, {}))
     recipes = getattr(run.settings.recipes, model)
@@ -104,7 +105,7 @@ def _model_inputs(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInpu
 def _with_fingerprint(
     run: Run, model: Model, inputs: Inputs, entries: Sequence[Entry]
 ) -> ModelInputs:
-    """The same with the fingerprint, and with the run since which it has not changed."""
+    """The inputs of one model with the fingerprint and the earlier run with the same one."""
     found = fingerprint(run.lake, model, inputs, entries)
     must_train = run.form.force or run.is_backfill
     since = None if must_train else unchanged_since(run.lake, model, found, entries)
@@ -149,9 +150,9 @@ def _newest_release(run: Run) -> str:
 
 
 def _readable(run: Run, path: str) -> Manifest | None:
-    """The manifest of an earlier run's folder; None, with a printed line, where it is damaged.
+    """The manifest of a folder; None where the folder is missing or damaged.
 
-    One damaged folder must not stop every later run that can do without it.
+    A damaged folder prints a line instead of an error, because later runs can do without it.
     """
     try:
         return run.lake.manifest(path)
@@ -165,10 +166,7 @@ def _readable(run: Run, path: str) -> Manifest | None:
 
 
 def _titles(run: Run) -> tuple[tuple[TitlesInput, ...], list[Degraded]]:
-    """Every readable snapshot, and a degradation for each that is not.
-
-    Which of a snapshot's pages the run may know is decided page by page, in `prepare_titles`.
-    """
+    """The readable snapshots of titles, and a Degraded for each damaged snapshot."""
     paths = snapshots(run.lake)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         found = list(pool.map(lambda path: (path, _readable(run, path)), paths))
@@ -185,15 +183,15 @@ def _snapshot(run: Run, path: str, manifest: Manifest) -> TitlesInput:
     return TitlesInput(
         path=path,
         digest=manifest.digest,
-        as_of=moment_of(path, manifest),
-        own=is_own(path, run.id),
+        as_of=load_moment(path, manifest),
+        own=is_snapshot_of(path, run.id),
         loaded_at=parse_moment(loaded_at) if loaded_at else None,
     )
 
 
 def _degraded(task: str, titles: Sequence[TitlesInput]) -> Degraded:
-    """What the run goes on with where `task` has failed."""
-    return Degraded(task=task, instead=INSTEAD[task].format(titles=_titles_in_lake(titles)))
+    """The failed `task` with its substitute."""
+    return Degraded(task=task, instead=REPLACEMENTS[task].format(titles=_titles_in_lake(titles)))
 
 
 def _titles_in_lake(titles: Sequence[TitlesInput]) -> str:
@@ -204,7 +202,7 @@ def _titles_in_lake(titles: Sequence[TitlesInput]) -> str:
 
 
 def _earlier_titles(run: Run) -> EarlierTitles | None:
-    """The prepared titles of the run with the latest as-of before this one's that has any."""
+    """The latest prepared titles of a run with an earlier as-of."""
 
     def pass_over(error: ContractError) -> None:
         print(f"passed over: {error}", flush=True)
@@ -219,11 +217,11 @@ def _earlier_titles(run: Run) -> EarlierTitles | None:
 
 
 def frozen_feedback(lake: Lake, frozen_at: datetime) -> tuple[FeedbackInput, ...]:
-    """Every segment the lake holds at `frozen_at`, with `said_by` where its lines lie ahead.
+    """Every segment of feedback in the lake.
 
-    A segment that was sealed while its server's clock was ahead seems to be of the future. But its
-    lines are older than the first freeze that read them: that moment bounds them in every later
-    run.
+    A line with a time after `frozen_at` comes from a server whose clock was ahead. Its segment gets
+    a `said_by`: the moment of the first freeze that read the segment, the same in every later run.
+    The line counts from that moment at the latest.
     """
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _segment(lake, name), lake.names("raw/feedback")))
@@ -232,7 +230,7 @@ def frozen_feedback(lake: Lake, frozen_at: datetime) -> tuple[FeedbackInput, ...
     ahead = {one.path for one, last in zip(found, lasts, strict=True) if last >= froze}
     if not ahead:
         return tuple(found)
-    said_by = dict.fromkeys(ahead, frozen_at) if frozen_at >= SET_FROM else {}
+    said_by = dict.fromkeys(ahead, frozen_at) if frozen_at >= EARLIEST_CREDIBLE else {}
     for path, moment in _earlier_freezes(lake):
         if path in ahead:
             said_by[path] = min(moment, said_by.get(path, moment))
@@ -245,14 +243,14 @@ def _segment(lake: Lake, name: str) -> FeedbackInput:
 
 
 def _earlier_freezes(lake: Lake) -> Iterator[tuple[str, datetime]]:
-    """Each segment that a run has frozen, with the moment; inputs of format 1 lack the moment."""
+    """Each (path of a segment, moment of the freeze) of earlier runs; format 1 has no moment."""
     for inputs in _inputs_of_all_runs(lake, lambda _: None):
-        if inputs.frozen_at and inputs.frozen_at >= SET_FROM:
+        if inputs.frozen_at and inputs.frozen_at >= EARLIEST_CREDIBLE:
             yield from ((one.path, inputs.frozen_at) for one in inputs.feedback)
 
 
 def _inputs_of_all_runs(lake: Lake, pass_over: Callable[[ContractError], None]) -> list[Inputs]:
-    """The inputs of every run that froze any; `pass_over` hears of those that are damaged."""
+    """The inputs of every run; `pass_over` gets the error of each damaged `inputs.json`."""
 
     def read(run: str) -> Inputs | None:
         try:
@@ -263,4 +261,4 @@ def _inputs_of_all_runs(lake: Lake, pass_over: Callable[[ContractError], None]) 
             pass_over(error)
             return None
 
-    return over_all_runs(lake, read)
+    return read_all_runs(lake, read)

@@ -1,9 +1,9 @@
-"""find_ratings, load_ratings, load_feedback, load_titles: what came in, into the lake.
+"""find_ratings, load_ratings, load_feedback, load_titles: publish new data in the lake.
 
-`find_ratings` names the release on this machine's disk, `load_ratings` publishes it,
-`load_feedback` publishes what people rated through our own API, and `load_titles` publishes this
-run's titles from all of its sources as one snapshot. An alarm (too many refused pages, too few
-titles) refuses the whole load of titles.
+`find_ratings` names the ratings release on the disk of this machine. `load_ratings` publishes the
+release. `load_feedback` publishes ratings from our own API. `load_titles` publishes the titles of
+all sources of this run as one snapshot. Too many refused pages or too few titles raise an alarm,
+and `load_titles` then publishes nothing.
 """
 
 from __future__ import annotations
@@ -17,27 +17,33 @@ from marquee.clock import now
 from sources.feedback_segments import publish_feedback
 from sources.ratings_forms import recognise
 from sources.ratings_release import linked_titles, load_release
-from sources.title_loading import Loaded
+from sources.title_loading import LoadedTitles
 from sources.title_loading import load_titles as load
-from sources.title_merging import Conflict, Merged, crawled_titles, gather_titles, write_merged
+from sources.title_merging import (
+    Conflict,
+    MergedTitles,
+    crawled_titles,
+    gather_titles,
+    write_merged,
+)
 from sources.title_record import Reasons, read_lines
-from sources.title_snapshots import place_of
+from sources.title_snapshots import run_snapshot_path
 from sources.title_sources import CRAWL, new_licence_notes, refuse_unknown_sources
 from steps.run import Run, claim_lake
 from steps.sweep import sweep
 
 
 def find_ratings(run: Run) -> dict[str, Any]:
-    """Folder and name of the release; SourceError where the folder holds none in a known form."""
+    """Folder and name of the ratings release; SourceError where the folder has no known form."""
     folder = run.ratings_folder
     print(f"{folder}: {recognise(folder).form.name}", flush=True)
     return {"folder": str(folder), "name": run.settings.ratings.name or run.settings.world}
 
 
 def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
-    """Publish the release at `folder`, named by its content; loading it twice is a no-op.
+    """Publish the release at `folder`; a second load of the same content changes nothing.
 
-    Prints what was refused or left out, with counts and examples.
+    Prints the counts of refused rows, with examples.
     """
     claim_lake(run)
     before = set(run.lake.names("raw/ratings"))
@@ -56,9 +62,9 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
 
 
 def load_feedback(run: Run) -> dict[str, Any]:
-    """Publish every sealed segment of ratings given through our API; twice is a no-op.
+    """Publish every sealed segment of feedback; a second load of a segment changes nothing.
 
-    It also sweeps the leftovers of killed attempts, because no other task waits for it.
+    The task also sweeps leftovers.
     """
     claim_lake(run)
     sweep(run)
@@ -69,25 +75,25 @@ def load_feedback(run: Run) -> dict[str, Any]:
 
 REFUSED = "records or pages refused"
 SHOWN = 10
-"""Conflicts printed one by one; report.json beside the titles holds them all."""
+"""The number of conflicts in the log; `report.json` beside the titles holds all conflicts."""
 
 
 def load_titles(run: Run) -> dict[str, Any]:
-    """Publish the titles that the sources have; a load without a new title publishes nothing.
+    """Publish the titles of the sources; a load without a new title publishes nothing.
 
-    The snapshot's folder bears the moment of the run's first load, not the run's as-of. A run whose
-    as-of lies an interval or more back reads no source but its own crawl, and loads what that crawl
-    delivered while it was still allowed to.
+    The name of the snapshot's folder holds the moment of the run's first load. `Run.may_fetch`
+    decides whether the run may still read its sources. If it may not, the run loads only the titles
+    that its own crawl delivered earlier.
     """
     claim_lake(run)
     refuse_unknown_sources(run.settings.titles.places)
     is_late = not run.may_fetch(now())
     if is_late:
-        print(run.too_late(), flush=True)
+        print(run.why_no_fetch(), flush=True)
     is_plain = is_late or run.form.sources == (CRAWL,)
     if is_plain and not run.crawl_folder.is_dir():
         return _nothing("the crawl")
-    path = place_of(run.lake, run.id, now())
+    path = run_snapshot_path(run.lake, run.id, now())
     loaded = _load_crawl(run, path) if is_plain else _load_merged(run, path)
     if loaded is None:
         return _nothing("the crawl" if is_plain else "the sources")
@@ -99,7 +105,7 @@ def load_titles(run: Run) -> dict[str, Any]:
 
 
 def _print_reasons(what: str, reasons: Reasons) -> None:
-    """Print how many there are by field and reason, and name three records of each."""
+    """Print counts by field and reason, with three records of each."""
     if reasons.total:
         print(f"{reasons.total} {what}:", *reasons.lines(), sep="\n", flush=True)
 
@@ -109,12 +115,12 @@ def _nothing(who: str) -> dict[str, Any]:
     return {"path": None, "rows": 0}
 
 
-def _load_crawl(run: Run, path: str) -> Loaded | None:
+def _load_crawl(run: Run, path: str) -> LoadedTitles | None:
     return load(run.lake, run.crawl_folder, path, run.as_of)
 
 
-def _load_merged(run: Run, path: str) -> Loaded | None:
-    """All chosen sources merged into one, as if one crawl had delivered them."""
+def _load_merged(run: Run, path: str) -> LoadedTitles | None:
+    """Merge the chosen sources and publish the result in the form of a crawl."""
     for note in new_licence_notes(run.lake, run.form.sources):
         print(f"licence: {note}", flush=True)
     folder = run.crawl_folder
@@ -127,21 +133,21 @@ def _load_merged(run: Run, path: str) -> Loaded | None:
     refused = read_lines(sorted(folder.glob("refused-*.jsonl.gz"))) if has_crawl else ()
     with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
         every = write_merged(Path(scratch), merged, "+".join(run.form.sources), refused)
-        facts = {"fields_given": merged.given, "conflicts": merged.disputed}
+        facts = {"fields_given": merged.fields_by_source, "conflicts": merged.conflicts_by_field}
         loaded = load(run.lake, Path(scratch), path, run.as_of, **facts)
         if loaded is None:
             _print_reasons(REFUSED, Reasons.of(every))
         return loaded
 
 
-def _print_merged(merged: Merged) -> None:
-    given = ", ".join(f"{count} by {name}" for name, count in merged.given.items())
+def _print_merged(merged: MergedTitles) -> None:
+    given = ", ".join(f"{count} by {name}" for name, count in merged.fields_by_source.items())
     print(f"{len(merged.records)} titles; fields given: {given or 'none'}", flush=True)
     for name, rows in merged.aside.items():
         if rows.count:
             print(f"{name}: rows set aside: {rows}", flush=True)
     if merged.conflicts:
-        print(f"{len(merged.conflicts)} conflicts: {merged.disputed}", flush=True)
+        print(f"{len(merged.conflicts)} conflicts: {merged.conflicts_by_field}", flush=True)
     for line in _lines(merged.conflicts[:SHOWN]):
         print(line, flush=True)
 

@@ -1,9 +1,9 @@
-"""gate, approve, promote, verify_serving, report: from an evaluated model to one that serves.
+"""gate, approve, promote, verify_serving, report: the release of an evaluated model.
 
-The gate writes the verdict. Where the run's form requires it, a person approves. Promotion reads
-both from the lake, never from the graph, so marking a task as success in Airflow promotes nothing.
-Then the API must name the new bundle. The last task of a run, `report`, writes in one document what
-became of each model; `marquee run` reads it when it has followed a run to its end.
+The gate writes the verdict. A person approves where the run's form requires an approval. `promote`
+reads the verdict and the approval from the lake. So a task that a person marks as success in
+Airflow promotes nothing. `verify_serving` waits until the API serves the new bundle. `report`
+writes the outcome for each model to one document, which `marquee run` shows at the end of a run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from marquee.identifiers import canonical_json
 from marquee.lake import Lake
 from marquee.policy import MODELS, Model
 from marquee.run_folder import (
-    degradation,
+    degraded_tasks,
     inputs_of,
     live_sentence,
     model_folder,
@@ -50,13 +50,13 @@ from report.model_page import write_page
 from steps.run import Run, why_skip
 
 APPROVE = "Approve"
-"""Airflow's name of the option that means yes."""
+"""The name of the option in Airflow that approves."""
 SERVING_SECONDS = 60
-"""How long serving may take to follow the ledger."""
+"""The time that serving has to load a new champion."""
 
 
 def gate(run: Run, model: Model) -> Verdict:
-    """Judge the run's challenger and write its page; a rejection is a value, not an error."""
+    """Judge the run's challenger and write its report page; a rejection raises no error."""
     verdict = judge(run.lake, model, run.id)
     write_page(run.lake, verdict)
     for sentence in verdict.sentences():
@@ -66,21 +66,21 @@ def gate(run: Run, model: Model) -> Verdict:
 
 
 def verdict_of(run: Run, model: Model) -> Verdict:
-    """The verdict as the lake holds it."""
+    """The verdict of the run on one model, from the lake."""
     return read_verdict(run.lake.read_bytes(verdict_path(run.id, model)))
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The response to a question in Airflow: a person's yes or no, or a time-out without one."""
+class ApprovalAnswer:
+    """The response to an approval request in Airflow: approved, rejected or timed out."""
 
     kind: Kind
     by: str
     at: datetime
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Answer:
-        """From the event of Airflow's human-in-the-loop task, or its result."""
+    def of(cls, event: Mapping[str, Any]) -> ApprovalAnswer:
+        """The answer in the event, or in the result, of Airflow's human-in-the-loop task."""
         by = event.get("responded_by_user") or {}
         at = event.get("responded_at") or now()
         if APPROVE in (event.get("chosen_options") or []):
@@ -91,18 +91,18 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """The answer as the lake keeps it."""
+        """The answer as an Outcome, for the lake."""
         return Outcome(kind=self.kind, at=self.at, by=self.by)
 
 
 def record_question(run: Run, model: Model, until: datetime | None, where: str) -> Outcome:
-    """Record in the lake that a person has been asked, for the report and the history."""
+    """Record an open approval request in the lake, for the report and the history."""
     waiting = Outcome(kind="waiting", at=now(), until=until, where=where)
     return add_outcome(run.lake, model_folder(run.id, model), waiting)
 
 
-def record_answer(run: Run, model: Model, answer: Answer) -> None:
-    """Record a person's answer in the lake, once: promotion reads it there."""
+def record_answer(run: Run, model: Model, answer: ApprovalAnswer) -> None:
+    """Record a person's answer in the lake once; `promote` reads it there."""
     if is_approved(run, model) or is_recorded(run, model, answer):
         return
     folder = model_folder(run.id, model)
@@ -112,32 +112,31 @@ def record_answer(run: Run, model: Model, answer: Answer) -> None:
 
 
 def approval_of(run: Run, model: Model) -> Approval | None:
-    """Who approved, and when; None where nobody did."""
+    """The approval in the lake, with person and moment; None without an approval."""
     return read_approval(run.lake, model_folder(run.id, model))
 
 
 def is_approved(run: Run, model: Model) -> bool:
-    """Whether a person's yes is in the lake."""
+    """Whether the lake holds an approval."""
     return approval_of(run, model) is not None
 
 
-def is_recorded(run: Run, model: Model, answer: Answer) -> bool:
-    """Whether this very answer is in the lake; a cleared task asks again and gets another."""
+def is_recorded(run: Run, model: Model, answer: ApprovalAnswer) -> bool:
+    """Whether the lake holds this answer; a cleared task may get a second, different answer."""
     return answer.outcome in read_outcomes(run.lake, model_folder(run.id, model))
 
 
 def last_answer(run: Run, model: Model) -> Outcome | None:
-    """The latest answer; None where nobody answered, or a newer question waits."""
+    """The latest answer; None without an answer, or where a newer request is open."""
     outcomes = read_outcomes(run.lake, model_folder(run.id, model))
     found = [one for one in outcomes if one.kind in (*ANSWERS, "waiting")]
     return found[-1] if found and found[-1].kind in ANSWERS else None
 
 
-def end_wait(lake: Lake, run: str, model: Model) -> Outcome | None:
-    """Record that run `run` has ended while a person was still asked.
+def end_approval_request(lake: Lake, run: str, model: Model) -> Outcome | None:
+    """Record that a run ended with an open approval request; None where no request is open.
 
-    No task of the run does so any more, and a later answer would have no effect. None where no
-    question waits.
+    An answer after the end of the run has no effect.
     """
     folder = model_folder(run, model)
     last = last_outcome(lake, folder)
@@ -146,11 +145,12 @@ def end_wait(lake: Lake, run: str, model: Model) -> Outcome | None:
     return add_outcome(lake, folder, Outcome(kind="ended", at=now()))
 
 
-def promote(run: Run, model: Model, answer: Answer | None = None) -> dict[str, Any]:
-    """Promote what the verdict in the lake allows; PromotionRefusedError holds the reason if not.
+def promote(run: Run, model: Model, answer: ApprovalAnswer | None = None) -> dict[str, Any]:
+    """Promote the run's challenger and record the outcome beside the verdict.
 
-    `answer` is the answer that Airflow keeps. It is recorded here where the lake did not respond
-    when it was given. Either way the outcome is recorded beside the verdict.
+    `answer` is a person's answer from Airflow. The function records the answer where an earlier
+    task could not reach the lake. Raises PromotionRefusedError where verdict or approval do not
+    allow the promotion.
     """
     if answer:
         record_answer(run, model, answer)
@@ -178,11 +178,11 @@ def promote(run: Run, model: Model, answer: Answer | None = None) -> dict[str, A
 
 
 def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
-    """Wait until the API serves `bundle`, and return the model's state as the API gives it.
+    """Wait until the API serves `bundle`; returns the API's state of the model.
 
-    Raises StackError with the API's last response where it does not within `SERVING_SECONDS`.
+    Raises StackError with the API's last response after `SERVING_SECONDS`.
     """
-    import httpx  # here: a DAG parse reads this module and needs no HTTP client
+    import httpx  # here, because Airflow parses this module for the DAG and needs no HTTP client
 
     url = f"http://{run.settings.serving.host}:{run.settings.stack.port('serving')}/v1/models"
     deadline, last = time.monotonic() + SERVING_SECONDS, "no answer"
@@ -204,13 +204,13 @@ def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
 
 
 def report(run: Run) -> dict[str, Any]:
-    """Write `report.json` and say in a few lines what happened to each model.
+    """Write `report.json` and print the outcome for each model.
 
-    A cleared run reports again. Where anything has changed by then, that report is
-    `report-2.json` and so on, and `read_report` reads the latest.
+    A cleared run reports again. A changed report gets the name `report-2.json`, `report-3.json` and
+    so on. `read_report` reads the latest report.
     """
     outcomes = {model: outcome(run, model) for model in MODELS}
-    degraded = [str(one) for one in degradation(run.lake, run.id)]
+    degraded = [str(one) for one in degraded_tasks(run.lake, run.id)]
     value = {
         "run": run.id,
         "run_type": run.run_type,
@@ -231,7 +231,7 @@ def report(run: Run) -> dict[str, Any]:
 
 
 def outcome(run: Run, model: Model) -> dict[str, Any]:
-    """What became of one model: a sentence, and the number of its ledger entry if promoted."""
+    """The outcome for one model: a sentence, and the number of the ledger entry if promoted."""
     try:
         inputs = inputs_of(run.lake, run.id)
     except NotFoundError:
@@ -265,12 +265,12 @@ def _write_report(run: Run, value: dict[str, Any]) -> None:
     written = _reports(run.lake, run.id)
     last = run.lake.read_json(written[-1]) if written else {}
     if last | {"written_at": ""} != json.loads(canonical_json(value | {"written_at": ""})):
-        with suppress(ConflictError):  # another attempt has reported meanwhile
+        with suppress(ConflictError):  # another attempt has written this report
             run.lake.create_json(_report_path(run.id, len(written) + 1), value)
 
 
 def _reports(lake: Lake, run: str) -> list[str]:
-    """The reports of a run, oldest first."""
+    """The paths of a run's reports, oldest first."""
     found = (re.fullmatch(r"report(?:-(\d+))?\.json", name) for name in lake.names(f"runs/{run}"))
     return [_report_path(run, n) for n in sorted(int(match[1] or 1) for match in found if match)]
 

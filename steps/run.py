@@ -1,6 +1,6 @@
-"""One run: its name, its as-of, its form, its lake, and the claim it lays to that lake.
+"""One run: its name, its as-of, its form, its lake, and the check of the lake's world.
 
-Airflow's tasks and `marquee step` build a `Run` and hand it to every step.
+Airflow's tasks and `marquee step` build a `Run` and pass it to a step.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def is_backfill(self) -> bool:
-        """Decided by the run's type, never by its id."""
+        """Whether the run is a backfill, by its type and not by its id."""
         return self.run_type == BACKFILL
 
     @property
@@ -54,26 +54,29 @@ class Run:
 
     @property
     def ratings_folder(self) -> Path:
-        """Where the ratings release lies: the configured folder, else this world's own."""
+        """The folder of the ratings release: `ratings.source`, else the synthetic world's."""
         source = self.settings.ratings.source
         return Path(source) if source else self.folders.world
 
     @property
     def crawl_folder(self) -> Path:
-        """Where this run's crawl delivers its titles."""
+        """The output folder of this run's crawl."""
         return self.folders.crawl / "out" / self.id
 
     def path(self, below: str) -> str:
-        """A lake path inside this run's own folder."""
+        """The lake path `below` in the run's folder."""
         return f"runs/{self.id}/{below}"
 
     def may_fetch(self, moment: datetime) -> bool:
-        """Whether this run may load titles at `moment`: live, and its as-of less than one interval
-        before. A page fetched later holds facts that the run must not know."""
+        """Whether this run may fetch titles at `moment`.
+
+        A backfill fetches no titles. A live run fetches titles until one interval after its as-of,
+        because a later page holds facts from after as-of.
+        """
         return not self.is_backfill and moment - self.as_of < self.interval
 
-    def too_late(self) -> str:
-        """Why it may not, in a sentence."""
+    def why_no_fetch(self) -> str:
+        """The reason, in a sentence, where `may_fetch` is false."""
         if self.is_backfill:
             return "a backfill fetches no titles: it uses what the lake holds"
         return (
@@ -83,9 +86,9 @@ class Run:
 
 
 def claim_lake(run: Run) -> None:
-    """Claim the lake for the run's world before its first load; a backfill only checks it.
+    """Write the run's world to a new lake, or check the world of an existing lake.
 
-    Raises ConflictError where the lake holds another world.
+    A backfill only checks. Raises ConflictError where the lake holds another world.
     """
     if run.is_backfill:
         check_lake(run)
@@ -96,15 +99,15 @@ def claim_lake(run: Run) -> None:
 
 
 def check_lake(run: Run) -> None:
-    """Raise ConflictError where the lake holds another world than the run's."""
+    """Raise ConflictError where the world of the lake is not the run's."""
     check_world(run.lake, run.settings.world)
 
 
 def why_skip(inputs: Inputs, models: Sequence[Model]) -> str | None:
-    """Why none of `models` needs a job in this run; None where one of them does.
+    """The reason why none of `models` needs training in this run; None where a model needs it.
 
-    The budget model learns from titles alone: a run without titles, or whose own could not be
-    loaded, leaves it as it is. The recommender goes on with what there is.
+    The budget model learns only from titles. A run without titles, or with a failed load of titles,
+    trains no budget model.
     """
     reasons = {model: _why_unneeded(inputs, model) for model in models}
     if not all(reasons.values()):
@@ -124,7 +127,7 @@ def _why_unneeded(inputs: Inputs, model: Model) -> str | None:
 
 
 def _fault(folder: Path) -> str | None:
-    """The fault that a drill's synthetic world was made with."""
+    """The training fault in the `world.json` of a synthetic world; None without a fault."""
     try:
         found = dig(json.loads((folder / "world.json").read_text("utf-8")), "fault")
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How a Spark job of ours is submitted: by Airflow's operator, from a shell, by a benchmark."""
+"""The options of spark-submit for our Spark jobs, for Airflow, a shell and benchmarks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from marquee.settings import REPOSITORY, Settings
 
 
 def submit_options(settings: Settings, job: str, archive: str) -> dict[str, Any]:
-    """The options of one submission, by the names of the Airflow provider's operator.
+    """The options of one submission, as arguments of Airflow's SparkSubmitOperator.
 
-    `archive` is a class-data archive for the JVM; empty for none.
+    `archive` is the path of a class-data archive (CDS) for the JVM, or "".
     """
     return {
         "application": str(REPOSITORY / "spark_apps" / f"{job}.py"),
@@ -25,9 +25,9 @@ def submit_options(settings: Settings, job: str, archive: str) -> dict[str, Any]
 
 
 def submit_command(settings: Settings, job: str, run: str, archive: str) -> list[str]:
-    """The same submission as a command line, as `marquee step` runs it.
+    """The same submission as a command line, for `marquee step`.
 
-    A golden file shows it, and a test holds the provider's hook to the same flags.
+    A golden file holds the command line. A test compares the flags with those of Airflow's hook.
     """
     options = submit_options(settings, job, archive)
     command = ["spark-submit", "--master", settings.spark.master]
@@ -42,7 +42,7 @@ def submit_command(settings: Settings, job: str, run: str, archive: str) -> list
 
 
 def job_flags(settings: Settings, root: str, webhdfs: str, run: str) -> list[str]:
-    """The job's own flags: where the lake is, for which run, and how long to wait for Spark."""
+    """The flags of the job itself: the lake, the run, and the longest wait for Spark executors."""
     flags = ["--lake", root, "--webhdfs", webhdfs, "--run", run]
     return [*flags, "--resource-minutes", f"{settings.spark.resource_minutes:g}"]
 
@@ -62,9 +62,9 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": partitions,
         "spark.default.parallelism": partitions,
         "spark.sql.adaptive.enabled": "false",
-        # Larger results pass through storage memory, where small drivers lose them.
+        # A small driver evicts larger results from its storage memory.
         "spark.task.maxDirectResultSize": "16m",
         "spark.ui.enabled": "false",
-        # Since 4.1 a master accepts submissions from anybody over HTTP unless this is off.
+        # Since Spark 4.1, a master accepts submissions over HTTP unless this is off.
         "spark.master.rest.enabled": "false",
     }

@@ -1,10 +1,9 @@
-"""sweep: remove the leftovers of killed attempts, once no run can need them.
+"""sweep: remove the leftovers of killed attempts.
 
-An attempt that dies (out of memory, a power cut, a cleared task) leaves what it was writing: staged
-folders and checkpoints in the lake, scratch and Spark's folders on this machine. Nothing reads
-them, because they never got a name that others know. A leftover is removed once it has not changed
-for a day and its run is not open. A run is open while it has no report and has changed something
-within its interval; it ends before the next run is due. The task `load_feedback` sweeps.
+An attempt that dies leaves staged folders and checkpoints in the lake, and temporary files of tasks
+and of Spark on this machine. No other process knows their names. The sweep removes a leftover that
+has not changed for a day and whose run is not open. A run is open while it has no report and has
+changed a file within one interval. The task `load_feedback` calls `sweep`.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from marquee.clock import SET_FROM, now, of_machine
-from marquee.lake import STAGING, Lake, Leaf
+from marquee.clock import EARLIEST_CREDIBLE, from_machine_clock, now
+from marquee.lake import STAGING, FileStatus, Lake
 from steps.run import Run
 
 AGE = timedelta(days=1)
 """Longer than any task may take."""
 SHOWN = 5
-SHORT_LIVED = (
+SCRATCH_PREFIXES = (
     *("marquee-", "spark-", "blockmgr-", "artifacts-", "pyspark-"),
     *("liblz4-java", "libnetlib", "libzstd", "snappy-"),
 )
-"""Prefixes of the scratch of tasks and Spark; a daemon's own files have other names."""
+"""Prefixes of the temporary files of tasks and of Spark; files of daemons have other prefixes."""
 
 
 def sweep(run: Run) -> list[str]:
-    """Remove old leftovers in the lake and on this machine, print and return their names.
+    """Remove old leftovers in the lake and on this machine; print and return their names.
 
-    Never raises: a leftover must not fail a run, and the next run sweeps again.
+    The function prints errors and raises none, so a failed sweep fails no run.
     """
     swept: list[tuple[str, int]] = []
     for leftovers in (_in_lake(run), _on_this_machine(run.folders.tmp)):
@@ -50,10 +49,10 @@ def sweep(run: Run) -> list[str]:
 
 def _in_lake(run: Run) -> Iterator[tuple[str, int]]:
     lake = run.lake
-    staged = [leaf for leaf in lake.leaves(STAGING) if _is_old(leaf.modified)]
+    staged = [leaf for leaf in lake.list_status(STAGING) if _is_old(leaf.modified)]
     if not staged:
         return
-    runs = lake.leaves("runs")
+    runs = lake.list_status("runs")
     for leaf in staged:
         path = f"{STAGING}/{leaf.name}"
         owners = [one for one in runs if leaf.name.startswith(f"runs-{one.name}-")]
@@ -65,25 +64,25 @@ def _in_lake(run: Run) -> Iterator[tuple[str, int]]:
             yield path, sum(one.bytes for one in found)
 
 
-def _is_open(run: Run, owner: Leaf) -> bool:
+def _is_open(run: Run, owner: FileStatus) -> bool:
     if owner.name == run.id:
         return True
-    written = [owner, *run.lake.leaves(f"runs/{owner.name}")]
+    written = [owner, *run.lake.list_status(f"runs/{owner.name}")]
     has_report = any(one.name == "report.json" for one in written)
     return not has_report and not all(_is_old(one.modified, run.interval) for one in written)
 
 
-def _below(lake: Lake, path: str) -> Iterator[Leaf]:
-    for leaf in lake.leaves(path):
+def _below(lake: Lake, path: str) -> Iterator[FileStatus]:
+    for leaf in lake.list_status(path):
         yield leaf
         if leaf.is_folder:
             yield from _below(lake, f"{path}/{leaf.name}")
 
 
 def _on_this_machine(folder: Path) -> Iterator[tuple[str, int]]:
-    """Leftovers in our own folder of temporary files, and nowhere else."""
+    """Remove the old leftovers in Marquee's folder of temporary files; yields (name, bytes)."""
     for path in sorted(folder.glob("*")):
-        if not path.name.startswith(SHORT_LIVED):
+        if not path.name.startswith(SCRATCH_PREFIXES):
             continue
         found = [found for one in _files(path) if (found := _stat(one))]
         if all(_is_old(one.st_mtime) for one in found):
@@ -96,7 +95,7 @@ def _on_this_machine(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _files(path: Path) -> Iterator[Path]:
     yield path
-    for folder, below, files in os.walk(path):  # which follows no links
+    for folder, below, files in os.walk(path):  # os.walk follows no links
         yield from (Path(folder, name) for name in (*below, *files))
 
 
@@ -108,9 +107,9 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _is_old(modified: float, age: timedelta = AGE) -> bool:
-    """Whether `modified`, by the machine's clock, lies longer ago than `age`.
+    """Whether `modified` (seconds since 1970) lies longer ago than `age`.
 
-    A time stamp from before that clock was set decides nothing. A drill's offset moves both.
+    A time stamp from before `EARLIEST_CREDIBLE` is never old: the machine's clock was not set yet.
     """
     moment = datetime.fromtimestamp(modified, UTC)
-    return moment >= SET_FROM and now() - of_machine(moment) > age
+    return moment >= EARLIEST_CREDIBLE and now() - from_machine_clock(moment) > age

@@ -1,9 +1,10 @@
-"""Whether a model needs no new training: its fingerprint, and the last decision that had the same.
+"""The fingerprint of a model's inputs, and the last decision on the same fingerprint.
 
-A fingerprint is the digest of everything that a model's content depends on (ADR 6, ADR 16). As-of
-is part of it only where it decides something: where it cuts ratings or feedback off, or where a
-page was fetched or a title is released at or after it. Otherwise every quiet week would be a new
-fingerprint. `freeze_inputs` asks for both; `marquee history` lists the decisions.
+A fingerprint is the digest of all inputs that decide a model's content (ADR 6, ADR 16). A model
+with an unchanged fingerprint needs no new training. As-of is part of the fingerprint only where it
+cuts data off: a rating, a line of feedback, a page or a title of a later time. So a week without
+new data has the same fingerprint as the week before. `freeze_inputs` calls this module; `marquee
+history` lists the decisions.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from marquee.errors import ContractError, MarqueeError, NotFoundError, SourceErr
 from marquee.identifiers import digest_code, digest_value
 from marquee.lake import READS_AT_ONCE, Lake
 from marquee.policy import Model
-from marquee.run_folder import degraded_training, over_all_runs, verdict_path
+from marquee.run_folder import degraded_training, read_all_runs, verdict_path
 from marquee.settings import REPOSITORY
 from sources.feedback_lines import parse_line
-from sources.title_snapshots import Span, records_at
+from sources.title_snapshots import FetchSpan, records_at
 from steps.run import BACKFILL
 
-CODE = (
+CODE_PATHS = (
     "spark_apps",
     "scoring",
     "marquee/prices",
@@ -53,19 +54,19 @@ CODE = (
     "sources/titles_csv.py",
     "sources/titles_imdb5000.py",
 )
-"""Rooms and modules that compute, data tables included: everything that `spark_apps` and `scoring`
-import. A test names the exceptions. The gate, the DAG and serving change no model."""
+"""The code and the data tables that decide a model's content: everything that `spark_apps` and
+`scoring` import. A test names the exceptions."""
 LIBRARIES = ("numpy", "pyarrow", "pyspark", "pandas")
-"""Libraries that compute; the lock pins their versions."""
+"""The libraries whose versions can change a model's content."""
 
 
 def unchanged_since(
     lake: Lake, model: Model, fingerprint: str, entries: Sequence[Entry]
 ) -> str | None:
-    """The run whose last, settled decision on `model` had this fingerprint; None where none had.
+    """The run of the last decision on `model` if it is settled and has this fingerprint, else None.
 
-    `entries` are the model's ledger. A recommender that was trained without its run's titles does
-    not count: it is no answer to the same inputs.
+    `entries` are the entries of the model's ledger. A recommender with degraded training does not
+    count, because its training did not use all inputs of its run.
     """
     last = last_decision(lake, model)
     if last is None or last.subject.fingerprint != fingerprint or not is_settled(last, entries):
@@ -78,9 +79,9 @@ def unchanged_since(
 def decisions(
     lake: Lake, model: Model, passed_over: tuple[type[MarqueeError], ...] = ()
 ) -> list[Verdict]:
-    """Every run's verdict on `model`, earliest as-of first.
+    """The verdicts of all runs on `model`, earliest as-of first.
 
-    Raises ContractError where one is damaged, unless `passed_over` names that error.
+    Raises ContractError for a damaged verdict, unless `passed_over` holds ContractError.
     """
 
     def read(run: str) -> Verdict | None:
@@ -88,16 +89,15 @@ def decisions(
             return read_verdict(lake.read_bytes(verdict_path(run, model)))
         return None
 
-    found = over_all_runs(lake, read)
+    found = read_all_runs(lake, read)
     return sorted(found, key=lambda verdict: (verdict.subject.as_of, verdict.subject.run))
 
 
 def last_decision(lake: Lake, model: Model) -> Verdict | None:
-    """The latest verdict of a live run; None where there is none.
+    """The verdict with the latest as-of; None without a verdict.
 
-    A backfill's verdict does not count. Neither does a damaged one, which must not keep every
-    later run from a decision, nor one whose as-of lies ahead of the clock: older releases let it
-    through, and it would stay the latest for years.
+    Verdicts of backfills and damaged verdicts do not count. Verdicts with an as-of in the future,
+    which older releases allowed, do not count.
     """
     found = decisions(lake, model, (ContractError,))
     latest = now() + SKEW
@@ -106,12 +106,11 @@ def last_decision(lake: Lake, model: Model) -> Verdict | None:
 
 
 def is_settled(verdict: Verdict, entries: Sequence[Entry]) -> bool:
-    """Whether a decision stands: promoted, or rejected beside what serves now.
+    """Whether a decision needs no second run on the same inputs.
 
-    An approved model that never served (the head moved, a hold stood, nobody approved, or the run
-    was not to promote) deserves another run, though nothing it learns from has changed. So does a
-    rejected one where another bundle serves by now: it lost to a champion that was rolled back
-    since. `entries` are the model's ledger.
+    An approved model is settled once it was promoted. A rejected model is settled while the
+    champion that it was compared with still serves. `entries` are the entries of the model's
+    ledger.
     """
     if verdict.approved:
         return any(e.kind == "promote" and e.run == verdict.subject.run for e in entries)
@@ -119,24 +118,25 @@ def is_settled(verdict: Verdict, entries: Sequence[Entry]) -> bool:
 
 
 def _bundle_at(entries: Sequence[Entry], head: Head | None) -> str | None:
-    """The bundle that served while `head` was the newest entry; None before the first entry, or
-    where `head` is not in the ledger."""
+    """The bundle of the ledger entry `head`; None without a `head` or without such an entry."""
     return next((e.bundle for e in entries if head and e.digest == head.digest), None)
 
 
-def computing_code(fault: str | None = None) -> str:
-    """Twelve characters that change with the code that computes, its data tables, its libraries and
-    Python's minor version; also with the `fault` that a drill's training job makes."""
+def code_version(fault: str | None = None) -> str:
+    """Twelve characters of a digest of code, data tables, libraries and Python's minor version.
+
+    A drill's training `fault` is part of the digest, too.
+    """
     python = "python {}.{}".format(*sys.version_info)
     versions = [python, *(f"{name} {version(name)}" for name in LIBRARIES)]
-    computing = [digest_code(REPOSITORY / path for path in CODE), versions]
+    computing = [digest_code(REPOSITORY / path for path in CODE_PATHS), versions]
     return digest_value([*computing, fault] if fault else computing)[:12]
 
 
 def fingerprint(lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entry]) -> str:
-    """The digest of what `model` learns from, and how, in a run of these inputs.
+    """The digest of the data, recipes, policy and code of `model` in a run with these inputs.
 
-    `entries` are the model's ledger.
+    `entries` are the entries of the model's ledger.
     """
     own = inputs.models[model]
     value: dict[str, Any] = {
@@ -149,7 +149,7 @@ def fingerprint(lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entr
         "scale": inputs.ratings.scale,
         "text_ids": sorted(inputs.ratings.text_ids),
         "titles": _titles(lake, inputs),
-        # Prices and exchange rates are known up to the year of as-of, titles released up to it.
+        # As-of's year limits prices, exchange rates and the release years of titles.
         "year": inputs.as_of.year,
         "accepted": accepted_world(entries),
     }
@@ -159,13 +159,13 @@ def fingerprint(lake: Lake, model: Model, inputs: Inputs, entries: Sequence[Entr
 
 
 def accepted_world(entries: Sequence[Entry]) -> list[Any] | None:
-    """Number and digest of the newest entry by which a person accepted a changed world."""
+    """Number and digest of the newest `accept_world` entry; None without such an entry."""
     kinds = [entry for entry in entries if entry.kind == "accept_world"]
     return [kinds[-1].number, kinds[-1].digest] if kinds else None
 
 
 def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
-    """The segments, and as-of where it cuts a rating or a line of feedback off."""
+    """The digests of the segments, and as-of where a rating or a line of feedback is later."""
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         lasts = list(pool.map(lambda one: last_time(lake, one), inputs.feedback))
     cut = int(inputs.as_of.timestamp())
@@ -174,9 +174,9 @@ def _feedback(lake: Lake, inputs: Inputs) -> dict[str, Any]:
 
 
 def last_time(lake: Lake, segment: FeedbackInput) -> float:
-    """UTC seconds from which a segment's latest line counts, and at most its `said_by`.
+    """The latest effective time in a segment, in UTC seconds; its `said_by` where that is earlier.
 
-    Manifests of older releases lack the time; then the lines are read.
+    Manifests of older releases lack this time; the function then reads the lines.
     """
     bound = float("inf") if segment.said_by is None else segment.said_by.timestamp()
     stated = lake.manifest(segment.path).facts.get("last_time")
@@ -189,10 +189,10 @@ def last_time(lake: Lake, segment: FeedbackInput) -> float:
 
 
 def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
-    """Each snapshot's digest, with as-of where it decides what of it is known or released.
+    """The digest of each snapshot, with as-of where as-of excludes some of its pages or titles.
 
-    The order is that of the loads, as for records without a fetch moment: a source that goes back
-    to an earlier file is a change. An equal load right after another changes no model.
+    The list has the order of the loads, because a later snapshot wins. Consecutive equal snapshots
+    count once.
     """
     loads = sorted(inputs.titles, key=lambda one: (one.as_of, one.path))
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
@@ -201,7 +201,10 @@ def _titles(lake: Lake, inputs: Inputs) -> list[Any]:
 
 
 def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None, str | None]:
-    """What as-of decides of one snapshot; all of it where its records cannot be read."""
+    """As-of where it excludes pages of a snapshot, and where it excludes titles by release date.
+
+    As-of always counts for a snapshot with unreadable records.
+    """
     try:
         span = span_of(lake, snapshot)
     except SourceError:
@@ -209,26 +212,27 @@ def _cuts(lake: Lake, snapshot: TitlesInput, inputs: Inputs) -> tuple[str | None
     return _known(span, snapshot, inputs), _released(span, inputs.as_of)
 
 
-def span_of(lake: Lake, snapshot: TitlesInput) -> Span:
-    """First and last fetch and last release of a snapshot.
+def span_of(lake: Lake, snapshot: TitlesInput) -> FetchSpan:
+    """The first fetch, the last fetch and the last release date of a snapshot.
 
-    Manifests of older releases lack them; then the records are read.
+    Manifests of older releases lack these facts; the function then reads the records.
     """
     facts = lake.manifest(snapshot.path).facts
     if "last_fetched" in facts:
-        return Span.from_facts(facts, snapshot.as_of)
-    return Span(snapshot.as_of, snapshot.loaded_at).of(records_at(lake, snapshot.path))
+        return FetchSpan.from_facts(facts, snapshot.as_of)
+    return FetchSpan(snapshot.as_of, snapshot.loaded_at).of(records_at(lake, snapshot.path))
 
 
-def _known(span: Span, snapshot: TitlesInput, inputs: Inputs) -> str:
-    """`all` or `none` of a snapshot's pages, else the moment that divides them."""
+def _known(span: FetchSpan, snapshot: TitlesInput, inputs: Inputs) -> str:
+    """`all` or `none`, where the run reads all or none of a snapshot's pages; else the moment that
+    separates the pages it reads from the others."""
     until = inputs.as_of + inputs.interval if snapshot.own else inputs.as_of
     if span.last_fetched is None or span.first_fetched is None or span.last_fetched < until:
         return "all"
     return "none" if span.first_fetched >= until else iso(until)
 
 
-def _released(span: Span, as_of: datetime) -> str | None:
-    """The day of as-of, where a title is released on that day or later."""
+def _released(span: FetchSpan, as_of: datetime) -> str | None:
+    """The day of as-of where a title is released on that day or later, else None."""
     day = iso(as_of)[:10]
     return day if span.last_release >= day else None

@@ -1,9 +1,10 @@
-"""What one room writes into the lake and another reads: typed values with a version (ADR 20).
+"""Typed documents, with a format version, that one room writes into the lake and another reads
+(ADR 20).
 
-- `document`: how a JSON document is read, typed and whole or one value at a time
-- `inputs`: `inputs.json`, what one run reads, and what its form requested
-- `model_card`: `card.json`, what is recorded of a model, and `data.json`, of its data
-- `evaluation`: `evaluation.json`, one model on its holdout
+- `document`: functions that read a JSON document as a typed value, or one key of it
+- `inputs`: `inputs.json`, the datasets and settings of one run
+- `model_card`: `card.json`, the description of a model, and `data.json`, the figures of its data
+- `evaluation`: `evaluation.json`, the metrics of one model on its holdout
 - `verdict`: `verdict.json`, the gate's decision with every condition
 - `ledger_entry`: one numbered entry of a ledger
 """

@@ -1,11 +1,11 @@
-"""How a JSON document of the lake is read: typed and whole, or one value at a time.
+"""Functions that read a JSON document of the lake as a typed value, or one key of it.
 
-A typed document is a frozen value with a format number. A reader ignores a key that it does not
-know, so a release may add a key and the release before still reads the file. A change of meaning
-raises the format number; an older release then asks for an update instead of guessing.
+A typed document is a frozen value with a format number. A reader ignores unknown keys, so an older
+release can read a file with a new key. A change of meaning raises the format number; an older
+release then raises NewerFormatError.
 
-The functions at the end read a document that nobody has checked: a value that is missing, of
-another type, NaN or infinite becomes None.
+The functions from `json_or_none` on read unchecked JSON and raise no error. `number` returns None
+for a value that is missing, no number, NaN or infinite.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pydantic import ValidationError as _ValidationError
 
 from marquee.clock import iso
 from marquee.errors import LakeError
-from marquee.identifiers import inside
+from marquee.identifiers import checked_path
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def _utc(moment: datetime) -> datetime:
 
 def _one_step(name: str) -> str:
     try:
-        steps = inside(name).split("/")
+        steps = checked_path(name).split("/")
     except LakeError as error:
         raise ValueError(error.message) from None
     if len(steps) > 1:
@@ -49,17 +49,17 @@ def _one_step(name: str) -> str:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_utc), PlainSerializer(iso, return_type=str)]
-"""A whole second, UTC, spelled `2026-01-04T03:00:00Z`."""
+"""A moment in UTC with whole seconds, in JSON `2026-01-04T03:00:00Z`."""
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""A finite share, never negative."""
+"""A finite number of at least 0."""
 Size = Annotated[int, Field(ge=0, le=10**15)]
 """A count of rows, people, titles or bytes."""
 Name = Annotated[str, AfterValidator(_one_step)]
-"""A folder's name: one step of a path, so that it stays below whatever it is joined to."""
+"""The name of a folder: one step of a path, without `/` and `..`."""
 
 
 class Document(BaseModel):
-    """A frozen value as a JSON file holds it; no value is coerced from another type."""
+    """A frozen, typed JSON object: a value of another type is an error, an unknown key is not."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
@@ -72,10 +72,10 @@ _OBJECT = TypeAdapter(dict[str, Any])
 
 
 def read_document(kind: type[T], data: bytes, newest: int) -> T:
-    """A `kind` from its file.
+    """A value of type `kind` from the content of its file.
 
-    Raises NewerFormatError where its format is beyond `newest`, ValueError with the first
-    problems where it is not a `kind`.
+    Raises NewerFormatError where the format is above `newest`, and ValueError with the first three
+    problems where the content does not fit `kind`.
     """
     try:
         check_format(_OBJECT.validate_json(data), newest)
@@ -85,9 +85,10 @@ def read_document(kind: type[T], data: bytes, newest: int) -> T:
 
 
 def check_format(value: Mapping[str, Any], newest: int) -> None:
-    """ValueError where `format` is not a format number, NewerFormatError beyond `newest`.
+    """Raise NewerFormatError where the key `format` is above `newest`.
 
-    A document without a `format` has format 1.
+    Raises ValueError where `format` is not a whole number from 1 on. A document without `format`
+    has format 1.
     """
     found = value.get("format", 1)
     if type(found) is not int or found < 1:
@@ -97,7 +98,7 @@ def check_format(value: Mapping[str, Any], newest: int) -> None:
 
 
 def format_problem(value: Mapping[str, Any], newest: int) -> str:
-    """Why the document's format cannot be read, and what to do; empty where it can."""
+    """The error of `check_format` as a sentence; empty where the format is readable."""
     try:
         check_format(value, newest)
     except NewerFormatError as error:
@@ -108,7 +109,7 @@ def format_problem(value: Mapping[str, Any], newest: int) -> str:
 
 
 def first_problems(error: _ValidationError) -> str:
-    """The first three problems of a document, each with its place."""
+    """The first three problems of a document, each with its path of keys."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'/'.join(map(str, p['loc'])) or 'it'}: {p['msg']}" for p in problems[:3])
 
@@ -122,14 +123,14 @@ def json_or_none(data: bytes) -> Any:
 
 
 def dig(value: Any, *keys: str) -> Any:
-    """The value below `keys`; None where one of them is missing."""
+    """`value[keys[0]][keys[1]]…`; None where a key is missing or a value is no mapping."""
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
 def number(value: Any, *keys: str) -> float | None:
-    """The finite number below `keys`, or None."""
+    """The finite number at `dig(value, *keys)`; None for any other value."""
     found = dig(value, *keys)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
@@ -141,10 +142,10 @@ def number(value: Any, *keys: str) -> float | None:
 
 
 def flat_figures(value: Any) -> list[tuple[str, Any]]:
-    """Each (name, value) of a table and of the tables inside it; names are `outer / inner`."""
+    """Each (name, value) of a nested mapping; the name of an inner value is `outer / inner`."""
     found: list[tuple[str, Any]] = []
     waiting = [("", value)] if isinstance(value, Mapping) else []
-    while waiting:  # a loop, because endless nesting must not exhaust the gate's stack
+    while waiting:  # a loop, because deep nesting exceeds Python's recursion limit
         path, table = waiting.pop()
         for key, inner in table.items():
             if isinstance(inner, Mapping):
@@ -155,6 +156,6 @@ def flat_figures(value: Any) -> list[tuple[str, Any]]:
 
 
 def printable(value: Any, most: int = 60) -> str:
-    """At most `most` characters of a text, fit to print anywhere; lone surrogates are replaced."""
+    """The first `most` characters of a text, with `?` for lone surrogates."""
     text = value if isinstance(value, str) else f"a {type(value).__name__}"
     return text.encode("utf-8", "replace").decode()[:most]

@@ -1,9 +1,9 @@
-"""`evaluation.json`: one model on its holdout, checked whole when written, read leniently.
+"""`evaluation.json`: the metrics of one model on its holdout.
 
-The evaluate step writes a complete document (`evaluation_json`). The gate must decide on whatever
-lies in the lake, so `read_evaluation` never raises: a damaged part becomes None, which fails the
-conditions about that part and hides nothing elsewhere. A figure that is not a finite number is
-None in both.
+`evaluation_json` checks the complete document before the evaluate step writes it.
+`read_evaluation` is lenient and never raises, because the gate must decide on any file: a damaged
+part becomes None, and the gate's conditions about that part fail. A figure that is NaN or infinite
+is null in the file and None in the value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def _lenient(value: Any, handler: Any, info: ValidationInfo) -> Any:
-    """None for a part that cannot be read, where the reader is lenient."""
+    """None for a damaged part in `read_evaluation`; elsewhere the error."""
     try:
         return handler(value)
     except ValidationError:
@@ -43,11 +43,11 @@ def _lenient(value: Any, handler: Any, info: ValidationInfo) -> Any:
 Figure = Annotated[float | None, BeforeValidator(number)]
 """A finite number, or None."""
 OrNone = Annotated[T | None, WrapValidator(_lenient)]
-"""A part of the document that a lenient reader replaces by None where it is damaged."""
+"""A part of the document that `read_evaluation` replaces by None where it is damaged."""
 
 
 class Comparison(Document):
-    """Two models on one metric, paired: `difference` is challenger minus other."""
+    """A paired comparison of two models on one metric; `difference` is challenger minus other."""
 
     challenger: Figure
     other: Figure
@@ -56,23 +56,23 @@ class Comparison(Document):
     """Upper one-sided 95 % bound of the difference."""
     lower95: Figure
     matched: Figure = None
-    """In `record`: how many units this metric covers, where that is fewer than all matched."""
+    """Only in `record`: the number of matched units with this metric, where not all have it."""
 
 
 ComparisonTable = Mapping[str, OrNone[Comparison]]
-"""By the metric's key."""
+"""Comparisons by the key of their metric."""
 
 
 def _compared(value: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """The comparisons by metric; null stands for a metric that could not be compared."""
+    """The comparisons by metric, without nulls, which stand for metrics without a comparison."""
     return {k: v for k, v in value.items() if k not in sizes and v is not None}
 
 
 class Record(Document):
-    """The comparison with what the champion recorded of its own holdout."""
+    """The comparison with the champion's holdout record."""
 
     matched: Figure
-    """People or titles whose holdout rows are the champion's."""
+    """The number of people or titles with the same holdout rows as in the champion's record."""
     units: Figure
     metrics: ComparisonTable
 
@@ -87,7 +87,7 @@ class Record(Document):
 
 
 class Versus(Document):
-    """The challenger beside other models on the same holdout; None where there is no such model."""
+    """Comparisons with other models on the same holdout; None for a model that does not exist."""
 
     bias: OrNone[ComparisonTable] = None
     popularity: OrNone[ComparisonTable] = None
@@ -104,7 +104,7 @@ class Versus(Document):
 
 
 class Holdout(Document):
-    """How many rows, people, titles and directors the holdout has."""
+    """The numbers of rows, people, titles and directors in the holdout."""
 
     rows: Figure = None
     people: Figure = None
@@ -112,13 +112,13 @@ class Holdout(Document):
     directors: Figure = None
 
     def count(self, units: str) -> float | None:
-        """How many of `units` there are."""
+        """The number of `units`, such as `people`."""
         found: float | None = getattr(self, units)
         return found
 
 
 class Golden(Document):
-    """The shipped bundle's answers beside those the training job recorded."""
+    """The shipped bundle's answers to its golden queries, against the recorded answers."""
 
     count: Figure = None
     failures: Figure = None
@@ -126,7 +126,7 @@ class Golden(Document):
 
 
 class Shipped(Document):
-    """What a serving process reports of the bundle that would serve."""
+    """The result of loading the shipped bundle in a serving process."""
 
     loads: OrNone[bool] = None
     why: Any = ""
@@ -135,42 +135,42 @@ class Shipped(Document):
     error_evaluated: Figure = None
 
 
-Ends = Annotated[tuple[Figure, Figure], Strict(False)]
+IntervalBounds = Annotated[tuple[Figure, Figure], Strict(False)]
 """The two ends of an interval, a list in the file."""
 
 
-class Question(Document):
-    """One question to the budget model (with or without a rating).
+class QuestionFigures(Document):
+    """The figures of one kind of budget query: with or without a known rating.
 
     Intervals are 95 % bootstrap intervals over directors.
     """
 
     bias: Figure = None
     """Mean error in log10 dollars: positive where films cost more than estimated."""
-    bias_interval: OrNone[Ends] = None
+    bias_interval: OrNone[IntervalBounds] = None
     coverage: Figure = None
-    coverage_interval: OrNone[Ends] = None
+    coverage_interval: OrNone[IntervalBounds] = None
 
 
 class Evaluation(Document):
-    """One model on its holdout, without the parts that only the report shows."""
+    """The parts of `evaluation.json` that the gate needs; only the report reads the other parts."""
 
     format: Any = 1
-    """An unknown format, or one of a later release, leaves every other field empty."""
+    """With an unknown format, every other field is empty."""
     model: Any = None
     why: Any = ""
-    """Why there are no figures, where the bundle cannot be scored."""
+    """The reason where the bundle cannot be scored."""
     holdout: OrNone[Holdout] = None
     metrics: OrNone[Mapping[str, Any]] = None
-    intervals: OrNone[Mapping[str, OrNone[Ends]]] = None
+    intervals: OrNone[Mapping[str, OrNone[IntervalBounds]]] = None
     """95 % intervals of the model's own metrics."""
     versus: OrNone[Versus] = None
     shipped: OrNone[Shipped] = None
-    questions: OrNone[Mapping[str, OrNone[Question]]] = None
+    questions: OrNone[Mapping[str, OrNone[QuestionFigures]]] = None
 
     @property
     def format_problem(self) -> str:
-        """Why the format cannot be read, and what to do; empty where it can."""
+        """The reason why this release cannot read the format; empty where it can."""
         return format_problem({"format": self.format}, FORMAT)
 
     def metric(self, key: str) -> float | None:
@@ -178,7 +178,7 @@ class Evaluation(Document):
         return number(self.metrics, key)
 
     def units(self, units: str) -> float | None:
-        """How many of `units` the holdout has."""
+        """The number of `units` in the holdout."""
         return self.holdout.count(units) if self.holdout else None
 
     def comparison(self, other: str, metric: str) -> Comparison | None:
@@ -187,7 +187,7 @@ class Evaluation(Document):
 
     @property
     def record(self) -> Record | None:
-        """The comparison with the champion's recorded holdout."""
+        """The comparison with the champion's holdout record."""
         return self.versus.record if self.versus else None
 
 
@@ -205,9 +205,9 @@ def read_evaluation(value: Any) -> Evaluation:
 
 
 def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `evaluation.json`: complete, versioned, every figure finite or null.
+    """The content of `evaluation.json`, with its format number and null for NaN and infinities.
 
-    Raises ContractError naming everything that is missing or of another type.
+    Raises ContractError with every missing key and the first values of a wrong type.
     """
     found = {"format": FORMAT, **_finite(value)}
     missing = [key for key in REQUIRED if found.get(key) is None]

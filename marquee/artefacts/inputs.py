@@ -1,8 +1,8 @@
-"""`runs/R/inputs.json`: what one run reads, and what its form requested.
+"""`runs/R/inputs.json`: the datasets that one run reads, and the values of its form.
 
-`freeze_inputs` writes it once; every later task of the run reads it. Format 1 lacks `own`,
-`interval_seconds` and `frozen_at` and is still read: the run's own snapshots are those whose
-folder bears its name, and the interval is a week, which every schedule had then.
+`freeze_inputs` writes the file once; every later task of the run reads it. Format 1 lacks `own`,
+`interval_seconds` and `frozen_at`, and this release still reads it. In format 1, the name of a
+snapshot's folder decides `own`, and the interval is a week.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from marquee.artefacts.document import Document, Moment, NewerFormatError, read_
 from marquee.artefacts.model_card import Degraded
 from marquee.artefacts.verdict import RunType
 from marquee.errors import ContractError
-from marquee.identifiers import canonical_json, inside
+from marquee.identifiers import canonical_json, checked_path
 from marquee.policy import POLICIES, Model, Promote, Search
 
 FORMAT: Final = 2
 WEEK = 7 * 24 * 3600
 STARS = (0.5, 5.0)
-"""MovieLens' scale, for older runs that name none."""
+"""The scale of MovieLens, for inputs of older runs, which have no `scale`."""
 
 
-LakePath = Annotated[str, AfterValidator(lambda path: inside(path, "an input"))]
-"""Relative to the lake's root, and inside it."""
+LakePath = Annotated[str, AfterValidator(lambda path: checked_path(path, "an input"))]
+"""A path relative to the lake's root."""
 
 
 class RatingsInput(Document):
@@ -50,31 +50,35 @@ class FeedbackInput(Document):
     path: LakePath
     digest: str
     said_by: Moment | None = None
-    """When a run first froze the segment, where its lines claim a later time than that."""
+    """The moment when a run first froze the segment; None where every line is older.
+
+    A server whose clock is ahead writes lines with future times. Such a line counts from this
+    moment.
+    """
 
 
 class TitlesInput(Document):
-    """A snapshot of titles; `prepare_titles` decides which of its pages were known at as-of."""
+    """A snapshot of titles. `prepare_titles` uses only pages that were fetched before as-of."""
 
     path: LakePath
     digest: str
     as_of: Moment
-    """The fetch time of pages that name none: when the snapshot was loaded, or, for snapshots
-    older than `loaded_at`, the as-of of the run that loaded it."""
+    """The moment of the load. A page without a fetch time counts as fetched at this moment. For
+    snapshots of older releases, without `loaded_at`, it is the as-of of the run that loaded it."""
     loaded_at: Moment | None = None
     own: bool = False
-    """Whether this run fetched it."""
+    """Whether this run fetched the snapshot."""
 
 
 class EarlierTitles(Document):
-    """Titles that an earlier run prepared, for a run that cannot prepare its own."""
+    """The prepared titles of an earlier run, used where this run's `prepare_titles` fails."""
 
     path: LakePath
     digest: str
 
 
 class ChampionInput(Document):
-    """The champion when the inputs were frozen (of a backfill: at its as-of)."""
+    """The champion at the moment of the freeze; for a backfill, the champion at its as-of."""
 
     number: int
     digest: str
@@ -85,13 +89,13 @@ class ChampionInput(Document):
 
 
 class ModelInputs(Document):
-    """What the run trains for one model, and what it compares the result with."""
+    """The recipes, the policy and the champion of one model."""
 
     recipes: tuple[dict[str, Any], ...]
     policy: dict[str, float]
     fingerprint: str
     unchanged_since: str | None = None
-    """The run that decided on the same fingerprint; the model's tasks are then skipped."""
+    """An earlier run with the same fingerprint; where it is set, the model's tasks are skipped."""
     champion: ChampionInput | None = None
 
 
@@ -103,17 +107,16 @@ class Inputs(Document):
     run: str
     run_type: RunType
     as_of: Moment
-    """The run reads only what is older."""
+    """The run reads only data from before this moment."""
     frozen_at: Moment | None = None
-    """When the document was written; None in format 1."""
+    """The moment of the freeze; None in format 1."""
     interval_seconds: int = Field(default=WEEK, gt=0)
     """Length of the schedule's interval at as-of."""
     ratings: RatingsInput
     feedback: tuple[FeedbackInput, ...] = ()
     titles: tuple[TitlesInput, ...] = ()
     earlier_titles: EarlierTitles | None = None
-    """The newest good ones before as-of, which the recommender uses where `prepare_titles`
-    fails."""
+    """The newest prepared titles from before as-of."""
     degraded: tuple[Degraded, ...] = ()
     """Tasks that failed before the freeze."""
     search: Search
@@ -136,16 +139,16 @@ class Inputs(Document):
         return timedelta(seconds=self.interval_seconds)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of the file as JSON."""
+        """The content of the file as a JSON value."""
         return self.model_dump(mode="json")
 
     def to_bytes(self) -> bytes:
-        """The content of the file."""
+        """The content of the file as bytes."""
         return canonical_json(self.to_json())
 
 
 def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
-    """The inputs from their file; ContractError where they cannot be read."""
+    """The inputs from the content of their file; ContractError where the content is damaged."""
     try:
         return read_document(Inputs, _upgraded(data), FORMAT)
     except NewerFormatError as error:
@@ -157,7 +160,7 @@ def read_inputs(data: bytes, where: str = "inputs.json") -> Inputs:
         ) from None
 
 
-def is_own(path: str, run: str) -> bool:
+def is_snapshot_of(path: str, run: str) -> bool:
     """Whether the snapshot `raw/titles/as_of=T/run=R` (or a `-partN` of it) belongs to `run`."""
     name = path.rsplit("/", 1)[-1]
     if not name.startswith(f"run={run}"):
@@ -166,9 +169,9 @@ def is_own(path: str, run: str) -> bool:
 
 
 def _upgraded(data: bytes) -> bytes:
-    """Format 1 as format 2; every other format unchanged."""
+    """A document of format 1 in format 2; a document of another format unchanged."""
     value = json.loads(data)
     if value["format"] != 1:
         return data
-    titles = [{**one, "own": is_own(one["path"], value["run"])} for one in value["titles"]]
+    titles = [{**one, "own": is_snapshot_of(one["path"], value["run"])} for one in value["titles"]]
     return json.dumps({**value, "format": FORMAT, "titles": titles}).encode()

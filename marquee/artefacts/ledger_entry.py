@@ -1,6 +1,6 @@
-"""One entry of a ledger: which bundle became champion, from which run, when and why.
+"""One entry of a ledger: the bundle that became champion, its run, the moment and the reason.
 
-`release.ledger` writes and reads entries; serving reads the last one.
+`release.ledger` writes and reads entries; serving reads the last entry.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Kind = Literal["promote", "roll_back", "release_hold", "accept_world"]
 
 
 class Draft(Document):
-    """The content of an entry before it has a number."""
+    """An entry without its number."""
 
     kind: Kind
     bundle: Name
     """Name of the folder below `serving/<model>/bundles/`."""
     bundle_digest: str
-    """Digest of the bundle's own file list, equal to the verdict's."""
+    """Digest of the bundle's list of files; equal to the verdict's `bundle_digest`."""
     run: str
     as_of: Moment
     recipe: Mapping[str, Any]
@@ -43,26 +43,29 @@ class Draft(Document):
     verdict: str
     """sha256 of `verdict.json`."""
     losses: Mapping[str, Share] = {}
-    """The balance of accepted losses while this bundle serves: shares by metric."""
+    """The balance of accepted losses by metric, as shares, while this bundle serves."""
     hold: bool = False
     """Whether promotions are banned while this entry is the last."""
     reason: str = ""
     approved_by: str = ""
-    """Airflow's user who approved, where the run required an approval."""
+    """The Airflow user who approved; empty where the run required no approval."""
     world: str = ""
-    """The run whose data figures condition 5 compares with, where a person accepted changed data;
-    empty for the champion's own. The next promotion clears it."""
+    """The run whose data a person accepted by `accept_world`; empty after the next promotion.
+
+    Condition 5 compares new data with the data of this run. Where `world` is empty, condition 5
+    compares them with the data of the champion's run.
+    """
 
     def with_changes(self, **changes: Any) -> Draft:
-        """A draft with the same values, except for `changes`."""
+        """A copy of the draft with the values of `changes`."""
         return Draft(**{name: getattr(self, name) for name in Draft.model_fields} | changes)
 
 
 class Entry(Draft):
-    """A draft with its number and the hash of the entry before it.
+    """A draft with its number and the hash of the previous entry.
 
-    The hash covers the file's bytes, so an entry that was read keeps the bytes it was read from.
-    Two entries are equal where their bytes are.
+    The hash covers the bytes of the file, so an entry keeps the bytes of its file. Two entries are
+    equal where their bytes are equal.
     """
 
     format: int = FORMAT
@@ -70,10 +73,10 @@ class Entry(Draft):
     previous: str | None
     """sha256 of the previous entry's bytes; None for the first."""
     stored: bytes = Field(default=b"", exclude=True, repr=False)
-    """The bytes of the file the entry was read from; empty for a new entry."""
+    """The bytes of the entry's file; empty for a new entry."""
 
     def to_bytes(self) -> bytes:
-        """The file's content: as it was read, or, for a new entry, indented for human readers."""
+        """The content of the entry's file; for a new entry, indented JSON."""
         if self.stored:
             return self.stored
         text = json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False)
@@ -81,11 +84,11 @@ class Entry(Draft):
 
     @property
     def digest(self) -> str:
-        """sha256 of the entry's bytes, which the next entry holds as `previous`."""
+        """sha256 of the entry's bytes; the `previous` of the next entry."""
         return digest_bytes(self.to_bytes())
 
     def to_json(self) -> dict[str, Any]:
-        """The entry as its file spells it."""
+        """The entry as a JSON value."""
         return self.model_dump(mode="json")
 
     def __eq__(self, other: object) -> bool:
@@ -96,7 +99,10 @@ class Entry(Draft):
 
 
 def read_entry(data: bytes, where: str) -> Entry:
-    """An entry from its file; LedgerError where it is no entry, or a later release wrote it."""
+    """An entry from the content of its file.
+
+    Raises LedgerError where the content is damaged or a later release wrote it.
+    """
     try:
         entry = read_document(Entry, data, FORMAT)
     except NewerFormatError as error:

@@ -1,12 +1,12 @@
-"""The model card: what is recorded of a model and of the data it was trained on.
+"""The model card, and the data figures: counts and distributions of a model's training data.
 
 A training job writes `card.json`; the gate, the inputs of a run and the report read it.
 
-A run's preparations record the figures of the data, `runs/R/data/ratings.json` and `titles.json`;
-a promoted bundle keeps both beside its card as `data.json`. Condition 5 of the gate compares them
-with the champion's, the report shows both, and `prepare_titles` compares them with those of the run
-before. A champion of an early release has neither: its card then gives the numbers of rows, people
-and titles, and what the card lacks is not compared.
+`prepare_ratings` and `prepare_titles` write the data figures of a run, `runs/R/data/ratings.json`
+and `runs/R/data/titles.json`. A promoted bundle holds both in `data.json`, beside its card.
+Condition 5 of the gate compares the challenger's data figures with the champion's. The report shows
+both. A champion of an early release has no data figures; its card then gives the numbers of rows,
+people and titles.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from marquee.identifiers import canonical_json
 D = TypeVar("D", bound=Document)
 
 FORMAT = 1
-"""Of `card.json`."""
+"""The newest format of `card.json`."""
 FORMATS = {"ratings": 1, "titles": 2}
-"""The newest format of each document of figures that this release knows."""
+"""The newest format of each document of data figures."""
 Distributions = Mapping[str, Mapping[str, Size]]
 Counts = Mapping[str, float]
-"""How many there are in each class, or the share of each class."""
+"""The count, or the share, of each class of a distribution."""
 LEAST_SHARE = 0.01
-"""A rarer class counts as this share, so that an almost empty class moves no index."""
+"""The least share of a class in a PSI; without it, an almost empty class dominates the PSI."""
 
 
 class Degraded(Document):
-    """A task of a run that failed, and what the run used instead."""
+    """A failed task of a run, and its substitute."""
 
     task: str
     instead: str
 
     def __str__(self) -> str:
-        """The failure and its substitute in a sentence."""
+        """The failure and the substitute in a sentence."""
         return f"{self.task} failed: {self.instead}"
 
 
 class Card(Document):
-    """The keys that decisions depend on; the report shows the rest of the file too."""
+    """The keys of `card.json` that decisions need; the report also shows the other keys."""
 
     format: int = FORMAT
     model: str
     recipe: Mapping[str, Any]
     rows: Size | None = None
-    """Rows of the shipped fit: ratings, or films."""
+    """Number of training rows of the shipped model: ratings, or titles with a budget."""
     people: Size | None = None
     titles: Size | None = None
     as_of: str | None = None
@@ -67,11 +67,14 @@ class Card(Document):
     seconds: Mapping[str, float] = {}
     notes: tuple[str, ...] = ()
     degraded: tuple[Degraded, ...] = ()
-    """What the training job did without."""
+    """The failed inputs that the training job replaced."""
 
 
 def read_card(data: bytes, where: str) -> Card:
-    """A card from its file; ContractError where it is no card, or a later release wrote it."""
+    """A card from the content of its file.
+
+    Raises ContractError where the content is damaged or a later release wrote it.
+    """
     try:
         return read_document(Card, data, FORMAT)
     except NewerFormatError as error:
@@ -88,41 +91,41 @@ def card_json(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RatingsFigures(Document):
-    """The ratings after merging, before they are split."""
+    """Figures of the merged ratings, before the split."""
 
     rows: Size | None = None
     people: Size | None = None
     titles: Size | None = None
     mean: FiniteFloat | None = None
     counts: Distributions = Field(default_factory=dict)
-    """By distribution (`stars`, `activity`): how many in each class."""
+    """Counts by distribution (`stars`, `activity`) and class."""
 
 
 class TitlesFigures(Document):
-    """The prepared titles; `films` are those with all that the budget model needs."""
+    """Figures of the prepared titles; `films` counts the titles that the budget model can use."""
 
     rows: Size | None = None
     films: Size | None = None
     missing: Mapping[str, Share] = Field(default_factory=dict)
-    """By column: the share of titles without it."""
+    """The share of titles without a value, by column."""
     counts: Distributions = Field(default_factory=dict)
-    """By distribution (`decade`, `genre`, `budget_class`): how many films in each class."""
+    """Counts by distribution (`decade`, `genre`, `budget_class`) and class."""
 
 
 class DataFigures(Document):
-    """Both documents of one run; None where one is missing or cannot be read."""
+    """Both documents of one run; None for a document that is missing or damaged."""
 
     ratings: RatingsFigures | None = None
     titles: TitlesFigures | None = None
     format_problems: Mapping[str, str] = Field(default_factory=dict)
-    """By document: why its format cannot be read, and what to do."""
+    """The reason why this release cannot read a document's format, by document."""
 
 
 NO_FIGURES = DataFigures()
 
 
 def read_figures(value: Any) -> DataFigures:
-    """The figures in a mapping of both documents; one that cannot be read is None."""
+    """The data figures from `{"ratings": …, "titles": …}`; None for a damaged document."""
     table = value if isinstance(value, Mapping) else {}
     given = {name: table[name] for name in FORMATS if isinstance(table.get(name), Mapping)}
     problems = {name: format_problem(one, FORMATS[name]) for name, one in given.items()}
@@ -135,9 +138,9 @@ def read_figures(value: Any) -> DataFigures:
 
 
 def completed_from_card(figures: DataFigures, model: str, card: Any) -> DataFigures:
-    """The figures, with the sizes of a model card where the run recorded none.
+    """The data figures; a missing document is replaced by the sizes in the model card.
 
-    A document of a format this release does not know stays unread: its card is no substitute.
+    A document with an unknown format is not replaced.
     """
     name = "titles" if model == "budget" else "ratings"
     if getattr(figures, name) or name in figures.format_problems or not isinstance(card, Mapping):
@@ -150,10 +153,10 @@ def completed_from_card(figures: DataFigures, model: str, card: Any) -> DataFigu
 
 
 def psi(now: Counts, then: Counts) -> float:
-    """Population stability index: the sum of (p - q) ln(p / q) over the classes of either.
+    """Population stability index (PSI): the sum of (p - q) ln(p / q) over all classes.
 
-    Source: Siddiqi, Credit Risk Scorecards, 2006; below 0.1 a distribution is stable, above 0.2
-    it has moved.
+    Source: Siddiqi, Credit Risk Scorecards, 2006. A PSI below 0.1 means a stable distribution, a
+    PSI above 0.2 a changed one.
     """
     classes = {*now, *then}
     ours, theirs = _shares(now, classes), _shares(then, classes)
@@ -161,16 +164,16 @@ def psi(now: Counts, then: Counts) -> float:
 
 
 def kept_psi(now: Counts, then: Counts) -> float:
-    """The index over the rows of `then` that are still there.
+    """The PSI of counts that shrank; a class that grew counts as unchanged.
 
-    A crawl adds titles of other kinds than it began with and takes none away, so what it adds
-    must not count as a change.
+    A growing crawl adds titles of other kinds than the first titles, which is no change of the
+    world.
     """
     return psi({c: min(count, now.get(c, 0)) for c, count in then.items()}, then)
 
 
 def expected_psi(now: Counts, then: Counts) -> float:
-    """The index that two samples of one distribution show by chance.
+    """The expected PSI of two random samples of one distribution.
 
     About (k - 1)(1 / n + 1 / m) for k classes and samples of n and m rows.
     """

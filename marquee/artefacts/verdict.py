@@ -1,7 +1,8 @@
-"""A verdict: what the gate decided about one challenger, and every reason, as a value.
+"""A verdict: the gate's decision on one challenger, with every condition.
 
-A refused model is a verdict with failed conditions, never an exception. The gate (`release.gate`)
-makes one; promotion, the report, the history and the page for approvals read it.
+The verdict on a refused model has failed conditions; the gate raises no exception. The gate
+(`release.gate`) makes the verdict. Promotion, the report, the history and the page for approvals
+read it.
 """
 
 from __future__ import annotations
@@ -30,31 +31,32 @@ GROUPS: Mapping[int, str] = {
     SAME_WORLD: "same world",
     SERVABLE: "servable",
 }
-"""The groups of conditions by number, in the order of a verdict."""
+"""The names of the groups of conditions, by number."""
 FORMAT_OF_GROUP: Mapping[int, int] = {SAME_WORLD: 2}
-"""The verdict format that first judged a group; 1 where a group is not named."""
+"""The first verdict format that includes a group; 1 for every group that is not named here."""
 
 
 def groups_of(verdict_format: int) -> set[int]:
-    """The groups that a verdict of this format must have judged: later groups say nothing of it.
+    """The groups that a verdict of this format must include.
 
-    A new condition of a known group changes no format, so older verdicts stay what they were.
+    A new group raises the format, so an older verdict stays valid without that group. A new
+    condition in an existing group does not raise the format.
     """
     return {group for group in GROUPS if FORMAT_OF_GROUP.get(group, 1) <= verdict_format}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition with its measured value, its bound and a sentence that explains the result."""
+    """One condition: the measured value, the bound, and a sentence that explains the result."""
 
     number: int
-    """The number of its group."""
+    """The number of the condition's group, a key of `GROUPS`."""
     name: str
     passed: bool
     sentence: str
     measured: float | None = None
     relation: str = ""
-    """Stands before the bound: `at most`, `at least`, `loss below`, `loss at most`."""
+    """The words before the bound: `at most`, `at least`, `loss below`, `loss at most`."""
     bound: float | None = None
     form: Literal["figure", "share", "count"] = "figure"
 
@@ -66,7 +68,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Head:
-    """A ledger entry by number and digest (sha256 of its bytes)."""
+    """The number and the digest (sha256 of the bytes) of a ledger's last entry."""
 
     number: int
     digest: str
@@ -74,7 +76,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is judged: one run's challenger for one model, and what its run may promote."""
+    """The challenger that a verdict judges: its run, its model, its recipe and its digests."""
 
     run: str
     model: str
@@ -89,7 +91,7 @@ class Subject:
     """Digest of the file list below `shipped/bundle/`."""
 
     def __post_init__(self) -> None:
-        """ContractError where a field holds a value of another type."""
+        """Raise ContractError where a field holds a value of a wrong type."""
         texts = (self.run, self.model, self.code, self.fingerprint, self.bundle_digest)
         known = self.run_type in get_args(RunType) and self.promote in get_args(Promote)
         try:
@@ -106,34 +108,34 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The gate's answer; `losses` is the balance a promotion would book (see ADR 8)."""
+    """The gate's decision. A promotion writes `losses` to the ledger as its balance (ADR 8)."""
 
     subject: Subject
     conditions: tuple[Condition, ...]
     head: Head | None
-    """The ledger's head it was decided against; None before the first promotion."""
+    """The ledger's last entry at the moment of the decision; None before the first promotion."""
     losses: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
     def approved(self) -> bool:
-        """Whether every group that its format knows was judged, and all conditions hold."""
+        """Whether the verdict includes every group of its format and all conditions hold."""
         judged = {c.number for c in self.conditions}
         return judged >= groups_of(self.format) and all(c.passed for c in self.conditions)
 
     @property
     def failed(self) -> tuple[Condition, ...]:
-        """The conditions that do not hold, in order."""
+        """The conditions that do not hold."""
         return tuple(c for c in self.conditions if not c.passed)
 
     @property
     def may_promote(self) -> bool:
-        """Whether the run is of a kind that promotes at all."""
+        """Whether the run may promote: it is no backfill, and its form does not forbid it."""
         return self.subject.run_type != "backfill" and self.subject.promote != "no"
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a person must say yes first."""
+        """Whether the promotion needs a person's approval."""
         return self.approved and self.may_promote and self.subject.promote == "ask"
 
     @property
@@ -147,7 +149,7 @@ class Verdict:
 
     @property
     def consequence(self) -> str:
-        """What follows from the verdict alone; `release.outcomes` adds what happened since."""
+        """The next step after the verdict, in a sentence; `release.outcomes` holds later events."""
         if not self.approved:
             return "The champion, if there is one, keeps serving."
         if self.subject.run_type == "backfill":
@@ -173,7 +175,7 @@ class Verdict:
         return "\n".join([f"**{self.headline}** {self.consequence}", "", *head, *rows]) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """What `verdict.json` holds: flat, no NaN, moments in ISO form."""
+        """The content of `verdict.json`, with the fields of the subject at the top level."""
         subject = asdict(self.subject) | {"as_of": iso(self.subject.as_of)}
         return {
             "format": self.format,
@@ -188,7 +190,7 @@ class Verdict:
 
 
 class _File(Document):
-    """What `verdict.json` holds beside the fields of its subject."""
+    """The keys of `verdict.json` beside the fields of the subject."""
 
     format: int = Field(ge=1)
     approved: bool
@@ -206,7 +208,11 @@ class _File(Document):
 
 
 def read_verdict(data: bytes) -> Verdict:
-    """A verdict from its file; ContractError where it is no verdict or contradicts itself."""
+    """A verdict from the content of its file.
+
+    Raises ContractError where the content is damaged, contradicts itself, or comes from a later
+    release.
+    """
     try:
         subject = read_document(Subject, data, FORMAT)
         file = read_document(_File, data, FORMAT)

@@ -1,44 +1,44 @@
-"""The lake: all of Marquee's data below one root, on HDFS or in a folder.
+"""The lake: all of Marquee's data below one root, on HDFS or in a local folder.
 
-Files and folders appear whole or not at all, and never change once they are named.
+Published files and folders appear complete in one rename, and never change.
 
-- `lake`: what every lake can do, whichever root it has
-- `folder`: a root in a local folder, `file:///…`
-- `webhdfs`: a root on HDFS, through the NameNode's HTTP address
-- `webhdfs_responses`: what an HTTP response from HDFS means, as one of our errors
+- `lake`: the operations of every lake
+- `folder`: a lake in a local folder, `file:///…`
+- `webhdfs`: a lake on HDFS, through the NameNode's HTTP address
+- `webhdfs_responses`: HDFS's HTTP responses and errors, as errors of `marquee.errors`
 - `manifest`: the files, sizes and digests of a published folder
 - `root`: opening a root, the world it holds, and drills
 """
 
 from marquee.lake.folder import FolderLake
-from marquee.lake.lake import READS_AT_ONCE, STAGING, Lake, Leaf
+from marquee.lake.lake import READS_AT_ONCE, STAGING, FileStatus, Lake
 from marquee.lake.manifest import Manifest
 from marquee.lake.root import (
-    TRAINING_FAULTS,
+    DRILL_FAULTS,
     World,
     check_clock,
     check_world,
     claim_world,
+    drill_fault,
     open_lake,
     read_world,
-    training_fault,
 )
 
 __all__ = [
+    "DRILL_FAULTS",
     "READS_AT_ONCE",
     "STAGING",
-    "TRAINING_FAULTS",
+    "FileStatus",
     "FolderLake",
     "Lake",
-    "Leaf",
     "Manifest",
     "World",
     "check_clock",
     "check_world",
     "claim_world",
+    "drill_fault",
     "manifest",
     "open_lake",
     "read_world",
-    "training_fault",
     "webhdfs",
 ]

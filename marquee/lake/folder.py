@@ -1,7 +1,7 @@
-"""A lake in a local folder, `file:///…`: the visible fallback, and the quick root of tests.
+"""A lake in a local folder, `file:///…`, for tests and for machines without HDFS.
 
-A renamed file or folder survives a power cut. Every file and folder below is on the disk before
-the rename; the name, and every folder made on the way to it, is on the disk after it.
+A renamed file or folder survives a power cut: `rename` syncs the content to the disk before the
+rename, and the new name and its parent folders after the rename.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from marquee.errors import ConflictError, LakeError, NotFoundError
-from marquee.identifiers import inside
-from marquee.lake.lake import Lake, Leaf, system_error
+from marquee.identifiers import checked_path
+from marquee.lake.lake import FileStatus, Lake, system_error
 
 NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-"""Errors of reading where no file lies: also where a folder does, or a file stands above."""
+"""Errors of a read where the path is missing, is a folder, or has a file as parent."""
 CHUNK = 1 << 20
 
 
 class FolderLake(Lake):
-    """Renames are exclusive because a folder never replaces a full one and files are linked."""
+    """A lake in a local folder.
+
+    A rename is exclusive: POSIX refuses to replace a folder that has content, and `os.link` refuses
+    to replace a file.
+    """
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.folder = Path(unquote(urlsplit(root).path))
 
     def _at(self, path: str) -> Path:
-        return self.folder / inside(path, f"below {self.root}") if path else self.folder
+        return self.folder / checked_path(path, f"below {self.root}") if path else self.folder
 
     def exists(self, path: str) -> bool:
         with self._errors_at(path):
@@ -42,7 +46,7 @@ class FolderLake(Lake):
         with self._errors_at(path):
             return self._at(path).is_dir()
 
-    def leaves(self, path: str) -> list[Leaf]:
+    def list_status(self, path: str) -> list[FileStatus]:
         try:
             with self._errors_at(path), os.scandir(self._at(path)) as found:
                 return sorted(leaf for entry in found for leaf in _leaf(entry))
@@ -54,21 +58,21 @@ class FolderLake(Lake):
             return self._at(path).read_bytes()
 
     def copy_out(self, path: str, target: Path) -> None:
-        with self._errors_at(path), self._at(path).open("rb") as lies:
+        with self._errors_at(path), self._at(path).open("rb") as content:
             try:
                 with target.open("wb") as out:
-                    shutil.copyfileobj(lies, out, CHUNK)
+                    shutil.copyfileobj(content, out, CHUNK)
             except OSError as error:
                 raise system_error(error, str(target)) from error
 
     def copy_in(self, source: Path, path: str) -> None:
         self._parents(path)
         try:
-            lies = source.open("rb")
+            content = source.open("rb")
         except OSError as error:
             raise system_error(error, str(source)) from error
-        with lies, self._errors_at(path), self._at(path).open("wb") as out:
-            shutil.copyfileobj(lies, out, CHUNK)
+        with content, self._errors_at(path), self._at(path).open("wb") as out:
+            shutil.copyfileobj(content, out, CHUNK)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         self._parents(path)
@@ -97,8 +101,8 @@ class FolderLake(Lake):
             _sync(self._at(path).parent)
 
     def _rename_folder(self, origin: Path, goal: Path) -> None:
-        # POSIX lets a folder replace an *empty* folder. Nobody publishes an empty one, so it is a
-        # leftover. A full one makes the rename fail, as it must.
+        # POSIX replaces an *empty* folder. No published folder is empty, so an empty folder is a
+        # leftover. The rename fails where the goal has content.
         try:
             origin.rename(goal)
         except OSError as error:
@@ -110,9 +114,9 @@ class FolderLake(Lake):
         at = self._at(path)
         with self._errors_at(path):
             if at.is_dir():
-                # Renamed away first, so that a reader never sees a half-deleted folder.
+                # The rename comes first, so a reader never sees a half-deleted folder.
                 doomed = at.with_name(f".{at.name}-{uuid.uuid4().hex}")
-                with suppress(FileNotFoundError):  # somebody else deletes it too
+                with suppress(FileNotFoundError):  # another process deletes the folder, too
                     at.rename(doomed)
                 shutil.rmtree(doomed, ignore_errors=True)
             else:
@@ -120,7 +124,7 @@ class FolderLake(Lake):
 
     @contextmanager
     def _errors_at(self, path: str) -> Iterator[None]:
-        """Turn the disk's errors about `path` into ours."""
+        """Translate the disk's errors about `path` into LakeErrors."""
         try:
             yield
         except NO_FILE:
@@ -132,7 +136,7 @@ class FolderLake(Lake):
             raise system_error(error, self.uri(path)) from error
 
     def _parents(self, path: str) -> None:
-        """Make the folders above `path`, so that their names survive a power cut."""
+        """Create the parent folders of `path` and sync their names to the disk."""
         parent = self._at(path).parent
         made = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
@@ -147,16 +151,16 @@ class FolderLake(Lake):
             ) from None
 
 
-def _leaf(entry: os.DirEntry[str]) -> Iterator[Leaf]:
-    """One entry, unless it was deleted meanwhile."""
+def _leaf(entry: os.DirEntry[str]) -> Iterator[FileStatus]:
+    """One entry; nothing where another process has deleted it."""
     with suppress(FileNotFoundError):
         found = entry.stat()
         size = 0 if entry.is_dir() else found.st_size
-        yield Leaf(entry.name, entry.is_dir(), size, found.st_mtime)
+        yield FileStatus(entry.name, entry.is_dir(), size, found.st_mtime)
 
 
 def _sync_below(path: Path) -> None:
-    """Write a file, or a folder and everything below it, through to the disk."""
+    """Sync a file, or a folder and everything below it, to the disk."""
     for folder, _, files in os.walk(path):
         for name in files:
             _sync(Path(folder, name))

@@ -1,9 +1,9 @@
-"""What every lake does, whichever root it has: publish, seal, create and fetch.
+"""The operations of every lake: publish, seal, create and fetch.
 
-`FolderLake` and `WebHdfsLake` implement the primitives; everything that follows from them stands
-here once. A folder appears whole or not at all: it is staged under a name unique to the attempt,
-gets a manifest, and is moved by one *exclusive* rename. An attempt that finds the name taken
-compares manifests: equal is success.
+`FolderLake` and `WebHdfsLake` implement the abstract methods. A published folder appears complete
+or not at all, in three steps: an attempt writes the folder below a staging name of its own, adds
+the manifest, and moves the folder by one *exclusive* rename. An attempt that finds the target taken
+compares the two manifests. Equal manifests count as success.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from marquee.identifiers import canonical_json, digest_file
 from marquee.lake.manifest import MANIFEST, Manifest, fact_of
 
 READS_AT_ONCE = 8
-"""A call to a remote lake is one round trip: eight of them wait together."""
+"""Threads for parallel calls. A call to HDFS mostly waits for one round trip."""
 STAGING = ".staging"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FINAL = frozenset(
@@ -40,18 +40,18 @@ FINAL = frozenset(
 
 
 @dataclass(frozen=True, order=True)
-class Leaf:
+class FileStatus:
     """A file or folder inside a folder."""
 
     name: str
     is_folder: bool
     bytes: int
     modified: float
-    """Seconds since 1970, by the clock of the machine that keeps it."""
+    """Seconds since 1970, by the clock of the machine that stores the file."""
 
 
 class Lake(ABC):
-    """Files and published folders below one root; paths are relative and `/`-separated."""
+    """Files and published folders below one root; paths are relative to it and `/`-separated."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
@@ -60,15 +60,15 @@ class Lake(ABC):
         """The full address of a path, as Spark reads it."""
         return f"{self.root}/{path}" if path else self.root
 
-    # The primitives of a root ------------------------------------------------------------
+    # Abstract methods --------------------------------------------------------------------
 
     @abstractmethod
     def exists(self, path: str) -> bool:
         """Whether a file or folder lies at `path`."""
 
     @abstractmethod
-    def leaves(self, path: str) -> list[Leaf]:
-        """The files and folders at `path`, by name; none where no folder lies there."""
+    def list_status(self, path: str) -> list[FileStatus]:
+        """The files and folders directly below `path`, by name; empty where `path` is no folder."""
 
     @abstractmethod
     def is_folder(self, path: str) -> bool:
@@ -76,59 +76,63 @@ class Lake(ABC):
 
     @abstractmethod
     def read_bytes(self, path: str) -> bytes:
-        """A whole file; NotFoundError where there is none."""
+        """The content of a file; NotFoundError where `path` is no file."""
 
     @abstractmethod
     def copy_out(self, path: str, target: Path) -> None:
-        """Stream one file to a local one."""
+        """Copy one file of the lake to the local file `target`."""
 
     @abstractmethod
     def copy_in(self, source: Path, path: str) -> None:
-        """Stream one local file into staging, over what an earlier attempt may have written."""
+        """Copy one local file into staging; replaces a file of an earlier attempt."""
 
     @abstractmethod
     def write_bytes(self, path: str, data: bytes) -> None:
-        """Write a file into staging, over what an earlier attempt may have written."""
+        """Write a file into staging; replaces a file of an earlier attempt."""
 
     @abstractmethod
     def rename(self, source: str, target: str) -> None:
-        """Move exclusively, and create the parents; ConflictError where `target` is taken."""
+        """Move a file or folder, and create the parent folders of `target`.
+
+        Raises ConflictError where `target` exists.
+        """
 
     @abstractmethod
     def make_durable(self, path: str) -> None:
-        """Return when the *name* `path` survives a power cut.
+        """Sync the *name* `path` to the disk, so that the name survives a power cut.
 
-        `rename` does so itself, but another attempt may have been cut off in between.
+        `rename` syncs its own target. A caller that finds a target of another attempt calls this
+        method, because the other attempt may have died between rename and sync.
         """
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Remove a file or a whole folder; nothing there is fine."""
+        """Remove a file, or a folder with its content; no error where `path` is missing."""
 
-    # What follows from them --------------------------------------------------------------
+    # Operations ----------------------------------------------------------------------------
 
     def names(self, path: str) -> list[str]:
-        """Sorted names below `path`; none where no folder lies there."""
-        return [leaf.name for leaf in self.leaves(path)]
+        """Sorted names directly below `path`; empty where `path` is no folder."""
+        return [leaf.name for leaf in self.list_status(path)]
 
     def read_json(self, path: str) -> Any:
         """A JSON file's value."""
         return json.loads(self.read_bytes(path))
 
     def create(self, path: str, data: bytes) -> None:
-        """Create a file exclusively; ConflictError where one with other content lies there."""
+        """Create a file; ConflictError where `path` exists with other content."""
         staged = self.staging(path)
         self.write_bytes(staged, data)
         self._claim(staged, path, lambda: self._is(path, data))
 
     def create_json(self, path: str, value: Any) -> None:
-        """Create a JSON file exclusively, in its canonical spelling."""
+        """Create a JSON file in canonical form; ConflictError as `create`."""
         self.create(path, canonical_json(value))
 
     def create_once(self, path: str, make: Callable[[], bytes]) -> bytes:
-        """Create a file with what `make` returns, unless another attempt has; return its content.
+        """Create a file from `make()` unless it exists, and return the file's content.
 
-        For a run's own documents, whose attempts may differ in a moment or a last digit.
+        Two attempts at one document may differ in a time stamp or a last digit; the first wins.
         """
         if not self.exists(path):
             with suppress(ConflictError):
@@ -136,11 +140,15 @@ class Lake(ABC):
         return self.read_bytes(path)
 
     def staging(self, path: str) -> str:
-        """A path unique to this attempt, to write below before `seal`."""
+        """A staging path that is unique to this attempt."""
         return f"{STAGING}/{path.replace('/', '-')}-{uuid.uuid4().hex}"
 
     def publish(self, folder: Path, path: str, rows: int | None = None, **facts: Any) -> Manifest:
-        """Make a local folder appear whole at `path`; publishing it twice is a no-op."""
+        """Publish a local folder at `path` with a manifest of `rows` and `facts`.
+
+        A second publication of the same files changes nothing. Raises ConflictError where `path`
+        holds other files.
+        """
         manifest = Manifest.of_folder(folder, rows, facts)
         if self.exists(path):
             return self._same(path, manifest)
@@ -151,15 +159,18 @@ class Lake(ABC):
         return self._finish(staged, path, manifest)
 
     def seal(self, staged: str, path: str, rows: int | None = None, **facts: Any) -> Manifest:
-        """Give a staged folder its manifest and make it appear whole at `path`."""
+        """Publish a staged folder of the lake at `path` with a manifest of `rows` and `facts`."""
         names = [n for n in self._walk(staged) if not n.rsplit("/", 1)[-1].startswith(("_", "."))]
         with ThreadPoolExecutor(READS_AT_ONCE) as pool:
             files = list(pool.map(lambda n: fact_of(n, self.read_bytes(f"{staged}/{n}")), names))
         return self._finish(staged, path, Manifest.of_files(files, rows, facts))
 
     def manifest(self, path: str) -> Manifest:
-        """What the folder published at `path` holds; NotFoundError where none is, LakeError with
-        the manifest's own address where it cannot be used."""
+        """The manifest of the folder published at `path`.
+
+        Raises NotFoundError where no folder is published, and LakeError where the manifest is
+        damaged.
+        """
         where = f"{path}/{MANIFEST}"
         data = self.read_bytes(where)
         try:
@@ -168,7 +179,11 @@ class Lake(ABC):
             raise LakeError(f"{self.uri(where)}: {error.message}", error.remedy) from None
 
     def fetch(self, path: str, folder: Path, below: str = "") -> Path:
-        """Copy a published folder (or one sub-folder of it) out and check every digest."""
+        """Copy a published folder, or its sub-folder `below`, to the local `folder`; return it.
+
+        Raises LakeError where a digest differs from the manifest, and NotFoundError where the
+        manifest names no files below `below`.
+        """
         manifest = self.manifest(path)
         start = f"{path}/{below}" if below else path
         wanted = manifest.below(below) if below else manifest
@@ -176,17 +191,17 @@ class Lake(ABC):
             raise NotFoundError(f"nothing is published at {self.uri(start)}")
         for fact in wanted.files:
             (folder / fact.name).parent.mkdir(parents=True, exist_ok=True)
-        torn = [f.name for f in wanted.files]
-        for _ in range(2):  # a file that was damaged on its way is copied once more
+        to_copy = [f.name for f in wanted.files]
+        for _ in range(2):  # a second copy corrects a file that the network damaged
             with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-                list(pool.map(lambda n: self.copy_out(f"{start}/{n}", folder / n), torn))
+                list(pool.map(lambda n: self.copy_out(f"{start}/{n}", folder / n), to_copy))
             wrong = {f.name for f in wanted.files if digest_file(folder / f.name) != f.sha256}
-            torn = [name for name in torn if name in wrong]
-            if not torn:
+            to_copy = [name for name in to_copy if name in wrong]
+            if not to_copy:
                 break
-        if torn:
+        if to_copy:
             raise LakeError(
-                f"{self.uri(start)} differs from its manifest in {', '.join(torn[:3])}",
+                f"{self.uri(start)} differs from its manifest in {', '.join(to_copy[:3])}",
                 "restore the folder from another replica or run the task that made it again",
             )
         return folder
@@ -194,7 +209,7 @@ class Lake(ABC):
     # Helpers ----------------------------------------------------------------------------
 
     def _walk(self, path: str, prefix: str = "") -> Iterator[str]:
-        for leaf in self.leaves(path):
+        for leaf in self.list_status(path):
             if leaf.is_folder:
                 yield from self._walk(f"{path}/{leaf.name}", f"{prefix}{leaf.name}/")
             else:
@@ -206,7 +221,11 @@ class Lake(ABC):
         return manifest
 
     def _claim(self, staged: str, path: str, is_equal: Callable[[], bool]) -> None:
-        """Rename, and distinguish a lost race or a lost response from a conflict."""
+        """Rename `staged` to `path`; an equal file or folder at `path` counts as success.
+
+        An equal one means that another attempt was first, or that a response was lost. Raises
+        ConflictError where the file or folder at `path` differs.
+        """
         try:
             self.rename(staged, path)
             return
@@ -242,7 +261,7 @@ class Lake(ABC):
         return self.manifest(path)
 
     def _holds(self, path: str, manifest: Manifest) -> bool:
-        """Whether the same files are published there; without a manifest nothing is."""
+        """Whether the folder published at `path` has the same files."""
         try:
             return self.manifest(path).digest == manifest.digest
         except NotFoundError:
@@ -250,7 +269,7 @@ class Lake(ABC):
 
 
 def system_error(error: OSError, where: str) -> LakeError:
-    """Our error for a local disk's: full, forbidden, or failing."""
+    """The LakeError for an error of a local disk that is full, read-only or broken."""
     reason = f"{where}: {error.strerror or error}"
     if error.errno in FULL:
         return LakeFullError(f"there is no room for {reason}", "make room there, then try again")

@@ -1,6 +1,6 @@
-"""The manifest of a published folder: its files with sizes and digests, its rows, its facts.
+"""The manifest of a published folder: files with sizes and digests, number of rows, and facts.
 
-`Lake.publish` and `Lake.seal` write it; fetching checks every digest against it.
+`Lake.publish` and `Lake.seal` write the manifest. `Lake.fetch` checks every file against it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from typing import Any
 
 from marquee.artefacts.document import NewerFormatError, check_format
 from marquee.errors import LakeError
-from marquee.identifiers import canonical_json, digest_bytes, digest_file, digest_value, inside
+from marquee.identifiers import (
+    canonical_json,
+    checked_path,
+    digest_bytes,
+    digest_file,
+    digest_value,
+)
 
 MANIFEST = "_manifest.json"
 FORMAT = 1
@@ -21,7 +27,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, order=True)
 class FileFact:
-    """One file of a published folder; `name` is relative to it."""
+    """One file of a published folder; `name` is a path relative to the folder."""
 
     name: str
     bytes: int
@@ -30,7 +36,7 @@ class FileFact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A folder's files in order of name, and its writer's facts about them."""
+    """The files of a folder by name, and facts that the writer adds, such as `loaded_at`."""
 
     files: tuple[FileFact, ...]
     rows: int | None = None
@@ -38,7 +44,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """sha256 over the file list: the folder's identity, independent of its facts."""
+        """sha256 of the list of files, without rows and facts; it identifies the folder."""
         return digest_value([[f.name, f.bytes, f.sha256] for f in self.files])
 
     @property
@@ -47,15 +53,15 @@ class Manifest:
         return sum(f.bytes for f in self.files)
 
     def below(self, folder: str) -> Manifest:
-        """The manifest of one sub-folder, with names relative to it."""
+        """The manifest of one sub-folder, with names relative to the sub-folder."""
         prefix = folder.rstrip("/") + "/"
-        inside = [f for f in self.files if f.name.startswith(prefix)]
+        contained = [f for f in self.files if f.name.startswith(prefix)]
         return Manifest(
-            tuple(FileFact(f.name.removeprefix(prefix), f.bytes, f.sha256) for f in inside)
+            tuple(FileFact(f.name.removeprefix(prefix), f.bytes, f.sha256) for f in contained)
         )
 
     def to_bytes(self) -> bytes:
-        """The manifest as its file holds it."""
+        """The content of the manifest's file."""
         files = [{"name": f.name, "bytes": f.bytes, "sha256": f.sha256} for f in self.files]
         return canonical_json(
             {"format": FORMAT, "files": files, "rows": self.rows, "facts": dict(self.facts)}
@@ -63,7 +69,11 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Read a manifest's file; LakeError where it is damaged or names a file outside."""
+        """A manifest from the content of its file.
+
+        Raises LakeError where the content is damaged, a name leaves the folder, or a later release
+        wrote the manifest.
+        """
         try:
             value = json.loads(data)
             check_format(value, FORMAT)
@@ -87,7 +97,7 @@ class Manifest:
     ) -> Manifest:
         """A manifest over `files`, in any order.
 
-        Raises LakeError where a name leaves the folder, is there twice, or is a file and a folder.
+        Raises LakeError where a name leaves the folder, repeats, or is both a file and a folder.
         """
         found = tuple(sorted(files))
         _refuse_names([f.name for f in found])
@@ -97,7 +107,7 @@ class Manifest:
     def of_folder(
         cls, folder: Path, rows: int | None = None, facts: Mapping[str, Any] | None = None
     ) -> Manifest:
-        """The manifest of a local folder; one that lies there already is not part of it."""
+        """The manifest of a local folder; an existing manifest file does not count."""
         paths = (p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
         found = (
             FileFact(p.relative_to(folder).as_posix(), p.stat().st_size, digest_file(p))
@@ -109,7 +119,7 @@ class Manifest:
 def _refuse_names(names: Sequence[str]) -> None:
     taken: set[str] = set()
     for name in names:
-        inside(name, "a manifest's file")
+        checked_path(name, "a manifest's file")
         if name in taken:
             raise _damaged(f"{name!r} is there twice")
         taken.add(name)
@@ -134,5 +144,5 @@ def _damaged(why: str) -> LakeError:
 
 
 def fact_of(name: str, data: bytes) -> FileFact:
-    """The fact of one file with these bytes."""
+    """The entry of a manifest for a file `name` with the content `data`."""
     return FileFact(name, len(data), digest_bytes(data))

@@ -1,9 +1,11 @@
-"""A lake's root: how its address is opened, which world it holds, and whether it is a drill's.
+"""The root of a lake: its address, the world in it, and whether the lake is a drill's.
 
-A lake holds one world, which the root manifest `world.json` names from the first load on. Nothing
-is compared across worlds, so every task, command and server checks the world before it reads or
-writes anything else. Only `[lake] drill = true` makes a lake a drill's (`world.json`:
-`"drill": true`); in every other lake the clock may not be offset and no training fault has effect.
+A lake holds one world. The first load writes the name of the world to the root manifest,
+`world.json`. Every task, command and server checks the world first, because data of two worlds are
+not comparable.
+
+A new lake with the setting `[lake] drill = true` is a drill's (`world.json`: `"drill": true`). Only
+a drill's lake allows an offset clock and training faults.
 """
 
 from __future__ import annotations
@@ -20,22 +22,22 @@ from marquee.lake.folder import FolderLake
 from marquee.lake.lake import Lake
 
 WORLD = "world.json"
-TRAINING_FAULTS = ("nan_factors", "torn_bundle", "spoilt_code")
-"""Faults that no data can show: the training job makes them itself (`spark_apps/drill.py`)."""
+DRILL_FAULTS = ("nan_factors", "torn_bundle", "spoilt_code")
+"""Faults of training that a drill may request; `spark_apps/drill.py` makes them."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What the root manifest states; older releases state the name alone."""
+    """The content of the root manifest; manifests of older releases hold only the name."""
 
     name: str
     drill: bool = False
-    """Whether drills may offset the clock and spoil training here."""
+    """Whether the lake allows an offset clock and training faults."""
     fault: str | None = None
-    """The fault that a drill asks for."""
+    """The training fault that the drill requests."""
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as its file spells it."""
+        """The content of `world.json`."""
         manifest = {"format": 1, "world": self.name, "drill": self.drill}
         return manifest | ({"fault": self.fault} if self.fault else {})
 
@@ -43,9 +45,9 @@ class World:
 def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
     """Open the lake at `root`: `hdfs://host:port/path` (with `webhdfs`) or `file:///path`.
 
-    `webhdfs` is the NameNode's HTTP address, `http://host:port`; several are joined by `;`.
-    `drill` is the setting `lake.drill`: see `check_clock`. Raises SettingsError where the address
-    is not a lake's.
+    `webhdfs` is the NameNode's HTTP address, `http://host:port`, or several joined by `;`.
+    `drill` is the setting `lake.drill`. Raises SettingsError where `root` is not an address of
+    this form, or as `check_clock`.
     """
     return check_clock(_lake_at(root, webhdfs, user), drill)
 
@@ -53,8 +55,7 @@ def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: boo
 def check_clock(lake: Lake, drill: bool) -> Lake:
     """The lake itself; SettingsError where the clock is offset and the lake is not a drill's.
 
-    The root manifest decides. A lake without one takes `drill`, the setting of the process that
-    is about to make it.
+    The root manifest decides. For a lake without a root manifest, `drill` decides.
     """
     if not clock.offset():
         return lake
@@ -68,9 +69,9 @@ def check_clock(lake: Lake, drill: bool) -> Lake:
 
 
 def read_world(lake: Lake) -> World | None:
-    """The world of a lake; None before its first load.
+    """The world of a lake; None before the first load.
 
-    Raises ContractError where `world.json` is not a root manifest.
+    Raises ContractError where `world.json` is damaged.
     """
     try:
         data = lake.read_bytes(WORLD)
@@ -91,7 +92,10 @@ def read_world(lake: Lake) -> World | None:
 
 
 def check_world(lake: Lake, name: str) -> World | None:
-    """The lake's world, or None where nothing is loaded; ConflictError where it is not `name`."""
+    """The world of a lake; None before the first load.
+
+    Raises ConflictError where the world has another name than `name`.
+    """
     found = read_world(lake)
     if found and found.name != name:
         raise ConflictError(
@@ -102,10 +106,10 @@ def check_world(lake: Lake, name: str) -> World | None:
 
 
 def claim_world(lake: Lake, world: World) -> None:
-    """Write the root manifest of a new lake, or check that of an existing one.
+    """Write the root manifest of a new lake, or check the root manifest of an existing lake.
 
-    A drill's lake takes the fault that the drill asks for now. Raises ConflictError where the lake
-    holds another world, or where `world` is a drill's and the lake is not.
+    In a drill's lake the fault of `world` replaces an earlier fault. Raises ConflictError where the
+    lake holds another world, or where `world` is a drill's and the lake is not.
     """
     found = check_world(lake, world.name)
     if found and world.drill and not found.drill:
@@ -119,11 +123,11 @@ def claim_world(lake: Lake, world: World) -> None:
         lake.create_json(WORLD, world.to_json())
 
 
-def training_fault(lake: Lake) -> str | None:
-    """The fault that a drill's lake asks of its training jobs; None in every other lake."""
+def drill_fault(lake: Lake) -> str | None:
+    """The training fault that a drill requests; None without a drill."""
     world = read_world(lake)
     fault = world.fault if world and world.drill else None
-    return fault if fault in TRAINING_FAULTS else None
+    return fault if fault in DRILL_FAULTS else None
 
 
 def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
@@ -132,7 +136,7 @@ def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
     if parts.scheme == "file" and parts.path not in ("", "/"):
         return FolderLake(root)
     if parts.scheme == "hdfs" and parts.netloc and parts.path not in ("", "/") and webhdfs:
-        # Imported here: a process without an HDFS lake pays for no HTTP library.
+        # The import is here, because a process without HDFS needs no HTTP library.
         from marquee.lake.webhdfs import WebHdfsLake, connect
 
         return WebHdfsLake(root, connect(webhdfs, user))

@@ -1,13 +1,13 @@
-"""A lake on HDFS, through WebHDFS: the same client Airflow's provider hands out.
+"""A lake on HDFS, through WebHDFS and the library `hdfs`, as in Airflow's provider.
 
-It adds what the library lacks. A plain WebHDFS rename moves a folder *inside* an existing one and
-responds true, so every rename passes `renameoptions=NONE` or `OVERWRITE`. `webhdfs_responses`
-checks every response before the library reads it.
+A plain WebHDFS rename moves a folder *into* an existing target folder and responds true. So every
+rename here passes `renameoptions=NONE` or `OVERWRITE`. `webhdfs_responses` checks every response
+before the library reads it.
 
-A write that timed out may still happen: a DataNode that stalled creates the file when it wakes. So
-only the first attempt creates the file under its own name, and never over another. Every later
-attempt writes beside it, under a name of its own, and renames over what the first may have left. A
-late writer then finds its file gone or the name taken, and does no harm.
+A write that timed out may still take effect: a stalled DataNode creates the file when it wakes. So
+the first attempt creates the file under its final name and never overwrites. Every later attempt
+writes a new file in staging and renames it over the file of the first attempt. A late
+DataNode finds its own file gone, or the name taken, and changes nothing.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from marquee.errors import (
     LakeUnavailableError,
     NotFoundError,
 )
-from marquee.identifiers import inside
-from marquee.lake.lake import STAGING, Lake, Leaf, system_error
+from marquee.identifiers import checked_path
+from marquee.lake.lake import STAGING, FileStatus, Lake, system_error
 from marquee.lake.webhdfs_responses import (
     ADVICE,
     BELOW_A_FILE,
@@ -44,29 +44,29 @@ from marquee.lake.webhdfs_responses import (
 
 T = TypeVar("T")
 SECONDS_TO_CONNECT, SECONDS_TO_READ = 5, 60
-# A NameNode that restarts is back in 7 to 9 s, a dead DataNode is noticed in 16 s.
+# A NameNode restarts in 7 to 9 s. HDFS notices a dead DataNode in 16 s.
 SECONDS_TO_RETRY = 40
 PAUSE = wait_random_exponential(0.2, max=4)
 CHUNK = 1 << 20
 
 
 def connect(webhdfs: str, user: str) -> InsecureClient:
-    """A client of the NameNode at `http://host:port` (several joined by `;` fail over)."""
+    """A client of the NameNode at `http://host:port`, or of several, joined by `;`."""
     session = requests.Session()
-    # Eight files travel at once; each needs its own connection to NameNode and DataNode.
+    # Each of READS_AT_ONCE threads needs a connection to NameNode and DataNode.
     adapter = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=16)
     session.mount("http://", adapter)
     return InsecureClient(webhdfs, user=user, session=session)
 
 
 class WebHdfsLake(Lake):
-    """Retries what a restart mends for `seconds_to_retry`; then raises HDFS's own sentence."""
+    """A lake on HDFS. It retries an unavailable HDFS for `seconds_to_retry` (default 40)."""
 
     def __init__(self, root: str, client: InsecureClient, seconds_to_retry: float | None = None):
         super().__init__(root)
         self.client = client
         client._timeout = (SECONDS_TO_CONNECT, SECONDS_TO_READ)
-        # A proxy that compresses would change the bytes: files are read as they lie.
+        # A proxy must not compress the content of files.
         client._session.headers["Accept-Encoding"] = "identity"
         if check_response not in client._session.hooks["response"]:
             client._session.hooks["response"].append(check_response)
@@ -76,7 +76,7 @@ class WebHdfsLake(Lake):
     def _at(self, path: str) -> str:
         if not path:
             return self.prefix
-        return posixpath.join(self.prefix, inside(path, f"below {self.root}"))
+        return posixpath.join(self.prefix, checked_path(path, f"below {self.root}"))
 
     def exists(self, path: str) -> bool:
         return self._status(path) is not None
@@ -85,13 +85,13 @@ class WebHdfsLake(Lake):
         status = self._status(path)
         return status is not None and status["type"] == "DIRECTORY"
 
-    def leaves(self, path: str) -> list[Leaf]:
-        def list_status() -> list[Leaf]:
+    def list_status(self, path: str) -> list[FileStatus]:
+        def list_status() -> list[FileStatus]:
             found = self.client._list_status(self._at(path)).json()["FileStatuses"]["FileStatus"]
-            # A file's own status has no name below it.
+            # The status of a file, instead of a folder, has an empty suffix.
             return [_leaf(status) for status in found if status["pathSuffix"]]
 
-        nothing: list[Leaf] = []
+        nothing: list[FileStatus] = []
         return sorted(self._retry(path, list_status, nothing))
 
     def read_bytes(self, path: str) -> bytes:
@@ -132,7 +132,8 @@ class WebHdfsLake(Lake):
             try:
                 self._once(target, lambda: self._rename(source, target, "NONE"))
             except NotFoundError:
-                # `source` is this attempt's alone: an earlier call moved it and got no response.
+                # Only this attempt knows `source`. An earlier call moved it, but the response
+                # was lost.
                 if is_first or self._status(target) is None:
                     raise
 
@@ -142,12 +143,12 @@ class WebHdfsLake(Lake):
         self._retry(path, lambda: self.client.delete(self._at(path), recursive=True))
 
     def make_durable(self, path: str) -> None:
-        """Nothing to do: a NameNode responds only after its edit log is on the disk."""
+        """Do nothing: a NameNode responds only after it has synced its edit log."""
 
     # Helpers ----------------------------------------------------------------------------
 
     def _write(self, path: str, opened: Callable[[], Any]) -> None:
-        """Write what `opened` gives; the module says why each attempt has a name of its own."""
+        """Write the data of `opened()`; the module's docstring explains the retries."""
         tries = count()
 
         def write() -> None:
@@ -162,7 +163,7 @@ class WebHdfsLake(Lake):
             except NotFoundError as error:
                 if BELOW_A_FILE in str(error.__cause__):
                     raise self._stands_in_the_way(path) from error
-                # A write needs no existing file: another process deleted the one just written.
+                # Another process deleted the file that this attempt was writing.
                 why = sentence_of(error.__cause__ or error)
                 raise LakeUnavailableError(
                     f"writing {self.uri(path)} was cut short: {why}", ADVICE
@@ -190,26 +191,27 @@ class WebHdfsLake(Lake):
         self.client._rename(self._at(source), destination=self._at(target), renameoptions=options)
 
     def _chunks(self, path: str) -> Iterator[bytes]:
-        """A file's bytes; LakeUnavailableError where fewer come than lie there."""
+        """The bytes of a file; LakeUnavailableError where the response ends too early."""
         response = self.client._open(self._at(path))
         try:
-            stated, come = response.headers.get("content-length"), 0
+            stated, received = response.headers.get("content-length"), 0
             for chunk in response.iter_content(CHUNK):
-                come += len(chunk)
+                received += len(chunk)
                 yield chunk
         finally:
             response.close()
-        lies = int(stated) if stated is not None else self._length(path)
-        if come != lies:
+        expected = int(stated) if stated is not None else self._length(path)
+        if received != expected:
             raise LakeUnavailableError(
-                f"reading {self.uri(path)} was cut short: {come} of {lies} bytes came", ADVICE
+                f"reading {self.uri(path)} was cut short: {received} of {expected} bytes came",
+                ADVICE,
             )
 
     def _length(self, path: str) -> int:
         return int(self.client.status(self._at(path))["length"])
 
     def _status(self, path: str) -> Any:
-        """The status of `path`; None where nothing lies there. Any other response is an error."""
+        """The HDFS status of `path`; None where `path` is missing."""
         try:
             return self._retry(path, lambda: self.client.status(self._at(path)))
         except NotFoundError:
@@ -217,7 +219,7 @@ class WebHdfsLake(Lake):
 
     @contextmanager
     def _disk_errors(self, path: Path) -> Iterator[None]:
-        """Turn the errors of this machine's own disk into ours; they are not HDFS's."""
+        """Translate errors of the local disk, which `_once` would take for errors of HDFS."""
         try:
             yield
         except requests.RequestException:
@@ -226,7 +228,10 @@ class WebHdfsLake(Lake):
             raise system_error(error, str(path)) from error
 
     def _retry(self, path: str, call: Callable[[], T], missing: T | None = None) -> T:
-        """Call until HDFS responds or the time is up; `missing` stands for nothing there."""
+        """Repeat `call` until HDFS responds or the time is up.
+
+        Returns `missing`, unless it is None, instead of raising NotFoundError.
+        """
         try:
             for attempt in Retrying(
                 retry=retry_if_exception(_may_pass),
@@ -249,12 +254,12 @@ class WebHdfsLake(Lake):
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether the error may pass by itself within seconds; a full disk needs a person."""
+    """Whether a retry within seconds may succeed; a full disk needs a person."""
     return isinstance(error, LakeUnavailableError) and not isinstance(error, LakeFullError)
 
 
-def _leaf(status: dict[str, Any]) -> Leaf:
-    return Leaf(
+def _leaf(status: dict[str, Any]) -> FileStatus:
+    return FileStatus(
         status["pathSuffix"],
         status["type"] == "DIRECTORY",
         status["length"],

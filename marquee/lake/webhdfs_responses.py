@@ -1,9 +1,8 @@
-"""What a response over WebHDFS means: a result, a refusal of HDFS, or another server's words.
+"""Checks of WebHDFS responses: a result of HDFS, an error of HDFS, or the page of another server.
 
-The library takes every response for HDFS's own, and its errors keep neither the status nor, for
-401, the text. So `check_response` reads each response before the library does. `lake_error` turns
-an error into ours with HDFS's own sentence, and separates final errors from those that a restart
-mends.
+The library `hdfs` trusts every response, and its errors lose the HTTP status. So `check_response`
+reads each response before the library. `lake_error` translates an error of the library into a
+LakeError with HDFS's own sentence; a LakeUnavailableError may pass with a retry.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ ADVICE = "look at NameNode and DataNode (`marquee status`), then try again"
 
 
 def check_response(response: requests.Response, **_: Any) -> None:
-    """Raise an error where the response is a refusal or does not come from HDFS.
+    """Raise an error where the response reports an error or does not come from HDFS.
 
-    It is a hook of the HTTP session, and runs before the library reads the response. The library
-    itself goes to the next NameNode where one is standing by or does not respond.
+    The HTTP session calls this hook before the library reads the response. A response of a standby
+    NameNode passes, because the library then asks the next NameNode.
     """
     status = response.status_code
     if status < 400:
@@ -51,22 +50,22 @@ def check_response(response: requests.Response, **_: Any) -> None:
 
 
 class _NotHdfsError(requests.ConnectionError):
-    """A response of no NameNode or DataNode; the library asks the next NameNode, if any."""
+    """A response of another server than HDFS; the library then asks the next NameNode."""
 
 
 def _refuse_foreign(response: requests.Response) -> None:
-    """Refuse the response of a proxy, a gateway or another file system."""
+    """Raise an error for the response of a proxy, a gateway or another file system."""
     requested = parse_qs(urlsplit(response.url).query).get("op", [])
-    # HDFS redirects only these two, and a gateway may spell the other address in its own way.
+    # A redirected request may lack `op`. HDFS redirects only OPEN and CREATE.
     operation = (
         requested[0] if requested else {"GET": "OPEN", "PUT": "CREATE"}.get(_method(response), "")
     )
     if 300 <= response.status_code < 400:
-        # Any other status than these turns the request into a GET.
+        # Only 307 and 308 keep the method of a PUT; other redirects turn it into a GET.
         keeps_method = _method(response) == "GET" or response.status_code in (307, 308)
         is_ours = "location" in response.headers and keeps_method
     elif operation == "OPEN":
-        # The body is the file, so it is not read here. Every DataNode states this content type.
+        # The body is the content of the file, so the check reads only the content type.
         kind = response.headers.get("content-type", OCTETS)
         is_ours = response.status_code == 200 and kind.startswith(OCTETS)
     elif operation == "CREATE":
@@ -89,7 +88,7 @@ def _method(response: requests.Response) -> str:
 
 
 def _json(response: requests.Response, name: str) -> Any:
-    """The value called `name` in the response's JSON object; None where there is none."""
+    """The value of the key `name` in the response's JSON object; None where it is missing."""
     try:
         return response.json()[name]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -122,28 +121,30 @@ SOUND_RESPONSES: dict[str, Callable[[requests.Response], bool]] = {
     "GETFILESTATUS": lambda response: _is_status(_json(response, "FileStatus")),
     "LISTSTATUS": lambda response: _is_list(_json(response, "FileStatuses")),
 }
-"""Checks of a NameNode's JSON responses; DELETE responds false where nothing lay."""
+"""Checks of a NameNode's JSON responses by operation; DELETE of a missing path responds false."""
 
 
 def _remote(response: requests.Response) -> tuple[str, str]:
-    """The class and the sentence of HDFS's exception; "" and the body where it is none."""
+    """The class and the message of HDFS's exception; "" and the body for any other response."""
     try:
         found = response.json()["RemoteException"]
-        kind = re.split(r"[.$]", str(found["exception"]))[-1]  # of SecretManager$InvalidToken too
+        kind = re.split(r"[.$]", str(found["exception"]))[-1]  # SecretManager$InvalidToken, too
         return kind, str(found.get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", _plain(response.text) or response.reason or "no word"
 
 
 def _plain(text: str) -> str:
-    """A page without its tags, in one line."""
+    """The text of an HTML page in one line, without tags."""
     text = re.sub(r"(?is)<(script|style)\b.*?</\1>", " ", text)
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:LONGEST_SENTENCE]
 
 
 def sentence_of(error: BaseException) -> str:
-    """An error's own sentence in one line, without a stack trace; of a connection's error, the
-    innermost cause."""
+    """The message of an error in one line, without a stack trace.
+
+    For an error of a connection, the message is that of the innermost cause.
+    """
     if isinstance(error, requests.RequestException | HTTPError) and (inner := _innermost(error)):
         address = getattr(getattr(error, "request", None), "url", None)
         return f"{urlsplit(address).netloc}: {inner}" if address else inner
@@ -152,7 +153,7 @@ def sentence_of(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The operating system's message below a library's errors, else the lowest error itself."""
+    """The operating system's message at the end of a chain of errors, else the last error."""
     seen: list[BaseException] = []
     last: BaseException | None = error
     while last is not None and last not in seen:
@@ -166,7 +167,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def lake_error(error: Exception, where: str) -> Exception:
-    """Our error for one of HDFS, the library or the connection at `where`, with its sentence."""
+    """The LakeError for an error of HDFS, of the library or of the connection at `where`."""
     if isinstance(error, LakeError):
         return error
     words = sentence_of(error)
@@ -189,7 +190,7 @@ def _does_not_speak(where: str, words: str) -> LakeUnavailableError:
 
 
 def _of_refusal(kind: str, words: str, where: str) -> LakeError:
-    """Our error for a refusal of HDFS; what is not known to be final may be mended."""
+    """The LakeError for an exception of HDFS; an unknown exception is a LakeUnavailableError."""
     whole = f"{kind}: {words}" if kind else words
     is_elsewhere = any(name in whole for name in ELSEWHERE)
     if not is_elsewhere and (kind == "FileNotFoundException" or BELOW_A_FILE in words):
@@ -211,17 +212,17 @@ def _of_refusal(kind: str, words: str, where: str) -> LakeError:
 
 
 PASSING = frozenset({404, 408, 425, 429})
-"""Statuses of a server that is busy, or a NameNode that is still starting (404)."""
+"""HTTP statuses of a busy server; a NameNode that is starting responds 404."""
 ELSEWHERE = (
     "SafeModeException",
     "StandbyException",
     "RetriableException",
     "does not have any open files",
 )
-"""One of these inside another class is the true cause; the last is a lost lease, which HDFS
-reports as a file that does not exist."""
+"""Texts that name the true cause inside another exception. HDFS reports the last one, a lost
+lease, as a FileNotFoundException."""
 BELOW_A_FILE = "is not a directory"
-"""HDFS's words about a path below a file; it reports a missing permission."""
+"""HDFS's words about a path below a file; HDFS reports them as a missing permission."""
 NO_ROOM = frozenset(
     {"DSQuotaExceededException", "NSQuotaExceededException", "QuotaByStorageTypeExceededException"}
     | {"QuotaExceededException", "ClusterStorageCapacityExceededException"}
@@ -235,4 +236,4 @@ FINAL = frozenset(
     | {"PathIsNotEmptyDirectoryException", "PathComponentTooLongException"}
     | {"UnresolvedPathException", "FileNotFoundException", "FileAlreadyExistsException"}
 )
-"""Final classes; any other class means that a part of HDFS is broken, restarting or not up yet."""
+"""Exception classes for which a retry fails again; after any other class a retry may succeed."""

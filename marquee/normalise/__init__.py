@@ -1,13 +1,12 @@
-"""Text as files and pages write it, read into values: one reader a kind, for every source.
+"""Parsers for the text of files and pages: one parser for each kind of value, for every source.
 
-A reader returns the value or `Unreadable`, which holds the reason; it never guesses and never
-answers zero for what it cannot read.
+A parser returns the value, or `Unreadable` with the reason. It never guesses.
 
-- `text`: one spelling for white space and empty cells, JSON of others
+- `text`: white space, empty cells, and JSON of other people
 - `dates`: dates in six languages, as ISO 8601
 - `amounts`: amounts of money with their currency
-- `currencies`: which word, sign or code means which ISO 4217 currency
-- `canonical_names`: genres, countries and languages
+- `currencies`: words, signs and codes of ISO 4217 currencies
+- `canonical_names`: one name or code for each genre, country and language
 """
 
 __all__ = ["amounts", "canonical_names", "currencies", "dates", "text"]

@@ -1,7 +1,4 @@
-"""Amounts of money as files and pages write them: `$10-12 million`, `1.234.567 EUR`, `₹ 20 crore`.
-
-`read_money` returns `Money`, or `Unreadable` with the reason.
-"""
+"""Parsers for amounts of money, such as `$10-12 million`, `1.234.567 EUR` or `₹ 20 crore`."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ class Money:
     currency: str
 
 
-# Scale words as powers of ten, and whether their language writes a decimal comma.
+# The power of ten of each scale word, and whether the word's language has a decimal comma.
 _SCALES: dict[str, tuple[int, bool]] = {
     "thousand": (3, False),
     "million": (6, False),
@@ -58,17 +55,16 @@ _AMOUNT = re.compile(
 )
 _RANGE = re.compile(r"^\s*(?:-|–|—|to|bis)\s*$")
 _LONGEST = 200
-"""Characters; a longer text is prose."""
+"""Characters; a longer text is no amount."""
 _SMALLEST, _LARGEST = Decimal(1), Decimal(10) ** 13
 
 
 def read_money(text: str, countries: Sequence[str] = (), currency: str = "") -> Money | Unreadable:
-    """Read one amount; of a range (`$10-12 million`) its middle.
+    """Read one amount; a range (`$10-12 million`) gives its middle.
 
-    `countries` are ISO 3166-1 codes, the most significant first; they decide about marks that
-    several currencies share (`¥`, `kr`, `Rs`). `currency` is the content of a column of its own: a
-    code, a sign or a name. A sign in the text must not contradict it (`CAD` beside `$` is Canada's
-    dollar).
+    `countries` are ISO 3166-1 codes, the main country first. They decide the currency of a sign
+    that several currencies share (`¥`, `kr`, `Rs`). `currency` is a code, a sign or a name from a
+    separate column. A sign in `text` must agree with `currency`: `$` agrees with `CAD`.
     """
     if len(text) > _LONGEST:
         return Unreadable(text[:_LONGEST], "is longer than an amount")
@@ -83,13 +79,13 @@ def read_money(text: str, countries: Sequence[str] = (), currency: str = "") -> 
 
 
 def read_amount(text: str) -> float | None:
-    """A bare amount without a currency, however its digits are grouped; None where it is none."""
+    """An amount without a currency, with any grouping of digits; None for any other text."""
     amount = _read_amount(clean(text[: _LONGEST + 1]))
     return None if isinstance(amount, str) else _plain(amount)
 
 
 def _currency(found: list[str], countries: Sequence[str], column: str) -> str | Unreadable:
-    """The one currency that every mark in the text and the column can mean."""
+    """The currency on which all marks in the text and the column agree."""
     stated = read_mark(column) if column else None
     if column and not stated:
         return Unreadable(column, f"names no currency we know: '{column}'")
@@ -102,12 +98,12 @@ def _currency(found: list[str], countries: Sequence[str], column: str) -> str | 
         return code
     if code is None:
         return Unreadable("", f"'{marks[-1].text}' is several currencies and no country says which")
-    named = sorted({mark.alone or mark.text for mark in marks})
+    named = sorted({mark.usual or mark.text for mark in marks})
     return Unreadable("", f"names several currencies: {', '.join(named)}")
 
 
 def _read_amount(text: str) -> Decimal | str:
-    """An amount, or the reason why there is none."""
+    """An amount, or the reason why the text holds none."""
     text = text.removeprefix("+").removesuffix(".").strip()
     found = list(_AMOUNT.finditer(text.lower()))
     rest = text[: found[0].start()] + text[found[-1].end() :] if found else ""
@@ -130,10 +126,10 @@ def _read_amount(text: str) -> Decimal | str:
 
 
 def _read_number(text: str, scale: str | None) -> Decimal | None:
-    """Digits with separators, perhaps with an exponent (`1.5e+07`).
+    """Digits with separators and an optional exponent (`1.5e+07`); None for wrong grouping.
 
-    A single `.` or `,` before three digits groups them. With a scale word, that word's language
-    decides instead (`1.234 million`, `1,234 Millionen`).
+    A single `.` or `,` before three digits is a group separator, as in `1.234`. Before a scale
+    word, the word's language decides: the number in `1.234 million` has three decimals.
     """
     power, comma = _SCALES[scale] if scale else (0, False)
     mantissa, _, exponent = text.partition("e")
@@ -149,7 +145,7 @@ def _read_number(text: str, scale: str | None) -> Decimal | None:
 
 
 def _decimal_mark(digits: str, comma: bool | None) -> str:
-    """The character of `digits` that starts the decimals: `.`, `,` or none."""
+    """The character of `digits` before the decimals: `.`, `,` or ""."""
     marks = [mark for mark in digits if mark in ".,"]
     if not marks:
         return ""
@@ -165,7 +161,7 @@ def _decimal_mark(digits: str, comma: bool | None) -> str:
 
 
 def _is_grouped(whole: str) -> bool:
-    """Whether digits stand alone, in groups of three, or in India's two-two-three groups."""
+    """Whether digits are ungrouped, in groups of three, or in Indian groups (`12,34,567`)."""
     return (
         re.fullmatch(r"\d+|\d{1,3}([ .,])\d{3}(?:\1\d{3})*|\d{1,2}(?:,\d{2})*,\d{3}", whole)
         is not None

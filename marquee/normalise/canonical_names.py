@@ -1,8 +1,8 @@
-"""Genres, countries and languages under one name each, whatever language a page speaks.
+"""One name or code for each genre, country and language, from English and German text.
 
 Genres become IMDb's English words, countries ISO 3166-1 codes, languages ISO 639-1 codes. The
-tables hold the names that IMDb's pages, its 2016 CSV and our synthetic world use. The readers of
-title sources, the spiders' page objects and the replica use them.
+tables hold the names in IMDb's pages, in its 2016 CSV and in our synthetic world. The readers of
+title sources, the page objects and the replica call this module.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from marquee.normalise.text import clean
 
 
 def read_genre(text: str) -> str:
-    """One genre's canonical English; a word that is not in the table stays as it is."""
+    """The English name of one genre; a word outside of the table does not change."""
     word = clean(text)
     return _CANONICAL_GENRES.get(word.lower(), word)
 
 
 def read_genres(texts: Iterable[str]) -> list[str]:
-    """Genres in page order, each once."""
+    """The English names of several genres, in the given order and without repeats."""
     return list(dict.fromkeys(genre for genre in map(read_genre, texts) if genre))
 
 
 def country_code(text: str) -> str | None:
-    """`USA`, `United States`, `us` and `US` are `US`; `UK`, which is no ISO code, is `GB`.
+    """The ISO 3166-1 code of a country; None for an unknown name.
 
-    None for a name that is not in the table.
+    `USA`, `United States`, `us` and `US` give `US`. `UK`, which is no ISO code, gives `GB`.
     """
     word = text.strip()
     if word.lower() in _COUNTRY_CODES:
@@ -38,9 +38,9 @@ def country_code(text: str) -> str | None:
 
 
 def language_code(text: str) -> str | None:
-    """`English`, `EN` and `en` are `en`; three letters where ISO 639-1 has no two.
+    """The ISO 639-1 code of a language; None for an unknown name.
 
-    None for a name that is not in the table.
+    `English`, `EN` and `en` give `en`. A language without a two-letter code gives three letters.
     """
     word = text.strip()
     if re.fullmatch(r"[A-Za-z]{2,3}", word):
@@ -79,7 +79,7 @@ GENRES = (
     "Western",
 )
 
-# German words, and old or long forms: what differs from the canonical word by more than case.
+# German words, and old or long forms of genres.
 _OTHER_GENRE_WORDS = {
     "abenteuer": "Adventure",
     "animationsfilm": "Animation",
@@ -147,7 +147,7 @@ pt Portuguese|ro Romanian|ru Russian|sk Slovak|sl Slovenian|sq Albanian|sr Serbi
 sw Swahili|ta Tamil|te Telugu|th Thai|tl Filipino|tr Turkish|uk Ukrainian|ur Urdu|vi Vietnamese
 yue Cantonese|zh Chinese|zu Zulu|arc Aramaic|myn Maya
 """
-# IMDb's own codes for former countries, as the ISO code their titles are filed under.
+# IMDb's own codes of former countries, and the code that we use instead.
 _FORMER_COUNTRIES = {
     "XWG": "DE",
     "DDDE": "DD",

@@ -1,8 +1,9 @@
-"""Which word, sign, code or Wikidata item means which ISO 4217 currency.
+"""The ISO 4217 currencies of words, signs, codes and Wikidata items.
 
-Many marks stand for several currencies: every dollar is a `$`, every crown a `kr`. So a mark is a
-*set* of codes, and several marks beside one amount (`$` and a column with `CAD`) mean what they
-have in common. Only then does a mark's usual currency decide, or the title's countries.
+Many marks stand for several currencies: every dollar is a `$`, every crown a `kr`. So a mark has a
+*set* of codes. Several marks beside one amount mean the intersection of their sets: `$` and `CAD`
+mean `CAD`. Where several codes remain, the mark's usual currency decides, then the title's
+countries.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# ISO 4217: currencies in circulation, and former ones in which budgets of older titles are stated.
+# ISO 4217 codes of current currencies, and below of former currencies, for older titles.
 _ACTIVE = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
 CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
@@ -32,15 +33,15 @@ CODES = ACTIVE | FORMER
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a sign, word or code beside an amount may stand for."""
+    """A sign, word or code beside an amount, with the currencies that it may mean."""
 
     text: str
     codes: frozenset[str]
-    alone: str | None
-    """Its usual currency; None where only the countries can decide."""
+    usual: str | None
+    """The usual currency of the mark; None where only the title's countries can decide."""
 
 
-# Code, Wikidata item, and names as Wikidata and people write them.
+# Code, Wikidata item (`-` for none), and names of each currency.
 _NAMED = """
 USD Q4917 United States dollar|US dollar|U.S. dollar|US-Dollar|American dollar
 EUR Q4916 euro
@@ -99,8 +100,8 @@ NLG - Dutch guilder
 FIM - Finnish markka|markka
 """
 _TABLE = [line.split(" ", 2) for line in _NAMED.strip().splitlines()]
-UNITS = {item: code for code, item, _ in _TABLE if item != "-"}
-"""Wikidata items of currencies, each confirmed by a second public list."""
+WIKIDATA_CURRENCIES = {item: code for code, item, _ in _TABLE if item != "-"}
+"""Currency by Wikidata item; a second public list confirms each item."""
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -111,7 +112,7 @@ DOLLARS = _codes(
     "USD CAD AUD NZD HKD SGD TWD BBD BMD BND BSD BZD DOP FJD GYD JMD KYD LRD NAD SBD SRD TTD XCD "
     "ZWL ARS CLP COP CUP MXN MXP MOP NIO UYU CVE BRL"
 )
-"""Currencies whose own people write a plain `$`."""
+"""Currencies that are written as a plain `$` at home."""
 POUNDS = _codes("GBP IEP EGP LBP SYP SDG SSP FKP GIP SHP CYP ITL MTL TRL")
 RUPEES = _codes("INR PKR LKR NPR MUR SCR MVR")
 CROWNS = _codes("DKK NOK SEK ISK")
@@ -136,7 +137,7 @@ SHARED: dict[str, tuple[frozenset[str], str | None]] = {
     **dict.fromkeys(("kr", "kr.", "krone", "kroner", "krona", "kronor"), (CROWNS, None)),
     **dict.fromkeys(("rs", "rs.", "₨", "rupee", "rupees", "rupien"), (RUPEES, None)),
 }
-"""Marks of several currencies: the currencies, and the usual one."""
+"""The possible currencies and the usual currency of each ambiguous mark."""
 SIGNS = {
     **dict.fromkeys(("US$", "U.S.$"), "USD"),
     **dict.fromkeys(("AU$", "A$"), "AUD"),
@@ -182,14 +183,14 @@ WORDS = {
     for ending in ("", "s")
 }
 _EITHER_CASE = _codes("USD EUR GBP JPY INR CNY KRW CAD AUD CHF SEK NOK DKK RUB")
-"""Codes that are no English words, so they count in small letters too."""
+"""Codes that also count in small letters, because they are no English words."""
 
 
 def _whole_words(words: Iterable[str]) -> str:
     """A pattern of any of `words`, the longest first.
 
-    Where a word starts or ends in a letter, no other letter may precede or follow it: `RM` is not
-    the start of `RMB`.
+    No letter may precede a word that starts with a letter, or follow a word that ends with one. So
+    `RM` does not match the start of `RMB`.
     """
     listed = list(words)
     lettered = [w for w in listed if w[0].isalpha() and w[-1].isalpha()]
@@ -200,9 +201,9 @@ def _whole_words(words: Iterable[str]) -> str:
 
 
 def _trie(words: Iterable[str]) -> str:
-    """A pattern of any of `words`, the longest first, that reads each letter once.
+    """A pattern of any of `words`, the longest first, as a prefix tree.
 
-    Hundreds of alternatives side by side are seven times slower.
+    A flat list of alternatives is seven times slower.
     """
     endings: dict[str, list[str]] = {}
     for word in words:
@@ -214,11 +215,11 @@ def _trie(words: Iterable[str]) -> str:
 MARK = re.compile(
     f"(?i:{_whole_words([*WORDS, *SHARED, *_EITHER_CASE])})|{_whole_words([*SIGNS, *CODES])}"
 )
-"""Any mark in a text. A sign that several letters precede (`CA$`) is found before a bare one."""
+"""Any mark in a text. The pattern prefers a longer sign (`CA$`) to a shorter one (`$`)."""
 
 
 def read_mark(text: str) -> Mark | None:
-    """What one sign, word, code or name stands for; None where it is in no table."""
+    """The mark of one sign, word, code or name; None for an unknown text."""
     word = " ".join(text.split())
     if word in SIGNS:
         return Mark(word, frozenset((SIGNS[word],)), SIGNS[word])
@@ -230,15 +231,16 @@ def read_mark(text: str) -> Mark | None:
 
 
 def resolve(marks: Sequence[Mark], countries: Sequence[str]) -> str | None:
-    """The one code that all `marks` (at least one) can mean; None where several remain.
+    """The one code that all `marks` can mean; "" where they contradict, None where several remain.
 
-    `countries` are ISO 3166-1 codes; the first whose own currency the marks can mean decides: a
-    currency's code starts with its country's. Empty where the marks contradict each other.
+    `marks` holds at least one mark. `countries` are ISO 3166-1 codes. Where several codes remain,
+    the first country whose own currency is among them decides. The code of a currency starts with
+    the code of its country.
     """
     codes = frozenset.intersection(*(mark.codes for mark in marks))
     if len(codes) < 2:
         return next(iter(codes), "")
-    usual = {mark.alone for mark in marks} & codes
+    usual = {mark.usual for mark in marks} & codes
     if len(usual) == 1:
         return str(usual.pop())
     own = (code for country in countries for code in sorted(codes) if code.startswith(country))

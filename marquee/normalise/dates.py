@@ -1,13 +1,13 @@
-"""Dates as files and pages write them, as ISO 8601 and as exact as they are.
+"""A parser for dates, which gives ISO 8601 with a day, a month or only a year.
 
 Accepted: `1999`, `1999-03`, `1999-03-31` (also with `/` or `.`, and IMDb's zeros: `1999-03-00`),
-`19990331`, an ISO moment (its day, as written), `31 March 1999`, `31st of March, 1999`, `Mar 31,
-1999`, `31-Mar-1999`, `March 1999`, `31.03.1999`, `03/1999`, and `31/03/1999` where only one order
-of day and month is a date. A weekday before and a remark in parentheses after are ignored. Months
-are read in English, German, French, Spanish, Italian and Portuguese.
+`19990331`, the day of an ISO moment, `31 March 1999`, `31st of March, 1999`, `Mar 31, 1999`,
+`31-Mar-1999`, `March 1999`, `31.03.1999`, `03/1999`, and `31/03/1999` where only one order of day
+and month is a date. The parser ignores a weekday before the date and a remark in parentheses. It
+knows the months in English, German, French, Spanish, Italian and Portuguese.
 
-Refused, with the reason: `03/04/1999` (either of two days), `31/3/99` (of which century), a day
-that is on no calendar (`1999-02-30`), a year without titles, and all else (`Summer 1999`, `TBA`).
+Refused, with the reason: `03/04/1999` (March or April), `31/3/99` (unknown century), `1999-02-30`
+(no such day), a year before 1874 or after 2100, and any other text (`Summer 1999`, `TBA`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from marquee.normalise.text import Unreadable, clean, fold
 FIRST_FILM = 1874
 """Year of "Passage de Venus", the oldest title IMDb lists."""
 LAST_YEAR = 2100
-"""No title is announced for later."""
+"""A later year is a parsing error."""
 
 _LONGEST = 200
-"""Characters; a text beyond is prose."""
+"""Characters; a longer text is no date."""
 
 _MONTH_NAMES = """
 january jan januar janner janv janvier enero ene gennaio gen janeiro
@@ -82,7 +82,7 @@ _SHORT_YEAR = re.compile(r"\d\d?[-/. ]+(?:\d\d?|[^\W\d_]+\.?)[-/., ]+'?\d\d")
 
 
 def read_date(text: str) -> str | Unreadable:
-    """`1999-03-31`, `1999-03` or `1999`, as exact as `text`; Unreadable where it is no date."""
+    """`1999-03-31`, `1999-03` or `1999`, with the precision of `text`, or Unreadable."""
     if len(text) > _LONGEST:
         return Unreadable(text[:_LONGEST], "is longer than a date")
     plain = re.sub(r"\([^()]*\)", " ", clean(text)).strip(" ,;")
@@ -111,7 +111,10 @@ def date_of(
     day: int | str | None = None,
     text: str = "",
 ) -> str | Unreadable:
-    """The date from its numbers; a month or day that is None or zero is unknown."""
+    """The date from its numbers, or Unreadable; None and zero stand for an unknown month or day.
+
+    `text` is the text in the Unreadable, by default the numbers.
+    """
     numbers = [int(part or 0) for part in (year, month, day)]
     text = text or "-".join(map(str, filter(None, numbers)))
     if not FIRST_FILM <= numbers[0] <= LAST_YEAR:
@@ -124,9 +127,10 @@ def date_of(
 
 
 def _either_order(first: str, mark: str, second: str, year: str, text: str) -> str | Unreadable:
-    """Day and month as numbers before a year.
+    """A date of a day and a month in unknown order, before a year.
 
-    With dots the day comes first; with any other mark either may, and one order must be no date.
+    With dots the day comes first (`03.04.1999`). With any other mark the date is Unreadable where
+    both orders are dates.
     """
     day_first, month_first = date_of(year, second, first, text), date_of(year, first, second, text)
     if isinstance(month_first, Unreadable) or (mark == "." and isinstance(day_first, str)):

@@ -1,6 +1,6 @@
-"""Text with one spelling of white space, empty cells in all their spellings, and JSON of others.
+"""White space, empty cells and JSON in the text of files and pages.
 
-Every reader of files and pages starts here.
+The other parsers of `marquee.normalise` and the readers of sources call this module first.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-# Zero-width and direction marks: invisible, and they make equal words differ.
+# Zero-width and direction marks, which are invisible and make equal words differ.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 _SPACES = re.compile(r"\s+")
 _LONE = re.compile(r"[\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 LONGEST_NUMBER = 18
-"""Digits of a whole number; a longer one is not ours, and other readers of JSON refuse it."""
+"""Digits of a whole number; some readers of JSON refuse longer numbers."""
 _NULLS = frozenset(
     [
         *("", r"\n", "nan", "none", "(none)", "null", "(null)", "<null>", "nat", "undefined"),
         *("n/a", r"n\a", "n.a.", "n.a", "na", "<na>", "#na", "#n/a", "#n/a n/a"),
     ]
 )
-"""The words of IMDb, OMDb, pandas, R, Java, databases and spreadsheets for an empty cell."""
+"""Words for an empty cell in IMDb, OMDb, pandas, R, Java, databases and spreadsheets."""
 _NULL_MARKS = re.compile(r"[-–—−]+|\?+")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A text that is not what its field needs, and the reason."""
+    """A text that a parser refused, and the reason."""
 
     text: str
     reason: str
 
 
 def clean(text: str) -> str:
-    """The text in NFC without invisible marks, each run of white space as one plain space."""
+    """The text in Unicode's NFC, without invisible marks and with single spaces."""
     if text.isascii():
         return " ".join(text.split())
     plain = unicodedata.normalize("NFC", encodable(text)).translate(_INVISIBLE)
@@ -46,9 +46,9 @@ def clean(text: str) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """A text, or every text of a JSON value, with U+FFFD for half a surrogate pair.
+    """A JSON value whose texts hold U+FFFD instead of half a surrogate pair.
 
-    JSON can write half a pair (`\\ud83d`); no encoding can.
+    JSON can contain half a pair (`\\ud83d`), but UTF-8 cannot encode it.
     """
     if isinstance(value, str):
         if value.isascii() or not _LONE.search(value):
@@ -60,12 +60,12 @@ def encodable(value: Any) -> Any:
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of JSON that others wrote, in a form that every reader and writer of ours takes.
+    """The value of JSON that another program wrote, without values that our own JSON forbids.
 
-    Texts may hold line breaks. Half a surrogate pair becomes U+FFFD. `NaN`, and a number beyond
-    `LONGEST_NUMBER` digits or a double's range, become the text that spells them, so a numeric
-    field can report it. Raises ValueError where it is not JSON, and RecursionError where it is
-    nested too deeply.
+    Texts may hold line breaks. Half a surrogate pair becomes U+FFFD. `NaN`, an infinite number and
+    a whole number of more than `LONGEST_NUMBER` digits become texts; the contract of a numeric
+    field then reports them. Raises ValueError for text that is not JSON, and RecursionError for
+    deep nesting.
     """
     text = text if isinstance(text, str) else text.decode("utf-8-sig", "replace")
     value = json.loads(
@@ -84,19 +84,19 @@ def _decimal(text: str) -> float | str:
 
 
 def is_null(text: str) -> bool:
-    """Whether a cell's text means that there is no value: empty, `\\N`, `N/A`, `nan`, `-`, `?` …
+    """Whether the text of a cell stands for null: empty, `\\N`, `N/A`, `nan`, `-`, `?` …
 
-    It decides for every column of every source but those of `is_empty`.
+    The columns that `is_empty` names are exceptions.
     """
     word = clean(text).lower()
     return word in _NULLS or _NULL_MARKS.fullmatch(word) is not None
 
 
 def is_empty(text: str) -> bool:
-    """Whether a cell is empty or `\\N`.
+    """Whether the text of a cell is empty or `\\N`.
 
-    For titles (there is one called "None") and for IMDb's own datasets, where the other words of
-    `is_null` are values.
+    The names of titles and the columns of IMDb's datasets use this function, because a title may be
+    called "None".
     """
     return clean(text) in ("", r"\N")
 
@@ -107,7 +107,7 @@ def unique(values: list[str]) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """A name in the spelling that names are compared by: no case, no accents, single spaces."""
+    """A name in small letters, without accents and with single spaces, to compare names by."""
     return "".join(map(_folded, clean(text)))
 
 
@@ -118,9 +118,9 @@ def _folded(character: str) -> str:
 
 
 def folding_table() -> tuple[str, str]:
-    """The Latin, Greek and Cyrillic letters that `fold` changes, and what each becomes.
+    """The Latin, Greek and Cyrillic letters that `fold` changes, and their replacements.
 
-    For engines that translate letter by letter; letters that become several are not in it.
+    Spark's `translate` takes both strings. Letters that become several letters are left out.
     """
     letters = [chr(code) for code in (*range(0x41, 0x530), *range(0x1E00, 0x2000))]
     pairs = [(a, b) for a in letters if len(b := _folded(a)) == 1 and a != b]

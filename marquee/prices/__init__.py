@@ -1,8 +1,8 @@
-"""What amounts of money are worth across currencies and years.
+"""Conversion of amounts of money between currencies and between years.
 
 - `dollars`: annual exchange rates and US consumer prices, as tables and as conversions
 - `unlabelled`: the likeliest currency of an amount whose source names none
-- `data/`: the tables; `data/SOURCES.md` says where they come from
+- `data/`: the tables; `data/SOURCES.md` names their sources
 """
 
 from marquee.prices.dollars import (

@@ -1,13 +1,13 @@
-"""What an amount of money is worth in US dollars, and in dollars of another year.
+"""Conversion of amounts to US dollars, and of dollars to dollars of another year.
 
-`RateTable` converts between currencies by annual average exchange rates: `data/rates.csv`, units
-of the currency per dollar; `data/sources.csv` names the publisher of each figure and what it was
-checked against. `PriceIndex` converts between years by US consumer prices: `data/cpi.csv`, annual
-averages of the CPI-U. `data/SOURCES.md` describes both.
+`RateTable` converts between currencies by annual average exchange rates. `data/rates.csv` holds
+units of the currency per dollar. `data/sources.csv` names the publisher and the check of each rate.
+`PriceIndex` converts between years by annual averages of the US consumer price index CPI-U, from
+`data/cpi.csv`. `data/SOURCES.md` describes both tables.
 
-A year's average exists only once the year is over. So a table is read *as of* a year and holds
-earlier years alone: a model of that year has not seen the future. Preparation of titles, the budget
-model and its answers use both tables.
+The average of a year exists only after the year. So `load(as_of_year)` reads only earlier years,
+and a model of that year uses no future rates. `prepare_titles`, the budget model and its answers
+use both tables.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from importlib.resources import files
 
 DOLLAR = "USD"
 MOST_YEARS_BEYOND = 5
-"""A currency's last rate stands for so many later years; beyond them there is none."""
+"""The number of years after a currency's last rate for which the last rate is used."""
 PLAUSIBLE_BUDGET = (100.0, 1e9)
-"""Dollars of the release year. Outside of these the currency or the number was misread: no title
-has cost a billion."""
+"""Dollars of the release year. A budget outside of these bounds is a parsing error: no title has
+cost a billion."""
 
 
 def is_plausible_budget(dollars: float) -> bool:
-    """Whether a budget in dollars of the release year can be believed; NaN cannot."""
+    """Whether a budget in dollars of the release year is within `PLAUSIBLE_BUDGET`; NaN is not."""
     least, most = PLAUSIBLE_BUDGET
     return least <= dollars <= most
 
 
 @dataclass(frozen=True)
 class Dollars:
-    """An amount in US dollars, and the year whose rate was used."""
+    """An amount in US dollars, and the year of the exchange rate."""
 
     amount: float
     rate_year: int
     is_exact: bool
-    """False where the requested year is beyond the table and its last rate was used."""
+    """False where the rate is of an earlier year, because the table has none for the requested
+    year."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The years one currency has rates for, and who published them."""
+    """The first and the last year, the number and the publishers of one currency's rates."""
 
     first: int
     last: int
@@ -53,14 +54,14 @@ class Coverage:
 
 @dataclass(frozen=True)
 class RateTable:
-    """Units per dollar by currency and year; `sources` in the same shape."""
+    """Units per dollar, and the source of each rate, both by currency and year."""
 
     rates: Mapping[str, Mapping[int, float]]
     sources: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, as_of_year: int) -> RateTable:
-        """The table as it stood in `as_of_year`: averages of earlier years only."""
+        """The rates of years before `as_of_year`."""
         rates: dict[str, dict[int, float]] = {}
         sources: dict[str, dict[int, str]] = {}
         for row in _rows("rates.csv"):
@@ -71,15 +72,14 @@ class RateTable:
         return cls(rates, sources)
 
     def knows(self, currency: str) -> bool:
-        """Whether any rate of this ISO 4217 code is in the table."""
+        """Whether the table has a rate of this ISO 4217 code; true for the dollar."""
         return currency == DOLLAR or currency in self.rates
 
     def dollars(self, amount: float, currency: str, year: int) -> Dollars | None:
-        """Convert at `year`'s average rate; None where the table has no rate to use.
+        """`amount` in US dollars at the average rate of `year`; None without a rate.
 
-        The last rate stands for up to `MOST_YEARS_BEYOND` later years. A year before the first
-        rate, or in a gap, has none: older rates belong to another regime or another unit of
-        account.
+        The last rate also holds for `MOST_YEARS_BEYOND` later years. A year before the first rate
+        or in a gap gives None, because the currency may have had another unit then.
         """
         if currency == DOLLAR:
             return Dollars(amount, year, True)
@@ -90,7 +90,7 @@ class RateTable:
         return None if rate is None else Dollars(amount / rate, used, used == year)
 
     def coverage(self) -> dict[str, Coverage]:
-        """The years and publishers of each currency, by its code."""
+        """The years and publishers of each currency's rates, by ISO 4217 code."""
         return {
             currency: Coverage(
                 min(years), max(years), len(years), tuple(sorted(set(years.values())))
@@ -101,16 +101,13 @@ class RateTable:
 
 @dataclass(frozen=True)
 class PriceIndex:
-    """A price level for every year from `first` to `last`; years outside take the nearest."""
+    """Price levels by year; a year outside of the table has the level of the nearest year."""
 
     levels: Mapping[int, float]
 
     @classmethod
     def load(cls, as_of_year: int) -> PriceIndex:
-        """The index as it stood in `as_of_year`: averages of earlier years only.
-
-        Before the second year of the table there is no earlier one; its first year then stands.
-        """
+        """The levels of years before `as_of_year`, or the table's first level if there are none."""
         every = {int(row["year"]): float(row["index"]) for row in _rows("cpi.csv")}
         known = {year: level for year, level in every.items() if year < as_of_year}
         first = min(every)
@@ -122,28 +119,28 @@ class PriceIndex:
 
     @property
     def last(self) -> int:
-        """The newest year with a level: the natural price year."""
+        """The newest year of the table."""
         return max(self.levels)
 
     def nearest(self, year: int) -> int:
-        """The year whose level stands for `year`: itself, or the table's first or last."""
+        """`year`, limited to the table's first and last year."""
         return min(max(year, self.first), self.last)
 
     def level(self, year: int) -> float:
-        """The price level of `year`, or of the nearest year known."""
+        """The price level of `nearest(year)`."""
         return self.levels[self.nearest(year)]
 
     def factor(self, from_year: int, to_year: int) -> float:
-        """What a dollar of `from_year` is worth in dollars of `to_year`."""
+        """The worth of one dollar of `from_year`, in dollars of `to_year`."""
         return self.level(to_year) / self.level(from_year)
 
     def factors(self, to_year: int) -> dict[int, float]:
-        """`factor` of every year of the table; any other year takes the factor of `nearest`."""
+        """`factor(year, to_year)` for every year of the table."""
         return {year: self.factor(year, to_year) for year in sorted(self.levels)}
 
 
 def rate_sources() -> dict[str, dict[str, str]]:
-    """Publisher, dataset, licence and what it was checked against, by a rate's `source`."""
+    """Publisher, dataset, licence and check of each source, by the `source` of a rate."""
     return {row.pop("source"): row for row in _rows("sources.csv")}
 
 

@@ -1,11 +1,11 @@
-"""The currency of an unlabelled amount: one whose source names no currency.
+"""The likeliest currency of an amount whose source names no currency.
 
-The candidates are every currency that circulated in the title's countries in its year, the dollar,
-and the euro. Each candidate has a prior, how often budgets of such titles are stated in it, and a
-likelihood, how plausible the amount then is as a title's cost: a normal density in log10 dollars
-of 2015. The confidence is the best candidate's posterior probability. The 5,000,000 of a British
-title stay in doubt (pounds and dollars differ by a factor of 1.6); the 12,215,500,000 of a Korean
-one do not. The readers of title sources use it for columns of bare amounts.
+The candidates are the dollar, the euro, and the currencies of the title's countries in its year.
+The prior of a candidate is the frequency of budgets in that currency. The likelihood of a candidate
+is a normal density of the cost in log10 dollars of 2015. The confidence is the posterior
+probability of the best candidate. Examples: 5,000,000 for a British title has a low confidence,
+because pounds and dollars differ only by a factor of 1.6; 12,215,500,000 for a Korean title has a
+high confidence. The readers of title sources call this module for amounts without a currency.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from importlib.resources import files
 from marquee.prices.dollars import DOLLAR, PriceIndex, RateTable
 
 CERTAIN = 0.98
-"""The least confidence at which an inferred currency may be used."""
+"""The least confidence of a currency that a reader uses."""
 PRICE_YEAR = 2015
 HIGHEST_COST = 400e6
-"""Dollars of 2015; no title cost more, so a dearer reading is in another currency."""
+"""Dollars of 2015; no title cost more, so a higher cost excludes the candidate."""
 LOWEST_COST = 100.0
-"""Dollars of 2015; home-made titles cost hundreds."""
+"""Dollars of 2015; the cheapest titles cost hundreds."""
 AT_HOME, ABROAD = (7.3, 0.8), (6.6, 0.65)
-"""Mean and deviation of log10 cost in dollars of 2015: American titles, and all others."""
+"""Mean and standard deviation of log10 cost in dollars of 2015, of American and of other titles."""
 PRIOR_OWN, PRIOR_DOLLAR, PRIOR_EURO, PRIOR_EURO_ABROAD = 0.6, 0.35, 0.1, 0.005
-"""How often the budget of a title that is not American is stated in its own currency, in dollars,
-in euro in Europe, and in euro elsewhere."""
+"""Prior weights for titles that are not American: the title's own currency, the dollar, the euro in
+Europe, the euro elsewhere."""
 _EUROPE = "AL AM BG CH CY CZ DK EE GB GE HR HU IS LT LV MK MT NO PL RO RS RU SE SI SK TR UA"
 EUROPE = frozenset(_EUROPE.split())
 EURO = "EUR"
@@ -54,7 +54,7 @@ def infer_currency(
 ) -> InferredCurrency:
     """The currency of `amount` for a title of these countries (ISO 3166-1) released in `year`.
 
-    `currency` is None, with the reason, where countries, year or exchange rates do not settle it.
+    The result has no currency, only a reason, where countries, year or exchange rates are missing.
     """
     if not countries:
         return InferredCurrency(None, 0.0, "no country says the currency")
@@ -73,12 +73,12 @@ def infer_currency(
 
 
 def currencies_of(country: str, year: int) -> list[str]:
-    """What circulated in a country in a year; two where one replaced the other."""
+    """The currencies of a country in a year; two in the year of a change of currency."""
     return [code for code, first, last in _circulation().get(country, ()) if first <= year <= last]
 
 
 def _priors(countries: Sequence[str], year: int) -> dict[str, float]:
-    """The prior of each currency: how likely it is before the amount is known."""
+    """The prior weight of each currency."""
     own = [code for country in countries for code in currencies_of(country, year)]
     if len(own) < len(countries):
         own.append("?")  # the circulation table lacks a country in that year

@@ -1,13 +1,13 @@
-"""What Airflow learns from Marquee. `dags/` wires it; Airflow itself loads `plugin` alone.
+"""Marquee's parts of Airflow. `dags/` imports them; Airflow itself loads only `plugin`.
 
-- `tasks`: the tasks without an engine; how every task logs, fails and is retried
+- `tasks`: the tasks other than Spark jobs; how every task logs, fails and is retried
 - `spark`: the Spark jobs as tasks
-- `approval`: the Report button and the question to a person
-- `form`: the run's typed form, and the check of every request for a run
+- `approval`: the Report button; the task that asks a person for an approval
+- `form`: the run's typed form; the check of every request for a run
 - `timetable`: the weekly timetable
-- `runs`: from Airflow's context to our `Run` and its lake
+- `runs`: makes our `Run` and its lake from Airflow's context
 - `plugin`: what Airflow loads: timetable, button, form check, listener
-- `bin/`: the spark-submit that ends with the task that started it
+- `bin/`: a spark-submit that ends with the task that started it
 """
 
 __all__ = ["approval", "form", "spark", "tasks", "timetable"]

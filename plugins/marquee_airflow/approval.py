@@ -1,8 +1,8 @@
-"""How a person decides in Airflow: the Report button on the gate, and the question after it.
+"""Approval by a person in Airflow: the Report button on the gate, and the task `approve` after it.
 
-A person is asked only where the run's form says `promote: ask`. An answer is never lost: it is the
-task's result, so it survives a lake that does not respond, and a retry waits on the question that
-stands, so a worker that dies does not ask twice.
+The task asks a person only where the run's form says `promote: ask`. The answer is the task's
+result, so it survives an outage of the lake. A retry waits for the answer to the first question,
+so a worker that dies does not ask twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from marquee.policy import Model
 from marquee.schedule import approval_closes
 from marquee.settings import ScheduleSettings, load_settings
 from marquee_airflow.runs import current_run
-from marquee_airflow.tasks import step
+from marquee_airflow.tasks import airflow_step
 
 if TYPE_CHECKING:
     from marquee.artefacts.verdict import Verdict
     from release.outcomes import Outcome
     from steps.run import Run
 
-WHO = "Whoever may edit this DAG in Airflow may answer"
+WHO_MAY_ANSWER = "Whoever may edit this DAG in Airflow may answer"
 
 
 @attrs.define()
@@ -39,7 +39,7 @@ class ReportLink(BaseOperatorLink):
     """A button on a task of a model's group, such as `recommender.gate`.
 
     Airflow's worker computes the address when the task ends and keeps it as an XCom. The API of
-    the running stack serves the page from the lake, also that of a rejected model.
+    the running stack serves the page from the lake, for rejected models too.
     """
 
     name = "Report"
@@ -49,23 +49,23 @@ class ReportLink(BaseOperatorLink):
         return report_address(str(operator.task_id).split(".")[0], run_slug(ti_key.run_id))
 
 
-def with_report(task: Any) -> Any:
-    """The task with the button on it; `task` is the value that a decorated function returned."""
+def with_report_button(task: Any) -> Any:
+    """Add the button to a task; `task` is what a call of a `@task` function returns."""
     task.operator.operator_extra_links = (ReportLink(),)
     return task
 
 
 def report_address(model: str, run: str) -> str:
-    """Where the API serves a run's report on a model."""
+    """The address at which the API serves a run's report on a model."""
     return f"{load_settings().serving_url}/v1/models/{model}/runs/{run}/report"
 
 
 class PromotionApprovalOperator(ApprovalOperator):
-    """Succeeds at once where the form does not ask; a time-out means no.
+    """Asks a person whether the new model may serve; a time-out means no.
 
-    The answer is written into the lake, where promotion reads it: marking this task as success in
-    the UI approves nothing. A no does not skip the tasks after this one. `promote` skips itself,
-    with the name of the person.
+    It succeeds at once where the verdict needs no approval. It writes the answer into the lake,
+    where `promote` reads it, so marking this task as success in the UI approves nothing. After a
+    no, this task succeeds and `promote` skips itself, naming the person.
     """
 
     def __init__(self, *, model: Model, schedule: ScheduleSettings, **kwargs: Any) -> None:
@@ -79,9 +79,9 @@ class PromotionApprovalOperator(ApprovalOperator):
             **kwargs,
         )
 
-    @step
+    @airflow_step
     def execute(self, context: Any) -> Any:
-        """Ask, where the verdict needs a person's approval and none is recorded."""
+        """Ask where the verdict needs an approval and the lake holds none."""
         from marquee.run_folder import model_folder
         from release.outcomes import last_outcome
         from steps.release_model import is_approved, verdict_of
@@ -98,15 +98,15 @@ class PromotionApprovalOperator(ApprovalOperator):
 
     def _ask(self, context: Any, run: Run, verdict: Verdict) -> None:
         """Ask the question, and record in the lake that it waits."""
-        from marquee.run_folder import degradation
+        from marquee.run_folder import degraded_tasks
         from steps.release_model import record_question
 
-        asked_at = datetime.now(UTC)  # Airflow waits by the machine's clock
+        asked_at = datetime.now(UTC)  # the machine's clock, as Airflow's own time-outs
         until = approval_closes(self.schedule.cron, asked_at, self.schedule.approval_days)
         self.response_timeout = max(until - asked_at, timedelta(seconds=1))
         where = self.generate_link_to_ui_from_context(context=context)
-        degraded = [str(one) for one in degradation(run.lake, run.id)]
-        self.body = question(verdict, report_address(self.model, run.id), iso(until), degraded)
+        degraded = [str(one) for one in degraded_tasks(run.lake, run.id)]
+        self.body = question_text(verdict, report_address(self.model, run.id), iso(until), degraded)
         try:
             super().execute(context)
         except TaskAwaitingInput:  # the question stands in Airflow now
@@ -117,8 +117,8 @@ class PromotionApprovalOperator(ApprovalOperator):
     def _wait_on(self, context: Any, waiting: Outcome) -> None:
         """Wait for the answer to the question that an earlier attempt asked.
 
-        Airflow keeps that question for the retry; asking again would clear an answer given
-        meanwhile. A worker may not read the answer, but the triggerer may.
+        Airflow keeps that question during the retry, and asking again would delete its answer. A
+        worker may not read the answer, so the triggerer waits for it.
         """
         print(f"an earlier attempt asked already. {waiting}", flush=True)
         self.defer(
@@ -133,12 +133,12 @@ class PromotionApprovalOperator(ApprovalOperator):
             method_name="execute_complete",
         )
 
-    @step
+    @airflow_step
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Record the answer; where the lake does not respond, `promote` records it later."""
-        from steps.release_model import Answer, record_answer
+        """Record the answer in the lake; where the lake is away, `promote` records it later."""
+        from steps.release_model import ApprovalAnswer, record_answer
 
-        answer = Answer.of(event)
+        answer = ApprovalAnswer.of(event)
         try:
             record_answer(current_run(context), self.model, answer)
         except MarqueeError as error:
@@ -149,9 +149,12 @@ class PromotionApprovalOperator(ApprovalOperator):
         return HITLOperator.execute_complete(self, context, event)
 
 
-def question(verdict: Verdict, report: str, until: str, degraded: Sequence[str] = ()) -> str:
-    """The question's text: what the run went without, the verdict's table, the report's address,
-    who may answer, and until when."""
+def question_text(verdict: Verdict, report: str, until: str, degraded: Sequence[str] = ()) -> str:
+    """The question in Markdown.
+
+    It has the degradations of the run, the verdict's table, the report's address, who may answer,
+    and until when.
+    """
     without = "".join(f"degraded: {one}\n\n" for one in degraded)
-    by = f"by {until}; no answer by then is a no, and the champion stays"
-    return f"{without}{verdict.markdown()}\n[The whole report]({report})\n\n{WHO} {by}.\n"
+    by = f"{WHO_MAY_ANSWER} by {until}; no answer by then is a no, and the champion stays"
+    return f"{without}{verdict.markdown()}\n[The whole report]({report})\n\n{by}.\n"

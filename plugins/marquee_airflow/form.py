@@ -1,8 +1,8 @@
 """The run's typed form in Airflow, and the check of every request that starts a run.
 
-Airflow checks a conf by the form's schema alone: unknown keys pass, and a refusal shows the raw
-schema. So `FormCheck` stands in the API server and calls `check_form` before Airflow sees a
-request, whether it comes from the form, REST, a backfill or another DAG.
+Airflow checks a conf only by the form's JSON schema: unknown keys pass, and a refusal shows the
+schema. So `FormCheck` runs in the API server and calls `steps.form.check_form` on each request
+first, whether it comes from the form, REST, a backfill or another DAG.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from airflow.sdk import Param
 from marquee.errors import MarqueeError
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
-from marquee_airflow.timetable import DAG
+from marquee_airflow.timetable import DAG_ID
 from steps.form import MOST_PAGES, PROMOTE, SEARCH, check_form, policy_of
 
 
 def form(settings: Settings) -> dict[str, Param]:
-    """Params of `weekly_retrain`, in the order people read them."""
+    """The params of `weekly_retrain`, in the order of the form."""
     schedule = settings.schedule
     return {
         "promote": Param(
@@ -49,8 +49,10 @@ def form(settings: Settings) -> dict[str, Param]:
         "sources": Param(
             list(settings.titles.sources),
             type="array",
-            items={"type": "string", "enum": list(settings.titles.known)},
-            examples=list(settings.titles.known),  # makes the form offer them, not ask for text
+            items={"type": "string", "enum": list(settings.titles.known_sources)},
+            examples=list(
+                settings.titles.known_sources
+            ),  # makes the form offer them, not ask for text
             uniqueItems=True,
             minItems=1,
             title="Sources of titles",
@@ -106,16 +108,19 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_CONF_AT = {
-    re.compile(rf"/api/v2/dags/{DAG}/dagRuns/?$"): "conf",
-    re.compile(rf"/execution/dag-runs/{DAG}/[^/]+$"): "conf",
+_CONF_KEYS = {
+    re.compile(rf"/api/v2/dags/{DAG_ID}/dagRuns/?$"): "conf",
+    re.compile(rf"/execution/dag-runs/{DAG_ID}/[^/]+$"): "conf",
     re.compile(r"/api/v2/backfills(/dry_run)?/?$"): "dag_run_conf",
 }
-"""Paths of requests that start a run, and the key of the conf in their bodies."""
+"""For each path of a request that starts a run, the key of the conf in the request's body."""
 
 
 class FormCheck:
-    """ASGI middleware of Airflow's API server: a conf that no run can use is a 400, with why."""
+    """ASGI middleware of Airflow's API server: it answers a wrong conf with 400 and the reason.
+
+    `airflow dags trigger` does not pass the API server: the tasks of such a run refuse its conf.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -128,7 +133,7 @@ class FormCheck:
         messages = [await receive()]
         while messages[-1].get("more_body"):
             messages.append(await receive())
-        why = refused(b"".join(m.get("body", b"") for m in messages), key)
+        why = refusal_reason(b"".join(m.get("body", b"") for m in messages), key)
         if why is not None:
             await _send_refusal(send, why)
             return
@@ -139,13 +144,16 @@ class FormCheck:
         await self.app(scope, replay, send)
 
 
-def refused(body: bytes, key: str) -> str | None:
-    """Why a request cannot start a run; None where it can, or where Airflow itself must decide."""
+def refusal_reason(body: bytes, key: str) -> str | None:
+    """Why a request cannot start a run; None where it can.
+
+    None also where the body is not a JSON object, or names another DAG: Airflow judges those.
+    """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(request, dict) or request.get("dag_id", DAG) != DAG:
+    if not isinstance(request, dict) or request.get("dag_id", DAG_ID) != DAG_ID:
         return None
     conf = request.get(key)
     try:
@@ -158,11 +166,11 @@ def refused(body: bytes, key: str) -> str | None:
 def _key_of(scope: Mapping[str, Any]) -> str | None:
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    return next((key for path, key in _CONF_AT.items() if path.search(scope["path"])), None)
+    return next((key for path, key in _CONF_KEYS.items() if path.search(scope["path"])), None)
 
 
 async def _send_refusal(send: Send, why: str) -> None:
-    """Send the refusal in the form of Airflow's own routes."""
+    """Send the refusal as JSON `{"detail": why}`, as Airflow's own routes do."""
     body = json.dumps({"detail": why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 400, "headers": headers})

@@ -1,4 +1,4 @@
-"""What Airflow loads from this folder, in every one of its processes."""
+"""The Airflow plugin: what each process of Airflow loads from this folder."""
 
 from __future__ import annotations
 
@@ -14,63 +14,65 @@ from marquee.identifiers import run_slug
 from marquee.lifetimes import tie_forks_to_this_process
 from marquee_airflow.approval import ReportLink
 from marquee_airflow.form import FormCheck
-from marquee_airflow.timetable import DAG, WeeklyTimetable
+from marquee_airflow.timetable import DAG_ID, WeeklyTimetable
 
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Reacts to what Airflow does.
+    """Airflow's listener for two events.
 
-    A killed scheduler takes its workers and their tasks along (ADR 4). A run that somebody marks,
-    or that lasts too long, may end while a person is still asked: the lake records it (ADR 28).
+    The scheduler starts: its workers and their tasks must end when it is killed (ADR 4). A run
+    ends: where it still waits for an approval, the lake records that the wait has ended (ADR 28).
     """
 
     @hookimpl
     def on_starting(self, component: Any) -> None:
-        """Called before a component's executor forks workers.
+        """Airflow calls this before a component's executor forks workers.
 
-        Its job has no type yet, so the command line decides which component this is.
+        `component` has no type yet, so the command line says which component this is.
         """
         if sys.argv[1:2] == ["scheduler"]:
             tie_forks_to_this_process()
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
-        """Called in the scheduler, or in the API server where a person marks the run."""
-        _note_end(dag_run)
+        """Airflow calls this in the scheduler, or in the API server where a person marks a run."""
+        _record_end(dag_run)
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
-        """Called as above; a person may mark a run as success, too."""
-        _note_end(dag_run)
+        """As `on_dag_run_failed`: a person may mark a run as success."""
+        _record_end(dag_run)
 
 
-def _note_end(dag_run: Any) -> None:
-    """In a thread of its own: neither scheduler nor API server waits for the lake."""
-    if dag_run.dag_id == DAG:
+def _record_end(dag_run: Any) -> None:
+    """Record the end in a thread, so that scheduler and API server do not wait for the lake."""
+    if dag_run.dag_id == DAG_ID:
         run = run_slug(dag_run.run_id)
-        threading.Thread(target=_end_waits, args=[run], name=f"end-of-{run}", daemon=True).start()
+        threading.Thread(
+            target=_end_approval_waits, args=[run], name=f"end-of-{run}", daemon=True
+        ).start()
 
 
-def _end_waits(run: str) -> None:
+def _end_approval_waits(run: str) -> None:
     try:
-        # Imported here: of all processes that load this file, only this one needs the lake.
+        # Imported here, because most processes that load this file need no lake.
         from marquee.policy import MODELS
         from marquee_airflow.runs import open_lake
-        from steps.release_model import end_wait
+        from steps.release_model import end_approval_request
 
         lake = open_lake()
         for model in MODELS:
-            if ended := end_wait(lake, run, model):
+            if ended := end_approval_request(lake, run, model):
                 log.info("run %s, %s: %s", run, model, ended)
-    except Exception as error:  # nobody waits for it, so it can only be logged
+    except Exception as error:  # no caller waits for this thread, so the log is the only place
         log.warning("that run %s has ended could not be written down: %s", run, error)
 
 
 class MarqueePlugin(AirflowPlugin):
-    """Timetable and button are needed wherever a DAG is read back, the form check in the API
-    server."""
+    """Each process that reads a DAG needs the timetable and the button, the API server the form
+    check."""
 
     name = "marquee"
     timetables = (WeeklyTimetable,)

@@ -1,7 +1,7 @@
-"""From Airflow's context to our `Run`: its type, its as-of, its lake through Airflow's connection.
+"""Our `Run` from Airflow's context: its type, its as-of, and its lake by Airflow's connection.
 
-The steps and the lake are imported inside the functions: the DAG processor reads this module
-whenever it parses the DAG, and needs none of them.
+The functions import the steps and the lake inside, so that the DAG processor, which imports this
+module each time it parses the DAG, loads neither.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, get_current_context
 
-from marquee.clock import of_machine, parse_moment, refuse_ahead, whole
+from marquee.clock import from_machine_clock, parse_moment, refuse_ahead, to_whole_second
 from marquee.errors import SettingsError
 from marquee.identifiers import run_slug
 from marquee.policy import Model
@@ -21,15 +21,15 @@ from steps.form import Form
 if TYPE_CHECKING:
     from marquee.artefacts.verdict import RunType
     from marquee.lake import Lake
-    from steps.release_model import Answer
+    from steps.release_model import ApprovalAnswer
     from steps.run import Run
 
-LAKE = "hdfs_lake"
-SPARK = "spark_cluster"
+LAKE_CONNECTION = "hdfs_lake"
+SPARK_CONNECTION = "spark_cluster"
 
 
 def current_run(context: Any = None) -> Run:
-    """The run that this task belongs to."""
+    """The run of the task that calls this."""
     from steps.run import Run
 
     context = context or get_current_context()
@@ -49,43 +49,46 @@ def current_run(context: Any = None) -> Run:
 def as_of(params: dict[str, Any], dag_run: Any) -> datetime:
     """The form's moment, else the data interval's end, else when the run was triggered.
 
-    `run_after` stands for the run's start, because clearing a run resets its start. Raises
-    AheadOfClockError for a moment that has not come: a typo, or a logical date somebody gave.
+    The trigger time is `run_after`, because clearing a run changes its start. Raises
+    AheadOfClockError for a moment in the future, from the form or from a given logical date.
     """
     if params.get("as_of"):
-        return refuse_ahead(whole(parse_moment(str(params["as_of"]))), "the form's as-of")
-    return refuse_ahead(whole(_airflows(dag_run)), "the run's as-of")
+        return refuse_ahead(to_whole_second(parse_moment(str(params["as_of"]))), "the form's as-of")
+    return refuse_ahead(to_whole_second(_moment_from_airflow(dag_run)), "the run's as-of")
 
 
-def _airflows(dag_run: Any) -> datetime:
-    """The moment Airflow gives a run. Its scheduler goes by the machine's own clock."""
+def _moment_from_airflow(dag_run: Any) -> datetime:
+    """The data interval's end, else `run_after`, on Marquee's clock.
+
+    The scheduler's moments are on the machine's clock; a drill's clock may be offset from it.
+    """
     end: datetime | None = dag_run.data_interval_end
     if end is None or run_type(dag_run) == "scheduled":
-        return of_machine(end or dag_run.run_after)
+        return from_machine_clock(end or dag_run.run_after)
     return end
 
 
 def run_type(dag_run: Any) -> RunType:
-    """manual, scheduled or backfill, by the run's type, never by its id."""
+    """manual, scheduled or backfill: Airflow's own run type. Anybody may choose a run's id."""
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     return "scheduled" if kind == "scheduled" else "backfill" if kind == "backfill" else "manual"
 
 
-def answer_of(model: Model) -> Answer | None:
-    """The answer that Airflow keeps of the person asked in this run; None where nobody was."""
-    from steps.release_model import Answer
+def answer_of(model: Model) -> ApprovalAnswer | None:
+    """The person's answer in this run, as Airflow keeps it; None where nobody was asked."""
+    from steps.release_model import ApprovalAnswer
 
     event = get_current_context()["ti"].xcom_pull(task_ids=f"{model}.approve")
-    return Answer.of(event) if event else None
+    return ApprovalAnswer.of(event) if event else None
 
 
 def open_lake() -> Lake:
     """The lake of the connection `hdfs_lake`, whose extra `root` holds its address.
 
-    Raises SettingsError where the connection has no root, where the root is a folder beside a
-    remote Spark master (each executor would write into a folder of its own), or where the clock is
-    offset and the lake is not a drill's. Raises ConflictError where the lake holds another world
-    than the settings'.
+    Raises SettingsError in three cases: the connection has no root; the root is a folder and Spark
+    is remote (each executor would write into a folder of its own); the clock is offset and the
+    lake is not a drill's. Raises ConflictError where the lake holds another world than the
+    settings'.
     """
     from marquee.lake import check_clock, check_world
 
@@ -96,7 +99,7 @@ def open_lake() -> Lake:
 
 
 def _connected() -> Lake:
-    connection = Connection.get(LAKE)
+    connection = Connection.get(LAKE_CONNECTION)
     root = str(connection.extra_dejson.get("root", ""))
     if root.startswith("hdfs://"):
         from marquee.lake.webhdfs import WebHdfsLake
@@ -104,7 +107,7 @@ def _connected() -> Lake:
         return WebHdfsLake(root, _namenode_client())
     if not root.startswith("file:///"):
         raise SettingsError(
-            f"the connection {LAKE} has no lake's root in its extras",
+            f"the connection {LAKE_CONNECTION} has no lake's root in its extras",
             'give it {"root": "hdfs://host:port/path"}',
         )
     if _is_spark_remote() and not connection.extra_dejson.get("shared_folder"):
@@ -118,11 +121,11 @@ def _connected() -> Lake:
 
 
 def _namenode_client() -> Any:
-    """The provider's client of every NameNode of the connection.
+    """The provider's HDFS client, for all NameNodes of the connection.
 
-    The provider's hook tries each NameNode first, without a time-out: one that accepts a connection
-    and never answers would hold a task until its own time-out. This hook leaves the trial out. The
-    lake itself finds out who answers, with its time-outs, retries and errors.
+    The provider's hook first tries each NameNode without a time-out, so a NameNode that accepts a
+    connection and never answers blocks the task. This hook skips the trial. The lake finds the
+    NameNode that answers, with time-outs and retries.
     """
     from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 
@@ -134,9 +137,12 @@ def _namenode_client() -> Any:
             first._urls.extend(url for other in others for url in other._urls)
             return first
 
-    return UntriedHook(LAKE).get_conn()
+    return UntriedHook(LAKE_CONNECTION).get_conn()
 
 
 def _is_spark_remote() -> bool:
-    """Raises where the Spark connection is missing: the provider would silently take YARN."""
-    return not str(Connection.get(SPARK).host).startswith("local")
+    """Whether the Spark master is on other machines.
+
+    Raises where the connection is missing, because the provider would use YARN instead.
+    """
+    return not str(Connection.get(SPARK_CONNECTION).host).startswith("local")

@@ -1,4 +1,5 @@
-"""Spark jobs as tasks: the provider's operator with our flags, skipped where nothing changed."""
+"""Spark jobs as tasks: the provider's operator with our flags; a task whose inputs are unchanged
+is skipped."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from marquee.errors import BAD_INPUT
 from marquee.identifiers import run_slug
 from marquee.policy import Model
 from marquee.settings import Settings
-from marquee_airflow.runs import SPARK, current_run
-from marquee_airflow.tasks import step
+from marquee_airflow.runs import SPARK_CONNECTION, current_run
+from marquee_airflow.tasks import airflow_step
 from steps.spark_submit import job_flags, submit_options
 
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
@@ -25,11 +26,13 @@ EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 class SparkJobOperator(SparkSubmitOperator):
     """Submit `spark_apps/<job>.py` for this run.
 
-    `models` names the models that need the job: where none of them has changed, the task is skipped
-    with the reason. A job that refuses its input fails at once, because trying again would not
-    help. Every other end is retried: HDFS or Spark away, a signal, memory that ran out. `needs` is
-    a path below the run's folder without which the job fails, for a trigger rule that does not ask
-    for the task that writes it.
+    `models` are the models that need the job. Where the inputs of all of them are unchanged, the
+    task is skipped with the reason. A job that refuses its input fails at once. Every other failure
+    is retried: HDFS or Spark away, a signal, memory that ran out.
+
+    `required_path` lies below the run's folder; where it is missing, the task fails. It serves a
+    task with `trigger_rule="all_done"`, which starts even where the task that writes the path
+    failed.
     """
 
     def __init__(
@@ -38,14 +41,14 @@ class SparkJobOperator(SparkSubmitOperator):
         job: str,
         models: tuple[Model, ...],
         settings: Settings,
-        needs: str = "",
+        required_path: str = "",
         **kwargs: Any,
     ):
         self.job = job
         self.models = models
-        self.needs = needs
+        self.required_path = required_path
         super().__init__(
-            conn_id=SPARK,
+            conn_id=SPARK_CONNECTION,
             application_args=job_flags(
                 settings,
                 "{{ conn.hdfs_lake.extra_dejson['root'] }}",
@@ -57,9 +60,9 @@ class SparkJobOperator(SparkSubmitOperator):
             **kwargs,
         )
 
-    @step
+    @airflow_step
     def execute(self, context: Any) -> None:
-        """Skip where unchanged, else submit and wait."""
+        """Skip where the inputs are unchanged; else submit the job and wait for its end."""
         self._skip_if_unchanged(context)
         try:
             super().execute(context)
@@ -73,14 +76,14 @@ class SparkJobOperator(SparkSubmitOperator):
         run = current_run(context)
         if reason := why_skip(inputs_of(run.lake, run.id), self.models):
             raise AirflowSkipException(reason)
-        if self.needs and not run.lake.exists(run.path(self.needs)):
+        if self.required_path and not run.lake.exists(run.path(self.required_path)):
             raise AirflowFailException(
-                f"{run.path(self.needs)} is missing: look at the failed task"
+                f"{run.path(self.required_path)} is missing: look at the failed task"
             )
 
 
 def webhdfs(connection: Any) -> str:
-    """The NameNode's HTTP address of a lake connection; empty for a folder."""
+    """The NameNode's HTTP address of a lake connection; empty where the lake is a folder."""
     if not str(connection.extra_dejson.get("root", "")).startswith("hdfs://"):
         return ""
     return f"http://{connection.host}:{connection.port}"
@@ -90,9 +93,9 @@ MACROS = {"run_slug": run_slug, "webhdfs": webhdfs}
 
 
 def job_error(error: AirflowException) -> AirflowException:
-    """A failed submission as the error to raise, with the job's own sentence where it has one.
+    """The error to raise for a failed submission, with the job's last error message if it has one.
 
-    The exit status decides: wrong input is final, and Airflow retries everything else.
+    The exit status BAD_INPUT is final; Airflow retries any other.
     """
     text = str(error)
     status = EXIT_STATUS.search(text)
@@ -100,15 +103,16 @@ def job_error(error: AirflowException) -> AirflowException:
     if status is None:
         return error
     number = int(status.group(1))
-    if sentences and number == BAD_INPUT:  # without a sentence it is Python's own: no file, no flag
+    # Python itself ends with the same status, without our message, where a file or flag is wrong.
+    if sentences and number == BAD_INPUT:
         return AirflowFailException(sentences[-1].strip())
     if sentences:
         return AirflowException(sentences[-1].strip())
-    return AirflowException(f"the job {_ended(number)}; its log above says more")
+    return AirflowException(f"the job {_end_sentence(number)}; its log above says more")
 
 
-def _ended(status: int) -> str:
-    """How a process ended: by itself, or by a signal (a shell adds 128 to its number)."""
+def _end_sentence(status: int) -> str:
+    """How a process ended, from its exit status: -9 and 137 (128 + 9) both mean signal 9."""
     number = -status if status < 0 else status - 128
     with suppress(ValueError):
         if number > 0:

@@ -1,9 +1,8 @@
-"""The weekly run's tasks without an engine, and how every task logs, fails and is retried.
+"""The weekly run's tasks other than Spark jobs, and how every task logs, fails and is retried.
 
-Each task is one call of its step. Steps are imported inside the tasks: the DAG processor reads this
-module whenever it parses the DAG, and needs none of them. Our errors become Airflow's: wrong input
-fails at once, because trying again cannot mend it; a part that does not respond is retried
-(`marquee.errors.retry_helps`).
+Each task is one call of its step. Tasks import their steps inside, so that the DAG processor,
+which imports this module each time it parses the DAG, loads no step. `marquee.errors.retry_helps`
+decides which errors are retried: wrong input fails at once, an outage is retried.
 """
 
 from __future__ import annotations
@@ -30,13 +29,14 @@ if TYPE_CHECKING:
     from steps.run import Run
 
 
-def step(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Log what a task prints line by line, and turn our errors into Airflow's."""
+def airflow_step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a task's function for Airflow: log each line that it prints, and turn our errors into
+    Airflow's (skip, fail at once, or retry)."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            with closing(PrintedLines()) as log, redirect_stdout(log):
+            with closing(LoggedOutput()) as log, redirect_stdout(log):
                 return function(*args, **kwargs)
         except PromotionRefusedError as error:
             raise AirflowSkipException(str(error)) from None
@@ -49,57 +49,57 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @task
-@step
+@airflow_step
 def crawl_titles() -> dict[str, Any] | None:
-    """Fetch title pages with Scrapy, in a process of its own."""
+    """Fetch title pages with Scrapy, in a separate process."""
     from steps.crawl_titles import crawl_titles
 
-    run = live("crawl")
+    run = live_run("crawl")
     return crawl_titles(run) if run else None
 
 
 @task(trigger_rule="all_done")
-@step
+@airflow_step
 def load_titles() -> dict[str, Any] | None:
-    """Load the titles that the crawl delivered, also when it was stopped half-way."""
+    """Load the titles that the crawl has delivered, even where the crawl was stopped."""
     from steps.load_sources import load_titles
 
-    run = live("load titles")
+    run = live_run("load titles")
     return load_titles(run) if run else None
 
 
 @task
-@step
+@airflow_step
 def find_ratings() -> dict[str, Any] | None:
     """Find the ratings release of this world."""
     from steps.load_sources import find_ratings
 
-    run = live("find ratings")
+    run = live_run("find ratings")
     return find_ratings(run) if run else None
 
 
 @task
-@step
+@airflow_step
 def load_ratings(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Load the release into HDFS, named by its content."""
+    """Load the ratings release into the lake, under a name made from its content."""
     from steps.load_sources import load_ratings
 
-    run = live("load ratings")
+    run = live_run("load ratings")
     return load_ratings(run, **found) if run and found else None
 
 
 @task
-@step
+@airflow_step
 def load_feedback() -> dict[str, Any] | None:
-    """Load ratings given through our own API."""
+    """Load the ratings that people gave through our own API."""
     from steps.load_sources import load_feedback
 
-    run = live("load feedback")
+    run = live_run("load feedback")
     return load_feedback(run) if run else None
 
 
-def live(what: str) -> Run | None:
-    """The run; None for a backfill, which loads nothing and prints so."""
+def live_run(what: str) -> Run | None:
+    """The run; for a backfill, which loads nothing, print that and return None."""
     run = current_run()
     if not run.is_backfill:
         return run
@@ -108,9 +108,13 @@ def live(what: str) -> Run | None:
 
 
 @task(trigger_rule="all_done")
-@step
+@airflow_step
 def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
-    """Decide, once, what this run reads: without ratings nothing, without its titles the rest."""
+    """Write down the inputs of this run, once.
+
+    It fails where the ratings could not be loaded. Where other loads failed, the run goes on with
+    what the lake holds, as degraded.
+    """
     from steps.freeze_inputs import freeze_inputs
 
     failed = failed_tasks()
@@ -120,18 +124,18 @@ def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
 
 
 @task
-@step
+@airflow_step
 def evaluate(model: Model) -> dict[str, Any]:
-    """Score the bundle on the holdout, beside baselines and the champion's recipe."""
+    """Score the evaluated bundle, baselines and the champion's recipe on the holdout."""
     from steps.evaluate import evaluate
 
     return evaluate(current_run(), model)
 
 
 @task
-@step
+@airflow_step
 def gate(model: Model) -> str:
-    """Decide; a no is a skip with reasons, and the champion keeps serving."""
+    """Judge the challenger; a refusal skips the task, and the champion goes on serving."""
     from steps.release_model import gate
 
     verdict = gate(current_run(), model)
@@ -141,9 +145,9 @@ def gate(model: Model) -> str:
 
 
 @task
-@step
+@airflow_step
 def promote(model: Model) -> dict[str, Any]:
-    """Add the ledger's entry, if the verdict in the lake allows it."""
+    """Add a ledger entry, if the verdict in the lake allows it."""
     from steps.release_model import promote
 
     run = current_run()
@@ -153,7 +157,7 @@ def promote(model: Model) -> dict[str, Any]:
 
 
 @task
-@step
+@airflow_step
 def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
     """Wait until the API serves the new champion."""
     from steps.release_model import verify_serving
@@ -162,25 +166,27 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(trigger_rule="all_done")
-@step
+@airflow_step
 def report() -> dict[str, Any]:
-    """Say what this run did, whatever became of it; fails where a task did, so that a run that had
-    to go without something is never plainly green."""
-    from marquee.run_folder import degradation
+    """Write the run's report.
+
+    It fails where a task failed or the run is degraded, so that such a run ends as failed.
+    """
+    from marquee.run_folder import degraded_tasks
     from steps.release_model import report
 
     failed, run = failed_tasks(), current_run()
     written = report(run)
-    degraded = [str(one) for one in degradation(run.lake, run.id)]
+    degraded = [str(one) for one in degraded_tasks(run.lake, run.id)]
     if failed or degraded:
-        raise AirflowFailException(ended_badly(failed, degraded))
+        raise AirflowFailException(failure_sentence(failed, degraded))
     return written
 
 
 def failed_tasks() -> list[str]:
-    """The tasks of this run that have failed for good, this one left out.
+    """The failed tasks of this run, without the calling task.
 
-    Tasks that failed themselves come before those that failed with one before them.
+    Tasks in the state `failed` come first, then those in `upstream_failed`.
     """
     ti = get_current_context()["ti"]
     found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
@@ -189,17 +195,17 @@ def failed_tasks() -> list[str]:
     return own + [name for name, state in states.items() if state == "upstream_failed"]
 
 
-def ended_badly(failed: Sequence[str], degraded: Sequence[str]) -> str:
-    """How the run ended: what it went without, and which tasks did not go through."""
+def failure_sentence(failed: Sequence[str], degraded: Sequence[str]) -> str:
+    """Why the run ends as failed: its degradations and its failed tasks."""
     without = f"the run is degraded: {'; '.join(degraded)}" if degraded else ""
     names = f"these did not go through: {', '.join(failed)}" if failed else ""
     return ". ".join(sentence for sentence in (without, names) if sentence)
 
 
-class UntilTheNextRun(RetryPolicy):
+class RetryUntilNextRun(RetryPolicy):
     """Retries a task, with growing waits, while its run can still end before the next one is due.
 
-    A final error never reaches this policy: `step` and the Spark operator end the task first.
+    It sees only errors that a retry may mend: all others fail the task before.
     """
 
     def __init__(self, name: str, schedule: ScheduleSettings) -> None:
@@ -210,9 +216,10 @@ class UntilTheNextRun(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
     ) -> RetryDecision:
-        """Wait and try again, or fail where that would be too late. Clearing a task adds tries."""
+        """Retry after a wait, or fail where the retry would be too late."""
+        # Clearing a task raises both numbers, so their difference gives the retry.
         retry = max(1, try_number - (max_tries - self.schedule.retries))
-        wait = waits(self.schedule)[min(retry, self.schedule.retries) - 1 :][:1]
+        wait = retry_waits(self.schedule)[min(retry, self.schedule.retries) - 1 :][:1]
         if not wait:
             return RetryDecision.default()
         started = context["dag_run"].start_date
@@ -225,20 +232,22 @@ class UntilTheNextRun(RetryPolicy):
         return RetryDecision.retry(delay=wait[0])
 
 
-def waits(schedule: ScheduleSettings) -> list[timedelta]:
-    """The wait before each retry: each is `retry_backoff` times the one before."""
+def retry_waits(schedule: ScheduleSettings) -> list[timedelta]:
+    """The wait before each retry: 10, 20, 40, ... seconds for `retry_seconds` 10 and backoff 2."""
     first, factor = schedule.retry_seconds, schedule.retry_backoff
     return [timedelta(seconds=first * factor**n) for n in range(schedule.retries)]
 
 
 def default_args(schedule: ScheduleSettings) -> dict[str, Any]:
-    """Airflow's own count of retries, for a task that was killed before a policy could decide."""
+    """Retries as Airflow counts them. A task that was killed cannot ask its retry policy."""
     return {
         "owner": "marquee",
         "retries": schedule.retries,
         "retry_delay": timedelta(seconds=schedule.retry_seconds),
         "retry_exponential_backoff": schedule.retry_backoff,
-        "max_retry_delay": max(waits(schedule), default=timedelta(seconds=schedule.retry_seconds)),
+        "max_retry_delay": max(
+            retry_waits(schedule), default=timedelta(seconds=schedule.retry_seconds)
+        ),
     }
 
 
@@ -248,14 +257,14 @@ def set_time_limits(dag: DAG, schedule: ScheduleSettings) -> None:
     for one in dag.tasks:
         name = one.task_id.rsplit(".", 1)[-1]
         one.execution_timeout = timedelta(minutes=minutes[name])
-        one.retry_policy = UntilTheNextRun(name, schedule)
+        one.retry_policy = RetryUntilNextRun(name, schedule)
 
 
-class PrintedLines(io.TextIOBase):
-    """A standard output that logs every line as it is printed.
+class LoggedOutput(io.TextIOBase):
+    """A standard output that logs each line as soon as it is printed.
 
-    Airflow reads a task's real output through another pipe than its log: those lines arrive after
-    lines that were logged later, and land in the log's last, collapsed group.
+    Airflow reads a task's standard output and its log through two pipes, so printed lines would
+    appear out of order, in a collapsed group at the end of the log.
     """
 
     def __init__(self) -> None:

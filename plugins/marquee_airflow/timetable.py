@@ -1,8 +1,10 @@
-"""The weekly timetable: real data intervals, no boundary lost, and no run on unpausing.
+"""The weekly timetable: real data intervals, no interval lost, and no run on unpausing.
 
-Airflow asks a timetable for the next run whenever it reads the DAG file (every half minute) and
-after each run it creates. Asked a second after a boundary, the timetable must still name that
-boundary. So it reads its previous reply back from where Airflow keeps it, in `DagModel`.
+A boundary is a moment of the cron schedule: one data interval ends there and the next one starts.
+Airflow asks for the next run each time it reads the DAG file (every half minute) and after each run
+it creates. Airflow may ask only after a boundary has passed. The reply must then be the passed
+boundary: otherwise its run is lost. So the timetable reads its previous reply from Airflow's table
+`DagModel`.
 """
 
 from __future__ import annotations
@@ -18,36 +20,33 @@ from pendulum import DateTime
 from marquee.clock import iso, refuse_ahead
 from marquee.errors import SourceError
 
-DAG = "weekly_retrain"
+DAG_ID = "weekly_retrain"
 
 
 @dataclass(frozen=True)
-class Known:
+class ScheduleState:
     """The state of the schedule in Airflow's database."""
 
     due: DateTime | None = None
-    """The boundary that the timetable named last; None before the first time."""
+    """The boundary of the timetable's previous reply; None before the first reply."""
     is_paused: bool = True
     last_end: DateTime | None = None
-    """End of the last scheduled run's interval, of those that end by the next boundary."""
+    """The latest end of a scheduled run's interval that is not after the next boundary."""
 
 
 class WeeklyTimetable(CronDataIntervalTimetable):
-    """Airflow's, except that the first scheduled run is the next one due, not the last one missed.
-
-    Airflow starts a run for the last interval as soon as a new DAG is unpaused, which surprises
-    people who only explore. Here:
+    """Airflow's cron timetable, but unpausing a new DAG starts no run for the past interval.
 
     - A run is due at each boundary that passes while the DAG is not paused.
-    - One run, for the latest interval, makes up for the boundaries that pass while Airflow is down.
-    - A boundary that passes while the DAG is paused, or before it was first read, starts no run.
-      So a backfilled run, which Airflow counts as automated, starts no live run.
-    - A run that was created while the clock was ahead delays nothing once the clock is right.
-    - The machine's clock decides, as for Airflow's scheduler: a drill does not offset it.
-    - The interval of a manual run reaches from the last boundary to its own moment.
+    - After an outage of Airflow, one run for the latest interval replaces all missed runs.
+    - A boundary starts no run where it passes while the DAG is paused or not yet known to Airflow.
+      This holds after a backfill too, though Airflow counts backfilled runs as automated.
+    - A run that was created while the clock was ahead does not delay later runs.
+    - The machine's clock counts, as for Airflow's scheduler; a drill's offset does not.
+    - The interval of a manual run reaches from the last boundary to its logical date.
     """
 
-    def __init__(self, cron: str, timezone: Any, dag_id: str = DAG) -> None:
+    def __init__(self, cron: str, timezone: Any, dag_id: str = DAG_ID) -> None:
         super().__init__(cron, timezone)
         self.dag_id = dag_id
 
@@ -56,7 +55,7 @@ class WeeklyTimetable(CronDataIntervalTimetable):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> WeeklyTimetable:
-        return cls(data["expression"], parse_timezone(data["timezone"]), data.get("dag_id", DAG))
+        return cls(data["expression"], parse_timezone(data["timezone"]), data.get("dag_id", DAG_ID))
 
     def next_dagrun_info(
         self,
@@ -70,26 +69,28 @@ class WeeklyTimetable(CronDataIntervalTimetable):
                 last_automated_data_interval=last, restriction=restriction
             )
         now = _now()
-        known = known_of(self.dag_id, self._get_next(now))
-        info = self.next_run(last and last.end, known, now)
+        state = read_schedule_state(self.dag_id, self._get_next(now))
+        info = self.next_run(last and last.end, state, now)
         is_late = restriction.latest is not None and info.logical_date > restriction.latest
         return None if is_late else info
 
-    def next_run(self, last_end: DateTime | None, known: Known, now: DateTime) -> DagRunInfo:
+    def next_run(
+        self, last_end: DateTime | None, state: ScheduleState, now: DateTime
+    ) -> DagRunInfo:
         """The run that comes next.
 
         `last_end` is the end of the last automated run's interval, live or backfilled.
         """
         latest, coming = self._align_to_prev(now), self._get_next(now)
-        if last_end and last_end > coming:  # the clock was ahead when that run was created
-            last_end = known.last_end
+        if last_end and last_end > coming:  # that run was created while the clock was ahead
+            last_end = state.last_end
         is_missing = last_end is None or last_end < latest
-        if is_missing and _was_due(known, now, coming):
+        if is_missing and _was_due(state, now, coming):
             return self._ending(latest)
         return self._ending(self._get_next(max(now, last_end) if last_end else now))
 
     def next_run_info_from_dag_model(self, *, dag_model: Any) -> DagRunInfo | None:
-        """The run that the scheduler creates now; after an outage, before the DAG file is read."""
+        """The run that the scheduler creates now: the stored one, or the latest after an outage."""
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         latest = self._align_to_prev(_now())
         return self._ending(latest) if info and info.run_after < latest else info
@@ -97,8 +98,8 @@ class WeeklyTimetable(CronDataIntervalTimetable):
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """From the last boundary to the logical date.
 
-        Raises ValueError, which Airflow shows, where the date has not come or lies at the very end
-        or start of the calendar.
+        Raises ValueError, which Airflow shows, where the date lies in the future or so near the
+        start or end of the calendar that no boundary exists.
         """
         try:
             refuse_ahead(run_after, "the logical date", _now())
@@ -112,22 +113,21 @@ class WeeklyTimetable(CronDataIntervalTimetable):
         return DagRunInfo.interval(start=self._get_prev(end), end=end)
 
 
-def _was_due(known: Known, now: DateTime, coming: DateTime) -> bool:
-    """Whether a boundary has passed unpaused since the timetable named it.
+def _was_due(state: ScheduleState, now: DateTime, coming: DateTime) -> bool:
+    """Whether a boundary has passed since the previous reply, while the DAG was not paused.
 
-    A named boundary later than the coming one was named while the clock was ahead, so that the
-    boundaries before it were left out. Then a schedule that has run goes on after its last run, and
-    one that has not run has lost nothing.
+    Where the previous reply is later than the coming boundary, the clock was ahead when it was
+    given, and boundaries were skipped. Then a run is due, if there was a scheduled run before.
     """
-    if known.due is None or known.is_paused:
+    if state.due is None or state.is_paused:
         return False
-    return known.due <= now or (known.due > coming and known.last_end is not None)
+    return state.due <= now or (state.due > coming and state.last_end is not None)
 
 
-def known_of(dag_id: str, coming: DateTime) -> Known:
-    """The schedule's state in the database, with `coming` as the next boundary.
+def read_schedule_state(dag_id: str, coming: DateTime) -> ScheduleState:
+    """The schedule's state in the database; `coming` is the next boundary.
 
-    It uses a session of its own, because Airflow's is in the middle of changing that row.
+    It opens a new session, because Airflow's own session is changing the same row.
     """
     from airflow.models.dag import DagModel  # imported here: workers read timetables and may not
     from airflow.models.dagrun import DagRun
@@ -145,7 +145,9 @@ def known_of(dag_id: str, coming: DateTime) -> Known:
         row = session.execute(select(*columns).where(DagModel.dag_id == dag_id)).first()
         last_end = session.scalar(runs) if row else None
     return (
-        Known(coerce_datetime(row[0]), bool(row[1]), coerce_datetime(last_end)) if row else Known()
+        ScheduleState(coerce_datetime(row[0]), bool(row[1]), coerce_datetime(last_end))
+        if row
+        else ScheduleState()
     )
 
 

@@ -1,6 +1,6 @@
-"""What a budget model must beat: the median of a title's genres, and ridge regression.
+"""The baselines that a budget model must beat: median by genre, and ridge regression.
 
-Both are fitted on the titles of train alone; the holdout evaluation compares them with the model.
+Both are fitted on the titles of train only; the holdout evaluation compares them with the model.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from scoring.budget.features import (
     DIRECTOR,
     FEWEST_OF_A_GENRE,
     WITH_RATING,
+    FeatureEncoder,
     KnownTitle,
-    Stages,
+    feature_vector,
     titles_by_person,
     track_record,
-    vector,
 )
 
 PENALTIES = np.logspace(-1, 3, 25)
 SMOOTHING = 3.0
 USUAL_RATING = 6.0
-"""Imputed where no title of train has a rating."""
+"""The rating imputed where no title of train has one."""
 
 
 def median_by_genre(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
-    """log10 dollars of each later title: the mean over its genres of each genre's median.
+    """Estimates [later] in log10 dollars: the mean over a title's genres of each genre's median.
 
-    The overall median where train knows none of its genres.
+    A title without a genre of train gets the overall median.
     """
     overall = float(np.median([title.log_budget for title in train]))
     by_genre: dict[str, list[float]] = {}
@@ -46,9 +46,9 @@ def median_by_genre(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) ->
 
 
 def ridge(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
-    """log10 dollars of each later title by ridge regression over the model's own features."""
+    """Estimates [later] in log10 dollars by ridge regression on the model's features."""
     made = titles_by_person(train, DIRECTOR)
-    stages = fit_stages(train, SMOOTHING)
+    encoder = fit_encoder(train, SMOOTHING)
     ratings = [title.rating for title in train if title.rating is not None]
     usual = float(np.mean(ratings)) if ratings else USUAL_RATING
 
@@ -56,40 +56,44 @@ def ridge(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
         rating = usual if title.rating is None else title.rating
         keys = title.keys(DIRECTOR)
         records = [track_record(made.get(key, ()), title.year, SMOOTHING) for key in keys]
-        return vector(stages, WITH_RATING, replace(title, rating=rating), {DIRECTOR: records})
+        return feature_vector(
+            encoder, WITH_RATING, replace(title, rating=rating), {DIRECTOR: records}
+        )
 
     def rows(titles: Sequence[KnownTitle]) -> Floats:
         return np.array([row(title) for title in titles])
 
-    line = fit_line(rows(train), np.array([title.log_budget for title in train]))
-    return line.predict(rows(later))
+    fitted = fit_ridge(rows(train), np.array([title.log_budget for title in train]))
+    return fitted.predict(rows(later))
 
 
-def fit_stages(titles: Sequence[KnownTitle], director_smoothing: float) -> Stages:
-    """The feature stages of the ridge regression: genres and years of these titles."""
+def fit_encoder(titles: Sequence[KnownTitle], director_smoothing: float) -> FeatureEncoder:
+    """The encoder of the ridge regression, with the genres and years of these titles."""
     counts = Counter(genre for title in titles for genre in set(title.genres))
     genres = sorted(genre for genre, count in counts.items() if count >= FEWEST_OF_A_GENRE)
     years = [title.year for title in titles]
-    return Stages(tuple(genres), min(years), max(years), director_smoothing, rating_step=0.0)
+    return FeatureEncoder(
+        tuple(genres), min(years), max(years), director_smoothing, rating_step=0.0
+    )
 
 
 @dataclass(frozen=True)
-class Line:
-    """answer = intercept + rows @ coefficients."""
+class LinearModel:
+    """answer = intercept + row @ coefficients."""
 
     intercept: float
     coefficients: Floats
 
     def predict(self, rows: Floats) -> Floats:
-        """[rows]."""
+        """Answers [rows]."""
         return self.intercept + rows @ self.coefficients
 
 
-def fit_line(rows: Floats, target: Floats) -> Line:
+def fit_ridge(rows: Floats, target: Floats) -> LinearModel:
     """Standardised ridge regression of `target` [rows] on `rows` [rows, features].
 
-    The penalty is the one of PENALTIES with the least score of generalised cross-validation
-    (Golub, Heath and Wahba, Technometrics 21, 1979).
+    Generalised cross-validation chooses among PENALTIES (Golub, Heath and Wahba, Technometrics 21,
+    1979).
     """
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
@@ -107,4 +111,4 @@ def fit_line(rows: Floats, target: Floats) -> Line:
 
     penalty = min(PENALTIES, key=score)
     weights = v.T @ (singular / (singular**2 + penalty) * projected) / deviation
-    return Line(centre - float(mean @ weights), weights)
+    return LinearModel(centre - float(mean @ weights), weights)

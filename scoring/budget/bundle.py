@@ -1,13 +1,13 @@
-"""The budget model's bundle as files: written after training, read and checked before serving.
+"""The budget model's bundle as files: training writes the folder, `BudgetModel` reads it.
 
-    bundle.json      recipe, as_of, price_year, feature stages, the trend, and for each question its
-                     linear model, the share of its trees, the features' means, and the residuals
-                     and spread of its interval
+    bundle.json      recipe, as_of, price_year, the encoder (`stages`), the trend, and for each
+                     question its linear model, the trees' share, the features' means, and the
+                     residuals and spread of its interval
     films.jsonl      the titles in training: track records and evidence come from them
-    trees_*.npy      one set of flat arrays for each question that has trees
+    trees_*.npy      the flat arrays of each question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
 
-A reader that finds a file missing, torn or not finite raises BundleError.
+Reading raises BundleError where a file is missing or damaged, or a number is not finite.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from marquee.errors import BundleError, SourceError
 from scoring.arrays import Floats
 from scoring.budget.features import (
     BEFORE_RELEASE,
-    FIRST_RECORD_FEATURES,
+    DEFAULT_RECORD_FEATURES,
     QUESTIONS,
     RECORD_FEATURES,
     BudgetQuery,
+    FeatureEncoder,
     KnownTitle,
-    Stages,
 )
 from scoring.budget.predictor import (
     CONSTANT_SPREAD,
@@ -46,16 +46,16 @@ from scoring.evaluation_blocks import GoldenReport, golden_differences
 
 FORMAT = 2
 READABLE = (1, 2)
-"""Format 1 has no trend: its answers are the fitted models' alone."""
+"""Format 1 has no trend."""
 
 
 @dataclass(frozen=True)
 class BudgetBundle:
-    """All that a folder holds."""
+    """The contents of a bundle's folder."""
 
-    stages: Stages
+    encoder: FeatureEncoder
     predictors: Mapping[str, Predictor]  # by question
-    titles: tuple[KnownTitle, ...]  # in training
+    titles: tuple[KnownTitle, ...]  # the titles in training
     facts: Mapping[str, Any]
     golden: Mapping[str, Any]
     trend: Trend = NO_TREND
@@ -63,7 +63,7 @@ class BudgetBundle:
 
 
 def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
-    """Write the files into `folder`, made where it is missing."""
+    """Write the files into `folder`, which is created if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     questions = {}
     for question, predictor in bundle.predictors.items():
@@ -74,7 +74,7 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
         "format": FORMAT,
         "model": "budget",
         **bundle.facts,
-        "stages": asdict(bundle.stages),
+        "stages": asdict(bundle.encoder),
         "trend": None if bundle.trend == NO_TREND else asdict(bundle.trend),
         "questions": questions,
     }
@@ -100,16 +100,16 @@ def _predictor_json(predictor: Predictor) -> dict[str, Any]:
 
 
 def read_bundle(folder: Path) -> BudgetBundle:
-    """Read and check everything; BundleError says what is wrong and where."""
+    """Read and check the files; raises BundleError with the file and the fault."""
     facts = _read_json(folder / "bundle.json")
     if facts.get("format") not in READABLE or facts.get("model") != "budget":
         formats = " or ".join(map(str, READABLE))
         raise BundleError(f"{folder} is not a budget bundle of format {formats}", REMEDY)
     try:
-        stages, questions = _stages(facts["stages"]), facts["questions"]
+        encoder, questions = _encoder(facts["stages"]), facts["questions"]
         bundle = BudgetBundle(
-            stages=stages,
-            predictors={q: _predictor(folder, q, stages, questions[q]) for q in questions},
+            encoder=encoder,
+            predictors={q: _predictor(folder, q, encoder, questions[q]) for q in questions},
             titles=tuple(_titles(folder / "films.jsonl")),
             facts={"price_year": int(facts["price_year"]), **facts},
             golden=_read_json(folder / "golden.json"),
@@ -124,15 +124,15 @@ def read_bundle(folder: Path) -> BudgetBundle:
     return bundle
 
 
-def _stages(table: Mapping[str, Any]) -> Stages:
+def _encoder(table: Mapping[str, Any]) -> FeatureEncoder:
     smoothing = float(table["director_smoothing"])
     if not smoothing > 0:
         raise ValueError("director_smoothing is not positive")
-    record = tuple(table.get("record", FIRST_RECORD_FEATURES))
+    record = tuple(table.get("record", DEFAULT_RECORD_FEATURES))
     if not set(record) <= set(RECORD_FEATURES):
         raise ValueError(f"unknown features of a record: {', '.join(record)}")
     ranges = table.get("ranges", {})
-    return Stages(
+    return FeatureEncoder(
         genres=tuple(table["genres"]),
         first_year=int(table["first_year"]),
         last_year=int(table["last_year"]),
@@ -146,8 +146,10 @@ def _stages(table: Mapping[str, Any]) -> Stages:
     )
 
 
-def _predictor(folder: Path, question: str, stages: Stages, table: Mapping[str, Any]) -> Predictor:
-    width = len(stages.names(question))
+def _predictor(
+    folder: Path, question: str, encoder: FeatureEncoder, table: Mapping[str, Any]
+) -> Predictor:
+    width = len(encoder.names(question))
     trees = load_trees(folder, _prefix(question), width) if table["has_trees"] else None
     low, high = (float(x) for x in table["residuals"])
     predictor = Predictor(
@@ -165,7 +167,7 @@ def _predictor(folder: Path, question: str, stages: Stages, table: Mapping[str, 
 
 
 def _check_predictor(question: str, predictor: Predictor, width: int) -> None:
-    """Raises ValueError where the numbers of a question cannot be."""
+    """Raise ValueError where the numbers of a question do not fit or are not finite."""
     shares = [predictor.intercept, predictor.linear_share, predictor.share_of_trees]
     numbers = np.concatenate([predictor.coefficients, predictor.means, shares])
     low, high = predictor.residuals
@@ -194,24 +196,24 @@ def check_golden(
     answer: Callable[[Sequence[BudgetQuery]], Floats],
     question: Callable[[BudgetQuery], str],
 ) -> GoldenReport:
-    """Compare answers with those the training job recorded; BundleError where the file is torn."""
+    """Compare answers with the recorded ones; raises BundleError where `golden` is not complete."""
     try:
         queries = [(q, golden_query(q)) for q in golden["queries"]]
         tolerance = float(golden["tolerance"])
         recorded = np.array([float(q["log10"]) for q, _ in queries])
     except (KeyError, TypeError, ValueError, AttributeError, SourceError) as error:
         raise BundleError(f"golden.json is not complete: {error!r}", REMEDY) from None
-    off = golden_differences(answer([query for _, query in queries]), recorded)
+    differences = golden_differences(answer([query for _, query in queries]), recorded)
     wrong = [
         f"query {i}: {query}"
         for i, (table, query) in enumerate(queries)
-        if not off[i] <= tolerance or table.get("question") != question(query)
+        if not differences[i] <= tolerance or table.get("question") != question(query)
     ]
-    return GoldenReport(len(queries), tuple(wrong), float(max(off, default=0.0)))
+    return GoldenReport(len(queries), tuple(wrong), float(max(differences, default=0.0)))
 
 
 def golden_query(table: Mapping[str, Any]) -> BudgetQuery:
-    """A query as `golden.json` holds it."""
+    """The query of one line of `golden.json`."""
     return BudgetQuery(
         tuple(table["directors"]),
         tuple(table["genres"]),

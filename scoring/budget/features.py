@@ -1,14 +1,16 @@
 """From a query to the features that the budget model reads.
 
-A query is one of four questions, by what it states: directors, genres and year always; IMDb's
-rating or not; and beyond these all that sources state. `Stages` are the fitted vocabularies and
-ranges of a model. A value that is missing (no cast given, no running time) is NaN here; the model
-imputes a typical title's value.
+What a query states decides which of four questions it is:
 
-A title's people add their track records. A budget counts there as its deviation from the budgets
-usual at its time (log10 dollars), so that directors of 1985 and of 2015 can be compared; and only
-titles of earlier years count, in training as in an answer. `spark_apps.budget` computes the same in
-Spark (`features`, `feature_vectors`), and golden queries hold the two together.
+    with rating                          directors, genres, year, and IMDb's rating
+    before release                       directors, genres, year
+    before release, all that is planned  also cast, companies, running time and more
+    all that is known                    also IMDb's rating, votes and takings
+
+A missing value (no cast given, no running time) is NaN; the model imputes a typical title's value.
+A track record counts a budget by its deviation from the budgets usual at that time (log10 dollars),
+so that directors of 1985 and of 2015 can be compared. It counts only titles of earlier years.
+`spark_apps.budget` computes the same features in Spark; golden queries compare the two.
 """
 
 from __future__ import annotations
@@ -26,37 +28,35 @@ from marquee.normalise.text import fold
 from scoring.arrays import Floats
 
 WITH_RATING, BEFORE_RELEASE = "with rating", "before release"
-PLANNED, WIDE = "before release, all that is planned", "all that is known"
-QUESTIONS = (WITH_RATING, BEFORE_RELEASE, PLANNED, WIDE)
-"""Director, genres, year and rating; the same without rating; then all that sources state: what is
-known before release, and what is known now (votes, takings: of an old title)."""
-NARROW = (WITH_RATING, BEFORE_RELEASE)
-BEFORE_NUMBERS = ("runtime",)
-"""The numbers of a source that are known before release."""
+ALL_BEFORE_RELEASE, ALL_KNOWN = "before release, all that is planned", "all that is known"
+QUESTIONS = (WITH_RATING, BEFORE_RELEASE, ALL_BEFORE_RELEASE, ALL_KNOWN)
+CORE_QUESTIONS = (WITH_RATING, BEFORE_RELEASE)
+"""They read directors, genres, year and rating only; every bundle can answer the second."""
+NUMBERS_BEFORE_RELEASE = ("runtime",)
+"""Names of the numbers that are known before release."""
 FIRST_YEAR, LAST_YEAR = 1874, 2100
 FEWEST_OF_A_GENRE = 3
 """A genre with fewer titles in training has no feature of its own."""
 GRID = 1e9
-"""Steps of a feature's value to one; see `on_grid`."""
+"""Steps per unit of a feature's value; see `round_to_grid`."""
 PLAIN_NUMBERS = ("runtime", "aspect_ratio", "faces")
-"""Taken as they are; any other number is a count or an amount: log(1 + x)."""
+"""Numbers read as they are; any other number x is read as log(1 + x)."""
 DIRECTOR = "director"
-FIRST_RECORD_FEATURES = ("mean", "last", "most", "films")
-"""What bundles read where they do not name the features of a record."""
-RECORD_FEATURES = (*FIRST_RECORD_FEATURES, "gap")
-"""The features of a record: shrunken mean, last and greatest deviation, log(1 + titles), and years
+DEFAULT_RECORD_FEATURES = ("mean", "last", "most", "films")
+"""The track record features of an older bundle, which does not name its own."""
+RECORD_FEATURES = (*DEFAULT_RECORD_FEATURES, "gap")
+"""The track record features: shrunken mean, last and greatest deviation, log(1 + titles), and years
 since the last title. Bundles hold these names."""
 LONGEST_GAP = 30.0
-"""Years; also the gap of a person who has made nothing."""
+"""Years since the last title are at most this; a person without a title has this gap."""
 
 
 @dataclass(frozen=True)
 class BudgetQuery:
     """A title: directors by name or IMDb id, genres in IMDb's English, year of release.
-
     `people` by role (`writer`, `cast`, `company`, `keyword`), `numbers` (`runtime` in minutes,
     `vote_count`, …) and `labels` (`certificate`, `language`, `country`, `month`) as far as known.
-    Raises SourceError for a year, a rating or a number of genres that cannot be.
+    Raises SourceError for an impossible year or rating, and for too many genres.
     """
 
     directors: tuple[str, ...]
@@ -79,20 +79,20 @@ class BudgetQuery:
     def question(self) -> str:
         """Which of QUESTIONS this query is, by what it states."""
         states_more = bool(self.people or self.numbers or self.labels)
-        if any(name not in BEFORE_NUMBERS for name in self.numbers):
-            return WIDE
+        if any(name not in NUMBERS_BEFORE_RELEASE for name in self.numbers):
+            return ALL_KNOWN
         if self.rating is not None:
-            return WIDE if states_more else WITH_RATING
-        return PLANNED if states_more else BEFORE_RELEASE
+            return ALL_KNOWN if states_more else WITH_RATING
+        return ALL_BEFORE_RELEASE if states_more else BEFORE_RELEASE
 
     @property
-    def narrow(self) -> str:
-        """The question that directors, genres, year and rating alone make."""
+    def core_question(self) -> str:
+        """The question of the directors, genres, year and rating alone."""
         return BEFORE_RELEASE if self.rating is None else WITH_RATING
 
 
 class TitleFacts(Protocol):
-    """What `vector` reads beside track records, of a BudgetQuery or a KnownTitle."""
+    """The fields of a BudgetQuery or a KnownTitle that `feature_vector` reads."""
 
     @property
     def year(self) -> int: ...
@@ -107,35 +107,34 @@ class TitleFacts(Protocol):
 
 
 @dataclass(frozen=True)
-class Stages:
-    """The fitted feature stages."""
+class FeatureEncoder:
+    """The fitted vocabularies and ranges; `bundle.json` keeps them as `stages`."""
 
     genres: tuple[str, ...]
     first_year: int
     last_year: int
-    director_smoothing: float  # counts as so many titles at the mean
-    rating_step: float  # ratings are rounded to whole steps; 0: as they are
-    record: tuple[str, ...] = FIRST_RECORD_FEATURES  # features of a track record
-    people: tuple[str, ...] = ()  # roles beside the director's whose records count
+    director_smoothing: float  # titles at the mean that a track record adds
+    rating_step: float  # ratings are rounded to multiples of it; 0: no rounding
+    record: tuple[str, ...] = DEFAULT_RECORD_FEATURES  # features of a track record
+    people: tuple[str, ...] = ()  # further roles with track records
     numbers: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column to vocabulary
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Of a number as the model reads it: a value outside counts as the nearest inside. One mistyped
-    aspect ratio of 16 would carry a line far beyond any title."""
+    """Bounds of each number; a value outside, such as a mistyped aspect ratio of 16, is clipped."""
 
     def roles(self, question: str) -> tuple[str, ...]:
-        """Whose track records a question reads."""
-        return (DIRECTOR,) if question in NARROW else (DIRECTOR, *self.people)
+        """The roles with track records in a question."""
+        return (DIRECTOR,) if question in CORE_QUESTIONS else (DIRECTOR, *self.people)
 
     def numbers_of(self, question: str) -> tuple[str, ...]:
-        """The numbers a question reads beside the year and the rating."""
-        if question == PLANNED:
-            return tuple(n for n in self.numbers if n in BEFORE_NUMBERS)
-        return self.numbers if question == WIDE else ()
+        """The names of the numbers a question reads, without year and rating."""
+        if question == ALL_BEFORE_RELEASE:
+            return tuple(n for n in self.numbers if n in NUMBERS_BEFORE_RELEASE)
+        return self.numbers if question == ALL_KNOWN else ()
 
     def labels_of(self, question: str) -> list[tuple[str, str]]:
-        """(column, word) of every 0/1 feature a question reads beside the genres."""
-        if question in NARROW:
+        """(column, word) of every 0/1 feature of a question, without the genres."""
+        if question in CORE_QUESTIONS:
             return []
         return [(column, word) for column in self.labels for word in self.labels[column]]
 
@@ -152,14 +151,14 @@ class Stages:
         ]
 
     def round_rating(self, rating: float) -> float:
-        """To the nearest step, halves upwards: a tenth of a point is mostly noise."""
+        """Round to the nearest step, halves upwards: a tenth of a point is mostly noise."""
         step = self.rating_step
         return math.floor(rating / step + 0.5) * step if step else rating
 
     def clip(self, name: str, value: float | None) -> float:
-        """A number as the model reads it, inside its range; NaN where it is missing."""
+        """`number_feature`, clipped to its range; NaN where it is missing."""
         low, high = self.ranges.get(name, (-math.inf, math.inf))
-        found = number(name, value)
+        found = number_feature(name, value)
         return low if found < low else high if found > high else found
 
     def clip_year(self, year: int) -> int:
@@ -167,48 +166,51 @@ class Stages:
         return min(max(year, self.first_year), self.last_year)
 
 
-def vector(
-    stages: Stages, question: str, title: TitleFacts, records: Mapping[str, Sequence[TrackRecord]]
+def feature_vector(
+    encoder: FeatureEncoder,
+    question: str,
+    title: TitleFacts,
+    records: Mapping[str, Sequence[TrackRecord]],
 ) -> Floats:
-    """The features of one title, in the order of `stages.names(question)`; NaN where missing.
+    """The features of one title, in the order of `encoder.names(question)`; NaN where missing.
 
     `records` holds a track record for each person of a role; a title without a director has none.
     """
-    found: list[float] = [float(stages.clip_year(title.year))]
-    for role in stages.roles(question):
+    found: list[float] = [float(encoder.clip_year(title.year))]
+    for role in encoder.roles(question):
         of_role = records.get(role, ())
-        found += role_features(of_role, stages.record, beginner_if_none=role == DIRECTOR)
+        found += role_features(of_role, encoder.record, beginner_if_none=role == DIRECTOR)
     found.append(float(len(set(title.genres))))
     if is_rated(question):
-        found.append(math.nan if title.rating is None else stages.round_rating(title.rating))
-    found += [stages.clip(name, title.numbers.get(name)) for name in stages.numbers_of(question)]
-    for column, word in stages.labels_of(question):
+        found.append(math.nan if title.rating is None else encoder.round_rating(title.rating))
+    found += [encoder.clip(name, title.numbers.get(name)) for name in encoder.numbers_of(question)]
+    for column, word in encoder.labels_of(question):
         label = title.labels.get(column)
         found.append(math.nan if label is None else float(label == word))
     given = set(title.genres)
-    return on_grid(np.array([*found, *(float(genre in given) for genre in stages.genres)]))
+    return round_to_grid(np.array([*found, *(float(genre in given) for genre in encoder.genres)]))
 
 
 def is_rated(question: str) -> bool:
     """Whether a question reads the title's rating."""
-    return question in (WITH_RATING, WIDE)
+    return question in (WITH_RATING, ALL_KNOWN)
 
 
-def number(name: str, value: float | None) -> float:
-    """A number as the model reads it, without its range; NaN where it is missing."""
+def number_feature(name: str, value: float | None) -> float:
+    """A number as the model reads it, not clipped; NaN where it is missing."""
     if value is None:
         return math.nan
     return value if name in PLAIN_NUMBERS else math.log1p(max(value, 0.0))
 
 
-def on_grid(values: Floats) -> Floats:
-    """To nine decimals, halves upwards. Sums in another order differ in the last bit, and a tree
-    may have cut between two values that differ in the last bit alone."""
+def round_to_grid(values: Floats) -> Floats:
+    """To nine decimals, halves upwards: Spark's and NumPy's sums may differ in the last bit, and a
+    tree may split between two such values."""
     rounded: Floats = np.floor(values * GRID + 0.5) / GRID
     return rounded
 
 
-# What the people of a title had made before it
+# Track records
 
 
 @dataclass(frozen=True)
@@ -223,20 +225,20 @@ class KnownTitle:
     genres: tuple[str, ...]
     rating: float | None
     log_budget: float  # log10 of dollars of the price year
-    above_time: float | None  # log_budget less what was usual at its time
+    above_time: float | None  # log_budget minus the usual one of its time; None: unknown
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by role; no directors
     numbers: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def keys(self, role: str) -> list[str]:
-        """The keys of the people of a role, each once."""
+        """The keys of the people in a role, without repeats."""
         names = self.directors if role == DIRECTOR else self.people.get(role, ())
         return list(dict.fromkeys(map(person_key, names)))
 
 
 @dataclass(frozen=True)
 class TrackRecord:
-    """What one person had made before a year: deviations in log10, and years since the last."""
+    """One person's earlier titles: their deviations in log10 dollars, and years since the last."""
 
     mean: float
     last: float
@@ -249,10 +251,8 @@ NO_TRACK_RECORD = TrackRecord(0.0, 0.0, 0.0, 0)
 
 
 def track_record(titles: Sequence[KnownTitle], year: int, smoothing: float) -> TrackRecord:
-    """One person's record at the start of `year`, from their titles in order of release.
-
-    The mean is shrunk towards the mean of its time, as by `smoothing` further titles there.
-    """
+    """One person's record at the start of `year`; `titles` are theirs, in order of release.
+    The mean is shrunk towards 0, the usual budget: sum / (titles + smoothing)."""
     earlier = [(t.year, t.above_time) for t in titles if t.year < year and t.above_time is not None]
     if not earlier:
         return NO_TRACK_RECORD
@@ -265,10 +265,8 @@ def track_record(titles: Sequence[KnownTitle], year: int, smoothing: float) -> T
 def role_features(
     records: Sequence[TrackRecord], wanted: Sequence[str], beginner_if_none: bool
 ) -> list[float]:
-    """The features of a role: the mean of means and lasts, the greatest of the rest, the least gap.
-
-    Without any record they are NaN, or those of a beginner where `beginner_if_none`.
-    """
+    """One role's features: over its people, the average `mean` and `last`, the greatest `most` and
+    `films`, the least `gap`. Without people NaN, or with `beginner_if_none` a beginner's."""
     if not records and not beginner_if_none:
         return [math.nan] * len(wanted)
     known = records or (NO_TRACK_RECORD,)
@@ -285,7 +283,7 @@ def role_features(
 def titles_by_person(
     titles: Sequence[KnownTitle], role: str
 ) -> Mapping[str, tuple[KnownTitle, ...]]:
-    """The titles of each person of a role in order of (year, title id); those with a deviation."""
+    """Each person's titles with `above_time`, in order of (year, title id)."""
     made: dict[str, list[KnownTitle]] = {}
     for title in sorted(titles, key=lambda t: (t.year, t.title_id)):
         if title.above_time is None:
@@ -296,5 +294,5 @@ def titles_by_person(
 
 
 def person_key(name: str) -> str:
-    """The key of a person, company or keyword: an id as it is, a name in one spelling."""
+    """The key of a person, company or keyword: the id, or the name in one spelling."""
     return fold(name)

@@ -1,16 +1,16 @@
-"""The budget model's holdout: titles newer than its fit, and what their errors are compared with.
+"""The budget model's holdout: errors by director, paired comparisons, and the holdout record.
 
-Titles that share a director are not independent, so whole directors are resampled: a title's
-cluster is its first director; a title without one is a cluster of its own. The choice of a recipe,
-the gate's comparisons and every interval of the evaluation count the same clusters.
+The holdout's titles are newer than the fit. Titles that share a director are not independent, so
+every interval resamples whole directors. A title's cluster is its first director; a title without
+a director is a cluster of its own.
 
-A promoted model keeps its errors as a holdout record, one line a title, in order of title id:
+The holdout record of a promoted model has one line for each title, in order of title id:
 
     {"unit": title id, "holdout": 12 hex, "cluster": first director's key, "error": log10,
      "error_before_release": log10}
 
 `holdout` is a digest of the query (directors, genres, year, rating) and of the budget in dollars of
-the release year: a title whose budget or rating was corrected is another unit.
+the release year: a title whose budget or rating was corrected is not compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from scoring.model_comparison import paired_bootstrap
 
 UNITS = "directors"
 DIGITS = 9
-"""Of the dollars that enter a line's digest: the last bits of a conversion mean nothing."""
+"""Significant digits of the dollars in a digest, so that rounding does not change it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BudgetHoldout:
 
     @classmethod
     def of(cls, train: Sequence[KnownTitle], titles: Sequence[KnownTitle]) -> BudgetHoldout:
-        """Raises ContractError where there is nothing to measure on."""
+        """Raises ContractError where either has no title."""
         if not train or not titles:
             raise ContractError(
                 f"{len(train)} films in train and {len(titles)} in the holdout measure nothing",
@@ -58,7 +58,7 @@ class BudgetHoldout:
 
     @cached_property
     def clusters(self) -> Clusters:
-        """The holdout's titles by director."""
+        """The clusters of the holdout's titles."""
         return Clusters.of(self.titles)
 
     def errors(self, model: BudgetModel, with_rating: bool = True) -> Floats:
@@ -67,11 +67,11 @@ class BudgetHoldout:
         return self.actual - model.log_estimates(queries)
 
     def estimates(self, model: BudgetModel, with_rating: bool = True) -> list[BudgetEstimate]:
-        """The model's whole answers, with interval and contributions."""
+        """The model's estimates [titles], with intervals and contributions."""
         return [model.estimate(query_of(title, with_rating)) for title in self.titles]
 
     def inside(self, estimates: Sequence[BudgetEstimate]) -> Mask:
-        """Whether each title's budget lies in its interval."""
+        """Whether each title's budget lies in its interval, [titles]."""
         low = np.array([math.log10(e.low) for e in estimates])
         high = np.array([math.log10(e.high) for e in estimates])
         found: Mask = (low <= self.actual) & (self.actual <= high)
@@ -79,27 +79,27 @@ class BudgetHoldout:
 
 
 def query_of(title: KnownTitle, with_rating: bool = True) -> BudgetQuery:
-    """The title as a user would ask about it."""
+    """The query for a title whose budget is to be estimated."""
     rating = title.rating if with_rating else None
     return BudgetQuery(title.directors, title.genres[:MOST_GENRES], title.year, rating)
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """The cluster of each title, [titles], numbered from 0 to `count` - 1."""
+    """The cluster of each title: `rows` [titles] are numbers from 0 to `count` - 1."""
 
     rows: Rows
     count: int
 
     @classmethod
     def of_keys(cls, keys: Sequence[str]) -> Clusters:
-        """Titles of one key are one cluster."""
+        """Titles with equal keys are one cluster."""
         names, rows = np.unique(np.array(keys, dtype=np.str_), return_inverse=True)
         return cls(rows, len(names))
 
     @classmethod
     def of(cls, titles: Sequence[KnownTitle]) -> Clusters:
-        """By first director."""
+        """Titles with the same first director are one cluster."""
         return cls.of_keys([cluster_key(title.directors, title.title_id) for title in titles])
 
     def take(self, titles: Mask) -> Clusters:
@@ -118,18 +118,18 @@ class Clusters:
 
 
 def cluster_key(directors: Sequence[str], title_id: str) -> str:
-    """Which cluster a title is in."""
+    """The first director's key, or the title id of a title without directors."""
     return person_key(directors[0]) if directors else title_id
 
 
-def compare(clusters: Clusters, ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
-    """The COMPARISON of two models' log-RMSE on the same titles; errors are [titles]."""
+def compare_log_rmse(clusters: Clusters, ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
+    """`paired_bootstrap` of two models' log-RMSE; `ours` and `other` are errors [titles]."""
     squares = clusters.sums(ours**2), clusters.sums(other**2)
     return paired_bootstrap(*squares, weights=clusters.sizes, root=True, units=UNITS, seed=seed)
 
 
 def mean_interval(clusters: Clusters, values: Floats | Mask, seed: int) -> list[float]:
-    """The 95 % interval of the mean of `values`, [titles]."""
+    """The 95 % interval of the mean of `values` [titles]."""
     sums = clusters.sums(values)
     found = paired_bootstrap(
         sums, np.zeros(len(sums)), weights=clusters.sizes, units=UNITS, seed=seed
@@ -139,8 +139,9 @@ def mean_interval(clusters: Clusters, values: Floats | Mask, seed: int) -> list[
 
 
 def rmse_interval(clusters: Clusters, errors: Floats, seed: int) -> list[float]:
-    """The 95 % interval of the root mean square of `errors`, [titles]."""
-    interval: list[float] = compare(clusters, errors, np.zeros(len(errors)), seed)["interval"]
+    """The 95 % interval of the root mean square of `errors` [titles]."""
+    found = compare_log_rmse(clusters, errors, np.zeros(len(errors)), seed)
+    interval: list[float] = found["interval"]
     return interval
 
 
@@ -149,8 +150,8 @@ Error = Annotated[float, Field(ge=-LARGEST_ERROR, le=LARGEST_ERROR, allow_inf_na
 
 
 class TitleLine(RecordLine):
-    """One title of a holdout record: its errors with the title's rating and before release, log10
-    of actual over estimate. Early records lack the second."""
+    """One title of a holdout record. Errors are log10(actual / estimate), with rating and before
+    release; early records lack the latter."""
 
     unit: Text
     cluster: Text
@@ -158,12 +159,13 @@ class TitleLine(RecordLine):
     error_before_release: Error | None = None
 
 
-def make_record(
+def holdout_record(
     titles: Sequence[KnownTitle], dollars: Mapping[str, float], errors: Floats, before: Floats
 ) -> list[TitleLine]:
-    """A line a title, in order of title id.
+    """One line for each title, in order of title id.
 
-    `dollars` of the release year by title id; `errors` with rating and `before` release, [titles].
+    `dollars` are of the release year, by title id; `errors` (with rating) and `before` (before
+    release) are [titles].
     """
     lines = [
         TitleLine(
@@ -181,11 +183,11 @@ def make_record(
 def compare_with_record(
     ours: Sequence[TitleLine], recorded: Sequence[TitleLine], seed: int
 ) -> dict[str, Any]:
-    """`versus.record`: the COMPARISON with the champion as recorded, where `holdout` is the same.
+    """`versus.record`: `{"matched", "units", "log_rmse", "log_rmse_before_release"}`.
 
-    `{"matched", "units", "log_rmse": COMPARISON, "log_rmse_before_release": COMPARISON}`, each null
-    where no title has both errors. `units` counts the directors of our titles, `matched` those with
-    a title that is compared, for directors are what is resampled.
+    Both metrics are a `compare_log_rmse` with the recorded errors, on titles with the same
+    `holdout`; null where no title has both errors. `units` is the number of directors of our
+    titles, `matched` the number of those with a compared title.
     """
     pairs = matched_lines(ours, recorded)
     before = [(a.cluster, a.error_before_release, b.error_before_release) for a, b in pairs]
@@ -200,12 +202,12 @@ def compare_with_record(
 def _compared(
     titles: Sequence[tuple[str, float | None, float | None]], seed: int
 ) -> dict[str, Any] | None:
-    """COMPARISON of the titles of which both errors are known."""
+    """`compare_log_rmse` of the titles with both errors; None where there is none."""
     known = [(key, a, b) for key, a, b in titles if a is not None and b is not None]
     if not known:
         return None
     keys, ours, theirs = zip(*known, strict=True)
-    return compare(Clusters.of_keys(keys), np.array(ours), np.array(theirs), seed)
+    return compare_log_rmse(Clusters.of_keys(keys), np.array(ours), np.array(theirs), seed)
 
 
 def _digest(title: KnownTitle, dollars: float) -> str:

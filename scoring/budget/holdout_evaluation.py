@@ -1,8 +1,8 @@
-"""`evaluation.json` of the budget model: what the bundle does on titles newer than its fit.
+"""`evaluation.json` of the budget model: measures a bundle on titles newer than its fit.
 
-Every number is scored from the bundle through `BudgetModel`: the code that is measured is the code
-that serves. Errors are in log10 dollars of the price year, so that a title misjudged by half counts
-the same whatever it cost. The step `evaluate` and `scoring.any_bundle` call this.
+Every number is scored from the bundle through `BudgetModel`, as serving does. Errors are in log10
+dollars of the price year: an estimate of half the budget is the same error for every title. The
+step `evaluate` and `scoring.any_bundle` call this.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from scoring.budget.holdout import (
     BudgetHoldout,
     Clusters,
     TitleLine,
-    compare,
+    compare_log_rmse,
     compare_with_record,
-    make_record,
+    holdout_record,
     mean_interval,
     rmse_interval,
 )
@@ -34,19 +34,19 @@ from scoring.budget.known_titles import read_dollars, read_titles, read_votes
 from scoring.budget.model import TYPICAL, BudgetEstimate, BudgetModel
 from scoring.evaluation_blocks import (
     GoldenReport,
-    calibration_by_tenths,
+    calibration_by_decile,
     check_shipped,
     versus_record,
     write_record,
 )
 
 FEWEST_TITLES = 5
-"""Of a year or a genre that is shown by itself."""
+"""A year or a genre with fewer titles is not shown."""
 MOST_GENRES_SHOWN = 16
 SIZES = (1e6, 5e6, 10e6, 25e6, 50e6, 100e6)  # dollars of the price year
 SHOWN_TITLES, SHOWN_REASONS = 20, 4
 Errors = tuple[Floats, Floats]
-"""[titles], with rating and before release."""
+"""Errors [titles] with rating, and errors [titles] before release."""
 
 
 def evaluate_budget(
@@ -59,25 +59,27 @@ def evaluate_budget(
     record: Path | None = None,
     own_record: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
+    """Measure the bundle `evaluated` on `holdout`, and compare it with baselines and the champion.
 
-    `train` and `holdout` are folders of Parquet in the `titles` contract; `record` is the
-    champion's holdout record, `own_record` is where this bundle's is written. Raises BundleError
-    where `evaluated` or `incumbent` cannot be loaded. A broken `shipped` bundle is an answer, and a
-    broken `record` compares nothing.
+    `incumbent` is the champion's recipe, fitted on the same `train`. `train` and `holdout` are
+    folders of Parquet in the `titles` contract. `record` is the champion's holdout record; this
+    bundle's is written to `own_record`. Raises BundleError where `evaluated` or `incumbent` cannot
+    be loaded; for `shipped` and `record` see `check_shipped` and `versus_record`.
     """
     model = BudgetModel.load(evaluated)
     titles = BudgetHoldout.of(*(read_titles(path, model.price_year) for path in (train, holdout)))
     champion = _errors(BudgetModel.load(incumbent), titles) if incumbent else None
     found = measure(model, titles, seed, champion, read_votes(holdout))
-    lines = make_record(titles.titles, read_dollars(holdout), *_errors(model, titles))
+    lines = holdout_record(titles.titles, read_dollars(holdout), *_errors(model, titles))
     if own_record is not None:
         write_record(own_record, lines)
     found["versus"]["record"], found["record_why"] = versus_record(
         record, TitleLine, lambda recorded: compare_with_record(lines, recorded, seed)
     )
     return found | {
-        "shipped": check_shipped(partial(_measured, shipped, titles), found["metrics"]["log_rmse"])
+        "shipped": check_shipped(
+            partial(_measure_shipped, shipped, titles), found["metrics"]["log_rmse"]
+        )
     }
 
 
@@ -85,8 +87,8 @@ def _errors(model: BudgetModel, holdout: BudgetHoldout) -> Errors:
     return holdout.errors(model), holdout.errors(model, with_rating=False)
 
 
-def _measured(folder: Path, holdout: BudgetHoldout) -> tuple[GoldenReport, float]:
-    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+def _measure_shipped(folder: Path, holdout: BudgetHoldout) -> tuple[GoldenReport, float]:
+    """The shipped bundle's golden report, and its error on the holdout, which is in its fit."""
     model = BudgetModel.load(folder)
     return model.check_golden(), _root_mean_square(holdout.errors(model))
 
@@ -98,9 +100,9 @@ def measure(
     champion: Errors | None,
     votes: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The sections of `evaluation.json` that one bundle and one holdout make.
+    """The sections of `evaluation.json` from one bundle and one holdout.
 
-    `champion` are the errors of the champion's recipe on the same titles; `votes` by title id.
+    `champion` are the errors of the champion's recipe on the same titles. `votes` are by title id.
     """
     ours, ours_before = _errors(model, holdout)
     rated, before = holdout.estimates(model), holdout.estimates(model, with_rating=False)
@@ -108,8 +110,8 @@ def measure(
         "median_by_genre": holdout.actual - median_by_genre(holdout.train, holdout.titles),
         "ridge": holdout.actual - ridge(holdout.train, holdout.titles),
     }
-    against = partial(compare, holdout.clusters, ours, seed=seed)
-    against_before = partial(compare, holdout.clusters, ours_before, seed=seed)
+    against = partial(compare_log_rmse, holdout.clusters, ours, seed=seed)
+    against_before = partial(compare_log_rmse, holdout.clusters, ours_before, seed=seed)
     questions = {
         WITH_RATING: _question(holdout, ours, rated, seed),
         BEFORE_RELEASE: _question(holdout, ours_before, before, seed),
@@ -139,7 +141,7 @@ def measure(
         },
         "questions": questions,
         "residuals": residuals(holdout, ours, holdout.inside(rated), seed),
-        "calibration": calibration_by_tenths(holdout.actual - ours, holdout.actual),
+        "calibration": calibration_by_decile(holdout.actual - ours, holdout.actual),
         "price_year": model.price_year,
         "films": most_voted_titles(holdout.titles, rated, before, votes),
     }
@@ -148,17 +150,17 @@ def measure(
 def _question(
     holdout: BudgetHoldout, errors: Floats, estimates: Sequence[BudgetEstimate], seed: int
 ) -> dict[str, Any]:
-    """One question's error, interval coverage and width on the holdout's titles."""
-    row = question_row(holdout.clusters, errors, holdout.inside(estimates), seed)
+    """`question_figures`, the mean interval width, and the questions that were answered."""
+    row = question_figures(holdout.clusters, errors, holdout.inside(estimates), seed)
     width = np.mean([math.log10(e.high / e.low) for e in estimates])
     answered_as = sorted({e.question for e in estimates})
     return row | {"width_log": float(width), "answered_as": answered_as}
 
 
-def question_row(
+def question_figures(
     clusters: Clusters, errors: Floats, inside: Mask, seed: int
 ) -> dict[str, float | list[float]]:
-    """One question's figures with their 95 % intervals, directors resampled."""
+    """One question's `_figures` with their 95 % intervals, directors resampled."""
     return _figures(errors, inside) | {
         "bias_interval": mean_interval(clusters, errors, seed),
         "coverage_interval": mean_interval(clusters, inside, seed),
@@ -178,7 +180,7 @@ def _figures(errors: Floats, inside: Mask) -> dict[str, Any]:
 def _metrics(
     errors: Floats, estimates: Sequence[BudgetEstimate], questions: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The figures of the question with rating, and the counts of what was answered as what."""
+    """The figures of the question with rating, and the number of titles by question answered."""
     rated = questions[WITH_RATING]
     return {
         "log_rmse": rated["log_rmse"],
@@ -205,9 +207,9 @@ def residuals(
 ) -> dict[str, list[dict[str, Any]]]:
     """Where the model errs: `{"year": [...], "genre": [...], "size": [...]}`.
 
-    Each row has `name`, `films`, `bias` (mean of log10 actual over estimate), its 95 % `interval`
-    (directors resampled), `log_rmse` and interval `coverage`. By size the bias is steep by nature:
-    titles are sorted by the truth, which no estimate knows.
+    Each row has `name`, `films`, `bias` (mean of log10(actual / estimate)), its 95 % `interval`
+    (directors resampled), `log_rmse` and interval `coverage`. By size the bias always rises:
+    regression to the mean.
     """
     groups = {"year": _years(holdout), "genre": _genres(holdout), "size": _sizes(holdout)}
     return {
@@ -267,9 +269,9 @@ def most_voted_titles(
     before: Sequence[BudgetEstimate],
     votes: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """Titles a reader knows: the SHOWN_TITLES with most votes, the dearest first.
+    """The SHOWN_TITLES with most votes, the largest budget first, in dollars of the price year.
 
-    Each in dollars of the price year, with what moved the estimate most (factors: 2 doubles it).
+    `reasons` are the largest contributions as factors: 2 doubles the estimate.
     """
     ranked = sorted(
         range(len(titles)), key=lambda i: (-votes.get(titles[i].title_id, 0), titles[i].title_id)

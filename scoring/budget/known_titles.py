@@ -1,7 +1,8 @@
-"""Titles with a budget as the evaluation reads them: from a split, or from a user's own file.
+"""Titles with a known budget for the evaluation: from a split, or from a user's own file.
 
-A user's CSV (their own or IMDB 5000's) or Parquet becomes a table in the `titles` contract, and is
-then read as the weekly run's split is. `scoring.any_bundle` and the holdout evaluation call this.
+A user's CSV (with `title_id`, or IMDB 5000's) or Parquet becomes a table in the `titles` contract.
+It is then read as the weekly run's split is. Called by `scoring.any_bundle` and the holdout
+evaluation.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ SCHEMA = pa.schema(
 )  # fmt: skip
 COLUMNS = [name for name in SCHEMA.names if name != "vote_count"]
 RECENT_YEARS, PRIOR_TITLES = 10, 5.0
-"""Years that say what is usual, and how many titles the mean of all time counts as."""
+"""Of the usual budget: years before a title, and the weight of the prior mean in titles."""
 
 
 def read_titles(folder: Path, price_year: int) -> list[KnownTitle]:
     """The titles of a folder of Parquet, oldest first, budgets in log10 dollars of `price_year`.
 
-    `above_time` is computed from these titles alone. Raises ContractError where a column or a
-    budget is missing.
+    `above_time` is computed from these titles only. Raises ContractError where a column or a budget
+    is missing.
     """
     try:
         rows = pq.read_table(folder, columns=COLUMNS).to_pylist()
@@ -61,7 +62,7 @@ def read_titles(folder: Path, price_year: int) -> list[KnownTitle]:
 
 
 def read_dollars(folder: Path) -> dict[str, float]:
-    """Dollars of the release year by title id, as the split states them."""
+    """Budgets in dollars of the release year, by title id."""
     rows = pq.read_table(folder, columns=["title_id", "budget_usd"]).to_pylist()
     return {str(row["title_id"]): float(row["budget_usd"]) for row in rows}
 
@@ -69,7 +70,7 @@ def read_dollars(folder: Path) -> dict[str, float]:
 def read_votes(path: Path) -> dict[str, int]:
     """IMDb's vote count by title id; empty where the files at `path` have none.
 
-    Votes only choose which titles a report shows, so that their absence is no error.
+    A missing column raises nothing: votes only choose the titles that a report shows.
     """
     try:
         table = pq.read_table(path, columns=["title_id", "vote_count"]).to_pylist()
@@ -81,8 +82,8 @@ def read_votes(path: Path) -> dict[str, int]:
 def titles_table(path: Path, rate_year: int) -> pa.Table:
     """The titles of a user's file in the contract's columns.
 
-    `budget_usd` is null where no plausible figure is known. Exchange rates are those known at the
-    end of `rate_year`. Raises SourceError where `path` is no such file.
+    `budget_usd` is null without a plausible budget. Exchange rates are those known at the end of
+    `rate_year`. Raises SourceError where `path` cannot be read as titles.
     """
     if path.is_dir() or path.suffix == ".parquet":
         try:
@@ -94,7 +95,7 @@ def titles_table(path: Path, rate_year: int) -> pa.Table:
 
 
 def usable_titles(table: pa.Table, price_year: int) -> list[KnownTitle]:
-    """The titles with a budget, a year and a genre, oldest first, as a split's are read."""
+    """The titles with a budget, a year and a genre, oldest first; see `read_titles`."""
     try:
         known = pc.and_(table["budget_usd"].is_valid(), table["year"].is_valid())
         table = table.filter(pc.and_(known, pc.greater(pc.list_value_length(table["genres"]), 0)))
@@ -108,10 +109,12 @@ def usable_titles(table: pa.Table, price_year: int) -> list[KnownTitle]:
 
 
 def with_deviations(titles: Sequence[KnownTitle]) -> list[KnownTitle]:
-    """Each title with its budget less what was usual before its year (None in the first year).
+    """Each title with `above_time`: its log budget minus the usual one (None in the first year).
 
-    Usual is the mean of the RECENT_YEARS before, with the mean of all earlier years counted as
-    PRIOR_TITLES further titles. `titles` are in order of years.
+    usual = (sum of the last RECENT_YEARS + PRIOR_TITLES * mean of all earlier years)
+            / (titles of the last RECENT_YEARS + PRIOR_TITLES)
+
+    `titles` are in order of years.
     """
     yearly: dict[int, list[float]] = {}
     for title in titles:
@@ -153,7 +156,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The file's header decides: IMDB 5000's, else a user's own with `title_id`."""
+    """Records of IMDB 5000's CSV, recognised by its header, or of a user's CSV with `title_id`."""
     is_imdb5000 = NEEDED[0] in open_table(path, known=NEEDED).columns
     return read_imdb5000(path) if is_imdb5000 else read_titles_csv(path)
 

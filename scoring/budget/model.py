@@ -1,9 +1,7 @@
-"""The budget model: what a title by these directors, of these genres, costs to make, and why.
+"""The budget model: estimates what a title cost to make, and explains the estimate.
 
-`BudgetModel.load(folder).estimate(BudgetQuery(...))` needs NumPy only; the API, the command line
-and the holdout evaluation all answer through it. A query is answered as one of the questions of
-`features`: with IMDb's rating of the title or before release, and both again with cast, companies,
-running time and more where the model was trained on those.
+`BudgetModel.load(folder).estimate(BudgetQuery(...))` needs NumPy only. The API, the command line
+and the holdout evaluation call it. `features` describes the four questions a query may be.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from scoring.budget.features import (
     DIRECTOR,
     NO_TRACK_RECORD,
     BudgetQuery,
+    FeatureEncoder,
     KnownTitle,
-    Stages,
     TrackRecord,
+    feature_vector,
     is_rated,
     person_key,
     titles_by_person,
     track_record,
-    vector,
 )
 from scoring.budget.predictor import CONSTANT_SPREAD, NO_TREND, Predictor, Trend
 from scoring.evaluation_blocks import GoldenReport
@@ -38,14 +36,14 @@ __all__ = ["BudgetEstimate", "BudgetModel", "BudgetQuery"]
 
 TYPICAL, YEAR = "a typical film", "year"
 EVIDENCE = 3
-"""How many known titles are shown beside an estimate."""
+"""Known titles shown with an estimate."""
 YEARS, POINTS = 30.0, 5.0
-"""Years and points of rating that count as much as sharing a director or all genres."""
+"""Distances in years and points of rating that equal one shared director in `nearest_titles`."""
 
 
 @dataclass(frozen=True)
 class BudgetEstimate:
-    """Dollars of `price_year`. `contributions` add up to log10 of `median`."""
+    """An estimate in dollars of `price_year`; `contributions` add up to log10 of `median`."""
 
     median: float
     low: float  # of the 80 % interval
@@ -58,14 +56,14 @@ class BudgetEstimate:
 
 
 class BudgetModel:
-    """A loaded bundle."""
+    """Answers from one bundle."""
 
     def __init__(self, bundle: BudgetBundle) -> None:
         self.bundle = bundle
 
     @classmethod
     def load(cls, folder: Path) -> BudgetModel:
-        """Raises BundleError where the bundle is torn."""
+        """Load a bundle; raises BundleError where a file is missing or damaged."""
         return cls(read_bundle(folder))
 
     @property
@@ -73,16 +71,16 @@ class BudgetModel:
         return int(self.bundle.facts["price_year"])
 
     def question(self, query: BudgetQuery) -> str:
-        """Which question this model answers for a query."""
-        candidates = (query.question, query.narrow, BEFORE_RELEASE)
+        """The query's own question, or a narrower one where the model lacks it."""
+        candidates = (query.question, query.core_question, BEFORE_RELEASE)
         return next(question for question in candidates if question in self.bundle.predictors)
 
     def estimate(self, query: BudgetQuery) -> BudgetEstimate:
-        """The answer with its interval, contributions, evidence and notes."""
+        """The estimate with its interval, contributions, evidence and notes."""
         question, features = self.question(query), self.features(query)
         predictor = self.bundle.predictors[question]
         row = predictor.imputed(features)
-        trend, stages = self.bundle.trend, self.bundle.stages
+        trend, encoder = self.bundle.trend, self.bundle.encoder
         answer = float(predictor.predict(row[None, :])[0]) + trend.of(query.year)
         low, high = self.interval(query, answer)
         return BudgetEstimate(
@@ -91,13 +89,13 @@ class BudgetModel:
             high=10**high,
             price_year=self.price_year,
             question=question,
-            contributions=contributions(stages, question, predictor, row, trend.of(query.year)),
+            contributions=contributions(encoder, question, predictor, row, trend.of(query.year)),
             evidence=nearest_titles(self.bundle.titles, query, self._keys(query)),
-            notes=tuple(notes(query, question, stages, features, self._knows, trend)),
+            notes=tuple(notes(query, question, encoder, features, self._knows, trend)),
         )
 
     def interval(self, query: BudgetQuery, answer: float) -> tuple[float, float]:
-        """The 80 % interval of a title for which the model answers `answer`, log10 dollars."""
+        """The 80 % interval of a query with the estimate `answer`, all in log10 dollars."""
         predictor = self.bundle.predictors[self.question(query)]
         low, high = predictor.residuals
         if predictor.spread == CONSTANT_SPREAD:
@@ -107,7 +105,7 @@ class BudgetModel:
         return answer + scale * low, answer + scale * high
 
     def log_estimates(self, queries: Sequence[BudgetQuery]) -> Floats:
-        """log10 dollars of the price year for many titles, [len(queries)]."""
+        """Estimates [queries] in log10 dollars of the price year."""
         found = np.empty(len(queries))
         questions = [self.question(query) for query in queries]
         for question in dict.fromkeys(questions):
@@ -118,24 +116,24 @@ class BudgetModel:
         return found + self.bundle.trend.at(np.array([query.year for query in queries]))
 
     def features(self, query: BudgetQuery) -> Floats:
-        """The vector this model reads for a query; NaN where a value is missing."""
-        stages, question = self.bundle.stages, self.question(query)
-        records = {role: self._records(role, query) for role in stages.roles(question)}
-        return vector(stages, question, query, records)
+        """The feature vector of a query; NaN where a value is missing."""
+        encoder, question = self.bundle.encoder, self.question(query)
+        records = {role: self._records(role, query) for role in encoder.roles(question)}
+        return feature_vector(encoder, question, query, records)
 
     def check_golden(self) -> GoldenReport:
-        """Answer the golden queries and compare with Spark's own transform, as recorded."""
+        """Answer the golden queries and compare with the answers that Spark recorded."""
         return check_golden(self.bundle.golden, self.log_estimates, self.question)
 
     @cached_property
     def _titles(self) -> Mapping[str, Mapping[str, tuple[KnownTitle, ...]]]:
-        """By role, then by person."""
-        roles = (DIRECTOR, *self.bundle.stages.people)
+        """Known titles by role, then by person."""
+        roles = (DIRECTOR, *self.bundle.encoder.people)
         return {role: titles_by_person(self.bundle.titles, role) for role in roles}
 
     @cached_property
     def _key_of_name(self) -> Mapping[str, str]:
-        """The key of each credited director; of namesakes, whoever made most titles."""
+        """The key of a director by name; of namesakes, the one with most titles."""
         keys: dict[str, str] = {}
         made = self._titles[DIRECTOR]
         for title in self.bundle.titles:
@@ -146,7 +144,7 @@ class BudgetModel:
         return keys
 
     def _records(self, role: str, query: BudgetQuery) -> list[TrackRecord]:
-        smoothing, titles = self.bundle.stages.director_smoothing, self._titles[role]
+        smoothing, titles = self.bundle.encoder.director_smoothing, self._titles[role]
         if role == DIRECTOR:
             keys = self._keys(query)
         else:
@@ -157,7 +155,7 @@ class BudgetModel:
         ]
 
     def _key(self, name: str) -> str:
-        """A director's key: an id or name as titles have it, else found by the name credited."""
+        """A director's key: `name` is an id, a key of known titles, or a credited name."""
         key = person_key(name)
         return key if key in self._titles[DIRECTOR] else self._key_of_name.get(key, key)
 
@@ -169,11 +167,12 @@ class BudgetModel:
 
 
 def contributions(
-    stages: Stages, question: str, predictor: Predictor, row: Floats, trend: float
+    encoder: FeatureEncoder, question: str, predictor: Predictor, row: Floats, trend: float
 ) -> dict[str, float]:
-    """What an answer is made of, log10 dollars by what a person would name; they add up to it.
+    """The parts of an answer by group of features, in log10 dollars; their sum is the answer.
 
-    The vector's finer features are added up by group. `trend`, log10 dollars, counts as the year's.
+    For example, all features of the director's track record are one part. `trend` is added to the
+    year's part.
     """
     linear = predictor.linear_share * predictor.coefficients
     shares = linear * (row - predictor.means)
@@ -183,14 +182,14 @@ def contributions(
         shares = shares + predictor.share_of_trees * by_trees
         base += predictor.share_of_trees * predictor.trees.base
     found = {TYPICAL: base}
-    for name, value, share in zip(stages.names(question), row, shares):
-        group = _group(name, float(value), stages.roles(question), tuple(stages.labels))
+    for name, value, share in zip(encoder.names(question), row, shares):
+        group = _group(name, float(value), encoder.roles(question), tuple(encoder.labels))
         found[group] = found.get(group, 0.0) + float(share)
     return found | {YEAR: found[YEAR] + trend}
 
 
 def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, ...]) -> str:
-    """A genre of the title counts by itself; all other genres, and their number, count together."""
+    """A feature's group. Each genre of the title is a group; the other genres are one together."""
     for role in roles:
         if name.startswith(f"{role}_"):
             return role
@@ -204,46 +203,46 @@ def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, .
 def notes(
     query: BudgetQuery,
     question: str,
-    stages: Stages,
+    encoder: FeatureEncoder,
     features: Floats,
     knows: Callable[[str], bool],
     trend: Trend,
 ) -> list[str]:
-    """Doubts: unseen directors and genres, years out of range, values missing or not used."""
+    """Sentences about unseen directors and genres, clipped years, missing and unused values."""
     found = [
         f"director {name} has no film in training" for name in query.directors if not knows(name)
     ]
-    found += [f"genre {g} not seen in training" for g in query.genres if g not in stages.genres]
+    found += [f"genre {g} not seen in training" for g in query.genres if g not in encoder.genres]
     if query.rating is not None and not is_rated(question):
         found.append("this model knows no ratings: answered as before release")
-    if query.year != stages.clip_year(query.year):
-        found.append(_clipped_year(query.year, stages, trend))
-    if question != query.question and question == query.narrow:
+    if query.year != encoder.clip_year(query.year):
+        found.append(_clipped_year(query.year, encoder, trend))
+    if question != query.question and question == query.core_question:
         found.append("this model was trained on directors, genres, year and rating only")
-    missing = _missing(stages, question, features)
+    missing = _missing(encoder, question, features)
     return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
 
 
-def _clipped_year(year: int, stages: Stages, trend: Trend) -> str:
-    sentence = f"year {year} is answered as {stages.clip_year(year)}"
-    if trend == NO_TREND or year < stages.first_year:
+def _clipped_year(year: int, encoder: FeatureEncoder, trend: Trend) -> str:
+    sentence = f"year {year} is answered as {encoder.clip_year(year)}"
+    if trend == NO_TREND or year < encoder.first_year:
         return sentence
     return f"{sentence}, the trend of budgets followed to {min(year, trend.last)}"
 
 
-def _missing(stages: Stages, question: str, features: Floats) -> list[str]:
-    names = np.array(stages.names(question))[np.isnan(features)]
-    roles, labels = stages.roles(question), tuple(stages.labels)
+def _missing(encoder: FeatureEncoder, question: str, features: Floats) -> list[str]:
+    names = np.array(encoder.names(question))[np.isnan(features)]
+    roles, labels = encoder.roles(question), tuple(encoder.labels)
     return list(dict.fromkeys(_group(str(name), 0.0, roles, labels) for name in names))
 
 
 def nearest_titles(
     titles: Sequence[KnownTitle], query: BudgetQuery, directors: Sequence[str]
 ) -> tuple[KnownTitle, ...]:
-    """The known titles a person would compare with: the nearest first, of equally near the newer.
+    """The EVIDENCE known titles nearest to a query, nearest first; of equal ones the newer first.
 
-    A plain distance: a shared director (`directors` holds the query's keys) counts as much as all
-    genres shared, as YEARS between releases and as POINTS of rating.
+    distance = years apart / YEARS + points apart / POINTS - common genres / genres of either
+    - (1 if a director is shared, else 0). `directors` are the query's keys.
     """
     genres = set(query.genres)
 

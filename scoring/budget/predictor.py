@@ -3,8 +3,8 @@
     answer   = linear_share * linear + tree_share * trees + trend of the year      (log10 dollars)
     interval = answer + spread * (10th and 90th percentile of out-of-sample residuals)
 
-A bundle holds one Predictor a question, and one Trend for all. `spark_apps.budget` fits them;
-`model` applies them.
+A bundle holds one Predictor for each question, and one Trend for all. `spark_apps.budget` fits
+them; `model` applies them.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ DTYPES = {
     "weight": np.float64,
 }
 LEAST_SPREAD, MOST_SPREAD = 0.4, 2.5
-"""A spread stays within these multiples of the usual one."""
+"""A spread is clipped to these multiples of `level`."""
 YEARS_AHEAD = 10
-"""Years beyond the newest title that the trend is followed; later it stands still."""
+"""The trend is extrapolated so many years beyond the newest title, and constant later."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """The predicted size of an error: its log is linear in the answer and in being a beginner.
+class ErrorSpread:
+    """The expected size of an error: its log is linear in the answer and in being a beginner.
 
-    Some titles are harder than others (cheap ones, those of beginners). Errors are therefore
-    divided by their spread before quantiles are taken, and an interval is the answer's own spread
-    times these quantiles (normalised conformal prediction: Papadopoulos, Gammerman and Vovk,
-    "Normalized nonconformity measures for regression conformal prediction", 2008).
+    Errors of cheap titles and of beginners are larger. Training therefore divides each error by its
+    spread and takes quantiles; an interval is the answer's spread times these quantiles (normalised
+    conformal prediction: Papadopoulos, Gammerman and Vovk, "Normalized nonconformity measures for
+    regression conformal prediction", 2008).
     """
 
-    level: float  # log10 dollars, of a typical title
-    by_estimate: float  # what a tenfold answer adds to the log of it
-    by_beginner: float  # what it adds that the director has made nothing before
-    centre: float  # the usual answer, log10 dollars
+    level: float  # the spread of a typical title, log10 dollars
+    by_estimate: float  # what a tenfold answer adds to log(spread)
+    by_beginner: float  # what a director without earlier titles adds to log(spread)
+    centre: float  # the typical answer, log10 dollars
 
     def of(self, answers: Floats, beginners: Floats) -> Floats:
         """The spread of each answer, log10 dollars; `beginners` holds 0 or 1."""
@@ -59,16 +59,18 @@ class Spread:
         return scales
 
 
-CONSTANT_SPREAD = Spread(1.0, 0.0, 0.0, 0.0)
-"""The same for every title: residuals are log10 dollars themselves."""
+CONSTANT_SPREAD = ErrorSpread(1.0, 0.0, 0.0, 0.0)
+"""For recipes without a spread: 1 for every title, so residuals are in log10 dollars."""
 
 
-def read_spread(table: Mapping[str, float] | None) -> Spread:
-    """As `bundle.json` holds it; CONSTANT_SPREAD where it holds none. Raises ValueError where it
-    cannot be."""
+def read_spread(table: Mapping[str, float] | None) -> ErrorSpread:
+    """The spread in `bundle.json`; CONSTANT_SPREAD for None.
+
+    Raises ValueError for a level that is not positive or a number that is not finite.
+    """
     if table is None:
         return CONSTANT_SPREAD
-    spread = Spread(**{name: float(value) for name, value in table.items()})
+    spread = ErrorSpread(**{name: float(value) for name, value in table.items()})
     if not np.isfinite(list(table.values())).all() or not spread.level > 0:
         raise ValueError("a spread that is not a positive number")
     return spread
@@ -76,35 +78,37 @@ def read_spread(table: Mapping[str, float] | None) -> Spread:
 
 @dataclass(frozen=True)
 class Trend:
-    """How budgets move with the years beside prices: a line that is carried forward.
+    """How budgets move with the years beyond prices: per_year * (year - centre).
 
-    In log10 dollars above the year `centre`: per_year * (year - centre). Trees answer for a new
-    year as for the last one they saw, and shrunken coefficients follow only in part. So a model
-    learns what lies above this line, and the line is added to its answer.
+    Trees cannot extrapolate beyond the last year of training, and a ridge shrinks the year's
+    coefficient. The models are therefore fitted on log10 dollars minus this line, and the line is
+    added to their answers.
     """
 
     per_year: float
     centre: float
     first: int
-    last: int  # years outside `first` to `last` count as the nearest inside
+    last: int  # years outside `first` to `last` are clipped
 
     def at(self, years: Ints | Floats) -> Floats:
-        """What is added to the answers for titles of `years`, log10 dollars."""
+        """What is added to answers for `years`, in log10 dollars."""
         followed = np.clip(years, self.first, self.last).astype(np.float64)
         return self.per_year * (followed - self.centre)
 
     def of(self, year: int) -> float:
-        """The same of one title."""
+        """`at` for one year."""
         return float(self.at(np.array([year]))[0])
 
 
 NO_TREND = Trend(0.0, 0.0, 0, 0)
-"""What bundles without a trend have."""
+"""The trend of bundles without one."""
 
 
 def read_trend(table: Mapping[str, float] | None) -> Trend:
-    """As `bundle.json` holds it; NO_TREND where it holds none. Raises ValueError where it cannot
-    be."""
+    """The trend in `bundle.json`; NO_TREND for None.
+
+    Raises ValueError for a number that is not finite, or `first` after `last`.
+    """
     if table is None:
         return NO_TREND
     trend = Trend(
@@ -120,12 +124,12 @@ def read_trend(table: Mapping[str, float] | None) -> Trend:
 
 @dataclass(frozen=True)
 class FlatTrees:
-    """A weighted sum of T regression trees with N nodes in all, walked for many rows at once.
+    """A weighted sum of T regression trees with N nodes in all, as flat arrays.
 
-    A row goes left where its value is at most the threshold, as Spark's continuous splits do.
-    `feature` is LEAF (-1) at a leaf. Inner nodes keep their own prediction too, so that an answer
-    can be attributed along its path (Saabas, "Interpreting random forests", 2014): a tree's answer
-    is its root's value plus, for every split on the way, the child's value less the parent's.
+    A row goes left where its value is at most the threshold, as in Spark. `feature` is LEAF (-1) at
+    a leaf. Inner nodes have a value too. A tree's answer is the root's value plus, for each split
+    on the path, the child's value minus the parent's. `contributions` adds this difference to the
+    split's feature (Saabas, "Interpreting random forests", 2014).
     """
 
     feature: ShortInts  # [N]
@@ -138,11 +142,11 @@ class FlatTrees:
 
     @property
     def base(self) -> float:
-        """The answer before any feature is looked at."""
+        """The weighted sum of the roots' values."""
         return float(self.weight @ self.value[self.root])
 
     def predict(self, rows: Floats) -> Floats:
-        """Weighted sum over trees for each row of `rows` [R, features]."""
+        """Answers [R] for `rows` [R, features]."""
         nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
         while (inner := self.feature[nodes] != LEAF).any():
             nodes = np.where(inner, self._next(nodes, rows), nodes)
@@ -150,7 +154,7 @@ class FlatTrees:
         return answers
 
     def contributions(self, rows: Floats) -> Floats:
-        """What each feature adds to `base`, [R, features]; a row's sum plus base is predict."""
+        """What each feature adds [R, features]: a row's sum plus `base` is its `predict`."""
         added = np.zeros(rows.shape)
         nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
         while (inner := self.feature[nodes] != LEAF).any():
@@ -171,22 +175,22 @@ class FlatTrees:
 
 
 def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
-    """One weighted sum of several, each with its own weight, plus a constant (a lone leaf)."""
+    """The weighted sum of several FlatTrees as one, plus a constant (kept as a single leaf)."""
     leaf = _leaf(constant)
-    every = [*weighted, *([(1.0, leaf)] if constant else [])]
-    starts = np.cumsum([0, *(len(trees.feature) for _, trees in every)])[:-1]
+    terms = [*weighted, *([(1.0, leaf)] if constant else [])]
+    starts = np.cumsum([0, *(len(trees.feature) for _, trees in terms)])[:-1]
 
-    def moved(name: str) -> ShortInts:
-        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, every, strict=True)]
+    def shifted(name: str) -> ShortInts:
+        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, terms, strict=True)]
         return np.concatenate(arrays).astype(np.int32)
 
-    def kept(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(trees, name) for _, trees in every])
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(trees, name) for _, trees in terms])
 
-    weight = np.concatenate([share * trees.weight for share, trees in every])
+    weight = np.concatenate([share * trees.weight for share, trees in terms])
     return FlatTrees(
-        kept("feature"), kept("threshold"), moved("left"), moved("right"), kept("value"),
-        moved("root"), weight,
+        joined("feature"), joined("threshold"), shifted("left"), shifted("right"), joined("value"),
+        shifted("root"), weight,
     )  # fmt: skip
 
 
@@ -203,25 +207,25 @@ class Predictor:
     intercept: float
     coefficients: Floats  # [features]; zeros where the recipe has no linear model
     trees: FlatTrees | None
-    means: Floats  # [features], of the titles in training: a typical title
-    residuals: tuple[float, float]  # 10th and 90th percentile, out of sample, in spreads
-    spread: Spread = CONSTANT_SPREAD
-    tree_share: float | None = None  # None: one less linear_share
+    means: Floats  # [features], the mean over the titles in training
+    residuals: tuple[float, float]  # 10th and 90th percentile out of sample, divided by spread
+    spread: ErrorSpread = CONSTANT_SPREAD
+    tree_share: float | None = None  # None: 1 - linear_share
 
     @property
     def share_of_trees(self) -> float:
-        """What the trees' answer is multiplied with."""
+        """`tree_share`, by default 1 - `linear_share`."""
         return 1.0 - self.linear_share if self.tree_share is None else self.tree_share
 
     def predict(self, rows: Floats) -> Floats:
-        """log10 dollars of rows [titles, features], without the trend."""
+        """Answers [titles] for rows [titles, features], log10 dollars without the trend."""
         linear = rows @ self.coefficients + self.intercept
         if self.trees is None:
             return self.linear_share * linear
         return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
 
     def imputed(self, row: Floats) -> Floats:
-        """A title's features, with a typical title's where they are missing."""
+        """A title's features, with `means` in place of NaN."""
         return np.where(np.isnan(row), self.means, row)
 
 
@@ -232,7 +236,7 @@ def save_trees(trees: FlatTrees, folder: Path, prefix: str) -> None:
 
 
 def load_trees(folder: Path, prefix: str, features: int) -> FlatTrees:
-    """Read what `save_trees` wrote and check that every walk ends; BundleError otherwise."""
+    """Read and check the files of `save_trees`; raises BundleError where an array does not fit."""
     trees = FlatTrees(**{name: _load(folder / f"{prefix}_{name}.npy") for name in DTYPES})
     wrong = _fault(trees, features)
     if wrong:
@@ -252,7 +256,7 @@ def _load(path: Path) -> NDArray[Any]:
 
 
 def _fault(trees: FlatTrees, features: int) -> str:
-    """What is wrong with the arrays, or nothing."""
+    """What is wrong with the arrays, in a sentence; empty where all fits."""
     nodes = len(trees.feature)
     if not len(trees.root) or len(trees.weight) != len(trees.root):
         return "no trees, or not one weight a tree"
@@ -267,7 +271,7 @@ def _fault(trees: FlatTrees, features: int) -> str:
         return "a root outside the nodes"
     inner = np.flatnonzero(trees.feature != LEAF)
     children = np.concatenate([trees.left[inner], trees.right[inner]])
-    # Children come after their parent, so no walk can turn in a circle.
+    # Children come after their parent, so every walk ends.
     if (len(inner) and (children <= np.tile(inner, 2)).any()) or (children >= nodes).any():
         return "a child that does not come after its parent"
     return ""

@@ -1,9 +1,9 @@
-"""Spark's feature stages without Spark: what each saved stage does to a row, in NumPy.
+"""Spark's feature stages in NumPy: each saved stage maps a column of values to [rows, width].
 
-One small value a stage, made by `spark_apps.budget.saved_models` from what Spark saved; each maps
-a column of values to a matrix [rows, width]. Unseen words and nulls do what Spark's
-`handleInvalid="keep"` does; a null in a numeric column is NaN. Words are hashed as Spark hashes
-them: MurmurHash3, 32 bit for x86 (Austin Appleby, 2011, public domain).
+`spark_apps.budget.saved_models` makes one value of these classes for each stage that Spark saved.
+Unseen words and nulls are treated as with Spark's `handleInvalid="keep"`; a null in a numeric
+column is NaN. Words are hashed as in Spark: MurmurHash3, 32 bit for x86 (Austin Appleby, 2011,
+public domain).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _32_BITS = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Indexer:
-    """StringIndexer: a label's place; `keep` gives unseen and null the place after the last."""
+    """StringIndexer: a label's index; unseen labels and null get the index after the last."""
 
     labels: tuple[str, ...]
 
@@ -34,7 +34,7 @@ class Indexer:
 
 @dataclass(frozen=True)
 class OneHot:
-    """OneHotEncoder: 0/1 columns; `keep` has one more for invalid places, `drop_last` one less."""
+    """OneHotEncoder: 0/1 columns; `keeps_invalid` adds one for invalid, `drop_last` drops one."""
 
     size: int
     drop_last: bool
@@ -54,9 +54,9 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Buckets:
-    """Bucketizer: the number of [split, next).
+    """Bucketizer: the index of the bucket [split, next split).
 
-    The last bucket holds its end; NaN is one bucket more (`keep`), null stays null (NaN here).
+    The last bucket includes its end. NaN gets a further bucket; null stays null (NaN here).
     """
 
     splits: tuple[float, ...]
@@ -98,7 +98,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Grams:
-    """NGram: words in runs of `n`, joined by a space; gives words, not numbers."""
+    """NGram: every `n` consecutive words joined by a space; the result is words."""
 
     n: int
 

@@ -1,20 +1,22 @@
-"""The recommender: loads a bundle, answers from it, and measures it.
+"""The recommender: loads a bundle, predicts and recommends from it, and measures it.
 
 Answering:
 
 - `model`: `Recommender`: predict, recommend, fold in, similar titles; scores one bundle.
 - `bundle`: the bundle's folder, written and read.
-- `rankers`, `fold_in`: the families of rankers; the fold-in of each family of predictors.
+- `rankers`, `item_weights`: the families of rankers; the ranker by weights between titles.
+- `fold_in`: the fold-in of each family of predictors.
 - `content`, `fallback`: scores of titles the ranker does not know; the order of strategies.
-- `golden_check`: puts the recorded golden queries to a loaded bundle.
+- `golden_check`: compares answers with the recorded golden queries.
 - `top_n`: everybody's lists, in blocks and as a file.
 
 Measuring:
 
 - `ratings_arrays`, `ratings_files`: ratings in memory; reading them.
-- `holdout`: which ratings are held out, and the metrics on them.
-- `baselines`: biases and popularity, comparisons with them, and the live record.
+- `holdout`: the ratings held out, the metrics on them, paired comparisons of two models.
+- `baselines`: the bias model and popularity.
 - `holdout_evaluation`, `holdout_people`: `evaluation.json`; the record of each person.
+- `live_record`: the serving bundle on newer ratings.
 """
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "holdout",
     "holdout_evaluation",
     "item_weights",
+    "live_record",
     "model",
     "rankers",
     "ratings_arrays",

@@ -1,7 +1,7 @@
 """The recommender's bundle as files: training writes the folder, `Recommender` reads it.
 
-Reading raises BundleError where a file is missing, torn, of another shape or type, out of order, or
-holds a value that is not finite: a broken bundle never loads halfway. Writing refuses the same.
+Reading and writing check the whole bundle. They raise BundleError for a file that is missing or
+damaged, an array of another shape or type, ids that do not ascend, and a value that is not finite.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REMEDY = "train it again, or copy the bundle again from the lake"
 
 @dataclass(frozen=True)
 class Title:
-    """A title as the bundle describes it."""
+    """One line of `titles.jsonl`."""
 
     movie_id: int
     title_id: str | None
@@ -35,17 +35,16 @@ class Title:
     year: int | None
     genres: tuple[str, ...]
     name: str | None = None
-    """The release's own id, where it names titles by text; None in older bundles too."""
+    """The id in a release that identifies titles by text; else None, also in older bundles."""
 
 
 @dataclass(frozen=True)
 class RecommenderBundle:
-    """U people, I titles, K and L factors.
+    """U people, I titles, K factors of the predictor and L of the ranker.
 
-    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors). The ranker's
-    family, `fold_in.ranker` in `facts`, gives its arrays their meaning: see
-    `rankers.py`. L is 0 where it has no factors, and `rank_weights` is None where it has no item
-    weights.
+    Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors).
+    `fold_in.ranker` in `facts` names the ranker's family. The family decides what `rank_arrays`
+    holds, and L is 0 for a family without factors: see `rankers.py`.
     """
 
     user_ids: Ints
@@ -60,7 +59,7 @@ class RecommenderBundle:
     popularity: Floats
     titles: Mapping[int, Title]
     facts: Mapping[str, Any]  # bundle.json: mean, clip, fold_in, recipe, as_of, text_ids
-    golden: Mapping[str, Any]  # golden.json: what the training job answered
+    golden: Mapping[str, Any]  # golden.json: the training job's answers
     rank_arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # rank_<name>.npy
     content_vectors: Singles | None = None  # [I, C]; None in older bundles
 
@@ -86,7 +85,7 @@ CONTENT = "content_vectors"  # where bundle.json has `content`
 
 
 def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
-    """Write the files; raises BundleError, before writing any, where `read_bundle` would."""
+    """Write the files; raises BundleError, and writes none, where `read_bundle` would."""
     _check(folder, bundle)
     folder.mkdir(parents=True, exist_ok=True)
     for name, kind in ARRAYS.items():
@@ -104,7 +103,7 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
 
 
 def read_bundle(folder: Path) -> RecommenderBundle:
-    """Map the arrays and check everything; BundleError names the file and the fault."""
+    """Memory-map the arrays and check them; raises BundleError with file and fault."""
     facts = _json(folder / "bundle.json")
     if facts.get("format") != FORMAT or facts.get("model") != "recommender":
         raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
@@ -126,7 +125,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
 
 
 def _check(folder: Path, bundle: RecommenderBundle) -> None:
-    """Raise BundleError for the first array or fact that does not fit the others."""
+    """Raise BundleError for the first array or fact that does not fit."""
     people, titles = len(bundle.user_ids), len(bundle.movie_ids)
     wanted = {
         "user_bias": (people,),
@@ -161,7 +160,7 @@ def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
 
 
 def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
-    """Raise BundleError where `bundle.json` has `content` without a finite row a title."""
+    """Raise BundleError where `content_vectors` lacks a finite row for each title."""
     vectors = bundle.content_vectors
     if not _has_content(bundle.facts):
         return
@@ -231,7 +230,7 @@ def _title_lines(titles: Iterable[Title]) -> str:
 
 def _title_line(title: Title) -> dict[str, Any]:
     line = vars(title) | {"genres": list(title.genres)}
-    if title.name is None:  # most releases number their titles
+    if title.name is None:  # most releases identify titles by number
         del line["name"]
     return line
 

@@ -1,9 +1,10 @@
-"""The fallback order of a list: the ranker (`personal` or `fold-in`), `content`, `popular`.
+"""Orders every list: the ranker's titles first, then content, then popular titles.
 
-- The ranker orders the titles it knows. Of the others, content admits at most one in ten.
-- A person who rated only titles the ranker does not know gets a list by content: how like their
-  titles a title is, times its popularity.
-- Popularity fills what is still empty.
+- The ranker orders the titles it knows (`personal` or `fold-in`). Of ten titles in a list, at most
+  one is unknown to the ranker; `content` chooses it.
+- A person who rated only titles unknown to the ranker gets a list by `content`: a title's
+  similarity to the rated ones, times its popularity.
+- `popular` titles fill the list up.
 
 People and titles are rows here; `Recommender` turns them into ids.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
-from scoring.recommender.content import TITLES_A_COLD_ONE, ColdScores, ContentMap
+from scoring.recommender.content import TITLES_PER_COLD_TITLE, ColdScores, ContentMap
 from scoring.recommender.rankers import Ranker
 
 REASONS = 3  # titles named in "because you rated ..."
@@ -33,11 +34,11 @@ class RankedRows:
 
     @classmethod
     def of(cls, rows: Rows, scores: Floats, strategy: str) -> RankedRows:
-        """All by one strategy; `scores` [I] are of all titles."""
+        """Titles of one strategy; `scores` [I] are of all titles."""
         return cls(rows, scores[rows], np.full(len(rows), strategy, dtype="<U8"))
 
     def then(self, other: RankedRows) -> RankedRows:
-        """These, and the others after them."""
+        """These titles, then the other's."""
         return RankedRows(
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.scores, other.scores]),
@@ -46,10 +47,11 @@ class RankedRows:
 
 
 @dataclass(frozen=True)
-class Fallback:
+class FallbackOrder:
     """Orders titles by a ranker, by content (None in bundles without it), and by popularity [I].
 
-    `excluded` [I] marks titles that must not be in the list; each method adds what it has used.
+    `excluded` [I] marks titles that must not be in the list. `by_ranker` and `by_content` change
+    it: they mark the titles they use.
     """
 
     ranker: Ranker
@@ -57,11 +59,11 @@ class Fallback:
     popularity: Floats
 
     def knows_any(self, rated: Rows) -> bool:
-        """Whether the ranker can learn from any of these titles."""
+        """Whether the ranker knows any of these titles."""
         return bool(self.ranker.known[rated].any())
 
     def strategy_for(self, rated: Rows) -> str:
-        """The strategy for a person known by these ratings alone."""
+        """The strategy for a person who is described by these rated titles only."""
         if self.knows_any(rated):
             return FOLD_IN
         has_content = self.content is not None and bool(self.content.known[rated].any())
@@ -79,21 +81,23 @@ class Fallback:
         return self._filled_up(ranked, excluded, n)
 
     def by_content(self, rated: Rows, excluded: Mask, n: int) -> RankedRows:
-        """The list for a person whose rated titles the ranker does not know, if they have any."""
+        """The list of `n` for a person without a rated title that the ranker knows."""
         excluded[rated] = True
         scores = self._content_scores(rated)
         best = top_rows(np.where(excluded | (scores <= 0.0), -np.inf, scores), n)
         return self._filled_up(RankedRows.of(best, scores, CONTENT), excluded, n)
 
     def popular(self, excluded: Mask, n: int) -> RankedRows:
-        """The most popular titles, the same for everybody."""
+        """The most popular titles that are not excluded."""
         rows = top_rows(np.where(excluded, -np.inf, self.popularity), n)
         return RankedRows.of(rows, self.popularity, POPULAR)
 
     def cold(self, scores: Floats | Singles, n: int) -> ColdScores | None:
-        """Content's scores of the titles the ranker does not know; None where a list of `n` has no
-        room for one. `scores` are one person's [I] or many people's [people, I]."""
-        has_room = n >= TITLES_A_COLD_ONE
+        """Content's scores of cold titles; None where a list of `n` has no room for one.
+
+        `scores` are the ranker's, [I] of one person or [people, I] of many.
+        """
+        has_room = n >= TITLES_PER_COLD_TITLE
         return self.content.score(scores) if self.content is not None and has_room else None
 
     def with_cold(
@@ -105,7 +109,7 @@ class Fallback:
         excluded: Mask,
         n: int,
     ) -> RankedRows:
-        """The ranker's list `best` with the cold titles that content admits to it."""
+        """The ranker's list `best` with the cold titles that content admits."""
         if cold is not None and self.content is not None:
             scores = scores.copy()
             scores[cold.rows] = cold.values
@@ -122,7 +126,7 @@ class Fallback:
     # Scores
 
     def all_scores(self, scores: Floats) -> Floats:
-        """The ranker's scores [I], and content's of the titles it does not know."""
+        """The ranker's scores [I], with content's scores of cold titles."""
         if self.content is None:
             return scores
         cold, every = self.content.score(scores), scores.copy()
@@ -130,7 +134,7 @@ class Fallback:
         return every
 
     def scores_by_strategy(self, rated: Rows) -> dict[str, Floats]:
-        """The scores [I] that order the list of a person known by these ratings, by strategy."""
+        """The scores [I] by which a fold-in list is ordered, by strategy."""
         found = {POPULAR: self.popularity}
         if self.knows_any(rated):
             scores = self.all_scores(self.ranker.fold_in(rated))
@@ -146,7 +150,7 @@ class Fallback:
     # Similar titles and reasons
 
     def similarities(self, title: int) -> tuple[Floats, str]:
-        """How near each title [I] is, and by which strategy; minus infinity where unknown."""
+        """Similarity [I] to `title`, minus infinity where unknown, and its strategy."""
         if self.ranker.known[title]:
             return self.ranker.similarities(title), "similar"
         if self.content is not None and self.content.known[title]:
@@ -154,8 +158,10 @@ class Fallback:
         return np.full(len(self.popularity), -np.inf), "none"
 
     def reasons(self, ranked: RankedRows, rated: Rows) -> list[Rows]:
-        """For each title of the list, the rated ones that add most to its score, at most three;
-        none for popular ones."""
+        """For each listed title, at most three rated ones that add most to its score.
+
+        Empty for popular titles.
+        """
         by_content = ranked.strategies == CONTENT
         by_ranker = ~by_content & (ranked.strategies != POPULAR)
         shares = np.zeros((len(ranked.rows), len(rated)))

@@ -1,11 +1,15 @@
 """Predictor fold-in: the bias and factors of a new person from their ratings, titles fixed.
 
-Each predictor family has its own equations. Spark's ALS solves people last in an iteration, from
-the final item factors, so folding in a training person repeats the factors Spark gave them: Zhou
-et al., Large-scale Parallel Collaborative Filtering for the Netflix Prize (AAIM 2008), with the
-regularisation scaled by the number of ratings, as Spark does. The Bayesian family gives a new
-person the mean of the Gaussian posterior under the prior that training learned (Bishop, Pattern
-Recognition and Machine Learning, section 3.3). Rankers fold in by `scoring/recommender/rankers.py`.
+Each predictor family has its own equations:
+
+- ALS: Spark solves people last in an iteration, from the final item factors. Folding in a person
+  of the training rows therefore repeats Spark's factors (Zhou et al., Large-scale Parallel
+  Collaborative Filtering for the Netflix Prize, AAIM 2008; the regularisation is multiplied by the
+  number of ratings, as in Spark).
+- Bayes: the mean of the Gaussian posterior under the prior that training learned (Bishop, Pattern
+  Recognition and Machine Learning, section 3.3).
+
+The fold-in of rankers is in `rankers.py`.
 """
 
 from __future__ import annotations
@@ -21,26 +25,26 @@ from scoring.arrays import Floats, Singles
 
 
 class PredictorFoldIn(Protocol):
-    """A predictor's fold-in, whatever its family."""
+    """The fold-in of a predictor of any family."""
 
     @property
     def rank(self) -> int:
-        """The number of columns of `item_factors` that it needs at least."""
+        """The least number of columns of `item_factors`."""
         ...
 
     def person(
         self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
     ) -> tuple[float, Floats]:
-        """Bias and factors [K] of a person who gave `stars` to titles with these parameters.
+        """Bias and factors [K] of a person who gave `stars` [n] to n titles.
 
-        `item_bias` [n] and `item_factors` [n, K] belong to the rated titles.
+        `item_bias` [n] and `item_factors` [n, K] are those of the rated titles.
         """
         ...
 
 
 @dataclass(frozen=True)
 class AlsFoldIn:
-    """How ALS was fitted on the stars, and how it was blended with the biases."""
+    """The parameters of an ALS fit on stars, and its `weight` in the blend with the biases."""
 
     rank: int
     reg: float
@@ -50,11 +54,11 @@ class AlsFoldIn:
     def person(
         self, mean: float, item_bias: Floats, item_factors: Singles, stars: Floats
     ) -> tuple[float, Floats]:
-        """The last two of the K columns make the blend exact: see
+        """The last two of the K columns hold the blend with the biases: see
         `spark_apps/recommender/predictor_als_bias.py`."""
         bias = float((stars - mean - item_bias).sum() / (len(stars) + self.bias_reg_user))
         titles = item_factors[:, : self.rank].astype(np.float64)
-        # Spark never fitted a title without ALS factors (all zero): it tells nothing about taste.
+        # A title whose ALS factors are all zero was not in the fit.
         known = titles.any(axis=1)
         own = _ridge(titles[known], stars[known], self.reg) if known.any() else None
         if own is None or self.weight == 0.0:
@@ -64,8 +68,10 @@ class AlsFoldIn:
 
 @dataclass(frozen=True)
 class BayesFoldIn:
-    """The prior of a person's [bias, factors] is N(columns effects, precision^-1); each of their
-    stars has the variance `noise`. `columns` are the `rated_columns` of the titles they rated."""
+    """The prior of a person's [bias, factors] is N(columns @ effects, precision^-1).
+
+    `columns` are the `rated_columns` of the titles they rated. `noise` is the variance of a rating.
+    """
 
     effects: Floats  # [K + 3, K + 1]
     precision: Floats  # [K + 1, K + 1]
@@ -75,7 +81,7 @@ class BayesFoldIn:
     def of(
         cls, effects: Sequence[Sequence[float]], precision: Sequence[Sequence[float]], noise: float
     ) -> BayesFoldIn:
-        """From JSON's lists; ValueError where shapes or values do not fit."""
+        """From the lists of `bundle.json`; raises ValueError where shapes or values do not fit."""
         tables = (np.array(effects, dtype=np.float64), np.array(precision, dtype=np.float64))
         width = len(tables[1])
         if tables[0].shape != (width + 2, width) or tables[1].shape != (width, width):
@@ -103,9 +109,9 @@ class BayesFoldIn:
 
 
 def rated_columns(item_bias: Floats, item_factors: Floats) -> Floats:
-    """What the choice of n titles tells about a person's taste, whatever the stars; [K + 3].
+    """The columns [K + 3] of a person's prior, from the n titles they rated, without the stars.
 
-    The columns are 1, log(1 + n), and the sums of the titles' biases and factors over sqrt(n).
+    [1, log(1 + n), sum of biases / sqrt(n), sums of factors / sqrt(n)]
     """
     n = len(item_bias)
     sums = np.concatenate([[item_bias.sum()], item_factors.sum(axis=0)]) / np.sqrt(max(n, 1))
@@ -113,7 +119,7 @@ def rated_columns(item_bias: Floats, item_factors: Floats) -> Floats:
 
 
 def _bayes(distance: float = 0.0, **table: Any) -> BayesFoldIn:
-    """`distance` is only information: how near fold-in came to trained people."""
+    """`distance`, the training job's check of fold-in against trained people, is not used here."""
     return BayesFoldIn.of(**table)
 
 
@@ -121,8 +127,10 @@ PREDICTORS: dict[str, Callable[..., PredictorFoldIn]] = {"als_bias": AlsFoldIn, 
 
 
 def read_fold_in(tree: Mapping[str, Any]) -> PredictorFoldIn:
-    """The fold-in of `bundle.json`'s `fold_in.predictor`; raises BundleError where the family is
-    unknown or a parameter is missing."""
+    """The fold-in that `fold_in.predictor` of `bundle.json` names.
+
+    Raises BundleError where the family is unknown or a parameter is missing.
+    """
     try:
         predictor = dict(tree["predictor"])
         family = predictor.pop("family")

@@ -1,4 +1,4 @@
-"""Puts the golden queries of a recommender's `golden.json` to the loaded bundle.
+"""Compares the answers of a loaded recommender with the golden queries of its `golden.json`.
 
     {"tolerance": 1e-5,
      "predictions": [{"user_id", "movie_id", "value"}...],
@@ -7,15 +7,16 @@
      "fold_in": [{"ratings": [[movie_id, stars]...], "strategy", "predictions": [{"movie_id",
                   "value"}...], "n": 10, "movie_ids": [...], "scores": [...], "strategies": [...]}]}
 
-The training job computes the recorded answers by its own arithmetic, never by this package's.
+The training job computes the recorded answers with its own code, so that an error in this package
+shows.
 
-- `rankings` hold the head of a list of `n` unseen titles, best first, without the popular titles
-  that fill it up. They are equal up to ties: each recorded title has its recorded score here, and
-  our own list has the recorded scores place by place.
-- `cold` holds each person's best title that the ranker does not know, whether their list admits it
-  or not. Bundles without content have none.
-- `fold_in` gives ratings, oldest first, as a newcomer or the anonymous route does. Its lists are
-  whole, popular titles included. Older bundles have none.
+- `rankings`: a person's list of `n` unrated titles, best first, without the popular titles at its
+  end. Tied titles may change places: each recorded title must have its recorded score here, and
+  each position of our list the recorded score.
+- `cold`: each person's best title among those the ranker does not know. Missing in bundles without
+  content.
+- `fold_in`: ratings, oldest first, of a person unknown to the bundle. The lists include popular
+  titles. Missing in older bundles.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Query = Mapping[str, Any]
 
 
 def check_golden(model: Recommender) -> GoldenReport:
-    """Put every recorded query; raises BundleError where `golden.json` is not in this form."""
+    """Answer every recorded query; raises BundleError where `golden.json` has another form."""
     golden = model.bundle.golden
     try:
         tolerance = float(golden["tolerance"])
@@ -60,8 +61,10 @@ def _predictions(model: Recommender, queries: list[Query]) -> list[tuple[str, fl
 
 
 def _ranking(model: Recommender, query: Query) -> float:
-    """The largest difference of one ranking; infinite where the length differs, or the person or a
-    title is unknown."""
+    """The largest difference of one ranking.
+
+    Infinite where the length differs, or the person or a title is unknown.
+    """
     recorded = np.array(query["scores"], dtype=np.float64)
     n = int(query.get("n", len(recorded)))
     ours = model.recommend(int(query["user_id"]), n)[: len(recorded)]
@@ -72,7 +75,7 @@ def _ranking(model: Recommender, query: Query) -> float:
 
 
 def _cold(model: Recommender, query: Query) -> float:
-    """The difference of one cold title's score; infinite where it or the person is unknown."""
+    """The difference of one cold title's score; infinite where title or person is unknown."""
     scores = _scores(model, int(query["user_id"]), [int(query["movie_id"])])
     if scores is None:
         return float("inf")
@@ -88,8 +91,10 @@ def _scores(model: Recommender, user_id: int, movie_ids: list[int]) -> Floats | 
 
 
 def _fold_in(model: Recommender, query: Query) -> float:
-    """The largest difference of the stars and of the list for a person with these ratings; infinite
-    where the strategy differs or a title is unknown."""
+    """The largest difference of the stars and of the list after a fold-in.
+
+    Infinite where the strategy differs or a title is unknown.
+    """
     ratings = {int(movie): float(stars) for movie, stars in query["ratings"]}
     movies = np.array([q["movie_id"] for q in query["predictions"]], dtype=np.int64)
     stars = np.array([q["value"] for q in query["predictions"]], dtype=np.float64)
@@ -112,7 +117,7 @@ def _list_for(model: Recommender, ratings: Mapping[int, float], query: Query) ->
 def _scores_for(
     model: Recommender, ratings: Mapping[int, float], movie_ids: list[int], strategies: list[str]
 ) -> Floats | None:
-    """The score of each title by the strategy that listed it; None where either is unknown."""
+    """Each title's score by its strategy; None where the title or the strategy is unknown."""
     items = rows_of(model.movie_ids, np.array(movie_ids, dtype=np.int64))
     scores = model.scores_for(ratings)
     if items.min(initial=0) < 0 or set(strategies) - set(scores):

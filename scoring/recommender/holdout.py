@@ -1,24 +1,26 @@
-"""The holdout: which ratings are held out, and the metrics of a model on them.
+"""The holdout: which ratings are held out, metrics on them, and paired comparisons of two models.
 
-The evaluations, the searches of the training job and the benchmarks measure through this module.
+Called by the evaluations, the recipe searches of the training job and the benchmarks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from marquee.errors import ContractError
 from scoring.arrays import Floats, Ints, Mask, rows_of
+from scoring.model_comparison import paired_bootstrap
 from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 
 # Split rules: masks over `Ratings`, True for the holdout
 #
-# They depend on row *values* only, so that Spark (`spark_apps/preparation/rating_dataset.py`)
-# and this module hold out the same rows, whatever the order of the rows.
+# A rule depends on the values of rows and not on their order. Spark therefore holds out the same
+# rows (`spark_apps/preparation/rating_dataset.py`).
 
 TRAIN_SHARE = 0.8
 FEWEST_RATINGS = 5
@@ -26,13 +28,13 @@ FEWEST_RATINGS = 5
 
 
 def last_share(ratings: Ratings, share: float = TRAIN_SHARE, fewest: int = FEWEST_RATINGS) -> Mask:
-    """Each person's rows after the first ceil(share n) by (time, movie id)."""
+    """Each person's rows after the first ceil(share * n) in order of (time, movie id)."""
     order = np.lexsort((ratings.movie_ids, ratings.times, ratings.user_ids))
     return _after_share(ratings.user_ids, order, share, fewest)
 
 
 def random_share(ratings: Ratings, seed: int, share: float = 0.75, fewest: int = 1) -> Mask:
-    """Each person's rows after the first ceil(share n) in a seeded random order."""
+    """Each person's rows after the first ceil(share * n) in a random order."""
     canonical = np.lexsort((ratings.movie_ids, ratings.user_ids))
     keys: Floats = np.empty(len(ratings))
     keys[canonical] = np.random.default_rng(seed).random(len(ratings))
@@ -41,9 +43,9 @@ def random_share(ratings: Ratings, seed: int, share: float = 0.75, fewest: int =
 
 
 def global_time(ratings: Ratings, share: float = TRAIN_SHARE) -> Mask:
-    """Rows from the moment before which `share` of all rows lie: forecasting, not taste.
+    """All rows from one moment on; `share` of the rows lie before it.
 
-    None is held out where all rows are of one moment.
+    A model measured on them must forecast. No row is held out where all have the same time.
     """
     if not len(ratings):
         return np.zeros(0, dtype=np.bool_)
@@ -52,14 +54,14 @@ def global_time(ratings: Ratings, share: float = TRAIN_SHARE) -> Mask:
 
 
 def _after_share(users: Ints, order: Ints, share: float, fewest: int) -> Mask:
-    """True for rows past ceil(share n) of their person's n, counted along `order`."""
+    """True for a person's rows after the first ceil(share * n), counted along `order`."""
     held: Mask = np.zeros(len(users), dtype=np.bool_)
     if not len(users):
         return held
     sorted_users = users[order]
     start = np.flatnonzero(np.append(True, sorted_users[1:] != sorted_users[:-1]))
     count = np.diff(np.append(start, len(users)))
-    # Rounding first keeps ceil(0.8 * 5) at 4: 0.8 is a little more than four fifths in binary.
+    # Without rounding ceil(0.8 * 5) would be 5: the binary 0.8 is slightly above four fifths.
     kept = np.where(count >= fewest, np.ceil(np.round(share * count, 9)), count).astype(np.int64)
     held[order] = np.arange(len(users)) >= np.repeat(start + kept, count)
     return held
@@ -68,15 +70,18 @@ def _after_share(users: Ints, order: Ints, share: float, fewest: int) -> Mask:
 # A split, and one model's answers on it
 
 LIKED = 4.0
-"""Stars from which a held-out title counts as relevant at the gate."""
+"""Stars from which the gate counts a held-out title as relevant."""
 LIST_LENGTH = 10
-"""Titles in the lists that ranking metrics judge."""
+"""Length of the lists in ranking metrics."""
 
 
 @dataclass(frozen=True)
 class HoldoutScores:
-    """One model on the holdout: `values` [rows] in stars, `lists` [people, 10] of movie ids, and
-    `personal` [rows]: which stars come from the person's own factors."""
+    """One model's answers on the holdout.
+
+    `values` [rows] are stars, `lists` [people, 10] movie ids. `personal` [rows] is True where the
+    stars come from the person's own factors.
+    """
 
     values: Floats
     lists: Ints
@@ -85,10 +90,10 @@ class HoldoutScores:
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """The rows a model has learnt from and the rows it is measured on.
+    """The rows of a model's training and the rows it is measured on.
 
-    `people` are those of the holdout, ascending. `relevant` counts any held-out title as relevant,
-    `liked` only those with at least `LIKED` stars.
+    `people` are those of the holdout, ascending. `relevant` holds every held-out title, `liked`
+    those with at least `LIKED` stars.
     """
 
     train: Ratings
@@ -111,41 +116,81 @@ class HoldoutSplit:
         return cls(train, holdout, relevant.people, relevant, liked)
 
     def score(self, model: Recommender) -> HoldoutScores:
-        """The model's stars for every row and its list for every person."""
+        """The model's stars for every holdout row, and its list for every person."""
         answers = model.predict(self.holdout.user_ids, self.holdout.movie_ids)
         personal: Mask = answers.strategies == PERSONAL
         return HoldoutScores(answers.values, model.top_unseen(self.people, LIST_LENGTH), personal)
 
     def errors(self, values: Floats) -> tuple[Floats, Floats]:
-        """Squared errors and number of rows of each person."""
+        """Each person's sum of squared errors and number of rows, [people] each."""
         return squared_errors_by_person(self.holdout.user_ids, values, self.holdout.values)
 
     def ranking(self, lists: Ints) -> dict[str, Floats]:
-        """Metrics at ten of each person; any held-out title is relevant."""
+        """`ranking_metrics` [people] where every held-out title is relevant."""
         return ranking_metrics(self.relevant.hits(lists), self.relevant.counts)
 
     def ranking_liked(self, lists: Ints) -> dict[str, Floats]:
-        """Metrics at ten of each person who liked a held-out title; only those are relevant."""
+        """`ranking_metrics` [people who liked one]; only their liked titles are relevant."""
         lists = lists[np.isin(self.people, self.liked.people)]
         return ranking_metrics(self.liked.hits(lists), self.liked.counts)
 
     def ratings_in_train(self, of: str) -> Ints:
-        """The train rows of each holdout row's person (`user_ids`) or title (`movie_ids`)."""
+        """Train rows of each holdout row's person (`user_ids`) or title (`movie_ids`)."""
         known, counts = np.unique(getattr(self.train, of), return_counts=True)
         rows = rows_of(known, getattr(self.holdout, of))
         return np.where(rows >= 0, counts[rows], 0)
 
 
-# Metrics, vectorised; tests check each against a slow twin
+def training_ratings(model: Recommender) -> Ratings:
+    """The training rows that a bundle holds. Times are 0: a bundle holds none."""
+    kept = model.bundle.ratings
+    users = np.repeat(model.user_ids, np.diff(kept.indptr))
+    movies = model.movie_ids[kept.indices]
+    return Ratings(users, movies, kept.values.astype(np.float64), np.zeros_like(users))
+
+
+# Paired comparisons of two models on one holdout; people are resampled
+
+
+def compare_rmse(split: HoldoutSplit, ours: Floats, other: Floats, seed: int) -> dict[str, Any]:
+    """`paired_bootstrap` of two models' RMSE; `ours` and `other` are stars [rows]."""
+    (errors, rows), (others, _) = split.errors(ours), split.errors(other)
+    return paired_bootstrap(errors, others, weights=rows, root=True, seed=seed)
+
+
+def compare_ndcg(split: HoldoutSplit, ours: Ints, other: Ints, seed: int) -> dict[str, Any] | None:
+    """`paired_bootstrap` of two models' nDCG@10; `ours` and `other` are lists [people, 10].
+
+    None where nobody liked a held-out title.
+    """
+    if not len(split.liked.people):
+        return None
+    ndcg = (split.ranking_liked(lists)["ndcg"] for lists in (ours, other))
+    return paired_bootstrap(*ndcg, seed=seed)
+
+
+def intervals(split: HoldoutSplit, scores: HoldoutScores, seed: int) -> dict[str, list[float]]:
+    """95 % intervals of one model's RMSE and nDCG@10."""
+    errors, rows = split.errors(scores.values)
+    # The difference from zero is the figure itself.
+    own = paired_bootstrap(errors, np.zeros_like(errors), weights=rows, root=True, seed=seed)
+    found = {"rmse": own["interval"]}
+    if len(split.liked.people):
+        ndcg = split.ranking_liked(scores.lists)["ndcg"]
+        found["ndcg@10"] = paired_bootstrap(ndcg, np.zeros_like(ndcg), seed=seed)["interval"]
+    return found
+
+
+# Metrics; tests compare each with a slow implementation
 #
-# Relevance is binary, and lists are drawn from the whole catalogue less what the person rated in
-# train. nDCG is that of Jaervelin and Kekaelaeinen (ACM TOIS 20(4), 2002) with log2 discounts and
-# the ideal list as norm; MAP is average precision at ten divided by min(10, relevant).
+# Relevance is binary. Lists hold titles of the whole catalogue that the person did not rate in
+# train. nDCG is that of Jaervelin and Kekaelaeinen (ACM TOIS 20(4), 2002): log2 discounts, divided
+# by the ideal list's. MAP divides a person's sum of precisions by min(10, relevant).
 
 
 @dataclass(frozen=True)
 class Relevant:
-    """Relevant titles of people as pairs; `people` [P] ascending are those with at least one."""
+    """Pairs of a person and a relevant title; `people` [P] are those with a pair, ascending."""
 
     people: Ints
     user_ids: Ints
@@ -158,12 +203,12 @@ class Relevant:
 
     @property
     def counts(self) -> Ints:
-        """How many titles are relevant to each of `people`."""
+        """The number of relevant titles of each person, [P]."""
         rows = np.searchsorted(self.people, self.user_ids)
         return np.bincount(rows, minlength=len(self.people)).astype(np.int64)
 
     def hits(self, lists: Ints) -> Mask:
-        """Which places of `lists` [P, n] (movie ids, -1 for none) hold a relevant title."""
+        """True where `lists` [P, n] (movie ids, -1 for none) hold a relevant title."""
         movies = np.unique(self.movie_ids)
         keys = np.searchsorted(self.people, self.user_ids) * len(movies)
         keys = np.sort(keys + np.searchsorted(movies, self.movie_ids))
@@ -174,8 +219,10 @@ class Relevant:
 
 
 def ranking_metrics(hits: Mask, relevant: Ints) -> dict[str, Floats]:
-    """nDCG, recall, precision and average precision [P] of lists with these `hits` [P, n];
-    `relevant` [P] are each person's relevant titles."""
+    """nDCG, recall, precision and average precision [P] of lists with these `hits` [P, n].
+
+    `relevant` [P] are the numbers of each person's relevant titles.
+    """
     length = hits.shape[1]
     best = np.minimum(relevant, length)
     gains = 1.0 / np.log2(np.arange(length) + 2.0)
@@ -190,7 +237,7 @@ def ranking_metrics(hits: Mask, relevant: Ints) -> dict[str, Floats]:
 
 
 def mean_or_zero(values: Floats) -> float:
-    """0 where there is nobody to average: the gate reads it as a ranking that found nothing."""
+    """The mean; 0 of no values, which the gate reads as a ranking without hits."""
     return float(values.mean()) if len(values) else 0.0
 
 
@@ -207,21 +254,21 @@ def mae(predicted: Floats, actual: Floats) -> float:
 def squared_errors_by_person(
     user_ids: Ints, predicted: Floats, actual: Floats
 ) -> tuple[Floats, Floats]:
-    """Sum of squared errors and number of rows of each person, people ascending."""
+    """Each person's sum of squared errors and number of rows, people ascending."""
     _, rows = np.unique(user_ids, return_inverse=True)
     errors = np.bincount(rows, weights=(predicted - actual) ** 2).astype(np.float64)
     return errors, np.bincount(rows).astype(np.float64)
 
 
 def catalogue_coverage(lists: Ints, catalogue: int) -> float:
-    """Share of the catalogue that is in anybody's list."""
+    """Share of the catalogue that is in at least one list."""
     return float(len(np.unique(lists[lists >= 0])) / catalogue) if catalogue else 0.0
 
 
 def novelty(lists: Ints, movie_ids: Ints, raters: Ints, people: int) -> float:
-    """Mean of -log2(share of people who rated it) over the listed titles, in bits.
+    """Mean of -log2(share of people who rated a title) over the listed titles, in bits.
 
-    `movie_ids` ascend; a title nobody rated counts as rated by half a person.
+    `movie_ids` [I] ascend; `raters` [I] are numbers of people, 0 counted as 0.5.
     """
     rows = np.searchsorted(movie_ids, lists[lists >= 0])
     if not len(rows):
@@ -230,7 +277,7 @@ def novelty(lists: Ints, movie_ids: Ints, raters: Ints, people: int) -> float:
 
 
 def gini(lists: Ints, catalogue: int) -> float:
-    """How unequally titles are listed: 0 for all alike, towards 1 for a few titles only."""
+    """Gini of how often titles are listed: 0 if equally often, near 1 if only a few are listed."""
     _, counts = np.unique(lists[lists >= 0], return_counts=True)
     each = np.sort(np.concatenate([np.zeros(max(catalogue - len(counts), 0)), counts]))
     if not each.sum():

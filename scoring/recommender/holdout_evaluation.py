@@ -1,8 +1,8 @@
-"""`evaluation.json` of the recommender: how a bundle does on rows its fit has not seen.
+"""`evaluation.json` of the recommender: measures a bundle on rows that its fit has not seen.
 
-Every number is scored from the bundle through `Recommender`, so what is measured is what serves.
-The evaluate step calls `evaluate_recommender`; `marquee evaluate` and `compare` call `measure` and
-`compare` on a user's own file.
+Every number is scored from the bundle through `Recommender`, as serving does. The evaluate step
+calls `evaluate_recommender`; `marquee evaluate` and `compare` call `measure` and `compare` on a
+user's own file.
 """
 
 from __future__ import annotations
@@ -23,21 +23,17 @@ from scoring.evaluation_blocks import (
     write_record,
 )
 from scoring.model_comparison import paired_bootstrap
-from scoring.recommender.baselines import (
-    bias_predictions,
-    compare_ndcg,
-    compare_rmse,
-    compare_with_baselines,
-    intervals,
-    popular_lists,
-)
+from scoring.recommender.baselines import bias_predictions, popular_lists
 from scoring.recommender.holdout import (
     LIST_LENGTH,
     HoldoutScores,
     HoldoutSplit,
     catalogue_coverage,
+    compare_ndcg,
+    compare_rmse,
     gini,
     global_time,
+    intervals,
     mae,
     mean_or_zero,
     novelty,
@@ -54,8 +50,8 @@ from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings
 
-WARM_PERSON, POPULAR_TITLE = 50, 20  # ratings in train from which segments call them so
-SEGMENT_EDGES = {  # where the finer segments begin, in ratings in train
+WARM_PERSON, POPULAR_TITLE = 50, 20  # least ratings in train of the segments with these names
+SEGMENT_EDGES = {  # least ratings in train of each finer segment
     "people": ("user_ids", (0, 20, 50, 100, 200, 500)),
     "titles": ("movie_ids", (0, 1, 5, 20, 50, 100)),
 }
@@ -72,12 +68,13 @@ def evaluate_recommender(
     record: Path | None = None,
     own_record: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure the bundle `evaluated` on `holdout`, beside baselines and the champion's recipe.
+    """Measure the bundle `evaluated` on `holdout`, and compare it with baselines and the champion.
 
-    `train` and `holdout` are folders of Parquet in the `ratings` contract. `forecast` is a bundle
-    fitted on the early rows of both; see `evaluate_forecast`. `record` is the champion's holdout
-    record; this model's own is written to `own_record`. Raises BundleError where a bundle cannot be
-    loaded, except `shipped`: a broken one is an answer.
+    `incumbent` is the champion's recipe, fitted on the same `train`. `train` and `holdout` are
+    folders of Parquet in the `ratings` contract. `forecast` is a bundle fitted on the early rows of
+    both; see `evaluate_forecast`. `record` is the champion's holdout record; this model's record is
+    written to `own_record`. Raises BundleError where a bundle other than `shipped` cannot be
+    loaded; see `check_shipped`.
     """
     split = HoldoutSplit.of(read_ratings(train), read_ratings(holdout))
     model = Recommender.load(evaluated)
@@ -100,26 +97,36 @@ def evaluate_recommender(
 def measure(
     model: Recommender, split: HoldoutSplit, seed: int, other: HoldoutScores | None
 ) -> dict[str, Any]:
-    """All of `evaluation.json` that one bundle on one holdout gives; `other` is the champion's."""
+    """The sections of one bundle on one holdout; `other` is the champion's recipe."""
     return _measure_scores(model, split, split.score(model), seed, other)
 
 
 def compare(
     split: HoldoutSplit, ours: HoldoutScores, other: HoldoutScores, seed: int
 ) -> dict[str, Any]:
-    """Both metrics of two models on one holdout, paired by person."""
+    """`versus` of two models on one holdout: RMSE and nDCG@10, people resampled."""
     return {
         "rmse": compare_rmse(split, ours.values, other.values, seed),
         "ndcg@10": compare_ndcg(split, ours.lists, other.lists, seed),
     }
 
 
-def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
-    """`evaluation.json`'s `forecast`: a bundle fitted on everybody's ratings up to a moment,
-    measured on all later ones; None where `global_time` holds none of `ratings` out.
+def compare_with_baselines(
+    split: HoldoutSplit, ours: HoldoutScores, bias: Floats, popular: Ints, seed: int
+) -> dict[str, dict[str, Any]]:
+    """`versus` of the baselines: RMSE with the bias model, nDCG@10 with popularity."""
+    return {
+        "bias": {"rmse": compare_rmse(split, ours.values, bias, seed)},
+        "popularity": {"ndcg@10": compare_ndcg(split, ours.lists, popular, seed)},
+    }
 
-    The holdout of each person's last ratings measures taste, because train has other people's later
-    ratings. A forecast has nothing later, and people who came later are unknown, as in serving.
+
+def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
+    """`forecast` of `evaluation.json`: `bundle`, fitted on everybody's ratings before a moment, is
+    measured on all later ones. None where `global_time` holds out no row.
+
+    In the other holdout, each person's last ratings, train has other people's later ratings. Here
+    train has no later rating, and new people are unknown to the bundle, as in serving.
     """
     late = global_time(ratings)
     if not late.any():
@@ -181,7 +188,7 @@ def _rmse(evaluation: dict[str, Any]) -> float:
 
 
 def _measure_shipped(folder: Path, split: HoldoutSplit) -> tuple[GoldenReport, float]:
-    """The shipped bundle's golden report, and its error on the holdout it has learnt from."""
+    """The shipped bundle's golden report, and its RMSE on the holdout, which is in its fit."""
     model = Recommender.load(folder)
     values = model.predict(split.holdout.user_ids, split.holdout.movie_ids).values
     return model.check_golden(), rmse(values, split.holdout.values)
@@ -191,7 +198,7 @@ def _measure_shipped(folder: Path, split: HoldoutSplit) -> tuple[GoldenReport, f
 
 
 def _metrics(split: HoldoutSplit, ours: HoldoutScores, catalogue: Ints) -> dict[str, Any]:
-    """`catalogue` are the model's movie ids, ascending."""
+    """`catalogue` [I] are the model's movie ids, ascending."""
     actual = split.holdout.values
     personal = ours.values[ours.personal], actual[ours.personal]
     return {
@@ -214,7 +221,7 @@ def _ranking_metrics(split: HoldoutSplit, lists: Ints) -> dict[str, float]:
 
 
 def _catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dict[str, float]:
-    """How much of the catalogue is listed, how little known, how unequally."""
+    """Coverage of the catalogue, novelty and Gini of the lists."""
     rows = rows_of(catalogue, split.train.movie_ids)
     raters = np.bincount(rows[rows >= 0], minlength=len(catalogue))
     people = len(np.unique(split.train.user_ids))
@@ -226,7 +233,7 @@ def _catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dic
 
 
 def _cold_and_warm(split: HoldoutSplit, values: Floats) -> dict[str, dict[str, float | int]]:
-    """RMSE and rows for cold and warm people, rare and popular titles, by their rows in train."""
+    """RMSE and rows of cold and warm people, rare and popular titles, by rows in train."""
     warm = split.ratings_in_train("user_ids") >= WARM_PERSON
     popular = split.ratings_in_train("movie_ids") >= POPULAR_TITLE
     segments = {
@@ -249,8 +256,11 @@ def _cold_and_warm(split: HoldoutSplit, values: Floats) -> dict[str, dict[str, f
 def _fine_segments(
     split: HoldoutSplit, ours: Floats, bias: Floats, seed: int
 ) -> list[dict[str, Any]]:
-    """RMSE with its 95 % interval, and the bias model's, by how many train rows the person and the
-    title have: `{"by", "from", "below"|None, "rows", "people", "rmse", "interval", "bias"}`."""
+    """RMSE with its 95 % interval by the number of train rows of person and title.
+
+    `{"by", "from", "below"|None, "rows", "people", "rmse", "interval", "bias"}`; `bias` is the RMSE
+    of the bias model.
+    """
     segments = []
     for by, (column, edges) in SEGMENT_EDGES.items():
         counts = split.ratings_in_train(column)

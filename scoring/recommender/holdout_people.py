@@ -1,12 +1,14 @@
 """Each person of the holdout: the holdout record of everybody, and twenty people shown in full.
 
-The record has one line a person, ascending:
+The record has one line for each person, ascending:
 
     {"unit": 42, "holdout": "9c1f…", "rows": 7, "squared_error": 5.25, "ndcg@10": 0.31}
 
-`unit` is the user id. `holdout` is the first 12 hex digits of the sha256 of the person's held-out
-rows (movie id, stars, time; ascending, little-endian, 8 bytes each). `squared_error` is the sum
-over `rows`, in squared stars; `ndcg@10` is null for a person who liked none of them.
+- `unit`: the user id.
+- `holdout`: the first 12 hex digits of the sha256 of the person's held-out rows (movie id, stars,
+  time; ascending, little-endian, 8 bytes each).
+- `squared_error`: the sum over `rows`, in squared stars.
+- `ndcg@10`: null for a person who liked none of the rows.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class PersonLine(RecordLine):
 
 
 def holdout_record(split: HoldoutSplit, scores: HoldoutScores) -> list[PersonLine]:
-    """One line a person of the holdout: how one model did on them."""
+    """One model's line for each person of the holdout."""
     errors, rows = split.errors(scores.values)
     ndcg: list[float] = split.ranking_liked(scores.lists)["ndcg"].clip(0.0, 1.0).tolist()
     liked = dict(zip(split.liked.people.tolist(), ndcg, strict=True))
@@ -54,7 +56,7 @@ def holdout_record(split: HoldoutSplit, scores: HoldoutScores) -> list[PersonLin
 
 
 def holdout_digests(holdout: Ratings) -> list[str]:
-    """One digest a person, ascending; it depends on their own rows and not on the order."""
+    """One digest for each person, ascending; the order of `holdout` has no effect."""
     order = np.lexsort((holdout.values, holdout.times, holdout.movie_ids, holdout.user_ids))
     rows = holdout.take(order)
     table = np.empty(len(rows), dtype=ROW)
@@ -67,11 +69,11 @@ def holdout_digests(holdout: Ratings) -> list[str]:
 def compare_with_record(
     ours: Sequence[PersonLine], recorded: Sequence[PersonLine], seed: int
 ) -> dict[str, Any]:
-    """`versus.record`: `{"matched", "units", "rmse": COMPARISON, "ndcg@10": COMPARISON}`.
+    """`versus.record`: `{"matched", "units", "rmse", "ndcg@10"}`, metrics by `paired_bootstrap`.
 
-    Compared are the people of `ours` whose holdout is the same in `recorded`; they are resampled,
-    and `other` is the recorded model. A metric without anybody to compare is left out. `matched`
-    inside the ranking's COMPARISON counts the people who liked something: only they have an nDCG.
+    It compares the people with the same holdout in `ours` and `recorded`; `other` is the recorded
+    model. A metric without people to compare is left out. `matched` of `ndcg@10` counts the people
+    who liked a title: only they have an nDCG.
     """
     pairs = matched_lines(ours, recorded)
     found: dict[str, Any] = {"matched": len(pairs), "units": len(ours)}
@@ -88,21 +90,21 @@ def _columns(rows: Sequence[tuple[float, ...]]) -> list[Floats]:
     return list(np.array(rows, dtype=np.float64).T)
 
 
-# Twenty people to look at: what they liked, what is recommended, what they rated later
+# Twenty people as examples
 
 
 def sample_people(model: Recommender, split: HoldoutSplit, seed: int) -> list[dict[str, Any]]:
     """Twenty people of the holdout, from the shortest history to the longest.
 
-    Each: `user_id`, `rated` (rows the model knows), `held_out` and `liked` (of those, liked),
-    `past` (their best-rated titles), `recommended` (ten, each with its reasons and, where the
-    person rated it later, those `stars`).
+    Keys: `user_id`; `rated`, rows in the bundle; `held_out` rows and those `liked`; `past`, the
+    best-rated titles; `recommended`, ten titles, each with the titles `because` of which it is
+    listed and with its held-out `stars` or null.
     """
     return [_person(model, split, int(user)) for user in _drawn_people(split, seed)]
 
 
 def _drawn_people(split: HoldoutSplit, seed: int) -> Ints:
-    """One random person from each twentieth of the people, ordered by their rows in train."""
+    """One random person from each twentieth of the people; people are ordered by rows in train."""
     users, counts = np.unique(split.train.user_ids, return_counts=True)
     rows = rows_of(users, split.people)
     length = np.where(rows >= 0, counts[rows], 0)

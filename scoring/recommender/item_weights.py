@@ -1,7 +1,7 @@
-"""A ranker of sparse weights between titles: a score is the sum of what each rated title adds.
+"""A ranker by item weights: a score is the sum of the weights from each rated title.
 
-Such a ranker folds everybody in: it keeps nothing of a person but which titles they rated, and in
-which order. `rankers.py` makes it for the families `ease` and `ease_als`.
+This ranker keeps no vector of a person. It folds everybody in, from the titles they rated and their
+order. `rankers.py` reads it for the families `ease` and `ease_als`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ WEIGHT_ARRAYS: dict[str, type[np.generic]] = {
     "weights_indices": np.int32,
     "weights_values": np.float32,
 }
-"""What a bundle keeps of `ItemWeights`, as files `rank_<name>.npy`."""
+"""The arrays of `ItemWeights` in a bundle, as files `rank_<name>.npy`."""
 GATHER_COST = 5  # gathering a fifth of all weights takes as long as one pass over all of them
 
 
 @dataclass(frozen=True)
 class ItemWeights:
-    """What having rated a title adds to the scores of others, in compressed rows: one row for each
-    rated title.
+    """A sparse matrix [rated title, scored title]: what a rated title adds to another's score.
 
-    `indptr` [I+1], `indices` [weights] (rows of the titles added to), `values` [weights].
+    `indptr` [I+1], `indices` [weights] (the scored titles), `values` [weights]; see `arrays.py`.
     """
 
     indptr: Ints
@@ -42,36 +41,38 @@ class ItemWeights:
         return cls(*(arrays[name] for name in WEIGHT_ARRAYS))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """As a bundle keeps them."""
+        """The arrays by their names in a bundle."""
         return dict(zip(WEIGHT_ARRAYS, (self.indptr, self.indices, self.values), strict=True))
 
     def fault(self, titles: int) -> str:
-        """What does not fit a catalogue of so many titles, in a sentence; empty where all fits."""
+        """What does not fit a catalogue of `titles` titles, in a sentence; empty where all fits."""
         shape = titles, titles
         return sparse_fault("rank_weights", self.indptr, self.indices, self.values, shape)
 
     def rows(self, titles: Rows) -> tuple[Rows, Ints, Singles]:
-        """All weights of these titles, one entry each: the place in `titles` of the title that
-        adds, the row of the title added to, and the weight."""
+        """All weights of these rated titles, as three arrays of one length.
+
+        They are the position in `titles` of the rated title, the scored title, and the weight.
+        """
         starts, ends = self.indptr[titles], self.indptr[titles + 1]
         counts = ends - starts
-        place = np.repeat(np.arange(len(titles)), counts)
+        position = np.repeat(np.arange(len(titles)), counts)
         before = np.repeat(np.cumsum(counts) - counts, counts)
-        at = np.arange(len(place)) - before + np.repeat(starts, counts)
-        return place, self.indices[at].astype(np.int64), self.values[at]
+        entries = np.arange(len(position)) - before + np.repeat(starts, counts)
+        return position, self.indices[entries].astype(np.int64), self.values[entries]
 
 
 def item_weights_fault(arrays: Mapping[str, NDArray[Any]], titles: int) -> str:
-    """What does not fit in a bundle's arrays; empty where all fits."""
+    """What does not fit in a bundle's arrays, in a sentence; empty where all fits."""
     return ItemWeights.from_arrays(arrays).fault(titles)
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """The same weights with one row for each scored title, so that sums run along memory.
+    """`ItemWeights` transposed, one row for each scored title: a sum reads memory in order.
 
-    `indptr` [I+1], `rated` [weights] (rows of the titles that add), `values` [weights]. The types
-    are wide, 16 bytes a weight: a gather by 32-bit rows takes four times as long.
+    `indptr` [I+1], `rated` [weights] (the rated titles), `values` [weights]. A weight takes 16
+    bytes, because a gather by 32-bit rows takes four times as long.
     """
 
     indptr: Ints
@@ -88,7 +89,7 @@ class ScoredRows:
         return cls(row_ends(counts), rated, weights.values[order].astype(np.float64))
 
     def sums(self, importance: Floats) -> Floats:
-        """Scores [I] where each title I counts as much as `importance` [I] says."""
+        """Scores [I]: sums of weights times the `importance` [I] of the rated titles."""
         adds = importance.take(self.rated)
         adds *= self.values
         scores: Floats = np.zeros(len(importance))
@@ -98,13 +99,13 @@ class ScoredRows:
         return scores
 
     def column(self, title: int) -> tuple[Rows, Floats]:
-        """The titles that add to this one, and how much."""
+        """The rated titles that add to this one's score, and their weights."""
         row = slice(self.indptr[title], self.indptr[title + 1])
         return self.rated[row], self.values[row]
 
 
 class ItemWeightRanker:
-    """Scores by `weights`, ratings counted alike or, with `recency`, the latest more."""
+    """Scores by `weights`; with `recency` the latest ratings count more."""
 
     def __init__(self, weights: ItemWeights, recency: Recency | None = None) -> None:
         self.weights, self.recency = weights, recency
@@ -116,45 +117,45 @@ class ItemWeightRanker:
     def read(
         cls, arrays: Mapping[str, NDArray[Any]], recency: Mapping[str, Any] | None
     ) -> ItemWeightRanker:
-        """From a bundle's arrays, and the recency of its `fold_in.ranker`."""
+        """From a bundle's arrays and the `recency` of its `fold_in.ranker`."""
         return cls(ItemWeights.from_arrays(arrays), Recency(**recency) if recency else None)
 
     @property
     def known(self) -> Mask:
-        """Titles that add to another or are added to."""
+        """Titles that have a weight, as the rated or as the scored title."""
         return self._known
 
     def personal(self, user: int, rated: Rows) -> Floats:
-        """The same as for a stranger with these ratings."""
+        """The same as `fold_in`: no vector of a person is kept."""
         return self.fold_in(rated)
 
     def fold_in(self, rated: Rows) -> Floats:
-        """The sum of what the rated titles add, weighted by their age.
+        """The sums of the rated titles' weights times the importance of each rating.
 
-        The weights of few titles are gathered; for many titles one pass over all is faster.
+        The weights of few titles are gathered; for many titles one pass over all weights is faster.
         """
         importance, indptr = self._importance(len(rated)), self.weights.indptr
         if GATHER_COST * (indptr[rated + 1] - indptr[rated]).sum() > indptr[-1]:
             by_title = np.bincount(rated, importance, minlength=len(self._known))
             return self._scored_rows.sums(by_title.astype(np.float64))
-        place, titles, values = self.weights.rows(rated)
-        found = np.bincount(titles, values * importance[place], minlength=len(self._known))
-        scores: Floats = found.astype(np.float64)  # bincount of nothing counts in whole numbers
+        position, titles, values = self.weights.rows(rated)
+        found = np.bincount(titles, values * importance[position], minlength=len(self._known))
+        scores: Floats = found.astype(np.float64)  # bincount of an empty array returns integers
         return scores
 
     def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        """Rows sum to the score."""
-        place = np.full(len(self._known), -1)
-        place[rated] = np.arange(len(rated))
+        """Each row sums to the score."""
+        position = np.full(len(self._known), -1)
+        position[rated] = np.arange(len(rated))
         shares: Floats = np.zeros((len(wanted), len(rated)))
         for row, title in enumerate(wanted.tolist()):
             adding, values = self._scored_rows.column(title)
-            counted = place[adding] >= 0
-            shares[row, place[adding[counted]]] = values[counted]
+            counted = position[adding] >= 0
+            shares[row, position[adding[counted]]] = values[counted]
         return shares * self._importance(len(rated))
 
     def similarities(self, title: int) -> Floats:
-        """What having rated `title` adds; only titles it speaks for."""
+        """The positive weights from `title`; minus infinity for all other titles."""
         nearness: Floats = np.full(len(self._known), -np.inf)
         _, titles, values = self.weights.rows(np.array([title]))
         nearness[titles[values > 0.0]] = values[values > 0.0]
@@ -166,18 +167,17 @@ class ItemWeightRanker:
 
 @dataclass(frozen=True)
 class Recency:
-    """How much a rating counts for what comes next: the latest counts 1, the one `span` ratings
-    before it 1/e of that, and none less than the `floor` (0 to 1).
+    """How much a rating counts, by its age: floor + (1 - floor) * exp(-age / span).
 
-    The clock is the person's own count of ratings, not days: somebody who comes back after a year
-    is met where they stopped.
+    The age is the number of the person's later ratings. Days would discount all ratings of a person
+    who returns after a year. `floor` is 0 to 1.
     """
 
     span: float
     floor: float
 
     def weights(self, ratings: int) -> Floats:
-        """Weights [ratings] of a person's ratings, oldest first; the latest has 1."""
+        """Weights of a person's ratings [ratings], oldest first; the latest has 1."""
         age = np.arange(ratings - 1, -1, -1, dtype=np.float64)
         weights: Floats = self.floor + (1.0 - self.floor) * np.exp(-age / self.span)
         return weights

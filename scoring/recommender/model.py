@@ -1,8 +1,11 @@
-"""The recommender as people use it: predict, recommend, fold in, find similar titles.
+"""The recommender: predicts stars, recommends titles, folds in new people, finds similar titles.
 
-Every answer names its strategy. A list's: `personal` (the person was trained on), `fold-in` (from
-given ratings), `content` (see `content.py`) or `popular`. A prediction's: `personal`, `fold-in`,
-`bias` (the person or the title is unknown to the factors) or `mean` (both are unknown).
+Every answer names its strategy:
+
+- of a list: `personal` (a person known from training), `fold-in` (from given ratings), `content`
+  (see `content.py`) or `popular`;
+- of a prediction: `personal`, `fold-in`, `bias` (person or title has no factors) or `mean` (both
+  are unknown).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
 from scoring.evaluation_blocks import GoldenReport
 from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle
 from scoring.recommender.content import ContentFacts, ContentMap
-from scoring.recommender.fallback import FOLD_IN, PERSONAL, Fallback, RankedRows
+from scoring.recommender.fallback import FOLD_IN, PERSONAL, FallbackOrder, RankedRows
 from scoring.recommender.fold_in import read_fold_in
 from scoring.recommender.golden_check import check_golden
 from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
@@ -30,7 +33,7 @@ BY_MEAN, BY_BIAS, BY_FOLD_IN, BY_FACTORS = range(4)  # places in `STRATEGIES`
 
 @dataclass(frozen=True)
 class Predictions:
-    """Stars, clipped to the scale, and the strategy of each."""
+    """Stars, clipped to the scale, and the strategy of each prediction."""
 
     values: Floats
     strategies: NDArray[np.str_]
@@ -38,8 +41,11 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A title, its ranking score (comparable within one answer only) and its strategy; `because`
-    are the rated titles that add most to the score."""
+    """A title, its ranking score and its strategy.
+
+    Scores are comparable within one list only. `because` holds the rated titles that add most to
+    the score.
+    """
 
     movie_id: int
     score: float
@@ -49,10 +55,10 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Similar:
-    """A title and how near it is to the requested one.
+    """A title and its similarity to the requested one.
 
-    `similarity` is the cosine of the ranker's factors, or, where the ranker has none, the weight of
-    having rated the requested title; with the strategy `content`, the cosine of their content.
+    `similarity` is the cosine of the ranker's factors, or the item weight where the ranker has no
+    factors. With the strategy `content` it is the cosine of the content vectors.
     """
 
     movie_id: int
@@ -61,7 +67,7 @@ class Similar:
 
 
 class Recommender:
-    """Scores one bundle. Immutable; answers from many threads at once."""
+    """Answers from one bundle. Immutable and safe for threads."""
 
     def __init__(self, bundle: RecommenderBundle) -> None:
         self.bundle = bundle
@@ -70,19 +76,19 @@ class Recommender:
         self.ranker: Ranker = read_ranker(bundle.facts, RankArrays(*factors, bundle.rank_arrays))
         self._mean = float(bundle.facts["mean"])
         self._low, self._high = (float(v) for v in bundle.facts["clip"])
-        # A Bayesian predictor gives factors to titles nobody rated: such answers are not personal.
+        # A Bayesian predictor has factors for unrated titles; such answers are not `personal`.
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
-        self.fallback = Fallback(self.ranker, _content(bundle, self.ranker), bundle.popularity)
+        self.fallback = FallbackOrder(self.ranker, _content(bundle, self.ranker), bundle.popularity)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:
-        """Map a bundle's folder; raises BundleError where it is torn or is not one."""
+        """Load a bundle; raises BundleError where a file is missing or damaged."""
         return cls(read_bundle(Path(folder)))
 
-    # What it knows
+    # Known people and titles
 
     @property
     def titles(self) -> Mapping[int, Title]:
@@ -91,21 +97,23 @@ class Recommender:
 
     @property
     def user_ids(self) -> Ints:
-        """Known people, ascending."""
+        """The people of the training rows, ascending."""
         return self.bundle.user_ids
 
     @property
     def movie_ids(self) -> Ints:
-        """The catalogue, ascending."""
+        """The titles of the bundle, ascending."""
         return self.bundle.movie_ids
 
     def knows_user(self, user_id: int) -> bool:
-        """Whether this person was trained on."""
+        """Whether this person is in the training rows."""
         return self._user_row(user_id) >= 0
 
     def ratings_of(self, user_id: int) -> dict[int, float]:
-        """The person's ratings in the bundle, by movie id, oldest first where the bundle knows the
-        order; empty for an unknown person."""
+        """The person's ratings in the bundle, by movie id; empty for an unknown person.
+
+        They are oldest first where the bundle keeps the order of ratings.
+        """
         row = self._user_row(user_id)
         if row < 0:
             return {}
@@ -116,7 +124,7 @@ class Recommender:
     # Predictions
 
     def predict(self, user_ids: Ints, movie_ids: Ints) -> Predictions:
-        """Stars for pairs of one length; every pair is answered."""
+        """Stars for pairs of `user_ids` and `movie_ids`; every pair is answered."""
         users = rows_of(self.user_ids, np.asarray(user_ids, dtype=np.int64))
         items = rows_of(self.movie_ids, np.asarray(movie_ids, dtype=np.int64))
         known = (users >= 0) & (items >= 0)
@@ -130,7 +138,7 @@ class Recommender:
         return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
 
     def predict_for(self, ratings: Mapping[int, float], movie_ids: Ints) -> Predictions:
-        """Stars for a person known by these ratings alone."""
+        """Stars for a person who is described by these ratings only."""
         items = rows_of(self.movie_ids, np.asarray(movie_ids, dtype=np.int64))
         rows, stars = self._known(ratings)
         bias, factors = 0.0, np.zeros(self.bundle.item_factors.shape[1])
@@ -156,7 +164,7 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[Recommendation]:
-        """The best `n` titles the person has not rated; the popular ones for an unknown person.
+        """The best `n` titles that the person has not rated; popular titles for an unknown person.
 
         `allowed` limits the answer to these movie ids; `exclude` leaves these out.
         """
@@ -171,9 +179,9 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[Recommendation]:
-        """The best `n` titles, without the rated ones, for a person known by these ratings alone.
+        """The best `n` unrated titles for a person who is described by `ratings` only.
 
-        `ratings` are oldest first: some rankers weigh the latest more.
+        `ratings` are oldest first: some rankers give the latest more weight.
         """
         seen, _ = self._known(ratings)
         excluded = self._excluded(allowed, exclude)
@@ -187,30 +195,34 @@ class Recommender:
         return self.fallback.strategy_for(self._known(ratings)[0])
 
     def top_unseen(self, user_ids: Ints, n: int) -> Ints:
-        """Movie ids [people, n] as `recommend` orders them, -1 past the end; for evaluation."""
+        """Movie ids [people, n] of each `recommend`, -1 past the end; for the evaluation."""
         top = np.full((len(user_ids), n), -1, dtype=np.int64)
         for place, user_id in enumerate(user_ids):
-            rows = self.listed(int(user_id), n).rows
+            rows = self.ranked_rows(int(user_id), n).rows
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
-    def listed(self, user_id: int, n: int) -> RankedRows:
-        """`recommend` by row of `movie_ids`, without reasons."""
+    def ranked_rows(self, user_id: int, n: int) -> RankedRows:
+        """`recommend` as rows of `movie_ids`, without `because`."""
         return self._list_of(self._user_row(user_id), self._excluded(None, ()), n)
 
     def scores(self, user_id: int) -> Floats:
-        """The scores [I] that order a known person's list, by row of `movie_ids`: the ranker's, and
-        content's for a title the ranker does not know."""
+        """The scores [I] of a known person by row of `movie_ids`, by which the list is ordered.
+
+        A title that the ranker does not know has its content score.
+        """
         row = self._user_row(user_id)
         return self.fallback.all_scores(self.ranker.personal(row, self._seen(row)))
 
     def scores_for(self, ratings: Mapping[int, float]) -> dict[str, Floats]:
-        """The scores [I] that order the list of `recommend_for`, by strategy."""
+        """The scores [I] by which `recommend_for` orders its list, by strategy."""
         return self.fallback.scores_by_strategy(self._known(ratings)[0])
 
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
-        """The `n` nearest titles: by the ranker, or by content for a title it does not know;
-        none for a title without either."""
+        """The `n` nearest titles: by the ranker, or by content where the ranker does not know it.
+
+        Empty for a title without ratings and content.
+        """
         row = int(rows_of(self.movie_ids, np.array([movie_id]))[0])
         if row < 0:
             return []
@@ -219,17 +231,19 @@ class Recommender:
         return [Similar(int(self.movie_ids[r]), float(nearness[r]), strategy) for r in best]
 
     def check_golden(self) -> GoldenReport:
-        """Put the queries the training job recorded; see `golden_check.py`."""
+        """Compare answers with the training job's; see `golden_check.py`."""
         return check_golden(self)
 
-    # How
+    # Rows of people and titles
 
     def _user_row(self, user_id: int) -> int:
         return int(rows_of(self.user_ids, np.array([user_id], dtype=np.int64))[0])
 
     def _seen(self, row: int) -> Rows:
-        """The rows this person rated, oldest first where the bundle knows the order; none for an
-        unknown person."""
+        """The rows of the titles that a person rated; empty for an unknown person (row -1).
+
+        They are oldest first where the bundle keeps the order of ratings.
+        """
         if row < 0:
             return np.empty(0, dtype=np.intp)
         ratings = self.bundle.ratings
@@ -245,7 +259,7 @@ class Recommender:
         return rows[rows >= 0], stars[rows >= 0]
 
     def _excluded(self, allowed: Collection[int] | None, exclude: Collection[int]) -> Mask:
-        """True for the titles that must not be in the answer."""
+        """True [I] for the titles that must not be in the answer."""
         excluded = np.full(len(self.movie_ids), allowed is not None)
         if allowed is not None:
             excluded[self._rows(allowed)] = False
@@ -269,7 +283,7 @@ class Recommender:
 
 
 def _content(bundle: RecommenderBundle, ranker: Ranker) -> ContentMap | None:
-    """None for an older bundle, without content vectors."""
+    """None for an older bundle without content vectors."""
     facts = ContentFacts.of(bundle.facts)
     if facts is None or bundle.content_vectors is None:
         return None

@@ -1,15 +1,15 @@
-"""Rankers: they score every title for one person; a bundle's ranker is found by its family's name.
+"""Rankers: a ranker scores every title for one person.
 
-`Ranker` is what every family answers. A family is registered as a line of `RANKERS`, or as the
-`FAMILY` of a module `ranker_<name>.py` beside this one. A bundle names its family and the family's
-parameters in `fold_in.ranker` of `bundle.json`:
+`Ranker` is the protocol of every family. A family is registered as a line of `RANKERS`, or as the
+`FAMILY` of a module `ranker_<name>.py` in this folder. `fold_in.ranker` of a `bundle.json` names
+the bundle's family and its parameters:
 
     {"family": "implicit_als", "alpha", "reg", "power"}
     {"family": "ease", "recency": {"span", "floor"} | null}
     {"family": "ease_als", "factors": {"alpha", "reg", "power"}, "recency": ..., "share"}
 
-`bundle.py` asks this module which arrays a family keeps, `model.py` for the ranker itself. The fit
-of each family is `spark_apps/recommender/ranker_<family>.py`.
+`bundle.py` asks here for the arrays of a family, `model.py` for the ranker. The fit of each family
+is `spark_apps/recommender/ranker_<family>.py`.
 """
 
 from __future__ import annotations
@@ -32,32 +32,35 @@ ArrayTypes = Mapping[str, type[np.generic]]
 
 
 class Ranker(Protocol):
-    """A ranker of any family. Titles and people are rows of the bundle's ids.
+    """A ranker of any family. Titles and people are given as rows of the bundle's ids.
 
-    Scores are comparable within one answer only. `rated` is always oldest first.
+    I is the number of titles. `rated` is oldest first. Scores compare within one answer only.
     """
 
     @property
     def known(self) -> Mask:
-        """The titles [I] that it can rank, and learn from when they were rated."""
+        """True [I] for the titles that have scores and whose ratings count in a fold-in."""
 
     def personal(self, user: int, rated: Rows) -> Floats:
         """Scores [I] for a person of the training rows."""
 
     def fold_in(self, rated: Rows) -> Floats:
-        """Scores [I] for a person known by these titles alone."""
+        """Scores [I] for a person who is described by these rated titles only."""
 
     def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        """How much each rated title adds to each wanted title's score; [wanted, rated]."""
+        """The part of each wanted title's score that each rated title adds, [wanted, rated]."""
 
     def similarities(self, title: int) -> Floats:
-        """How near each title [I] is; minus infinity for itself and where nothing is known."""
+        """Similarity [I] to `title`; minus infinity for itself and for unknown titles."""
 
 
 @dataclass(frozen=True)
 class RankArrays:
-    """The arrays a ranker is read from: `users` [U, L] and `items` [I, L] are its factors (L is 0
-    where it has none), `others` the arrays that its family keeps beside them."""
+    """The arrays of a ranker in a bundle.
+
+    `users` [U, L] and `items` [I, L] are its factors; L is 0 in a family without factors. `others`
+    are the family's further arrays, by name.
+    """
 
     users: Singles
     items: Singles
@@ -65,13 +68,12 @@ class RankArrays:
 
 
 @dataclass(frozen=True)
-class RankerFamily:
-    """How bundles keep and read one family.
+class RankerReader:
+    """Reads the rankers of one family from bundles.
 
-    `read` makes the ranker from its arrays and the parameters of `fold_in.ranker` (as keywords).
-    `arrays` names what is kept beside factors, with its type, as files `rank_<name>.npy`; `fault`
-    says in a sentence what is wrong with them for so many titles, and is empty where all fits.
-    A bundle keeps the order in which people rated where the parameters hold a `recency`.
+    `read(arrays, **parameters)` makes the ranker; the parameters are those of `fold_in.ranker`.
+    `arrays` gives the types of the family's further arrays, the files `rank_<name>.npy`.
+    `fault(arrays, titles)` returns what is wrong with them in a sentence, or an empty text.
     """
 
     read: Callable[..., Ranker]
@@ -80,8 +82,10 @@ class RankerFamily:
 
 
 def read_ranker(facts: Mapping[str, Any], arrays: RankArrays) -> Ranker:
-    """The ranker that `bundle.json` names; BundleError where its family is not known or one of its
-    parameters or arrays is missing."""
+    """The ranker that `bundle.json` names.
+
+    Raises BundleError where the family is unknown, or a parameter or an array is missing.
+    """
     parameters = dict(_parameters(facts))
     name = parameters.pop("family", None)
     family = family_of(facts)
@@ -95,8 +99,8 @@ def read_ranker(facts: Mapping[str, Any], arrays: RankArrays) -> Ranker:
         ) from None
 
 
-def family_of(facts: Mapping[str, Any]) -> RankerFamily | None:
-    """The family that `bundle.json` names; None where it names none that is known."""
+def family_of(facts: Mapping[str, Any]) -> RankerReader | None:
+    """The family that `bundle.json` names; None where it is unknown."""
     name = _parameters(facts).get("family")
     if not isinstance(name, str) or name in RANKERS:
         return RANKERS.get(str(name))
@@ -107,12 +111,12 @@ def family_of(facts: Mapping[str, Any]) -> RankerFamily | None:
 
 
 def rank_array_types(facts: Mapping[str, Any]) -> ArrayTypes:
-    """The arrays `rank_<name>.npy` that the bundle keeps beside factors, with their types."""
+    """The types of the bundle's further arrays, the files `rank_<name>.npy`."""
     return family.arrays if (family := family_of(facts)) else {}
 
 
 def rank_arrays_fault(facts: Mapping[str, Any], arrays: Arrays, titles: int) -> str:
-    """What is wrong with those arrays in a bundle of so many titles; empty where all fits."""
+    """What is wrong with those arrays in a bundle of `titles` titles; empty where all fits."""
     family = family_of(facts)
     if family is None:
         return ""
@@ -121,7 +125,7 @@ def rank_arrays_fault(facts: Mapping[str, Any], arrays: Arrays, titles: int) -> 
 
 
 def keeps_order(facts: Mapping[str, Any]) -> bool:
-    """Whether the bundle holds `ratings_places.npy`: the order in which people rated."""
+    """Whether the bundle holds `ratings_places.npy`, the order of ratings: a `recency` needs it."""
     return bool(_parameters(facts).get("recency"))
 
 
@@ -134,13 +138,13 @@ def _parameters(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class ImplicitFoldIn:
-    """How implicit ALS solves a person's factors from the titles they rated.
+    """The equations by which implicit ALS solves a person's factors from the titles they rated.
 
     A rated title has the confidence 1 + alpha, every other title 1 (Hu, Koren and Volinsky,
-    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008). The ridge is Spark's, `reg`
-    times the number of ratings. With a `power` it is that of Rendle et al., Revisiting the
-    Performance of iALS on Item Recommendation Benchmarks (RecSys 2022), section 3.3, which counts
-    the titles not rated too.
+    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008). Without a `power` the ridge
+    is Spark's: `reg` times the number of ratings. With a `power` the ridge also counts the titles
+    not rated (Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks,
+    RecSys 2022, section 3.3).
     """
 
     alpha: float
@@ -148,15 +152,15 @@ class ImplicitFoldIn:
     power: float | None = None
 
     def ridge(self, rated: int, titles: int) -> float:
-        """The diagonal for somebody who rated `rated` of `titles` titles."""
+        """The ridge of a person who rated `rated` of `titles` titles."""
         if self.power is None:
             return self.reg * rated
-        rest = 1.0 / (1.0 + self.alpha)  # the weight of a title not rated; a rated one weighs 1
+        rest = 1.0 / (1.0 + self.alpha)  # weight of a title not rated; a rated title has 1
         return float(self.reg * (rated + rest * titles) ** self.power / rest)
 
     def inverse(self, gramian: Floats, rated: Floats, titles: int) -> Floats:
         """(Y'Y + alpha R'R + ridge I)^-1, where R [n, L] are the rated titles' factors."""
-        # A title whose factors are all zero was not fitted: it counts for nothing.
+        # The fit had no rating of a title whose factors are all zero.
         n = int(rated.any(axis=1).sum())
         ridge = self.ridge(max(n, 1), titles) * np.eye(rated.shape[1])
         system: Floats = gramian + self.alpha * (rated.T @ rated) + ridge
@@ -165,9 +169,9 @@ class ImplicitFoldIn:
 
 
 class FactorRanker:
-    """A score is a person's vector times a title's: `users` [U, L], `items` [I, L].
+    """Scores by factors: a person's vector times a title's; `users` [U, L], `items` [I, L].
 
-    A title whose factors are all zero is not known.
+    A title whose factors are all zero is unknown.
     """
 
     def __init__(self, users: Singles, items: Singles, fold_in: ImplicitFoldIn) -> None:
@@ -200,7 +204,7 @@ class FactorRanker:
         return own
 
     def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        """Rows sum to the folded-in score (Hu, Koren and Volinsky, section 5)."""
+        """Each row sums to the fold-in score (Hu, Koren and Volinsky, section 5)."""
         theirs, targets = (self._items[rows].astype(np.float64) for rows in (rated, wanted))
         shares: Floats = (1.0 + self.equations.alpha) * (targets @ self._inverse(theirs) @ theirs.T)
         return shares
@@ -220,11 +224,10 @@ class FactorRanker:
 
 
 class BlendedRanker:
-    """Factors and item weights together: each person's scores of the two are standardised, then
-    added; `share` is the factors' weight.
+    """A weighted sum of a factor ranker and an item weight ranker; `share` is the factors' weight.
 
-    The two err on different titles. Their scores have different units, so each is measured in its
-    own standard deviations over the titles that either ranks.
+    The two rankers err on different titles. Their scores have different units, so each person's
+    scores are standardised over the titles that either ranker knows.
     """
 
     def __init__(self, factors: FactorRanker, items: ItemWeightRanker, share: float) -> None:
@@ -233,7 +236,7 @@ class BlendedRanker:
 
     @property
     def known(self) -> Mask:
-        """Titles that either ranks."""
+        """Titles that either ranker knows."""
         return self._known
 
     def personal(self, user: int, rated: Rows) -> Floats:
@@ -245,23 +248,23 @@ class BlendedRanker:
         return self._blended(self.factors.fold_in(rated), self.items.fold_in(rated))
 
     def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        """What both add, in the units of the blend; rows sum to the score but for a shift."""
-        ours = self.factors.reasons(rated, wanted) / self._spread(self.factors.fold_in(rated))
-        theirs = self.items.reasons(rated, wanted) / self._spread(self.items.fold_in(rated))
+        """In the units of the blend; each row sums to the score plus a constant."""
+        ours = self.factors.reasons(rated, wanted) / self._deviation(self.factors.fold_in(rated))
+        theirs = self.items.reasons(rated, wanted) / self._deviation(self.items.fold_in(rated))
         shares: Floats = self.share * ours + (1.0 - self.share) * theirs
         return shares
 
     def similarities(self, title: int) -> Floats:
-        """The factors' cosines: item weights leave out what another title already explains."""
+        """The factors' cosines: an item weight is near 0 where a third title explains it."""
         return self.factors.similarities(title)
 
     def _blended(self, ours: Floats, theirs: Floats) -> Floats:
-        first, second = ((s - s[self._known].mean()) / self._spread(s) for s in (ours, theirs))
+        first, second = ((s - s[self._known].mean()) / self._deviation(s) for s in (ours, theirs))
         blended: Floats = self.share * first + (1.0 - self.share) * second
         return blended
 
-    def _spread(self, scores: Floats) -> float:
-        """The standard deviation; 1 where all scores are alike, so that they stay at zero."""
+    def _deviation(self, scores: Floats) -> float:
+        """The standard deviation; 1 where all scores are equal, to avoid a division by zero."""
         spread = float(scores[self._known].std())
         return spread if spread > 1e-12 else 1.0
 
@@ -280,9 +283,9 @@ def _ease_als(
     return BlendedRanker(_implicit_als(arrays, **factors), _ease(arrays, recency), float(share))
 
 
-RANKERS: dict[str, RankerFamily] = {
-    "implicit_als": RankerFamily(_implicit_als),
-    "ease": RankerFamily(_ease, WEIGHT_ARRAYS, item_weights_fault),
-    "ease_als": RankerFamily(_ease_als, WEIGHT_ARRAYS, item_weights_fault),
+RANKERS: dict[str, RankerReader] = {
+    "implicit_als": RankerReader(_implicit_als),
+    "ease": RankerReader(_ease, WEIGHT_ARRAYS, item_weights_fault),
+    "ease_als": RankerReader(_ease_als, WEIGHT_ARRAYS, item_weights_fault),
 }
-"""The families found so far, by name; code outside this folder may register its own here."""
+"""The families loaded so far, by name; code outside this folder may add its own."""

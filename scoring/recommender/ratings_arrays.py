@@ -1,4 +1,4 @@
-"""Ratings as four columns, and each person's ratings as one sparse matrix."""
+"""Ratings in memory: as four columns, and as a sparse matrix of people by titles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 @dataclass(frozen=True)
 class Ratings:
-    """Four columns of one length: ids, stars, UTC seconds."""
+    """Four columns of one length: ids of people and titles, stars, times in UTC seconds."""
 
     user_ids: Ints
     movie_ids: Ints
@@ -32,7 +32,7 @@ class Ratings:
         )
 
     def join(self, other: Ratings) -> Ratings:
-        """These rows, then the other's. The two results of `cut` are joined without a copy."""
+        """These rows, then the other's. Joining the two results of `cut` makes no copy."""
         return Ratings(
             _joined(self.user_ids, other.user_ids),
             _joined(self.movie_ids, other.movie_ids),
@@ -41,14 +41,27 @@ class Ratings:
         )
 
     def cut(self, at: int) -> tuple[Ratings, Ratings]:
-        """The first `at` rows and the others, as views of these."""
+        """The first `at` rows and the other rows, as views without a copy."""
         return self.take(slice(None, at)), self.take(slice(at, None))
 
     def sort(self) -> None:
-        """Order the rows by person and title in place, so that memory never holds them twice."""
+        """Sort the rows by person and title in place, one column at a time, to save memory."""
         order = np.lexsort((self.movie_ids, self.user_ids))
         for column in (self.user_ids, self.movie_ids, self.values, self.times):
             column[:] = column[order]
+
+
+def is_among(rows: Ratings, others: Ratings) -> Mask:
+    """Whether the (person, title) pair of each row is also in `others`, [rows]."""
+    movies = np.unique(np.concatenate([rows.movie_ids, others.movie_ids]))
+    users = np.unique(np.concatenate([rows.user_ids, others.user_ids]))
+
+    def keys(ratings: Ratings) -> Ints:
+        user_rows = np.searchsorted(users, ratings.user_ids).astype(np.int64)
+        return user_rows * len(movies) + np.searchsorted(movies, ratings.movie_ids)
+
+    found: Mask = np.isin(keys(rows), keys(others))
+    return found
 
 
 def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
@@ -63,7 +76,7 @@ def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
 
 
 def _is_same_piece(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two views are the same elements in the same order; any two empty ones are."""
+    """Whether two views share their memory and order; two empty views do."""
     if not len(one):
         return True
     places = (a.__array_interface__["data"][0] for a in (one, other))
@@ -72,10 +85,11 @@ def _is_same_piece(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class RatingsMatrix:
-    """People by titles, in compressed rows: a person's titles ascend.
+    """A sparse matrix [person, title] of stars; a person's titles ascend.
 
-    `indptr` [U+1], `indices` [ratings] (item rows), `values` [ratings]. `places` [ratings] is there
-    where the order of ratings matters: it counts back from the person's latest rating, place 0.
+    `indptr` [U+1], `indices` [ratings] (titles), `values` [ratings]; see `arrays.py`. `places`
+    [ratings] is the number of the person's later ratings: 0 is the latest rating. It is None for
+    rankers that do not use the order.
     """
 
     indptr: Ints
@@ -84,22 +98,22 @@ class RatingsMatrix:
     places: ShortInts | None = None
 
     def items(self, user_row: int) -> ShortInts:
-        """Item rows that this person rated."""
+        """The titles that this person rated."""
         return self.indices[self.indptr[user_row] : self.indptr[user_row + 1]]
 
     def stars(self, user_row: int) -> Singles:
-        """Their ratings, in the order of `items`."""
+        """Their stars, in the order of `items`."""
         return self.values[self.indptr[user_row] : self.indptr[user_row + 1]]
 
     def oldest_first(self, user_row: int) -> Rows:
-        """The order of rating, as places in `items` and `stars`; unchanged where it is unknown."""
+        """Positions in `items`, oldest rating first; unsorted where `places` is None."""
         start, end = self.indptr[user_row], self.indptr[user_row + 1]
         if self.places is None:
             return np.arange(end - start)
         return np.argsort(-self.places[start:end], kind="stable")
 
     def fault(self, people: int, titles: int) -> str:
-        """What does not fit a catalogue of this size; empty where all does."""
+        """What does not fit a catalogue of this size, in a sentence; empty where all fits."""
         shape = (people, titles)
         fault = sparse_fault("ratings", self.indptr, self.indices, self.values, shape)
         if fault or self.places is None or _are_places(self.places, np.diff(self.indptr)):
@@ -110,8 +124,10 @@ class RatingsMatrix:
     def build(
         cls, users: Rows, items: Rows, values: Floats, people: int, times: Ints | None = None
     ) -> RatingsMatrix:
-        """From rows of any order; a pair appears at most once. With `times`, `places` follow the
-        order of (time, title)."""
+        """From rows in any order, each (person, title) pair at most once.
+
+        With `times`, `places` follow the order of (time, title).
+        """
         order = np.lexsort((items, users))
         counts = np.bincount(users, minlength=people)
         places = None if times is None else _places(users, items, times, counts)[order]
@@ -124,7 +140,7 @@ class RatingsMatrix:
 
 
 def _places(users: Rows, items: Rows, times: Ints, counts: Rows) -> ShortInts:
-    """How many of the same person's ratings are later, for each row."""
+    """For each row, the number of the same person's later ratings."""
     order = np.lexsort((items, times, users))
     ends = np.repeat(np.cumsum(counts), counts)
     places: ShortInts = np.empty(len(users), dtype=np.int32)
@@ -133,7 +149,7 @@ def _places(users: Rows, items: Rows, times: Ints, counts: Rows) -> ShortInts:
 
 
 def _are_places(places: ShortInts, counts: Ints) -> bool:
-    """Whether each person's places are 0 .. n - 1 in some order."""
+    """Whether each person's `places` are 0 to n - 1 in some order."""
     if len(places) != counts.sum():
         return False
     owner = np.repeat(np.arange(len(counts)), counts)

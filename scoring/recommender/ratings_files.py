@@ -1,14 +1,14 @@
-"""Reads ratings into arrays: prepared folders of the lake, a user's own file, a whole release.
+"""Reads ratings into arrays: the lake's prepared folders, a user's own file, a whole release.
 
 - `read_ratings` reads Parquet in the `ratings` contract; training and evaluation use it.
-- `read_ratings_file` reads a file of a user's own for `marquee evaluate` and `compare`.
+- `read_ratings_file` reads a user's own file for `marquee evaluate` and `compare`.
 - `read_any_release` and `read_official_split` read a release folder for benchmarks and notebooks:
 
     release = read_any_release(Path("ml-100k"))
     train, holdout = read_official_split(Path("ml-100k"), "u1")
 
-Ids are those of `prepare_ratings`: whole numbers as they are, text by
-`marquee.identifiers.text_id`.
+Ids are those of `prepare_ratings`: whole numbers stay, and `marquee.identifiers.text_id` turns text
+into a number.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from scoring.recommender.ratings_arrays import Ratings
 from sources.ratings_cells import IdSpellings, Spellings, StarSpellings, TimeSpellings, whole_id
 from sources.ratings_forms import (
     NO_GENRE,
-    RATINGS,
+    RATING_COLUMNS,
     FileForm,
     RatingsFolder,
     ReleaseForm,
@@ -49,9 +49,9 @@ COLUMNS = ("user_id", "movie_id", "rating", "time")
 
 
 def read_ratings(*folders: Path) -> Ratings:
-    """Read folders one after the other, a row group at a time, so that memory holds the rows once.
+    """Read folders one after the other, by row group, so that memory holds the rows once.
 
-    Raises ContractError where a folder is not in the contract.
+    Raises ContractError where a folder breaks the contract.
     """
     files = [file for folder in folders for file in _open(folder)]
     total = sum(file.metadata.num_rows for file in files)
@@ -66,7 +66,7 @@ def read_ratings(*folders: Path) -> Ratings:
 
 
 def count_rows(folder: Path) -> int:
-    """How many rows a folder of Parquet holds, from its footers alone."""
+    """The number of rows in a folder of Parquet, from the file footers."""
     rows: int = sum(file.metadata.num_rows for file in _open(folder))
     return rows
 
@@ -87,7 +87,7 @@ def _open(folder: Path) -> list[pq.ParquetFile]:
 
 
 def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
-    """Copy a row group into place; returns the row after its last."""
+    """Copy a row group into `columns` from row `at` on; returns the row after its last."""
     end: int = at + table.num_rows
     for column, name in zip(columns, COLUMNS):
         if table[name].null_count:
@@ -96,7 +96,7 @@ def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
     return end
 
 
-# A user's own file: MovieLens' CSV, or Parquet in either spelling
+# A user's own file: MovieLens' CSV, or Parquet with the column names of MovieLens or of the lake
 
 SPELLINGS = (
     ("userId", "movieId", "rating", "timestamp"),
@@ -113,7 +113,8 @@ REMEDY = "its header must name userId, movieId, rating (timestamp may be absent)
 def read_ratings_file(path: Path) -> tuple[Ratings, int]:
     """The ratings of `path` (CSV, Parquet, or a folder of Parquet), and the number of repeats.
 
-    Of rows of one person and title the latest stays. Raises SourceError that names the fault.
+    Of repeats, rows with the same person and title, the latest stays. Raises SourceError with the
+    line or row and its fault.
     """
     is_parquet = path.is_dir() or path.suffix == ".parquet"
     return _latest(_read_parquet(path) if is_parquet else _read_csv(path))
@@ -150,7 +151,7 @@ def _column(path: Path, table: pa.Table, name: str) -> Floats | Ints:
 
 
 def _read_csv(path: Path) -> Ratings:
-    """Ids are text, read by `marquee.identifiers.text_id`, where most rows name no whole number."""
+    """A column of ids is text (`text_id`) where most of its ids are no whole numbers."""
     table = open_table(path, SPELLINGS[0][:3], known=SPELLINGS[0])
     names = [*SPELLINGS[0][:3], *(n for n in ("timestamp", "time") if n in table.columns)][:4]
     users, movies = IdSpellings("", is_text=False), IdSpellings("", is_text=False)
@@ -158,20 +159,22 @@ def _read_csv(path: Path) -> Ratings:
         users.canonical(user)
         movies.canonical(movie)
     ids = (IdSpellings("", kind.is_mostly_words) for kind in (users, movies))
-    every: list[Spellings] = [*ids, StarSpellings(), TimeSpellings()]
-    keepers = every[: len(names)]
-    numbers = [cache(text_id) if i.is_mostly_words else int for i in (users, movies)]
+    all_spellings: list[Spellings] = [*ids, StarSpellings(), TimeSpellings()]
+    spellings = all_spellings[: len(names)]
+    id_types = [cache(text_id) if column.is_mostly_words else int for column in (users, movies)]
     batches: list[list[Any]] = [[], [], [], []]
     for lines, columns in table.batches(names):
-        kept = [keeper.canonical(column) for keeper, column in zip(keepers, columns)]
-        for keeper, column in zip(keepers, kept):
-            _refuse_faults(path, lines, column, keeper.faults)
-        kept += [["0"] * len(lines)] * (4 - len(kept))
-        types: list[Any] = [*numbers, float, int]
-        for batch, column, number in zip(batches, kept, types):
-            batch.append(np.array([number(cell) for cell in column]))
+        cells = [spelling.canonical(column) for spelling, column in zip(spellings, columns)]
+        for spelling, column in zip(spellings, cells):
+            _refuse_faults(path, lines, column, spelling.faults)
+        cells += [["0"] * len(lines)] * (4 - len(cells))
+        types: list[Any] = [*id_types, float, int]
+        for batch, column, convert in zip(batches, cells, types):
+            batch.append(np.array([convert(cell) for cell in column]))
     empty = [np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, int)]
-    return Ratings(*(np.concatenate([none, *batch]) for none, batch in zip(empty, batches)))
+    return Ratings(
+        *(np.concatenate([empty_column, *batch]) for empty_column, batch in zip(empty, batches))
+    )
 
 
 def _refuse_faults(
@@ -183,7 +186,7 @@ def _refuse_faults(
 
 
 def _latest(ratings: Ratings) -> tuple[Ratings, int]:
-    """Of equal (person, title) pairs the one with the latest time; and the number of the others."""
+    """The latest row of each (person, title) pair, and the number of the other rows."""
     order = np.lexsort((ratings.times, ratings.movie_ids, ratings.user_ids))
     users, movies = ratings.user_ids[order], ratings.movie_ids[order]
     is_last = np.ones(len(order), dtype=np.bool_)
@@ -192,7 +195,7 @@ def _latest(ratings: Ratings) -> tuple[Ratings, int]:
     return ratings.take(kept), len(ratings) - len(kept)
 
 
-# A whole release, without a lake
+# A whole release folder, without a lake
 
 OFFICIAL_SPLITS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 NAME_AND_YEAR = re.compile(r"(?P<name>.*\S)\s*\((?P<year>\d{4})\)\s*")
@@ -202,10 +205,10 @@ ReadId = Callable[[str], int]
 
 @dataclass(frozen=True)
 class Release:
-    """A release's ratings (repeats stay, on any scale), its titles by id, and its facts about
-    people by id (ages and such, as text; empty in most releases).
+    """A release's ratings, its titles by id, and its facts about people by id.
 
-    `dropped` rows were no ratings: they had text or NaN for a number.
+    Repeated ratings stay; the scale is the release's. The facts (such as ages) are text; most
+    releases have none. `dropped` is the number of rows with text or NaN for a number.
     """
 
     name: str
@@ -216,27 +219,29 @@ class Release:
 
 
 def read_any_release(folder: Path) -> Release:
-    """Read every form that `sources.ratings_forms` knows; raises SourceError for any other."""
+    """Read a release in a form of `sources.ratings_forms`; else raises SourceError."""
     found = recognise(folder)
-    whole = read_release(found)
-    kinds, catalogue = whole.census.text_ids, whole.listed
-    user, movie = (text_id if n in kinds else int for n in ("users", "titles"))
-    ratings = _typed_ratings(RatingsPass(found, kinds, catalogue.titles).valid_rows(), user, movie)
+    release = read_release(found)
+    text_ids, catalogue = release.census.text_ids, release.listed
+    user, movie = (text_id if column in text_ids else int for column in ("users", "titles"))
+    ratings = _typed_ratings(
+        RatingsPass(found, text_ids, catalogue.titles).valid_rows(), user, movie
+    )
     titles = [
         listed_title(movie(key), title, genres, title_id or None)
         for key, title, genres, title_id in catalogue.rows()
     ]
     people = dict(_people(found, user))
-    dropped = whole.census.rows - len(ratings)
+    dropped = release.census.rows - len(ratings)
     return Release(folder.name, ratings, {t.movie_id: t for t in titles}, people, dropped)
 
 
 def read_official_split(folder: Path, name: str) -> tuple[Ratings, Ratings]:
-    """Train and holdout of one of ML-100K's own splits; raises SourceError where it is missing."""
+    """Train and holdout of one of ML-100K's own splits; raises SourceError if missing."""
     if name not in OFFICIAL_SPLITS:
         known = ", ".join(OFFICIAL_SPLITS)
         raise SourceError(f"there is no split '{name}'", f"give one of: {known}")
-    sheets = (FileForm(f"{name}.{end}", "\t", RATINGS) for end in ("base", "test"))
+    sheets = (FileForm(f"{name}.{end}", "\t", RATING_COLUMNS) for end in ("base", "test"))
     forms = (ReleaseForm(name, sheet, sheet) for sheet in sheets)
     train, holdout = (
         _typed_ratings(RatingsPass(RatingsFolder(folder, form)).valid_rows(), int, int)
@@ -246,7 +251,7 @@ def read_official_split(folder: Path, name: str) -> tuple[Ratings, Ratings]:
 
 
 def listed_title(movie_id: int, text: str, genres: str, title_id: str | None = None) -> Title:
-    """A line of a release's list of titles: `Heat (1995)` is a name and a year."""
+    """A title from a line of a release's list: `Heat (1995)` gives the name and the year."""
     match = NAME_AND_YEAR.fullmatch(text.strip())
     name, year = (match["name"], int(match["year"])) if match else (text.strip(), None)
     kept = tuple(g for g in genres.split("|") if g and g != NO_GENRE)

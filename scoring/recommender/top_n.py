@@ -1,9 +1,8 @@
 """Everybody's top N: the lists of `Recommender.recommend` for all people, in blocks and as a file.
 
-A ranker of factors scores a block of people by one matrix product and picks by partition; any other
-ranker answers person by person. Single precision sums a block in another order than one person, so
-titles whose scores are equal to about 1e-6 may change places. `marquee recommend-all` writes the
-file.
+A ranker of factors scores a block of people by one matrix product; any other ranker scores one
+person at a time. A product in single precision rounds otherwise than one person's, so titles with
+scores equal to about 1e-6 may change places. `marquee recommend-all` writes the file.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from scoring.recommender.fallback import PERSONAL, RankedRows
 from scoring.recommender.model import Recommender
 from scoring.recommender.rankers import FactorRanker
 
-PEOPLE_A_BLOCK = 256  # with 20,000 titles, 20 MB of scores
+PEOPLE_PER_BLOCK = 256  # with 20,000 titles, 20 MB of scores
 SCHEMA = pa.schema(
     [
         ("user_id", pa.int64()),
@@ -43,8 +42,7 @@ WRITERS: dict[str, Callable[..., Any]] = {".parquet": pq.ParquetWriter, ".csv": 
 
 @dataclass(frozen=True)
 class TopLists:
-    """`movie_ids` [people, n], best first, -1 past the end; `scores` and `strategies` have the same
-    shape."""
+    """`movie_ids`, `scores` and `strategies` [people, n], best first; movie id -1 past the end."""
 
     user_ids: Ints
     movie_ids: Ints
@@ -59,7 +57,7 @@ class TopLists:
         return cls(people, np.full(shape, -1, np.int64), np.full(shape, np.nan), strategies)
 
     def put(self, person: int, movies: Ints, ranked: RankedRows, start: int = 0) -> None:
-        """Set the titles of a person's list from the place `start` on; `movies` are their ids."""
+        """Set a person's titles from the position `start` on; `movies` are their ids."""
         end = start + len(movies)
         self.movie_ids[person, start:end] = movies
         self.scores[person, start:end] = ranked.scores
@@ -70,29 +68,28 @@ class TopLists:
 
 
 def write_top_n(model: Recommender, n: int, out: Path, done: Callable[[int], None]) -> int:
-    """Write a row a recommendation to `out` (Parquet or CSV) and return the number of rows.
+    """Write one row for each recommendation to `out` (Parquet or CSV); returns the number of rows.
 
-    `done` is called with the number of people of each block. What was there before stays until the
-    new file is whole. Raises SourceError where the name ends neither in .parquet nor in .csv, or
-    where it cannot be written.
+    `done` is called after each block, with its number of people. An old file stays until the new
+    one is complete. Raises SourceError for another file ending, or where writing fails.
     """
     if out.suffix not in WRITERS:
         raise SourceError(f"{out} is neither .parquet nor .csv", "name it one of the two")
-    beside = out.with_name(f".{out.name}.partial")
+    partial = out.with_name(f".{out.name}.partial")
     rows = 0
     try:
-        with WRITERS[out.suffix](beside, SCHEMA) as writer:
+        with WRITERS[out.suffix](partial, SCHEMA) as writer:
             for lists in top_lists(model, n):
                 table = _table(model, lists)
                 writer.write_table(table)
                 rows += table.num_rows
                 done(len(lists.user_ids))
-        beside.rename(out)
+        partial.rename(out)
     except OSError as error:
         raise SourceError(f"{out} cannot be written: {error}", "give another place") from None
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     return rows
 
 
@@ -116,9 +113,9 @@ def _table(model: Recommender, lists: TopLists) -> pa.Table:
 
 
 def top_lists(
-    model: Recommender, n: int, user_ids: Ints | None = None, block: int = PEOPLE_A_BLOCK
+    model: Recommender, n: int, user_ids: Ints | None = None, block: int = PEOPLE_PER_BLOCK
 ) -> Iterator[TopLists]:
-    """The best `n` unseen titles of each of `user_ids` (default: of everybody known)."""
+    """The best `n` titles that each of `user_ids` (by default everybody) has not rated."""
     people = model.user_ids if user_ids is None else user_ids
     answer = _by_factors if ranks_by_factors(model) else _one_by_one
     for start in range(0, len(people), block):
@@ -126,14 +123,14 @@ def top_lists(
 
 
 def ranks_by_factors(model: Recommender) -> bool:
-    """Whether the ranking score is the product of the bundle's rank factors and nothing else."""
+    """Whether scores are the product of the bundle's rank factors only."""
     return isinstance(model.ranker, FactorRanker)
 
 
 def _one_by_one(model: Recommender, people: Ints, n: int) -> TopLists:
     lists = TopLists.empty(people, n)
     for person, user_id in enumerate(people.tolist()):
-        ranked = model.listed(user_id, n)
+        ranked = model.ranked_rows(user_id, n)
         lists.put(person, model.movie_ids[ranked.rows], ranked)
     return lists
 
@@ -167,7 +164,7 @@ def _by_factors(model: Recommender, people: Ints, n: int) -> TopLists:
 
 
 def _best(scores: Singles, n: int) -> Rows:
-    """Columns of the `n` highest of each row, best first; equal scores in column order."""
+    """Columns of the `n` highest scores of each row, best first; equal scores in column order."""
     n = min(n, scores.shape[1])
     cut = scores.shape[1] - n
     highest = np.sort(np.argpartition(scores, cut, axis=1)[:, cut:])
@@ -176,7 +173,7 @@ def _best(scores: Singles, n: int) -> Rows:
 
 
 def _rated(model: Recommender, user: int) -> Mask:
-    """Which titles this person rated; none for an unknown person."""
+    """True [I] for the titles that this person rated; `user` -1 is an unknown person."""
     rated = np.zeros(len(model.movie_ids), dtype=np.bool_)
     if user >= 0:
         rated[model.bundle.ratings.items(user)] = True
@@ -184,7 +181,7 @@ def _rated(model: Recommender, user: int) -> Mask:
 
 
 def _fill_with_popular(model: Recommender, lists: TopLists, person: int, user: int) -> None:
-    """Fill the rest of a short list as `recommend` does."""
+    """Fill the end of a short list with popular titles, as `recommend` does."""
     excluded = _rated(model, user)
     length = int((lists.movie_ids[person] >= 0).sum())
     excluded[rows_of(model.movie_ids, lists.movie_ids[person, :length])] = True

@@ -1,10 +1,10 @@
-"""Page objects: one class for each layout of a title page, and the choice between them.
+"""Page objects: one class for each layout of a title page.
 
-- `layouts`: which layout a page has, and `read_page`, from a response to an item
-- `title_page`: what every layout shares, and the errors for a page that is refused
-- `markup_page`, `markup_layouts`: 2014 to 2021, facts in the markup
-- `next_data`, `react_layouts`: since 2021, facts in the page's own JSON data
-- `html_sections`: from bytes to the sections that hold facts
+- `layouts`: chooses the layout of a page; `read_page` makes an item of a response
+- `title_page`: the base class of all layouts, and the errors of a refused page
+- `markup_page`, `markup_layouts`: pages of 2014 to 2021, read from the markup
+- `next_data`, `react_layouts`: pages since 2021, read from the page's JSON data
+- `html_sections`: cuts and parses the sections of a page
 """
 
 from scrapy_imdb.pages.layouts import LAYOUTS, page_for, read_page

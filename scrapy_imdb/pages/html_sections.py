@@ -1,7 +1,7 @@
-"""Bytes to markup: encodings, cutting out the sections that matter, and text of elements.
+"""Decode a page, cut out the sections that hold facts, and parse them.
 
-A saved page has up to two megabytes, most of it script. Page objects parse only the sections that
-hold facts, which is several times faster than a selector over the whole document.
+A saved page has up to two megabytes, most of it script. Parsing only the sections with facts is
+several times faster than parsing the whole document.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from marquee.normalise.text import clean
 
 Element = Any  # lxml's element; it ships no types
 xpath = etree.XPath
-"""Compiles a query, to be called with an element."""
+"""Compiles an XPath query, which is called with an element."""
 
 Section = tuple[bytes, tuple[bytes, ...]]
-"""Bytes that a section's first tag holds, and bytes that come after it, the likeliest first."""
+"""Bytes in a section's first tag, and bytes that mark its end, the likeliest first."""
 
 LARGEST_PAGE = 16 * 1024 * 1024
-"""Bytes; eight times the largest title page we have seen."""
+"""Bytes: eight times the largest known title page."""
 LARGEST_MARKUP = 1024 * 1024
-"""Bytes of the sections we read; eighteen times the most seen (57 kB)."""
+"""Bytes of all sections: eighteen times the largest known (57 kB)."""
 LARGEST_TAG = 8 * 1024
-"""Bytes between `<` and `>`; six times the longest seen. libxml2 takes time quadratic in a tag's
-attributes: both bounds together hold the worst page under a second, and nothing but an attack on
-parsers comes near them."""
+"""Bytes between `<` and `>`: six times the longest known tag. libxml2 takes time quadratic in a
+tag's attributes. With both bounds the slowest page takes less than a second."""
 
 _UNREAD = re.compile(rb"<(script|style|svg)\b", re.IGNORECASE)
 _ENDS = {
@@ -40,7 +39,7 @@ _LONG_TAG = re.compile(rb"<[^<>]{%d}" % LARGEST_TAG)
 
 
 def utf8_body(response: HttpResponse) -> bytes:
-    """The page as UTF-8, whatever it declares: pages that are valid UTF-8 are UTF-8."""
+    """The page as UTF-8; a body of valid UTF-8 is used as it is, whatever the page declares."""
     body = bytes(response.body)
     try:
         body.decode("utf-8")
@@ -50,15 +49,15 @@ def utf8_body(response: HttpResponse) -> bytes:
 
 
 def transcoded(response: HttpResponse) -> bytes:
-    """A page that is not UTF-8, as UTF-8: by its headers, its meta tags, or its bytes."""
+    """The page as UTF-8; headers, meta tags or bytes show the page's encoding."""
     return response.text.encode("utf-8", "replace")
 
 
 def cut(body: bytes, sections: Iterable[Section]) -> list[bytes]:
-    """Each section from the tag that holds its start to the first of its ends after it.
+    """The bytes of each section, from the tag with its start to the nearest of its ends.
 
-    Sections usually stand in the given order, so the search for each begins after the one before.
-    A section that the page lacks is absent from the result.
+    Sections usually follow each other in the given order: the search for each starts after the one
+    before. A section that the page lacks is left out.
     """
     found, after = [], 0
     for start, ends in sections:
@@ -67,7 +66,7 @@ def cut(body: bytes, sections: Iterable[Section]) -> list[bytes]:
         if at < 0:
             continue
         stop = len(body)
-        for end in ends:  # each only up to the nearest end so far: few bytes are read
+        for end in ends:  # only up to the nearest end so far, for speed
             nearer = body.find(end, at + len(start), stop)
             stop = nearer if nearer >= 0 else stop
         found.append(body[max(body.rfind(b"<", 0, at), 0) : stop])
@@ -76,7 +75,7 @@ def cut(body: bytes, sections: Iterable[Section]) -> list[bytes]:
 
 
 def parse(sections: Sequence[bytes]) -> Element:
-    """The sections as one tree, in order; ValueError where they are absurdly long."""
+    """The sections as one tree; ValueError above `LARGEST_MARKUP` or `LARGEST_TAG`."""
     joined = b"\n".join(sections)
     if len(joined) > LARGEST_MARKUP:
         raise ValueError(f"its markup is longer than {LARGEST_MARKUP} bytes")
@@ -89,7 +88,7 @@ def parse(sections: Sequence[bytes]) -> Element:
 
 
 def _without_scripts(markup: bytes) -> bytes:
-    """The markup without scripts, styles and drawings, in one pass however they are nested."""
+    """The markup without `script`, `style` and `svg` elements, in one pass."""
     kept, after, endless = [], 0, set[bytes]()
     for opening in _UNREAD.finditer(markup):
         name = opening.group(1).lower()
@@ -105,10 +104,10 @@ def _without_scripts(markup: bytes) -> bytes:
 
 
 def text_of(element: Element) -> str:
-    """All text below an element, normalised; empty for None."""
+    """The text below an element with single spaces; "" for None."""
     return "" if element is None else clean("".join(element.itertext()))
 
 
 def first(found: Sequence[Any]) -> Any:
-    """The first of what a query found; None where it found nothing."""
+    """The first result of a query, or None."""
     return found[0] if found else None

@@ -1,7 +1,7 @@
-"""Which layout a page has, by marks that no other layout carries; and `read_page`, which reads it.
+"""Choose the layout of a page, and read the page (`read_page`).
 
-A page with unknown marks is refused whole, with what it looks like. The spider, `parse` and the
-benchmarks read pages through this module.
+Each layout has a mark in its bytes that no other layout has. A page without such a mark is refused.
+The spider, `parse` and the benchmarks read pages through this module.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _OF_A_TITLE = re.compile(
     rb"(?=[^<>]{0,400}\btt\d{7,10}\b)",
     re.I,
 )
-"""A tag of the head that says which title a page is of, its attributes in any order."""
+"""A `link` or `meta` tag with the page's title id, attributes in any order."""
 LARGEST_CHALLENGE = 200_000
-"""Bytes; a test for robots is short, a title's page is not."""
+"""Bytes; a larger page is no challenge."""
 
 
 def page_for(response: HttpResponse) -> TitlePage:
-    """The page object of the response's layout; RefusedPageError where it is none we know."""
+    """The page object of the response's layout; RefusedPageError for an unknown layout."""
     body = bytes(response.body)
     if not body or body.isspace():
         raise RefusedPageError("the page is empty")
@@ -72,9 +72,9 @@ def page_for(response: HttpResponse) -> TitlePage:
 
 
 def read_page(response: HttpResponse) -> TitleItem:
-    """The item of a page as its contract has it; RefusedPageError says why there is none.
+    """The item of a page; RefusedPageError for an unknown layout, or without an id or a title.
 
-    A bad optional field becomes null with a note; a page without an id or a title is refused.
+    An optional field that breaks the contract `title_item` becomes null with a note.
     """
     item = _item(page_for(response))
     record = as_record(item)
@@ -87,7 +87,7 @@ def read_page(response: HttpResponse) -> TitleItem:
 
 
 def _page(body: bytes, response: HttpResponse) -> TitlePage | None:
-    state = body.find(STATE_MARK)  # first: React pages take longest to search
+    state = body.find(STATE_MARK)  # first, because the other marks take longer to find
     if state >= 0 and (page := react_page(response, state)):
         return page
     if b'id="overview-top"' in body:
@@ -109,10 +109,9 @@ def _looks_like(body: bytes) -> str:
 
 
 def is_challenge(body: bytes) -> bool:
-    """Whether a page that no layout reads is a test for robots: short, with the marks of one.
+    """Whether a page without a known layout is a challenge for robots.
 
-    Only marks in tags and scripts count, not words that people read. A page whose head names its
-    title is no such test.
+    A challenge is short, has the marks of one in tags or scripts, and no tag with a title id.
     """
     return (
         len(body) < LARGEST_CHALLENGE
@@ -122,10 +121,10 @@ def is_challenge(body: bytes) -> bool:
 
 
 def _item(page: TitlePage) -> TitleItem:
-    """The item that `page.to_item()` gives, a third faster on small pages.
+    """The item of `page.to_item()`, a third faster on small pages.
 
-    web-poet wraps every field for validators, processors and coroutines. Ours have none of them, so
-    this calls the methods as they were written. A test holds the two equal.
+    web-poet wraps every field method for validators, processors and coroutines. Our fields use
+    none of these, so the unwrapped methods are called. A test compares both items.
     """
     return TitleItem(**{name: method(page) for name, method in _methods(type(page))})
 

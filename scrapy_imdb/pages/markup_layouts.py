@@ -2,7 +2,7 @@
 
 - `overview_top` (2014 to early 2016): microdata
 - `title_wrapper_microdata` (2015 to 2018): microdata
-- `title_wrapper_jsonld` (2018 to 2021): JSON-LD first, then the markup around it
+- `title_wrapper_jsonld` (2018 to 2021): JSON-LD, else markup
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from marquee.normalise.text import Unreadable, clean, read_json, unique
 from scrapy_imdb.items import Person
 from scrapy_imdb.pages.html_sections import Element, Section, first, text_of, xpath
 from scrapy_imdb.pages.markup_page import WRITERS, MarkupPage, type_of
-from scrapy_imdb.pages.next_data import dig
+from scrapy_imdb.pages.next_data import value_at
 from scrapy_imdb.pages.title_page import (
     RefusedPageError,
     date_reading,
@@ -28,7 +28,7 @@ from scrapy_imdb.pages.title_page import (
     required,
     title_id_in,
 )
-from sources.title_cells import minutes
+from sources.title_cells import read_minutes
 
 STORYLINE = (b'id="titleStoryLine"', (b'id="titleDetails"', b'id="titleDidYouKnow"'))
 DETAILS = (b'id="titleDetails"', (b'id="titleDidYouKnow"', b'id="titleUserReviews', b"</body"))
@@ -50,7 +50,7 @@ _find_summary = xpath("//*[contains(@class,'summary_text')]")
 
 
 class OverviewTopPage(MarkupPage):
-    """2014 to early 2016: everything of note in the table cell `overview-top`."""
+    """2014 to early 2016: heading, rating and credits in the table cell `overview-top`."""
 
     LAYOUT: ClassVar[str] = "overview_top"
     SECTIONS: tuple[Section, ...] = (
@@ -69,7 +69,7 @@ class OverviewTopPage(MarkupPage):
         extra = first(_find_extra(self.root))
         return clean(extra.text or "").strip('" ') or None if extra is not None else None
 
-    def year_place(self) -> Element:
+    def year_element(self) -> Element:
         return first(_find_when(self.root))
 
     @field
@@ -107,7 +107,7 @@ class TitleWrapperPage(MarkupPage):
 
 
 def plot_text(element: Element) -> str | None:
-    """A plot without the links that follow it (`See full summary`, `Add a Plot`)."""
+    """The text of a plot without links like `See full summary` and `Add a Plot`."""
     if element is None:
         return None
     for link in element.xpath(
@@ -119,7 +119,7 @@ def plot_text(element: Element) -> str | None:
 
 
 class TitleWrapperJsonldPage(TitleWrapperPage):
-    """One value and a list of one are written differently: `director` may be either."""
+    """2018 to 2021: JSON-LD, where a single value stands without a list: `director`, `actor`."""
 
     LAYOUT: ClassVar[str] = "title_wrapper_jsonld"
     SECTIONS: tuple[Section, ...] = (*TitleWrapperPage.SECTIONS[:2], STORYLINE, DETAILS)
@@ -137,7 +137,7 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
         return data
 
     def stated_people(self, key: str) -> list[Person]:
-        return distinct_people([_person(entry) for entry in _many(self.data.get(key))])
+        return distinct_people([_person(entry) for entry in _as_list(self.data.get(key))])
 
     @field
     def title_id(self) -> str:
@@ -152,14 +152,14 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
     @field
     def original_title(self) -> str | None:
         shown = super().original_title
-        return str(shown) if shown else _word(self.data.get("name"))
+        return str(shown) if shown else _as_text(self.data.get("name"))
 
     def release_reading(self) -> str | Unreadable | None:
-        return date_reading(_spelled(self.data.get("datePublished")))
+        return date_reading(_any_text(self.data.get("datePublished")))
 
     def stated_runtime(self) -> str | None:
-        own = _spelled(self.data.get("duration"))
-        return own if minutes(own) else super().stated_runtime() or own
+        own = _any_text(self.data.get("duration"))
+        return own if read_minutes(own) else super().stated_runtime() or own
 
     @field
     def directors(self) -> list[Person]:
@@ -167,7 +167,7 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
 
     @field
     def writers(self) -> list[Person]:
-        # A series' creators stand there too; writers only where the page has a block of them.
+        # `creator` also holds a series' creators; a block of writers shows that it holds writers.
         return self.stated_people("creator") if self.block(*WRITERS) is not None else []
 
     @field
@@ -175,22 +175,22 @@ class TitleWrapperJsonldPage(TitleWrapperPage):
         return self.stated_people("actor")
 
     def listed_genres(self) -> list[str]:
-        return read_genres(w for w in map(_word, _many(self.data.get("genre"))) if w)
+        return read_genres(w for w in map(_as_text, _as_list(self.data.get("genre"))) if w)
 
     def stated_rating(self) -> Any:
-        return dig(self.data, "aggregateRating", "ratingValue")
+        return value_at(self.data, "aggregateRating", "ratingValue")
 
     def stated_votes(self) -> Any:
-        return dig(self.data, "aggregateRating", "ratingCount")
+        return value_at(self.data, "aggregateRating", "ratingCount")
 
     @field
     def certificate(self) -> str | None:
-        return _word(self.data.get("contentRating"))
+        return _as_text(self.data.get("contentRating"))
 
     @field
     def keywords(self) -> list[str]:
-        listed = _many(self.data.get("keywords"))
-        return unique([clean(w) for entry in listed for w in (_word(entry) or "").split(",")])
+        listed = _as_list(self.data.get("keywords"))
+        return unique([clean(w) for entry in listed for w in (_as_text(entry) or "").split(",")])
 
 
 def _loads(text: bytes) -> Any:
@@ -198,29 +198,29 @@ def _loads(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         pass
-    try:  # line breaks inside strings, which IMDb wrote in 2018, and other things orjson refuses
+    try:  # orjson refuses line breaks inside strings, as IMDb wrote in 2018
         return read_json(text)
     except (ValueError, RecursionError) as error:
         raise RefusedPageError(f"its JSON-LD is not JSON: {error}") from None
 
 
-def _many(value: Any) -> list[Any]:
-    """One value, a list of them, or nothing."""
+def _as_list(value: Any) -> list[Any]:
+    """The value as a list: `[]` for None, `[value]` for a single value."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _word(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     return clean(unescape(value)) or None if isinstance(value, str) else None
 
 
-def _spelled(value: Any) -> str:
-    """What stands where a text should, whatever it is."""
+def _any_text(value: Any) -> str:
+    """Any value as text; "" for None. The field's reader refuses a wrong one with a note."""
     return "" if value is None else clean(unescape(str(value)))
 
 
 def _person(entry: Any) -> Person | None:
-    if dig(entry, "@type") == "Organization":
+    if value_at(entry, "@type") == "Organization":
         return None
-    name = _word(dig(entry, "name"))
-    found = re.search(r"nm\d{7,10}", str(dig(entry, "url")))
+    name = _as_text(value_at(entry, "name"))
+    found = re.search(r"nm\d{7,10}", str(value_at(entry, "url")))
     return Person(found.group() if found else None, name) if name else None

@@ -1,7 +1,7 @@
-"""What the three markup layouts (2014-2021) share: labelled blocks, links and microdata.
+"""Base class of the three markup layouts (2014-2021): labelled blocks, links and microdata.
 
-It also reads the type of a title and its years from the page's `<title>`. `markup_layouts` holds
-the layouts themselves.
+`read_page_title` reads a title's type and years from the page's `<title>`. `markup_layouts` holds
+the layouts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from scrapy_imdb.pages.title_page import (
     required,
     title_id_in,
 )
-from sources.title_cells import minutes
+from sources.title_cells import read_minutes
 
 _PAGE_TITLE = re.compile(rb"<title>(.{0,2000}?)</title>", re.DOTALL)
 _OWN_ID = re.compile(
@@ -60,7 +60,7 @@ _find_year = xpath("//h1//a[contains(@href,'/year/')] | //*[@id='titleYear']")
 
 
 class MarkupPage(TitlePage):
-    """Facts from elements: microdata where there is some, else links and labelled blocks."""
+    """Reads microdata, else links and labelled blocks."""
 
     SECTIONS: tuple[Section, ...] = ()
 
@@ -78,7 +78,7 @@ class MarkupPage(TitlePage):
 
     @cached_property
     def labels(self) -> dict[str, Element]:
-        """The `h4` of every labelled block, by its text: `Budget`, `Gross USA`, `Director`."""
+        """Label to the `h4` of its block: `Budget`, `Gross USA`, `Director`."""
         found = {text_of(h4).rstrip(":").strip(): h4 for h4 in reversed(_find_labels(self.root))}
         return {label: h4 for label, h4 in found.items() if label}
 
@@ -88,7 +88,7 @@ class MarkupPage(TitlePage):
         return read_page_title(unescape(found.group(1).decode("utf-8", "replace")) if found else "")
 
     def block(self, *names: str) -> Element:
-        """The block with one of these labels; None where there is none."""
+        """The block with one of these labels, or None."""
         label = next((self.labels[name] for name in names if name in self.labels), None)
         return None if label is None else label.getparent()
 
@@ -109,7 +109,7 @@ class MarkupPage(TitlePage):
         return [a for a in found if pattern in a.get("href")]
 
     def people(self, blocks: Sequence[Element]) -> list[Person]:
-        """Everybody linked below the blocks."""
+        """The people that are linked below the blocks."""
         found = (a for block in blocks for a in self.links(block, "/name/nm"))
         return distinct_people([_person(a) for a in found])
 
@@ -126,11 +126,11 @@ class MarkupPage(TitlePage):
     @field
     def year(self) -> int | None:
         found = _YEAR.search(" ".join(text_of(e) for e in _find_year(self.root)))
-        heading = None if found else _YEAR.search(text_of(self.year_place()))
+        heading = None if found else _YEAR.search(text_of(self.year_element()))
         return int((found or heading).group()) if found or heading else self.page_title.year  # type: ignore[union-attr]
 
-    def year_place(self) -> Element:
-        """The heading's element with the year of a series or an episode; None without one."""
+    def year_element(self) -> Element:
+        """The element in the heading with the year of a series or an episode, or None."""
         return None
 
     @field
@@ -144,7 +144,7 @@ class MarkupPage(TitlePage):
     def stated_runtime(self) -> str | None:
         times: list[str] = [t.get("datetime").strip() for t in _find_durations(self.root)]
         lengths = [time for time in times if time[:1] in ("P", "p")]  # the others are dates
-        return next((length for length in lengths if minutes(length)), first(lengths) or None)
+        return next((length for length in lengths if read_minutes(length)), first(lengths) or None)
 
     @field
     def directors(self) -> list[Person]:
@@ -160,7 +160,7 @@ class MarkupPage(TitlePage):
         return self.people(self.itemprop("actor") or self.itemprop("actors"))
 
     def listed_genres(self) -> list[str]:
-        """Genres of the storyline, which lists all; the heading shows three at most."""
+        """Genres of the storyline, which lists all, else of the heading, which lists three."""
         storyline = self.links(self.block("Genres", "Genre"), "genre")
         heading = [e for e in self.itemprop("genre") if e.tag == "span"]
         return read_genres(text_of(e) for e in (storyline or heading))
@@ -189,7 +189,7 @@ class MarkupPage(TitlePage):
         return self.money(label), area
 
     def money(self, label: str) -> MoneyReading:
-        """The amount after a label; remarks and dates follow in elements of their own."""
+        """The amount after a label, without the remarks and dates behind it."""
         h4 = self.labels.get(label)
         stated = "" if h4 is None else clean(re.sub(r"\(.*", "", h4.tail or "")).rstrip(", ")
         if h4 is not None and not stated:
@@ -245,7 +245,7 @@ def _person(link: Element) -> Person | None:
 
 
 def _area(label: Element) -> str | None:
-    """The first remark in parentheses after a label that is not a date: `(USA)`."""
+    """The area in parentheses after a label: `(USA)`. Parentheses with digits hold dates."""
     remarks = re.findall(r"\(([^()]+)\)", text_of(label.getparent()))
     area = next((clean(r) for r in remarks if not re.search(r"\d", r)), None)
     return "world" if area and area.lower() in ("worldwide", "weltweit") else area
@@ -273,10 +273,7 @@ _TAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PageTitle:
-    """The words in parentheses of a page's `<title>`: IMDb's type id, and the years.
-
-    Each is None where the `<title>` does not state it.
-    """
+    """IMDb's type id and the years in a page's `<title>`, each None where it is absent."""
 
     type: str | None
     year: int | None
@@ -294,6 +291,6 @@ def read_page_title(page_title: str) -> PageTitle:
 
 
 def type_of(title: PageTitle, stated: str, genres: list[str]) -> str:
-    """IMDb's type id: the page title's, else `stated`; a movie of the genre Short is a short."""
+    """IMDb's type id: the page title's, else `stated`. A movie with genre Short is a `short`."""
     found = title.type if title.type and title.type != "movie" else stated
     return "short" if found == "movie" and "Short" in genres else found

@@ -1,4 +1,4 @@
-"""The data a React page carries for itself (`__NEXT_DATA__`), and safe ways into it."""
+"""Read the JSON data of a React page (`__NEXT_DATA__`), and values in it of unknown shape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCRIPT = re.compile(rb"[^<>]*>")
 
 
 class _PageProps(msgspec.Struct):
-    """What a title page's state holds of itself; the rest (texts, adverts) is not even decoded."""
+    """The keys about the title. msgspec skips all others, such as adverts."""
 
     tconst: Node = None
     aboveTheFoldData: msgspec.Raw = _NOTHING
@@ -46,36 +46,36 @@ _decoder = msgspec.json.Decoder(_State)
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What `__NEXT_DATA__` holds about the title."""
+    """The data about the title in `__NEXT_DATA__`."""
 
     page: str
     """The site's name for this kind of page: `/title/[tconst]`."""
     title_id: str | None
-    """The title id the page was built for."""
+    """The title id of the page."""
     above: Node
-    """The answer for the top of the page; None where the layout has none."""
+    """The GraphQL answer for the top of the page; None where the layout has none."""
     main: Node
-    """The answer for its main column."""
+    """The GraphQL answer for the main column; None where the layout has none."""
     cache: Node
-    """The urql cache of the first React pages: answers as texts, under keys that mean nothing."""
+    """The urql cache of the first React pages: opaque key to a GraphQL answer as text."""
 
 
 def next_data(response: HttpResponse, mark: int = 0) -> PageState:
     """The state of a React page; RefusedPageError where it is cut or broken.
 
-    `mark` is its place in the body, where that is known.
+    `mark`: a position in the body from which to search for it.
     """
     try:
         return _read(bytes(response.body), mark)
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError):
-        pass  # perhaps only its encoding is another
+        pass  # the encoding may be another than UTF-8
     except RecursionError:
         raise RefusedPageError("its __NEXT_DATA__ is nested too deeply") from None
     body = transcoded(response)
     try:
         return _read(body)
     except (msgspec.DecodeError, orjson.JSONDecodeError, RecursionError):
-        pass  # perhaps one value is what these readers refuse
+        pass  # these decoders may refuse one value
     try:
         return _read_leniently(body)
     except (ValueError, RecursionError) as error:
@@ -105,29 +105,29 @@ def _read(body: bytes, mark: int = 0) -> PageState:
 
 
 def _read_leniently(body: bytes) -> PageState:
-    """Like `_read`, but one unreadable value does not cost the page; three times slower."""
+    """As `_read`, three times slower; it also reads values that orjson and msgspec refuse."""
     state = read_json(bytes(_script(body)))
-    page = dig(state, "props", "pageProps")
+    page = value_at(state, "props", "pageProps")
     if not isinstance(page, dict):
         raise ValueError("it holds no pageProps")
     return PageState(
-        page=str(dig(state, "page") or ""),
-        title_id=_title_id(page.get("tconst"), dig(state, "query")),
+        page=str(value_at(state, "page") or ""),
+        title_id=_title_id(page.get("tconst"), value_at(state, "query")),
         above=page.get("aboveTheFoldData"),
         main=page.get("mainColumnData"),
-        cache=page.get("urqlState") or dig(state, "props", "urqlState"),
+        cache=page.get("urqlState") or value_at(state, "props", "urqlState"),
     )
 
 
 def _title_id(tconst: Node, query: Node) -> str | None:
-    for value in (tconst, dig(query, "tconst"), dig(query, "id")):
+    for value in (tconst, value_at(query, "tconst"), value_at(query, "id")):
         if isinstance(value, str) and title_id_in(value):
             return title_id_in(value)
     return None
 
 
-def dig(node: Node, *path: str | int) -> Node:
-    """Walk down keys and positions; None as soon as something is not there or not like that."""
+def value_at(node: Node, *path: str | int) -> Node:
+    """The value at a path of keys and positions; None where a step is absent or of another type."""
     for step in path:
         if isinstance(step, str):
             node = node.get(step) if isinstance(node, dict) else None
@@ -136,35 +136,35 @@ def dig(node: Node, *path: str | int) -> Node:
     return node
 
 
-def items(node: Node) -> list[Node]:
-    """A list's members; empty for anything else."""
+def as_list(node: Node) -> list[Node]:
+    """The node where it is a list, else an empty list."""
     return node if isinstance(node, list) else []
 
 
-def word(node: Node) -> str | None:
-    """A non-empty text, normalised; None for anything else."""
+def as_text(node: Node) -> str | None:
+    """A text with single spaces; None for an empty text or another type."""
     return (clean(node) or None) if isinstance(node, str) else None
 
 
 def nodes(connection: Node) -> list[Node]:
     """The nodes of a GraphQL connection (`edges[].node`)."""
-    return [dig(edge, "node") for edge in items(dig(connection, "edges"))]
+    return [value_at(edge, "node") for edge in as_list(value_at(connection, "edges"))]
 
 
 def person(credit: Node) -> Person | None:
     """The person of one credit, whose `name` holds `id` and `nameText`."""
-    name = word(dig(credit, "name", "nameText", "text"))
-    return Person(word(dig(credit, "name", "id")), name) if name else None
+    name = as_text(value_at(credit, "name", "nameText", "text"))
+    return Person(as_text(value_at(credit, "name", "id")), name) if name else None
 
 
 def cached_answers(cache: Node, title_id: str | None) -> list[Node]:
-    """The `title` answers in an urql cache, its own title's only.
+    """The `title` answers in an urql cache that are about the page's title.
 
-    The cache may still hold another title the reader came from (seen in January 2022). Where none
-    has the requested id but all have one other id, the title was merged into that one.
+    The cache may also hold the title of the page visited before (seen in January 2022). Where all
+    answers have one id, and it is another than `title_id`, the title was merged into that id.
     """
     entries = cache.values() if isinstance(cache, dict) else []
-    answers = [dig(_answer(dig(entry, "data")), "title") for entry in entries]
+    answers = [value_at(_answer(value_at(entry, "data")), "title") for entry in entries]
     found = [t for t in answers if isinstance(t, dict) and isinstance(t.get("id"), str)]
     own = [t for t in found if t["id"] == title_id]
     is_merged = not own and title_id is not None and len({t["id"] for t in found}) == 1

@@ -1,7 +1,7 @@
 """The three React layouts: `react_urql` (2021-22), `next_data` (2022-23), `next_data_v2` (2024-).
 
-All carry the same GraphQL answers in `__NEXT_DATA__`: one for the top of the page, one for its
-main column. They differ in where the answers lie and how credits are grouped.
+All hold two GraphQL answers in `__NEXT_DATA__`: one for the top of the page, one for the main
+column. The layouts differ in the place of the answers and in the grouping of credits.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scrapy_imdb.items import Person
 from scrapy_imdb.pages.next_data import (
     Node,
     PageState,
+    as_list,
+    as_text,
     cached_answers,
-    dig,
-    items,
     next_data,
     nodes,
     person,
-    word,
+    value_at,
 )
 from scrapy_imdb.pages.title_page import (
     MoneyReading,
@@ -36,7 +36,7 @@ from scrapy_imdb.pages.title_page import (
     required,
     stated_money,
     title_id_in,
-    unread,
+    unreadable,
 )
 
 COUNTRIES = (("countriesDetails", "countries"), ("countriesOfOrigin", "countries"))
@@ -44,11 +44,11 @@ LANGUAGES = ("spokenLanguages", "spokenLanguages")
 
 
 class ReactPage(TitlePage):
-    """Fields of the GraphQL answers; where both hold one, the main column's is fuller."""
+    """Reads the GraphQL answers: the main column's, which is fuller, before the top's."""
 
     @cached_property
     def state(self) -> PageState:
-        """The page's own data; `react_page` has set it already where it chose the layout by it."""
+        """The page's data; `react_page` sets it in advance, so it is decoded once."""
         return next_data(self.response)
 
     @cached_property
@@ -57,15 +57,15 @@ class ReactPage(TitlePage):
         return [self.state.main, self.state.above]
 
     def stated(self, *path: str | int) -> Node:
-        """The first answer that is not null at `path`."""
-        found = (dig(answer, *path) for answer in self.answers)
+        """The value at `path` in the first answer where it is not null."""
+        found = (value_at(answer, *path) for answer in self.answers)
         return next((value for value in found if value is not None), None)
 
-    def spelled(self, *path: str) -> Node:
-        """What is stated at `path`.
+    def stated_or_fault(self, *path: str) -> Node:
+        """The value at `path`, or a text that shows why there is none.
 
-        Where a value on the way is no object, a text that shows it: the field's reader then refuses
-        that text with a note.
+        Where `ratingsSummary` is 7 instead of an object, the text is `ratingsSummary: 7`. The
+        field's reader refuses it with a note.
         """
         if (found := self.stated(*path)) is not None:
             return found
@@ -73,43 +73,43 @@ class ReactPage(TitlePage):
         wrong = ((n, v) for n, v in inner if v is not None and not isinstance(v, dict))
         return next((f"{name}: {value}" for name, value in wrong), None)
 
-    def codes(
+    def read_codes(
         self, read: Callable[[str], str | None], *paths: tuple[str, ...]
     ) -> tuple[list[str], list[str]]:
-        """The codes listed at the first of `paths` that lists any, and what is none."""
-        listed: Node = next(filter(None, (self.spelled(*path) for path in paths)), [])
+        """Known codes and unknown entries at the first of `paths` that holds any."""
+        listed: Node = next(filter(None, (self.stated_or_fault(*path) for path in paths)), [])
         if not isinstance(listed, list):
             return [], [str(listed)]
         entries: list[Node] = listed
-        ids = [dig(entry, "id") if isinstance(entry, dict) else entry for entry in entries]
-        found = [(one, read(text) if (text := word(one)) else None) for one in ids]
+        ids = [value_at(entry, "id") if isinstance(entry, dict) else entry for entry in entries]
+        found = [(one, read(text) if (text := as_text(one)) else None) for one in ids]
         unknown = [str(one) for one, code in found if one is not None and not code]
         return unique([code or "" for _, code in found]), unknown
 
     def credits(self, role: str) -> list[Person]:
         """People of a role: `director` or `writer`."""
-        groups = items(self.stated(f"{role}s"))
-        principal = items(self.stated("principalCredits"))
-        groups = groups or [g for g in principal if dig(g, "category", "id") == role]
-        return distinct_people([person(c) for g in groups for c in items(dig(g, "credits"))])
+        groups = as_list(self.stated(f"{role}s"))
+        principal = as_list(self.stated("principalCredits"))
+        groups = groups or [g for g in principal if value_at(g, "category", "id") == role]
+        return distinct_people([person(c) for g in groups for c in as_list(value_at(g, "credits"))])
 
     @field
     def title_id(self) -> str:
-        stated = (word(self.stated("meta", "canonicalId")), word(self.stated("id")))
+        stated = (as_text(self.stated("meta", "canonicalId")), as_text(self.stated("id")))
         own = next(filter(None, (title_id_in(text or "") for text in stated)), None)
         return required(own, "title id")
 
     @field
     def title(self) -> str:
-        return required(word(self.stated("titleText", "text")), "title")
+        return required(as_text(self.stated("titleText", "text")), "title")
 
     @field
     def original_title(self) -> str | None:
-        return word(self.stated("originalTitleText", "text"))
+        return as_text(self.stated("originalTitleText", "text"))
 
     @field
     def type(self) -> str | None:
-        return word(self.stated("titleType", "id"))
+        return as_text(self.stated("titleType", "id"))
 
     @field
     def year(self) -> int | None:
@@ -120,18 +120,22 @@ class ReactPage(TitlePage):
         return read_count(self.stated("releaseYear", "endYear"))
 
     def other_readings(self) -> dict[str, Unreadable | None]:
-        year, end_year = (self.spelled("releaseYear", name) for name in ("year", "endYear"))
+        year, end_year = (self.stated_or_fault("releaseYear", name) for name in ("year", "endYear"))
         return {
-            "type": unread(self.spelled("titleType", "id"), lambda _: self.type, "is no text"),
-            "year": unread(year, read_count, "is no year"),
-            "end_year": unread(end_year, read_count, "is no year") if end_year != year else None,
+            "type": unreadable(
+                self.stated_or_fault("titleType", "id"), lambda _: self.type, "is no text"
+            ),
+            "year": unreadable(year, read_count, "is no year"),
+            "end_year": unreadable(end_year, read_count, "is no year")
+            if end_year != year
+            else None,
         }
 
     def release_reading(self) -> str | Unreadable | None:
         stated = [self.stated("releaseDate", part) for part in ("year", "month", "day")]
         read = [read_count(part) for part in stated]
         year, month, day = read
-        whole = self.spelled("releaseDate")
+        whole = self.stated_or_fault("releaseDate")
         if not isinstance(whole, dict):
             return date_reading("" if whole is None else str(whole))
         if any(part is not None and number is None for part, number in zip(stated, read)):
@@ -139,7 +143,7 @@ class ReactPage(TitlePage):
         return date_of(year, month, day) if any(read) else None
 
     def stated_runtime(self) -> str | None:
-        seconds = self.spelled("runtime", "seconds")
+        seconds = self.stated_or_fault("runtime", "seconds")
         return None if seconds is None else f"{seconds} s"
 
     @field
@@ -156,15 +160,15 @@ class ReactPage(TitlePage):
 
     @field
     def genres(self) -> list[str]:
-        listed = items(self.stated("genres", "genres"))
-        plain = (word(dig(g, "id")) or word(dig(g, "text")) for g in listed)
+        listed = as_list(self.stated("genres", "genres"))
+        plain = (as_text(value_at(g, "id")) or as_text(value_at(g, "text")) for g in listed)
         return read_genres(genre for genre in plain if genre)
 
     def stated_rating(self) -> Any:
-        return self.spelled("ratingsSummary", "aggregateRating")
+        return self.stated_or_fault("ratingsSummary", "aggregateRating")
 
     def stated_votes(self) -> Any:
-        return self.spelled("ratingsSummary", "voteCount")
+        return self.stated_or_fault("ratingsSummary", "voteCount")
 
     def budget_reading(self) -> MoneyReading:
         return self.money("productionBudget", "budget")
@@ -175,40 +179,44 @@ class ReactPage(TitlePage):
 
     def money(self, *path: str) -> MoneyReading:
         """A `Money` node: amount and currency code."""
-        node = self.spelled(*path)
-        return None if node is None else stated_money(dig(node, "amount"), dig(node, "currency"))
+        node = self.stated_or_fault(*path)
+        return (
+            None
+            if node is None
+            else stated_money(value_at(node, "amount"), value_at(node, "currency"))
+        )
 
     @field
     def countries(self) -> list[str]:
-        return self.codes(country_code, *COUNTRIES)[0]
+        return self.read_codes(country_code, *COUNTRIES)[0]
 
     def unknown_codes(self) -> dict[str, list[str]]:
         return {
-            "countries": self.codes(country_code, *COUNTRIES)[1],
-            "languages": self.codes(str, LANGUAGES)[1],
+            "countries": self.read_codes(country_code, *COUNTRIES)[1],
+            "languages": self.read_codes(str, LANGUAGES)[1],
         }
 
     @field
     def languages(self) -> list[str]:
-        return self.codes(str, LANGUAGES)[0]
+        return self.read_codes(str, LANGUAGES)[0]
 
     @field
     def certificate(self) -> str | None:
-        return word(self.stated("certificate", "rating"))
+        return as_text(self.stated("certificate", "rating"))
 
     @field
     def companies(self) -> list[str]:
         found = nodes(self.stated("production"))
-        return unique([word(dig(n, "company", "companyText", "text")) or "" for n in found])
+        return unique([as_text(value_at(n, "company", "companyText", "text")) or "" for n in found])
 
     @field
     def plot(self) -> str | None:
-        return word(self.stated("plot", "plotText", "plainText"))
+        return as_text(self.stated("plot", "plotText", "plainText"))
 
     @field
     def keywords(self) -> list[str]:
         listed = self.stated("keywords") or self.stated("storylineKeywords")
-        return unique([word(dig(node, "text")) or "" for node in nodes(listed)])
+        return unique([as_text(value_at(node, "text")) or "" for node in nodes(listed)])
 
 
 class NextDataPage(ReactPage):
@@ -234,34 +242,36 @@ class NextDataV2Page(ReactPage):
 
     LAYOUT: ClassVar[str] = "next_data_v2"
 
-    # IMDb's own ids of the groups, the same in every language; their words where an id changes.
+    # Role to IMDb's id of its group, the same in all languages. Words follow, in case ids change.
     GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {
         "director": ("ace5cb4c-8708-4238-9542-04641e7c8171", "director", "regie", "regisseur"),
         "writer": ("c84ecaff-add5-4f2e-81db-102a41881fe3", "writer", "drehbuch", "autor"),
     }
 
     def credits(self, role: str) -> list[Person]:
-        listed = [*items(self.stated("principalCreditsV2")), *items(self.stated("crewV2"))]
+        listed = [*as_list(self.stated("principalCreditsV2")), *as_list(self.stated("crewV2"))]
         groups = [group for group in listed if self._is_group(group, role)]
-        fullest = max(groups, key=lambda g: len(items(dig(g, "credits"))), default=None)
-        return distinct_people([person(credit) for credit in items(dig(fullest, "credits"))])
+        fullest = max(groups, key=lambda g: len(as_list(value_at(g, "credits"))), default=None)
+        return distinct_people([person(credit) for credit in as_list(value_at(fullest, "credits"))])
 
     def _is_group(self, group: Node, role: str) -> bool:
         own, *words = self.GROUPS[role]
-        text = (word(dig(group, "grouping", "text")) or "").lower()
-        return own in str(dig(group, "grouping", "groupingId")) or text.startswith(tuple(words))
+        text = (as_text(value_at(group, "grouping", "text")) or "").lower()
+        return own in str(value_at(group, "grouping", "groupingId")) or text.startswith(
+            tuple(words)
+        )
 
     @field
     def cast(self) -> list[Person]:
-        groups = items(self.stated("castV2"))
-        listed = [person(c) for group in groups[:1] for c in items(dig(group, "credits"))]
+        groups = as_list(self.stated("castV2"))
+        listed = [person(c) for group in groups[:1] for c in as_list(value_at(group, "credits"))]
         return distinct_people(listed)
 
 
 def react_page(response: HttpResponse, mark: int) -> ReactPage | None:
-    """The page object of a React title page; None where it is a page of another kind.
+    """The page object of a React title page, or None for another kind of page.
 
-    `mark` is where `STATE_MARK` stands in the body.
+    `mark`: the position of `STATE_MARK` in the body.
     """
     state = next_data(response, mark)
     page: ReactPage

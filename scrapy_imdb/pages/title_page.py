@@ -1,7 +1,7 @@
-"""The page object that every layout shares, and how it reads single values.
+"""The base class of all layouts, and the readers of single values.
 
-A layout's class says where a page states a value; this module turns the value into the item's form:
-numbers, dates, ids, money. An unreadable value is None, and a note in the item says why. `layouts`
+A layout's class finds a value in the page. This module converts it to the item's form: numbers,
+dates, ids, money. An unreadable value is None, and a note in the item gives the reason. `layouts`
 chooses the class for a page.
 """
 
@@ -22,7 +22,7 @@ from marquee.normalise.currencies import CODES
 from marquee.normalise.dates import read_date
 from marquee.normalise.text import Unreadable, clean, is_null
 from scrapy_imdb.items import PARSER_VERSION, Person, TitleItem
-from sources.title_cells import minutes
+from sources.title_cells import read_minutes
 from sources.title_record import note
 
 MoneyReading = Money | Unreadable | None
@@ -32,20 +32,20 @@ _COUNT = re.compile(
     r"(?:(?P<decimal>[.,])0+)?"
 )
 _LARGEST = 1e18
-"""A larger number is no count and no rating."""
+"""Numbers from here on are neither counts nor ratings."""
 _YEAR_ZERO = re.compile(r"(?<![-+\d])0\d{3,}")
 
 
 class RefusedPageError(SourceError):
-    """A page that is refused whole, never half-read; `message` is the reason."""
+    """The page cannot be read; `message` is the reason."""
 
 
 class ChallengePageError(RefusedPageError):
-    """No page of a title: the site asks whether we are a robot."""
+    """The page is a challenge for robots, not a title's page."""
 
 
 class TitlePage(WebPage[TitleItem]):
-    """A title page of one layout. Built from the response alone; it never fetches."""
+    """A title page of one layout, built from a response; it never fetches."""
 
     LAYOUT: ClassVar[str] = ""
 
@@ -67,15 +67,15 @@ class TitlePage(WebPage[TitleItem]):
         return PARSER_VERSION
 
     def budget_reading(self) -> MoneyReading:
-        """The budget, or why it cannot be read, or None where the page states none."""
+        """The budget; Unreadable with a reason; None where the page states no budget."""
         raise NotImplementedError
 
     def gross_reading(self) -> tuple[MoneyReading, str | None]:
-        """The gross as `budget_reading`, and the area it covers."""
+        """The gross, with the values of `budget_reading`, and its area."""
         raise NotImplementedError
 
     def release_reading(self) -> str | Unreadable | None:
-        """The release date in ISO form, or why it is none, or None where the page states none."""
+        """The release date in ISO form; Unreadable with a reason; None where the page has none."""
         raise NotImplementedError
 
     def stated_rating(self) -> Any:
@@ -91,16 +91,16 @@ class TitlePage(WebPage[TitleItem]):
         raise NotImplementedError
 
     def other_readings(self) -> dict[str, Unreadable | None]:
-        """Why further fields cannot be read, by field."""
+        """Further fields of the layout, each with its Unreadable, or None where it is readable."""
         return {}
 
     def unknown_codes(self) -> dict[str, list[str]]:
-        """Countries and languages that are none we know, by field."""
+        """Field (`countries`, `languages`) to its unknown names or codes."""
         return {}
 
     @field
     def runtime(self) -> int | None:
-        return minutes(self.stated_runtime() or "")
+        return read_minutes(self.stated_runtime() or "")
 
     @field
     def release_date(self) -> str | None:
@@ -130,15 +130,15 @@ class TitlePage(WebPage[TitleItem]):
 
     @field
     def notes(self) -> list[str]:
-        """Why a field is null though the page states it, one sentence for each such field."""
+        """One note for each field that the page states and that cannot be read."""
         readings: dict[str, Any] = {
             **self.other_readings(),
             "budget": self.budget_reading(),
             "gross": self.gross_reading()[0],
             "release_date": self.release_reading(),
-            "runtime": unread(self.stated_runtime(), minutes, "is no length in minutes"),
-            "rating": unread(self.stated_rating(), read_rating, "is no rating"),
-            "vote_count": unread(self.stated_votes(), read_count, "is no count"),
+            "runtime": unreadable(self.stated_runtime(), read_minutes, "is no length in minutes"),
+            "rating": unreadable(self.stated_rating(), read_rating, "is no rating"),
+            "vote_count": unreadable(self.stated_votes(), read_count, "is no count"),
         }
         failed = {k: reading for k, reading in readings.items() if isinstance(reading, Unreadable)}
         unknown = self.unknown_codes().items()
@@ -149,18 +149,18 @@ class TitlePage(WebPage[TitleItem]):
 
 
 def date_reading(text: str | None) -> str | Unreadable | None:
-    """A date that a page spells; None where it spells none."""
+    """A date in ISO form; Unreadable with a reason; None for no text."""
     return read_date(text) if text and not is_null(text) else None
 
 
-def unread(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
-    """Why a value that the page states cannot be read; None where it can, or there is none."""
+def unreadable(stated: Any, read: Callable[[Any], Any], why: str) -> Unreadable | None:
+    """The value with the reason `why` where `read` gives None; None for a readable or no value."""
     is_absent = stated is None or is_null(str(stated))
     return None if is_absent or read(stated) is not None else Unreadable(str(stated), why)
 
 
 def stated_money(amount: object, currency: object) -> Money | Unreadable:
-    """Money that a page's own data states as a number and a code."""
+    """Money from a number and a currency code in a page's JSON data."""
     text = f"{amount} {currency}"
     if isinstance(amount, bool) or not isinstance(amount, int | float) or not amount > 0:
         return Unreadable(text, "is not a positive amount")
@@ -170,7 +170,7 @@ def stated_money(amount: object, currency: object) -> Money | Unreadable:
 
 
 def required(value: str | None, name: str) -> str:
-    """A value no item can do without; RefusedPageError where the page lacks it."""
+    """The value; RefusedPageError where it is None or empty."""
     if not value:
         raise RefusedPageError(f"the page states no {name}")
     return value
@@ -183,8 +183,8 @@ def title_id_in(text: str) -> str | None:
 
 
 def header_date(text: str | None) -> datetime | None:
-    """The moment of an HTTP header (RFC 9110, 5.6.7), in UTC; None for what is no date at all."""
-    if text and _YEAR_ZERO.search(text):  # which the parser takes for the year 2000
+    """The moment in an HTTP header (RFC 9110, 5.6.7), in UTC; None where it holds no date."""
+    if text and _YEAR_ZERO.search(text):  # the parser reads year 0 as 2000
         return None
     try:
         moment = parsedate_to_datetime(text or "")
@@ -194,8 +194,11 @@ def header_date(text: str | None) -> datetime | None:
 
 
 def read_count(value: Any) -> int | None:
-    """A count: a number, or digits, perhaps in groups of three (`1,234`, `1.234`) or India's, and
-    with decimals that are zeros (`1234.0`)."""
+    """The whole number in a value, or None.
+
+    Read: numbers, digits (`1234`), groups of three (`1,234`, `1.234`), Indian groups (`1,23,456`),
+    and decimals that are zeros (`1234.0`).
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if not isinstance(value, str):
@@ -208,7 +211,7 @@ def read_count(value: Any) -> int | None:
 
 
 def read_rating(value: Any) -> float | None:
-    """A rating: a number, or text with either decimal mark (`8.4`, `8,4`)."""
+    """The rating in a number or a text (`8.4`, `8,4`), or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if not isinstance(value, str):
@@ -218,7 +221,7 @@ def read_rating(value: Any) -> float | None:
 
 
 def distinct_people(people: Iterable[Person | None]) -> list[Person]:
-    """People in order, each once: by id, or by name where there is none."""
+    """People in order, each once: equal ids, or equal names without an id, are one person."""
     found = {p.name_id or p.name: p for p in reversed(list(people)) if p}
     return list(reversed(found.values()))
 

@@ -1,15 +1,15 @@
-"""The API: one module for each subject, with its requests, its responses and its router.
+"""The routes of the API: one module for each subject, with its requests, answers and router.
 
-`ROUTERS` is the table of them: `serving.app` serves what it lists, and the OpenAPI description and
-`/docs` follow. A new route is one module here and one line in the table.
+`ROUTERS` is the table of routers. `serving.app` serves them, and makes the OpenAPI description and
+`/docs` from them. A new subject is one module here and one line in the table.
 
-- `recommendations`: what to watch next, and how somebody would rate a title
-- `person_ratings`: people of our own API rate titles and take ratings back
-- `title_search`: find titles, and titles near another
-- `budget_estimates`: what a title costs to make
-- `model_ledger`: which model serves, its history, and the reports of runs
-- `health`: alive, ready, metrics
-- `request_context`: what several routes need
+- `recommendations`: the titles to watch next, and the stars a person would give
+- `person_ratings`: people give ratings and take them back
+- `title_search`: find titles, and titles similar to one
+- `budget_estimates`: the budget of a title
+- `model_ledger`: the models that serve, their ledgers, and the reports of runs
+- `health`: `/livez`, `/readyz`, `/metrics`
+- `request_context`: types and functions that several of these modules share
 """
 
 from __future__ import annotations
@@ -35,4 +35,4 @@ ROUTERS: tuple[APIRouter, ...] = (
     model_ledger.router,
     health.router,
 )
-"""In the order of `/docs`."""
+"""All routers, in the order of `/docs`."""

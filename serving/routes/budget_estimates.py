@@ -1,4 +1,4 @@
-"""What a title costs to make."""
+"""Estimates of the budget of a title."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scoring.budget.model import BudgetQuery
 from serving.backend import current_champion
 from serving.engines import BudgetEngine
-from serving.follower import Champion
-from serving.routes.request_context import Answer, BackendDep, stamp
+from serving.follower import LoadedChampion
+from serving.routes.request_context import BackendDep, ModelAnswer, answer_origin
 
 router = APIRouter(tags=["budgets"])
 
 
 class BudgetRequest(BaseModel):
-    """A film, as far as it is known."""
+    """The known facts of a film."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,12 +25,12 @@ class BudgetRequest(BaseModel):
     genres: list[str] = Field(default=[], max_length=20)
     year: int = Field(ge=1874, le=2100)
     rating: float | None = Field(
-        default=None, ge=1, le=10, description="IMDb's; leave out before release"
+        default=None, ge=1, le=10, description="IMDb's rating; leave it out before release"
     )
 
 
 class Contribution(BaseModel):
-    """What one feature adds: log10 dollars add up, factors multiply."""
+    """The contribution of one feature; log10 dollars add up, factors multiply."""
 
     feature: str
     log10: float
@@ -38,7 +38,7 @@ class Contribution(BaseModel):
 
 
 class KnownFilm(BaseModel):
-    """A film the model has seen; its budget in dollars of the answer's `price_year`."""
+    """A film of the training data; its budget is in dollars of the answer's `price_year`."""
 
     title_id: str
     title: str
@@ -47,11 +47,11 @@ class KnownFilm(BaseModel):
     budget: float
 
 
-class BudgetAnswer(Answer):
-    """Dollars of `price_year`; `strategy` is the question answered.
+class BudgetAnswer(ModelAnswer):
+    """An estimate in dollars of `price_year`; `strategy` names the set of known inputs.
 
-    The interval held the truth for four films in five that the recipe had not seen. The first
-    contribution is a typical film's cost; the factors multiply up to the median.
+    The interval from `low` to `high` contained the budget of four in five films outside the
+    training data. The first contribution is a typical budget; all factors multiply to the median.
     """
 
     median: float
@@ -59,22 +59,22 @@ class BudgetAnswer(Answer):
     high: float
     price_year: int
     contributions: list[Contribution]
-    evidence: list[KnownFilm] = Field(description="the nearest films the model has seen")
+    evidence: list[KnownFilm] = Field(description="the most similar films of the training data")
     notes: list[str]
 
 
-async def budget_of(backend: BackendDep) -> Champion[BudgetEngine]:
-    """One champion for the whole request."""
+async def budget_of(backend: BackendDep) -> LoadedChampion[BudgetEngine]:
+    """The champion of the whole request, even if another is promoted meanwhile."""
     return current_champion(backend.budget)
 
 
 @router.post("/v1/budget-estimates")
 async def estimate_budget(
-    champion: Annotated[Champion[BudgetEngine], Depends(budget_of)], request: BudgetRequest
+    champion: Annotated[LoadedChampion[BudgetEngine], Depends(budget_of)], request: BudgetRequest
 ) -> BudgetAnswer:
-    """Median and interval in dollars, and what each feature adds.
+    """The median and interval of the budget in dollars, and the contribution of each feature.
 
-    Without a rating the question answered is *before release*.
+    Without a rating, the model for films before their release answers.
     """
     query = BudgetQuery(
         directors=tuple(request.directors),
@@ -84,7 +84,7 @@ async def estimate_budget(
     )
     found = champion.model.estimate(query)
     return BudgetAnswer(
-        **stamp(champion, found.question),
+        **answer_origin(champion, found.question),
         median=found.median,
         low=found.low,
         high=found.high,

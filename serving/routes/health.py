@@ -1,7 +1,7 @@
-"""Is it alive, can it answer, and how is it doing: `/livez`, `/readyz` and `/metrics`.
+"""Health and metrics of the server: `/livez`, `/readyz` and `/metrics`.
 
-Metrics leave in Prometheus' text format 0.0.4. Requests are counted as they are answered; what a
-follower or the feedback log has to say is read when somebody scrapes.
+Metrics have Prometheus' text format 0.0.4. Each request is counted when it is answered. Each scrape
+reads the state of the followers and of the feedback log.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from serving.backend import Backend
-from serving.problems import ProblemError, problem
+from serving.problems import ProblemError, problem_response
 from serving.routes.model_ledger import model_state
 from serving.routes.request_context import BackendDep
 
 router = APIRouter(tags=["health"])
 SECONDS_FOR_THE_DISK = 1.0
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Seconds: upper bounds of the histogram's buckets."""
+BUCKET_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds of the histogram's buckets, in seconds."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter began
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody reads the start times of counters
 
 
 @router.get("/livez")
 async def is_alive() -> dict[str, str]:
-    """200 while the process answers at all, models or none."""
+    """200 while the process answers at all, with or without models."""
     return {"status": "alive"}
 
 
 @router.get("/readyz")
 async def is_ready(request: Request, backend: BackendDep) -> JSONResponse:
-    """What serves, since when, and all that is wrong, in short sentences (`wrong`).
+    """Which models serve, and since when; `wrong` lists all failures in short sentences.
 
-    200 where a model serves: `ready`, or `degraded` where anything is wrong. 503 where none does,
-    and where a ledger is not followed any more: such a server would miss every promotion to come.
+    200 if a model serves: `ready`, or `degraded` if there are failures. 503 if no model serves, or
+    if a ledger is not followed any more: such a server would miss every promotion.
     """
     states = [model_state(f) for f in backend.followers.values()]
     wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
@@ -57,13 +57,13 @@ async def is_ready(request: Request, backend: BackendDep) -> JSONResponse:
     if ended or not any(s.serving for s in states):
         what = f"{' and '.join(ended)}: not followed any more" if ended else "nothing serves"
         why = f"{what}: {'; '.join(wrong)}"
-        return problem(request, 503, why, {"Retry-After": "5"}, **found)
+        return problem_response(request, 503, why, {"Retry-After": "5"}, **found)
     return JSONResponse({"status": "degraded" if wrong else "ready", **found})
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def read_metrics(request: Request, backend: BackendDep) -> PlainTextResponse:
-    """For Prometheus to scrape."""
+    """All metrics, for Prometheus."""
     requests: RequestMetrics = request.app.state.metrics
     failure = await _feedback_failure(backend)
     families = [
@@ -76,7 +76,7 @@ async def read_metrics(request: Request, backend: BackendDep) -> PlainTextRespon
 
 
 async def _feedback_failure(backend: Backend) -> str:
-    """Why ratings cannot be kept now; a disk that does not answer in time is a reason too."""
+    """Why ratings cannot be kept at this moment (also: a slow disk); empty if they can."""
     try:
         return await backend.disk_calls.run(backend.feedback.check, SECONDS_FOR_THE_DISK)
     except ProblemError as error:
@@ -84,7 +84,7 @@ async def _feedback_failure(backend: Backend) -> str:
 
 
 def _model_families(backend: Backend) -> Iterator[Metric]:
-    """What serves, and how each follower is doing."""
+    """Metrics of the models that serve and of their followers."""
     serving = GaugeMetricFamily(
         "marquee_serving", "The bundle that serves.", labels=("model", "bundle", "as_of")
     )
@@ -116,7 +116,7 @@ def _model_families(backend: Backend) -> Iterator[Metric]:
 
 
 def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
-    """How many lines of feedback are kept, and whether more can be."""
+    """Metrics of the feedback log; `failure` says why ratings cannot be kept."""
     lines = backend.feedback.lines
     yield CounterMetricFamily("marquee_feedback_lines", "Lines of feedback kept.", value=lines)
     yield GaugeMetricFamily(
@@ -125,7 +125,7 @@ def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
 
 
 class RequestMetrics:
-    """Requests by route, method and status, and the seconds they took by route."""
+    """Counts of requests by route, method and status; a histogram of their seconds by route."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -140,10 +140,10 @@ class RequestMetrics:
             "Seconds to answer.",
             ("route",),
             registry=self.registry,
-            buckets=BOUNDS,
+            buckets=BUCKET_BOUNDS,
         )
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one request; `route` is the template, so that no user adds a line."""
+        """Count one request; `route` is the template, such as `/v1/users/{user_id}`."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)

@@ -1,6 +1,6 @@
-"""Each model: what serves, its ledger, its champion at a moment, and the report of each run.
+"""The models that serve, their ledgers, their champions at a moment, and the reports of runs.
 
-Airflow's *Report* button leads to the report here.
+The *Report* button in Airflow opens the report here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ RunName = Annotated[
         description="the run's name in the lake, as `marquee history` lists it",
     ),
 ]
-# The report holds its own style; it may load nothing and run nothing.
+# A report contains its own style; it may load no files and run no scripts.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 SECONDS_FOR_OUTCOME = 2.0
-"""How long a report waits for its outcome: the verdict, the ledger and a person's approval."""
+"""How long a report waits for its outcome, which needs several files of the lake."""
 
 
 class ModelState(BaseModel):
-    """Which bundle of a model serves here, since when, and what is wrong if anything is."""
+    """Which bundle of a model serves here, since when, and what is wrong."""
 
     model: str
     serving: bool
@@ -62,7 +62,7 @@ class ModelsAnswer(BaseModel):
 
 
 class LedgerAnswer(BaseModel):
-    """A model's history, oldest first, and what serves of it here."""
+    """A model's ledger, oldest entry first, and the state of the model here."""
 
     serving: ModelState
     entries: list[dict[str, Any]]
@@ -77,13 +77,13 @@ class ChampionAnswer(BaseModel):
 
 @router.get("/v1/models")
 async def list_models(backend: BackendDep) -> ModelsAnswer:
-    """Every model: what serves here, and why not what the ledger names if so."""
+    """Every model: the bundle that serves here, and what is wrong (`trouble`)."""
     return ModelsAnswer(models=[model_state(f) for f in backend.followers.values()])
 
 
 @router.get("/v1/models/{name}/ledger")
 async def read_ledger(backend: BackendDep, name: Model) -> LedgerAnswer:
-    """The model's history as last read from the lake, oldest first."""
+    """The model's ledger when it was last read from the lake, oldest entry first."""
     follower = backend.followers[name]
     entries = [e.to_json() | {"digest": e.digest} for e in follower.view.entries]
     return LedgerAnswer(serving=model_state(follower), entries=entries)
@@ -95,7 +95,7 @@ async def champion_at(
     name: Model,
     at: Annotated[str | None, Query(description="a moment, ISO 8601; default: now")] = None,
 ) -> ChampionAnswer:
-    """The ledger entry that named the champion at a moment; a moment to come is refused."""
+    """The ledger entry that named the champion at a moment; a moment in the future is refused."""
     present = now()
     moment = _moment(at) if at else present
     entry = entry_at(backend.followers[name].view.entries, moment, present)
@@ -106,9 +106,9 @@ async def champion_at(
 
 @router.get("/v1/models/{name}/runs/{run}/report", response_class=HTMLResponse)
 async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLResponse:
-    """The page that says why this run's model was let through or refused.
+    """The report of this run's model: why the gate approved or refused it.
 
-    It ends with the outcome since then, where the lake answers in time.
+    The outcome since then follows at the end, if the lake answers in time.
     """
     try:
         path = f"{model_folder(run, name)}/report.html"
@@ -119,7 +119,7 @@ async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLRes
             f"run {run} has left no report on a {name}",
             "its gate writes one; `marquee history` lists the runs that were judged",
         ) from None
-    with suppress(MarqueeError, ValueError):  # any failure here: the report as the gate wrote it
+    with suppress(MarqueeError, ValueError):  # without an outcome, show the gate's page as it is
         page = await backend.lake_calls.run(
             lambda: insert_outcome(page.decode(), outcome_of_run(backend.lake, name, run)).encode(),
             SECONDS_FOR_OUTCOME,
@@ -128,7 +128,7 @@ async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLRes
 
 
 def model_state(follower: Follower[Any]) -> ModelState:
-    """What `/v1/models`, `/readyz` and the home page show of one model."""
+    """The state of one model, for `/v1/models`, `/readyz` and the home page."""
     view = follower.view
     state = ModelState(
         model=follower.name,

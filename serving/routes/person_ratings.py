@@ -1,6 +1,6 @@
-"""People of our own API rate titles and take ratings back.
+"""People of this API give ratings and take them back.
 
-A rating counts from the next request on, and the next weekly run trains on it.
+A rating counts from the next request on. The next weekly run trains on it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from marquee.identifiers import person_id, text_id
 from serving.backend import Backend
 from serving.engines import LoadedRecommender
 from serving.feedback_log import EVERYTHING, PersonFeedback, current_ratings
-from serving.follower import Champion
+from serving.follower import LoadedChampion
 from serving.problems import ProblemError
 from serving.routes.request_context import (
     PERSON_NAME,
     BackendDep,
     MovieId,
-    PathStep,
+    PathSegment,
     Rating,
     RecommenderDep,
+    answer_origin,
     is_api_person,
     known_title,
     ratings_by_number,
-    short,
-    stamp,
+    shorten,
     title_number,
 )
 from serving.title_index import LARGEST_ID
 
 router = APIRouter(tags=["people"])
-RecommenderChampion = Champion[LoadedRecommender]
-Person = Annotated[str, Path(description="a person of this API: `p-<name>`"), PathStep]
+RecommenderChampion = LoadedChampion[LoadedRecommender]
+Person = Annotated[str, Path(description="a person of this API: `p-<name>`"), PathSegment]
 
 
 class RatingsRequest(BaseModel):
@@ -47,10 +47,10 @@ class RatingsRequest(BaseModel):
 
 
 class PersonAnswer(BaseModel):
-    """A person of this API and the ratings they have now, as far as this server and its champion
-    know them, by movie id (or by the name the release gives the title).
+    """A person of this API and their present ratings, known to this server and its champion.
 
-    Ratings can be taken back before there is a champion: then `bundle` and `as_of` are null.
+    The keys of `ratings` are movie ids, or names where the release names titles by text. Without a
+    champion, `bundle` and `as_of` are null.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,7 +65,7 @@ class PersonAnswer(BaseModel):
 
 @router.get("/v1/users/{person}/ratings")
 async def ratings_of_person(backend: BackendDep, person: Person) -> PersonAnswer:
-    """The ratings a person of this API has now, as far as this server and its champion know."""
+    """The present ratings of a person of this API, known to this server and its champion."""
     champion = backend.recommender.view.champion
     return _answer(backend, champion, _require_api_person(backend, champion, person), 0)
 
@@ -74,7 +74,7 @@ async def ratings_of_person(backend: BackendDep, person: Person) -> PersonAnswer
 async def rate(
     backend: BackendDep, champion: RecommenderDep, person: Person, request: RatingsRequest
 ) -> PersonAnswer:
-    """Keep ratings. They are on the disk before the 202, and felt by the next request."""
+    """Keep ratings. They are on the disk before the 202 and count from the next request on."""
     _require_api_person(backend, champion, person)
     stars = ratings_by_number(champion.model, request.ratings, backend.scale)
     for rating in request.ratings:
@@ -85,9 +85,9 @@ async def rate(
 
 @router.delete("/v1/users/{person}/ratings/{movie_id}", status_code=202)
 async def take_back(backend: BackendDep, person: Person, movie_id: MovieId) -> PersonAnswer:
-    """Take one rating back, whichever server has kept it, also before there is a champion.
+    """Take one rating back, on every server; it works without a champion too.
 
-    Taking back what was never given changes nothing.
+    Taking back a rating that was never given changes nothing.
     """
     champion = backend.recommender.view.champion
     _require_api_person(backend, champion, person)
@@ -101,10 +101,10 @@ async def take_back(backend: BackendDep, person: Person, movie_id: MovieId) -> P
 
 @router.delete("/v1/users/{person}", status_code=202)
 async def forget(backend: BackendDep, person: Person) -> PersonAnswer:
-    """Take back everything a person has rated until now, on whichever server, also before there is
-    a champion; the next weekly run trains without it.
+    """Take back all ratings of a person, on every server; it works without a champion too.
 
-    `accepted` counts the ratings this server knew of. Forgetting a stranger changes nothing.
+    The next weekly run trains without them. `accepted` counts the ratings that this server knew.
+    Forgetting an unknown person changes nothing.
     """
     champion = backend.recommender.view.champion
     now = _ratings_now(backend, champion, _require_api_person(backend, champion, person))
@@ -115,12 +115,12 @@ async def forget(backend: BackendDep, person: Person) -> PersonAnswer:
 async def _write(
     backend: Backend, person: str, feedback: PersonFeedback | Mapping[int, float | None]
 ) -> None:
-    """Durable when this returns; the event loop does not wait for the disk."""
+    """Write to the feedback log, durably, without blocking the event loop."""
     await backend.disk_calls.run(lambda: backend.feedback.write(person, feedback))
 
 
 def _require_api_person(backend: Backend, champion: RecommenderChampion | None, person: str) -> str:
-    """The name of a person of this API; a 403 problem for anybody else's."""
+    """`person` itself; a 403 problem for a name that is no person's of this API."""
     if champion is None:
         is_ours = PERSON_NAME.fullmatch(person) is not None
     else:
@@ -129,16 +129,16 @@ def _require_api_person(backend: Backend, champion: RecommenderChampion | None, 
     if not is_ours:
         raise ProblemError(
             403,
-            f"'{short(person)}' is not a person of this API, nobody rates in their name",
+            f"'{shorten(person)}' is not a person of this API, nobody rates in their name",
             "choose a name that begins with p-, then has 1 to 64 of A-Z a-z 0-9 . _ -",
         )
     return person
 
 
 def _number_without_release(feedback: PersonFeedback, movie_id: str) -> int:
-    """The title meant before a champion says whether its release has numbers or names.
+    """The number of a title's id while no champion says how the release writes ids.
 
-    It is the name the person has rated; else the number, where the id is one.
+    An id of digits is the number itself, unless this person has rated a title of that name.
     """
     by_name = text_id(movie_id)
     if not (movie_id.isascii() and movie_id.isdecimal()) or by_name in feedback:
@@ -163,7 +163,7 @@ def _answer(
     titles = champion.model.title_index.by_id
     names = {m: titles[m].name if m in titles else None for m in now}
     return PersonAnswer(
-        **stamp(champion, champion.model.recommender.strategy_for(now)),
+        **answer_origin(champion, champion.model.recommender.strategy_for(now)),
         user_id=person,
         accepted=accepted,
         ratings={names[m] or str(m): stars for m, stars in now.items()},

@@ -1,4 +1,4 @@
-"""What a person would like: the titles to watch next, and how they would rate a title."""
+"""Recommendations for a person, and predictions of the stars that a person would give."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from serving.backend import Backend
 from serving.engines import LoadedRecommender
-from serving.follower import Champion
+from serving.follower import LoadedChampion
 from serving.problems import ProblemError
 from serving.routes.request_context import (
-    STRANGER,
-    Answer,
+    UNKNOWN_USER,
     AnyId,
     BackendDep,
     Count,
+    ModelAnswer,
     MovieId,
     MovieNumber,
     Rating,
@@ -26,14 +26,14 @@ from serving.routes.request_context import (
     RequestUser,
     TitleCard,
     UserId,
-    card,
-    exact_number,
+    answer_origin,
+    browser_safe_number,
+    combined_strategy,
     known_title,
-    one_strategy,
     ratings_by_number,
     request_user,
-    stamp,
     title_card,
+    title_card_fields,
     title_number,
 )
 from serving.title_index import Ids, TitleIndex
@@ -42,19 +42,21 @@ router = APIRouter()
 
 
 class Recommended(TitleCard):
-    """One recommendation; `because` are the rated titles that speak for it most, or, where
-    `content` recommends it, those most like it."""
+    """One recommendation; `because` are the rated titles that count most for it.
+
+    Where `content` recommends the title, `because` are the rated titles most like it.
+    """
 
     score: float
     predicted_rating: float
     strategy: str = Field(
-        description="personal, fold-in, content (from what the title is: too few rated it) or "
-        "popular; of ten titles at most one new one is content's"
+        description="personal, fold-in, content (from what the title is about: too few people "
+        "rated it) or popular; of ten titles at most one is by content"
     )
     because: list[TitleCard]
 
 
-class RecommendationsAnswer(Answer):
+class RecommendationsAnswer(ModelAnswer):
     """The best titles a person has not rated, best first."""
 
     user_id: str | None
@@ -62,7 +64,7 @@ class RecommendationsAnswer(Answer):
 
 
 class AnonymousRequest(BaseModel):
-    """Somebody we know by these ratings alone."""
+    """A person known by these ratings alone, and filters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,12 +76,14 @@ class AnonymousRequest(BaseModel):
     exclude: list[AnyId] = Field(default=[], max_length=10_000)
 
 
-class PredictionAnswer(Answer):
-    """How a person would rate one title, in stars."""
+class PredictionAnswer(ModelAnswer):
+    """The stars that a person would give one title."""
 
     user_id: str
     movie_id: MovieNumber
-    name: str | None = Field(default=None, description="what the release calls the title, by text")
+    name: str | None = Field(
+        default=None, description="the title's id, where the release names titles by text"
+    )
     title: str
     predicted_rating: float
 
@@ -94,7 +98,7 @@ class Pair(BaseModel):
 
 
 class PairsRequest(BaseModel):
-    """Many pairs at once."""
+    """Up to 10,000 pairs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,16 +106,16 @@ class PairsRequest(BaseModel):
 
 
 class PairPrediction(Pair):
-    """One pair's stars, and how they were reached."""
+    """The stars for one pair, and the strategy that predicted them."""
 
-    user_id: Annotated[AnyId, PlainSerializer(exact_number, return_type=int | str)]
-    movie_id: Annotated[AnyId, PlainSerializer(exact_number, return_type=int | str)]
+    user_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
+    movie_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
     predicted_rating: float
     strategy: str
 
 
-class PredictionsAnswer(Answer):
-    """In the order of the request; `strategy` is `mixed` where the pairs' strategies differ."""
+class PredictionsAnswer(ModelAnswer):
+    """Predictions in the order of the request; `strategy` is `mixed` if they differ in it."""
 
     predictions: list[PairPrediction]
 
@@ -127,10 +131,12 @@ async def recommend(
     year_to: int | None = None,
     exclude: Annotated[list[AnyId], Query(max_length=1_000)] = [],  # noqa: B006 - never changed
 ) -> RecommendationsAnswer:
-    """The best titles this person has not rated; of ten at most one is new to most (`content`).
-    A stranger gets what is popular."""
+    """The best titles that this person has not rated; popular titles for an unknown person.
+
+    Of ten titles at most one is recommended by `content`: too few people have rated it.
+    """
     user = request_user(champion.model, backend, user_id)
-    allowed = allowed_by(champion.model.title_index, genre, year_from, year_to)
+    allowed = allowed_movie_ids(champion.model.title_index, genre, year_from, year_to)
     return _answer(champion, user, user_id, n, allowed, exclude)
 
 
@@ -138,10 +144,12 @@ async def recommend(
 async def recommend_anonymously(
     backend: BackendDep, champion: RecommenderDep, request: AnonymousRequest
 ) -> RecommendationsAnswer:
-    """The best titles for somebody known by these ratings alone; nothing is kept."""
+    """The best titles for a person known by these ratings alone; nothing is kept."""
     loaded = champion.model
-    user = RequestUser(STRANGER, ratings_by_number(loaded, request.ratings, backend.scale))
-    allowed = allowed_by(loaded.title_index, request.genre, request.year_from, request.year_to)
+    user = RequestUser(UNKNOWN_USER, ratings_by_number(loaded, request.ratings, backend.scale))
+    allowed = allowed_movie_ids(
+        loaded.title_index, request.genre, request.year_from, request.year_to
+    )
     return _answer(champion, user, None, request.n, allowed, request.exclude)
 
 
@@ -149,12 +157,12 @@ async def recommend_anonymously(
 async def predict(
     backend: BackendDep, champion: RecommenderDep, user_id: UserId, movie_id: MovieId
 ) -> PredictionAnswer:
-    """Stars this person would give; for a stranger, what people give the title on average."""
+    """The stars that this person would give; the title's mean rating for an unknown person."""
     user = request_user(champion.model, backend, user_id)
     title = known_title(champion.model, movie_id)
     found = user.predict(champion.model.recommender, np.array([title.movie_id]))
     return PredictionAnswer(
-        **stamp(champion, str(found.strategies[0])),
+        **answer_origin(champion, str(found.strategies[0])),
         user_id=user_id,
         movie_id=title.movie_id,
         name=title.name,
@@ -167,17 +175,17 @@ async def predict(
 def predict_many(
     backend: BackendDep, champion: RecommenderDep, request: PairsRequest
 ) -> PredictionsAnswer:
-    """Stars for up to 10,000 pairs, in the order of the request; every pair is answered."""
+    """The stars for up to 10,000 pairs; every pair gets an answer."""
     found = _predict_pairs(champion.model, backend, request.pairs)
     return PredictionsAnswer(
-        **stamp(champion, one_strategy([p.strategy for p in found])), predictions=found
+        **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
     )
 
 
-def allowed_by(
+def allowed_movie_ids(
     index: TitleIndex, genre: str | None, year_from: int | None, year_to: int | None
 ) -> Ids | None:
-    """The filter as movie ids; a 422 problem for a genre nobody knows."""
+    """The movie ids that pass the filter; a 422 problem for an unknown genre."""
     try:
         return index.allowed(genre, year_from, year_to)
     except KeyError:
@@ -186,7 +194,7 @@ def allowed_by(
 
 
 def _answer(
-    champion: Champion[LoadedRecommender],
+    champion: LoadedChampion[LoadedRecommender],
     user: RequestUser,
     user_id: str | None,
     n: int,
@@ -198,11 +206,11 @@ def _answer(
     found = user.recommend(model, n, allowed, excluded)
     stars = user.predict(model, np.array([r.movie_id for r in found], dtype=np.int64)).values
     return RecommendationsAnswer(
-        **stamp(champion, one_strategy([r.strategy for r in found])),
+        **answer_origin(champion, combined_strategy([r.strategy for r in found])),
         user_id=user_id,
         recommendations=[
             Recommended.model_validate(
-                card(titles[r.movie_id])
+                title_card_fields(titles[r.movie_id])
                 | {
                     "score": r.score,
                     "predicted_rating": round(rating, 3),
@@ -218,7 +226,7 @@ def _answer(
 def _predict_pairs(
     loaded: LoadedRecommender, backend: Backend, pairs: list[Pair]
 ) -> list[PairPrediction]:
-    """Predict all pairs of one person together, so that a fold-in is solved once."""
+    """Predict all pairs of one person together, so that each fold-in is solved only once."""
     numbers = [title_number(loaded, pair.movie_id) for pair in pairs]
     rows_of_user: dict[str, list[int]] = {}
     for row, pair in enumerate(pairs):

@@ -1,6 +1,6 @@
-"""What several routes need: the backend, one champion, and people and titles by their ids.
+"""Shared by the routes: types of requests and answers, the champion, people and titles by id.
 
-It also holds the types that requests and answers share. `/docs` and clients are made from them.
+The OpenAPI description, and with it `/docs`, is made from these types.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from scoring.recommender.model import Predictions, Recommendation
 from serving.backend import Backend, current_champion
 from serving.engines import LoadedRecommender, RecommenderEngine
 from serving.feedback_log import FeedbackLog, current_ratings
-from serving.follower import Champion
+from serving.follower import LoadedChampion
 from serving.problems import ProblemError
 from serving.title_index import IdIndex, Ids
-from sources.ratings_cells import plain
+from sources.ratings_cells import trimmed
 
-LARGEST_EXACT = 2**53
-"""A browser's numbers are exact up to here."""
-STRANGER = -1
-"""A number of no user: people of a release have numbers from 0 on."""
+LARGEST_EXACT_NUMBER = 2**53
+"""JavaScript's numbers are exact up to here."""
+UNKNOWN_USER = -1
+"""A user id that no model knows: a release numbers its people from 0 on."""
 PERSON_NAME = re.compile(r"p-[A-Za-z0-9._-]{1,64}")
-"""The name of a person of our own API."""
+"""The name of a person of this API."""
 
 
 # Types that requests and answers share --------------------------------------------------------
 
 
-def _is_encodable(written: int | str) -> int | str:
-    """Refuse what no release can hold; `IdIndex` decides what suits the one that serves."""
+def _require_encodable(written: int | str) -> int | str:
+    """Refuse text that is not valid Unicode; `IdIndex` checks everything else about an id."""
     try:
         str(written).encode()
     except UnicodeEncodeError:
@@ -47,26 +47,26 @@ def _is_encodable(written: int | str) -> int | str:
     return written
 
 
-def _no_boolean(given: Any) -> Any:
-    """True and false are no numbers, though Python counts with them."""
-    if isinstance(given, bool):
+def _refuse_boolean(value: Any) -> Any:
+    """Refuse true and false, which Python would accept as 1 and 0."""
+    if isinstance(value, bool):
         raise ValueError("is true or false, where a number or a text is wanted")
-    return given
+    return value
 
 
-def exact_number(number: int | str) -> int | str:
-    """As text where a browser would round the number."""
-    return str(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT else number
+def browser_safe_number(number: int | str) -> int | str:
+    """The number; as text if JavaScript would round it."""
+    return str(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT_NUMBER else number
 
 
-AnyId = Annotated[int | str, BeforeValidator(_no_boolean), AfterValidator(_is_encodable)]
-"""An id as its release writes it: a number, or text."""
-MovieNumber = Annotated[int, PlainSerializer(exact_number, return_type=int | str)]
-"""A title's number in an answer; one a browser would round is text."""
-# `serving.app` keeps the slashes of a name distinct from those between a path's steps.
-PathStep = AfterValidator(unquote)
+AnyId = Annotated[int | str, BeforeValidator(_refuse_boolean), AfterValidator(_require_encodable)]
+"""An id in the spelling of its release: a number or text."""
+MovieNumber = Annotated[int, PlainSerializer(browser_safe_number, return_type=int | str)]
+"""A title's number in an answer; as text if JavaScript would round it."""
+# `serving.app` keeps a slash inside a name escaped until here.
+PathSegment = AfterValidator(unquote)
 MovieId = Annotated[
-    str, Path(description="a title as the ratings release names it: a number, or text"), PathStep
+    str, Path(description="a title as the ratings release names it: a number, or text"), PathSegment
 ]
 UserId = Annotated[
     str,
@@ -74,13 +74,13 @@ UserId = Annotated[
         description="a person as the ratings release names them (a number, or text), or one of "
         "this API (`p-<name>`)",
     ),
-    PathStep,
+    PathSegment,
 ]
 Count = Annotated[int, Query(ge=1, le=100, description="how many titles at most")]
 
 
-class Answer(BaseModel):
-    """Every answer says from which bundle, of which moment, and by which strategy."""
+class ModelAnswer(BaseModel):
+    """The fields of every answer of a model: its bundle, its as-of, and the strategy."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,11 +90,11 @@ class Answer(BaseModel):
 
 
 class TitleCard(BaseModel):
-    """A title as lists show it."""
+    """A title in a list."""
 
     movie_id: MovieNumber
     name: str | None = Field(
-        default=None, description="what the release calls it, where it names titles by text"
+        default=None, description="the title's id, where the release names titles by text"
     )
     title_id: str | None
     title: str
@@ -103,12 +103,12 @@ class TitleCard(BaseModel):
 
 
 class Rating(BaseModel):
-    """Stars a person gives a title."""
+    """The stars that a person gives a title."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     movie_id: AnyId
-    rating: Annotated[float, BeforeValidator(_no_boolean)] = Field(allow_inf_nan=False)
+    rating: Annotated[float, BeforeValidator(_refuse_boolean)] = Field(allow_inf_nan=False)
 
 
 # The backend and the champion of a request ----------------------------------------------------
@@ -122,22 +122,22 @@ async def backend_of(request: Request) -> Backend:
 BackendDep = Annotated[Backend, Depends(backend_of)]
 
 
-async def recommender_of(backend: BackendDep) -> Champion[LoadedRecommender]:
-    """One champion for the whole request, whatever is promoted meanwhile."""
+async def recommender_of(backend: BackendDep) -> LoadedChampion[LoadedRecommender]:
+    """The champion of the whole request, even if another is promoted meanwhile."""
     return current_champion(backend.recommender)
 
 
-RecommenderDep = Annotated[Champion[LoadedRecommender], Depends(recommender_of)]
+RecommenderDep = Annotated[LoadedChampion[LoadedRecommender], Depends(recommender_of)]
 
 
-def stamp(champion: Champion[Any], strategy: str) -> dict[str, str]:
-    """The three things every answer names."""
+def answer_origin(champion: LoadedChampion[Any], strategy: str) -> dict[str, str]:
+    """The fields of a `ModelAnswer`: bundle, as-of and strategy."""
     entry = champion.entry
     return {"bundle": entry.bundle, "as_of": iso(entry.as_of), "strategy": strategy}
 
 
-def one_strategy(strategies: list[str]) -> str:
-    """The strategy that a whole answer shares; `mixed` where there are more, `none` where none."""
+def combined_strategy(strategies: list[str]) -> str:
+    """The strategy of a whole answer: the only one, else `mixed`; `none` for an empty list."""
     distinct = set(strategies)
     return distinct.pop() if len(distinct) == 1 else "mixed" if distinct else "none"
 
@@ -147,9 +147,9 @@ def one_strategy(strategies: list[str]) -> str:
 
 @dataclass(frozen=True)
 class RequestUser:
-    """The person a request is about.
+    """The person whom a request names.
 
-    `ratings` are the ratings to fold in; None where the model was trained on all of them.
+    `ratings` are folded in; None if the model was trained on exactly this person's ratings.
     """
 
     user_id: int
@@ -158,22 +158,24 @@ class RequestUser:
     def recommend(
         self, model: RecommenderEngine, n: int, allowed: Ids | None, exclude: list[int]
     ) -> list[Recommendation]:
-        """The best `n` titles; `allowed` None means every title."""
+        """The best `n` titles; None for `allowed` allows every title."""
         wanted = None if allowed is None else allowed.tolist()
         if self.ratings is None:
             return model.recommend(self.user_id, n, allowed=wanted, exclude=exclude)
         return model.recommend_for(self.ratings, n, allowed=wanted, exclude=exclude)
 
     def predict(self, model: RecommenderEngine, movie_ids: Ids) -> Predictions:
-        """This person's stars for each title, folded in where there are ratings to fold in."""
+        """The stars that this person would give to each title."""
         if self.ratings is None:
             return model.predict(np.full(len(movie_ids), self.user_id), movie_ids)
         return model.predict_for(self.ratings, movie_ids)
 
 
 def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str) -> RequestUser:
-    """The person of that id: of our API (`p-<name>`, whose feedback counts at once), or of the
-    release. Raises a 422 problem for what could be nobody's id."""
+    """The person of that id, either of this API (`p-<name>`) or of the release.
+
+    The feedback of a person of this API counts at once. Raises a 422 problem for an impossible id.
+    """
     model, name = loaded.recommender, str(user_id)
     if is_api_person(model, loaded.user_ids, backend.feedback, name):
         number = person_id(name)
@@ -183,7 +185,7 @@ def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str
     if known is None:
         raise ProblemError(
             422,
-            f"user_id: '{short(user_id)}' is not a user id here: the release numbers its people",
+            f"user_id: '{shorten(user_id)}' is not a user id here: the release numbers its people",
             "give a number, or p-<name> for our people",
         )
     return RequestUser(known)
@@ -192,61 +194,61 @@ def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str
 def is_api_person(
     model: RecommenderEngine, user_ids: IdIndex, feedback: FeedbackLog, person: str
 ) -> bool:
-    """Whether a name is a person's of our own API.
+    """Whether the name belongs to a person of this API.
 
-    A release may name somebody like one of ours. Then the name is the release's, unless our person
-    had it first.
+    A release may contain the same name. Then the name belongs to the release, unless a person of
+    this API has given ratings under it.
     """
     if not PERSON_NAME.fullmatch(person):
         return False
-    had_it = bool(feedback.feedback_of(person)) or model.knows_user(person_id(person))
-    return had_it or user_ids.named(person) is None
+    has_rated = bool(feedback.feedback_of(person)) or model.knows_user(person_id(person))
+    return has_rated or user_ids.number_of_name(person) is None
 
 
 # The titles of a request ----------------------------------------------------------------------
 
 
 def title_number(loaded: LoadedRecommender, movie_id: int | str, where: str = "movie_id") -> int:
-    """Raises a 422 problem, naming `where` it stands, for what could be no title's id."""
+    """The number of a title's id; a 422 problem for an impossible id in the field `where`."""
     number = loaded.title_ids.number(movie_id)
     if number is None:
         raise ProblemError(
             422,
-            f"{where}: '{short(movie_id)}' is not a title's id here: the release numbers titles",
+            f"{where}: '{shorten(movie_id)}' is not a title's id here: the release numbers titles",
             "find its number with /v1/titles?q=…",
         )
     return number
 
 
 def known_title(loaded: LoadedRecommender, movie_id: int | str) -> Title:
-    """Raises a 404 problem for an id of no title, 422 for what could be none."""
+    """The title of that id; a 404 problem for an unknown one, 422 for an impossible one."""
     number = title_number(loaded, movie_id)
     title = loaded.title_index.by_id.get(number)
     if title is None:
         raise ProblemError(
-            404, f"there is no title {short(movie_id)}", "find its id with /v1/titles?q=…"
+            404, f"there is no title {shorten(movie_id)}", "find its id with /v1/titles?q=…"
         )
-    if title.name is None and loaded.title_ids.named(str(movie_id)) is not None:
-        return replace(title, name=plain(str(movie_id)))  # an old bundle keeps no names
+    if title.name is None and loaded.title_ids.number_of_name(str(movie_id)) is not None:
+        return replace(title, name=trimmed(str(movie_id)))  # old bundles have no names
     return title
 
 
 def ratings_by_number(
     loaded: LoadedRecommender, ratings: Sequence[Rating], scale: tuple[float, float]
 ) -> dict[int, float]:
-    """Ratings by title; a 422 problem for stars outside the scale or an id of no title's kind."""
+    """Stars by movie id; a 422 problem for stars off the scale or an impossible id."""
     lowest, highest = scale
     if wrong := [r for r in ratings if not lowest <= r.rating <= highest]:
         raise ProblemError(
             422,
-            f"{wrong[0].rating} stars for title {short(wrong[0].movie_id)} is off the scale",
+            f"{wrong[0].rating} stars for title {shorten(wrong[0].movie_id)} is off the scale",
             f"give {lowest} to {highest}",
         )
     return {title_number(loaded, r.movie_id): r.rating for r in ratings}
 
 
-def card(title: Title) -> dict[str, object]:
-    """The fields of a `TitleCard`."""
+def title_card_fields(title: Title) -> dict[str, object]:
+    """The fields of a `TitleCard`, for models that extend it."""
     return {
         "movie_id": title.movie_id,
         "name": title.name,
@@ -258,10 +260,10 @@ def card(title: Title) -> dict[str, object]:
 
 
 def title_card(title: Title) -> TitleCard:
-    return TitleCard.model_validate(card(title))
+    return TitleCard.model_validate(title_card_fields(title))
 
 
-def short(written: int | str) -> str:
-    """An id as a sentence shows it."""
+def shorten(written: int | str) -> str:
+    """An id of at most 100 characters, for error messages."""
     text = str(written)
     return text if len(text) <= 100 else f"{text[:100]}…"

@@ -1,4 +1,4 @@
-// The page's life: rate, see what follows, estimate. Plain functions over the same API as everybody's.
+// The script of the home page: ratings, recommendations, budget estimates, through the public API.
 "use strict";
 
 const LOWEST = Number(document.currentScript.dataset.lowest);
@@ -95,8 +95,8 @@ function showMine() {
   $("#mine ul").replaceChildren(...entries.reverse().map(([id, r]) => row({movie_id: id, ...r})));
 }
 
-// An id goes back as it came, as text: as a number it would be rounded beyond 2^53.
-function given() {
+// An id stays text: as a number it would be rounded beyond 2^53.
+function ratingsForRequest() {
   return Object.entries(rated).map(([id, r]) => ({movie_id: id, rating: r.stars}));
 }
 
@@ -106,7 +106,7 @@ let latestSearch = 0;
 async function search(query) {
   const thisSearch = ++latestSearch;
   const answer = await request(`/v1/titles?n=12&q=${encodeURIComponent(query)}`);
-  if (thisSearch !== latestSearch) return; // a later word was typed meanwhile
+  if (thisSearch !== latestSearch) return; // a newer search has started
   const none = make("li", {}, make("span", {class: "note"}, "No title has all these words."));
   $("#titles").replaceChildren(...(answer.titles.length ? answer.titles.map(row) : [none]));
 }
@@ -118,7 +118,7 @@ async function recommend() {
   const filters = {};
   for (const key of ["genre", "year_from", "year_to"]) if (form[key].value) filters[key] = form[key].value;
   const user = form.user.value.trim();
-  const ratings = given();
+  const ratings = ratingsForRequest();
   let answer;
   try {
     answer = user
@@ -154,17 +154,17 @@ function why(title, because) {
 async function keep(event) {
   event.preventDefault();
   const person = `p-${event.target.elements.person.value.replace(/^p-/, "")}`;
-  const ratings = given();
+  const ratings = ratingsForRequest();
   try {
     const answer = await request(`/v1/users/${encodeURIComponent(person)}/ratings`, {ratings});
     $("#kept").textContent = `Kept ${answer.accepted} as ${person}. They count from now on, and in the next weekly run.`;
   } catch (error) { $("#kept").textContent = error.message; }
 }
 
-// --- what a film costs -------------------------------------------------------------------------
+// --- budget estimates -------------------------------------------------------------------------
 
-// Three digits say all an estimate can: $950, $1,230, $1.95 million. The unit is chosen by the amount
-// as it is shown: 999,950 is a million, not 1,000 thousand.
+// Three significant digits: $950, $1,230, $1.95 million. The unit depends on the rounded amount:
+// 999,950 is shown as 1 million.
 const UNITS = [[1e6, "million"], [1e9, "billion"], [1e12, "trillion"]];
 
 function dollars(amount) {

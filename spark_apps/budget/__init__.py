@@ -1,13 +1,15 @@
 """Trains the budget model with Spark: features, fits, the choice of a recipe, and the bundle.
 
-families         recipes as data, and the table of regressor families they name
+A *question* is a set of known inputs, for example `before release` (no rating) or `with rating`.
+
+families         recipes as data, and the regressor families that they name
 features         attributes, target and track records as columns
-feature_vectors  a question's vector as SQL
+feature_vectors  the feature vector of a question as SQL
 folds            which titles a fit learns from, and the fits on them
 pipeline         from a recipe and featured titles to a Spark pipeline
-out_of_sample    what errors on later titles decide: the recipe, and the 80 % interval
+out_of_sample    errors on later titles: they choose the recipe and set the 80 % interval
 golden_queries   queries with Spark's answers
-saved_models     what Spark saved, read for NumPy
+saved_models     reads models that Spark saved, for NumPy
 trainer          scores recipes and writes the chosen fits
 """
 

@@ -1,8 +1,8 @@
 """Recipes of the budget model, and the table of regressor families that they name.
 
 A recipe is a family with its parameters, as data (`[[recipes.budget]]` in config/). Every recipe
-fits a linear model; its family says which ensembles of trees are fitted beside it and what share of
-the answer each has. To add a family, register a `Family` in FAMILIES; nothing else names one.
+fits a linear model. Its family fits ensembles of trees beside the linear model and gives each a
+weight in the answer. A new family needs only an entry in FAMILIES.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ MAX_BINS = 32
 
 
 class BudgetRecipe(BaseModel):
-    """One recipe; a key that is unknown is an error.
+    """One recipe; an unknown key is an error.
 
-    Every family may lean on the linear model: linear_share of the answer is the line's, the rest
-    the trees'. Trees cannot go beyond what they saw, a line can. Of a `boosted` recipe direct_share
-    of the answer starts from the mean, and what linear_share and direct_share leave starts from the
-    line.
+    `linear_share` of the answer is the linear model's, because trees cannot extrapolate. A
+    `boosted` answer has three parts:
+
+        linear_share * linear model
+        + direct_share * (mean + forests fitted to the target less its mean)
+        + the rest * (linear model + forests fitted to its residuals)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,18 +44,17 @@ class BudgetRecipe(BaseModel):
     family: str
     """A key of FAMILIES."""
     director_smoothing: Positive
-    """Counts as so many titles at the mean of their time."""
+    """Titles of the usual budget that are added to each track record."""
     rating_step: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """Ratings are rounded to whole steps before anything sees them; 0: as they are."""
+    """Ratings are rounded to multiples of this; 0: no rounding."""
     linear_share: Share = 0.0
     direct_share: Share = 0.0
     recent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Years in which a title's weight halves; 0: old titles count as much as new ones."""
+    """Years in which a title's weight halves; 0: all titles have the same weight."""
     trend: bool = False
-    """The models learn what is above the line that budgets follow through the years
-    (`spark_apps.budget.pipeline`), and the line is carried forward."""
+    """Whether the models are fitted to the residuals of the trend (`pipeline.fit_trend`)."""
     wide: bool = False
-    """Also answers with cast, companies, running time and more, where titles state them."""
+    """Whether cast, companies, running time and other attributes are features too."""
     rounds: Annotated[int, Field(ge=1, le=20)] = 1
     reg: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
     elastic: Share = 0.0
@@ -61,7 +62,7 @@ class BudgetRecipe(BaseModel):
     depth: Annotated[int, Field(ge=1, le=15)] = 5
     min_instances: Annotated[int, Field(ge=1)] = 3
     feature_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Of the features, tried at each split."""
+    """Share of the features that are tried at each split."""
     step: Annotated[float, Field(gt=0, le=1)] = 0.1
     subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -76,22 +77,22 @@ class BudgetRecipe(BaseModel):
 
     @property
     def without_shares(self) -> BudgetRecipe:
-        """The same without its shares and name: recipes that agree in it share their fits."""
+        """The recipe with standard shares and no name; equal values share their fits."""
         return self.model_copy(update={"name": "", "linear_share": 0.5, "direct_share": 0.0})
 
     @property
     def cost(self) -> int:
-        """Spark jobs a fit takes, roughly: levels of trees grown one after the other."""
+        """The approximate number of Spark jobs of a fit."""
         return family_of(self).cost(self)
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What an ensemble is fitted to: one question's rows in training.
+    """The training rows of one question.
 
-    `rows` hold `weight`, and in the columns named here the vectors, the target and the linear
-    model's answers. `mean` is the weighted mean of the target. Several questions share one frame
-    later, so a prediction column takes its name from `column`.
+    `rows` hold `weight` and the columns that `features` (vector), `label` (target) and `line`
+    (the linear model's answer) name. `mean` is the weighted mean of the target. A family names its
+    prediction columns by `column`, because the questions share one frame later.
     """
 
     rows: DataFrame
@@ -103,14 +104,13 @@ class TrainingData:
     seed: int
 
     def column(self, name: str) -> str:
-        """The question's own column of a name."""
+        """A column name that is unique to the question."""
         return f"{name}_{self.suffix}"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """answer = line * linear model + mean * mean of the target + ensembles[name] * each of its
-    models."""
+    """answer = line * linear model + mean * mean of the target + sum of ensembles[name] * model."""
 
     line: float
     mean: float = 0.0
@@ -118,23 +118,23 @@ class Weights:
 
 
 Ensembles = dict[str, Sequence[Any]]
-"""Fitted Spark models by the name of their ensemble; each model has a prediction column."""
+"""Fitted Spark models by the name of their ensemble."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """All that training requires of a family of regressors."""
+class RegressorFamily:
+    """What a family of regressors registers."""
 
     fit: Callable[[BudgetRecipe, TrainingData], Ensembles]
     weights: Callable[[BudgetRecipe], Weights]
     cost: Callable[[BudgetRecipe], int]
-    """Spark jobs a fit takes, roughly; of recipes with equal errors the cheaper is chosen."""
+    """The approximate number of Spark jobs of a fit; it decides between equal errors."""
     read: Callable[[Path], FlatTrees] = read_saved_trees
-    """From the folder where Spark saved one fitted model."""
+    """Reads the folder in which Spark saved one fitted model."""
     recipe: type[BudgetRecipe] = BudgetRecipe
     """A subclass where the family has parameters of its own."""
     has_direct_share: bool = False
-    """Whether a part of the answer may start from the mean of the target."""
+    """Whether recipes of the family may set `direct_share`."""
 
 
 def read_recipes(tables: Sequence[Mapping[str, Any]]) -> list[BudgetRecipe]:
@@ -155,12 +155,12 @@ def read_recipe(table: Mapping[str, Any]) -> BudgetRecipe:
         raise RecipeError(f"recipe {name}: {wrong}", "correct [[recipes.budget]]") from None
 
 
-def family_of(recipe: BudgetRecipe) -> Family:
+def family_of(recipe: BudgetRecipe) -> RegressorFamily:
     """The recipe's family; RecipeError where it is not registered."""
     return _registered(recipe.family, recipe.name)
 
 
-def _registered(family: str, recipe: str) -> Family:
+def _registered(family: str, recipe: str) -> RegressorFamily:
     if family not in FAMILIES:
         raise RecipeError(
             f"recipe {recipe}: there is no family '{family}'", f"use one of {', '.join(FAMILIES)}"
@@ -176,7 +176,7 @@ def _all_linear(recipe: BudgetRecipe) -> Weights:
     return Weights(line=1.0)
 
 
-def _beside_the_line(recipe: BudgetRecipe) -> Weights:
+def _line_and_trees(recipe: BudgetRecipe) -> Weights:
     return Weights(recipe.linear_share, ensembles={"trees": 1.0 - recipe.linear_share})
 
 
@@ -219,12 +219,11 @@ def _sampled(recipe: BudgetRecipe) -> dict[str, Any]:
 
 
 def _boosted(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    """Forests added one after the other, each fitted to the residuals of those before.
+    """Gradient boosting with a small forest at each step, from two starts: linear model and mean.
 
-    Gradient boosting with a small forest at each step (Friedman, "Greedy function approximation",
-    Annals of Statistics 29, 2001, with Breiman's bagging inside): as good as hundreds of boosted
-    trees in a handful of steps, and a step of Spark costs the same for one tree as for thirty.
-    One run of steps starts from the line, another from the mean.
+    Friedman, "Greedy function approximation", Annals of Statistics 29, 2001, with Breiman's
+    bagging. A few forests reach the error of hundreds of boosted trees, and Spark grows thirty
+    trees in the time of one.
     """
     starts = {"on_line": F.col(data.line), "direct": F.lit(data.mean)}
     return {
@@ -236,12 +235,12 @@ def _boosted(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
 def _boost(
     recipe: BudgetRecipe, data: TrainingData, start: Column, name: str, seed: int
 ) -> Sequence[Any]:
-    """The forests of `recipe.rounds` steps, fitted to what the target is above `start`.
+    """The forests of `recipe.rounds` steps, fitted to the target less `start`.
 
-    An answer is `start` plus recipe.step times the sum of the forests' answers.
+    answer = start + recipe.step * sum of the forests' answers
     """
     residual = (F.col(data.label) - start).alias(RESIDUAL)
-    # A checkpoint, not a cache: plans that grow by a forest a round cost more than the forests.
+    # A checkpoint cuts the plan; a cache would let it grow by a forest a round.
     rows = data.rows.select(data.features, "weight", residual).localCheckpoint()
     models = []
     for number in range(recipe.rounds):
@@ -280,16 +279,16 @@ def _boosted_weights(recipe: BudgetRecipe) -> Weights:
     )
 
 
-FAMILIES: dict[str, Family] = {
-    "linear": Family(_no_ensembles, _all_linear, cost=lambda recipe: 1),
-    "tree": Family(_tree, _beside_the_line, cost=lambda recipe: recipe.depth),
-    "forest": Family(_forest, _beside_the_line, cost=lambda recipe: recipe.depth),
-    "gbt": Family(_gbt, _beside_the_line, cost=lambda recipe: recipe.trees * recipe.depth),
-    "boosted": Family(
+FAMILIES: dict[str, RegressorFamily] = {
+    "linear": RegressorFamily(_no_ensembles, _all_linear, cost=lambda recipe: 1),
+    "tree": RegressorFamily(_tree, _line_and_trees, cost=lambda recipe: recipe.depth),
+    "forest": RegressorFamily(_forest, _line_and_trees, cost=lambda recipe: recipe.depth),
+    "gbt": RegressorFamily(_gbt, _line_and_trees, cost=lambda recipe: recipe.trees * recipe.depth),
+    "boosted": RegressorFamily(
         _boosted,
         _boosted_weights,
         cost=lambda recipe: 2 * recipe.rounds * recipe.depth,
         has_direct_share=True,
     ),
 }
-"""Every family by the name that a recipe's `family` gives."""
+"""Families by the name in a recipe's `family`."""

@@ -1,8 +1,8 @@
-"""A question's feature vector in Spark: a fold's vocabularies, and one SQL expression a feature.
+"""The feature vector of a question in Spark: vocabularies, and one SQL expression a feature.
 
-The counterpart of `scoring.budget.features.vector`, with the features in the same order. It is SQL,
-so that Spark saves it with the pipeline. A missing value is null; the pipeline imputes the mean
-over the titles in training.
+`scoring.budget.features.feature_vector` computes the same features in the same order with NumPy.
+The expressions are SQL, because Spark saves SQL with the pipeline. A missing value is null. The
+pipeline imputes the mean of the training titles.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from scoring.budget.features import (
     LONGEST_GAP,
     PLAIN_NUMBERS,
     RECORD_FEATURES,
-    Stages,
+    FeatureEncoder,
     is_rated,
-    number,
+    number_feature,
 )
 from spark_apps.budget.families import BudgetRecipe
 
 FEWEST_OF_A_LABEL = 15
 FENCE = 3.0
 LEAST_SHARE = 0.3
-"""Of the titles: what fewer of them state is no feature."""
+"""Share of the titles that must state an attribute; else it is no feature."""
 
 
-def make_stages(recipe: BudgetRecipe, titles: Sequence[Row]) -> Stages:
-    """The feature stages of the titles a fold learns from: what they state often enough."""
+def make_stages(recipe: BudgetRecipe, titles: Sequence[Row]) -> FeatureEncoder:
+    """The vocabularies and ranges of a fold's training titles; rare words are omitted."""
     years = [int(title["year"]) for title in titles]
     counts = Counter(g for title in titles for g in set(title["genres"]))
     wide = titles if recipe.wide else []
     numbers, labels = _stated(wide, "numbers"), _stated(wide, "labels")
     words = {c: _frequent(Counter(t["labels"].get(c) for t in wide)) for c in labels}
-    return Stages(
+    return FeatureEncoder(
         genres=tuple(sorted(g for g, n in counts.items() if n >= FEWEST_OF_A_GENRE)),
         first_year=min(years),
         last_year=max(years),
@@ -68,26 +68,29 @@ def _frequent(counts: Counter[str | None]) -> list[str]:
 
 
 def _range(name: str, titles: Sequence[Row]) -> tuple[float, float]:
-    """From the least to the greatest value seen, but no further than three quartile distances from
-    the quartiles (Tukey's outer fences, Exploratory Data Analysis, 1977)."""
-    values = (number(name, title["numbers"].get(name)) for title in titles)
+    """The least and the greatest value, limited to Tukey's outer fences.
+
+    The fences are FENCE interquartile ranges beyond the quartiles (Exploratory Data Analysis,
+    1977).
+    """
+    values = (number_feature(name, title["numbers"].get(name)) for title in titles)
     seen = np.array([value for value in values if not math.isnan(value)])
     first, third = np.quantile(seen, [0.25, 0.75])
-    fence = FENCE * (third - first) or math.inf  # half of the titles have the same value
+    fence = FENCE * (third - first) or math.inf  # no fence where the quartiles are equal
     return float(max(seen.min(), first - fence)), float(min(seen.max(), third + fence))
 
 
-def column(kind: str, question: str) -> str:
-    """The name of a question's own column."""
+def question_column(kind: str, question: str) -> str:
+    """The name of a question's column: `features`, `with rating` gives `features_with_rating`."""
     return f"{kind}_{column_suffix(question)}"
 
 
 def column_suffix(question: str) -> str:
-    """How the names of a question's own columns end."""
+    """The question as a part of column names: `with rating` gives `with_rating`."""
     return question.replace(",", "").replace(" ", "_")
 
 
-def expressions(stages: Stages, question: str) -> list[str]:
+def expressions(stages: FeatureEncoder, question: str) -> list[str]:
     """SQL of each feature, double or null, in the order of `Stages.names`."""
     year = f"GREATEST(LEAST(year, {stages.last_year}), {stages.first_year})"
     return [
@@ -102,28 +105,28 @@ def expressions(stages: Stages, question: str) -> list[str]:
 
 
 def fill_values(titles: DataFrame, wanted: Sequence[str]) -> Floats:
-    """The mean of every expression over `titles`, [features]; 0 where all of them lack it."""
+    """The mean [features] of each expression over `titles`; 0 where every value is null."""
     means = [F.avg(F.expr(sql)).alias(f"m{i}") for i, sql in enumerate(wanted)]
     found = titles.agg(*means).first()
     return np.array([0.0 if value is None else float(value) for value in found or ()])
 
 
 def vector_stages(question: str, wanted: Sequence[str], fills: Floats) -> tuple[Transformer, ...]:
-    """From featured rows to the column `features_<question>`, and no other."""
-    names = [f"{column('x', question)}_{i}" for i in range(len(wanted))]
+    """Stages that add the vector column `features_<question>` to featured rows."""
+    names = [f"{question_column('x', question)}_{i}" for i in range(len(wanted))]
     filled = [
         f"COALESCE({sql}, {_double(fill)}) AS {name}"
         for sql, fill, name in zip(wanted, fills, names, strict=True)
     ]
     made = SQLTransformer(statement=f"SELECT *, {', '.join(filled)} FROM __THIS__")
-    whole = VectorAssembler(inputCols=names, outputCol=column("features", question))
-    # Hundreds of columns would make every later stage's plan slow to analyse.
+    whole = VectorAssembler(inputCols=names, outputCol=question_column("features", question))
+    # Hundreds of columns make the plans of later stages slow to analyse.
     tidy = SQLTransformer(statement=f"SELECT * EXCEPT ({', '.join(names)}) FROM __THIS__")
     return made, whole, tidy
 
 
 def _record(role: str, feature: str) -> str:
-    """A title without directors counts as a beginner's; the records of other roles are missing."""
+    """A feature of a track record; null for a role without people, a beginner's for directors."""
     value = _on_grid(f"record[{_text(role)}].{feature}")
     if role != DIRECTOR:
         return value
@@ -134,9 +137,9 @@ def _rating(step: float) -> str:
     return f"FLOOR(rating / {_double(step)} + 0.5D) * {_double(step)}" if step else "rating"
 
 
-def _number(stages: Stages, name: str) -> str:
+def _number(stages: FeatureEncoder, name: str) -> str:
     value = f"numbers[{_text(name)}]"
-    # Not GREATEST: it skips nulls, and a missing number would count as nought.
+    # GREATEST skips nulls, so it would turn a missing number into 0.
     count = f"LOG1P(IF({value} < 0.0D, 0.0D, {value}))"
     found = value if name in PLAIN_NUMBERS else count
     if name in stages.ranges:
@@ -146,7 +149,7 @@ def _number(stages: Stages, name: str) -> str:
 
 
 def _on_grid(value: str) -> str:
-    """`scoring.budget.features.on_grid` as SQL."""
+    """`scoring.budget.features.round_to_grid` as SQL."""
     return f"FLOOR({value} * {_double(GRID)} + 0.5D) / {_double(GRID)}"
 
 

@@ -1,11 +1,10 @@
-"""Features of a title as Spark columns: what was known when it came out and nothing later.
+"""Features of a title as Spark columns, from facts that were known at the title's release.
 
-`with_attributes` gathers what titles state beside directors, genres and rating into three maps,
-whatever the source: `people` (role to keys), `numbers` and `labels`. `with_records` adds the track
-record of each role. A record is taken from titles of *earlier years* among those the fit may see,
-each as the difference between its budget and what was usual at its time (log10 dollars of the price
-year). So a row's features do not change when the future is deleted. `scoring.budget` computes the
-same numbers for one query.
+`with_attributes` collects a title's attributes into three maps: `people` (role to keys), `numbers`
+and `labels`. `with_records` adds the track record of each role, from the training titles of earlier
+years alone. A record is a mean of deviations. A deviation is a title's budget minus the usual
+budget at its time, in log10 dollars of the price year. `scoring.budget` computes the same numbers
+for one query.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from spark_apps.preparation.title_items import folded
 
 TARGET = "log_budget"
 EARLIER = Window.unboundedPreceding, -1
-"""Years before a row's own, in a window ordered by year."""
+"""The frame of all earlier years, in a window ordered by year."""
 PEOPLE = {
     DIRECTOR: "directors",
     "writer": "writers",
@@ -33,11 +32,11 @@ FIRST_OF = {"language": "languages", "country": "countries"}
 
 
 def with_attributes(titles: DataFrame) -> DataFrame:
-    """Adds `people` map<string,array<string>>, `numbers` map<string,double> and `labels`
+    """Add `people` map<string,array<string>>, `numbers` map<string,double> and `labels`
     map<string,string>.
 
-    No entry is empty. Entries that a source put into these columns stay, and a column that prepared
-    titles lack adds none.
+    No entry is empty. Existing columns of these names keep their entries. A missing input column
+    adds no entry.
     """
     columns = set(titles.columns)
     return titles.withColumns(
@@ -68,7 +67,7 @@ def _keys(column: str) -> Column:
 
 
 def _distinct_keys(names: Column) -> Column:
-    """The `person_key` of each name, each once."""
+    """The folded names without repetition."""
     return F.array_distinct(F.transform(names, folded))
 
 
@@ -93,10 +92,10 @@ def _labels(columns: set[str]) -> Column:
 
 
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
-    """Adds `log_budget`: log10 of the budget in dollars of the index's last year.
+    """Add `log_budget`: log10 of the budget in dollars of the index's last year.
 
-    Every title keeps its row: before the table's first year the first one's prices stand, after
-    its last year the last one's, as `PriceIndex.nearest` says.
+    Years before the price table take the prices of its first year, later years those of its last
+    year, as in `PriceIndex.nearest`.
     """
     table = list(prices.factors(prices.last).items())
     factors = spark.createDataFrame(table, "priced_at int, factor double")
@@ -108,16 +107,15 @@ def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> D
 
 
 def featured(rows: DataFrame, smoothing: float) -> DataFrame:
-    """All features of rows laid out in folds (`spark_apps.budget.folds`)."""
+    """Add all features to the rows of `spark_apps.budget.folds.in_folds`."""
     return with_records(with_time_deviation(rows), smoothing)
 
 
 def with_time_deviation(rows: DataFrame) -> DataFrame:
-    """Adds `above_time`: log_budget less what was usual, from the fold's fitted titles of earlier
-    years (`scoring.budget.known_titles.with_deviations`).
+    """Add `above_time`: log_budget less the usual log budget of the fold's earlier years.
 
-    Null for titles of a fold's first year (there is nothing before them) and for titles the fold
-    may not learn from.
+    `scoring.budget.known_titles.with_deviations` computes the same. The value is null for titles of
+    the fold's first year, and for titles that the fold is not fitted on.
     """
     yearly = rows.where("is_fitted").groupBy("fold", "year")
     sums = yearly.agg(F.sum(TARGET).alias("total"), F.count("*").alias("titles"))
@@ -136,10 +134,10 @@ def with_time_deviation(rows: DataFrame) -> DataFrame:
 
 
 def with_records(rows: DataFrame, smoothing: float) -> DataFrame:
-    """Adds `record`: for each role with names, a struct of mean, last, most, films and gap.
+    """Add `record`: a map from role to a struct of mean, last, most, films and gap.
 
-    Several people: the mean of their means and lasts, the greatest of the rest, the least gap. Rows
-    need `fold`, `title_id`, `year`, `people` and `above_time` (null for titles not learnt from).
+    Several people of a role have the mean of `mean` and of `last`, the maximum of `most` and of
+    `films`, the minimum of `gap`. Rows need `fold`, `title_id`, `year`, `people` and `above_time`.
     """
     named = rows.select("fold", "title_id", "year", "above_time", F.explode("people"))
     each = named.withColumnsRenamed({"key": "role", "value": "names"})

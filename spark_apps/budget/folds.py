@@ -1,9 +1,9 @@
-"""Which titles a fit learns from and which it is scored on, and the fits on them.
+"""Folds of the titles in order of release, and the fits of recipes on them.
 
-A fold is a number of titles by place in time: it is fitted on the titles up to `fitted` and scored
-on those after, up to `scored`, which are always later. The rolling origins inside train choose
-recipes and give the residuals of the interval; `evaluated` and `shipped` are the two fits of a
-model folder. `FoldFits` fits recipes on folds; `trainer` and the benchmarks use it.
+A fold is fitted on the places 1 to `fitted` and scored on the places `fitted` + 1 to `scored`. The
+rolling origins inside train choose the recipe and give the residuals of the interval. The folds
+`evaluated` and `shipped` give the two fits of a model folder. `trainer` and the benchmarks call
+`FoldFits`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from scoring.budget.features import (
+    ALL_BEFORE_RELEASE,
+    ALL_KNOWN,
     BEFORE_RELEASE,
-    NARROW,
-    PLANNED,
+    CORE_QUESTIONS,
     QUESTIONS,
-    WIDE,
     WITH_RATING,
-    Stages,
+    FeatureEncoder,
     is_rated,
 )
 from scoring.budget.predictor import NO_TREND, Trend
@@ -41,14 +41,14 @@ from spark_apps.budget.pipeline import (
 
 EVALUATED, SHIPPED = "evaluated", "shipped"
 ORIGINS = (0.55, 0.7, 0.85)
-"""Shares of train after which a rolling origin stops learning; each is scored up to the next."""
+"""Shares of train that the rolling origins are fitted on; each is scored up to the next share."""
 FEWEST_RATED = 25
-"""Titles with a rating below which nothing is learnt from ratings."""
+"""Titles with a rating that a fit with ratings needs."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Places 1 to `fitted` are learnt from, `fitted` + 1 to `scored` are scored."""
+    """Titles at places 1 to `fitted` are for the fit, `fitted` + 1 to `scored` for scores."""
 
     name: str
     fitted: int
@@ -64,18 +64,14 @@ def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
 
 
 def with_place(titles: DataFrame, *first: str) -> DataFrame:
-    """Adds `place`: 1 for the oldest title, by (year, release date, title id), after the columns
-    `first`.
-
-    One sorted partition, numbered within: thousands of titles, and no window over all of them.
-    """
+    """Add `place`, from 1, in the order of the columns `first`, year, release date, title id."""
     by_release = "year", F.asc_nulls_first("release_date"), "title_id"
     ordered = titles.repartition(1).sortWithinPartitions(*first, *by_release)
     return ordered.withColumn("place", F.monotonically_increasing_id() + 1)
 
 
 def in_folds(spark: SparkSession, titles: DataFrame, folds: list[Fold]) -> DataFrame:
-    """Each title once a fold that uses it, with `fold` and `is_fitted`."""
+    """One row for each fold and title of the fold, with `fold` and `is_fitted`."""
     table = spark.createDataFrame(
         [(f.name, f.fitted, f.scored) for f in folds], "fold string, fitted int, scored int"
     )
@@ -88,10 +84,10 @@ def in_folds(spark: SparkSession, titles: DataFrame, folds: list[Fold]) -> DataF
 
 @dataclass
 class FoldFits:
-    """Fits of recipes on folds, each made once.
+    """Fits of recipes on folds, cached.
 
-    `titles` have `place`, `log_budget` and attributes. Features are computed once for each
-    smoothing, and models are fitted once for recipes that differ in shares alone.
+    `titles` have `place`, `log_budget` and attributes. Recipes of equal `director_smoothing` share
+    their features. Recipes that differ only in shares share their fitted models.
     """
 
     spark: SparkSession
@@ -99,21 +95,21 @@ class FoldFits:
     folds: Sequence[Fold]
     seed: int
     wanted: Sequence[str] = QUESTIONS
-    """Questions to be fitted, where the titles state enough."""
+    """Questions to fit; a question that the titles cannot teach is omitted."""
     _frames: dict[float, DataFrame] = field(default_factory=dict)
     _rows: dict[float, dict[str, list[Row]]] = field(default_factory=dict)
     _fits: dict[tuple[BudgetRecipe, str], FittedComponents] = field(default_factory=dict)
     _scores: dict[tuple[BudgetRecipe, str], ComponentScores] = field(default_factory=dict)
 
     def fit(self, recipe: BudgetRecipe, fold: Fold) -> FittedBudget:
-        """A recipe fitted on a fold's titles."""
+        """Fit a recipe on a fold's training titles."""
         return blend_pipeline(recipe, self._components(recipe, fold))
 
     def score(self, recipe: BudgetRecipe, fold: Fold) -> Scores:
-        """Fit on a fold's titles and answer for the later ones."""
+        """Fit on a fold's training titles and answer for its later titles."""
         key = (recipe.without_shares, fold.name)
         if key not in self._scores:
-            later = self._of(recipe, fold, is_fitted=False)
+            later = self._titles_of(recipe, fold, is_fitted=False)
             self._scores[key] = score_components(self._components(recipe, fold), later)
         return self._scores[key].blended(recipe)
 
@@ -127,37 +123,37 @@ class FoldFits:
             self._fits[key] = fit_questions(recipe, titles, vocabulary, questions, self.seed)
         return self._fits[key]
 
-    def stages(self, recipe: BudgetRecipe, fold: Fold) -> Stages:
-        """The fold's vocabularies."""
+    def stages(self, recipe: BudgetRecipe, fold: Fold) -> FeatureEncoder:
+        """The fold's vocabularies and ranges."""
         return make_stages(recipe, self.rows(recipe, fold))
 
-    def questions(self, recipe: BudgetRecipe, fold: Fold, stages: Stages) -> list[str]:
-        """The questions that can be learnt from the fold's titles."""
+    def questions(self, recipe: BudgetRecipe, fold: Fold, stages: FeatureEncoder) -> list[str]:
+        """The questions for which the fold's titles state enough."""
         rated = sum(row["rating"] is not None for row in self.rows(recipe, fold))
         can_learn = {
             BEFORE_RELEASE: True,
             WITH_RATING: rated >= FEWEST_RATED,
-            PLANNED: _is_wider(stages, PLANNED),
-            WIDE: _is_wider(stages, WIDE) and rated >= FEWEST_RATED,
+            ALL_BEFORE_RELEASE: _is_wider(stages, ALL_BEFORE_RELEASE),
+            ALL_KNOWN: _is_wider(stages, ALL_KNOWN) and rated >= FEWEST_RATED,
         }
         return [q for q in QUESTIONS if can_learn[q] and q in self.wanted]
 
     def trend(self, recipe: BudgetRecipe, fold: Fold) -> Trend:
-        """The line that the fold's titles follow through the years, where the recipe wants one."""
+        """The trend of the fold's titles; NO_TREND where the recipe has none."""
         if not recipe.trend:
             return NO_TREND
         rows = self.rows(recipe, fold)
         return fit_trend([r["year"] for r in rows], [r[TARGET] for r in rows])
 
     def fitted_titles(self, recipe: BudgetRecipe, fold: Fold) -> DataFrame:
-        """The featured titles a fold learns from, with their `weight`."""
-        titles = self._of(recipe, fold, is_fitted=True)
+        """The fold's featured training titles, with `weight`: it halves every `recent` years."""
+        titles = self._titles_of(recipe, fold, is_fitted=True)
         last = max(int(row["year"]) for row in self.rows(recipe, fold))
         weight = F.pow(F.lit(0.5), (F.lit(last) - F.col("year")) / (recipe.recent or 1.0))
         return titles.withColumn("weight", weight if recipe.recent else F.lit(1.0))
 
     def rows(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
-        """What a fold learns from, collected: thousands at most, and the bundle holds them."""
+        """The fold's featured training titles, collected: a few thousand."""
         smoothing = recipe.director_smoothing
         if smoothing not in self._rows:
             by_fold: dict[str, list[Row]] = {f.name: [] for f in self.folds}
@@ -166,13 +162,13 @@ class FoldFits:
             self._rows[smoothing] = by_fold
         return self._rows[smoothing][fold.name]
 
-    def later(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
-        """The titles a fold is scored on, collected, in the order of its scores."""
-        found: list[Row] = self._of(recipe, fold, is_fitted=False).collect()
+    def scored_titles(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
+        """The titles that a fold is scored on, collected, in the order of its scores."""
+        found: list[Row] = self._titles_of(recipe, fold, is_fitted=False).collect()
         return found
 
     def vector(self, recipe: BudgetRecipe, fold: Fold, question: str) -> tuple[Transformer, ...]:
-        """The stages that make a question's vector of featured titles."""
+        """The fold's fitted stages from featured titles to a question's vector."""
         return self._components(recipe, fold).questions[question].vector
 
     def frame(self, smoothing: float) -> DataFrame:
@@ -180,16 +176,16 @@ class FoldFits:
         if smoothing not in self._frames:
             rows = featured(in_folds(self.spark, self.titles, list(self.folds)), smoothing)
             ordered = rows.repartition(1).sortWithinPartitions("fold", "place")
-            # Its plan is long, and each of a hundred queries would be planned from its start.
+            # The checkpoint spares later queries the analysis of this long plan.
             self._frames[smoothing] = ordered.localCheckpoint()
         return self._frames[smoothing]
 
-    def _of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:
+    def _titles_of(self, recipe: BudgetRecipe, fold: Fold, is_fitted: bool) -> DataFrame:
         of_fold = F.col("fold") == fold.name
         wanted = F.col("is_fitted") if is_fitted else ~F.col("is_fitted")
         return self.frame(recipe.director_smoothing).where(of_fold & wanted)
 
 
-def _is_wider(stages: Stages, question: str) -> bool:
-    narrow = NARROW[0] if is_rated(question) else NARROW[1]
+def _is_wider(stages: FeatureEncoder, question: str) -> bool:
+    narrow = CORE_QUESTIONS[0] if is_rated(question) else CORE_QUESTIONS[1]
     return len(stages.names(question)) > len(stages.names(narrow))

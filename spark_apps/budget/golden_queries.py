@@ -1,7 +1,7 @@
-"""`golden.json` of a budget bundle: queries, known and made up, with Spark's own answers.
+"""`golden.json` of a budget bundle: queries with Spark's answers.
 
-A loaded bundle must repeat the answers (`scoring.budget.bundle.check_golden`), so a difference
-between the features or models of Spark and those of NumPy is found before anything is published.
+A loaded bundle must repeat the answers (`scoring.budget.bundle.check_golden`). This check finds a
+difference between Spark's features or models and NumPy's before a promotion.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, PLANNED, WIDE, WITH_RATING
+from scoring.budget.features import (
+    ALL_BEFORE_RELEASE,
+    ALL_KNOWN,
+    BEFORE_RELEASE,
+    DIRECTOR,
+    WITH_RATING,
+)
 from spark_apps.budget.features import with_attributes, with_records
 from spark_apps.budget.pipeline import FittedBudget, estimate_column
 
@@ -27,10 +33,10 @@ Query = dict[str, Any]
 
 
 def golden_queries(titles: Sequence[Row], is_wide: bool) -> list[Query]:
-    """At least FEWEST queries from `titles` in order of release.
+    """At least FEWEST queries, made from `titles` in order of release.
 
-    The newest as they are, and with something missing, strange or out of range, so that every
-    branch of an answer is recorded. `is_wide` adds cast, companies, running time and more.
+    They include missing, unknown and out-of-range inputs, so that every branch of an answer has a
+    query. `is_wide` adds queries with cast, companies, running time and other attributes.
     """
     newest = list(titles)[-10:]
     last = max(int(title["year"]) for title in titles)
@@ -61,7 +67,7 @@ def _query(directors: list[str], genres: list[str], year: int, rating: float | N
 
 
 def _wide_queries(title: Row, last: int) -> list[Query]:
-    """The title with all its attributes, with some of them, and with unknown names."""
+    """Queries of the title with all attributes, with some, and with unknown names."""
     plain = _query(list(title["directors"]), list(title["genres"]), last + 1, title["rating"])
     people = {role: names for role, names in title["people"].items() if role != DIRECTOR}
     numbers, labels = dict(title["numbers"]), dict(title["labels"])
@@ -81,9 +87,9 @@ def record_golden(
     known: DataFrame,
     queries: Sequence[Query],
 ) -> dict[str, Any]:
-    """`golden.json`: each query with the question it is and Spark's answer.
+    """`golden.json`: each query with its question and Spark's answer.
 
-    `known` holds the fold's fitted titles, from which track records come.
+    `known` holds the fold's training titles; the track records come from them.
     """
     rows = [_row(number, query) for number, query in enumerate(queries)]
     requested = with_attributes(spark.createDataFrame(rows, QUERY_SCHEMA).coalesce(1))
@@ -113,10 +119,10 @@ def _name(number: int) -> str:
 
 
 def _question(fitted: FittedBudget, query: Query) -> str:
-    """The question of a query, decided independently of `BudgetQuery`, which is held against it."""
+    """The question of a query. It does not call `BudgetQuery`, because the check tests that too."""
     is_known = any(name != "runtime" for name in query.get("numbers", {}))
     states_more = any(query.get(name) for name in ("people", "numbers", "labels"))
     narrow = BEFORE_RELEASE if query["rating"] is None else WITH_RATING
-    wide = WIDE if is_known or query["rating"] is not None else PLANNED
+    wide = ALL_KNOWN if is_known or query["rating"] is not None else ALL_BEFORE_RELEASE
     candidates = [wide, narrow] if states_more else [narrow]
     return next(q for q in (*candidates, BEFORE_RELEASE) if q in fitted.blends)

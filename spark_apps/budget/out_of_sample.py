@@ -1,10 +1,10 @@
-"""What errors on titles after the fit decide: the recipe that is chosen, the width of intervals.
+"""Errors on titles later than the fit: they choose the recipe and set the interval.
 
-`folds` scores each fit on the titles after a rolling origin: `score_components` answers with every
-fitted model once, and `ComponentScores.blended` weighs the answers by the shares of any recipe
-without another fit. `choose` then compares recipes on the errors of all rolling origins, and
-`trainer` makes an interval for each question from the errors of the chosen one (`make_interval`). A
-bundle holds the interval, and `scoring.budget.model` applies it.
+- `score_components` answers the later titles of a fold with every fitted model.
+- `ComponentScores.blended` weighs these answers by a recipe's shares, without a fit.
+- `choose` compares recipes by their errors after all rolling origins.
+- `make_interval` makes the 80 % interval of a question from the chosen recipe's errors. The bundle
+  holds it, and `scoring.budget.model` applies it.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from scoring import model_comparison
 from scoring.arrays import Floats, Mask
 from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, QUESTIONS, WITH_RATING
 from scoring.budget.holdout import Clusters, cluster_key
-from scoring.budget.predictor import CONSTANT_SPREAD, Spread
+from scoring.budget.predictor import CONSTANT_SPREAD, ErrorSpread
 from spark_apps.budget.families import BudgetRecipe
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.pipeline import FittedComponents, blend_components
 
 SEED = 20190101
-"""Of the resampling; the titles and the errors decide the rest."""
+"""Of the bootstrap; equal errors give an equal choice."""
 TAIL = 0.1
-"""On each side of an 80 % interval."""
+"""Share of titles on each side of an 80 % interval."""
 FEWEST_FOR_A_SPREAD = 150
 LEAST_ERROR = 0.01
-"""log10: no title is answered better than to 2 %, even where all cost the same."""
+"""In log10 dollars: 2 % of a budget. Smaller errors count as this."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Titles after a fold's last fitted one, with the fit's answers; every array is [titles]."""
+    """A fit's answers for later titles; every array is [titles], in log10 dollars."""
 
-    directors: tuple[str, ...]  # the first of each title; its title id where it has none
-    beginners: Floats  # 1 where none of the directors has a title in the fit
+    directors: tuple[str, ...]  # first director of each title; without one, the title id
+    beginners: Floats  # 1 where no director of the title has a title in the fit
     actual: Floats
-    answers: Mapping[str, Floats]  # by question; NaN where the title lacks what it requires
+    answers: Mapping[str, Floats]  # by question; NaN where the title lacks an input
     rated: Mask
 
     @classmethod
     def joined(cls, scores: Sequence[Scores]) -> Scores:
-        """Several folds' scores as one; a question counts only where every fold answers it."""
+        """The folds' scores concatenated, for the questions that every fold answers."""
         questions = [q for q in QUESTIONS if all(q in one.answers for one in scores)]
         return cls(
             tuple(d for one in scores for d in one.directors),
@@ -57,13 +57,13 @@ class Scores:
         )
 
     def errors(self, question: str) -> Floats:
-        """actual - answer, where there is an answer."""
+        """actual - answer of the titles that have an answer."""
         errors = self.actual - self.answers[question]
         found: Floats = errors[np.isfinite(errors)]
         return found
 
     def errors_with_rating(self) -> Floats:
-        """One error a title, with its rating where it has one: what the gate will measure."""
+        """One error a title; the question has a rating where the title has one, as at the gate."""
         answers = self.answers[BEFORE_RELEASE]
         if WITH_RATING in self.answers:
             rated = self.answers[WITH_RATING]
@@ -73,13 +73,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class ComponentScores:
-    """The answers of every fitted model, so that any shares can be tried without a fit."""
+    """The answers of every fitted model, in the columns of `rows`."""
 
     fitted: FittedComponents
     rows: Sequence[Row]
 
     def blended(self, recipe: BudgetRecipe) -> Scores:
-        """Scores under the recipe's shares."""
+        """Scores of the blend that the recipe's shares give."""
         rows = self.rows
         return Scores(
             tuple(cluster_key(row["directors"], row["title_id"]) for row in rows),
@@ -95,7 +95,7 @@ class ComponentScores:
         answers = blend.constant + self.fitted.trend.at(years)
         for weight, model in blend.terms:
             answers += weight * self._column(model.getPredictionCol())
-        # A missing rating was imputed with the usual one: no answer that means anything.
+        # For a title without a rating, the answer would rest on an imputed rating.
         unrated = np.array([question == WITH_RATING and r["rating"] is None for r in self.rows])
         return np.where(unrated, np.nan, answers)
 
@@ -104,7 +104,7 @@ class ComponentScores:
 
 
 def score_components(fitted: FittedComponents, later: DataFrame) -> ComponentScores:
-    """The answers of every model of a fit for `later` titles, by Spark's own transform."""
+    """The answers of every model of a fit for `later` titles, by Spark's transform."""
     kept = ["title_id", "directors", "year", "rating", "record", TARGET]
     rows = later
     for question in fitted.questions.values():
@@ -130,7 +130,7 @@ class ScoredRecipe:
 
     recipe: BudgetRecipe
     errors: Floats
-    directors: tuple[str, ...]  # of each title, the first: titles of one director go together
+    directors: tuple[str, ...]  # first director of each title; the cluster of the bootstrap
 
     @property
     def log_rmse(self) -> float:
@@ -138,7 +138,7 @@ class ScoredRecipe:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Smaller is better: the error, the cost among equals. NaN is worse than any error."""
+        """(RMSE, cost), smaller is better; a NaN counts as infinite."""
         error = self.log_rmse
         return (math.inf if math.isnan(error) else error), self.recipe.cost
 
@@ -146,10 +146,10 @@ class ScoredRecipe:
 def choose(scored: Sequence[ScoredRecipe], champion: BudgetRecipe | None) -> ScoredRecipe:
     """The recipe of the challenger.
 
-    Without a champion among them it is the one of least error, the cheaper of equals. Otherwise
-    another takes the champion's place only if its squared error is clearly smaller, whole directors
-    resampled, as at the gate (`scoring.model_comparison`: of equal recipes, however many are tried,
-    any is chosen in at most one search of twenty).
+    Without the champion's recipe in `scored`: the least error, and the cheaper of equals. With it:
+    the champion's recipe, unless another has a clearly smaller squared error. The bootstrap draws
+    whole directors, as at the gate. Where all recipes are equal, at most one search in twenty
+    replaces the champion's recipe, however many are compared (`scoring.model_comparison`).
     """
     serving = next((s for s in scored if s.recipe == champion), None)
     if serving is None:
@@ -160,7 +160,7 @@ def choose(scored: Sequence[ScoredRecipe], champion: BudgetRecipe | None) -> Sco
 
 
 def squared_errors(scored: Sequence[ScoredRecipe]) -> model_comparison.Criterion:
-    """Squared errors of the same titles, summed by director."""
+    """Squared errors [recipes, directors], summed by director."""
     clusters = Clusters.of_keys(scored[0].directors)
     sums = np.stack([clusters.sums(s.errors**2) for s in scored])
     return model_comparison.Criterion(sums, clusters.sizes, root=True)
@@ -171,19 +171,18 @@ def squared_errors(scored: Sequence[ScoredRecipe]) -> model_comparison.Criterion
 
 @dataclass(frozen=True)
 class Interval:
-    """Quantiles of errors in spreads, and the spread they are multiplied with."""
+    """interval = answer + residuals * spread; `residuals` are two quantiles of error / spread."""
 
     residuals: tuple[float, float]
-    spread: Spread = CONSTANT_SPREAD
+    spread: ErrorSpread = CONSTANT_SPREAD
 
 
 def make_interval(
     errors: Floats, answers: Floats, beginners: Floats, directors: Sequence[str]
 ) -> Interval:
-    """The interval of out-of-sample errors (actual - answer, log10).
+    """The interval from out-of-sample errors (actual - answer, log10); every argument is [titles].
 
-    `answers` [titles] are what the errors are of, `beginners` [titles] is 1 where the director has
-    made nothing before, and `directors` names the first director of each title.
+    `beginners` is 1 where no director has a title in the fit. `directors` are first directors.
     """
     spread = fit_spread(errors, answers, beginners)
     scaled = errors / spread.of(answers, beginners)
@@ -191,33 +190,36 @@ def make_interval(
 
 
 def interval_of(errors: Floats, directors: int) -> tuple[float, float]:
-    """The errors (actual - answer, log10) below and above which a tenth of new titles fall.
+    """Two quantiles of `errors`: at most a tenth of new titles lie below, and a tenth above.
 
-    The order statistics of split conformal prediction (Vovk, Gammerman and Shafer, Algorithmic
-    Learning in a Random World, 2005): one title more than there are is counted, so that few errors
-    give a wide interval. The tails are `safe_tail`'s: titles of a director err alike, and titles to
-    come drift. The interval always holds the answer itself.
+    Split conformal prediction (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World,
+    2005). Of n sorted errors it takes the one at rank t * (n + 1) and the one at rank (1 - t) * (n
+    + 1), where t is `tail_share`. The lower quantile is at most 0 and the upper at least 0.
     """
-    ranked, ranks, tail = np.sort(errors), len(errors) + 1, safe_tail(directors)
+    ranked, ranks, tail = np.sort(errors), len(errors) + 1, tail_share(directors)
     low, high = math.floor(tail * ranks), math.ceil((1 - tail) * ranks)
     below = ranked[max(low, 1) - 1]
     above = ranked[min(high, len(ranked)) - 1]
     return min(float(below), 0.0), max(float(above), 0.0)
 
 
-def safe_tail(directors: int) -> float:
-    """TAIL less one standard error of a share seen on so many directors: the lower end of Wilson's
-    interval (Journal of the American Statistical Association 22, 1927)."""
+def tail_share(directors: int) -> float:
+    """The share of errors beyond each end of the interval: TAIL less its standard error.
+
+    The standard error counts directors, not titles: errors of one director's titles are correlated.
+    The share is the lower end of Wilson's interval (Journal of the American Statistical Association
+    22, 1927).
+    """
     share = TAIL + 0.5 / directors
     error = math.sqrt(TAIL * (1 - TAIL) / directors + 0.25 / directors**2)
     return (share - error) / (1 + 1 / directors)
 
 
-def fit_spread(errors: Floats, answers: Floats, beginners: Floats) -> Spread:
-    """The size of errors as a log-linear function of the answer and of a director's being new.
+def fit_spread(errors: Floats, answers: Floats, beginners: Floats) -> ErrorSpread:
+    """The size of errors as a log-linear function of the answer and of `beginners`.
 
-    Least squares on log |error|, which a few wild errors cannot bend; CONSTANT_SPREAD below
-    FEWEST_FOR_A_SPREAD titles.
+    Least squares on log |error|, because a logarithm limits the effect of outliers. Fewer than
+    FEWEST_FOR_A_SPREAD titles give CONSTANT_SPREAD.
     """
     if len(errors) < FEWEST_FOR_A_SPREAD:
         return CONSTANT_SPREAD
@@ -226,4 +228,4 @@ def fit_spread(errors: Floats, answers: Floats, beginners: Floats) -> Spread:
     sizes = np.log(np.maximum(np.abs(errors), LEAST_ERROR))
     _, by_estimate, by_beginner = np.linalg.lstsq(rows, sizes, rcond=None)[0].tolist()
     level = max(float(np.abs(errors).mean()), LEAST_ERROR)
-    return Spread(level, by_estimate, by_beginner, centre)
+    return ErrorSpread(level, by_estimate, by_beginner, centre)

@@ -1,9 +1,10 @@
 """From a recipe and featured titles to a Spark pipeline that answers every question.
 
-Fitting is in two steps, so that recipes which differ in shares only share their fits:
-`fit_questions` fits each question's components (the linear model and the family's ensembles) to
-what lies above the trend; `blend_pipeline` weighs them by the recipe's shares. `folds.FoldFits`
-calls both.
+`folds.FoldFits` calls two steps, so that recipes that differ only in shares share their fits:
+
+1. `fit_questions` fits the components of each question to the residuals of the trend. Components
+   are the linear model and the family's ensembles.
+2. `blend_pipeline` weighs the components by the recipe's shares.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from scoring.arrays import Floats
-from scoring.budget.features import WITH_RATING, Stages
+from scoring.budget.features import WITH_RATING, FeatureEncoder
 from scoring.budget.predictor import NO_TREND, YEARS_AHEAD, Trend
 from spark_apps.budget.families import BudgetRecipe, Ensembles, TrainingData, family_of
 from spark_apps.budget.feature_vectors import (
-    column,
     column_suffix,
     expressions,
     fill_values,
+    question_column,
     vector_stages,
 )
 from spark_apps.budget.features import TARGET
-from spark_apps.budget.saved_models import refuse_uncarried
+from spark_apps.budget.saved_models import refuse_unreadable_stages
 
 AT_ONCE = 2
 """Questions fitted at a time."""
@@ -40,21 +41,21 @@ AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Components:
-    """What a recipe fits for a question, whatever its shares."""
+    """The fitted models of a question; the recipe's shares do not affect them."""
 
     linear: Any
-    mean: float  # weighted, of the target
+    mean: float  # weighted mean of the target
     ensembles: Ensembles
 
     @property
     def models(self) -> list[Any]:
-        """All of them, the linear model first."""
+        """The linear model, then the ensembles' models."""
         return [self.linear, *(m for models in self.ensembles.values() for m in models)]
 
 
 @dataclass(frozen=True)
 class Blend:
-    """answer = linear_share * linear + constant + the weighted sum of the ensembles' models."""
+    """answer = linear_share * linear + constant + sum of weight * model over `weighted`."""
 
     components: Components
     linear_share: float
@@ -63,20 +64,20 @@ class Blend:
 
     @property
     def terms(self) -> list[tuple[float, Any]]:
-        """(weight, model) of every model that has a share, the linear one first."""
+        """(weight, model) of every model in the blend, the linear model first."""
         linear = [(self.linear_share, self.components.linear)] if self.linear_share else []
         return [*linear, *self.weighted]
 
     @property
     def sql(self) -> str:
-        """The answer in doubles, from the models' own columns."""
+        """The answer as SQL, from the models' prediction columns."""
         summed = " + ".join(f"{weight!r}D * {m.getPredictionCol()}" for weight, m in self.terms)
         return f"({summed} + {self.constant!r}D)"
 
 
 @dataclass(frozen=True)
 class FittedQuestion:
-    """One question, fitted: its vector's stages, what is imputed, and its components."""
+    """A question's vector stages, its imputed means [features], and its components."""
 
     vector: tuple[Transformer, ...]
     means: Floats
@@ -85,19 +86,19 @@ class FittedQuestion:
 
 @dataclass(frozen=True)
 class FittedComponents:
-    """All questions of a recipe, whatever its shares."""
+    """The components of every question; the recipe's shares do not affect them."""
 
-    stages: Stages
+    stages: FeatureEncoder
     questions: Mapping[str, FittedQuestion]
     trend: Trend = NO_TREND
 
 
 @dataclass(frozen=True)
 class FittedBudget:
-    """A recipe fitted on some titles: a blend for each question, and the pipeline they make."""
+    """A fitted recipe: a blend for each question, and the pipeline of all blends."""
 
     recipe: BudgetRecipe
-    stages: Stages
+    stages: FeatureEncoder
     means: Mapping[str, Floats]
     blends: Mapping[str, Blend]
     pipeline: PipelineModel
@@ -111,11 +112,11 @@ def fit_questions(
     questions: Sequence[str],
     seed: int,
 ) -> FittedComponents:
-    """Fit every question on `titles` to what is above the trend.
+    """Fit every question to the residuals of the trend.
 
-    `titles` are featured rows with `weight`, in one partition and in order of release. The
-    questions are fitted side by side, as a fit on one partition keeps one core busy. `vocabulary`
-    holds the stages and the trend, and no question yet.
+    `titles` are featured rows with `weight`, in one partition and in order of release. Threads fit
+    AT_ONCE questions, because a fit on one partition uses one core. `vocabulary` holds the stages
+    and the trend, and no question.
     """
     above = F.col(TARGET) - F.expr(trend_sql(vocabulary.trend))
     rows = titles.withColumn(TARGET, above)
@@ -125,21 +126,21 @@ def fit_questions(
 
 
 def _fit(
-    recipe: BudgetRecipe, titles: DataFrame, stages: Stages, question: str, seed: int
+    recipe: BudgetRecipe, titles: DataFrame, stages: FeatureEncoder, question: str, seed: int
 ) -> FittedQuestion:
     rows = titles.where("rating IS NOT NULL") if question == WITH_RATING else titles
     wanted = expressions(stages, question)
     means = fill_values(rows, wanted)
     vector = vector_stages(question, wanted, means)
-    refuse_uncarried(vector)
+    refuse_unreadable_stages(vector)
     for stage in vector:
         rows = stage.transform(rows)
     return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
 
 
 def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -> Components:
-    """Fit on `rows`: the question's vectors, TARGET and `weight`."""
-    features = column("features", question)
+    """Fit on `rows` with the question's vector, TARGET and `weight`."""
+    features = question_column("features", question)
     kept = rows.select(features, TARGET, "weight").localCheckpoint()
     mean = float(kept.agg(F.sum(F.col(TARGET) * F.col("weight")) / F.sum("weight")).first()[0])
     linear = _linear(recipe, question).fit(kept)
@@ -158,10 +159,10 @@ def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: 
 
 def _linear(recipe: BudgetRecipe, question: str) -> LinearRegression:
     return LinearRegression(
-        featuresCol=column("features", question),
+        featuresCol=question_column("features", question),
         labelCol=TARGET,
         weightCol="weight",
-        predictionCol=column("linear", question),
+        predictionCol=question_column("linear", question),
         regParam=recipe.reg,
         elasticNetParam=recipe.elastic,
         solver="auto" if recipe.elastic else "normal",
@@ -169,7 +170,7 @@ def _linear(recipe: BudgetRecipe, question: str) -> LinearRegression:
 
 
 def blend_components(recipe: BudgetRecipe, components: Components) -> Blend:
-    """The components with the recipe's shares."""
+    """The components, weighted by the recipe's shares."""
     weights = family_of(recipe).weights(recipe)
     weighted = tuple(
         (weight, model)
@@ -180,7 +181,7 @@ def blend_components(recipe: BudgetRecipe, components: Components) -> Blend:
 
 
 def blend_pipeline(recipe: BudgetRecipe, fitted: FittedComponents) -> FittedBudget:
-    """All questions under the recipe's shares, as one pipeline."""
+    """All questions, blended by the recipe's shares, as one pipeline."""
     blends = {q: blend_components(recipe, f.components) for q, f in fitted.questions.items()}
     stages: list[Transformer] = []
     for question, found in fitted.questions.items():
@@ -194,15 +195,15 @@ def blend_pipeline(recipe: BudgetRecipe, fitted: FittedComponents) -> FittedBudg
 
 
 def estimate_column(question: str) -> str:
-    """Where the pipeline leaves a question's answer, log10 dollars of the price year."""
-    return column("estimate", question)
+    """The pipeline's column with a question's answer, in log10 dollars of the price year."""
+    return question_column("estimate", question)
 
 
 def fit_trend(years: Sequence[int], log_budgets: Sequence[float]) -> Trend:
-    """The least-squares line of log10 dollars through the years; NO_TREND within a single year.
+    """The least-squares line of log10 dollars by year; NO_TREND where all years are equal.
 
-    Its slope b is shrunk by its own standard error s to b * b^2 / (b^2 + s^2), s as White's
-    (Econometrica 48, 1980), so that a slope the titles do not support stays near zero.
+    The slope b with White's standard error s (Econometrica 48, 1980) is shrunk to
+    b * b^2 / (b^2 + s^2), which is near zero where s is large.
     """
     year, value = np.array(years, dtype=np.float64), np.array(log_budgets, dtype=np.float64)
     if np.ptp(year) == 0:
@@ -221,7 +222,7 @@ def _shrunken_slope(year: Floats, value: Floats) -> float:
 
 
 def trend_sql(trend: Trend) -> str:
-    """`Trend.at` of the column `year`, in doubles; SQL, so that it is saved with the pipeline."""
+    """`Trend.at` of the column `year`, as SQL, because Spark saves SQL with the pipeline."""
     if trend == NO_TREND:
         return "0.0D"
     year = f"CAST(GREATEST(LEAST(year, {trend.last}), {trend.first}) AS DOUBLE)"

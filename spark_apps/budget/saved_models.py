@@ -1,14 +1,13 @@
-"""What Spark saved of fitted models, read into what NumPy can apply: trees and feature stages.
+"""Readers of trees and feature stages that Spark saved, for NumPy.
 
 Trees become `scoring.budget.predictor.FlatTrees`. Spark's `data/` holds a row a node: treeID,
 nodeData{id, prediction, leftChild, rightChild, split{featureIndex, leftCategoriesOrThreshold,
-numCategories}}; children are numbered within their tree and come after their parent.
+numCategories}}. Ids of children count within their tree and are greater than their parent's.
 `treesMetadata/` holds the weights.
 
-Feature stages become `scoring.budget.spark_stages`. A stage that cannot be carried over is refused
-*before* anything is trained (`refuse_uncarried`), with what to use in its place. Today's recipes
-make their vectors in SQL, and `scoring.budget.features.vector` makes the same in NumPy; the readers
-here are for recipes that use Spark's own stages.
+Feature stages become `scoring.budget.spark_stages`. `refuse_unreadable_stages` refuses any other
+stage before a fit, and names a substitute. The families of this repository make their vectors in
+SQL and need no stage reader. The stage readers are for families that use Spark's own stages.
 """
 
 from __future__ import annotations
@@ -38,15 +37,14 @@ from scoring.budget.spark_stages import (
 
 Row = Mapping[str, Any]
 CONTINUOUS = -1
-SHARE_OF_A_TREE: Mapping[str, Callable[[int], float]] = {
+TREE_FACTORS: Mapping[str, Callable[[int], float]] = {
     "DecisionTreeRegressionModel": lambda trees: 1.0,
     "GBTRegressionModel": lambda trees: 1.0,
     "RandomForestRegressionModel": lambda trees: 1.0 / trees,
 }
-"""What a tree's saved weight is multiplied with: a forest takes the mean of its trees."""
+"""Factors of a tree's saved weight: a forest answers with the mean of its trees."""
 COUNTERPARTS = ("SQLTransformer", "VectorAssembler")
-"""What `spark_apps.budget.feature_vectors` makes; golden queries hold it equal to its
-counterpart."""
+"""Stages of `feature_vectors`; `scoring.budget.features.feature_vector` is the same in NumPy."""
 SUBSTITUTES = {
     "QuantileDiscretizer": "Bucketizer with splits worked out beforehand",
     "PCA": "the columns themselves, scaled by StandardScaler",
@@ -58,10 +56,9 @@ SUBSTITUTES = {
 
 
 def read_saved_trees(folder: Path) -> FlatTrees:
-    """The flat arrays of one saved tree, forest or boosting.
+    """The flat arrays of one saved tree, forest or boosted ensemble.
 
-    Raises BundleError for a split that cannot be carried (a category set of more than two) and for
-    a model of another class.
+    BundleError for a split over more than two categories, and for a model of another class.
     """
     rows = pq.read_table(_folder(folder, "data")).to_pylist()
     nodes = sorted(map(_node, rows), key=lambda n: (n["tree"], n["id"]))
@@ -87,7 +84,7 @@ def read_saved_trees(folder: Path) -> FlatTrees:
 
 
 def _node(row: Row) -> dict[str, Any]:
-    """A single tree's rows are bare nodes; an ensemble's name their tree."""
+    """A row with its tree's number; rows of a single tree have none and get 0."""
     if "nodeData" in row:
         return {"tree": row["treeID"], **row["nodeData"]}
     return {"tree": 0, **row}
@@ -101,7 +98,7 @@ def _split(node: Row) -> tuple[int, float, int, int]:
     values = list(split["leftCategoriesOrThreshold"])
     if split["numCategories"] == CONTINUOUS:
         return split["featureIndex"], values[0], left, right
-    if split["numCategories"] == 2 and len(values) == 1:  # 0 or 1: a threshold between them
+    if split["numCategories"] == 2 and len(values) == 1:  # categories 0 and 1: threshold 0.5
         children = (left, right) if values[0] == 0.0 else (right, left)
         return split["featureIndex"], 0.5, *children
     raise BundleError(
@@ -117,10 +114,10 @@ def _weights(folder: Path, trees: int) -> Floats:
         for row in pq.read_table(metadata).to_pylist():
             weights[row["_1"] if "_1" in row else row["treeID"]] = row.get("_3", row.get("weights"))
     text = next((folder / "metadata").glob("part-*")).read_text("utf-8")
-    share = next((share for name, share in SHARE_OF_A_TREE.items() if name in text), None)
+    share = next((share for name, share in TREE_FACTORS.items() if name in text), None)
     if share is None:
         raise BundleError(
-            f"{folder} holds none of {', '.join(SHARE_OF_A_TREE)}",
+            f"{folder} holds none of {', '.join(TREE_FACTORS)}",
             "give the family a reader of its own",
         )
     return weights * share(trees)
@@ -133,8 +130,8 @@ def _folder(folder: Path, name: str) -> Path:
     return path
 
 
-def refuse_uncarried(stages: Iterable[Any]) -> None:
-    """RecipeError for the first stage, fitted or not, that could not leave Spark."""
+def refuse_unreadable_stages(stages: Iterable[Any]) -> None:
+    """RecipeError for the first stage, fitted or not, that has no reader here."""
     for stage in stages:
         name = type(stage).__name__.removesuffix("Model")
         if name not in READERS and name not in COUNTERPARTS:
@@ -143,7 +140,7 @@ def refuse_uncarried(stages: Iterable[Any]) -> None:
 
 
 def read_saved_stage(folder: Path) -> Stage:
-    """One saved stage; RecipeError where it is none that can be carried."""
+    """One saved stage; RecipeError where its class has no reader."""
     metadata = json.loads(next((folder / "metadata").glob("part-*")).read_text("utf-8"))
     name = metadata["class"].rsplit(".", 1)[-1].removesuffix("Model")
     if name not in READERS:

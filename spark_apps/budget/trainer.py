@@ -1,8 +1,8 @@
-"""Trains the recipes of a run: their scores on later titles, and the folders of the chosen fits.
+"""Scores the recipes of a run on later titles, and writes the folders of the chosen fits.
 
-A fit becomes a folder of two: `spark/`, the pipeline as Spark saves it, and `bundle/`, which is
-read from what was saved, so that serving needs no Spark. `card.json` states what was tried and
-chosen, and what people should know of the data. `spark_apps/train_budget.py` calls this.
+A fit's folder holds `spark/` (the pipeline as Spark saves it) and `bundle/` (its numbers, which
+serving loads without Spark). `card.json` states the recipes tried, the recipe chosen, and notes on
+the data. `spark_apps/train_budget.py` calls this.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from spark_apps.budget.pipeline import Blend, FittedBudget
 from spark_apps.job import Job
 
 FOLDS_AT_ONCE = 2
-"""Small fits mostly wait for the scheduler, so that two cost little more than one."""
+"""Two small fits take little longer than one, because Spark's scheduler is the bottleneck."""
 FEWEST_ERRORS = 10
-"""A question with fewer errors than that takes its interval from `before release`."""
+"""A question with fewer errors takes its interval from the errors `before release`."""
 
 
 @dataclass(frozen=True)
 class BundleContext:
-    """What a bundle states beside the fitted numbers."""
+    """The facts, intervals and golden queries of a bundle."""
 
     facts: Mapping[str, Any]
     intervals: Mapping[str, Interval]  # by question
@@ -47,7 +47,7 @@ class BundleContext:
 
 @dataclass
 class Trainer:
-    """The fits of a run; `facts` are what every bundle of it states."""
+    """The fits of a run; `facts` go into every bundle."""
 
     lake: Lake
     fits: FoldFits
@@ -55,22 +55,22 @@ class Trainer:
     facts: Mapping[str, Any]
     _scores: dict[BudgetRecipe, Scores] = field(default_factory=dict)
 
-    def scored(self, recipe: BudgetRecipe) -> ScoredRecipe:
-        """The recipe with its errors, as recipes are compared."""
+    def score_recipe(self, recipe: BudgetRecipe) -> ScoredRecipe:
+        """The recipe with its errors after all rolling origins."""
         scores = self.scores(recipe)
         return ScoredRecipe(recipe, scores.errors_with_rating(), scores.directors)
 
     def scores(self, recipe: BudgetRecipe) -> Scores:
-        """The recipe on the titles after each rolling origin."""
+        """The recipe's answers for the titles after each rolling origin."""
         if recipe not in self._scores:
-            self.fits.rows(recipe, self.origins[0])  # features once, before the threads
+            self.fits.rows(recipe, self.origins[0])  # compute the features before the threads start
             with ThreadPoolExecutor(FOLDS_AT_ONCE) as pool:
                 scores = list(pool.map(lambda fold: self.fits.score(recipe, fold), self.origins))
             self._scores[recipe] = Scores.joined(scores)
         return self._scores[recipe]
 
     def write_fit(self, recipe: BudgetRecipe, fold: Fold, folder: Path) -> list[str]:
-        """Fit on a fold and write `folder`/spark and `folder`/bundle; the questions it answers."""
+        """Fit on a fold, write `folder`/spark and `folder`/bundle; the fitted questions."""
         fitted = self.fits.fit(recipe, fold)
         titles = self.fits.rows(recipe, fold)
         golden = record_golden(
@@ -86,7 +86,7 @@ class Trainer:
         return list(fitted.blends)
 
     def _interval(self, recipe: BudgetRecipe, question: str) -> Interval:
-        """From every origin's errors; where they are too few, from those `before release`."""
+        """From the question's errors; below FEWEST_ERRORS, from the errors `before release`."""
         scores = self.scores(recipe)
         source = question if question in scores.answers else BEFORE_RELEASE
         if len(scores.errors(source)) < FEWEST_ERRORS:
@@ -99,7 +99,7 @@ class Trainer:
 
 
 def save_pipeline(lake: Lake, fitted: FittedBudget, folder: Path) -> Path:
-    """Save with Spark into the lake's staging (every executor sees it), then copy it here."""
+    """Save with Spark into the lake's staging, which executors can write; copy to `folder`."""
     staged = lake.staging("budget-pipeline")
     fitted.pipeline.write().overwrite().save(lake.uri(staged))
     _copy_out(lake, staged, folder)
@@ -108,7 +108,7 @@ def save_pipeline(lake: Lake, fitted: FittedBudget, folder: Path) -> Path:
 
 
 def _copy_out(lake: Lake, path: str, folder: Path) -> None:
-    """What Spark saved, without its markers and checksums."""
+    """Copy Spark's files, except markers and checksums."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in lake.names(path):
         if lake.is_folder(f"{path}/{name}"):
@@ -120,7 +120,7 @@ def _copy_out(lake: Lake, path: str, folder: Path) -> None:
 def make_bundle(
     fitted: FittedBudget, saved: Path, titles: Sequence[Row], context: BundleContext
 ) -> BudgetBundle:
-    """The bundle of a saved pipeline; `titles` are the rows it was fitted on."""
+    """The bundle of a pipeline saved in `saved`; `titles` are its training rows."""
     recipe = fitted.recipe
     predictors = {
         q: _predictor(recipe, blend, saved, fitted.means[q], context.intervals[q])
@@ -136,7 +136,7 @@ def _predictor(
 ) -> Predictor:
     linear, read = blend.components.linear, family_of(recipe).read
     trees = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
-    has_trees = bool(trees or blend.constant)  # a constant is a lone leaf
+    has_trees = bool(trees or blend.constant)  # the constant becomes a tree of one leaf
     return Predictor(
         linear_share=blend.linear_share,
         intercept=float(linear.intercept),
@@ -173,7 +173,7 @@ def _known_title(row: Row) -> KnownTitle:
 
 
 def notes_of(facts: Mapping[str, Any], questions: Sequence[str]) -> list[str]:
-    """What a reader of the card must know; `facts` are the prepared titles' own."""
+    """Notes for the card; `facts` come from the manifest of the prepared titles."""
     notes = []
     if WITH_RATING not in questions:
         notes.append(
@@ -193,7 +193,7 @@ def make_card(
     titles: int,
     notes: Sequence[str],
 ) -> Mapping[str, Any]:
-    """The card; `titles` counts those the shipped fit has seen."""
+    """The content of `card.json`; `titles` is the number of titles of the shipped fit."""
     return {
         "model": "budget",
         "recipe": chosen.model_dump(mode="json"),

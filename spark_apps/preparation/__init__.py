@@ -1,10 +1,10 @@
-"""From raw folders to prepared data: pure functions on DataFrames that the two prepare jobs call.
+"""From raw folders to prepared data: functions on DataFrames that the two prepare jobs call.
 
-Ratings: `raw_ratings` reads releases and feedback as strings, `rating_dataset` types each row or
-states why it is no rating, keeps one rating a pair, marks the holdout and counts the figures.
-
-Titles: `title_items` merges the items of raw snapshots to one row a title, `listed_titles` joins
-them to the release's list, `title_dataset` converts budgets, splits, and counts the figures.
+- `raw_ratings` reads releases and feedback as strings.
+- `rating_dataset` validates each row, keeps one rating a pair, marks the holdout, counts figures.
+- `title_items` merges the items of raw snapshots to one row a title.
+- `listed_titles` joins these rows with the titles that the ratings release lists.
+- `title_dataset` converts budgets to dollars, splits the titles, counts figures.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The titles of a run: the ratings release's list, joined with what other sources state.
 
-`prepare_titles` reads MovieLens' list of titles, joins the merged items to it by title id, and
-links directors whose name stands for one id. MovieLens' own words for genres become IMDb's here.
+`prepare_titles` reads the list, joins the merged items to it by title id, and links directors by
+name. MovieLens' names of genres become IMDb's, for example `Children` becomes `Family`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
     """A release's list (`raw_ratings.read_listed`) as movie_id, title_id, title, year, genres.
 
     MovieLens writes `Matrix, The (1999)`, and genres as `Action|Sci-Fi`. A movie without a title
-    has its id as title; a year without any film is null. `is_text`: the release names titles by
-    text, not by number.
+    gets its id as title. A year before the first film or after the last year is null. `is_text`:
+    the release's movie ids are text.
     """
     number = text_id(F.col("movieId")) if is_text else F.col("movieId").try_cast("bigint")
     year = F.try_to_number(F.regexp_extract("title", NAME_AND_YEAR, 2), F.lit("9999"))
@@ -64,11 +64,10 @@ def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
 
 
 def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
-    """Every title of items or release; the items' fields count before MovieLens'.
+    """The full join of items and release by title id; an item's field precedes MovieLens' field.
 
-    A title without an item keeps MovieLens' title, year and genres. A title that MovieLens does not
-    list has no movie_id. An item that only adds a budget, to a title that no source names, has
-    no title.
+    A title that MovieLens does not list has no movie_id. Where an item states only a budget and
+    nothing else names its title, the title is null.
     """
     stated, listed = items.alias("c"), movielens.alias("m")
     joined = stated.join(listed, on=F.col("c.title_id") == F.col("m.title_id"), how="full")
@@ -86,9 +85,9 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
 
 
 def with_linked_directors(titles: DataFrame) -> DataFrame:
-    """`directors` with the id in place of a folded name, where exactly one id has that name.
+    """Replace a folded name in `directors` by the person's id, where exactly one id has that name.
 
-    A name of several ids stays a name: two people may have one name.
+    A name that several ids have stays a name, because two people may share a name.
     """
     credits = titles.select(
         "title_id", F.posexplode(F.arrays_zip("directors", "director_names")).alias("place", "one")
@@ -112,11 +111,11 @@ def with_linked_directors(titles: DataFrame) -> DataFrame:
     return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys")
 
 
-def is_out(as_of: str) -> Column:
+def is_released(as_of: str) -> Column:
     """Whether a title is released by the day of `as_of` (ISO 8601).
 
-    A month or a year stands for its first day: `2025` is before `2025-06-01`. A title without any
-    date counts as released, because somebody has rated it.
+    A month or a year counts as its first day: `2025` is before `2025-06-01`. A title without a date
+    counts as released.
     """
     stated = F.coalesce("release_date", F.lpad(F.col("year").cast("string"), 4, "0"))
     day = F.concat(stated, F.when(F.length(stated) == 4, "-01-01").otherwise("-01"))

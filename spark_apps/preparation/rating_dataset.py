@@ -1,23 +1,20 @@
-"""The ratings of a run as a dataset: from rows of text to valid ratings, the holdout, the figures.
+"""The ratings of a run as a dataset: validation, one rating a pair, the holdout, the figures.
 
 `prepare_ratings` calls this on the rows of `raw_ratings`, in this order:
 
-1. `validate` types each row, or states the first rule that the row breaks. The rules, their order
-   and their sentences are those of `sources.ratings_cells`, which the loader applies to the same
-   rows (a test holds the two equal).
+1. `validate` types each row, or states the first rule that the row breaks. The rules and their
+   order are those of `sources.ratings_cells` (a test compares the two).
 2. `latest_of_each_pair` keeps one rating for each person and title.
-3. `mark_holdout` holds out each person's rows after the first ceil(0.8 n) by (time, movie id): the
-   rule of `scoring.recommender.holdout.last_share` (a test holds the two equal).
-4. `ratings_figures` counts the merged ratings before the split.
+3. `mark_holdout` holds out each person's rows after the first ceil(0.8 n) by (time, movie id), as
+   `scoring.recommender.holdout.last_share` does (a test compares the two).
+4. `ratings_figures` counts the merged ratings.
 
-An id that is text becomes a number by a hash, so that no job waits for another to number names.
-`prepared/ids/{users,titles}` (`text`, `id`) holds the pairs: to find a name's number, and to prove
-that no two names share one.
+A text id becomes a number by a hash. `prepared/ids/{users,titles}` holds the pairs (`text`, `id`).
 
-`runs/R/data/ratings.json` holds the figures, by which the gate sees whether the data are like the
-champion's: `{"format": 1, "as_of", "rows", "people", "titles", "mean", "counts": {"stars":
-{label: n}, "activity": {label: n}}}`. `stars` counts ratings by their stars (to the nearest half),
-`activity` counts people by how many ratings they gave.
+The gate compares the figures `runs/R/data/ratings.json` with the champion's: `{"format": 1,
+"as_of", "rows", "people", "titles", "mean", "counts": {"stars": {label: n}, "activity":
+{label: n}}}`. `stars` counts ratings by their stars, to the nearest half. `activity` counts people
+by how many ratings they gave.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ from pyspark.sql import functions as F
 from marquee.dataset_contracts import RATINGS
 from marquee.errors import SourceError
 from sources.ratings_cells import (
-    FINER_THAN_SECONDS,
+    LEAST_MILLISECONDS,
     MISSING,
     NEGATIVE_MOVIE,
     NEGATIVE_USER,
@@ -47,22 +44,25 @@ from sources.ratings_cells import (
     outside,
 )
 
-RAW = ("user_id", "movie_id", "rating", "time")
+RAW_COLUMNS = ("user_id", "movie_id", "rating", "time")
 Rule = tuple[Column, str]
-"""Whether a row breaks it, and the reason."""
+"""(whether a row breaks the rule, the reason for quarantine)"""
 TEXT_ID_COLUMNS = {"users": "user_id", "titles": "movie_id"}
 HELD_OUT = "is_held_out"
 FEWEST_TO_SPLIT = 5
-"""Ratings of a person; with fewer a person holds out none."""
+"""Ratings that a person must have to hold any out."""
 FIGURES_FORMAT = 1
-ACTIVITY = (1, 5, 10, 20, 50, 100, 200, 500)
-"""The fewest ratings of each class of people."""
-ACTIVITY_LABELS = (*(f"{low}-{high - 1}" for low, high in pairwise(ACTIVITY)), f"{ACTIVITY[-1]}+")
+ACTIVITY_BOUNDS = (1, 5, 10, 20, 50, 100, 200, 500)
+"""Lower bounds of the classes of people by number of ratings."""
+ACTIVITY_LABELS = (
+    *(f"{low}-{high - 1}" for low, high in pairwise(ACTIVITY_BOUNDS)),
+    f"{ACTIVITY_BOUNDS[-1]}+",
+)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The lowest and the highest stars somebody can give."""
+    """The lowest and the highest stars that a person can give."""
 
     lowest: float
     highest: float
@@ -71,20 +71,20 @@ class Scale:
 def validate(raw: DataFrame, scale: Scale, text_ids: Sequence[str] = ()) -> DataFrame:
     """Add `typed` (a struct of the four columns in their types) and `reason` (null where valid).
 
-    `text_ids`: which of the release's `users` and `titles` it names by text.
+    `text_ids`: which of `users` and `titles` have text ids in the release.
     """
     typed = F.struct(
         _id("user_id", "users" in text_ids).alias("user_id"),
         _id("movie_id", "titles" in text_ids).alias("movie_id"),
         F.col("rating").try_cast("double").alias("rating"),
-        _seconds(_whole("time")).alias("time"),
+        _seconds(_integer("time")).alias("time"),
     )
     first = F.coalesce(*(F.when(broken, F.lit(text)) for broken, text in _rules(scale)))
     return raw.withColumn("typed", typed).withColumn("reason", first)
 
 
 def _rules(scale: Scale) -> list[Rule]:
-    """The rules in order: a row's reason is the first that it breaks."""
+    """The rules, in the order in which they apply."""
     user, movie = F.col("typed.user_id"), F.col("typed.movie_id")
     stars, time = F.col("typed.rating"), F.col("typed.time")
     given = ~F.col("is_deleted")
@@ -92,8 +92,8 @@ def _rules(scale: Scale) -> list[Rule]:
         (_blank("user_id") | _blank("movie_id"), MISSING),
         (user.isNull() | movie.isNull(), NO_NUMBER),
         (movie < 0, NEGATIVE_MOVIE),
-        # Negative numbers are the people of our own API: a release must not write to them.
-        (~F.col("is_ours") & (user < 0), NEGATIVE_USER),
+        # Negative user ids belong to people of our API.
+        (~F.col("is_from_api") & (user < 0), NEGATIVE_USER),
         (given & (stars.isNull() | F.isnan(stars)), NO_STARS),
         (given & ~stars.between(scale.lowest, scale.highest), outside(scale.lowest, scale.highest)),
         (time.isNull(), NO_TIME),
@@ -102,13 +102,13 @@ def _rules(scale: Scale) -> list[Rule]:
 
 
 def _id(name: str, is_text: bool) -> Column:
-    """An id as a number. Feedback from our own API has numbers already."""
+    """An id as a number; feedback has numbers already."""
     if not is_text:
-        return _whole(name)
-    return F.when(F.col("is_ours"), _whole(name)).otherwise(text_id(F.col(name)))
+        return _integer(name)
+    return F.when(F.col("is_from_api"), _integer(name)).otherwise(text_id(F.col(name)))
 
 
-def _whole(name: str) -> Column:
+def _integer(name: str) -> Column:
     return F.col(name).try_cast("bigint")
 
 
@@ -117,30 +117,32 @@ def _blank(name: str) -> Column:
 
 
 def _seconds(time: Column) -> Column:
-    """UTC seconds; a number too large for seconds counts milliseconds."""
+    """UTC seconds; a number too large for seconds is taken as milliseconds."""
     milliseconds = F.floor(time / 1000).cast("bigint")
-    return F.when(time >= FINER_THAN_SECONDS, milliseconds).otherwise(time)
+    return F.when(time >= LEAST_MILLISECONDS, milliseconds).otherwise(time)
 
 
 def reason_counts(scale: Scale) -> list[Column]:
-    """Aggregates over validated rows: `rows`, and one count a reason, with the reason as name."""
+    """Aggregates of validated rows: the count `rows`, and one count named by each reason."""
     counts = [F.count_if(F.col("reason") == text).alias(text) for text in reasons(scale)]
     return [F.count(F.lit(1)).alias("rows"), *counts]
 
 
 def reasons(scale: Scale) -> list[str]:
-    """Every reason there is, once."""
+    """All reasons, without repetition."""
     return list(dict.fromkeys(text for _, text in _rules(scale)))
 
 
 def valid_rows(validated: DataFrame) -> DataFrame:
-    """The rows without a reason, typed, with `is_deleted` and `position`."""
-    return validated.where(F.col("reason").isNull()).select("typed.*", "is_deleted", "position")
+    """The rows without a reason, typed, with `is_deleted` and `feedback_position`."""
+    return validated.where(F.col("reason").isNull()).select(
+        "typed.*", "is_deleted", "feedback_position"
+    )
 
 
 def quarantined_rows(validated: DataFrame) -> DataFrame:
     """The rows with a reason, unchanged."""
-    return validated.where(F.col("reason").isNotNull()).select(*RAW, "reason")
+    return validated.where(F.col("reason").isNotNull()).select(*RAW_COLUMNS, "reason")
 
 
 # Ids that are text
@@ -155,11 +157,11 @@ def text_id(text: Column) -> Column:
 def id_tables(
     validated: DataFrame, listed: DataFrame, kinds: Sequence[str]
 ) -> Mapping[str, DataFrame]:
-    """`text` and `id` of everybody who rated, and of every title rated or `listed`.
+    """A table of `text` and `id` for each of `kinds`, which holds `users`, `titles` or both.
 
-    `kinds`: which of `users` and `titles` the release names by text; one table for each.
+    People are those who rated; titles are those rated or `listed`.
     """
-    release = validated.where(F.col("reason").isNull() & ~F.col("is_ours"))
+    release = validated.where(F.col("reason").isNull() & ~F.col("is_from_api"))
     texts = {kind: release.select(F.col(TEXT_ID_COLUMNS[kind]).alias("text")) for kind in kinds}
     if "titles" in texts:
         texts["titles"] = texts["titles"].unionByName(listed)
@@ -167,13 +169,13 @@ def id_tables(
 
 
 def _with_ids(texts: DataFrame) -> DataFrame:
-    """Each text once, with its id."""
+    """The distinct texts with their ids, cached."""
     named = texts.where(F.trim("text") != "").distinct()
     return named.withColumn("id", text_id(F.col("text"))).cache()
 
 
 def refuse_collisions(table: DataFrame) -> int:
-    """The number of ids; SourceError names two texts that share one."""
+    """The number of ids; SourceError names two texts with one hash."""
     same = table.groupBy("id").agg(F.count("text").alias("n"), F.min("text"), F.max("text"))
     found = same.where("n > 1").first()
     if found:
@@ -189,18 +191,18 @@ def refuse_collisions(table: DataFrame) -> int:
 
 
 def rows_before(rows: DataFrame, as_of: int) -> DataFrame:
-    """The rows from before `as_of` (UTC seconds)."""
+    """The rows with a time before `as_of` (UTC seconds)."""
     return rows.where(F.col("time") < as_of)
 
 
 def latest_of_each_pair(rows: DataFrame) -> DataFrame:
-    """The latest row of each (person, title), without pairs whose latest row takes the rating back.
+    """The latest row of each (person, title); a pair whose latest row deletes the rating has none.
 
-    In one second, the later line of one server's feedback wins; of two servers' lines, that of the
-    server whose name is later; of a release's rows, the higher rating. So the order in which files
-    are read decides nothing. One shuffle by person serves this and the split that follows.
+    Rows of one second are ordered by the server's name, by the line's number on the server, then by
+    the rating. So the order of the files changes nothing. The frame is partitioned by person, which
+    spares `mark_holdout` a shuffle.
     """
-    order = F.struct("time", "position", "is_deleted", "rating")
+    order = F.struct("time", "feedback_position", "is_deleted", "rating")
     last = F.max(order).alias("last")
     one = rows.repartition("user_id").groupBy("user_id", "movie_id").agg(last)
     kept = one.where(~F.col("last.is_deleted"))
@@ -210,7 +212,7 @@ def latest_of_each_pair(rows: DataFrame) -> DataFrame:
 def mark_holdout(ratings: DataFrame) -> DataFrame:
     """Add `is_held_out`.
 
-    In whole numbers ceil(0.8 n) is (4 n + 4) div 5, which no rounding touches.
+    ceil(0.8 n) is computed as floor((4 n + 4) / 5), which is exact for integers.
     """
     person = Window.partitionBy("user_id")
     everything = Window.unboundedPreceding, Window.unboundedFollowing
@@ -226,7 +228,7 @@ def mark_holdout(ratings: DataFrame) -> DataFrame:
 
 
 def ratings_figures(ratings: DataFrame) -> Mapping[str, Any]:
-    """The figures of at least one rating, in two small jobs; the frame should be cached."""
+    """The figures; `ratings` holds at least one row and should be cached."""
     whole = ratings.agg(F.count_distinct("movie_id"), F.avg("rating")).first()
     stars, people = _counted(ratings)
     assert whole is not None
@@ -243,18 +245,18 @@ def ratings_figures(ratings: DataFrame) -> Mapping[str, Any]:
 
 
 def activity_counts(people: Iterable[tuple[int, int]]) -> dict[str, int]:
-    """People by class of activity, from pairs (ratings given, people who gave that many)."""
+    """People by class of ACTIVITY_LABELS, from pairs (ratings given, number of people)."""
     counts = dict.fromkeys(ACTIVITY_LABELS, 0)
     for given, how_many in people:
-        counts[ACTIVITY_LABELS[bisect_right(ACTIVITY, given) - 1]] += how_many
+        counts[ACTIVITY_LABELS[bisect_right(ACTIVITY_BOUNDS, given) - 1]] += how_many
     return counts
 
 
 def _counted(ratings: DataFrame) -> tuple[Counter[int], Counter[int]]:
-    """Ratings by half stars, and people by the lower bound of their class, in one job."""
+    """Ratings by half stars, and people by the lower bound of their class; one Spark job."""
     half = F.round(F.col("rating") * 2).cast("int").alias("value")
     by_person = ratings.groupBy("user_id").agg(F.count(F.lit(1)).alias("given"))
-    bounds = F.array(*(F.lit(low) for low in ACTIVITY))
+    bounds = F.array(*(F.lit(low) for low in ACTIVITY_BOUNDS))
     first = F.array_max(F.filter(bounds, lambda low: low <= F.col("given"))).alias("value")
     both = ratings.select(F.lit("stars").alias("kind"), half).unionByName(
         by_person.select(F.lit("people").alias("kind"), first)

@@ -1,13 +1,14 @@
-"""Raw ratings and feedback as DataFrames of one form, before any rule is applied.
+"""Raw ratings and feedback as DataFrames with the same columns, before validation.
 
-The form: `user_id`, `movie_id`, `rating`, `time` as strings; `is_deleted` (a line of feedback
-without a rating takes the rating back); `is_ours` (from our own API, whose people have negative
-ids); `position` (which of two lines of feedback comes later; null in a release).
+- `user_id`, `movie_id`, `rating`, `time`: strings.
+- `is_deleted`: a line of feedback without a rating; it deletes the person's rating of the title.
+- `is_from_api`: a line of feedback; people of our API have negative ids.
+- `feedback_position`: (server, number of the line there); null in a release.
 
-Feedback counts from the moments that `sources.feedback_lines` defines (a test holds the two equal):
-a server's lines are in the order of their sequence numbers, and a later line bounds the time of an
-earlier one. Lines without a number come first, by segment and by their place in it. No line counts
-from later than the moment at which a run first froze its segment.
+The effective time of a line follows the rules of `sources.feedback_lines` (a test compares the
+two). A server's lines are ordered by sequence number. Lines without a number come first, ordered by
+segment and line. The effective time is at most that of every later line, and at most the moment
+when a run first froze the segment.
 """
 
 from __future__ import annotations
@@ -20,49 +21,55 @@ from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from sources.feedback_lines import SET_FROM
-from sources.ratings_forms import LINKS, LISTED, RATINGS_FILE, TITLES, TITLES_FILE
+from sources.feedback_lines import FIRST_TRUSTED_TIME
+from sources.ratings_forms import (
+    LINK_COLUMNS,
+    LISTED_COLUMNS,
+    RATINGS_FILE,
+    TITLE_COLUMNS,
+    TITLES_FILE,
+)
 
 HEADER = {"userId": "user_id", "movieId": "movie_id", "rating": "rating", "timestamp": "time"}
 FEEDBACK_LINES = (
     "person string, movie_id string, rating string, time string, seq bigint, effective_time bigint"
 )
-POSITION = "struct<server: string, place: bigint>"
+FEEDBACK_POSITION = "struct<server: string, place: bigint>"
 SEGMENT = r"([^/]+)-(\d{6})(?:-[0-9a-f]{12}/[^/]+|(?:\.open)?\.jsonl)$"
 SEGMENT_SUFFIX = len("000001-0123456789ab")
-"""Characters of a segment's number and digest, at the end of its folder's name.
+"""Length of the number and digest at the end of a segment's folder name.
 
-Spark encodes the server's name before them."""
+Only this end identifies a segment, because Spark encodes the server's name before it."""
 
 
 def read_ratings(spark: SparkSession, lake: Lake, folder: str) -> DataFrame:
-    """The ratings of a loaded release."""
+    """The ratings of a loaded release, or of a CSV that older code loaded."""
     path = f"{folder}/{RATINGS_FILE}"
     if lake.exists(path):
-        raw = _read_ours(spark, lake.uri(path), tuple(HEADER))
+        raw = _read_lake_table(spark, lake.uri(path), tuple(HEADER))
     else:
-        raw = _read_older(spark, lake.uri(f"{folder}/ratings.csv"), tuple(HEADER))
+        raw = _read_older_csv(spark, lake.uri(f"{folder}/ratings.csv"), tuple(HEADER))
     columns = [F.trim(F.col(name)).alias(ours) for name, ours in HEADER.items()]
-    none = F.lit(None).cast(POSITION).alias("position")
+    none = F.lit(None).cast(FEEDBACK_POSITION).alias("feedback_position")
     return raw.select(
-        *columns, F.lit(False).alias("is_deleted"), F.lit(False).alias("is_ours"), none
+        *columns, F.lit(False).alias("is_deleted"), F.lit(False).alias("is_from_api"), none
     )
 
 
 def read_listed(spark: SparkSession, lake: Lake, folder: str, is_text: bool) -> DataFrame:
     """The titles that a loaded release lists: movieId, title, genres, titleId, all strings.
 
-    There is one row a movie and one movie an IMDb id. `is_text`: the release names titles by text.
+    `movieId` is unique, and so is `titleId` where it is not null. `is_text`: movie ids are text.
     """
     path = f"{folder}/{TITLES_FILE}"
     if lake.exists(path):
-        return _read_ours(spark, lake.uri(path), LISTED)
+        return _read_lake_table(spark, lake.uri(path), LISTED_COLUMNS)
     key = F.trim("movieId") if is_text else F.col("movieId").try_cast("bigint").cast("string")
-    movies = _read_older(spark, lake.uri(f"{folder}/movies.csv"), TITLES)
-    links = _read_older(spark, lake.uri(f"{folder}/links.csv"), LINKS)
+    movies = _read_older_csv(spark, lake.uri(f"{folder}/movies.csv"), TITLE_COLUMNS)
+    links = _read_older_csv(spark, lake.uri(f"{folder}/links.csv"), LINK_COLUMNS)
     titles = movies.withColumn("movieId", key).where("movieId != ''")
-    linked = links.select(key.alias("movieId"), _older_title_id().alias("titleId"))
-    # The least of several: any would do, and every run must choose the same.
+    linked = links.select(key.alias("movieId"), _imdb_title_id().alias("titleId"))
+    # Of several values the least, so that every run chooses the same.
     a_title = linked.groupBy("movieId").agg(F.min("titleId").alias("titleId"))
     a_movie = a_title.dropna().groupBy("titleId").agg(F.min("movieId").alias("movieId"))
     a_name = titles.groupBy("movieId").agg(F.min(F.struct("title", "genres")).alias("name"))
@@ -72,12 +79,12 @@ def read_listed(spark: SparkSession, lake: Lake, folder: str, is_text: bool) -> 
 
 
 def read_names(spark: SparkSession, lake: Lake, folder: str) -> DataFrame:
-    """The texts that name titles in a loaded release, as the column `text`."""
+    """The text ids of titles that a loaded release lists, as the column `text`."""
     path = f"{folder}/{TITLES_FILE}"
     if lake.exists(path):
-        listed = _read_ours(spark, lake.uri(path), LISTED)
+        listed = _read_lake_table(spark, lake.uri(path), LISTED_COLUMNS)
     else:
-        listed = _read_older(spark, lake.uri(f"{folder}/movies.csv"), TITLES)
+        listed = _read_older_csv(spark, lake.uri(f"{folder}/movies.csv"), TITLE_COLUMNS)
     return listed.select(F.trim("movieId").alias("text"))
 
 
@@ -86,17 +93,16 @@ def read_feedback(
 ) -> DataFrame:
     """Sealed segments of feedback; people of our API get negative ids.
 
-    `time` is the moment from which a line counts, not the stamp of the server's clock.
-    `complete_by`: UTC seconds by which a segment was complete, by the name of its folder. A line
-    that takes back all ratings of a person becomes one line for each title of any of their lines,
-    on every server.
+    `time` is the effective time, which may precede the server's time stamp. `complete_by`: UTC
+    seconds by which a segment was complete, by the name of its folder. A line that deletes all
+    ratings of a person becomes one line for each title in that person's lines on any server.
     """
     lines = spark.read.schema(FEEDBACK_LINES).json(list(uris))
-    takes_back_all = (
+    deletes_all = (
         F.col("movie_id").isNull() & F.col("rating").isNull() & F.col("person").isNotNull()
     )
     titles_of_person = F.collect_set("movie_id").over(Window.partitionBy("person"))
-    titles = F.when(takes_back_all, titles_of_person).otherwise(F.array("movie_id"))
+    titles = F.when(deletes_all, titles_of_person).otherwise(F.array("movie_id"))
     ordered = _with_ascending_times(lines, complete_by).withColumn("titles", titles)
     return ordered.withColumn("movie_id", F.explode("titles")).select(
         person_id(F.col("person")).cast("string").alias("user_id"),
@@ -104,8 +110,8 @@ def read_feedback(
         "rating",
         "time",
         F.col("rating").isNull().alias("is_deleted"),
-        F.lit(True).alias("is_ours"),
-        "position",
+        F.lit(True).alias("is_from_api"),
+        "feedback_position",
     )
 
 
@@ -115,14 +121,14 @@ def person_id(name: Column) -> Column:
     return F.lit(-1) - F.shiftrightunsigned(first_bytes, 2)
 
 
-def _read_ours(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
-    """A file in the lake's form: tabs, no quotes, these columns."""
+def _read_lake_table(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
+    """A table as `load_ratings` writes it: tabs, no quotes, these columns."""
     schema = ", ".join(f"`{name}` string" for name in columns)
     return spark.read.csv(uri, schema=schema, sep="\t", quote="", header=True)
 
 
-def _read_older(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
-    """A CSV file that the reader of 612d7b6 loaded; SourceError names the columns it lacks."""
+def _read_older_csv(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFrame:
+    """A CSV file that code of commit 612d7b6 loaded; SourceError names missing columns."""
     try:
         raw = spark.read.csv(uri, header=True, mode="PERMISSIVE", quote='"', escape='"')
     except AnalysisException as error:
@@ -137,8 +143,8 @@ def _read_older(spark: SparkSession, uri: str, columns: Sequence[str]) -> DataFr
     return raw.select(*columns)
 
 
-def _older_title_id() -> Column:
-    """The title id of MovieLens' number, which lacks `tt` and leading zeros."""
+def _imdb_title_id() -> Column:
+    """MovieLens' IMDb number as a title id: `114709` as `tt0114709`."""
     digits = F.regexp_extract("imdbId", r"^0*(\d{1,10})$", 1)
     whole = F.when(F.length(digits) < 7, F.lpad(digits, 7, "0")).otherwise(digits)
     return F.when(digits != "", F.concat(F.lit("tt"), whole))
@@ -147,15 +153,14 @@ def _older_title_id() -> Column:
 def _with_ascending_times(
     lines: DataFrame, complete_by: Mapping[str, int] | None = None
 ) -> DataFrame:
-    """Add `position` (the server, and the line's place there) and replace `time` by the ascending
-    effective time, as a string.
+    """Add `feedback_position`, and replace `time` by the effective time, as a string.
 
-    One task sorts one server's lines: the window over a server's history needs them together.
+    The effective time never decreases along a server's lines.
     """
     stamped = lines.withColumns(
         {
-            "server": _of_path(1),
-            "segment": F.coalesce(_of_path(2).try_cast("int"), F.lit(0)),
+            "server": _path_group(1),
+            "segment": F.coalesce(_path_group(2).try_cast("int"), F.lit(0)),
             "block": F.col("_metadata.file_block_start"),
             "row": F.monotonically_increasing_id(),  # ascends within a block of a file
             "stamp": _not_after(
@@ -163,8 +168,8 @@ def _with_ascending_times(
             ),
         }
     )
-    backward, forward = _history(descending=True), _history(descending=False)
-    known = F.when(F.col("stamp") >= SET_FROM, F.col("stamp"))
+    backward, forward = _lines_until(descending=True), _lines_until(descending=False)
+    known = F.when(F.col("stamp") >= FIRST_TRUSTED_TIME, F.col("stamp"))
     bounded = stamped.withColumn("bound", F.coalesce(F.min(known).over(backward), F.col("stamp")))
     placed = bounded.withColumns(
         {
@@ -172,17 +177,19 @@ def _with_ascending_times(
             "ascending": F.max("bound").over(forward),
         }
     )
-    # A line whose time is no number must still break the rule about it.
+    # A time that is no number stays null, so that validation refuses the line.
     time = F.when(F.col("stamp").isNotNull(), F.col("ascending")).cast("string")
-    return placed.withColumns({"time": time, "position": F.struct("server", "place")})
+    return placed.withColumns({"time": time, "feedback_position": F.struct("server", "place")})
 
 
 def _not_after(stamp: Column, complete_by: Mapping[str, int]) -> Column:
-    """The stamp, or the moment by which its segment was complete, where that is earlier.
+    """The earlier of the stamp and the moment by which its segment was complete.
 
-    A stamp that is no number stays null. A moment of a clock that was not set bounds nothing.
+    A null stamp stays null. A moment before SET_FROM comes from an unset clock and is ignored.
     """
-    moments = {name[-SEGMENT_SUFFIX:]: at for name, at in complete_by.items() if at >= SET_FROM}
+    moments = {
+        name[-SEGMENT_SUFFIX:]: at for name, at in complete_by.items() if at >= FIRST_TRUSTED_TIME
+    }
     if not moments:
         return stamp
     known = [F.lit(value) for pair in moments.items() for value in pair]
@@ -193,13 +200,13 @@ def _not_after(stamp: Column, complete_by: Mapping[str, int]) -> Column:
     return F.when(stamp > until, until).otherwise(stamp)
 
 
-def _of_path(group: int) -> Column:
-    """A group of `SEGMENT` in the path of the file that a line comes from."""
+def _path_group(group: int) -> Column:
+    """The group of the pattern SEGMENT in the path of the line's file."""
     return F.regexp_extract(F.col("_metadata.file_path"), SEGMENT, group)
 
 
-def _history(*, descending: bool) -> WindowSpec:
-    """All lines of a server before each line, or (descending) after it, and the line itself."""
+def _lines_until(*, descending: bool) -> WindowSpec:
+    """The window of each line and its server's earlier lines, or (descending) later lines."""
     keys = (F.coalesce("seq", F.lit(0)), F.col("segment"), F.col("block"), F.col("row"))
     order = [key.desc() if descending else key.asc() for key in keys]
     return (

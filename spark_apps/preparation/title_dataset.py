@@ -1,13 +1,13 @@
 """The titles of a run as a dataset: budgets in dollars, the split, and the figures.
 
-`prepare_titles` calls this on the listed titles. Each stated budget is converted at the rate of the
-release year, or gets a reason why it has no dollars. The holdout is the newest titles, because the
-model answers about titles to come.
+`prepare_titles` calls this on the listed titles. Each stated budget is converted at the exchange
+rate of the release year, or gets a reason why it is not converted. The holdout is the newest
+titles, because people ask the model about future titles.
 
 `runs/R/data/titles.json` holds the figures: summaries, missing values, duplicates, tests of
-independence and drift. Spark's `Summarizer` gives the moments of the numbers. `ChiSquareTest`
-(Pearson) tests whether a genre or a director and the class of budget are independent. Drift is the
-population stability index (PSI) of each distribution against the run before.
+independence and drift. Pearson's chi-square tests whether a genre or director is independent of the
+class of budget. Drift is the population stability index (PSI) of each distribution against the run
+before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from marquee.prices import CERTAIN, PLAUSIBLE_BUDGET, RateTable
 
 BUDGET_NOTE = "budget: "
 TOO_MUCH = 1e12
-"""In any currency: from here on the number was misread, or is a telephone number."""
+"""In any currency; a budget of this size or more was misread."""
 TRAIN_SHARE = 0.8
 USABLE = "type = 'movie' AND budget_usd IS NOT NULL AND year IS NOT NULL AND size(genres) > 0"
 """The titles that the budget model learns from, as an SQL condition."""
@@ -35,15 +35,15 @@ FORMAT = 2
 """Format 1 has neither `films` nor `counts`."""
 NUMBERS = ("year", "runtime", "rating", "log10_budget_usd")
 BUDGET_EDGES = (6.0, 7.0, 7.7)
-"""Between the classes of a budget, in log10 dollars: 1, 10 and 50 million."""
+"""Bounds of the budget classes in log10 dollars: 1, 10 and 50 million dollars."""
 TESTED = ("genres", "directors")
-COMMONEST = 20
+MOST_TESTED = 20
 FEWEST_TO_TEST = 50
-"""Titles with a budget; a test on fewer shows nothing."""
+"""Titles with a budget that the chi-square tests need."""
 
 
 def rate_frame(spark: SparkSession, rates: RateTable, years: range) -> DataFrame:
-    """The rates as rows: currency, year, units per dollar, and whether the rate is that year's."""
+    """Rows of currency, year, units per dollar, and `is_exact`: the rate is of that year."""
     rows = [
         (currency, year, 1.0 / one.amount, one.is_exact)
         for currency in (*rates.rates, "USD")
@@ -55,7 +55,7 @@ def rate_frame(spark: SparkSession, rates: RateTable, years: range) -> DataFrame
 
 
 def with_dollars(titles: DataFrame, rates: DataFrame, known_currencies: list[str]) -> DataFrame:
-    """Add `budget_usd`, `budget_reason` (why a stated budget has no dollars) and `is_exact`."""
+    """Add `budget_usd`, `budget_reason` (why a budget is not converted) and `is_exact`."""
     joined = titles.join(F.broadcast(rates), on=["budget_currency", "year"], how="left")
     dollars = joined.withColumn("converted", F.col("budget_amount") / F.col("per_dollar"))
     reasoned = dollars.withColumn("budget_reason", _reason(known_currencies))
@@ -83,7 +83,7 @@ def _reason(known_currencies: list[str]) -> Column:
 
 
 def _note() -> Column:
-    """A source's own reason why it could not read a budget: its note `budget: …`."""
+    """The text of an item's note `budget: …`, by which a source says why a budget is unreadable."""
     notes = F.filter("notes", lambda note: note.startswith(BUDGET_NOTE))
     return F.substring(F.get(notes, F.lit(0)), len(BUDGET_NOTE) + 1, 500)
 
@@ -100,8 +100,7 @@ def split_sizes(usable: int) -> dict[str, int]:
 def split_by_release(titles: DataFrame, sizes: Mapping[str, int]) -> dict[str, DataFrame]:
     """The oldest usable titles as `train`, the newest as `holdout`.
 
-    The order is (year, release date, title id) in one partition, so that a split never depends on
-    the order of rows.
+    The order is (year, release date, title id), so that the order of the rows changes nothing.
     """
     by_release = "year", F.asc_nulls_first("release_date"), "title_id"
     ordered = titles.where(USABLE).repartition(1).sortWithinPartitions(*by_release)
@@ -114,9 +113,9 @@ def split_by_release(titles: DataFrame, sizes: Mapping[str, int]) -> dict[str, D
 
 
 def titles_figures(titles: DataFrame, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The figures of prepared titles; `earlier`: those of the run before, where there is one.
+    """The figures of prepared titles, which should be cached.
 
-    A handful of small jobs over one frame, which should be cached.
+    `earlier`: the figures of the run before, for the drift; without them the drift is None.
     """
     sized = _sized(titles)
     counts = _counts(titles)
@@ -140,8 +139,10 @@ def titles_figures(titles: DataFrame, earlier: Mapping[str, Any] | None = None) 
 
 
 def counts_of_usable(sized: DataFrame) -> dict[str, Any]:
-    """`films`: the titles that the budget model learns from; and their counts by decade, genre and
-    class of budget. The gate compares them with the champion's."""
+    """The USABLE titles: their number `films`, and their counts by decade, genre and budget class.
+
+    The gate compares the counts with the champion's.
+    """
     usable = sized.where(USABLE).cache()
     decade, budget = F.floor(F.col("year") / 10) * 10, F.col("budget_class")
     words = {"decade": decade, "genre": F.explode("genres"), "budget_class": budget}
@@ -150,7 +151,7 @@ def counts_of_usable(sized: DataFrame) -> dict[str, Any]:
 
 
 def drift(now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, float]:
-    """PSI by distribution; the gate takes more than 0.2 for another world."""
+    """PSI of each distribution in `shares`, from `earlier` to `now`."""
     return {
         name: round(psi(shares, earlier.get("shares", {}).get(name, {})), 4)
         for name, shares in now["shares"].items()
@@ -164,7 +165,7 @@ def _sized(titles: DataFrame) -> DataFrame:
 
 
 def _counts(titles: DataFrame) -> dict[str, Any]:
-    """Rows, the share of them that lack each column, and the rows that repeat."""
+    """Number of rows, share of rows that lack each column, number of duplicates."""
     empty = [_is_empty(column.name, column.type) for column in TITLES.columns]
     same = F.when(F.size("directors") > 0, F.struct(F.lower("title"), "year", "directors"))
     row = titles.agg(
@@ -188,9 +189,9 @@ def _is_empty(name: str, type: str) -> tuple[str, Column]:
 
 
 def _summaries(sized: DataFrame, stated: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Count, mean, standard deviation, minimum and maximum of each number, over its non-null rows.
+    """Count, mean, standard deviation, minimum and maximum of each number's non-null values.
 
-    A number that no row states has only its count: Spark's summary refuses no rows.
+    A number without values has the count 0 alone, because Spark's summary needs a row.
     """
     if not stated:
         return {name: {"count": 0} for name in NUMBERS}
@@ -222,7 +223,7 @@ def _shares(words: DataFrame) -> dict[str, float]:
 
 
 def _chi_square(sized: DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Statistic, degrees of freedom and p-value of each of the commonest genres and directors."""
+    """Statistic, degrees of freedom and p-value of the most frequent genres and directors."""
     known = sized.where("budget_class IS NOT NULL")
     words = [(column, word) for column in TESTED for word in _commonest(known, column)]
     flags = [F.array_contains(column, word).cast("double") for column, word in words]
@@ -238,5 +239,5 @@ def _chi_square(sized: DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 def _commonest(known: DataFrame, column: str) -> Sequence[str]:
     counts = known.select(F.explode(column).alias("word")).groupBy("word").count()
-    top = counts.orderBy(F.desc("count"), "word").limit(COMMONEST).collect()
+    top = counts.orderBy(F.desc("count"), "word").limit(MOST_TESTED).collect()
     return [row["word"] for row in top]

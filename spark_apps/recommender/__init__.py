@@ -2,17 +2,19 @@
 
 In the order of a run:
 
-- `training_titles`: what the run knows of its titles, and the words of each.
+- `training_titles`: the titles of the run, and the words that describe each.
 - `recipes`: a recipe is a family with its parameters; reading one checks every key.
-- `families`: what a family registers and must give, and how it is found by its name.
-- `recipe_search`: which recipe is affordable and best on an inner split, and with which blend.
-- `trainer`: fits a recipe to some rows and writes the bundle.
-- `training_data`: ratings and side information by row number, as every family is fitted to them.
+- `families`: the interface of a family, and how a family is found by its name.
+- `recipe_search`: chooses a recipe and its blend on an inner split.
+- `trainer`: fits a recipe to ratings and writes the bundle.
+- `training_data`: ratings and side information by row number, the input of every fit.
 - `golden_queries`: the answers that a loaded bundle must repeat.
+- `content_fit`: content vectors, and scores of titles that the ranker does not know.
+- `als`: Spark's ALS, for the families that need it.
 
-The families, a module each: predictors `predictor_als_bias` and `predictor_bayes` (with
-`bayes_model`, `gibbs_sampler`), rankers `ranker_implicit_als`, `ranker_ease`, `ranker_ease_als`.
-They share `als` (Spark's ALS); `content_fit` scores titles that the ranker does not know.
+Each family is a module: the predictors `predictor_als_bias` and `predictor_bayes` (with
+`bayes_model`, `gibbs_sampler`), the rankers `ranker_implicit_als`, `ranker_ease`,
+`ranker_ease_als`.
 """
 
 __all__ = [

@@ -1,11 +1,8 @@
-"""Spark's ALS: fitted, and saved in Spark's own form.
+"""Spark's ALS: fit it, and save it in Spark's own form.
 
-The fit costs little on small data, and the same rows give the same factors: results move with the
-number of blocks, so that number follows from the number of rows alone. Few blocks also mean few
-tasks: on 100,000 ratings one block fits 1.5 times as fast as Spark's default of ten, and the second
-core is free for a second fit. Explicit (`predictor_als_bias`) and implicit (`ranker_implicit_als`)
-feedback are fitted alike. The trainer puts the saved form beside a bundle, for whoever continues in
-Spark.
+`predictor_als_bias` fits explicit feedback, `ranker_implicit_als` implicit feedback. The number of
+blocks follows from the number of rows alone, because the factors depend on it. One block on 100,000
+ratings is 1.5 times as fast as Spark's default of ten, and leaves a core for a second fit.
 """
 
 from __future__ import annotations
@@ -25,8 +22,8 @@ from pyspark.sql import DataFrame
 from scoring.arrays import Singles
 from spark_apps.recommender.training_data import IndexedRatings
 
-ROWS_A_BLOCK = 500_000
-CHECKPOINT_EVERY = 10  # iterations; without one the lineage of twenty overflows the stack
+ROWS_PER_BLOCK = 500_000
+CHECKPOINT_EVERY = 10  # iterations; the lineage of twenty would overflow the stack
 SPARK_PARAMS: dict[str, object] = {
     "userCol": "user",
     "itemCol": "item",
@@ -44,7 +41,7 @@ SPARK_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class AlsFit:
-    """A fitted model and its factors by row of the catalogue; rows ALS never saw are zero."""
+    """A fitted model and its factors by row of the catalogue; rows without ratings are zero."""
 
     model: ALSModel
     users: Singles
@@ -52,32 +49,32 @@ class AlsFit:
 
 
 def blocks_for(rows: int) -> int:
-    """How many blocks people and titles are cut into; at least one."""
-    return max(1, -(-rows // ROWS_A_BLOCK))
+    """The number of blocks of people, and of titles; at least one."""
+    return max(1, -(-rows // ROWS_PER_BLOCK))
 
 
 def needs_checkpoints(iterations: int) -> bool:
-    """Whether so many iterations need the session's checkpoint folder."""
+    """Whether a fit of so many iterations needs a checkpoint folder."""
     return iterations > CHECKPOINT_EVERY
 
 
 class AlsParameters(Protocol):
-    """What a recipe of ALS holds, explicit or implicit."""
+    """The parameters that explicit and implicit ALS share."""
 
     @property
     def rank(self) -> int:
-        """Factors a row."""
+        """Factors of a person or title."""
 
     @property
     def iterations(self) -> int:
-        """Rounds of solving people, then titles."""
+        """Rounds; each solves people, then titles."""
 
     @property
     def reg(self) -> float:
-        """The ridge, times the number of ratings of a row."""
+        """The ridge penalty, for each rating of the person or title."""
 
 
-def als_of(ratings: IndexedRatings, recipe: AlsParameters, seed: int) -> ALS:
+def make_als(ratings: IndexedRatings, recipe: AlsParameters, seed: int) -> ALS:
     """The settings that the explicit and the implicit fit share."""
     blocks = blocks_for(len(ratings.values))
     return ALS(
@@ -95,7 +92,7 @@ def als_of(ratings: IndexedRatings, recipe: AlsParameters, seed: int) -> ALS:
 
 
 def fit_als(als: ALS, ratings: IndexedRatings, frame: DataFrame) -> AlsFit:
-    """Fit, and bring the factors to the driver."""
+    """Fit, and collect the factors on the driver."""
     model = als.fit(frame)
     catalogue = ratings.catalogue
     users = _by_row(model.userFactors, len(catalogue.user_ids), model.rank)
@@ -111,12 +108,10 @@ def _by_row(factors: DataFrame, rows: int, rank: int) -> Singles:
 
 
 def save_als(fit: AlsFit, folder: Path) -> None:
-    """Write an ALS model as Spark saves one, from the factors that the driver already holds.
+    """Write an ALS model in Spark's form: `ALSModel.load` reads it, which a test checks.
 
-    `model.write().save()` costs three Spark jobs a model and, to a local folder, leaves its files
-    on whatever machine an executor runs. The form is Spark's own (a metadata line and two Parquet
-    folders): `ALSModel.load` reads it, and a test holds its answers equal. Ids in it are row
-    numbers of the bundle's `user_ids.npy` and `movie_ids.npy`.
+    `model.write().save()` would cost three Spark jobs, and would leave its files on the executors'
+    machines. Ids in the model are row numbers of the bundle's `user_ids.npy` and `movie_ids.npy`.
     """
     params = {p.name: value for p, value in fit.model.extractParamMap().items()}
     version = fit.model.userFactors.sparkSession.version
@@ -124,7 +119,7 @@ def save_als(fit: AlsFit, folder: Path) -> None:
 
 
 def save_factors(users: Singles, items: Singles, version: str, folder: Path) -> None:
-    """Write factors [rows, K] of any origin as a model of Spark `version`."""
+    """Write factors [rows, K] as an ALS model of Spark `version`."""
     _save(users, items, SPARK_PARAMS, version, folder)
 
 
@@ -140,7 +135,7 @@ def _save(
 
 
 def _table(factors: Singles) -> pa.Table:
-    """Rows with factors only: a zero vector would be an answer where Spark gives none."""
+    """The nonzero rows: with a zero vector Spark would predict 0 instead of NaN."""
     rows = np.flatnonzero(factors.any(axis=1)).astype(np.int32)
     rank = factors.shape[1]
     ends = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * rank)
@@ -153,7 +148,7 @@ def _table(factors: Singles) -> pa.Table:
 def _metadata(params: Mapping[str, object], version: str, rank: int) -> dict[str, object]:
     return {
         "class": "org.apache.spark.ml.recommendation.ALSModel",
-        "timestamp": 0,  # when it was fitted is in card.json; equal fits make equal files
+        "timestamp": 0,  # constant, so that equal fits make equal files
         "sparkVersion": version,
         "uid": "als",
         "paramMap": dict(params),

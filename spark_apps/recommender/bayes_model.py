@@ -1,16 +1,16 @@
-"""The Bayesian model that `gibbs_sampler.py` samples: how stars follow from a score, and priors.
+"""The Bayesian model that `gibbs_sampler.py` samples: the likelihood of stars, and the priors.
 
-*Likelihood.* Stars are a score plus normal noise (`NormalStars`), or the score is cut at thresholds
-(`OrderedStars`). Some people's stars say less than others': everybody has a precision of their own,
+*Likelihood.* `NormalStars`: stars are a score plus normal noise. `OrderedStars`: score plus noise
+is cut into classes at thresholds. Each person has their own precision of the noise:
 
-    precision_u ~ gamma(shape, rate),
+    precision_u ~ gamma(shape, rate)
 
-whose rate is learned from everybody, so that a person with few ratings has the precision of most.
+All people share the rate, so a person with few ratings gets a precision near the average.
 
-*Prior.* People's vectors, and titles' vectors, have a normal prior whose mean is linear in their
+*Prior.* People's vectors, and titles' vectors, have a normal prior. Its mean is linear in their
 side information (`Prior`).
 
-Each part has a method `draw`: one Gibbs step of its own parameters, given all others.
+The method `draw` of each class is one Gibbs step of its parameters, given all others.
 """
 
 from __future__ import annotations
@@ -25,24 +25,23 @@ import numpy as np
 from scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.training_data import FeatureBlocks
 
-FEWEST_LEVELS, MOST_LEVELS = 2, 20  # of an ordered scale; outside it stars are just numbers
-VAGUE = 0.1  # rate of the rate's own prior
-MOST_PRECISION = 400.0  # nobody means a star to within 0.05; exact stars would have no bound
-FAR = 30.0  # a threshold that no score reaches
-TABLE_EDGE, TABLE_STEP = 12.0, 0.01  # of the table of expected stars; rounding averages out
-SHARPEST, SHARPNESSES = 4.0, 64  # people's 1 / noise, from 1/4 to 4, as rows of that table
-SPREAD_BIAS, SPREAD_TASTE = 0.3, 0.02  # variances a priori, each counted as K + 3 observations
-FLAT = 1e-3  # rate of the gamma prior of a block's weight
-ROWS_AT_ZERO = 1.0  # that the mean starts from: with a flat prior it could not be sampled
-NORMAL_EDGE = 9.0  # standard deviations; beyond lies less than 1e-18
+FEWEST_LEVELS, MOST_LEVELS = 2, 20  # distinct stars of an ordered scale; others use NormalStars
+RATE_PRIOR = 0.1  # rate of the gamma prior of the people's rate
+MOST_PRECISION = 400.0  # noise of 0.05 stars; without it the precision could grow without limit
+UNREACHED = 30.0  # a threshold that no score reaches
+TABLE_EDGE, TABLE_STEP = 12.0, 0.01  # largest score and step of the table of expected stars
+SHARPEST, SHARPNESSES = 4.0, 64  # the table's rows: 64 values of 1 / noise from 1/4 to 4
+BIAS_VARIANCE, FACTOR_VARIANCE = 0.3, 0.02  # prior variances of biases and factors
+WEIGHT_PRIOR = 1e-3  # rate of the gamma prior of a block's weight
+ROWS_AT_ZERO = 1.0  # rows at 0 that the prior of the mean counts as
+NORMAL_EDGE = 9.0  # standard deviations; the probability beyond is below 1e-18
 _POINTS = np.linspace(-NORMAL_EDGE, NORMAL_EDGE, 18_001)
 _BELOW = np.array([0.5 * math.erfc(-x / math.sqrt(2.0)) for x in _POINTS])
 
 
 @dataclass(frozen=True)
 class LatentStars:
-    """What vectors are fitted to in a step: latent stars `z` [ratings] and the precision
-    [ratings] of each."""
+    """The targets of the vectors in a sweep: latent stars `z` [ratings], `precision` [ratings]."""
 
     z: Floats
     precision: Floats
@@ -52,15 +51,15 @@ class Likelihood(Protocol):
     """How stars follow from scores."""
 
     def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw its own parameters given the ratings' scores; returns what vectors are fitted to."""
+        """Draw the likelihood's parameters given the ratings' scores; the latent stars."""
 
     def expected(self, scores: Singles) -> Singles:
-        """Stars expected of everybody [people, titles] at these scores under the present draw."""
+        """Expected stars [people, titles] at these scores under the current draw."""
 
 
 def likelihood_of(kind: str, values: Floats, users: Rows, shape: float) -> Likelihood:
-    """The likelihood that a recipe names. An ordered scale needs two to twenty different stars;
-    others are taken as numbers."""
+    """The likelihood `kind` of a recipe; `NormalStars` where the stars have too few or too many
+    distinct values for an ordered scale."""
     levels = np.unique(values)
     if kind == "ordered" and FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
         return OrderedStars(values, users, levels, shape)
@@ -79,28 +78,31 @@ class NormalStars:
         self._shapes = shape + 0.5 * np.bincount(users)
 
     def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw everybody's precision, then the rate."""
+        """Draw the people's precisions, then their rate."""
         squares = np.bincount(self._users, (self.z - scores) ** 2)
         drawn = rng.gamma(self._shapes, 1.0 / (self._rate + 0.5 * squares))
         precision = np.minimum(drawn, MOST_PRECISION)
-        self._rate = rng.gamma(self._shape * len(precision) + 1.0, 1.0 / (precision.sum() + VAGUE))
+        self._rate = rng.gamma(
+            self._shape * len(precision) + 1.0, 1.0 / (precision.sum() + RATE_PRIOR)
+        )
         return LatentStars(self.z, precision[self._users])
 
     def expected(self, scores: Singles) -> Singles:
-        """Every draw is clipped to the stars seen: the mean of answers, not of scores."""
+        """Expected stars, clipped to the range of the training ratings."""
         stars: Singles = np.clip(scores + np.float32(self._mean), *self._range)
         return stars.astype(np.float32, copy=False)
 
 
 class OrderedStars:
-    """An ordered scale: a feeling is score + noise, and stars say between which thresholds it lies.
+    """An ordered scale: latent stars are score + noise, and L - 1 thresholds cut them into classes.
 
-    `levels` [L] are the scale's stars, ascending; `shape` is of the prior of people's noise. Albert
-    and Chib, Bayesian Analysis of Binary and Polychotomous Response Data (JASA 88, 1993).
-    Thresholds are drawn with the feelings integrated out, as Cowles (Statistics and Computing 6,
-    1996) advises, from the normal approximation at a Newton step from where they are: the
-    likelihood is log-concave in them, and tens of thousands of ratings make it narrow. People's
-    noise differs; its geometric mean is one, which fixes the scale of scores.
+    `levels` [L] are the scale's stars, ascending. `shape` belongs to the gamma prior of people's
+    precision. Albert and Chib, Bayesian Analysis of Binary and Polychotomous Response Data (JASA
+    88, 1993).
+    Thresholds are drawn with the latent stars integrated out (Cowles, Statistics and Computing 6,
+    1996), from the normal approximation after one Newton step. The likelihood is log-concave in the
+    thresholds and narrow with tens of thousands of ratings. The geometric mean of people's noise is
+    one, which fixes the scale of the scores.
     """
 
     def __init__(self, values: Floats, users: Rows, levels: Floats, shape: float) -> None:
@@ -109,12 +111,12 @@ class OrderedStars:
         self._shapes = shape + 0.5 * np.bincount(users)
         shares = np.cumsum(np.bincount(self._rank))[:-1] / len(values)
         grid = np.linspace(-6.0, 6.0, 12_001)
-        # The scores widen the distribution of feelings, and their thresholds with it.
+        # The factor 1.2 allows for the variance of the scores beside that of the noise.
         self.cuts: Floats = np.interp(shares, normal_cdf(grid), grid) * 1.2
-        self.sharpness: Floats = np.ones(len(self._shapes))  # of people: 1 / noise
+        self.sharpness: Floats = np.ones(len(self._shapes))  # [people]: 1 / noise
 
     def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw thresholds, then feelings between them, then people's noise."""
+        """Draw the thresholds, the latent stars between them, then people's noise."""
         sharp = self.sharpness[self._users]
         gradient, curvature = self._slopes(scores, sharp)
         moved = self.cuts + np.linalg.solve(curvature, gradient)
@@ -126,7 +128,7 @@ class OrderedStars:
         return LatentStars(scores + residual, self.sharpness[self._users] ** 2)
 
     def expected(self, scores: Singles) -> Singles:
-        """Lowest star plus each step's size times the chance to pass it, from a table."""
+        """Lowest stars + sum of step * probability to exceed its threshold, from a table."""
         steps = np.log(self.sharpness) / np.log(SHARPEST)
         rows = np.clip((steps + 1.0) * 0.5 * (SHARPNESSES - 1) + 0.5, 0, SHARPNESSES - 1)
         within = np.clip(scores, -TABLE_EDGE, TABLE_EDGE)
@@ -137,7 +139,7 @@ class OrderedStars:
         return found
 
     def _table(self) -> Singles:
-        """Expected stars [sharpness, score], at the middle of each step."""
+        """The table of expected stars [sharpness, score], at the middle of each step."""
         sharp = SHARPEST ** np.linspace(-1.0, 1.0, SHARPNESSES)
         scores = np.arange(-TABLE_EDGE, TABLE_EDGE + 2 * TABLE_STEP, TABLE_STEP) + 0.5 * TABLE_STEP
         table = np.full((len(sharp), len(scores)), self._levels[0])
@@ -151,11 +153,11 @@ class OrderedStars:
         self.sharpness = np.sqrt(precision / np.exp(np.log(precision).mean()))
 
     def _bounds(self, scores: Floats, sharp: Floats) -> tuple[Floats, Floats]:
-        ends = np.concatenate([[-FAR], self.cuts, [FAR]])
+        ends = np.concatenate([[-UNREACHED], self.cuts, [UNREACHED]])
         return (ends[self._rank] - scores) * sharp, (ends[self._rank + 1] - scores) * sharp
 
     def _slopes(self, scores: Floats, sharp: Floats) -> tuple[Floats, Floats]:
-        """Gradient [cuts] of the log-likelihood in the thresholds, and minus its curvature."""
+        """Gradient [cuts] and negative Hessian [cuts, cuts] of the log-likelihood."""
         low, high = self._bounds(scores, sharp)
         share = np.maximum(normal_cdf(high) - normal_cdf(low), 1e-12) / sharp
         under, over = normal_density(low) / share, normal_density(high) / share
@@ -172,17 +174,16 @@ class OrderedStars:
 
 @dataclass
 class Prior:
-    """The prior of people's or titles' vectors, learned with them: a mean linear in the side
-    information.
+    """The hierarchical prior of the vectors of people or titles, with side information.
 
         a_n ~ N(m + x_n B, L^-1),   m ~ N(0, (ROWS_AT_ZERO L)^-1),   L ~ Wishart(K + 2),
-        B_f ~ N(0, (weight of its block x L)^-1),   weight ~ gamma(1, FLAT)
+        B_f ~ N(0, (weight of its block x L)^-1),   weight ~ gamma(1, WEIGHT_PRIOR)
 
-    The fields are the present draw: mean `m` [K], `effects` B [F, K], `precision` L [K, K] and
-    `weights` [blocks]. Column 0 of a vector is the bias, so that biases and tastes share a prior
-    and correlate. Simm et al., Macau: Scalable Bayesian Multi-relational Factorization with Side
-    Information (2015), with one weight for each block of columns; Salakhutdinov and Mnih, Bayesian
-    Probabilistic Matrix Factorization using MCMC (ICML 2008) for the rest.
+    The fields are the current draw: mean `m` [K], `effects` B [F, K], `precision` L [K, K] and
+    `weights` [blocks]. Column 0 of a vector is the bias, so that bias and factors may correlate.
+    Salakhutdinov and Mnih, Bayesian Probabilistic Matrix Factorization using MCMC (ICML 2008). The
+    effects are those of Simm et al., Macau: Scalable Bayesian Multi-relational Factorization with
+    Side Information (2015), with one weight for each block of columns.
     """
 
     columns: FeatureBlocks
@@ -193,19 +194,19 @@ class Prior:
 
     @classmethod
     def start(cls, columns: FeatureBlocks, width: int) -> Prior:
-        """The first draw: vague enough to move, tight enough not to run away."""
+        """The initial values of a chain, for vectors of `width` numbers."""
         precision = np.diag([4.0] + [10.0] * (width - 1))
         effects = np.zeros((columns.values.shape[1], width))
         weights = np.full(len(columns.blocks), 10.0)
         return cls(columns, np.zeros(width), effects, precision, weights)
 
     def means(self) -> Floats:
-        """Every row's mean [n, K]."""
+        """The prior means [n, K]."""
         means: Floats = self.m + self.columns.values @ self.effects
         return means
 
     def draw(self, vectors: Floats, rng: np.random.Generator) -> None:
-        """One Gibbs step of everything in it, given the vectors [n, K]."""
+        """Draw precision, mean, effects and weights, given the vectors [n, K]."""
         width, rows = vectors.shape[1], len(vectors)
         weights = np.repeat(self.weights, self.columns.blocks)
         residual = vectors - self.means()
@@ -237,12 +238,12 @@ class Prior:
         ends = np.concatenate([[0], np.cumsum(self.columns.blocks)])
         for block, (start, end) in enumerate(pairwise(ends)):
             shape = 0.5 * (end - start) * width + 1.0
-            rate = 0.5 * squares[start:end].sum() + FLAT
+            rate = 0.5 * squares[start:end].sum() + WEIGHT_PRIOR
             self.weights[block] = rng.gamma(shape, 1.0 / rate)
 
 
 def wishart(freedom: float, inverse_scale: Floats, rng: np.random.Generator) -> Floats:
-    """One draw by Bartlett's decomposition; `inverse_scale` is in the units of a covariance."""
+    """One draw from Wishart(freedom, inverse_scale^-1), by Bartlett's decomposition."""
     width = len(inverse_scale)
     lower = np.tril(rng.normal(size=(width, width)), -1)
     lower[np.diag_indices(width)] = np.sqrt(rng.chisquare(freedom - np.arange(width)))
@@ -252,15 +253,16 @@ def wishart(freedom: float, inverse_scale: Floats, rng: np.random.Generator) -> 
 
 
 def _scale(width: int) -> Floats:
-    spread = np.diag([SPREAD_BIAS] + [SPREAD_TASTE] * (width - 1))
+    spread = np.diag([BIAS_VARIANCE] + [FACTOR_VARIANCE] * (width - 1))
     scale: Floats = spread * (width + 2.0)
     return scale
 
 
 def normal_cdf(x: Floats) -> Floats:
-    """The share of a standard normal below x, by table: NumPy has neither this integral nor its
-    inverse. Linear interpolation at a step of 0.001 is within 1e-7, far below what a Gibbs draw
-    resolves."""
+    """The distribution function of the standard normal, from a table, because NumPy has none.
+
+    Linear interpolation at a step of 0.001 has an error below 1e-7.
+    """
     below: Floats = np.interp(x, _POINTS, _BELOW)
     return below
 
@@ -272,9 +274,9 @@ def normal_density(x: Floats) -> Floats:
 
 
 def truncated_normal(low: Floats, high: Floats, shares: Floats) -> Floats:
-    """Draws of a standard normal between `low` and `high`, by inverting the uniform `shares`.
+    """Draws of a standard normal between `low` and `high`, from the uniform draws `shares`.
 
-    Intervals right of the middle are mirrored, so that far tails keep their digits.
+    Intervals with a positive middle are mirrored, because the lower tail has more digits.
     """
     mirrored = low + high > 0.0
     lower, upper = np.where(mirrored, -high, low), np.where(mirrored, -low, high)

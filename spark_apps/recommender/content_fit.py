@@ -1,14 +1,13 @@
-"""Titles the ranker does not know: their content as vectors, and how far content may be trusted.
+"""Content vectors of titles, and the regression that scores cold titles from them.
 
-Spark counts the words of all titles and weighs them, each kind of word (genres, cast, plot, ...)
-with length one in a title: a long plot does not drown the genres. A thin SVD keeps what most titles
-share.
+Spark counts and weighs the words of all titles. In each title, the weights of each kind of word
+(genres, cast, plot, ...) have length one, so that a long plot does not outweigh the genres. A
+truncated SVD reduces the weights to content vectors.
 
-The trust is a ridge penalty from content vectors to the ranker's scores. It is chosen by
-generalised cross-validation (Golub, Heath and Wahba, Technometrics 21(2), 1979) over the ranker's
-own titles, on the scores of seeded people: how well a title's score follows from the other titles'.
-No holdout is used. The scores for golden queries are solved here in another way than the scorer's
-(`scoring/recommender/content.py`): by a singular value decomposition, not by normal equations.
+A ridge regression maps content vectors to the ranker's scores. Its penalty is chosen by generalised
+cross-validation (Golub, Heath and Wahba, Technometrics 21(2), 1979) on warm titles and the scores
+of seeded people, without the holdout. The scorer (`scoring/recommender/content.py`) solves normal
+equations. The golden queries' scores are solved here by an SVD, so that they check the scorer.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ from pyspark.sql import functions as F
 from scoring.arrays import Floats, Ints, Mask, Rows, Singles
 from spark_apps.recommender.families import FittedRanker
 from spark_apps.recommender.recipes import ContentRecipe
-from spark_apps.recommender.training_data import FeatureTable, IndexedRatings, leading
+from spark_apps.recommender.training_data import FeatureTable, IndexedRatings, truncated_svd
 
-FEWEST_TITLES = 2  # that share a word: a word of one title says nothing of others
+FEWEST_TITLES = 2  # titles that a word must occur in
 AT_ONCE = 2_048  # titles made dense at a time: 16 MB of 2,000 words
 RIDGES = tuple(float(f"{10**e:.3g}") for e in np.arange(-1.0, 3.01, 0.25))
-PEOPLE = 100  # whose scores the penalty is chosen on
-ONE_IN = 10  # of a list's titles at most are cold
-ALIKE = 1e-5  # a cosine below says nothing
-ONE_SPELLING = (
+RIDGE_PEOPLE = 100  # people whose scores choose the penalty
+TITLES_PER_COLD = 10  # a list of n titles has at most n / 10 cold ones
+LEAST_COSINE = 1e-5  # smaller cosines count as 0, for float32's precision
+WORDS_SQL = (
     "SELECT movie_id, concat(names, transform(array_distinct(kept), w -> concat('plot=', w)))"
     " AS words FROM __THIS__"
 )
@@ -49,7 +48,7 @@ ONE_SPELLING = (
 
 @dataclass(frozen=True)
 class WeightedWords:
-    """Weights of words [titles, words] in compressed rows; titles by ascending `movie_ids`."""
+    """Weights [titles, words] as compressed sparse rows, by ascending `movie_ids`."""
 
     movie_ids: Ints
     indptr: Ints
@@ -58,7 +57,7 @@ class WeightedWords:
     vocabulary: tuple[str, ...]
 
     def dense(self, start: int) -> Singles:
-        """The rows of `AT_ONCE` titles from `start` on."""
+        """The rows of AT_ONCE titles from `start` on, as a dense array."""
         ends = self.indptr[start : start + AT_ONCE + 1]
         span = slice(ends[0], ends[-1])
         table = np.zeros((len(ends) - 1, len(self.vocabulary)), dtype=np.float32)
@@ -71,23 +70,23 @@ class WeightedWords:
 def content_vectors(
     spark: SparkSession, words: pa.Table, recipe: ContentRecipe, seed: int
 ) -> FeatureTable:
-    """Vectors [titles, columns] by movie id; of no columns where no two titles share a word."""
-    weighted = weigh(spark, words, recipe.words)
+    """Vectors [titles, columns] by movie id; no columns where no two titles share a word."""
+    weighted = weigh_words(spark, words, recipe.words)
     columns = recipe.affordable_columns(words.num_rows)
     starts = range(0, len(weighted.movie_ids), AT_ONCE)
     basis = None
     if len(weighted.vocabulary) > columns:
         gram = sum((d.T @ d).astype(np.float64) for d in map(weighted.dense, starts))
-        basis = leading(np.asarray(gram), columns, seed)[2].astype(np.float32)
+        basis = truncated_svd(np.asarray(gram), columns, seed)[2].astype(np.float32)
     tables = [d if basis is None else d @ basis for d in map(weighted.dense, starts)]
     return FeatureTable(weighted.movie_ids, np.vstack(tables).astype(np.float64))
 
 
-def weigh(spark: SparkSession, words: pa.Table, most: int) -> WeightedWords:
-    """The `most` frequent words, weighted, each kind of length one in each title."""
+def weigh_words(spark: SparkSession, words: pa.Table, most: int) -> WeightedWords:
+    """Weights of the `most` frequent words; in each title each kind of word has length one."""
     frame = spark.createDataFrame(words).coalesce(1)
     model = pipeline(most).fit(frame)
-    if not vocabulary_of(model):  # the code below refuses vectors of no columns
+    if not vocabulary_of(model):  # Spark cannot make vectors of no columns
         nothing = np.zeros(len(words) + 1, dtype=np.int64)
         ids = words["movie_id"].to_numpy()
         return WeightedWords(ids, nothing, nothing[:0], np.zeros(0), ())
@@ -96,14 +95,14 @@ def weigh(spark: SparkSession, words: pa.Table, most: int) -> WeightedWords:
 
 
 def pipeline(most: int) -> Pipeline:
-    """Spark ML's stages from a table of words to weights."""
+    """Spark ML's stages from `training_titles.words_table` to weights."""
     return Pipeline(
         stages=[
             RegexTokenizer(
                 inputCol="plot", outputCol="tokens", pattern=r"\P{L}+", minTokenLength=3
             ),
             StopWordsRemover(inputCol="tokens", outputCol="kept"),
-            SQLTransformer(statement=ONE_SPELLING),
+            SQLTransformer(statement=WORDS_SQL),
             CountVectorizer(
                 inputCol="words", outputCol="counts", vocabSize=most, minDF=FEWEST_TITLES
             ),
@@ -113,7 +112,7 @@ def pipeline(most: int) -> Pipeline:
 
 
 def vocabulary_of(model: PipelineModel) -> tuple[str, ...]:
-    """The words that counted, by column."""
+    """The words by column of the weights."""
     return tuple(model.stages[3].vocabulary)
 
 
@@ -132,7 +131,7 @@ def _weighted_words(table: pa.Table, vocabulary: tuple[str, ...]) -> WeightedWor
 def _length_of_kind(
     rows: Rows, indices: Ints, values: Floats, vocabulary: tuple[str, ...]
 ) -> Floats:
-    """For each weight, the length of its title's weights of the same kind."""
+    """For each weight, the Euclidean length of its title's weights of the same kind."""
     names, kinds = np.unique([word.partition("=")[0] for word in vocabulary], return_inverse=True)
     cell = rows * len(names) + kinds[indices]
     squares = np.bincount(cell, weights=values**2)
@@ -142,32 +141,32 @@ def _length_of_kind(
 
 @dataclass(frozen=True)
 class ContentFit:
-    """`vectors` [I, C] of the catalogue's titles, the titles [I] that the ranker has `known`, and
-    the penalty of the map."""
+    """Content `vectors` [I, C], the titles [I] that the ranker has `known`, and the penalty
+    `ridge`."""
 
     recipe: ContentRecipe
     vectors: Singles
     known: Mask
     ridge: float
-    explained: float  # share of the variance of people's scores, by generalised cross-validation
+    explained: float  # share of the scores' variance that content explains, cross-validated
 
     @property
     def described(self) -> Mask:
-        """Titles [I] of which some word is known."""
+        """Titles [I] with a nonzero content vector."""
         described: Mask = np.asarray(self.vectors.any(axis=1))
         return described
 
     @property
     def optimism(self) -> float:
-        """The recipe's; 0 where content explains nothing: uncertainty alone recommends no title."""
+        """The recipe's optimism; 0 where content explains no variance."""
         return self.recipe.optimism if self.explained > 0.0 else 0.0
 
     def facts(self) -> dict[str, float]:
-        """`content` of `bundle.json`."""
+        """The value of `content` in `bundle.json`."""
         return {"ridge": self.ridge, "optimism": self.optimism}
 
     def note(self) -> str:
-        """A sentence for the card."""
+        """A note for the card."""
         size = self.vectors.nbytes / 1e6
         return (
             f"content: {self.vectors.shape[1]} columns for {len(self.vectors)} titles, "
@@ -177,20 +176,20 @@ class ContentFit:
 
     @property
     def cold(self) -> Mask:
-        """Titles [I] that only content can score."""
+        """Titles [I] that have content and are not known to the ranker."""
         cold: Mask = self.described & ~self.known
         return cold
 
     @cached_property
     def _decomposed(self) -> tuple[Rows, Floats, Floats, Floats, Floats]:
-        """The titles learnt from, the mean of their vectors, and the SVD of the residuals."""
+        """The warm titles' rows, their mean vector, and the SVD of their centred vectors."""
         warm = np.flatnonzero(self.known & self.described)
         vectors = self.vectors[warm].astype(np.float64)
         centre = vectors.mean(axis=0)
         return warm, centre, *np.linalg.svd(vectors - centre, full_matrices=False)
 
     def scores(self, scores: Floats) -> tuple[Floats, float]:
-        """The ranker's scores [I] with cold titles' filled in, and the map's standard error."""
+        """Scores [I], the cold titles' by regression, and the regression's standard error."""
         warm, centre, left, values, right = self._decomposed
         mean = float(scores[warm].mean())
         kept = values**2 / (values**2 + self.ridge)
@@ -203,26 +202,28 @@ class ContentFit:
         return filled, float(np.sqrt((residuals**2).sum() / freedom))
 
     def likeness(self, rated: Rows) -> Floats:
-        """How like what was rated each title [I] is: the cosine to the sum of the rated titles'
-        directions, 0 where it is below what single precision can tell."""
+        """The cosine [I] of each title to the sum of the rated titles' unit vectors.
+
+        A cosine below LEAST_COSINE is 0.
+        """
         vectors = self.vectors.astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0.0)
         direction = units[rated].sum(axis=0)
         cosines = units @ direction / max(float(np.linalg.norm(direction)), 1e-12)
-        return np.where(cosines >= ALIKE, cosines, 0.0)
+        return np.where(cosines >= LEAST_COSINE, cosines, 0.0)
 
 
 def fit_content(
     ratings: IndexedRatings, ranker: FittedRanker, vectors: Floats, recipe: ContentRecipe, seed: int
 ) -> ContentFit | None:
-    """None where no title has content, or the ranker knows no title to learn from."""
+    """Choose the penalty; None where no title has both content and a score of the ranker."""
     singles = vectors.astype(np.float32)
     described = singles.any(axis=1)
     warm = np.flatnonzero(ranker.known & described)
     if not len(warm):
         return None
-    people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:PEOPLE]
+    people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:RIDGE_PEOPLE]
     scores = [ranker.scores(int(user), ratings.rated(int(user)))[warm] for user in people]
     ridge, explained = choose_ridge(vectors[warm], np.array(scores).T)
     return ContentFit(recipe, singles, ranker.known, ridge, explained)
@@ -232,7 +233,7 @@ def choose_ridge(
     vectors: Floats, scores: Floats, ridges: Sequence[float] = RIDGES
 ) -> tuple[float, float]:
     """The penalty with the least generalised cross-validation error of `scores` [titles, people],
-    and the share of variance it explains by that measure."""
+    and the share of the variance that it explains."""
     left, values, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     residuals = scores - scores.mean(axis=0)
     moments, total, titles = (
@@ -252,7 +253,7 @@ def choose_ridge(
 
 
 def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
-    """The `n` best allowed titles that are not among the seen."""
+    """The rows of the `n` best titles that are allowed and not seen."""
     free = np.where(allowed, scores, -np.inf)
     free[seen] = -np.inf
     order = np.argsort(-free, kind="stable")[:n]
@@ -262,7 +263,7 @@ def best_unseen(scores: Floats, allowed: Mask, seen: Rows, n: int) -> list[int]:
 def list_unseen(
     plain: Floats, known: Mask, seen: Rows, content: ContentFit | None, n: int
 ) -> tuple[list[int], Floats]:
-    """The `n` best unseen titles by the ranker's scores [I] and content's, and all scores."""
+    """The `n` best unseen titles, warm by `plain` [I] and cold by content; and all scores [I]."""
     if content is None:
         return best_unseen(plain, known, seen, n), plain
     scores, error = content.scores(plain)
@@ -270,10 +271,12 @@ def list_unseen(
 
 
 def with_cold(scores: Floats, error: float, seen: Rows, content: ContentFit, n: int) -> list[int]:
-    """The `n` best unseen titles, by arithmetic that does not import the scorer: a cold title takes
-    the place of the last while its score and some standard errors are above that one's."""
+    """The `n` best unseen titles, warm and cold, by other code than the scorer's.
+
+    A cold title replaces the last warm title while its score + optimism * error is higher.
+    """
     ranked, taken = best_unseen(scores, content.known, seen, n), list[int]()
-    for title in best_unseen(scores, content.cold, seen, n // ONE_IN):
+    for title in best_unseen(scores, content.cold, seen, n // TITLES_PER_COLD):
         full = len(ranked) + len(taken) >= n
         if full and scores[title] + content.optimism * error <= scores[ranked[-1]]:
             break

@@ -1,9 +1,9 @@
-"""What a family of models is: what it registers, what its fit must give, how it is found by name.
+"""The interface of model families: registration, fitted models, and how a name finds its family.
 
-The ranker family `ease` is the module `ranker_ease.py`, the predictor family `bayes` is
-`predictor_bayes.py`, and so on for every name that a recipe may give. Such a module ends with its
-registration, `FAMILY`. The scoring library registers every family too, in
-`scoring/recommender/rankers.py` and `scoring/recommender/fold_in.py`: it reads what a fit wrote.
+The ranker family `ease` is the module `ranker_ease.py`, the predictor family `bayes` is the module
+`predictor_bayes.py`. Each such module defines its registration `FAMILY`. The scoring library has a
+counterpart that reads a fit's files: for predictors in `scoring/recommender/fold_in.py`, for
+rankers a line of RANKERS in `scoring/recommender/rankers.py` or a module `ranker_<name>.py` there.
 """
 
 from __future__ import annotations
@@ -31,43 +31,49 @@ if TYPE_CHECKING:
     from spark_apps.recommender.training_data import SideInformation
 
 Clip = tuple[float, float]
-"""The lowest and the highest star of the scale."""
+"""The lowest and the highest stars of the scale."""
 
 
-def _free(recipe: Any, size: Size) -> None:
-    """A predictor whose cost nobody counts."""
+def _without_limit(recipe: Any, size: Size) -> None:
+    """For predictors that have no limit."""
 
 
-def _unstated(recipe: Any, ratings: IndexedRatings) -> str:
-    """A ranker whose cost nobody counts."""
+def _without_cost(recipe: Any, ratings: IndexedRatings) -> str:
+    """For rankers that state no cost."""
     return ""
 
 
 @dataclass(frozen=True)
 class PredictorFamily:
-    """`recipe` types the parameters, `fit` makes the predictor of a task and a recipe;
-    `refuse_over_budget` raises RecipeError, before anything is started, where a problem of this
-    size takes more bytes or operations than the recipe allows itself."""
+    """What a predictor family registers.
+
+    `recipe` types the parameters. `fit` makes a predictor from a task and a recipe.
+    `refuse_over_budget` raises RecipeError where a fit of this size needs more memory or operations
+    than the recipe's limits.
+    """
 
     recipe: type[RecommenderRecipe]
     fit: Callable[[PredictorTask, Any], Predictor]
-    refuse_over_budget: Callable[[Any, Size], None] = _free
+    refuse_over_budget: Callable[[Any, Size], None] = _without_limit
 
 
 @dataclass(frozen=True)
 class RankerFamily:
-    """`recipe` types the parameters, `fit` makes the ranker of the ratings, the same rows as a
-    frame, a recipe and a seed; `cost` states bytes and operations in a sentence, and raises
-    RecipeError where they are more than the recipe allows itself."""
+    """What a ranker family registers.
+
+    `recipe` types the parameters. `fit` makes a ranker from ratings, the same rows as a frame, a
+    recipe and a seed. `cost` states bytes and operations in a sentence, and raises RecipeError
+    where they exceed the recipe's limits.
+    """
 
     recipe: type[RankerRecipe]
     fit: Callable[[IndexedRatings, DataFrame, Any, int], FittedRanker]
-    cost: Callable[[Any, IndexedRatings], str] = _unstated
+    cost: Callable[[Any, IndexedRatings], str] = _without_cost
 
 
 PREDICTORS: dict[str, PredictorFamily] = {}
 RANKERS: dict[str, RankerFamily] = {}
-"""The families found so far, by name; code outside this folder may register its own here."""
+"""The families found so far, by name. Code outside this folder may add its own."""
 Family = TypeVar("Family", PredictorFamily, RankerFamily)
 
 
@@ -103,7 +109,7 @@ def _module_names(kind: str) -> set[str]:
 def fit_ranker(
     ratings: IndexedRatings, frame: DataFrame, recipe: RankerRecipe, seed: int
 ) -> FittedRanker:
-    """Fit by the recipe's family; RecipeError where it costs more than the recipe allows."""
+    """Fit by the recipe's family; RecipeError where the cost exceeds the recipe's limits."""
     family = ranker_family(recipe.family)
     if cost := family.cost(recipe, ratings):
         print(f"[train_recommender] {cost}")
@@ -116,13 +122,13 @@ def fit_predictor(task: PredictorTask, recipe: RecommenderRecipe) -> Predictor:
 
 
 def refuse_over_budget(recipe: RecommenderRecipe, size: Size) -> None:
-    """RecipeError where the predictor takes more than the recipe allows itself."""
+    """RecipeError where the predictor's cost exceeds the recipe's limits."""
     predictor_family(recipe.family).refuse_over_budget(recipe, size)
 
 
 @dataclass(frozen=True)
 class Size:
-    """Rows of a problem."""
+    """Numbers of ratings, people and titles of a fit."""
 
     ratings: int
     people: int
@@ -131,19 +137,19 @@ class Size:
 
 @dataclass(frozen=True)
 class PredictorTask:
-    """What a predictor is fitted to: `frame` holds the same rows as `ratings`."""
+    """The input of a predictor's fit; `frame` holds the same rows as `ratings`."""
 
     spark: SparkSession
     ratings: IndexedRatings
     frame: DataFrame
     side_information: SideInformation
-    weight: float  # one of the recipe's shares
+    blend_share: float  # the share of this model in its blend; one of the recipe's shares
     seed: int
 
 
 @dataclass(frozen=True)
 class FactorModel:
-    """The form in which every predictor is shipped.
+    """The form of every predictor in a bundle.
 
     stars = mean + user_bias [U] + item_bias [I] + user_factors [U, K] . item_factors [I, K]
     """
@@ -155,7 +161,7 @@ class FactorModel:
     item_factors: Floats
 
     def predict(self, users: Rows, items: Rows) -> Floats:
-        """Stars of pairs, not clipped."""
+        """Unclipped stars of the pairs."""
         product = np.einsum("nk,nk->n", self.user_factors[users], self.item_factors[items])
         stars: Floats = self.mean + self.user_bias[users] + self.item_bias[items] + product
         return stars
@@ -166,41 +172,42 @@ class Predictor(ABC):
 
     @abstractmethod
     def factor_model(self) -> FactorModel:
-        """The model as the bundle ships it."""
+        """The predictor as one factor model, for the bundle."""
 
     @abstractmethod
     def fold_in(self) -> dict[str, Any]:
-        """What `scoring/recommender/fold_in.py` needs for a new person, as JSON."""
+        """The parameters of `scoring/recommender/fold_in.py`, as JSON."""
 
     @abstractmethod
     def answers(self, spark: SparkSession, users: Rows, items: Rows) -> Floats:
-        """Stars of pairs for the golden queries, not clipped, not by the scorer under test."""
+        """Unclipped stars of pairs, for the golden queries; without the scorer's code."""
 
     @abstractmethod
     def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
-        """The bias of a person who gave `stars` (at least one) to `items`, and their stars [I] of
-        every title, not clipped; for the golden queries, not by the scorer under test."""
+        """The bias of a new person who gave `stars` to `items`, and their unclipped stars [I].
+
+        For the golden queries, without the scorer's code. There is at least one item.
+        """
 
     @abstractmethod
     def save(self, folder: Path, spark: SparkSession) -> None:
-        """Write the model as Spark saves one: `ALSModel.load` reads it."""
+        """Write the model in a form that Spark's `ALSModel.load` reads."""
 
     def by_share(self, pairs: IndexedRatings, clip: Clip) -> dict[float, Floats]:
-        """Stars of the pairs, clipped, for each of the recipe's shares."""
+        """Clipped stars of the pairs for each of the recipe's shares."""
         return {1.0: self.factor_model().predict(pairs.users, pairs.items).clip(*clip)}
 
     def notes(self) -> list[str]:
-        """Sentences for the card."""
+        """Notes for the card."""
         return []
 
 
 @dataclass(frozen=True)
 class FittedRanker(ABC):
-    """A fitted ranker of any family, for a catalogue of so many `people` and `titles`.
+    """A fitted ranker of any family; `people` and `titles` are numbers of rows.
 
-    By default a ranker has no factors and no other arrays; a family overrides what it has. Scores
-    here are plain arithmetic, never the scorer's: they judge recipes on the inner split and answer
-    the golden queries that the scorer must repeat.
+    The defaults are a ranker without factors and arrays. Scores are computed without the scorer's
+    code, because the golden queries check the scorer with them.
     """
 
     people: int
@@ -209,20 +216,19 @@ class FittedRanker(ABC):
     @property
     @abstractmethod
     def known(self) -> Mask:
-        """The titles [I] that it ranks."""
+        """The titles [I] that the ranker ranks."""
 
     @abstractmethod
     def scores(self, user: int, rated: Rows) -> Floats:
-        """Scores [I] of a trained person who rated these titles, oldest first."""
+        """Scores [I] for a person of the fit who rated these titles, oldest first."""
 
     @abstractmethod
     def folded(self, rated: Rows) -> Floats:
-        """Scores [I] of a stranger who rated these titles, oldest first."""
+        """Scores [I] for a new person who rated these titles, oldest first."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """`fold_in.ranker` of `bundle.json`: the family, and the parameters that its scorer in
-        `scoring/recommender/rankers.py` reads."""
+        """`fold_in.ranker` of `bundle.json`: the family, and the parameters of its scorer."""
 
     @property
     def users(self) -> Singles:
@@ -236,13 +242,13 @@ class FittedRanker(ABC):
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the bundle keeps beside factors, named as the scorer's family names it."""
+        """The bundle's arrays beside factors, by the names that the family's scorer reads."""
         return {}
 
     @property
     def spark_model(self) -> ALSModel | None:
-        """Spark's model, where its own top lists are the ranker's."""
+        """Spark's model, where its top lists are equal to the ranker's; else None."""
         return None
 
-    def save(self, folder: Path) -> None:  # noqa: B027 (most families have none)
-        """Write the form that Spark loads, where the family has one."""
+    def save(self, folder: Path) -> None:  # noqa: B027 (optional for a family)
+        """Write a form that Spark loads; most families have none."""

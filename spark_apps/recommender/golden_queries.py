@@ -1,14 +1,14 @@
 """Golden queries: seeded queries with the answers of a fitted recommender, as `golden.json`.
 
-The scorer of a loaded bundle must repeat these answers, so nothing here imports the scorer.
-`scoring/recommender/golden_check.py` defines the file. Spark answers what it can: predictions of
-ALS by `transform` (blended here), rankings of plain implicit ALS by `recommendForUserSubset`. All
-other answers are plain arithmetic on what was fitted, each in another way than the scorer's: a
-posterior's predictions, item weights, content, fold-in (`folded` of predictors and rankers).
+A loaded bundle must repeat these answers (`scoring/recommender/golden_check.py`), so this module
+does not import the scorer. Spark answers with `transform` (ALS predictions, blended here) and
+`recommendForUserSubset` (rankings of implicit ALS that the driver did not refine). The fitted
+models answer the others by other algorithms than the scorer's.
 
-The queries: stars of random pairs; the lists of people with few ratings, and for each the best
-title that the ranker does not know; and fold-in, with ratings given as a newcomer or the anonymous
-route gives them.
+- `predictions`: stars of random pairs.
+- `rankings`: lists of people with few ratings.
+- `cold`: the best cold title of each of these people.
+- `fold_in`: answers for people who are not in the bundle, from ratings in the request.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from spark_apps.recommender.families import Clip, FittedRanker, Predictor
 from spark_apps.recommender.training_data import IndexedRatings
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
-FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings given
-STARS_EACH = 4  # titles of the catalogue whose stars each query has, and one that is not in it
-DAMPING = 25.0  # ratings at the mean that a title's popularity starts from
+FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings of a query
+STARS_EACH = 4  # titles of the catalogue in a fold-in query's predictions; one unknown id is added
+DAMPING = 25.0  # ratings at the mean that are added to each title for its popularity
 TOLERANCE = 1e-5
 NO_QUERIES: dict[str, Any] = {
     "tolerance": TOLERANCE,
@@ -37,12 +37,12 @@ NO_QUERIES: dict[str, Any] = {
     "cold": [],
     "fold_in": [],
 }
-Given = tuple[Ints, Floats]  # movie ids and stars, oldest first
+GivenRatings = tuple[Ints, Floats]  # movie ids and stars, oldest first
 
 
 @dataclass(frozen=True)
 class FittedRecommender:
-    """Everything that was fitted on `ratings`; `content` is None where no title has content."""
+    """The models fitted on `ratings`; `content` is None where no title has content."""
 
     ratings: IndexedRatings
     predictor: Predictor
@@ -50,19 +50,21 @@ class FittedRecommender:
     content: ContentFit | None
 
     def notes(self) -> list[str]:
-        """Sentences for the card."""
+        """Notes for the card."""
         return self.predictor.notes() + ([self.content.note()] if self.content else [])
 
 
 def record_golden(
     spark: SparkSession, fitted: FittedRecommender, clip: Clip, seed: int
 ) -> dict[str, Any]:
-    """All queries with their answers, as `golden.json`."""
+    """The queries and answers of `golden.json`."""
     rng = np.random.default_rng(seed)
     predictions = _predictions(spark, fitted, clip, rng)
     rankings, cold = _rankings(spark, fitted, rng)
     popular = _popularity(fitted.ratings)
-    folded = [_fold_in(fitted, clip, given, popular, rng) for given in _given(fitted, clip, rng)]
+    folded = [
+        _fold_in(fitted, clip, given, popular, rng) for given in _given_ratings(fitted, clip, rng)
+    ]
     return {
         "tolerance": TOLERANCE,
         "predictions": predictions,
@@ -93,8 +95,10 @@ def _predictions(
 def _rankings(
     spark: SparkSession, fitted: FittedRecommender, rng: np.random.Generator
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Best unseen titles of light raters the ranker can learn from, and of each the best title
-    that it does not know."""
+    """`rankings` and `cold`: the best unseen titles, and the best cold title, of light raters.
+
+    People without a title that the ranker knows are omitted.
+    """
     ratings, known, content = fitted.ratings, fitted.ranker.known, fitted.content
     ids = ratings.catalogue.movie_ids
     seen = {u: ratings.rated(u) for u in _light_raters(ratings, rng).tolist()}
@@ -113,8 +117,7 @@ def _rankings(
 def _scores(
     spark: SparkSession, ranker: FittedRanker, seen: Mapping[int, Rows]
 ) -> dict[int, Floats]:
-    """Scores [I] of each person; the best titles' scores are Spark's where its lists are the
-    ranker's."""
+    """The ranker's scores [I] of each person; where it has a Spark model, Spark's for the best."""
     scores = {user: ranker.scores(user, rated) for user, rated in seen.items()}
     if ranker.spark_model is not None and seen:
         most = TOP + max(len(items) for items in seen.values())
@@ -132,21 +135,22 @@ def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:
 
 
 def _light_raters(ratings: IndexedRatings, rng: np.random.Generator) -> Rows:
-    """Seeded people among the half with the fewest ratings: short lists of seen titles."""
+    """Seeded people of the half with the fewest ratings."""
     counts = np.bincount(ratings.users, minlength=len(ratings.catalogue.user_ids))
     half = np.argsort(counts, kind="stable")[: max(1, (len(counts) + 1) // 2)]
     chosen: Rows = np.sort(rng.choice(half, size=min(RANKINGS, len(half)), replace=False))
     return chosen
 
 
-def _given(fitted: FittedRecommender, clip: Clip, rng: np.random.Generator) -> Iterator[Given]:
-    """Seeded ratings of every kind that the catalogue allows: trained people's first few, one
-    rating, both ends of the scale, sixty, titles that the ranker or the whole catalogue does not
-    know, and nothing."""
+def _given_ratings(
+    fitted: FittedRecommender, clip: Clip, rng: np.random.Generator
+) -> Iterator[GivenRatings]:
+    """Seeded ratings of fold-in queries: the oldest ratings of trained people, one rating, both
+    ends of the scale, MANY ratings, cold titles, unknown titles, known and unknown ones, none."""
     ids, rated = fitted.ratings.catalogue.movie_ids, np.unique(fitted.ratings.items)
-    levels, unheard = np.unique(fitted.ratings.values), _unheard(ids)
+    levels, unknown = np.unique(fitted.ratings.values), _unknown_ids(ids)
 
-    def some(rows: Rows, most: int) -> Given:
+    def some(rows: Rows, most: int) -> GivenRatings:
         chosen = rng.permutation(rows)[:most]
         return ids[chosen], rng.choice(levels, size=len(chosen))
 
@@ -157,20 +161,20 @@ def _given(fitted: FittedRecommender, clip: Clip, rng: np.random.Generator) -> I
     yield movies, np.resize(np.array(clip), len(movies))
     yield some(rated, MANY)
     yield some(np.flatnonzero(~fitted.ranker.known), FEW)
-    yield unheard, rng.choice(levels, size=len(unheard))
+    yield unknown, rng.choice(levels, size=len(unknown))
     movies, stars = some(rated, FEW)
-    yield np.concatenate([unheard[:1], movies]), np.concatenate([levels[:1], stars])
+    yield np.concatenate([unknown[:1], movies]), np.concatenate([levels[:1], stars])
     yield np.empty(0, dtype=np.int64), np.empty(0)
 
 
-def _first_ratings(ratings: IndexedRatings, person: int) -> Given:
-    """A trained person's oldest few."""
+def _first_ratings(ratings: IndexedRatings, person: int) -> GivenRatings:
+    """A trained person's FEW oldest ratings."""
     own = ratings.matrix.oldest_first(person)[:FEW]
     items = ratings.matrix.items(person)[own]
     return ratings.catalogue.movie_ids[items], ratings.matrix.stars(person)[own].astype(np.float64)
 
 
-def _unheard(movie_ids: Ints) -> Ints:
+def _unknown_ids(movie_ids: Ints) -> Ints:
     """Three ids that are not in the catalogue."""
     return np.setdiff1d(np.arange(1, len(movie_ids) + 4), movie_ids)[:3].astype(np.int64)
 
@@ -178,7 +182,7 @@ def _unheard(movie_ids: Ints) -> Ints:
 def _fold_in(
     fitted: FittedRecommender,
     clip: Clip,
-    given: Given,
+    given: GivenRatings,
     popular: Floats,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def _fold_in(
     known = np.isin(movies, ids)
     rows = np.searchsorted(ids, movies[known])
     strategy, best, scores, by = _list(fitted, rows, popular)
-    pool = np.append(rng.choice(ids, size=STARS_EACH), _unheard(ids)[:1])
+    pool = np.append(rng.choice(ids, size=STARS_EACH), _unknown_ids(ids)[:1])
     values = _stars(fitted, rows, stars[known], pool).clip(*clip)
     return {
         "ratings": list(zip(movies.tolist(), stars.tolist())),
@@ -202,7 +206,7 @@ def _fold_in(
 
 
 def _stars(fitted: FittedRecommender, rows: Rows, stars: Floats, wanted: Ints) -> Floats:
-    """The person's bias alone where a title is in no catalogue; no bias where nothing was rated."""
+    """Stars of the wanted titles; mean + bias for an unknown title, without ratings a bias of 0."""
     model, ids = fitted.predictor.factor_model(), fitted.ratings.catalogue.movie_ids
     bias, every = 0.0, model.mean + model.item_bias
     if len(rows):
@@ -215,7 +219,7 @@ def _stars(fitted: FittedRecommender, rows: Rows, stars: Floats, wanted: Ints) -
 def _list(
     fitted: FittedRecommender, seen: Rows, popular: Floats
 ) -> tuple[str, list[int], list[float], list[str]]:
-    """The strategy of the person's answer; ten titles, and the score and the strategy of each."""
+    """The strategy of the answer; TOP titles, and the score and the strategy of each."""
     known, content = fitted.ranker.known, fitted.content
     if known[seen].any():
         strategy = "fold-in"
@@ -234,7 +238,7 @@ def _list(
 
 
 def _popularity(ratings: IndexedRatings) -> Floats:
-    """Ratings of each title, times their damped mean over the mean of all."""
+    """Popularity [I]: number of ratings * damped mean / mean of all ratings."""
     titles, mean = len(ratings.catalogue.movie_ids), ratings.values.mean()
     counts, totals = np.zeros(titles), np.zeros(titles)
     np.add.at(counts, ratings.items, 1.0)

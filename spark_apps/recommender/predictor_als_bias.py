@@ -2,9 +2,9 @@
 
     w p.q + (1 - w) b   with   b = mean + b_u + b_i   is   b + w (p.q - b)
 
-The bracket is itself a product of two vectors: people's [p, -(mean + b_u), -1] times titles'
-[q, 1, b_i]. So two more factors hold the blend without loss, as one factor model. Where ALS knows
-nothing of a person or a title (a zero vector), the bias model remains.
+The bracket is a product of two vectors: people's [p, -(mean + b_u), -1] and titles' [q, 1, b_i]. So
+one factor model with two more factors is equal to the blend. For a person or title without ALS
+factors (a zero vector) the answer is the bias model's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from scoring.arrays import Floats, Mask, Rows, Singles
 from scoring.recommender.baselines import BiasModel, fit_bias
-from spark_apps.recommender.als import AlsFit, als_of, fit_als, save_als
+from spark_apps.recommender.als import AlsFit, fit_als, make_als, save_als
 from spark_apps.recommender.families import (
     Clip,
     FactorModel,
@@ -34,8 +34,8 @@ from spark_apps.recommender.training_data import IndexedRatings
 class AlsBiasRecipe(RecommenderRecipe):
     """Explicit ALS blended with the bias model.
 
-    `blend` lists the shares of ALS to choose from on the inner split; `bias_reg_*` count as so
-    many ratings at the mean.
+    `blend` lists the shares of ALS; the inner split chooses one. `bias_reg_*` are numbers of
+    ratings at the mean that are added to each person or title.
     """
 
     family: Literal["als_bias"]
@@ -48,7 +48,7 @@ class AlsBiasRecipe(RecommenderRecipe):
 
     @property
     def spark_iterations(self) -> int:
-        """The longer of the predictor's and the ranker's."""
+        """The maximum of the predictor's and the ranker's iterations."""
         return max(self.iterations, super().spark_iterations)
 
     @property
@@ -58,15 +58,14 @@ class AlsBiasRecipe(RecommenderRecipe):
 
 
 def fit_als_bias(task: PredictorTask, recipe: AlsBiasRecipe) -> BlendedAls:
-    """Explicit ALS on the stars by Spark, the biases on the driver."""
-    als = als_of(task.ratings, recipe, task.seed).setRatingCol("rating")
+    """Fit explicit ALS with Spark, and the biases on the driver."""
+    als = make_als(task.ratings, recipe, task.seed).setRatingCol("rating")
     fit = fit_als(als, task.ratings, task.frame)
-    return BlendedAls(recipe, fit_biases(task.ratings, recipe), fit, task.weight)
+    return BlendedAls(recipe, fit_biases(task.ratings, recipe), fit, task.blend_share)
 
 
 def fit_biases(ratings: IndexedRatings, recipe: AlsBiasRecipe) -> BiasModel:
-    """The bias model on the driver: the rows are there for the bundle, and ten passes of NumPy
-    over 100,000 take 20 ms where one Spark stage takes 30."""
+    """The bias model, on the driver: NumPy takes 20 ms for 100,000 ratings, a Spark stage 30."""
     catalogue = ratings.catalogue
     return fit_bias(
         ratings.users,
@@ -81,7 +80,7 @@ def fit_biases(ratings: IndexedRatings, recipe: AlsBiasRecipe) -> BiasModel:
 
 @dataclass(frozen=True)
 class BlendedAls(Predictor):
-    """The biases, ALS beside them, and the share of ALS (`weight`)."""
+    """The bias model, explicit ALS, and the share of ALS (`weight`)."""
 
     recipe: AlsBiasRecipe
     bias: BiasModel
@@ -89,7 +88,7 @@ class BlendedAls(Predictor):
     weight: float
 
     def factor_model(self) -> FactorModel:
-        """The blend as the bundle ships it."""
+        """The blend as one factor model."""
         users, items = self.factors()
         return FactorModel(
             self.bias.mean,
@@ -100,7 +99,7 @@ class BlendedAls(Predictor):
         )
 
     def fold_in(self) -> dict[str, Any]:
-        """Spark's regularisation and the blend's share."""
+        """The regularisation of Spark's ALS and of the biases, and the share of ALS."""
         return {
             "family": self.recipe.family,
             "rank": self.recipe.rank,
@@ -110,7 +109,7 @@ class BlendedAls(Predictor):
         }
 
     def by_share(self, pairs: IndexedRatings, clip: Clip) -> dict[float, Floats]:
-        """For each share of ALS that the recipe lists."""
+        """The pairs' stars, clipped, for each share of ALS in the recipe."""
         bias = self.bias.predict(pairs.users, pairs.items)
         users, items = self.als.users, self.als.items
         product = np.einsum("nk,nk->n", users[pairs.users], items[pairs.items])
@@ -119,8 +118,10 @@ class BlendedAls(Predictor):
         return {w: (bias + w * difference).clip(*clip) for w in self.recipe.blend}
 
     def answers(self, spark: SparkSession, users: Rows, items: Rows) -> Floats:
-        """By Spark's `transform`, blended here. Spark answers NaN for a pair it does not know:
-        the bias model answers it alone."""
+        """The blend of Spark's `transform` and the bias model.
+
+        Where Spark answers NaN for an unknown person or title, the bias model answers.
+        """
         pairs = sorted(set(zip(users.tolist(), items.tolist())))
         frame = spark.createDataFrame(pairs, "user int, item int")
         found = {(r.user, r.item): r.prediction for r in self.als.model.transform(frame).collect()}
@@ -130,9 +131,10 @@ class BlendedAls(Predictor):
         return np.where(np.isnan(product), bias, blended)
 
     def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
-        """The person's bias from the residuals, their ALS factors from a least-squares problem
-        (Zhou et al.: the ridge is `reg` times how many of the rated titles ALS knows), and the two
-        blended."""
+        """The bias from the residuals, the ALS factors by least squares, and the blend of both.
+
+        The ridge penalty is `reg` times the number of rated titles with factors (Zhou et al.).
+        """
         residuals = stars - self.bias.mean - self.bias.item_bias[items]
         bias = float(residuals.sum() / (len(items) + self.recipe.bias_reg_user))
         plain = self.bias.mean + bias + self.bias.item_bias
@@ -147,11 +149,11 @@ class BlendedAls(Predictor):
         return bias, np.where(_known(self.als.items), blended, plain)
 
     def save(self, folder: Path, spark: SparkSession) -> None:
-        """Spark's own model, as it is before the blend."""
+        """Save Spark's ALS model, without the blend."""
         save_als(self.als, folder)
 
     def factors(self) -> tuple[Singles, Singles]:
-        """People's [U, K + 2] and titles' [I, K + 2] factors of the one factor model."""
+        """People's [U, K + 2] and titles' [I, K + 2] factors of the blend."""
         knows_user, knows_item = _known(self.als.users), _known(self.als.items)
         person = -(self.bias.mean + self.bias.user_bias)
         users = np.column_stack([self.als.users, person, np.full(len(person), -1.0)])
@@ -162,7 +164,7 @@ class BlendedAls(Predictor):
 
 
 def _known(factors: Singles) -> Mask:
-    """Rows that ALS has factors for."""
+    """The rows with ALS factors."""
     return np.asarray(factors.any(axis=1))
 
 

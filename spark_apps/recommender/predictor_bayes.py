@@ -1,8 +1,8 @@
 """The predictor family `bayes`: Bayesian matrix factorisation with side information.
 
-Its chains (`gibbs_sampler.py`) sample the model of `bayes_model.py`. The posterior mean of
-everybody's stars is packed into one factor model, with a prior for people who come later. Its
-memory and arithmetic are estimated before anything is started.
+Its Markov chains (`gibbs_sampler.py`) sample the model of `bayes_model.py`. The posterior mean of
+the stars of all people and titles is packed into one factor model. A prior for new people is fitted
+to the trained people. Memory and operations are estimated before a fit.
 """
 
 from __future__ import annotations
@@ -32,26 +32,27 @@ from spark_apps.recommender.gibbs_sampler import ChainPlan, Packed, Problem, run
 from spark_apps.recommender.recipes import Positive, RecommenderRecipe, Whole
 from spark_apps.recommender.training_data import feature_blocks
 
-CHAIN_WIDTH = 2  # times the final rank that a chain packs its own mean into
-FEWEST_SWEEPS = 100  # of a chain that may be shortened for the forecast
+CHAIN_WIDTH = 2  # a chain's own mean is packed into this many times the final rank
+FEWEST_SWEEPS = 100  # chains of fewer sweeps are not shortened for the forecast
 SINGLE, DOUBLE = 4, 8  # bytes
-DENSE_COPIES = 4  # the sum, the scores, the stars and the table's places of one draw
-RATED_COPIES = 3  # the rated matrix, its scaled copy and what the thin SVD makes of it
+DENSE_COPIES = 4  # of [people, titles]: sum, scores, stars and table indices of one draw
+RATED_COPIES = 3  # of [people, titles]: rated matrix, its scaled copy, the SVD's copy
 LOOKUP = 20  # operations a pair to turn a score into stars
-RIDGE = 10.0  # people at no effect
-FLOOR = 1e-6  # of a variance: one person, or people all alike, have none
-NOISES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5)  # variances of a star
-NOISE_PEOPLE = 60  # people the noise is chosen by
+RIDGE = 10.0  # ridge penalty of the regression behind the prior
+VARIANCE_FLOOR = 1e-6  # added to variances, because one person alone has a variance of 0
+NOISE_VARIANCES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5)  # variances of a star
+NOISE_PEOPLE = 60  # people on whom the noise is chosen
 
 
 class BayesRecipe(RecommenderRecipe):
     """Bayesian matrix factorisation with side information.
 
-    There are `chains` Markov chains of `sweeps` each; every `every`-th sweep after `burn_in` is
-    kept. Stars are normal around a score or cut from it at thresholds; the larger `noise_shape`,
-    the less the noise differs between people. Vectors have `rank` tastes. Each set of rated titles
-    or of raters takes at most `side_columns` columns. The posterior is shipped with `packed_rank`
-    factors. The recipe is refused where arithmetic says that it takes more than `most_*`.
+    - `chains` Markov chains make `sweeps` sweeps each and keep every `every`-th after `burn_in`.
+    - `likelihood`: stars are `normal` around a score, or `ordered` classes of it.
+    - `noise_shape`: the larger it is, the less the noise differs between people.
+    - `rank`: factors of a vector; `packed_rank`: factors of the shipped model.
+    - `side_columns`: most columns for the rated titles of people, and for the raters of titles.
+    - `most_gigabytes`, `most_teraoperations`: the recipe is refused where the estimate is higher.
     """
 
     family: Literal["bayes"]
@@ -75,12 +76,14 @@ class BayesRecipe(RecommenderRecipe):
 
     @property
     def kept(self) -> int:
-        """Draws kept of a chain."""
+        """The number of draws that a chain keeps."""
         return self.plan().kept
 
     def plan(self) -> ChainPlan:
-        """What each chain does; its own mean is packed at twice the final rank, so that the mean
-        of all chains loses little."""
+        """The parameters of each chain.
+
+        A chain packs its mean at CHAIN_WIDTH times the final rank, for a smaller loss.
+        """
         return ChainPlan(
             self.likelihood,
             self.noise_shape,
@@ -92,7 +95,7 @@ class BayesRecipe(RecommenderRecipe):
         )
 
     def shortened(self) -> tuple[BayesRecipe, str]:
-        """Half the sweeps, which lose 0.004 of inner RMSE on ml-latest-small; short chains stay."""
+        """Half the sweeps: this adds 0.004 to the inner RMSE on ml-latest-small."""
         if self.sweeps < FEWEST_SWEEPS:
             return self, ""
         half = {"sweeps": self.sweeps // 2, "burn_in": self.burn_in // 2}
@@ -101,42 +104,44 @@ class BayesRecipe(RecommenderRecipe):
 
 
 def fit_bayes(task: PredictorTask, recipe: BayesRecipe) -> BayesFit:
-    """Chains on the executors, the rest on the driver; RecipeError where it is over budget."""
+    """Run the chains on executors, pack on the driver; RecipeError where the cost is too high."""
     ratings, seed = task.ratings, task.seed
     people, titles = ratings.catalogue.shape
     refuse_over_budget(recipe, Size(len(ratings.values), people, titles))
     columns = feature_blocks(ratings, task.side_information, recipe.side_columns, seed)
     problem = Problem(ratings.users, ratings.items, ratings.values, *columns)
     chains = run_chains(task.spark, problem, recipe.plan(), recipe.chains, seed)
-    packed = stack(chains, recipe.packed_rank)
+    packed = mean_of_chains(chains, recipe.packed_rank)
     rated = RatingsMatrix.build(ratings.users, ratings.items, ratings.values, people)
     return BayesFit(recipe, packed, learn_prior(packed.model, rated, seed))
 
 
 @dataclass(frozen=True)
 class BayesFit(Predictor):
-    """The posterior of a recipe, packed, and the `prior` of a new person."""
+    """The packed posterior mean, and the `prior` of a new person."""
 
     recipe: BayesRecipe
     packed: Packed
     prior: dict[str, Any]
 
     def factor_model(self) -> FactorModel:
-        """In double precision; the bundle rounds the factors to single."""
+        """The packed model in double precision."""
         return self.packed.model
 
     def fold_in(self) -> dict[str, Any]:
-        """The prior of a person's bias and factors given what they rated."""
+        """The prior of a new person's bias and factors, given the titles they rated."""
         return self.prior
 
     def answers(self, spark: SparkSession, users: Rows, items: Rows) -> Floats:
-        """From the double-precision model, pair by pair."""
+        """The stars of the pairs by the double-precision model."""
         return self.packed.model.predict(users, items)
 
     def folded(self, items: Rows, stars: Floats) -> tuple[float, Floats]:
-        """The posterior mean in the space of the n stars, not of the K factors: it needs the
-        prior's covariance S, and the gain S D' (D S D' + noise I)^-1 of the residuals
-        (Rasmussen and Williams, Gaussian Processes for Machine Learning, section 2.1)."""
+        """The posterior mean, by a system of n stars; the scorer solves one of K factors.
+
+        start + S D' (D S D' + noise I)^-1 residuals, with the prior's covariance S and the design D
+        (Rasmussen and Williams, Gaussian Processes for Machine Learning, section 2.1).
+        """
         model, prior = self.packed.model, self.prior
         rated = np.column_stack([model.item_bias[items], model.item_factors[items]])
         effects, n = np.array(prior["effects"]), len(items)
@@ -149,7 +154,7 @@ class BayesFit(Predictor):
         return bias, model.mean + bias + model.item_bias + model.item_factors @ own[1:]
 
     def save(self, folder: Path, spark: SparkSession) -> None:
-        """Biases as two more factors, so that Spark's product is the whole prediction."""
+        """Save biases as two more factors, so that Spark's product is the whole prediction."""
         model = self.packed.model
         base = model.mean + model.user_bias
         users = np.column_stack([model.user_factors, base, np.ones(len(base))])
@@ -158,7 +163,7 @@ class BayesFit(Predictor):
         save_factors(users.astype(np.float32), items.astype(np.float32), spark.version, folder)
 
     def notes(self) -> list[str]:
-        """How much packing loses, and how near fold-in comes."""
+        """The packing's loss and the fold-in's error, both in stars."""
         rank = self.packed.model.user_factors.shape[1]
         draws = self.recipe.chains * self.recipe.kept
         return [
@@ -169,11 +174,10 @@ class BayesFit(Predictor):
         ]
 
 
-def stack(chains: Sequence[Packed], rank: int) -> Packed:
-    """The mean of the Markov chains' models, of this rank at most.
+def mean_of_chains(chains: Sequence[Packed], rank: int) -> Packed:
+    """The mean of the chains' models, of at most this rank.
 
-    Each chain packs its own mean where it ran, so that only factors travel. Their mean has the
-    factors of all chains side by side, which QR and a small SVD reduce again.
+    The mean has the factors of all chains side by side. QR and a small SVD reduce their number.
     """
     models = [chain.model for chain in chains]
     users = np.hstack([m.user_factors for m in models]) / len(models)
@@ -193,7 +197,7 @@ def stack(chains: Sequence[Packed], rank: int) -> Packed:
 
 
 def _reduced(users: Floats, items: Floats) -> tuple[Floats, Floats, Floats]:
-    """Singular triplets of users @ items.T without forming it."""
+    """Singular triplets of users @ items.T, without the product in memory."""
     user_base, user_rest = np.linalg.qr(users)
     item_base, item_rest = np.linalg.qr(items)
     left, values, right = np.linalg.svd(user_rest @ item_rest.T, full_matrices=False)
@@ -201,23 +205,25 @@ def _reduced(users: Floats, items: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def learn_prior(model: FactorModel, rated: RatingsMatrix, seed: int) -> dict[str, Any]:
-    """What is known of a person before their stars: `fold_in.predictor` of the bundle, and the
-    `distance` in stars that fold-in reaches with it.
+    """The prior of a new person's [bias, factors]: `fold_in.predictor` of `bundle.json`.
 
-    The prior comes from the trained people: the ridge regression of their [bias, factors] on what
-    they rated (`rated_columns`), and the covariance of its residuals. The noise is the one of a
-    short list under which folding known people in comes nearest to their own answers. Everything
-    here looks at training rows only.
+    `effects` are a ridge regression of trained people's [bias, factors] on the titles they rated
+    (`rated_columns`). `precision` is the inverse covariance of its residuals. `noise` is the value
+    of NOISE_VARIANCES with the least `distance`: the root mean square difference in stars between
+    folded-in and trained predictions of known people.
     """
     vectors = np.column_stack([model.user_bias, model.user_factors])
     columns = np.array([_columns(model, rated, u) for u in range(len(vectors))])
     system = columns.T @ columns + RIDGE * np.eye(columns.shape[1])
     effects = np.linalg.solve(system, columns.T @ vectors)
     residuals = vectors - columns @ effects
-    spread = residuals.T @ residuals / len(residuals) + FLOOR * np.eye(vectors.shape[1])
+    spread = residuals.T @ residuals / len(residuals) + VARIANCE_FLOOR * np.eye(vectors.shape[1])
     prior = {"effects": _rounded(effects), "precision": _rounded(np.linalg.inv(spread))}
     people = np.random.default_rng(seed).permutation(len(vectors))[:NOISE_PEOPLE]
-    tried = {v: _distance(BayesFoldIn.of(noise=v, **prior), model, rated, people) for v in NOISES}
+    tried = {
+        v: _distance(BayesFoldIn.of(noise=v, **prior), model, rated, people)
+        for v in NOISE_VARIANCES
+    }
     best = min(tried, key=lambda v: tried[v])
     return {"family": "bayes", "noise": best, "distance": tried[best], **prior}
 
@@ -230,7 +236,7 @@ def _columns(model: FactorModel, rated: RatingsMatrix, user: int) -> Floats:
 def _distance(
     fold_in: BayesFoldIn, model: FactorModel, rated: RatingsMatrix, people: Rows
 ) -> float:
-    """Root mean square between folded-in and own answers for every title."""
+    """Root mean square difference between folded-in and trained stars of all titles."""
     squares = []
     for user in people:
         items, stars = rated.items(user), rated.stars(user).astype(np.float64)
@@ -245,12 +251,12 @@ def _distance(
 
 
 def _rounded(table: Floats) -> list[list[float]]:
-    """Seven digits: as much as the factors beside them."""
+    """Seven digits: the precision of the factors (float32)."""
     return [[float(f"{x:.7g}") for x in row] for row in table]
 
 
 def refuse_over_budget(recipe: BayesRecipe, size: Size) -> None:
-    """RecipeError where memory or work is more than the recipe allows itself."""
+    """RecipeError where memory or operations exceed the recipe's limits."""
     needs = (bytes_needed(recipe, size) / 1e9, operations_needed(recipe, size) / 1e12)
     if needs[0] <= recipe.most_gigabytes and needs[1] <= recipe.most_teraoperations:
         return
@@ -263,16 +269,20 @@ def refuse_over_budget(recipe: BayesRecipe, size: Size) -> None:
 
 
 def bytes_needed(recipe: BayesRecipe, size: Size) -> int:
-    """The most held at once, in one process that runs a chain or in the driver before. The mean
-    over draws is kept for every pair, so memory grows with people times titles."""
+    """Peak bytes of one process: a chain on an executor, or the driver before.
+
+    They grow with people * titles, because a chain sums the stars of every pair.
+    """
     pairs = size.people * size.titles
     ratings = 2 * DOUBLE * size.ratings * (recipe.rank + 6)
     return ratings + max(DENSE_COPIES * SINGLE, RATED_COPIES * DOUBLE) * pairs
 
 
 def operations_needed(recipe: BayesRecipe, size: Size) -> int:
-    """Multiplications and additions of all chains, of the largest terms alone: a sweep costs a
-    product of K x K a rating and a Cholesky factor a row."""
+    """Multiplications and additions of all chains, largest terms only.
+
+    A sweep makes a K x K product for each rating and a Cholesky factor for each person or title.
+    """
     width, rows = recipe.rank + 1, size.people + size.titles
     columns = recipe.side_columns + 60
     sweep = 4 * size.ratings * width**2 + rows * (2 * width**3 + 6 * columns * width)

@@ -1,10 +1,9 @@
-"""The ranker family `ease`: the linear model between titles that best rebuilds who rated what, no
-title from itself.
+"""The ranker family `ease`: a linear model that predicts each title's column of X from the others.
 
-Steck, Embarrassingly Shallow Autoencoders for Sparse Data (WWW 2019): B = I - P diag(1 / P_jj) with
-P = (X'X + ridge)^-1. Spark sums X'X. The solve is cubic in titles and one machine's, so titles are
-capped to the most rated. Of each title only the largest weights are kept, and the kept ones are
-what is measured.
+X [people, titles] is 1 where a person rated a title. Steck, Embarrassingly Shallow Autoencoders for
+Sparse Data (WWW 2019): the weights are B = I - P diag(1 / P_jj) with P = (X'X + ridge)^-1. Spark
+sums X'X. The driver inverts it in time cubic in the titles, so only the most rated titles take
+part. Only the largest weights of each title are kept.
 """
 
 from __future__ import annotations
@@ -27,25 +26,26 @@ from spark_apps.recommender.families import FittedRanker, RankerFamily
 from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share
 from spark_apps.recommender.training_data import IndexedRatings
 
-DENSE = 3  # float64 [N, N] held at once: the Gramian, its inverse, LAPACK's copy
+DENSE_ARRAYS = 3  # float64 [N, N] in memory at once: the Gramian, its inverse, LAPACK's copy
 PEOPLE_AT_ONCE = 256
-ROWS_AT_ONCE = 256  # of the result, in one record: 8 MB at 4,000 titles
-MOST_TASKS = 8  # each makes a whole Gramian
+ROWS_AT_ONCE = 256  # rows of the Gramian in one record: 8 MB at 4,000 titles
+MOST_TASKS = 8  # each task holds a whole Gramian
 Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class RecencyRecipe(Recipe):
-    """A person's rating `span` ratings back counts 1/e of the latest, above the `floor`."""
+    """The weight of a rating `age` ratings before the latest: floor + (1 - floor) e^(-age/span)."""
 
     span: Positive
     floor: Share
 
 
 class EaseRecipe(RankerRecipe):
-    """EASE over the `titles` most rated; of each title the `keep` largest weights are kept.
+    """EASE over the `titles` most rated titles, with the `keep` largest weights of each.
 
-    The ridge of a title rated n times is `reg` (n / mean n)^`title_power`; a person of n ratings
-    weighs (n / mean n)^-`people_power`. Refused where it takes more than `most_gigabytes`.
+    The ridge penalty of a title rated n times is `reg` (n / mean n)^`title_power`. A person of n
+    ratings has the weight (n / mean n)^-`people_power`. The recipe is refused where the fit needs
+    more than `most_gigabytes`.
     """
 
     family: Literal["ease"]
@@ -61,59 +61,59 @@ class EaseRecipe(RankerRecipe):
 def fit_ease_ranker(
     ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe, seed: int
 ) -> Ease:
-    """The same for every seed."""
+    """Fit EASE; `seed` has no effect."""
     return Ease(*ratings.catalogue.shape, recipe, fit_ease(ratings, frame, recipe))
 
 
 @dataclass(frozen=True)
 class Ease(FittedRanker):
-    """Item weights, added up over the rated titles."""
+    """A score is the sum of the rated titles' weights, each times its recency."""
 
     recipe: EaseRecipe
     weights: ItemWeights
 
     @property
     def known(self) -> Mask:
-        """Titles that add to another or are added to."""
+        """Titles [I] with a weight from or to another title."""
         known: Mask = np.diff(self.weights.indptr) > 0
         known[self.weights.indices] = True
         return known
 
     def scores(self, user: int, rated: Rows) -> Floats:
-        """The same as a stranger's with these ratings."""
+        """The scores of any person with these ratings."""
         return self.folded(rated)
 
     def folded(self, rated: Rows) -> Floats:
-        """Title by title, the latest first."""
+        """Sum the weights of the rated titles, the latest first."""
         scores, weights = np.zeros(self.titles), self.weights
         for age, title in enumerate(rated[::-1].tolist()):
             row = slice(weights.indptr[title], weights.indptr[title + 1])
-            scores[weights.indices[row]] += self._importance(age) * weights.values[row]
+            scores[weights.indices[row]] += self._recency_weight(age) * weights.values[row]
         return scores
 
-    def _importance(self, age: int) -> float:
-        """How much the rating `age` ratings before the latest counts."""
+    def _recency_weight(self, age: int) -> float:
+        """The recency weight of the rating `age` ratings before the latest."""
         recency = self.recipe.recency
         if recency is None:
             return 1.0
         return recency.floor + (1.0 - recency.floor) * float(np.exp(-age / recency.span))
 
     def facts(self) -> dict[str, Any]:
-        """The family and its recency."""
+        """The family and the recency parameters."""
         return {"family": self.recipe.family, "recency": self.recency()}
 
     def recency(self) -> dict[str, float] | None:
-        """As the scorer reads it."""
+        """The recency parameters as JSON."""
         return self.recipe.recency.model_dump() if self.recipe.recency else None
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The weights, in compressed rows."""
+        """The weights as compressed sparse rows."""
         return self.weights.arrays()
 
 
 def fit_ease(ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe) -> ItemWeights:
-    """The pruned weights by row of the catalogue."""
+    """Fit, and keep the largest weights; rows are the catalogue's."""
     titles = len(ratings.catalogue.movie_ids)
     kept = most_rated(ratings.items, titles, recipe.titles)
     column = np.full(titles, -1, dtype=np.int32)
@@ -121,18 +121,18 @@ def fit_ease(ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe) -> I
     users = ratings.users[column[ratings.items] >= 0]
     mean = len(users) / max(len(np.unique(users)), 1)
     found = gramian(frame, column, len(ratings.values), recipe.people_power, mean)
-    return pruned(solve(found, recipe), kept, titles, recipe.keep)
+    return pruned(solve_weights(found, recipe), kept, titles, recipe.keep)
 
 
 def ease_cost(recipe: EaseRecipe, ratings: IndexedRatings) -> str:
-    """Bytes and operations in a sentence; RecipeError where memory would not do."""
+    """Bytes and operations in a sentence; RecipeError above `most_gigabytes`."""
     titles = len(ratings.catalogue.movie_ids)
     return state_cost(len(most_rated(ratings.items, titles, recipe.titles)), recipe)
 
 
 def state_cost(titles: int, recipe: EaseRecipe) -> str:
-    """Bytes and operations of one fit, in a sentence; RecipeError where memory would not do."""
-    size, operations = DENSE * 8 * titles**2, 2.0 * titles**3
+    """The cost of a fit of so many titles, in a sentence; RecipeError above `most_gigabytes`."""
+    size, operations = DENSE_ARRAYS * 8 * titles**2, 2.0 * titles**3
     text = f"EASE over {titles} titles takes {size / 1e9:.2f} GB and {operations:.1e} operations"
     if size > recipe.most_gigabytes * 1e9:
         raise RecipeError(
@@ -143,14 +143,14 @@ def state_cost(titles: int, recipe: EaseRecipe) -> str:
 
 
 def most_rated(items: Rows, titles: int, most: int) -> Rows:
-    """The rows of the `most` titles rated most often, ascending; of equals the first."""
+    """The rows of the `most` titles with the most ratings, ascending."""
     counts = np.bincount(items, minlength=titles)
     order = np.argsort(-counts, kind="stable")[:most]
     return np.sort(order[counts[order] > 0])
 
 
-def solve(found: Floats, recipe: EaseRecipe) -> Floats:
-    """Weights [N, N] from a rated title (row) to a scored one (column); the diagonal is zero."""
+def solve_weights(found: Floats, recipe: EaseRecipe) -> Floats:
+    """Weights [N, N] from a rated title (row) to a scored title (column); the diagonal is 0."""
     rated = np.diag(found)
     ridge = recipe.reg * (rated / rated.mean()) ** recipe.title_power
     inverse = np.linalg.inv(found + np.diag(ridge))
@@ -160,7 +160,7 @@ def solve(found: Floats, recipe: EaseRecipe) -> Floats:
 
 
 def pruned(weights: Floats, kept: Rows, titles: int, keep: int) -> ItemWeights:
-    """The `keep` largest weights, by size, of each scored title; by row of the catalogue."""
+    """The `keep` largest absolute weights of each scored title; rows are the catalogue's."""
     large = np.abs(weights)
     if keep < len(weights):
         order = np.argsort(-large, axis=0, kind="stable")[:keep]
@@ -178,10 +178,9 @@ def pruned(weights: Floats, kept: Rows, titles: int, keep: int) -> ItemWeights:
 def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: float) -> Floats:
     """X' diag((n / mean)^-power) X [N, N] over the titles whose `column` is not -1.
 
-    `column` [I] maps a title's row to 0 .. N-1; n is how many of those titles a person rated. Each
-    task holds whole people and multiplies theirs: a join of the ratings with themselves would make
-    a row of every pair of titles that a person rated, 47 million on 100,000 ratings, where a dense
-    product of 256 people takes milliseconds.
+    `column` [I] maps a title's row to 0 .. N-1. n is the number of those titles that a person
+    rated. Each task multiplies dense blocks of 256 people, in milliseconds each. A self-join of
+    100,000 ratings would instead make 47 million rows.
     """
     titles = int(column.max(initial=-1)) + 1
     tasks = min(MOST_TASKS, blocks_for(rows))
@@ -189,8 +188,8 @@ def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: 
         frame.select("user", "item")
         .repartition(tasks, "user")
         .mapInArrow(_partial(column, titles, power, mean), "first int, cells binary")
-        # A whole Gramian as one task's result (50 MB at 2,500 titles) is lost where the driver's
-        # memory is tight; through a shuffle it arrives in pieces.
+        # The shuffle cuts each task's Gramian (50 MB at 2,500 titles) into pieces; as one result it
+        # could exceed the driver's memory.
         .repartition(-(-titles // ROWS_AT_ONCE) or 1, "first")
     )
     total: Floats = np.zeros((titles, titles))
@@ -201,7 +200,7 @@ def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: 
 
 
 def _partial(column: ShortInts, titles: int, power: float, mean: float) -> Partial:
-    """What one task does; it is sent to executors by value and calls nothing of this module."""
+    """The function of one task; Spark pickles it, so it calls no function of this module."""
     at_once, rows_at_once = PEOPLE_AT_ONCE, ROWS_AT_ONCE
 
     def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

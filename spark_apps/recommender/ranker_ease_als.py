@@ -1,7 +1,7 @@
-"""The ranker family `ease_als`: EASE and implicit ALS, each person's scores standardised and added.
+"""The ranker family `ease_als`: the weighted sum of EASE's and implicit ALS's standardised scores.
 
-The two err on different titles. Their scores have different units, so each is measured in its own
-standard deviations over the titles that either ranks.
+The sum is better than either, because the two err on different titles. For each person, both score
+vectors are standardised over the titles that either ranks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spark_apps.recommender.training_data import IndexedRatings
 
 
 class EaseAlsRecipe(RankerRecipe):
-    """Both recipes, and the `share` of ALS in the sum."""
+    """The recipes of both rankers, and the `share` of ALS in the sum."""
 
     family: Literal["ease_als"]
     share: Share
@@ -36,14 +36,14 @@ class EaseAlsRecipe(RankerRecipe):
 
     @property
     def spark_iterations(self) -> int:
-        """Those of ALS."""
+        """The iterations of ALS."""
         return self.als.iterations
 
 
 def fit_ease_als(
     ratings: IndexedRatings, frame: DataFrame, recipe: EaseAlsRecipe, seed: int
 ) -> EaseAls:
-    """Fit both side by side: on small data a fit keeps one core busy, not two."""
+    """Fit both in parallel, because a fit on small data uses one core."""
     with ThreadPoolExecutor(1) as pool:
         als = pool.submit(fit_implicit_als, ratings, frame, recipe.als, seed)
         ease = fit_ease_ranker(ratings, frame, recipe.ease, seed)
@@ -52,7 +52,7 @@ def fit_ease_als(
 
 @dataclass(frozen=True)
 class EaseAls(FittedRanker):
-    """The two fitted rankers, blended."""
+    """The two fitted rankers and their blend."""
 
     recipe: EaseAlsRecipe
     als: ImplicitAls
@@ -75,45 +75,45 @@ class EaseAls(FittedRanker):
 
     @property
     def known(self) -> Mask:
-        """Titles that either ranks."""
+        """Titles [I] that either ranks."""
         return self.als.known | self.ease.known
 
     def scores(self, user: int, rated: Rows) -> Floats:
-        """By trained factors and item weights."""
+        """Scores [I] from trained factors and item weights."""
         return self._blended(self.als.scores(user, rated), self.ease.folded(rated))
 
     def folded(self, rated: Rows) -> Floats:
-        """By factors solved from the rated titles, and item weights."""
+        """Scores [I] from factors that are solved from the rated titles, and item weights."""
         return self._blended(self.als.folded(rated), self.ease.folded(rated))
 
     def _blended(self, by_als: Floats, by_ease: Floats) -> Floats:
         share, known = self.recipe.share, self.known
-        ours = standardised(by_als, known)
-        return share * ours + (1.0 - share) * standardised(by_ease, known)
+        als, ease = standardised(by_als, known), standardised(by_ease, known)
+        return share * als + (1.0 - share) * ease
 
     def facts(self) -> dict[str, Any]:
-        """The family, what folds a person in, the recency and the share."""
+        """The family, the fold-in parameters of ALS, the recency of EASE, and the share of ALS."""
         return {
             "family": self.recipe.family,
-            "factors": self.als.equations(),
+            "factors": self.als.fold_in_parameters(),
             "recency": self.ease.recency(),
             "share": self.recipe.share,
         }
 
     def save(self, folder: Path) -> None:
-        """The ALS model alone: Spark has no form for item weights."""
+        """Save the ALS model; Spark has no form for item weights."""
         self.als.save(folder)
 
 
 def standardised(scores: Floats, known: Mask) -> Floats:
-    """Differences from the known titles' mean, in standard deviations; 0 where all are equal."""
+    """(score - mean) / standard deviation, over the known titles; 0 where all are equal."""
     spread = float(scores[known].std())
     found: Floats = (scores - scores[known].mean()) / (spread if spread > 1e-12 else 1.0)
     return found
 
 
 def ease_als_cost(recipe: EaseAlsRecipe, ratings: IndexedRatings) -> str:
-    """That of EASE, which is the larger."""
+    """The cost of EASE, which is the larger one."""
     return ease_cost(recipe.ease, ratings)
 
 

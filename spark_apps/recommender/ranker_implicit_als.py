@@ -1,9 +1,9 @@
-"""The ranker family `implicit_als`: a score is a person's factors times a title's.
+"""The ranker family `implicit_als`: a score is the product of a person's and a title's factors.
 
-Spark fits the factors to who rated what, whatever the stars. Its ridge grows with the number of
-ratings only. One that counts the titles not rated too (Rendle et al., Revisiting the Performance of
-iALS on Item Recommendation Benchmarks, RecSys 2022) ranks better: where a recipe gives a `person`
-ridge, the driver continues under it from where Spark stopped.
+Spark fits the factors to the pairs that have a rating, and ignores the stars. Its ridge penalty
+grows with the number of ratings alone. A penalty that also counts unrated titles ranks better
+(Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022).
+A recipe with a `person` ridge starts from Spark's factors and refines them on the driver.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from pyspark.sql import DataFrame
 
 from scoring.arrays import Floats, Mask, Rows, Singles
 from scoring.recommender.ratings_arrays import RatingsMatrix
-from spark_apps.recommender.als import AlsFit, als_of, fit_als, save_als
+from spark_apps.recommender.als import AlsFit, fit_als, make_als, save_als
 from spark_apps.recommender.families import FittedRanker, RankerFamily
 from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share, Whole
 from spark_apps.recommender.training_data import IndexedRatings
 
 
 class PersonRidge(Recipe):
-    """People's factors are solved once more, with the ridge `reg` (n + w I)^`power`: n of I titles
-    are rated, and each of the rest has the weight w beside a rated one's 1. Before that, titles and
-    people are solved alike in `sweeps` turns."""
+    """The ridge penalty `reg` (n + w I)^`power` of a person who rated n of I titles.
+
+    An unrated title has the weight w = 1 / (1 + alpha), a rated one 1. The driver solves people's
+    factors once, then titles' and people's factors in `sweeps` turns.
+    """
 
     reg: Positive
     power: Share
@@ -36,9 +38,9 @@ class PersonRidge(Recipe):
 
 
 class ImplicitAlsRecipe(RankerRecipe):
-    """Implicit ALS over who rated what; `alpha` is the extra confidence of a rated title.
+    """Implicit ALS; `alpha` is the extra confidence of a rated title.
 
-    Without `person`, people's factors are Spark's.
+    Without `person` the factors are Spark's.
     """
 
     family: Literal["implicit_als"]
@@ -50,17 +52,17 @@ class ImplicitAlsRecipe(RankerRecipe):
 
     @property
     def spark_iterations(self) -> int:
-        """All of them."""
+        """Every iteration is Spark's."""
         return self.iterations
 
 
 def fit_implicit_als(
     ratings: IndexedRatings, frame: DataFrame, recipe: ImplicitAlsRecipe, seed: int
 ) -> ImplicitAls:
-    """By Spark, and further on the driver where the recipe gives a ridge of its own."""
-    als = als_of(ratings, recipe, seed).setRatingCol("seen").setImplicitPrefs(True)
+    """Fit with Spark; refine on the driver where the recipe has a `person` ridge."""
+    als = make_als(ratings, recipe, seed).setRatingCol("seen").setImplicitPrefs(True)
     fit = fit_als(als.setAlpha(recipe.alpha), ratings, frame)
-    fit = _polished(ratings, fit, recipe) if recipe.person else fit
+    fit = _refined(ratings, fit, recipe) if recipe.person else fit
     return ImplicitAls(*ratings.catalogue.shape, recipe, fit)
 
 
@@ -83,16 +85,16 @@ class ImplicitAls(FittedRanker):
 
     @property
     def known(self) -> Mask:
-        """Titles with factors."""
+        """Titles [I] with factors."""
         known: Mask = np.asarray(self.items.any(axis=1))
         return known
 
     def scores(self, user: int, rated: Rows) -> Floats:
-        """By the person's trained factors."""
+        """Scores [I] from the person's trained factors."""
         return self._product(self.users[user])
 
     def folded(self, rated: Rows) -> Floats:
-        """By factors solved from the rated titles."""
+        """Scores [I] from factors that are solved from the rated titles."""
         return self._product(folded_person(self.items, rated, self.recipe))
 
     def _product(self, person: Floats | Singles) -> Floats:
@@ -100,11 +102,11 @@ class ImplicitAls(FittedRanker):
         return scores
 
     def facts(self) -> dict[str, Any]:
-        """The family and its equations."""
-        return {"family": self.recipe.family} | self.equations()
+        """The family and its fold-in parameters."""
+        return {"family": self.recipe.family} | self.fold_in_parameters()
 
-    def equations(self) -> dict[str, Any]:
-        """What folds a person in."""
+    def fold_in_parameters(self) -> dict[str, Any]:
+        """The parameters of fold-in: confidence and ridge."""
         own = self.recipe.person
         if own is None:
             return {"alpha": self.recipe.alpha, "reg": self.recipe.reg}
@@ -112,16 +114,16 @@ class ImplicitAls(FittedRanker):
 
     @property
     def spark_model(self) -> ALSModel | None:
-        """Spark's, where its factors are shipped as they are."""
+        """Spark's model; None where the driver refined its factors."""
         return self.als.model if self.recipe.person is None else None
 
     def save(self, folder: Path) -> None:
-        """As Spark saves an ALS model."""
+        """Save the factors in the form of a Spark ALS model."""
         save_als(self.als, folder)
 
 
-def _polished(ratings: IndexedRatings, fit: AlsFit, recipe: ImplicitAlsRecipe) -> AlsFit:
-    """Titles and people solved in turn under the recipe's own ridge, people last."""
+def _refined(ratings: IndexedRatings, fit: AlsFit, recipe: ImplicitAlsRecipe) -> AlsFit:
+    """Solve titles' and people's factors in turns under the `person` ridge, people last."""
     sweeps = recipe.person.sweeps if recipe.person else 0
     by_title = RatingsMatrix.build(ratings.items, ratings.users, ratings.values, len(fit.items))
     users, items = _solved(ratings.matrix, fit.items, recipe), fit.items
@@ -132,7 +134,7 @@ def _polished(ratings: IndexedRatings, fit: AlsFit, recipe: ImplicitAlsRecipe) -
 
 
 def _solved(matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe) -> Singles:
-    """Factors of the matrix's rows, those of its columns `fixed`; zero where a row is empty."""
+    """Factors of the matrix's rows given its columns' factors `fixed`; 0 for an empty row."""
     factors = fixed.astype(np.float64)
     rest = 1.0 / (1.0 + recipe.alpha)
     everything, known = rest * (factors.T @ factors), int(factors.any(axis=1).sum())
@@ -146,11 +148,10 @@ def _solved(matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe) ->
 
 
 def folded_person(fixed: Singles, rated: Rows, recipe: ImplicitAlsRecipe) -> Floats:
-    """Factors of somebody who rated these titles, the titles' factors `fixed`.
+    """Factors of a person who rated these titles, given the titles' factors `fixed`.
 
-    One weighted least-squares problem over every title with factors (Hu, Koren and Volinsky,
-    equation 4): a title not rated weighs 1 / (1 + alpha) of a rated one. A rated title without
-    factors counts for nothing.
+    Weighted least squares over every title with factors (Hu, Koren and Volinsky, equation 4). An
+    unrated title has the weight 1 / (1 + alpha), a rated one 1.
     """
     known = np.flatnonzero(fixed.any(axis=1))
     seen = np.isin(known, rated)

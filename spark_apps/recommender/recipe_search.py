@@ -1,15 +1,13 @@
-"""Which recipe is trained, and with which share of its blend.
+"""Chooses the recipe to train, and its share of the blend.
 
-The first choice is by arithmetic: a recipe that this machine cannot train on these rows is not
-tried. The default may be too much for a large release; then the first affordable recipe replaces
-it, and the card states that.
+`affordable_recipes` drops recipes whose estimated cost exceeds their limits. The card names them.
 
-The second choice is on an inner split of train, never on the holdout. Of one recipe only the blend
-is chosen. Of several, the first is the incumbent: the champion's where the run tries it, else the
-default. Another recipe replaces it only where it is clearly better on prediction or on ranking, and
-on the other criterion is neither shown to be worse nor beyond the gate's margin
-(`scoring.model_comparison`: of equal recipes, however many are tried, any replaces the incumbent in
-at most one search of twenty). People are resampled, and titles are relevant, as at the gate.
+`choose` compares the others on an inner split of train; the holdout is not used. The first recipe
+is the incumbent: the champion's if the run tries it, else the default. Another recipe replaces it
+where one criterion (RMSE or nDCG) is clearly better, and the other is neither significantly worse
+nor worse by more than the gate's margin. Where all recipes are equal, at most one search in twenty
+replaces the incumbent, however many are compared (`scoring.model_comparison`). The bootstrap and
+the definition of a relevant title are the gate's.
 """
 
 from __future__ import annotations
@@ -41,14 +39,16 @@ from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import Catalogue, IndexedRatings
 
 MARGIN_RMSE, MARGIN_NDCG = 0.01, 0.03
-"""The gate's own of `config/base.toml`; where a run's form tightens them, the gate decides."""
+"""The gate's margins in `config/base.toml`; a run's form may tighten them at the gate alone."""
 
 
 def affordable_recipes(
     recipes: Sequence[RecommenderRecipe], trainer: Trainer, ratings: Ratings
 ) -> tuple[list[RecommenderRecipe], list[str]]:
-    """The recipes within their budget on all rows, and a note for each that is not; RecipeError
-    where none is."""
+    """The recipes within their cost limits on all rows, and a note for each other recipe.
+
+    RecipeError where no recipe is within its limits.
+    """
     size = Size(len(ratings), *Catalogue.of(ratings, trainer.titles).shape)
     kept, notes = [], []
     for recipe in recipes:
@@ -68,12 +68,12 @@ class Choice:
     """The challenger's recipe and blend, and all recipes that were tried."""
 
     recipe: RecommenderRecipe
-    weight: float
-    tries: tuple[Try, ...]
+    blend_share: float
+    trials: tuple[Trial, ...]
 
     def tried(self) -> list[dict[str, Any]]:
-        """`card.json`'s `recipes_tried`."""
-        return [t.as_json(t.recipe == self.recipe) for t in self.tries]
+        """The value of `recipes_tried` in `card.json`."""
+        return [t.as_json(t.recipe == self.recipe) for t in self.trials]
 
 
 def choose(
@@ -82,54 +82,64 @@ def choose(
     recipes: Sequence[RecommenderRecipe],
     held: Mask | None = None,
 ) -> Choice:
-    """Try every recipe on one inner split of `ratings` (see `InnerSplit.of`); the first stands
-    unless another is clearly better."""
+    """Try every recipe on one inner split of `ratings`; `held` as in `InnerSplit.of`.
+
+    The first recipe is chosen unless another is clearly better.
+    """
     if len(recipes) == 1 and len(recipes[0].shares) == 1:
         return Choice(recipes[0], recipes[0].shares[0], ())  # nothing to choose
     inner = InnerSplit.of(trainer, ratings, held)
     if inner is None:
-        # No row can be held out: take the first recipe, as near to the bias model as it allows.
+        # No row can be held out: the first recipe, with its smallest share beside the bias model.
         return Choice(recipes[0], min(recipes[0].shares), ())
-    tries = [try_recipe(trainer, inner, r, compared=len(recipes) > 1) for r in recipes]
-    best = best_try(tries, inner, trainer.seed)
-    return Choice(best.recipe, best.weight, tuple(tries))
+    trials = [run_trial(trainer, inner, r, compared=len(recipes) > 1) for r in recipes]
+    best = best_trial(trials, inner, trainer.seed)
+    return Choice(best.recipe, best.blend_share, tuple(trials))
 
 
 @dataclass(frozen=True)
-class Try:
-    """A recipe on the inner split: its best share of the blend, the RMSE of every share, the stars
-    of the held-out rows and, where recipes are compared, nDCG of the people of
-    `InnerSplit.liked`."""
+class Trial:
+    """A recipe's results on the inner split.
+
+    `blend_share` has the least RMSE. `values` are its predicted stars [held-out rows]. `ndcg` is
+    [people of `InnerSplit.liked`], and None where no recipes are compared.
+    """
 
     recipe: RecommenderRecipe
-    weight: float
-    shares: dict[float, float]
+    blend_share: float
+    rmse_by_share: dict[float, float]
     values: Floats
     ndcg: Floats | None = None
 
     def as_json(self, chosen: bool) -> dict[str, Any]:
-        """The line of `card.json`'s `recipes_tried`."""
-        line: dict[str, Any] = {"name": self.recipe.name, "chosen": chosen, "weight": self.weight}
-        line["inner_rmse"] = self.shares.get(self.weight)
+        """The entry of `recipes_tried` in `card.json`."""
+        line: dict[str, Any] = {
+            "name": self.recipe.name,
+            "chosen": chosen,
+            "weight": self.blend_share,
+        }
+        line["inner_rmse"] = self.rmse_by_share.get(self.blend_share)
         line["inner_ndcg@10"] = None if self.ndcg is None else mean_or_zero(self.ndcg)
-        return line | {"inner_rmse_by_weight": {f"{w:g}": e for w, e in self.shares.items()}}
+        return line | {"inner_rmse_by_weight": {f"{w:g}": e for w, e in self.rmse_by_share.items()}}
 
 
-def try_recipe(
+def run_trial(
     trainer: Trainer, inner: InnerSplit, recipe: RecommenderRecipe, compared: bool
-) -> Try:
-    """Fit on the inner train; the ranker too where recipes are `compared`."""
-    predictor = trainer.fit_predictor(inner.train, inner.frame, recipe, weight=1.0)
+) -> Trial:
+    """Fit on the inner train and score; the ranker only where recipes are `compared`."""
+    predictor = trainer.fit_predictor(inner.train, inner.frame, recipe, blend_share=1.0)
     answers = predictor.by_share(inner.held_out, trainer.clip)
     errors = {w: rmse(values, inner.held_out.values) for w, values in answers.items()}
     best = min(errors, key=lambda w: errors[w])
     ndcg = inner_ndcg(trainer, inner, recipe.ranker) if compared else None
-    return Try(recipe, best, errors, answers[best], ndcg)
+    return Trial(recipe, best, errors, answers[best], ndcg)
 
 
 def inner_ndcg(trainer: Trainer, inner: InnerSplit, recipe: RankerRecipe) -> Floats:
-    """nDCG at ten of each person who liked a held-out title; titles they rated in the inner train
-    are not listed."""
+    """nDCG@10 of each person who liked a held-out title.
+
+    Lists omit the titles that the person rated in the inner train.
+    """
     ranker = fit_ranker(inner.train, inner.frame, recipe, trainer.seed)
     liked = inner.liked
     lists = np.full((len(liked.people), LIST_LENGTH), -1, dtype=np.int64)
@@ -144,8 +154,10 @@ def inner_ndcg(trainer: Trainer, inner: InnerSplit, recipe: RankerRecipe) -> Flo
 
 @dataclass(frozen=True)
 class InnerSplit:
-    """The inner split: rows to fit on (`frame` holds the same), and held-out rows of the same
-    catalogue to judge by."""
+    """The inner split: `train` (`frame` holds the same rows) and `held_out`, of one catalogue.
+
+    `rows` are the held-out ratings by id.
+    """
 
     train: IndexedRatings
     frame: DataFrame
@@ -154,8 +166,10 @@ class InnerSplit:
 
     @classmethod
     def of(cls, trainer: Trainer, ratings: Ratings, held: Mask | None = None) -> InnerSplit | None:
-        """Hold out each person's last ratings, or the rows `held`, of titles that the other rows
-        hold too; None where no such row exists."""
+        """Hold out each person's last ratings, or the rows `held`.
+
+        Held-out rows of titles outside the inner train are dropped. None where no row remains.
+        """
         late = last_share(ratings) if held is None else held
         train = trainer.index(ratings.take(~late))
         rows = ratings.take(late & np.isin(ratings.movie_ids, train.catalogue.movie_ids))
@@ -166,38 +180,40 @@ class InnerSplit:
 
     @property
     def people(self) -> Ints:
-        """Rows of those who have something held out, ascending."""
+        """The rows of people with held-out ratings, ascending."""
         return np.unique(self.held_out.users).astype(np.int64)
 
     @property
     def liked(self) -> Relevant:
-        """Held-out titles that count as relevant, as at the gate; only people who liked some."""
+        """The relevant held-out titles by person, for people who have any."""
         users, items = self.held_out.users, self.held_out.items
         is_liked = self.held_out.values >= LIKED
         return Relevant.of(users[is_liked].astype(np.int64), items[is_liked].astype(np.int64))
 
 
-def best_try(tries: Sequence[Try], inner: InnerSplit, seed: int) -> Try:
-    """The first try unless another is clearly better; of equals the one that is listed first."""
-    if len(tries) == 1:
-        return tries[0]
-    criteria = [_prediction(tries, inner), _ranking(tries, inner)]
-    return tries[model_comparison.choose_recipe(criteria, range(len(tries)), seed=seed)]
+def best_trial(trials: Sequence[Trial], inner: InnerSplit, seed: int) -> Trial:
+    """The first trial, unless another is clearly better."""
+    if len(trials) == 1:
+        return trials[0]
+    criteria = [_prediction(trials, inner), _ranking(trials, inner)]
+    return trials[model_comparison.choose_recipe(criteria, range(len(trials)), seed=seed)]
 
 
-def _prediction(tries: Sequence[Try], inner: InnerSplit) -> model_comparison.Criterion:
+def _prediction(trials: Sequence[Trial], inner: InnerSplit) -> model_comparison.Criterion:
     users, actual = inner.held_out.users.astype(np.int64), inner.held_out.values
-    errors = [squared_errors_by_person(users, t.values, actual) for t in tries]
+    errors = [squared_errors_by_person(users, t.values, actual) for t in trials]
     sums = np.stack([sums for sums, _ in errors])
     return model_comparison.Criterion(sums, errors[0][1], MARGIN_RMSE, root=True)
 
 
-def _ranking(tries: Sequence[Try], inner: InnerSplit) -> model_comparison.Criterion:
-    """The loss is nDCG with its sign changed. The people are those of `_prediction`; who liked no
-    held-out title has no weight."""
+def _ranking(trials: Sequence[Trial], inner: InnerSplit) -> model_comparison.Criterion:
+    """The loss is -nDCG of the people of `_prediction`.
+
+    A person who liked no held-out title has the weight 0.
+    """
     places = np.searchsorted(inner.people, inner.liked.people)
-    sums, weights = np.zeros((len(tries), len(inner.people))), np.zeros(len(inner.people))
+    sums, weights = np.zeros((len(trials), len(inner.people))), np.zeros(len(inner.people))
     weights[places] = 1.0
-    for row, tried in enumerate(tries):
+    for row, tried in enumerate(trials):
         sums[row, places] = 0.0 if tried.ndcg is None else -tried.ndcg
     return model_comparison.Criterion(sums, weights, MARGIN_NDCG)

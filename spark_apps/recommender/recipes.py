@@ -1,9 +1,9 @@
-"""A recipe names a family of models and its parameters, as data; reading one checks every key.
+"""Recipes of the recommender: a family of models with its parameters, as data.
 
-A recommender has two models, a predictor of stars and a ranker, each with a family of its own. The
-types here hold what all recipes share; a family adds its parameters in its own module, which
-`families.py` finds by name. Recipes come from `inputs.json` (config's `[[recipes.recommender]]`)
-and from the champion's bundle.
+A recommender has a predictor of stars and a ranker, each with its own family. The types here hold
+the parameters that all recipes share. A family's module adds its own parameters, and `families.py`
+finds the module by name. Recipes come from `inputs.json` (config's `[[recipes.recommender]]`) and
+from the champion's bundle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1, le=500)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Search = Literal["quick", "full"]
-"""The least search that tries a recipe; without a search the first is taken."""
+"""The smallest search that tries a recipe: a `quick` one is also tried by the full search."""
 
 
 class Recipe(BaseModel):
@@ -39,7 +39,7 @@ class Recipe(BaseModel):
 
     @property
     def spark_iterations(self) -> int:
-        """Iterations of Spark's ALS in the longest fit; many of them need a checkpoint folder."""
+        """The most iterations of Spark's ALS in a fit of the recipe."""
         return 0
 
 
@@ -52,9 +52,9 @@ class RankerRecipe(Recipe):
 class ContentRecipe(Recipe):
     """How titles become content vectors.
 
-    The `words` found in most titles are counted and reduced to `columns` numbers a title, fewer
-    where the vectors of all titles would take more than `most_megabytes`. `optimism` standard
-    errors are added to a cold title's score before it is compared.
+    The `words` that most titles have are counted and reduced to `columns` numbers a title. The
+    columns are fewer where all vectors would take more than `most_megabytes`. `optimism` standard
+    errors are added to a cold title's score before the comparison with warm titles.
     """
 
     words: Annotated[int, Field(ge=1, le=20_000)] = 2_000
@@ -63,7 +63,7 @@ class ContentRecipe(Recipe):
     most_megabytes: Positive = 32.0
 
     def affordable_columns(self, titles: int) -> int:
-        """Columns of single precision that so many titles may have; at least one."""
+        """Columns (float32) of so many titles within `most_megabytes`; at least one."""
         return max(1, min(self.columns, int(self.most_megabytes * 1e6 / (4 * max(titles, 1)))))
 
 
@@ -84,8 +84,10 @@ AnyRanker = Annotated[SerializeAsAny[RankerRecipe], BeforeValidator(read_ranker_
 
 
 class RecommenderRecipe(Recipe):
-    """A predictor's family and, in subclasses, its parameters, with the ranker's recipe and the
-    content's."""
+    """A predictor's family, the ranker's recipe and the content's recipe.
+
+    Subclasses add the predictor's parameters.
+    """
 
     name: str
     tried_in: Search = "quick"
@@ -95,18 +97,22 @@ class RecommenderRecipe(Recipe):
 
     @property
     def spark_iterations(self) -> int:
-        """The ranker's, where the predictor needs none."""
+        """The ranker's iterations; a predictor with ALS overrides this."""
         return self.ranker.spark_iterations
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Weights in a blend with a simpler model, to choose from on the inner split; 1 is the
-        model alone."""
+        """The model's shares in a blend with a simpler model; the inner split chooses one.
+
+        1 is the model alone.
+        """
         return (1.0,)
 
     def shortened(self) -> tuple[RecommenderRecipe, str]:
-        """A cheaper recipe for a fit that is measured and never serves, and a sentence for the
-        card; this recipe and no sentence where there is none."""
+        """A cheaper recipe for the forecast, which never serves, and a note for the card.
+
+        By default: this recipe, and an empty note.
+        """
         return self, ""
 
 

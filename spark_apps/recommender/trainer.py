@@ -1,7 +1,7 @@
-"""The trainer: a recipe on some rows becomes a bundle, and Spark's saved models beside it.
+"""Fits a recipe to ratings, and writes the bundle and Spark's saved models.
 
-`train_recommender` fits through it the evaluated, the forecast, the shipped and the incumbent
-model; the search fits predictors and rankers alone.
+`train_recommender` calls it for every fit of the model folder. `recipe_search` calls it for
+predictors alone.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from spark_apps.recommender.training_titles import listed_words
 
 @dataclass(frozen=True)
 class Trainer:
-    """What every fit of one job shares.
+    """The inputs and caches that the fits of a job share.
 
-    `given` is what is known of people and titles beside their ratings, `words` the words that
-    describe titles; where either is None, the titles' genres and years serve instead.
+    `given` is the side information, `words` the words of titles. Where one is None, the titles'
+    genres and years are used.
     """
 
     spark: SparkSession
@@ -56,32 +56,31 @@ class Trainer:
     seed: int
     given: SideInformation | None = None
     words: pa.Table | None = None
-    vectors: dict[ContentRecipe, FeatureTable] = field(default_factory=dict)  # counted once a job
-    text_ids: Sequence[str] = ()  # which of `users` and `titles` the release names by text
+    vectors: dict[ContentRecipe, FeatureTable] = field(default_factory=dict)  # the job's cache
+    text_ids: Sequence[str] = ()  # which of `users` and `titles` have text ids
 
     @cached_property
     def side_information(self) -> SideInformation:
-        """What is known of people and titles beside their ratings."""
+        """`given`, else genres and decades of the titles."""
         return title_features(self.titles) if self.given is None else self.given
 
     def index(self, ratings: Ratings) -> IndexedRatings:
-        """The rows by number in a catalogue of everybody in them and every listed title."""
+        """The ratings by row, in a catalogue of their people and titles and every listed title."""
         return IndexedRatings.of(ratings, Catalogue.of(ratings, self.titles))
 
     def fit(
         self,
         ratings: Ratings,
         recipe: RecommenderRecipe,
-        weight: float,
+        blend_share: float,
         out: Path,
         serves: bool = True,
     ) -> list[str]:
-        """Fit everything, write `out/bundle` and `out/spark`; notes for the card.
+        """Fit all models, write `out/bundle` and `out/spark`; notes for the card.
 
-        Golden queries are recorded for a bundle that `serves`; one that is only measured does
-        without the second that Spark needs to answer them.
+        Only a bundle that `serves` gets golden queries, because Spark takes a second for them.
         """
-        fitted = self.fit_models(ratings, recipe, weight)
+        fitted = self.fit_models(ratings, recipe, blend_share)
         golden = record_golden(self.spark, fitted, self.clip, self.seed) if serves else NO_QUERIES
         fitted.predictor.save(out / "spark" / "predictor", self.spark)
         fitted.ranker.save(out / "spark" / "ranker")
@@ -89,23 +88,24 @@ class Trainer:
         return fitted.notes()
 
     def fit_bundle(
-        self, ratings: Ratings, recipe: RecommenderRecipe, weight: float, out: Path
+        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float, out: Path
     ) -> list[str]:
-        """The bundle `out` alone: without golden queries and Spark's form, as nothing serves it;
-        notes for the card."""
-        fitted = self.fit_models(ratings, recipe, weight)
+        """Fit all models, write the bundle `out` without golden queries; notes for the card."""
+        fitted = self.fit_models(ratings, recipe, blend_share)
         write_bundle(out, self.bundle(fitted, recipe, NO_QUERIES))
         return fitted.notes()
 
     def fit_models(
-        self, ratings: Ratings, recipe: RecommenderRecipe, weight: float
+        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float
     ) -> FittedRecommender:
-        """Predictor, ranker and content; the first two side by side, as on small data a fit keeps
-        one core busy, not two. Titles' words are counted beside them, the first time."""
+        """Fit predictor, ranker and content.
+
+        Predictor and ranker are fitted in parallel, because a fit on small data uses one core.
+        """
         indexed = self.index(ratings)
         frame = indexed.frame(self.spark)
         with ThreadPoolExecutor(2) as pool:
-            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, weight)
+            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share)
             ranker = pool.submit(fit_ranker, indexed, frame, recipe.ranker, self.seed)
             self.content_vectors(recipe.content)
             predicts, ranks = predictor.result(), ranker.result()
@@ -113,18 +113,22 @@ class Trainer:
         return FittedRecommender(indexed, predicts, ranks, content)
 
     def fit_predictor(
-        self, ratings: IndexedRatings, frame: DataFrame, recipe: RecommenderRecipe, weight: float
+        self,
+        ratings: IndexedRatings,
+        frame: DataFrame,
+        recipe: RecommenderRecipe,
+        blend_share: float,
     ) -> Predictor:
-        """The predictor alone; `frame` holds the same ratings."""
+        """Fit the predictor; `frame` holds the same rows as `ratings`."""
         given = self.side_information
         return fit_predictor(
-            PredictorTask(self.spark, ratings, frame, given, weight, self.seed), recipe
+            PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed), recipe
         )
 
     def fit_content(
         self, ratings: IndexedRatings, ranker: FittedRanker, recipe: ContentRecipe
     ) -> ContentFit | None:
-        """How content scores the titles the ranker does not know; None where no title has any."""
+        """Fit the regression that scores cold titles; None where no title has words."""
         table = self.content_vectors(recipe)
         if table is None:
             return None
@@ -132,7 +136,7 @@ class Trainer:
         return fit_content(ratings, ranker, vectors, recipe, self.seed)
 
     def content_vectors(self, recipe: ContentRecipe) -> FeatureTable | None:
-        """All titles' words as vectors, counted once a job; None where no title has words."""
+        """The content vectors of all titles, cached; None where no title has words."""
         words = listed_words(self.titles) if self.words is None else self.words
         if not len(words):
             return None
@@ -143,12 +147,12 @@ class Trainer:
     def bundle(
         self, fitted: FittedRecommender, recipe: RecommenderRecipe, golden: Mapping[str, Any]
     ) -> RecommenderBundle:
-        """The arrays and what `bundle.json` says of them."""
+        """The bundle of the fitted models."""
         bundle = assemble(fitted, self.facts(fitted, recipe), golden)
         return with_content(bundle, fitted.content)
 
     def facts(self, fitted: FittedRecommender, recipe: RecommenderRecipe) -> dict[str, Any]:
-        """What `bundle.json` says beside the arrays."""
+        """The facts of `bundle.json`, except those of the content."""
         return {
             "recipe": recipe.model_dump(mode="json"),
             "as_of": self.as_of,
@@ -165,7 +169,7 @@ class Trainer:
 def assemble(
     fitted: FittedRecommender, facts: Mapping[str, Any], golden: Mapping[str, Any]
 ) -> RecommenderBundle:
-    """The bundle's arrays from what was fitted."""
+    """A bundle without content vectors from the fitted models."""
     ratings, ranker = fitted.ratings, fitted.ranker
     catalogue, model = ratings.catalogue, fitted.predictor.factor_model()
     return RecommenderBundle(
@@ -187,7 +191,7 @@ def assemble(
 
 
 def with_content(bundle: RecommenderBundle, content: ContentFit | None) -> RecommenderBundle:
-    """The bundle with content vectors, where there are any."""
+    """The bundle with the content vectors, if any."""
     if content is None:
         return bundle
     facts = {**bundle.facts, "content": content.facts()}

@@ -1,15 +1,14 @@
 """The data of a fit by row number: the ratings, the catalogue, and the side information.
 
-Spark's ALS needs 32-bit ids; ours have 64 bits and may be negative. A row number in the ascending
-ids is dense and small, and the bundle's arrays are in that order. Every family is fitted to
-`IndexedRatings`.
+Every family is fitted to `IndexedRatings`. Ids become row numbers in ascending order, because
+Spark's ALS needs 32-bit ids and ours have 64 bits. The bundle's arrays have the same order.
 
-Side information is columns of numbers beside the stars, of two kinds. *Given* columns are
-demographics of people, and genres and the decade of titles. *Sets* say which titles a person rated
-and which people rated a title, whatever the stars, in the training rows alone (the implicit
-feedback of SVD++, Koren, KDD 2008, and its mirror image). A thin SVD keeps the directions of a set
-that carry most, so a set costs a few columns instead of one a title. The family `bayes` learns its
-priors from these columns; content vectors and packing use `leading`.
+The family `bayes` learns its priors from side information, which has two kinds of columns:
+
+- *Given* columns: demographics of people; genres and decade of titles.
+- *Set* columns: the titles that a person rated, and the people who rated a title, in the training
+  rows (the implicit feedback of SVD++, Koren, KDD 2008). A truncated SVD reduces each set to a few
+  columns.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from scoring.arrays import Floats, Ints, Rows, rows_of
 from scoring.recommender.bundle import Title
 from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 
-IN_BATCHES = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
-"""Beyond four megabytes (350,000 rows) the JVM keeps Arrow's bytes, a partition a batch. Below,
-each row is an object there, serialised with each task: a million of them fill a heap of 900 MB."""
-DECADES = range(1920, 2030, 10)  # before the first and after the last count as these
-BANDS, MOST_VALUES = 9, 50  # of a demographic number, of a demographic word
-EXTRA_DIRECTIONS, PASSES = 16, 4  # of the random projection, beyond the rank; power iterations
+ARROW_SETTINGS = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
+"""Above 4 MB (350,000 rows) the JVM keeps Arrow's bytes, one partition a batch. Below, each row is
+a JVM object, and a million such objects fill a heap of 900 MB."""
+DECADES = range(1920, 2030, 10)  # earlier and later years count as the first and last decade
+BANDS, MOST_VALUES = 9, 50  # bands of a demographic number; most values of a demographic word
+EXTRA_DIRECTIONS, PASSES = 16, 4  # of the random projection: oversampling, power iterations
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Ascending ids of people and titles, and what is known of the titles."""
+    """Ascending ids of people and titles, and the listed titles by id."""
 
     user_ids: Ints
     movie_ids: Ints
@@ -45,12 +44,12 @@ class Catalogue:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many people and titles."""
+        """(number of people, number of titles)"""
         return len(self.user_ids), len(self.movie_ids)
 
     @classmethod
     def of(cls, ratings: Ratings, titles: Mapping[int, Title]) -> Catalogue:
-        """Everybody who rated; everything rated or listed, so that cold titles have a row too."""
+        """All people who rated, and all titles rated or listed, so that cold titles have a row."""
         listed = np.array(sorted(titles), dtype=np.int64)
         movies = np.union1d(np.unique(ratings.movie_ids), listed)
         return cls(np.unique(ratings.user_ids), movies.astype(np.int64), titles)
@@ -68,14 +67,14 @@ class IndexedRatings:
 
     @classmethod
     def of(cls, ratings: Ratings, catalogue: Catalogue) -> IndexedRatings:
-        """Every id must be in the catalogue."""
+        """Index ratings; every id must be in the catalogue."""
         users = rows_of(catalogue.user_ids, ratings.user_ids)
         items = rows_of(catalogue.movie_ids, ratings.movie_ids)
         return cls(catalogue, users, items, ratings.values, ratings.times)
 
     @cached_property
     def matrix(self) -> RatingsMatrix:
-        """People by titles, with the order of rating."""
+        """The ratings [people, titles], with their order in time."""
         people = len(self.catalogue.user_ids)
         return RatingsMatrix.build(self.users, self.items, self.values, people, self.times)
 
@@ -84,13 +83,13 @@ class IndexedRatings:
         return self.matrix.items(user)[self.matrix.oldest_first(user)].astype(np.intp)
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """As Spark sees them: `user` int, `item` int, `rating` float, `seen` float (always 1)."""
+        """A Spark frame: `user` int, `item` int, `rating` float, `seen` float (always 1)."""
         columns = {
             "user": self.users.astype(np.int32),
             "item": self.items.astype(np.int32),
             "rating": self.values.astype(np.float32),
         }
-        for key, value in IN_BATCHES.items():
+        for key, value in ARROW_SETTINGS.items():
             spark.conf.set(f"spark.sql.execution.arrow.{key}", value)
         frame = spark.createDataFrame(pa.table(columns))
         return frame.withColumn("seen", F.lit(1.0).cast("float"))
@@ -107,14 +106,14 @@ class FeatureTable:
     values: Floats
 
     def of(self, wanted: Ints) -> Floats:
-        """Columns of the wanted ids; zeros for an id nobody described."""
+        """The rows of the wanted ids; zeros for an id without a row."""
         rows = rows_of(self.ids, wanted)
         return np.where((rows >= 0)[:, None], self.values[rows], 0.0)
 
 
 @dataclass(frozen=True)
 class SideInformation:
-    """Named tables of given columns of people and of titles; either may be empty."""
+    """Tables of given columns by name, of people and of titles; either may be empty."""
 
     people: Mapping[str, FeatureTable] = field(default_factory=dict)
     titles: Mapping[str, FeatureTable] = field(default_factory=dict)
@@ -122,20 +121,20 @@ class SideInformation:
 
 @dataclass(frozen=True)
 class FeatureBlocks:
-    """All columns [n, F] of people or of titles, in blocks that each learn their own weight."""
+    """All columns [n, F] of people or titles; `blocks` are widths, each block has one weight."""
 
     values: Floats
     blocks: tuple[int, ...]
 
     @classmethod
     def of(cls, tables: list[Floats]) -> FeatureBlocks:
-        """Tables side by side, a block each; empty tables are omitted."""
+        """Tables side by side, one block each; empty tables are omitted."""
         filled = [t for t in tables if t.shape[1]]
         return cls(np.hstack(filled), tuple(t.shape[1] for t in filled))
 
 
 def title_features(titles: Mapping[int, Title]) -> SideInformation:
-    """Genres (each title's add up to one in square) and the decade; nothing where none is known."""
+    """Genres (a row of unit length) and decade; empty where no title has a genre."""
     known = sorted(titles)
     genres = sorted({g for t in titles.values() for g in t.genres})
     if not genres:
@@ -149,8 +148,10 @@ def title_features(titles: Mapping[int, Title]) -> SideInformation:
 
 
 def user_features(people: Mapping[int, Mapping[str, str]]) -> dict[str, FeatureTable]:
-    """Demographics: numbers in bands of equal size, words as they are, each value a column. What
-    almost everybody has for themselves (a post code) is omitted."""
+    """Demographics as 0/1 columns: one a word, one a quantile band of a number.
+
+    A word with more than MOST_VALUES values, for example a post code, is omitted.
+    """
     ids = np.array(sorted(people), dtype=np.int64)
     names = sorted({name for facts in people.values() for name in facts})
     tables = {n: _values([people[i].get(n, "") for i in ids.tolist()]) for n in names}
@@ -158,7 +159,7 @@ def user_features(people: Mapping[int, Mapping[str, str]]) -> dict[str, FeatureT
 
 
 def _values(words: list[str]) -> Floats:
-    """One column a value or band; none where there are too many values."""
+    """One column a value or band; none above MOST_VALUES values."""
     if all(word.isdecimal() for word in words):
         numbers = np.array(words, dtype=np.float64)
         edges = np.unique(np.quantile(numbers, np.linspace(0.0, 1.0, BANDS + 1)[1:-1]))
@@ -180,42 +181,41 @@ def _decade(year: int | None) -> list[float]:
 def feature_blocks(
     ratings: IndexedRatings, given: SideInformation, count: int, seed: int
 ) -> tuple[FeatureBlocks, FeatureBlocks]:
-    """Columns of people and of titles: sets (`count` columns at most), how many, and the given."""
+    """Columns of people and of titles: set (at most `count`), log number of ratings, given."""
     catalogue = ratings.catalogue
     rated = rated_matrix(ratings)
-    people = [_set_columns(rated, count, seed), _how_many(rated)]
-    titles = [_set_columns(rated.T, count, seed), _how_many(rated.T)]
+    people = [_set_columns(rated, count, seed), _log_counts(rated)]
+    titles = [_set_columns(rated.T, count, seed), _log_counts(rated.T)]
     people += [table.of(catalogue.user_ids) for table in given.people.values()]
     titles += [table.of(catalogue.movie_ids) for table in given.titles.values()]
     return FeatureBlocks.of(people), FeatureBlocks.of(titles)
 
 
 def rated_matrix(ratings: IndexedRatings) -> Floats:
-    """1 where a person rated a title, else 0; [people, titles]."""
+    """[people, titles]: 1 where the person rated the title, else 0."""
     rated = np.zeros(ratings.catalogue.shape)
     rated[ratings.users, ratings.items] = 1.0
     return rated
 
 
 def _set_columns(rated: Floats, count: int, seed: int) -> Floats:
-    """Each row's set over the root of its size, in its first `count` principal directions (U S of
-    the thin SVD)."""
+    """Rows scaled to unit length, reduced to `count` columns: U S of the truncated SVD."""
     scaled = rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1.0))
-    left, values, _ = leading(scaled, min(count, *rated.shape), seed)
+    left, values, _ = truncated_svd(scaled, min(count, *rated.shape), seed)
     return left * values
 
 
-def _how_many(rated: Floats) -> Floats:
+def _log_counts(rated: Floats) -> Floats:
     counts = np.log1p(rated.sum(axis=1))
     column: Floats = (counts - counts.mean())[:, None]
     return column
 
 
-def leading(matrix: Floats, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
+def truncated_svd(matrix: Floats, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
     """The first `rank` singular triplets by random projection and subspace iteration.
 
     Halko, Martinsson and Tropp, Finding Structure with Randomness (SIAM Review 53(2), 2011),
-    algorithms 4.4 and 5.1; exact where the projection is as wide as the matrix.
+    algorithms 4.4 and 5.1. The result is exact where the projection is as wide as the matrix.
     """
     rng = np.random.default_rng(seed)
     width = min(rank + EXTRA_DIRECTIONS, *matrix.shape)

@@ -1,7 +1,7 @@
-"""What a training run knows of its titles: what the bundle says of each, and the words of each.
+"""The titles of a training run, and the words that describe each.
 
-Both come from the prepared titles where the run has any, else from the release's own list. The
-words describe a title for the content vectors: `genres=Drama`, `directors=nm0000116`, `year=1997`.
+Both come from the prepared titles, else from the titles that the ratings release lists. Content
+vectors are made from the words, for example `genres=Drama`, `directors=nm0000116`, `year=1997`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from marquee.lake import Lake
 from scoring.recommender.bundle import Title
 from scoring.recommender.ratings_files import listed_title
 from sources.ratings_cells import whole_id
-from sources.ratings_forms import LISTED, TITLES_FILE
+from sources.ratings_forms import LISTED_COLUMNS, TITLES_FILE
 
 COLUMNS = ["movie_id", "title_id", "title", "year", "genres"]
-YEARS_NEAR = 2  # before and after a title's own
+YEARS_NEAR = 2  # a title also gets the words of so many years before and after its year
 WORD_LISTS = ("genres", "directors", "writers", "cast", "companies", "languages", "countries")
 WORDS_SCHEMA = pa.schema(
     [("movie_id", pa.int64()), ("names", pa.list_(pa.string())), ("plot", pa.string())]
@@ -36,9 +36,8 @@ WORDS_SCHEMA = pa.schema(
 def read_titles(lake: Lake, inputs: Inputs, run: str, scratch: Path) -> dict[int, Title]:
     """Titles by movie id.
 
-    A run whose titles could not be prepared takes those of an earlier run, as its inputs froze
-    them, else the release's list: a broken crawl does not hold back a good recommender.
-    `without_titles` says so.
+    Where `prepare_titles` failed, the titles are those of the earlier run in `inputs.json`, else
+    those that the release lists. So a broken crawl stops no recommender; `without_titles` notes it.
     """
     if path := _prepared(lake, inputs, run):
         return prepared_titles(lake.fetch(path, scratch / "titles"))
@@ -49,7 +48,7 @@ def read_titles(lake: Lake, inputs: Inputs, run: str, scratch: Path) -> dict[int
 
 
 def without_titles(lake: Lake, inputs: Inputs, run: str) -> list[Degraded]:
-    """What the recommender uses instead where this run's titles could not be prepared."""
+    """A note of the titles used instead; empty where this run prepared its titles."""
     path = _prepared(lake, inputs, run)
     if path == f"runs/{run}/prepared/titles":
         return []
@@ -62,7 +61,7 @@ def without_titles(lake: Lake, inputs: Inputs, run: str) -> list[Degraded]:
 
 
 def _prepared(lake: Lake, inputs: Inputs, run: str) -> str | None:
-    """Where prepared titles lie: this run's own, else the earlier ones it froze, else None."""
+    """The path of this run's prepared titles, else of the earlier run's, else None."""
     own, earlier = f"runs/{run}/prepared/titles", inputs.earlier_titles
     if lake.exists(own):
         return own
@@ -70,7 +69,7 @@ def _prepared(lake: Lake, inputs: Inputs, run: str) -> str | None:
 
 
 def prepared_titles(folder: Path) -> dict[int, Title]:
-    """Of the contract `titles`, those that ratings know (a movie id)."""
+    """The titles with a movie id, from rows of the contract `titles`."""
     rows = pq.read_table(folder, columns=COLUMNS).to_pylist()
     known = (r for r in rows if r["movie_id"] is not None)
     return {
@@ -82,16 +81,18 @@ def prepared_titles(folder: Path) -> dict[int, Title]:
 
 
 def listed_titles(listed: bytes, is_text: bool = False) -> dict[int, Title]:
-    """The list of a loaded release, or the `movies.csv` of an older lake, in UTF-8 or Latin-1.
-    Lines without an id are omitted."""
+    """Titles of a loaded release's list, or of an older lake's `movies.csv`, in UTF-8 or Latin-1.
+
+    Lines without a movie id are omitted.
+    """
     try:
         text = listed.decode("utf-8")
     except UnicodeDecodeError:
         text = listed.decode("latin-1")
-    is_ours = text.startswith("\t".join(LISTED))
+    is_ours = text.startswith("\t".join(LISTED_COLUMNS))
     plain: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if is_ours else {}
     rows = (
-        tuple((row.get(name) or "").strip() for name in LISTED)
+        tuple((row.get(name) or "").strip() for name in LISTED_COLUMNS)
         for row in csv.DictReader(io.StringIO(text, newline=""), **plain)
     )
     number = text_id if is_text else int
@@ -106,7 +107,7 @@ def listed_titles(listed: bytes, is_text: bool = False) -> dict[int, Title]:
 def with_names(
     titles: Mapping[int, Title], lake: Lake, inputs: Inputs, run: str, scratch: Path
 ) -> dict[int, Title]:
-    """The titles with the names that their release gives them, where it names titles by text."""
+    """Add the release's text ids as names, where its title ids are text."""
     if "titles" not in inputs.ratings.text_ids:
         return dict(titles)
     folder = lake.fetch(f"runs/{run}/prepared/ids", scratch / "ids", below="titles")
@@ -115,17 +116,17 @@ def with_names(
 
 
 def read_words(prepared: Path, titles: Mapping[int, Title]) -> pa.Table:
-    """Words of the prepared titles in that folder; of the release's list where there are none."""
+    """Words of the prepared titles in the folder; without it, those of `titles`."""
     return prepared_words(prepared) if prepared.exists() else listed_words(titles)
 
 
 def listed_words(titles: Mapping[int, Title]) -> pa.Table:
-    """Genres and years: all that a release's list holds."""
+    """Words from genres and years, which are all that a release lists."""
     return words_table([{**vars(title), "genres": list(title.genres)} for title in titles.values()])
 
 
 def prepared_words(folder: Path) -> pa.Table:
-    """Of the contract `titles`, the words of those that ratings know (a movie id)."""
+    """Words of the titles with a movie id, from rows of the contract `titles`."""
     columns = ("movie_id", "year", *WORD_LISTS, "certificate", "keywords", "plot")
     there = pq.read_schema(next(iter(sorted(folder.glob("*.parquet"))))).names
     table = pq.read_table(folder, columns=[name for name in columns if name in there])
@@ -133,9 +134,10 @@ def prepared_words(folder: Path) -> pa.Table:
 
 
 def words_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """`movie_id`, `names` (no word twice) and `plot`, by movie id. Rows are named as in the
-    contract `titles`; a key that a row lacks is not known. Plots stay text: Spark's own stages
-    make words of them."""
+    """A table of `movie_id`, `names` (distinct words) and `plot`, ordered by movie id.
+
+    Rows have the keys of the contract `titles`; keys may be missing. `content_fit` splits plots.
+    """
     known = sorted(rows, key=lambda row: int(row["movie_id"]))
     lines = [
         {
@@ -149,8 +151,10 @@ def words_table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def _names(row: Mapping[str, Any]) -> Iterator[str]:
-    """A year is five words, so that neighbouring years share four: measured against decades on
-    hidden titles it ranks a quarter better (`bench/logs/content_search.jsonl`)."""
+    """The words of a title. A year gives five words, so that neighbouring years share four.
+
+    This ranks cold titles a quarter better than decades (`bench/logs/content_search.jsonl`).
+    """
     if row.get("year") is not None:
         yield from (
             f"year={year}" for year in range(row["year"] - YEARS_NEAR, row["year"] + YEARS_NEAR + 1)

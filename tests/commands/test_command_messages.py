@@ -19,10 +19,10 @@ from rich.text import Text
 from cli import app, main, run_command, run_watch, stack_commands, terminal
 from cli.run_results import RunFigures
 from local_stack.airflow_api import DAG, AirflowApi
-from local_stack.health_checks import examine
+from local_stack.health_checks import check_machine
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
-from steps.evaluate import in_words
+from steps.evaluate import main_metrics_line
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
 RUN = "manual__2026-03-04T05:06:07+00:00"
@@ -254,8 +254,8 @@ def test_a_running_task_says_since_when_and_how_far(tmp_path: Path, at: str, sho
 @pytest.mark.parametrize("offset", [60_000, -9_000])
 def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> None:
     ports = stack.settings.stack.model_copy(update={"port_offset": offset})
-    findings = examine(stack.settings.model_copy(update={"stack": ports}))
-    wrong = {found.name: found.says for found in findings if not found.fine}
+    findings = check_machine(stack.settings.model_copy(update={"stack": ports}))
+    wrong = {found.name: found.detail for found in findings if not found.passed}
     assert wrong["port serving"] == f"{8000 + offset} is no port"
 
 
@@ -264,10 +264,10 @@ def test_what_is_paused_or_tried_again_is_said(
 ) -> None:
     airflow({f"/dags/{DAG}": {"is_paused": False}})
     api = AirflowApi(stack.settings, Path())
-    again = run_watch._why_idle(api, [instance("crawl_titles", "up_for_retry")])
+    again = run_watch._idle_sentence(api, [instance("crawl_titles", "up_for_retry")])
     assert again == "failed, and to be tried again: crawl_titles"
     airflow({f"/dags/{DAG}": {"is_paused": True}})
-    assert "was paused" in run_watch._why_idle(AirflowApi(stack.settings, Path()), [])
+    assert "was paused" in run_watch._idle_sentence(AirflowApi(stack.settings, Path()), [])
 
 
 @pytest.mark.parametrize(
@@ -294,8 +294,11 @@ def test_a_task_is_summed_up_by_its_own_last_sentence(
 
 
 def test_what_evaluation_found_is_a_sentence() -> None:
-    assert in_words({"rmse": 0.87654, "mae": 0.6, "coverage": 0.5}) == "rmse 0.8765, coverage 0.5"
-    assert in_words({}).startswith("no figures")
+    assert (
+        main_metrics_line({"rmse": 0.87654, "mae": 0.6, "coverage": 0.5})
+        == "rmse 0.8765, coverage 0.5"
+    )
+    assert main_metrics_line({}).startswith("no figures")
 
 
 def test_a_queued_run_says_behind_which_it_waits(
@@ -308,8 +311,8 @@ def test_a_queued_run_says_behind_which_it_waits(
     ]
     airflow({f"/dags/{DAG}/dagRuns": {"dag_runs": runs}})
     api = AirflowApi(stack.settings, Path())
-    assert run_watch._behind(api, RUN).endswith("this one waits for first to end")
-    assert run_watch._behind(api, "first") == ""
+    assert run_watch._queue_sentence(api, RUN).endswith("this one waits for first to end")
+    assert run_watch._queue_sentence(api, "first") == ""
 
 
 def test_an_airflow_that_is_away_is_a_sentence(stack: TinyStack) -> None:
@@ -338,7 +341,7 @@ def test_only_an_interrupted_command_stops_what_it_started(
     failed = isinstance(error, StackError)
     with (
         pytest.raises(StackError if failed else typer.Exit) as ended,
-        terminal.stopping_what_was_started(stack),
+        terminal.stop_on_interrupt(stack),
     ):
         raise error
     assert stopped == ([True] if started and not failed else [])

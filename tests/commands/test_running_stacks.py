@@ -17,7 +17,7 @@ import pytest
 from cli import main
 from local_stack import health_checks, stack, supervisor
 from local_stack.hdfs import format_namenode
-from local_stack.processes import end_leftovers, is_alive, leftovers, running_stacks
+from local_stack.processes import end_stack_processes, is_alive, running_stacks, stack_processes
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
 from tests.plugins.tiny_stack import PART, TinyStack, tiny_stack
@@ -30,7 +30,7 @@ Command = Callable[..., tuple[int, str]]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes tiny stacks below one folder that a shell of its own would also use."""
     monkeypatch.setitem(health_checks.PROBES, PART, lambda settings: "")
-    monkeypatch.setattr(stack, "require", lambda settings: None)
+    monkeypatch.setattr(stack, "require_fit_machine", lambda settings: None)
     monkeypatch.setenv("MARQUEE_STATE", str(tmp_path))
     made: list[TinyStack] = []
 
@@ -41,7 +41,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     yield one
     for each in made:
         each.down()
-        assert leftovers(each.folders.state) == []
+        assert stack_processes(each.folders.state) == []
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def holder(state: Path, **options: object) -> subprocess.Popen[bytes]:
 
 
 def family(state: Path) -> list[psutil.Process]:
-    found = leftovers(state)
+    found = stack_processes(state)
     assert len(found) == 2, "supervisord and its one part"
     return found
 
@@ -242,7 +242,7 @@ def test_a_stranger_with_our_numbers_is_left_alone(tmp_path: Path) -> None:
     )
     try:
         (logs / "supervisord.log").write_text(f"spawned: 'part' with pid {stranger.pid}\n")
-        assert end_leftovers(tmp_path) == 0
+        assert end_stack_processes(tmp_path) == 0
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -270,7 +270,7 @@ def test_a_database_that_was_half_made_is_laid_aside(
     own, seen = make(), []
     own.folders.airflow.mkdir(parents=True)
     (own.folders.airflow / "airflow.db").write_bytes(b"half")
-    monkeypatch.setattr(stack, "migrate", seen.append)
+    monkeypatch.setattr(stack, "migrate_airflow", seen.append)
     own._migrate()
     own._migrate()
     assert len(seen) == 1
@@ -284,7 +284,7 @@ def test_a_socket_whose_path_is_too_long_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the user's own runtime folder; without one, to the temporary folder."""
-    deep = tmp_path / ("d" * supervisor.LONGEST_SOCKET)
+    deep = tmp_path / ("d" * supervisor.LONGEST_SOCKET_PATH)
     with tempfile.TemporaryDirectory(prefix="r") as runtime:
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         assert supervisor.socket_path(Path("/s")) == Path("/s/supervisord.sock")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.environment import airflow_environment, migrate
+from local_stack.environment import airflow_environment, migrate_airflow
 from marquee.settings import REPOSITORY, load_settings
 from tests.dags import test_run_ends, test_timetable
 
@@ -22,7 +22,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = Path(tmp_path_factory.mktemp("airflow"))
     environment = os.environ | airflow_environment(load_settings("local"), home)
     environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
-    migrate(environment)
+    migrate_airflow(environment)
     script = home / "walk.py"  # a DAG needs a file whose source Airflow can keep
     result = 'print("RESULT" + json.dumps(found))\n'
     script.write_text(test_timetable.SCRIPT + test_run_ends.SCRIPT + result)

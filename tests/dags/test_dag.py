@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marquee.identifiers import run_slug
-from marquee.schedule import FOLLOWS, time_needed
+from marquee.schedule import NEXT_TASKS, time_needed
 from marquee.settings import load_settings
 
 MINUTES = load_settings("local").schedule.minutes
@@ -120,7 +120,7 @@ def test_every_question_to_a_namenode_has_a_time_out(dag: dict[str, Any]) -> Non
 def test_every_task_has_a_time_out_and_a_last_moment(dag: dict[str, Any]) -> None:
     for name, task in dag["tasks"].items():
         assert task["minutes"] == MINUTES[name.rsplit(".", 1)[-1]], name
-        assert task["policy"] == "UntilTheNextRun"
+        assert task["policy"] == "RetryUntilNextRun"
 
 
 def test_the_longest_way_is_counted_over_the_graph_as_it_is(dag: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def test_the_longest_way_is_counted_over_the_graph_as_it_is(dag: dict[str, Any])
         for name, task in dag["tasks"].items()
         for following in task["downstream"]
     }
-    counted = {(name, following) for name, all_of in FOLLOWS.items() for following in all_of}
+    counted = {(name, following) for name, all_of in NEXT_TASKS.items() for following in all_of}
     # What a later task of the same way follows as well makes no way longer.
     assert counted <= drawn
     for name, following in drawn - counted:

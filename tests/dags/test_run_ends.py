@@ -95,7 +95,7 @@ found["ends"] = [
 ]
 
 from airflow.sdk import task
-from marquee_airflow.tasks import ended_badly, failed_tasks
+from marquee_airflow.tasks import failed_tasks, failure_sentence
 
 with DAG("small", schedule=None) as small:
     @task
@@ -124,8 +124,8 @@ with create_session() as session:
     (ti,) = [ti for ti in session.scalars(
         select(TaskInstance).where(TaskInstance.dag_id == "small", TaskInstance.task_id == "last"))]
     found["failed_tasks"] = ti.xcom_pull(task_ids="last", session=session)
-found["ended_badly"] = [ended_badly(["load_titles"], ["load_titles failed: March's"]),
-                        ended_badly(["budget.train"], [])]
+found["failure_sentence"] = [failure_sentence(["load_titles"], ["load_titles failed: March's"]),
+                        failure_sentence(["budget.train"], [])]
 '''
 
 
@@ -164,4 +164,4 @@ def test_it_says_so_in_a_sentence(observed: dict[str, Any], part: int) -> None:
         "the run is degraded: load_titles failed: March's. these did not go through: load_titles",
         "these did not go through: budget.train",
     ]
-    assert observed["ended_badly"][part] == wanted[part]
+    assert observed["failure_sentence"][part] == wanted[part]

@@ -27,7 +27,7 @@ from marquee.settings import load_settings
 from marquee_airflow.form import FormCheck, form
 from marquee_airflow.plugin import MarqueePlugin
 from marquee_airflow.runs import as_of
-from marquee_airflow.tasks import step
+from marquee_airflow.tasks import airflow_step
 from marquee_airflow.timetable import WeeklyTimetable
 
 SUNDAY = datetime(2026, 1, 4, 3, tzinfo=UTC)
@@ -44,7 +44,7 @@ def seen(dag_run, **params):
 
 def task(moment):
     try:
-        return step(lambda: as_of({"as_of": moment}, None))().isoformat()
+        return airflow_step(lambda: as_of({"as_of": moment}, None))().isoformat()
     except AirflowFailException as error:
         return f"fails at once: {error}"
 
@@ -149,7 +149,7 @@ def away(path):
 
 kept = lambda: [o.kind for o in read_outcomes(lake, "runs/r1/models/recommender")]
 lost = ["load_titles failed: the titles of March"]
-run_folder.degradation = lambda lake, run: lost
+run_folder.degraded_tasks = lambda lake, run: lost
 asked = {"first": attempt(1), "body": questions[0]["body"], "after asking": kept()}
 asked |= {"killed, tried again": attempt(2), "asked so far": len(questions)}
 asked |= {"no": attempt(2, said("Reject", "ada", 1)), "after the no": kept()}
@@ -202,7 +202,7 @@ def talk():
     print("2. good enough\\n3. better than trivial")
     print("the end", end="")
 
-step(talk)()
+airflow_step(talk)()
 
 present = datetime.now(UTC)
 out = {"asked": asked, "ends": ends, "logged": logged, "door": door, "doors": doors, "shown": shown,

@@ -226,7 +226,7 @@ from airflow.api_fastapi.app import create_app
 from airflow.utils.state import JobState
 from fastapi.testclient import TestClient
 from marquee.errors import StackError
-from local_stack.environment import USER, password
+from local_stack.environment import ADMIN_USER, admin_password
 from local_stack import airflow_api
 from local_stack.airflow_api import AirflowApi
 
@@ -236,7 +236,7 @@ class InProcess(AirflowApi):
 
     def __init__(self, app, meanwhile):
         self.http = TestClient(app)
-        body = {"username": USER, "password": password(HOME)}
+        body = {"username": ADMIN_USER, "password": admin_password(HOME)}
         token = self._checked(self.http.post("/auth/token", json=body))["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
         self.http.event_hooks = {"response": [lambda answer: self.note(answer, meanwhile)]}

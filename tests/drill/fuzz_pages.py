@@ -25,7 +25,7 @@ from web_poet import HttpResponse
 
 from marquee.settings import REPOSITORY
 from replica.site_pages import LAYOUTS, render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.pages import RefusedPageError, read_page
 from tests.drill.rounds import Drill, Figures
 
@@ -46,7 +46,7 @@ class TooSlowError(Exception):
 def pages() -> list[bytes]:
     """What is mutated: small pages of our own first, then saved ones."""
     own = [
-        render(record_of(made_up(number)), layout, language)
+        render(record_from_json(made_up(number)), layout, language)
         for layout in LAYOUTS
         for language in ("en", "de")
         for number in (3, 4, 5, 7)

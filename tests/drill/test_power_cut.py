@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_stack.hdfs import write_conf
+from local_stack.hdfs import write_hdfs_conf
 from tests.drill.power_cut import judge
 from tests.plugins.local_stack import stack_settings
 
@@ -60,6 +60,6 @@ def test_a_folder_lakes_names_count_too() -> None:
 
 
 def test_the_datanode_is_told_to_sync(tmp_path: Path) -> None:
-    write_conf(stack_settings(tmp_path), tmp_path / "conf", tmp_path / "data")
+    write_hdfs_conf(stack_settings(tmp_path), tmp_path / "conf", tmp_path / "data")
     found = (tmp_path / "conf" / "hdfs-site.xml").read_text()
     assert "<name>dfs.datanode.synconclose</name><value>true</value>" in found

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.airflow_api import DONE, AirflowApi
+from local_stack.airflow_api import ENDED_STATES, AirflowApi
 from local_stack.stack import Stack
 from marquee.artefacts.verdict import read_verdict
 from marquee.identifiers import run_slug
@@ -55,7 +55,7 @@ class Rig:
         """A whole run of the DAG; its slug. Raises AssertionError where it does not end well."""
         run_id = self.api.trigger(form)
         deadline = time.monotonic() + MINUTES * 60
-        while (state := self.api.run(run_id)["state"]) not in DONE:
+        while (state := self.api.run(run_id)["state"]) not in ENDED_STATES:
             assert time.monotonic() < deadline, f"{run_id} did not end"
             time.sleep(2)
         failed = [t["task_id"] for t in self.api.tasks(run_id) if t["state"] == "failed"]
@@ -96,7 +96,7 @@ def rig_at(state: Path) -> Iterator[Rig]:
         for part, _ in stack.up():
             print(f"wrong_worlds: {part} is up", flush=True)
         api = AirflowApi(stack.settings, stack.folders.airflow)
-        api.ready_pools()
+        api.create_pools()
         api.unpause()
         yield Rig(stack, api, open_lake(stack.settings.lake.root, stack.settings.lake.webhdfs))
     finally:
@@ -107,7 +107,7 @@ def rig_at(state: Path) -> Iterator[Rig]:
 def run(_seed: int, count: int, folder: Path) -> Figures:
     """The first `count` faults of the table."""
     chosen = dict(list(FAULTS.items())[:count])
-    first = {name: fault for name, fault in chosen.items() if fault.beside == "nothing"}
+    first = {name: fault for name, fault in chosen.items() if fault.judged_after == "nothing"}
     later = {name: fault for name, fault in chosen.items() if name not in first}
     found: dict[str, str] = {}
     with rig_at(folder / "state") as rig:

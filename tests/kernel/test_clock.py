@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cli import app
 from local_stack.airflow_api import AirflowApi
 from local_stack.environment import stack_environment
-from marquee.clock import OFFSET, SKEW, now, of_machine, offset, refuse_ahead, seconds
+from marquee.clock import OFFSET, SKEW, from_machine_clock, now, offset, refuse_ahead, seconds
 from marquee.errors import AheadOfClockError, SettingsError, SourceError
 from marquee.lake import open_lake
 from marquee.settings import load_settings
@@ -33,7 +33,7 @@ def test_the_clock_is_the_machines_and_an_offset_moves_it(monkeypatch: pytest.Mo
         assert offset() == timedelta(days=days)
         assert abs(now() - before - timedelta(days=days)) < timedelta(minutes=10)
         assert abs(seconds() - now().timestamp()) < 600
-        assert of_machine(before) == before + timedelta(days=days)
+        assert from_machine_clock(before) == before + timedelta(days=days)
 
 
 @pytest.mark.parametrize("text", ["a week", "nan", "inf", "1e300", "7d", "999999999999"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from local_stack.processes import end_leftovers
+from local_stack.processes import end_stack_processes
 from marquee.settings import REPOSITORY
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -31,7 +31,7 @@ def test_leftovers_end_and_strangers_stay(tmp_path: Path) -> None:
     lines = [f"spawned: 'scheduler' with pid {p.pid}\n" for p in (worker, stranger)]
     (tmp_path / "logs" / "supervisord.log").write_text("".join(lines))
     try:
-        assert end_leftovers(tmp_path) == 2
+        assert end_stack_processes(tmp_path) == 2
         assert not psutil.pid_exists(carrier.pid)
         assert not psutil.pid_exists(worker.pid)
         assert stranger.poll() is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from marquee import progress
-from marquee.progress import PROGRESS, read_progress, report_progress, stage, stage_now
+from marquee.progress import PROGRESS, current_stage, read_progress, report_progress, stage
 
 
 class Stopwatch:
@@ -64,10 +64,10 @@ def test_counting_that_starts_again_counts_from_then(watch, file):
 
 def test_the_stage_under_way_is_known_and_a_failed_one_is_over():
     with stage("fit"), stage("fit forecast"):
-        assert stage_now() == "fit forecast"
+        assert current_stage() == "fit forecast"
     with pytest.raises(ValueError, match="bad"), stage("fit"):
         raise ValueError("bad")
-    assert stage_now() == ""
+    assert current_stage() == ""
 
 
 def test_no_place_or_a_lost_one_never_ends_a_task(watch, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from marquee.errors import SettingsError, SourceError
 from marquee.schedule import (
-    FOLLOWS,
+    NEXT_TASKS,
     approval_closes,
     interval,
     latest_retry,
@@ -53,7 +53,7 @@ def test_there_too_what_is_no_schedule_says_so(cron: str) -> None:
         interval(cron, datetime.min.replace(tzinfo=UTC))
 
 
-MINUTES = dict.fromkeys(FOLLOWS, 10)
+MINUTES = dict.fromkeys(NEXT_TASKS, 10)
 
 
 def test_the_longest_way_counts_jobs_that_wait_for_each_other() -> None:

@@ -204,12 +204,12 @@ def test_nothing_there_is_said_by_name(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_folder_says_what_lies_in_it_and_since_when(lake: Lake, folder: Path) -> None:
     lake.publish(folder, "raw/x")
-    _, a, below = lake.leaves("raw/x")
+    _, a, below = lake.list_status("raw/x")
     assert (a.name, a.is_folder, a.bytes) == ("a.csv", False, 8)
     assert (below.name, below.is_folder, below.bytes) == ("below", True, 0)
     assert abs(a.modified - time.time()) < 600
     assert abs(below.modified - time.time()) < 600
-    assert lake.leaves("raw/x/a.csv") == lake.leaves("raw/none") == []
+    assert lake.list_status("raw/x/a.csv") == lake.list_status("raw/none") == []
 
 
 def test_no_folder_is_made_where_a_file_stands(lake: Lake, folder: Path) -> None:

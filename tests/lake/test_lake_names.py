@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from marquee.errors import LakeError, NotFoundError, SourceError
-from marquee.identifiers import inside, run_name, run_slug
+from marquee.identifiers import checked_path, run_name, run_slug
 from marquee.lake import FolderLake, Manifest, open_lake
 from marquee.lake.manifest import MANIFEST
 from marquee.lake.webhdfs import WebHdfsLake, connect
@@ -101,7 +101,7 @@ def test_a_name_that_no_file_can_bear_is_refused(
 
 @pytest.mark.parametrize("path", ["a" * 255, "é" * 127, "ab/" * 900 + "c"])
 def test_the_longest_names_are_none_too_long(lake: FolderLake, path: str) -> None:
-    assert inside(path) == path
+    assert checked_path(path) == path
     assert not lake.exists(path)
 
 
@@ -121,7 +121,7 @@ def test_a_lake_on_hdfs_does_not_even_ask(path: str) -> None:
 
 
 def test_a_path_that_stays_inside_is_itself() -> None:
-    assert inside("runs/r-1/inputs.json") == "runs/r-1/inputs.json"
+    assert checked_path("runs/r-1/inputs.json") == "runs/r-1/inputs.json"
 
 
 @pytest.mark.parametrize("run_id", ["manual__2026-01-04T03:00:00+00:00", "ä" * 90, "a" * 200, "-"])

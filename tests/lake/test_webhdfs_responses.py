@@ -276,7 +276,7 @@ CALLS: dict[str, Any] = {
     "make_parents": lambda lake, folder: lake._make_parents("below/x"),
     "exists": lambda lake, folder: lake.exists("x"),
     "is_folder": lambda lake, folder: lake.is_folder("x"),
-    "leaves": lambda lake, folder: lake.leaves("x"),
+    "list_status": lambda lake, folder: lake.list_status("x"),
     "delete": lambda lake, folder: lake.delete("x"),
 }
 

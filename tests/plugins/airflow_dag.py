@@ -28,7 +28,7 @@ from marquee.errors import SourceError, StackError
 from marquee.lake import webhdfs
 from marquee_airflow.runs import open_lake
 from marquee_airflow.spark import job_error
-from marquee_airflow.tasks import step
+from marquee_airflow.tasks import airflow_step
 bag = DagBag(sys.argv[1])
 dag = bag.dags.get("weekly_retrain")
 read_link = lambda link, task: link.get_link(
@@ -58,7 +58,7 @@ def raises(error):
     raise error
 for error in (SourceError("no column", "name it"), StackError("serving is dead"), OSError("x")):
     try:
-        step(raises)(error)
+        airflow_step(raises)(error)
     except Exception as end:
         out["ends"][type(error).__name__] = [type(end).__name__, str(end)]
 if dag:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from cli.terminal import stay_up, stopping_what_was_started, unwind_on_signals
+from cli.terminal import stay_up, stop_on_interrupt, unwind_on_signals
 from local_stack import health_checks, stack
 from local_stack.stack import Stack
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -47,7 +47,7 @@ def tiny_stack(state: Path, world: str = "synthetic", **environment: str) -> Tin
 def without_machine() -> None:
     """The part is ready as soon as it is asked; the machine's ports and memory do not matter."""
     health_checks.PROBES[PART] = lambda settings: ""
-    stack.require = lambda settings: None
+    stack.require_fit_machine = lambda settings: None
 
 
 def main(state: Path) -> None:
@@ -55,7 +55,7 @@ def main(state: Path) -> None:
     without_machine()
     unwind_on_signals()
     made = tiny_stack(state)
-    with stopping_what_was_started(made) as session:
+    with stop_on_interrupt(made) as session:
         list(made.up())
         session.status = 0
         print("up", flush=True)

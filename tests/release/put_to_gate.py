@@ -14,7 +14,7 @@ from release_examples import (
 
 from marquee.artefacts.evaluation import read_evaluation
 from marquee.artefacts.verdict import Head, Verdict
-from release.champion_conditions import Champion
+from release.champion_conditions import GateChampion
 from release.gate import GateCase, decide
 from release.same_world import DataComparison
 
@@ -45,7 +45,7 @@ def judge(
         subject=subject(model=model),
         evaluation=read_evaluation(evaluation),
         policy=RECOMMENDER if model == "recommender" else BUDGET,
-        champion=Champion(champion, **values | known),
+        champion=GateChampion(champion, **values | known),
         data=SAME if champion else DataComparison(SAME.challenger, None),
     )
     return decide(case)

@@ -239,9 +239,10 @@ def test_a_ledger_that_lost_what_was_named_is_refused(
     lake: Lake, named: Head, problem: str
 ) -> None:
     ledger = filled(lake, 2)
-    assert ledger.entries_holding(Head(2, ledger.entry(2).digest)) == ledger.entries_holding(None)
+    second = Head(2, ledger.entry(2).digest)
+    assert ledger.entries_including(second) == ledger.entries_including(None)
     with pytest.raises(LedgerError, match=problem) as refused:
-        ledger.entries_holding(named)
+        ledger.entries_including(named)
     assert "from a copy of the lake" in refused.value.remedy
 
 

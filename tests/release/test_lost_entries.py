@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cli import app
 from marquee.errors import LedgerError, NotFoundError
 from marquee.lake import Lake
-from release.ledger import Ledger, standing_entries
+from release.ledger import Ledger, complete_entries
 from release.manual_entries import accept_world, release_hold, roll_back
 from release.promotion import promote
 
@@ -114,21 +114,21 @@ def test_what_came_home_again_serves_again(quiet: Lake) -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"format": 99}', b'{"format": 2}'])
 def test_inputs_that_are_none_bear_no_witness(quiet: Lake, data: bytes) -> None:
     quiet.create("runs/broken/inputs.json", data)
-    assert len(standing_entries(quiet, MODEL)) == 3
+    assert len(complete_entries(quiet, MODEL)) == 3
 
 
 def test_inputs_that_leave_the_lake_bear_no_witness(quiet: Lake) -> None:
     value = quiet.read_json("runs/quiet/inputs.json")
     value["ratings"]["path"] = "../other"
     quiet.create_json("runs/broken/inputs.json", value)
-    assert len(standing_entries(quiet, MODEL)) == 3
+    assert len(complete_entries(quiet, MODEL)) == 3
 
 
 def test_nothing_is_lost_where_nothing_was_named(lake: Lake, tmp_path: Path) -> None:
-    assert standing_entries(lake, MODEL) == []
+    assert complete_entries(lake, MODEL) == []
     frozen(lake, tmp_path, "first", 0)
     judge(lake, MODEL, "first")
     assert promote(lake, MODEL, "first", approved=False).number == 1
     with pytest.raises(NotFoundError):
         Ledger(lake, "budget").entry(1)
-    assert standing_entries(lake, "budget") == []
+    assert complete_entries(lake, "budget") == []

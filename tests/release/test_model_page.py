@@ -20,7 +20,7 @@ from release_examples import (
 
 from marquee.artefacts.evaluation import read_evaluation
 from marquee.artefacts.verdict import Head, Verdict
-from release.champion_conditions import Champion
+from release.champion_conditions import GateChampion
 from release.gate import GateCase, decide
 from report.charts import LEFT_MARGIN, PLOT_SIZE, WIDTH, Interval, bars, calibration_plot, whiskers
 from report.model_page import model_report
@@ -44,7 +44,7 @@ def verdict_on(evaluation: Any, model: str = "recommender", **changes: Any) -> V
         subject=subject(model=model, **changes),
         evaluation=read_evaluation(evaluation),
         policy=RECOMMENDER if model == "recommender" else BUDGET,
-        champion=Champion(CHAMPION, same_code=True),
+        champion=GateChampion(CHAMPION, same_code=True),
         data=data_comparison(),
     )
     return decide(case)

@@ -23,9 +23,9 @@ from release.outcomes import Outcome, add_outcome, last_outcome, outcome_of_run,
 from report.model_page import insert_outcome
 from steps.form import Form
 from steps.release_model import (
-    Answer,
+    ApprovalAnswer,
     approval_of,
-    end_wait,
+    end_approval_request,
     is_approved,
     promote,
     read_report,
@@ -44,10 +44,10 @@ def run_of(lake: Lake, name: str) -> Run:
     return Run(name, week(9), "manual", Form.of(settings, {}), settings, lake)
 
 
-def answer(lake: Lake, option: str, user: str | None = "ada", **changes: Any) -> Answer:
+def answer(lake: Lake, option: str, user: str | None = "ada", **changes: Any) -> ApprovalAnswer:
     by = {"id": "7", "name": user} if user else None
     event = {"chosen_options": [option], "responded_at": NOON, "responded_by_user": by}
-    return Answer.of(event | changes)
+    return ApprovalAnswer.of(event | changes)
 
 
 def sentence(lake: Lake, run: str) -> str:
@@ -136,16 +136,18 @@ def test_who_is_waited_for_until_when_and_where(lake: Lake, scratch: Path) -> No
 
 def test_a_run_that_ended_waits_for_nobody(lake: Lake, scratch: Path) -> None:
     run = run_of(lake, judged(lake, scratch, "r1", promote="ask"))
-    assert end_wait(lake, "r1", MODEL) is None, "nobody was asked"
+    assert end_approval_request(lake, "r1", MODEL) is None, "nobody was asked"
     record_question(run, MODEL, datetime.now(UTC) + timedelta(days=3), "http://airflow/answer")
-    assert end_wait(lake, "r1", MODEL) and end_wait(lake, "r1", MODEL) is None
+    assert (
+        end_approval_request(lake, "r1", MODEL) and end_approval_request(lake, "r1", MODEL) is None
+    )
     said = sentence(lake, "r1")
     assert "its run ended at " in said and "trigger a new run" in said
     assert "answer at" not in said and "waits" not in said
     record_question(run, MODEL, datetime.now(UTC) + timedelta(days=3), "http://airflow/answer")
     assert "answer at http://airflow/answer" in sentence(lake, "r1"), "cleared, it asks afresh"
     record_answer(run, MODEL, answer(lake, "Approve", "grace"))
-    assert end_wait(lake, "r1", MODEL) is None
+    assert end_approval_request(lake, "r1", MODEL) is None
     assert "grace approved it" in sentence(lake, "r1")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marquee.artefacts.inputs import is_own, read_inputs
+from marquee.artefacts.inputs import is_snapshot_of, read_inputs
 from marquee.errors import ContractError, LakeError, NotFoundError
 from marquee.lake import open_lake
 from marquee.run_folder import inputs_of
@@ -110,7 +110,7 @@ def test_a_run_without_inputs_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_is_its_own_runs() -> None:
-    assert is_own("raw/titles/as_of=x/run=r-1", "r-1")
-    assert is_own("raw/titles/as_of=x/run=r-1-part12", "r-1")
-    assert not is_own("raw/titles/as_of=x/run=r-1-partner", "r-1")
-    assert not is_own("raw/titles/as_of=x/run=r-10", "r-1")
+    assert is_snapshot_of("raw/titles/as_of=x/run=r-1", "r-1")
+    assert is_snapshot_of("raw/titles/as_of=x/run=r-1-part12", "r-1")
+    assert not is_snapshot_of("raw/titles/as_of=x/run=r-1-partner", "r-1")
+    assert not is_snapshot_of("raw/titles/as_of=x/run=r-10", "r-1")

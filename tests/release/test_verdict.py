@@ -12,7 +12,7 @@ from release_examples import RECOMMENDER, data_comparison, recommender_evaluatio
 from marquee.artefacts.evaluation import read_evaluation
 from marquee.artefacts.verdict import Head, Verdict, read_verdict
 from marquee.errors import ContractError
-from release.champion_conditions import Champion
+from release.champion_conditions import GateChampion
 from release.gate import GateCase, decide
 
 FORMAT_1 = Path(__file__).parent / "format1"
@@ -23,7 +23,7 @@ def verdict(evaluation: Any = None, champion: Head | None = None, **changes: Any
         subject=subject(**changes),
         evaluation=read_evaluation(evaluation or recommender_evaluation()),
         policy=RECOMMENDER,
-        champion=Champion(champion, True, True, {"rmse": 0.001}),
+        champion=GateChampion(champion, True, True, {"rmse": 0.001}),
         data=data_comparison(),
     )
     return decide(case)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import SourceError
-from marquee.lake import TRAINING_FAULTS
+from marquee.lake import DRILL_FAULTS
 from replica.__main__ import main as replica
 from replica.make_world import make_world
 from replica.world_faults import FAULTS
@@ -133,9 +133,9 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_fault_says_who_notices_and_is_named_by_its_world(wrong: Path) -> None:
     assert {fault.condition for fault in FAULTS.values()} == {1, 2, 3, 4, 5, 6}
     for name, fault in FAULTS.items():
-        assert fault.sentence
+        assert fault.description
         assert json.loads((wrong / name / "world.json").read_text())["fault"] == name
-    assert {n for n, f in FAULTS.items() if f.acts == "training"} == {*TRAINING_FAULTS}
+    assert {n for n, f in FAULTS.items() if f.acts_in == "training"} == {*DRILL_FAULTS}
 
 
 def test_help_lists_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +144,7 @@ def test_help_lists_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
     for name, fault in FAULTS.items():
-        assert f"{name} {fault.sentence} ({fault.model}, condition {fault.condition}" in output
+        assert f"{name} {fault.description} ({fault.model}, condition {fault.condition}" in output
 
 
 def test_the_command_makes_a_wrong_world(wrong: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_the_command_makes_a_wrong_world(wrong: Path, tmp_path: Path) -> None:
         assert (tmp_path / file).read_bytes() == (wrong / "lost_rows" / file).read_bytes()
 
 
-@pytest.mark.parametrize("fault", TRAINING_FAULTS)
+@pytest.mark.parametrize("fault", DRILL_FAULTS)
 def test_what_acts_in_training_leaves_the_data_alone(wrong: Path, fault: str) -> None:
     for file in FILES[:-1]:
         assert (wrong / fault / file).read_bytes() == (wrong / "sound" / file).read_bytes()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from replica.site import linked_ids, saved_pages
-from replica.site_faults import KINDS, fault_from_flag
+from replica.site_faults import FAULT_RESPONSES, fault_from_flag
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLE = {"title_id": "tt1234567", "title": "Ä <b>", "type": "movie", "year": 1999}
@@ -101,7 +101,7 @@ def test_faults_can_be_set_on_the_command_line():
     fault = fault_from_flag("429,after=10,times=2,retry_after=3,titles=tt1+tt2")
     assert (fault.kind, fault.after, fault.times) == ("429", 10, 2)
     assert (fault.retry_after, fault.titles) == ("3", ("tt1", "tt2"))
-    assert fault.kind in KINDS
+    assert fault.kind in FAULT_RESPONSES
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ import pytest
 from marquee.errors import BundleError, SourceError
 from marquee.identifiers import text_id
 from scoring.any_bundle import bundle_kind, compare_on_file, evaluate_on_file, load_model
-from scoring.recommender.baselines import is_among, live_record, ratings_learnt
+from scoring.recommender.holdout import training_ratings
 from scoring.recommender.holdout_evaluation import evaluate_recommender
+from scoring.recommender.live_record import live_record
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_arrays import Ratings, is_among
 from scoring.recommender.ratings_files import read_ratings_file
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_holdout_evaluation import HOLDOUT, ROWS, TRAIN, bundle_of
@@ -142,7 +143,7 @@ def test_pairs_are_matched_whatever_their_order() -> None:
 
 
 def test_the_rows_a_bundle_has_learnt_from(model: Recommender) -> None:
-    learnt = ratings_learnt(model)
+    learnt = training_ratings(model)
     order = np.lexsort((TRAIN.movie_ids, TRAIN.user_ids))
     assert np.array_equal(learnt.user_ids, TRAIN.user_ids[order])
     assert np.array_equal(learnt.movie_ids, TRAIN.movie_ids[order])
@@ -168,7 +169,7 @@ def test_too_few_newer_ratings_raise_no_alarm(tmp_path: Path) -> None:
 def test_worse_than_bias_over_enough_rows_is_an_alarm(
     tmp_path: Path, noise: float, alarm: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scoring.recommender.baselines.FEWEST_ROWS", 100)
+    monkeypatch.setattr("scoring.recommender.live_record.FEWEST_ROWS", 100)
     found = live(tmp_path, noise, HOLDOUT)
     assert found["enough"] is True and found["alarm"] is alarm
     assert found["versus_bias"]["units"] == "people"

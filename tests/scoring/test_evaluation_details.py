@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from scoring.evaluation_blocks import (
+    calibration_by_decile,
     calibration_by_half_star,
-    calibration_by_tenths,
     shares_of_stars,
 )
 from scoring.recommender.holdout import LIKED, HoldoutSplit
@@ -65,9 +65,9 @@ def test_calibration_by_hand() -> None:
     first, second = calibration_by_half_star(predicted, actual)
     assert (first["rows"], first["predicted"], first["actual"]) == (2, pytest.approx(3.0), 3.5)
     assert first["middle_half"] == [3.25, 3.75] and second["rows"] == 1
-    tenths = calibration_by_tenths(np.arange(100.0), np.arange(100.0))
+    tenths = calibration_by_decile(np.arange(100.0), np.arange(100.0))
     assert [g["rows"] for g in tenths] == [10] * 10 and tenths[0]["predicted"] == 4.5
-    assert len(calibration_by_tenths(predicted, actual)) == 3
+    assert len(calibration_by_decile(predicted, actual)) == 3
     assert shares_of_stars(np.array([3.0, 3.0, 4.4, 4.5])) == {"3": 0.5, "4.5": 0.5}
 
 

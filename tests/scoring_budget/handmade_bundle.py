@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from scoring.budget.bundle import BudgetBundle
-from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, KnownTitle, Stages
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, FeatureEncoder, KnownTitle
 from scoring.budget.predictor import Predictor
 
-STAGES = Stages(("Action", "Drama"), 1990, 2010, director_smoothing=1.0, rating_step=1.0)
+ENCODER = FeatureEncoder(("Action", "Drama"), 1990, 2010, director_smoothing=1.0, rating_step=1.0)
 
 
 def known_title(
@@ -39,7 +39,7 @@ TITLES = (
 
 def linear(question: str, intercept: float, **weights: float) -> Predictor:
     """A fit that is all linear; `weights` by feature name, `_` for its space."""
-    names = STAGES.names(question)
+    names = ENCODER.names(question)
     by_name = {name.replace(" ", "_"): value for name, value in weights.items()}
     return Predictor(
         linear_share=1.0,
@@ -54,7 +54,7 @@ def linear(question: str, intercept: float, **weights: float) -> Predictor:
 def bundle(golden: dict[str, Any] | None = None) -> BudgetBundle:
     """log10 = 7 + director_mean + 0.5 if it is action (+ 0.1 a point of rating)."""
     return BudgetBundle(
-        stages=STAGES,
+        encoder=ENCODER,
         predictors={
             WITH_RATING: linear(WITH_RATING, 7.0, director_mean=1.0, genre_Action=0.5, rating=0.1),
             BEFORE_RELEASE: linear(BEFORE_RELEASE, 7.0, director_mean=1.0, genre_Action=0.5),

@@ -70,7 +70,7 @@ def test_figures_are_finite(tmp_path: Path, train: str, holdout: str, questions:
     made = bundle()
     if questions == "before release":
         only = {BEFORE_RELEASE: made.predictors[BEFORE_RELEASE]}
-        made = made.__class__(made.stages, only, made.titles, made.facts, made.golden)
+        made = made.__class__(made.encoder, only, made.titles, made.facts, made.golden)
     folder = write_bundle(tmp_path / "bundle", made)
     split = write(tmp_path / "train", TRAINS[train]), write(tmp_path / "later", HOLDOUTS[holdout])
     record = tmp_path / "record.jsonl"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.budget.holdout import Clusters, cluster_key, compare, mean_interval
-from scoring.budget.holdout_evaluation import question_row
+from scoring.budget.holdout import Clusters, cluster_key, compare_log_rmse, mean_interval
+from scoring.budget.holdout_evaluation import question_figures
 from tests.scoring_budget.handmade_bundle import known_title
 
 SEED, DIRECTORS, EACH = 11, 30, 8
@@ -44,7 +44,9 @@ def test_a_mean_varies_as_its_directors_do() -> None:
 
 def test_directors_of_many_titles_weigh_by_their_titles() -> None:
     keys = ["a"] * 9 + ["b"]
-    found = compare(Clusters.of_keys(keys), np.array([1.0] * 9 + [3.0]), np.zeros(10), SEED)
+    found = compare_log_rmse(
+        Clusters.of_keys(keys), np.array([1.0] * 9 + [3.0]), np.zeros(10), SEED
+    )
     assert found["challenger"] == pytest.approx(np.sqrt((9 * 1 + 9) / 10))
     assert found["units"] == "directors"
     assert found["interval"] == pytest.approx([1.0, 3.0])
@@ -66,8 +68,10 @@ def test_a_film_without_a_director_is_a_cluster_of_its_own() -> None:
 def test_a_questions_intervals_hold_its_figures_and_widen_with_directors() -> None:
     errors = errors_of_directors()
     inside = np.abs(errors - 0.1) < 0.35
-    whole = question_row(clusters(), errors, inside, SEED)
-    alone = question_row(Clusters.of_keys([str(i) for i in range(len(errors))]), errors, inside, 1)
+    whole = question_figures(clusters(), errors, inside, SEED)
+    alone = question_figures(
+        Clusters.of_keys([str(i) for i in range(len(errors))]), errors, inside, 1
+    )
     for name in ("bias", "coverage"):
         low, high = whole[f"{name}_interval"]
         assert low < whole[name] < high

@@ -12,7 +12,7 @@ import pytest
 
 from marquee.errors import BundleError, ContractError
 from marquee.prices import PriceIndex
-from scoring.budget.baselines import fit_line, median_by_genre, ridge
+from scoring.budget.baselines import fit_ridge, median_by_genre, ridge
 from scoring.budget.bundle import write_bundle
 from scoring.budget.holdout import BudgetHoldout
 from scoring.budget.holdout_evaluation import evaluate_budget, most_voted_titles
@@ -150,9 +150,9 @@ def test_median_by_genre_by_hand() -> None:
 def test_ridge_finds_a_line_and_shrinks_noise() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(200, 3)) * [1.0, 5.0, 0.1]
-    exact = fit_line(rows, 2 + rows @ [1.0, -0.2, 3.0])
+    exact = fit_ridge(rows, 2 + rows @ [1.0, -0.2, 3.0])
     np.testing.assert_allclose(exact.coefficients, [1.0, -0.2, 3.0], rtol=2e-3)
-    noise = fit_line(rows, rng.normal(size=200))
+    noise = fit_ridge(rows, rng.normal(size=200))
     assert np.abs(noise.coefficients * rows.std(axis=0)).max() < 0.1
 
 

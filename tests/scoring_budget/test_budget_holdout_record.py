@@ -11,7 +11,7 @@ import pytest
 
 from marquee.prices import PriceIndex
 from scoring.budget.bundle import write_bundle
-from scoring.budget.holdout import TitleLine, make_record
+from scoring.budget.holdout import TitleLine, holdout_record
 from scoring.budget.holdout_evaluation import evaluate_budget
 from scoring.budget.model import BudgetModel, BudgetQuery
 from scoring.evaluation_blocks import read_record, write_record
@@ -51,7 +51,7 @@ def read(path: Path) -> list[TitleLine]:
     return found
 
 
-def holdout_record(folder: Path, train: Path, holdout: Path) -> list[TitleLine]:
+def written_record(folder: Path, train: Path, holdout: Path) -> list[TitleLine]:
     """The lines that evaluating the bundle leaves."""
     path = holdout.parent / "own.jsonl"
     evaluate_budget(folder, folder, None, train, holdout, seed=1, own_record=path)
@@ -60,7 +60,7 @@ def holdout_record(folder: Path, train: Path, holdout: Path) -> list[TitleLine]:
 
 def test_a_line_a_film_with_its_error(folder: Path, split: tuple[Path, Path]) -> None:
     model, prices = BudgetModel.load(folder), PriceIndex.load(2011)
-    found = {line.unit: line for line in holdout_record(folder, *split)}
+    found = {line.unit: line for line in written_record(folder, *split)}
     assert len(found) == 20
     for line in rows()[40:]:
         query = BudgetQuery(
@@ -80,8 +80,8 @@ def test_a_line_a_film_with_its_error(folder: Path, split: tuple[Path, Path]) ->
 def test_the_same_model_differs_in_nothing(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
-    path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
-    assert read(path) == holdout_record(folder, *split)
+    path = write_record(tmp_path / "record.jsonl", written_record(folder, *split))
+    assert read(path) == written_record(folder, *split)
     found = evaluation(folder, split, path)
     assert len(read(path)) == 20
     assert (found["matched"], found["units"]) == (DIRECTORS, DIRECTORS)
@@ -93,7 +93,7 @@ def test_the_same_model_differs_in_nothing(
 def test_a_spoilt_model_is_worse_and_a_better_one_better(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
-    ours = holdout_record(folder, *split)
+    ours = written_record(folder, *split)
     for factor, sign in ((0.5, 1), (2.0, -1)):
         theirs = [o.model_copy(update={"error": o.error * factor}) for o in ours]
         found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
@@ -108,7 +108,7 @@ BEFORE = "log_rmse_before_release"
 def test_the_question_before_release_is_compared_by_itself(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
-    ours = holdout_record(folder, *split)
+    ours = written_record(folder, *split)
     theirs = [
         o.model_copy(update={"error_before_release": (o.error_before_release or 0.0) / 2})
         for o in ours
@@ -123,7 +123,7 @@ def test_an_early_record_without_the_second_error_compares_the_first(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
     path = tmp_path / "record.jsonl"
-    early = (o.model_dump(exclude={"error_before_release"}) for o in holdout_record(folder, *split))
+    early = (o.model_dump(exclude={"error_before_release"}) for o in written_record(folder, *split))
     path.write_text("".join(f"{json.dumps(line)}\n" for line in early))
     found = evaluation(folder, split, path)
     assert (found["log_rmse"]["difference"], found[BEFORE]) == (0.0, None)
@@ -143,7 +143,7 @@ CHANGES = [
 def test_a_corrected_film_is_another_film(
     tmp_path: Path, folder: Path, split: tuple[Path, Path], change: dict[str, object]
 ) -> None:
-    path = write_record(tmp_path / "record.jsonl", holdout_record(folder, *split))
+    path = write_record(tmp_path / "record.jsonl", written_record(folder, *split))
     later = rows()[40:]
     later[2] |= change  # the only film of its director
     corrected = write(tmp_path / "corrected", later)
@@ -155,7 +155,7 @@ def test_a_director_matches_by_any_film_and_counts_once(
     tmp_path: Path, folder: Path, split: tuple[Path, Path]
 ) -> None:
     """Directors are resampled, so directors are what the gate counts: four films, two of them."""
-    ours = holdout_record(folder, *split)
+    ours = written_record(folder, *split)
     theirs = [line for line in ours if line.cluster in ("nm0000001", "nm0000002")]
     assert len(theirs) == 4
     found = evaluation(folder, split, write_record(tmp_path / "record.jsonl", theirs))
@@ -166,7 +166,7 @@ def test_another_price_year_is_the_same_film() -> None:
     """Dollars of the release year are digested: next year's price table changes none of them."""
     one, other = (known_title("tt1", 2000, value, None) for value in (7.0, 7.1))
     lines = [
-        make_record([f], {"tt1": 1e7}, np.array([0.1]), np.array([0.2]))[0] for f in (one, other)
+        holdout_record([f], {"tt1": 1e7}, np.array([0.1]), np.array([0.2]))[0] for f in (one, other)
     ]
     assert lines[0].holdout == lines[1].holdout
 

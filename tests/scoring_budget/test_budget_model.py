@@ -93,7 +93,7 @@ def test_without_ratings_in_training(tmp_path: Path) -> None:
     whole = bundle()
     only = {BEFORE_RELEASE: whole.predictors[BEFORE_RELEASE]}
     write_bundle(
-        tmp_path, whole.__class__(whole.stages, only, whole.titles, whole.facts, whole.golden)
+        tmp_path, whole.__class__(whole.encoder, only, whole.titles, whole.facts, whole.golden)
     )
     found = BudgetModel.load(tmp_path).estimate(BudgetQuery((), (), 2000, 9.0))
     assert found.question == BEFORE_RELEASE

@@ -251,7 +251,7 @@ def test_a_later_crawl_tries_again_what_failed_in_one_that_was_killed(tmp_path):
         state.begin("r1", links)
         state.record("r1", Outcome("tt0000001", "failed", "HTTP 500"), "parser")
         state.begin("r2", links)
-        assert state.wanted("r2", 30, "parser", 9) == ["tt0000002", "tt0000001"]
+        assert state.titles_to_request("r2", 30, "parser", 9) == ["tt0000002", "tt0000001"]
         assert state.reasons("r2") == {}
 
 
@@ -266,7 +266,7 @@ def test_a_title_at_which_a_crawl_stopped_comes_after_the_stale_ones_too(tmp_pat
         state.forget_refusals("r1")
         state.postpone("tt0000001")
         expected = ["tt0000002", "tt0000003", "tt0000000", "tt0000001"]
-        assert state.wanted("r2", 30, "parser", 9) == expected
+        assert state.titles_to_request("r2", 30, "parser", 9) == expected
 
 
 def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, monkeypatch):
@@ -274,7 +274,7 @@ def test_a_visit_stamped_by_a_clock_that_was_ahead_counts_as_stale(tmp_path, mon
         state.begin("r1", [("tt0000001", 5)])
         monkeypatch.setenv(OFFSET, "300000000")
         state.record("r1", Outcome("tt0000001", "title", "", b"{}"), "parser")
-        assert state.wanted("r2", 30, "parser", 9) == []
+        assert state.titles_to_request("r2", 30, "parser", 9) == []
         monkeypatch.delenv(OFFSET)
-        assert state.wanted("r2", 30, "parser", 9) == ["tt0000001"]
+        assert state.titles_to_request("r2", 30, "parser", 9) == ["tt0000001"]
         assert state.count_due(30) == 1

@@ -15,7 +15,7 @@ from web_poet import HttpResponse
 
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError
 from replica.site_pages import render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.crawl_state import Outcome
 from scrapy_imdb.fetch import Fetcher, retry_after
 from scrapy_imdb.pages import read_page
@@ -58,14 +58,14 @@ def test_a_header_date_out_of_range_is_no_date(text):
     assert header_date(text) is None
     assert retry_after(answer(**{"Retry-After": text})) == 0
     headers = {"Date": text, "Last-Modified": text}
-    page = render(record_of(made_up(3)), "next_data_v2")
+    page = render(record_from_json(made_up(3)), "next_data_v2")
     assert read_page(HttpResponse("http://site/", body=page, headers=headers)).fetched_at is None
 
 
 def test_a_crawl_delay_reaches_the_downloader_also_where_its_slot_is_made_anew():
     slot = SimpleNamespace(delay=0.0)
     downloader = SimpleNamespace(slots={"127.0.0.1": slot}, per_slot_settings={})
-    spider = TitleSpider(plan("http://127.0.0.1:1"), SimpleNamespace(reference=dict), [])
+    spider = TitleSpider(plan("http://127.0.0.1:1"), SimpleNamespace(reference_coverage=dict), [])
     spider.crawler = SimpleNamespace(
         engine=SimpleNamespace(downloader=downloader), get_extension=lambda kind: None
     )
@@ -77,7 +77,7 @@ def test_a_crawl_delay_reaches_the_downloader_also_where_its_slot_is_made_anew()
 
 def spider_of(answers: list[Response], **more: Any) -> TitleSpider:
     """A spider whose site gives these answers, the last one over and over; it never pauses."""
-    count = SimpleNamespace(reference=dict, count_request=lambda run: None)
+    count = SimpleNamespace(reference_coverage=dict, count_request=lambda run: None)
     spider = TitleSpider(plan("http://127.0.0.1:1"), count, [], **more)
 
     async def download(_: Request) -> Response:
@@ -98,11 +98,11 @@ def unhurried(monkeypatch):
 
     async def no_time(self: Fetcher, seconds: float) -> None: ...
 
-    monkeypatch.setattr(Fetcher, "rest", no_time)
+    monkeypatch.setattr(Fetcher, "wait_or_end", no_time)
 
 
 def page_of(number: int, status: int = 200) -> Response:
-    body = render(record_of(made_up(number)), "next_data_v2")
+    body = render(record_from_json(made_up(number)), "next_data_v2")
     return Response("http://127.0.0.1:1/", status=status, body=body)
 
 

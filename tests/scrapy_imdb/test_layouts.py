@@ -12,7 +12,7 @@ from made_up_titles import made_up
 from web_poet import HttpResponse
 
 from replica.site_pages import LAYOUTS, render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import LAYOUTS as PAGES
 from scrapy_imdb.pages import page_for, read_page, title_page
@@ -42,7 +42,7 @@ COMMON = (
 
 
 def read(number: int, layout: str, language: str) -> TitleItem:
-    page = render(record_of(made_up(number)), layout, language)
+    page = render(record_from_json(made_up(number)), layout, language)
     return read_page(HttpResponse("http://site/title/", body=page))
 
 
@@ -78,7 +78,7 @@ def test_a_television_film_is_typed_as_one(layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_bare_title_has_nothing_it_does_not_state(layout):
     bare = {"title_id": "tt1234567", "title": "Bare", "type": "movie"}
-    page = render(record_of(bare), layout)
+    page = render(record_from_json(bare), layout)
     item = read_page(HttpResponse("http://site/title/", body=page))
     assert (item.year, item.rating, item.budget, item.gross) == (None, None, None, None)
     assert item.directors == item.genres == item.cast == item.countries == []
@@ -92,7 +92,7 @@ def test_one_director_and_several_are_both_lists():
 
 
 def test_the_same_title_is_always_the_same_page():
-    record = record_of(made_up(11))
+    record = record_from_json(made_up(11))
     for layout in LAYOUTS:
         assert render(record, layout, "de") == render(record, layout, "de")
 
@@ -100,7 +100,9 @@ def test_the_same_title_is_always_the_same_page():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_reading_directly_equals_web_poets_own_item(layout):
     for number in range(6):
-        response = HttpResponse("http://site/", body=render(record_of(made_up(number)), layout))
+        response = HttpResponse(
+            "http://site/", body=render(record_from_json(made_up(number)), layout)
+        )
         assert read_page(response) == asyncio.run(page_for(response).to_item())
 
 
@@ -124,7 +126,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_one_bad_field_costs_the_field_and_not_the_page(layout, name):
-    record = record_of(made_up(1))
+    record = record_from_json(made_up(1))
     whole = as_record(read_page(HttpResponse("http://site/", body=render(record, layout, "en"))))
     page = render(replace(record, **{name: BAD[name]}), layout, "en")
     found = as_record(read_page(HttpResponse("http://site/title/", body=page)))
@@ -137,7 +139,7 @@ def test_one_bad_field_costs_the_field_and_not_the_page(layout, name):
 @pytest.mark.parametrize("stated", ["0.0", "7.x"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_rating_that_is_none_is_noted(layout, stated):
-    page = render(replace(record_of(made_up(1)), rating=7.3), layout, "en")
+    page = render(replace(record_from_json(made_up(1)), rating=7.3), layout, "en")
     if before := re.search(rb'(\\?"): ?7\.3', page):  # a number of JSON, perhaps inside a text
         quote = before.group(1).decode()
         stated = f"{quote}{stated}{quote}"
@@ -151,7 +153,7 @@ def test_a_rating_that_is_none_is_noted(layout, stated):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_runtime_that_is_none_is_noted(layout):
-    page = render(replace(record_of(made_up(1)), runtime=97), layout, "en")
+    page = render(replace(record_from_json(made_up(1)), runtime=97), layout, "en")
     page = page.replace(b"PT97M", b"PTxM").replace(b"PT1H37M", b"PTxM")
     page = re.sub(rb'(\\?"): ?5820\b', rb"\1: \1x\1", page)  # seconds, perhaps inside a text
     found = read_page(HttpResponse("http://site/title/", body=page))
@@ -174,7 +176,9 @@ def spelled(page: bytes, old: str, new: str) -> TitleItem:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_half_a_surrogate_pair_costs_no_page_and_can_be_written(layout):
-    page = render(replace(record_of(made_up(1)), certificate="PG-13", rating=7.3), layout, "en")
+    page = render(
+        replace(record_from_json(made_up(1)), certificate="PG-13", rating=7.3), layout, "en"
+    )
     if layout in JSON_LAYOUTS:
         found = spelled(page, '"PG-13"', '"PG-13\\udc3d"')
     else:
@@ -186,7 +190,7 @@ def test_half_a_surrogate_pair_costs_no_page_and_can_be_written(layout):
 @pytest.mark.parametrize("number", ["7" * 400, "7" * 5000, "1e400", "-1e400", "Infinity"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_number_beyond_all_numbers_costs_its_field(layout, number):
-    record = replace(record_of(made_up(1)), rating=7.3, vote_count=98_765)
+    record = replace(record_from_json(made_up(1)), rating=7.3, vote_count=98_765)
     page = render(record, layout, "en")
     page = page.replace(b"7.3", number.encode())
     page = page.replace(b"98765", number.encode()).replace(b"98,765", number.encode())
@@ -199,7 +203,7 @@ def test_a_number_beyond_all_numbers_costs_its_field(layout, number):
 @pytest.mark.parametrize("stated", ["null", "7", '{"id": null}', '{"id": ["movie"]}', '"movie"'])
 @pytest.mark.parametrize("layout", REACT)
 def test_a_type_is_optional_in_every_layout(layout, stated):
-    page = render(record_of(made_up(1)), layout, "en")
+    page = render(record_from_json(made_up(1)), layout, "en")
     found = re.search(rb'\\?"titleType\\?": ?(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})', page)
     assert found
     plain = found.group(1).decode().replace("\\", "")
@@ -236,7 +240,7 @@ def test_a_count_of_votes_is_no_heap_of_digits(stated, count):
 @pytest.mark.parametrize("layout", REACT)
 def test_what_a_page_states_and_we_cannot_read_is_noted(layout, field, old, new):
     change = {"year": 1987, "countries": ("FR", "US"), "languages": ("en", "fr")}
-    record = replace(record_of(made_up(1)), release_date="1987-03-09", **change)
+    record = replace(record_from_json(made_up(1)), release_date="1987-03-09", **change)
     page = render(record, layout, "en")
     item = spelled(page, old, new)
     assert item.title and item.budget

@@ -14,11 +14,11 @@ from crawl_rig import REPOSITORY
 from made_up_titles import made_up
 
 from replica.site_pages import LAYOUTS, render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.__main__ import parse_pages
 from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 
-PAGE = render(record_of(made_up(1)), "next_data_v2")
+PAGE = render(record_from_json(made_up(1)), "next_data_v2")
 
 
 def parse(*paths: Path) -> tuple[list[dict], list[str]]:
@@ -33,7 +33,7 @@ def parse(*paths: Path) -> tuple[list[dict], list[str]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for number, layout in enumerate(LAYOUTS):
-        page = render(record_of(made_up(number)), layout)
+        page = render(record_from_json(made_up(number)), layout)
         (tmp_path / f"{layout}.html").write_bytes(page)
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "packed.html.gz").write_bytes(gzip.compress(PAGE))

@@ -14,12 +14,12 @@ from made_up_titles import made_up
 from web_poet import HttpResponse
 
 from replica.site_pages import LAYOUTS, redesigned, render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.items import TitleItem
 from scrapy_imdb.pages import ChallengePageError, RefusedPageError, read_page
 from scrapy_imdb.pages.html_sections import LARGEST_PAGE, LARGEST_TAG
 
-PAGES = {layout: render(record_of(made_up(4)), layout) for layout in LAYOUTS}
+PAGES = {layout: render(record_from_json(made_up(4)), layout) for layout in LAYOUTS}
 
 
 def attempt(body: bytes, **headers: str) -> TitleItem | str:
@@ -40,7 +40,7 @@ def attempt(body: bytes, **headers: str) -> TitleItem | str:
         (b"<html><head><title>Find - IMDb</title></head></html>", "'Find - IMDb'"),
         (b"<html><div id='challenge-container'></div></html>", "challenge"),
         (b" " + b"x" * LARGEST_PAGE, "larger"),
-        (redesigned(record_of(made_up(1))), "no layout"),
+        (redesigned(record_from_json(made_up(1))), "no layout"),
     ],
 )
 def test_what_is_no_title_page_is_refused(body, reason):
@@ -78,7 +78,7 @@ def test_a_challenge_is_told_by_what_a_page_is_and_not_by_its_words(page, is_tes
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_page_that_can_be_read_is_a_page_whatever_words_it_holds(layout):
     words = {"title": "Captcha", "plot": "A robot check: captcha, awswaf.", "keywords": ["captcha"]}
-    page = render(record_of({**made_up(4), **words}), layout)
+    page = render(record_from_json({**made_up(4), **words}), layout)
     page = page.replace(b"</head>", f"{SCRIPT}</head>".encode())
     item = attempt(page)
     assert isinstance(item, TitleItem)
@@ -108,7 +108,7 @@ def test_a_page_in_another_encoding_is_read():
 
 def test_another_titles_answer_in_the_cache_is_not_taken():
     """In January 2022 the cache also held the title the reader came from."""
-    state, other = (react_state(render(record_of(made_up(n)), "react_urql")) for n in (4, 9))
+    state, other = (react_state(render(record_from_json(made_up(n)), "react_urql")) for n in (4, 9))
     cache = other["props"]["pageProps"]["urqlState"]
     state["props"]["pageProps"]["urqlState"] |= {f"0{key}": cache[key] for key in cache}
     script = f'<script id="__NEXT_DATA__" type="application/json">{json.dumps(state)}</script>'
@@ -118,7 +118,7 @@ def test_another_titles_answer_in_the_cache_is_not_taken():
 
 
 def test_the_only_title_in_the_cache_is_what_the_one_asked_for_became():
-    page = render(record_of(made_up(4)), "react_urql")
+    page = render(record_from_json(made_up(4)), "react_urql")
     old, new = made_up(9)["title_id"].encode(), made_up(4)["title_id"].encode()
     page = page.replace(b'"tconst": "' + new, b'"tconst": "' + old)
     item = attempt(page)

@@ -23,7 +23,7 @@ from web_poet import HttpResponse
 from web_poet.testing import Fixture
 
 from replica.site_pages import render
-from replica.site_titles import record_of
+from replica.site_titles import record_from_json
 from scrapy_imdb.items import PARSER_VERSION
 from scrapy_imdb.pages import LAYOUTS, RefusedPageError
 
@@ -117,7 +117,7 @@ def write(case: Case, folder: Path) -> Fixture:
     page = LAYOUTS[case.layout]
     record = made_up(case.number)
     url = f"http://site/title/{record['title_id']}/"
-    body = case.edit(render(record_of(record), case.layout, case.language))
+    body = case.edit(render(record_from_json(record), case.layout, case.language))
     return Fixture.save(
         folder / f"{page.__module__}.{page.__qualname__}",
         inputs=[HttpResponse(url, body=body, headers={"Date": "Sun, 04 Jan 2026 03:00:00 GMT"})],

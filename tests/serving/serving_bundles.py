@@ -18,7 +18,7 @@ from release.ledger import Ledger
 from release.promotion import bundle_folder
 from scoring.budget.bundle import BudgetBundle
 from scoring.budget.bundle import write_bundle as write_budget_bundle
-from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, KnownTitle, Stages
+from scoring.budget.features import BEFORE_RELEASE, WITH_RATING, FeatureEncoder, KnownTitle
 from scoring.budget.predictor import Predictor
 from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle, write_bundle
 from scoring.recommender.ratings_arrays import RatingsMatrix
@@ -190,12 +190,12 @@ def promote_recommender(lake: Lake, folder: Path, seed: int = 1, mean: float = M
 
 def write_budget(folder: Path, intercept: float = 7.0) -> Path:
     """A sound bundle of linear fits: a rating adds 0.1 a point, comedies are half as dear."""
-    stages = Stages(
+    encoder = FeatureEncoder(
         ("Drama", "Comedy", "Action"), 1990, 2025, director_smoothing=3.0, rating_step=0.0
     )
     fits, queries = {}, []
     for question in (BEFORE_RELEASE, WITH_RATING):
-        names = stages.names(question)
+        names = encoder.names(question)
         effects = {"rating": 0.1, "genre Comedy": -0.30103}
         rated = question == WITH_RATING
         fits[question] = Predictor(
@@ -220,7 +220,7 @@ def write_budget(folder: Path, intercept: float = 7.0) -> Path:
         "tt1", "A Known Film", 2001, ("nm1",), ("Ada Vogel",), ("Drama",), 7.0, 7.2, 0.1
     )
     bundle = BudgetBundle(
-        stages=stages,
+        encoder=encoder,
         predictors=fits,
         titles=(film,),
         facts={"price_year": 2025, "as_of": "2026-01-04T03:00:00Z", "recipe": {"name": "made-up"}},

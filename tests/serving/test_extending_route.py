@@ -10,13 +10,19 @@ from fastapi import APIRouter
 
 from serving import app
 from serving.backend import Backend
-from serving.routes.request_context import Answer, RecommenderDep, TitleCard, stamp, title_card
+from serving.routes.request_context import (
+    ModelAnswer,
+    RecommenderDep,
+    TitleCard,
+    answer_origin,
+    title_card,
+)
 
 # What the new module `serving/routes/decades.py` would hold.
 router = APIRouter(tags=["decades"])
 
 
-class DecadeAnswer(Answer):
+class DecadeAnswer(ModelAnswer):
     """Titles of one decade, the most popular first."""
 
     titles: list[TitleCard]
@@ -27,7 +33,7 @@ async def titles_of_decade(champion: RecommenderDep, decade: int) -> DecadeAnswe
     """Titles of the ten years from `decade` on."""
     titles = champion.model.title_index.titles
     found = [t for t in titles if t.year is not None and decade <= t.year < decade + 10]
-    return DecadeAnswer(**stamp(champion, "decade"), titles=[title_card(t) for t in found])
+    return DecadeAnswer(**answer_origin(champion, "decade"), titles=[title_card(t) for t in found])
 
 
 @pytest.fixture

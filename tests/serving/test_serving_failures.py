@@ -14,9 +14,9 @@ from serving_bundles import promote_recommender
 from marquee.lake import FolderLake, Lake
 from serving import feedback_log
 from serving.backend import Backend, open_backend
-from serving.bundle_cache import LAST, BundleCache
+from serving.bundle_cache import LAST_SERVED_FILE, BundleCache
 from serving.engines import load_recommender
-from serving.follower import SECONDS_TO_POLL, Follower
+from serving.follower import LONGEST_POLL_SECONDS, Follower
 
 NAMES = ["save_served", "prune", "last_served", "local", "fetch"]
 
@@ -55,7 +55,7 @@ def test_whatever_the_cache_does_the_next_poll_follows(
         assert number(two) in (1, 2), "what served, serves on"
         if step not in ("last_served", "local"):  # not asked where the ledger has been read already
             assert follower.failure
-    follower._not_before.clear()
+    follower._retry_at.clear()
     follower.poll()
     assert (number(two), follower.failure) == (2, "")
 
@@ -88,7 +88,7 @@ def test_a_cache_that_is_no_folder_is_said(lake: Lake, tmp_path: Path) -> None:
 def test_a_torn_note_of_what_served_is_said_and_written_anew(
     two: Backend, lake: Lake, tmp_path: Path, note: bytes
 ) -> None:
-    path = tmp_path / "cache" / "recommender" / LAST
+    path = tmp_path / "cache" / "recommender" / LAST_SERVED_FILE
     path.write_bytes(note)
     again = open_backend(lake, tmp_path / "cache", tmp_path / "feedback")
     again.recommender.resume()
@@ -140,7 +140,7 @@ def test_a_poll_that_hangs_is_reported(lake: Lake, tmp_path: Path) -> None:
 
     class Hanging(FolderLake):
         def names(self, path: str) -> list[str]:
-            clock[0] += SECONDS_TO_POLL + 1
+            clock[0] += LONGEST_POLL_SECONDS + 1
             seen.append(follower.failure)
             return super().names(path)
 

@@ -21,7 +21,7 @@ from marquee.lake import Lake, open_lake
 from release.ledger import Ledger
 from serving.backend import Backend
 from serving.engines import LoadedRecommender, load_recommender
-from serving.follower import SECONDS_BEFORE_ANOTHER_TRY, Follower
+from serving.follower import SECONDS_BEFORE_RETRY, Follower
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_broken_bundle_never_replaces_a_working_one(
     assert "champion 2" in follower.view.failure and "golden" in follower.view.failure
     follower.poll()
     assert follower.refusals == 1, "it is not tried again at once"
-    clock[0] += SECONDS_BEFORE_ANOTHER_TRY
+    clock[0] += SECONDS_BEFORE_RETRY
     follower.poll()
     assert follower.refusals == 2
     promote_recommender(lake, tmp_path / "three", seed=3)

@@ -190,7 +190,7 @@ def test_a_bundle_keeps_names_and_one_without_them_is_written_as_before(tmp_path
     titles = read_bundle(write_named(tmp_path / "named", folder)).titles
     assert titles[text_id("film/2")].name == "film/2"
     loaded = LoadedRecommender.of(Recommender.load(folder))
-    assert not loaded.user_ids.are_text and not loaded.title_ids.are_text
+    assert not loaded.user_ids.ids_are_text and not loaded.title_ids.ids_are_text
 
 
 def test_a_number_a_browser_would_round_goes_out_as_text(
@@ -246,13 +246,13 @@ def test_a_name_is_written_as_in_the_file(written: str, kept: str) -> None:
     ids = IdIndex.of(
         "titles", np.array([text_id(kept)]), {"text_ids": ["titles"]}, {kept: text_id(kept)}
     )
-    assert ids.number(written) == ids.named(written) == text_id(kept)
+    assert ids.number(written) == ids.number_of_name(written) == text_id(kept)
 
 
 def test_of_two_names_alike_neither_is_guessed() -> None:
     names = {name: text_id(name) for name in ("Film", "FILM")}
     ids = IdIndex.of("titles", np.sort([*names.values()]), {"text_ids": ["titles"]}, names)
-    assert [ids.named(n) for n in ("Film", "FILM", "film")] == [*names.values(), None]
+    assert [ids.number_of_name(n) for n in ("Film", "FILM", "film")] == [*names.values(), None]
 
 
 @pytest.mark.parametrize("written", ["7", "+7", "7.", "7e0", "007", "7.0", "\u00a07"])

@@ -16,7 +16,7 @@ import pytest
 from marquee.errors import SettingsError, SourceError
 from marquee.lake import open_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
-from sources.title_cells import SetAside, check_aside, set_aside
+from sources.title_cells import RowsAsideByFile, refuse_unreadable_file, rows_aside_of
 from sources.title_record import Record, title_record
 from sources.title_snapshots import records_at
 from sources.title_sources import TITLE_SOURCES, TitleSource, licence_note
@@ -25,9 +25,9 @@ from steps.load_sources import load_titles
 from steps.run import Run
 
 
-def read_posters(path: Path, wanted: Collection[str], aside: SetAside) -> Iterator[Record]:
+def read_posters(path: Path, wanted: Collection[str], aside: RowsAsideByFile) -> Iterator[Record]:
     """Lines `tt0123456 A title`, of the titles that ratings know."""
-    torn, read = set_aside(aside, path), 0
+    torn, read = rows_aside_of(aside, path), 0
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         title_id, _, title = line.partition(" ")
         if not title:
@@ -35,7 +35,7 @@ def read_posters(path: Path, wanted: Collection[str], aside: SetAside) -> Iterat
         elif title_id in wanted:
             read += 1
             yield title_record("posters", title_id, title, type="movie")
-    check_aside(path, torn, read)
+    refuse_unreadable_file(path, torn, read)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_new_source_is_chosen_read_and_loaded(
     file = tmp_path / "posters.txt"
     file.write_text("tt0123456 A Film\ntt0000009 Nobody rated this\ntt0000010\n")
     settings = settings_with(tmp_path, str(file))
-    assert posters in settings.titles.known
+    assert posters in settings.titles.known_sources
     check_form(settings, {"sources": [posters, "crawl"]})
     run = run_with(settings, tmp_path)
     loaded = load_titles(run)

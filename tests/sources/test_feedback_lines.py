@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from marquee.clock import OFFSET, seconds
 from marquee.dataset_contracts import FEEDBACK
 from marquee.lake import Lake, open_lake
-from sources.feedback_lines import SET_FROM, Feedback, ascending_times, effective_times
+from sources.feedback_lines import FIRST_TRUSTED_TIME, Feedback, ascending_times, effective_times
 from sources.feedback_segments import append_feedback, publish_feedback
 
 T = 1_750_000_000
@@ -53,7 +53,7 @@ def test_times_ascend_and_no_good_clock_is_overruled(
     found = effective_times(stamps, sealed, after)
     assert len(found) == len(stamps) and found == sorted(found)
     assert max(found) <= sealed
-    right = sorted(t for t in stamps if SET_FROM <= t <= sealed)
+    right = sorted(t for t in stamps if FIRST_TRUSTED_TIME <= t <= sealed)
     before = after is None or after < T
     if right == stamps and before:
         assert found == stamps
@@ -64,7 +64,7 @@ def test_a_later_line_proves_an_earlier_ones_time(stamps: list[int]) -> None:
     found = ascending_times(stamps)
     assert found == sorted(found)
     for place, stamp in enumerate(stamps):
-        if stamp >= SET_FROM:
+        if stamp >= FIRST_TRUSTED_TIME:
             assert max(found[: place + 1]) <= stamp
 
 

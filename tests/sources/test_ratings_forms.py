@@ -13,7 +13,7 @@ from marquee.identifiers import text_id
 from marquee.lake import Lake, open_lake
 from scoring.recommender.bundle import Title
 from scoring.recommender.ratings_files import OFFICIAL_SPLITS, read_any_release, read_official_split
-from sources.ratings_forms import FLAGS, recognise
+from sources.ratings_forms import GENRE_FLAGS, recognise
 from sources.ratings_release import linked_titles, load_release, take_census
 
 ROWS = [("1", "10", "4", "1000"), ("2", "10", "3", "3000"), ("2", "20", "5", "2000")]
@@ -31,7 +31,7 @@ DAT = {
 
 def item(movie: int, title: str, released: str, *genres: str) -> str:
     """A line of u.item."""
-    flags = "|".join("1" if g and g in genres else "0" for g in FLAGS)
+    flags = "|".join("1" if g and g in genres else "0" for g in GENRE_FLAGS)
     return f"{movie}|{title}|{released}||http://example.org/|{flags}\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marquee.errors import SourceError
-from sources.tables import Aside, find_table, open_table
+from sources.tables import RowsAside, find_table, open_table
 from sources.text_files import encoding_of, read_json
 
 TEXT = 'id,name,note\n1,Amélie,"a ""good"" one"\n2,"Heat, The","two\nlines"\n\n3,Léon,\\N\n'
@@ -64,7 +64,7 @@ def test_columns_are_found_by_name_in_any_order_and_capitals(tmp_path: Path) -> 
     path = put(tmp_path, "extra, Movie_ID ,TITLE\nx,7,Heat\n")
     table = open_table(path, ("movie_id", "title"), known=("extra", "year"))
     assert list(table.records()) == [(2, {"extra": "x", "movie_id": "7", "title": "Heat"})]
-    assert table.places(("title", "movie_id")) == [2, 1]
+    assert table.positions(("title", "movie_id")) == [2, 1]
 
 
 def test_a_spreadsheets_empty_columns_are_none(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_no_table_is_refused_with_file_and_line(
 
 
 def test_torn_rows_may_be_set_aside_and_are_counted(tmp_path: Path) -> None:
-    aside = Aside()
+    aside = RowsAside()
     table = open_table(put(tmp_path, "id,name\n1\n2,B,,\n3,C,D\n   \n4,E\n"))
     assert [row for _, row in table.rows(aside)] == [["2", "B"], ["4", "E"]]
     assert str(aside) == "2 (line 2 has 1 cell, not 2, line 4 has 3 cells, not 2)"

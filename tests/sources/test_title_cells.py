@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from sources.title_cells import minutes
+from sources.title_cells import read_minutes
 from sources.titles_csv import COLUMNS, read_titles_csv
 from sources.titles_imdb5000 import NEEDED
 from sources.titles_imdb_tsv import read_imdb_tsv
@@ -28,7 +28,7 @@ from tests.sources.small_files import BASICS, IMDB5000, fields_of, imdb5000, tsv
     ],
 )
 def test_a_runtime_is_read_in_every_form_of_a_duration(text):
-    assert minutes(text) == 96
+    assert read_minutes(text) == 96
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_runtime_is_read_in_every_form_of_a_duration(text):
     ],
 )
 def test_a_runtime_in_doubt_is_none(text):
-    assert minutes(text) is None
+    assert read_minutes(text) is None
 
 
 def test_durations_are_read_by_every_source(tmp_path, datasets):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sources.title_snapshots import Span, fetch_moment
+from sources.title_snapshots import FetchSpan, fetch_moment
 
 MISREAD = [
     "2026-02-22T03:04:00+18:30", "2026-02-22T03:04:00-23:59", "2026-02-22T03:04:00+04:75",
@@ -56,10 +56,10 @@ def test_a_span_is_read_back_from_its_facts() -> None:
         {"fetched_at": None, "release_date": None, "year": 2027},
         {"fetched_at": "2026-02-23T03:04:00Z", "release_date": "2026-04"},
     ]
-    facts = Span(LOADED, LOADED).of(records).facts
+    facts = FetchSpan(LOADED, LOADED).of(records).facts
     assert facts == {
         "first_fetched": "2026-02-22T03:04:00Z",
         "last_fetched": "2026-03-01T03:09:00Z",
         "last_release": "2027",
     }
-    assert Span.from_facts(facts, LOADED).facts == facts
+    assert FetchSpan.from_facts(facts, LOADED).facts == facts

@@ -7,7 +7,7 @@ import pytest
 from marquee.dataset_contracts import TITLE_ITEM
 from marquee.errors import SourceError
 from marquee.prices import CERTAIN
-from sources.title_cells import SetAside
+from sources.title_cells import RowsAsideByFile
 from sources.titles_csv import read_titles_csv
 
 
@@ -71,7 +71,7 @@ def test_torn_rows_and_rows_without_an_id_are_counted_until_they_are_too_many(tm
     rows = [f"tt{n:07d},T{n},2000\n" for n in range(1, 200)]
     rows[5], rows[9] = "tt0000006,T6\n", "none,T10,2000\n"
     path.write_text("title_id,title,year\n" + "".join(rows))
-    aside: SetAside = {}
+    aside: RowsAsideByFile = {}
     assert len(list(read_titles_csv(path, aside))) == 197
     assert str(aside["mine.csv"]) == (
         "2 (line 7 has 2 cells, not 3, line 11 has the title id 'none' (write it like tt0114709))"

@@ -9,7 +9,7 @@ import pytest
 
 from marquee.dataset_contracts import TITLE_ITEM
 from marquee.errors import SourceError
-from sources.title_cells import SetAside
+from sources.title_cells import RowsAsideByFile
 from sources.titles_imdb_tsv import read_imdb_tsv
 from tests.sources.small_files import BASICS, tsv
 
@@ -73,7 +73,7 @@ def test_null_and_torn_rows_of_imdbs_datasets(tmp_path):
     crew = "tconst\tdirectors\twriters\ntt0000003\tnm0000001,nm0000002\tnm0000009\n"
     tsv(folder, "title.crew", crew)
     tsv(folder, "name.basics", "nconst\tprimaryName\nnm0000001\t\\N\nnm0000002\tBo\n")
-    aside: SetAside = {}
+    aside: RowsAsideByFile = {}
     wanted = {f"tt000000{n}" for n in range(1, 4)}
     nameless, third = read_imdb_tsv(folder, wanted, aside)
     assert r"\N" not in [*nameless.values(), *third.values()]

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from marquee.errors import SourceError
-from sources.title_cells import SetAside
+from sources.title_cells import RowsAsideByFile
 from sources.title_merging import merge_titles, write_merged
 from sources.title_record import read_lines, write_lines
 from sources.titles_wikidata import read_wikidata
@@ -126,7 +126,7 @@ def test_wikidata_json_goes_by_its_names_and_notes_what_it_cannot_read(tmp_path,
         "bindings": json.dumps({"head": {"vars": [*ROWS[0]]}, "results": {"bindings": cells}}),
     }[form]
     path.write_bytes(gzip.compress(text.encode("utf-8-sig")))
-    aside: SetAside = {}
+    aside: RowsAsideByFile = {}
     found = {record["title_id"]: record for record in read_wikidata(path, aside)}
     assert found["tt0000007"]["budget"] == {"amount": 2_500_000, "currency": "EUR"}
     assert found["tt0000008"]["notes"] == ["budget: names no currency (2500000)"]

@@ -23,7 +23,7 @@ from spark_apps.budget.families import (
     FAMILIES,
     BudgetRecipe,
     Ensembles,
-    Family,
+    RegressorFamily,
     TrainingData,
     Weights,
     read_recipe,
@@ -61,7 +61,7 @@ STUMP = LINEAR | {"name": "stump", "family": "stump", "damping": 0.5, "reg": 2.0
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    family = Family(fit_stump, stump_weights, cost=lambda recipe: 2, recipe=StumpRecipe)
+    family = RegressorFamily(fit_stump, stump_weights, cost=lambda recipe: 2, recipe=StumpRecipe)
     monkeypatch.setitem(FAMILIES, "stump", family)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.budget.predictor import LEAST_SPREAD, MOST_SPREAD, Spread
+from scoring.budget.predictor import LEAST_SPREAD, MOST_SPREAD, ErrorSpread
 from spark_apps.budget.out_of_sample import (
     CONSTANT_SPREAD,
     FEWEST_FOR_A_SPREAD,
@@ -45,7 +45,7 @@ def test_every_kind_of_film_is_covered_alike() -> None:
 
 
 def test_a_spread_stays_within_bounds() -> None:
-    spread = Spread(level=0.3, by_estimate=-5.0, by_beginner=0.0, centre=7.0)
+    spread = ErrorSpread(level=0.3, by_estimate=-5.0, by_beginner=0.0, centre=7.0)
     found = spread.of(np.array([1.0, 7.0, 12.0]), np.zeros(3))
     np.testing.assert_allclose(found, [0.3 * MOST_SPREAD, 0.3, 0.3 * LEAST_SPREAD])
 

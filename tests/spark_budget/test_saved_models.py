@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from marquee.errors import RecipeError
 from scoring.budget.spark_stages import Grams
-from spark_apps.budget.saved_models import read_saved_stage, refuse_uncarried
+from spark_apps.budget.saved_models import read_saved_stage, refuse_unreadable_stages
 from tests.plugins.spark_session import spark  # noqa: F401
 
 WORDS = [["a", "space", "war"], ["war", "für", "ünïcode"], ["a"], ["space", "a", "a", "war"]]
@@ -95,6 +95,6 @@ NULL_FAILS = ("OneHotEncoder", "Binarizer")
 def test_a_stage_that_cannot_be_carried_is_refused_before_training(
     spark: SparkSession,  # noqa: F811
 ) -> None:
-    refuse_uncarried([M.NGram(n=2), M.StringIndexer()])
+    refuse_unreadable_stages([M.NGram(n=2), M.StringIndexer()])
     with pytest.raises(RecipeError, match="PCA cannot leave Spark"):
-        refuse_uncarried([M.NGram(n=2), M.PCA(k=2)])
+        refuse_unreadable_stages([M.NGram(n=2), M.PCA(k=2)])

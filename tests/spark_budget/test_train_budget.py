@@ -81,7 +81,7 @@ def test_every_holdout_row_equals_the_saved_spark_model(
     both = parts["train"].unionByName(parts["holdout"])
     placed = with_place(with_attributes(with_target(spark, both, prices)))
     rows = in_folds(spark, placed, [Fold("f", train, train + holdout)])
-    later = featured(rows, model.bundle.stages.director_smoothing).where("NOT is_fitted")
+    later = featured(rows, model.bundle.encoder.director_smoothing).where("NOT is_fitted")
     saved = PipelineModel.load((model_folder / "evaluated/spark").as_uri())
     answers = saved.transform(later).collect()
     assert len(answers) == holdout > 20

@@ -18,7 +18,7 @@ from bench import budget_champion
 from bench.budget_champion import Champion
 from bench.budget_titles import read_budget_titles
 from marquee.prices import PriceIndex
-from scoring.budget.features import PLANNED, WIDE, WITH_RATING
+from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, WITH_RATING
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)
@@ -76,7 +76,7 @@ def title_row(rng: np.random.Generator, number: int) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("question", [WITH_RATING, PLANNED, WIDE])
+@pytest.mark.parametrize("question", [WITH_RATING, ALL_BEFORE_RELEASE, ALL_KNOWN])
 def test_the_bundle_equals_spark(champion: Champion, question: str) -> None:
     for number in (0, 4):  # all three parts, and one without what starts from the mean
         ours, bounds = champion.from_bundle(ORIGIN, question, number, INNER)
@@ -87,8 +87,8 @@ def test_the_bundle_equals_spark(champion: Champion, question: str) -> None:
 
 def test_votes_and_director_make_the_answer(champion: Champion) -> None:
     """Votes and director say it all here: the wide question must see them."""
-    data = champion.data(ORIGIN, WIDE)
-    wide, _ = champion.from_bundle(ORIGIN, WIDE, 0, INNER)
+    data = champion.data(ORIGIN, ALL_KNOWN)
+    wide, _ = champion.from_bundle(ORIGIN, ALL_KNOWN, 0, INNER)
     error, usual = (
         np.sqrt(np.mean((data.actual - answers) ** 2)) for answers in (wide, data.medians)
     )
@@ -99,7 +99,9 @@ def test_a_number_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champ
     recipe, fold = champion.recipes[0], champion.folds[ORIGIN]
     stages = champion.fits.stages(recipe, fold)
     assert stages.ranges["aspect_ratio"] == (1.85, 2.35)
-    seen = champion.data(ORIGIN, WIDE).later[:, stages.names(WIDE).index("aspect_ratio")]
-    assert any(f["numbers"]["aspect_ratio"] == 16.0 for f in champion.fits.later(recipe, fold))
+    seen = champion.data(ORIGIN, ALL_KNOWN).later[:, stages.names(ALL_KNOWN).index("aspect_ratio")]
+    assert any(
+        f["numbers"]["aspect_ratio"] == 16.0 for f in champion.fits.scored_titles(recipe, fold)
+    )
     assert sorted(set(seen.round(2))) == [1.85, 2.35]
     assert math.isnan(stages.clip("aspect_ratio", None))

@@ -23,8 +23,8 @@ from marquee.errors import (
 )
 from marquee.lake import open_lake
 from marquee.settings import REPOSITORY
-from spark_apps.job import Job, ending_of, run_job
-from spark_apps.spark_session import REPORT_AFTER, Patience
+from spark_apps.job import Job, error_report, run_job
+from spark_apps.spark_session import REPORT_AFTER, ExecutorWait
 
 STAGE = "Py4JJavaError: An error occurred while calling o91.parquet.\n: "
 WRONG = [
@@ -66,7 +66,7 @@ def test_wrong_input_and_an_outage_end_in_different_ways(
 
 
 def test_the_words_of_hdfs_reach_the_person() -> None:
-    sentence, _ = ending_of(GONE[6])
+    sentence, _ = error_report(GONE[6])
     assert "BlockMissingException: Could not obtain block: BP-7 file=/m/p" in sentence
 
 
@@ -79,24 +79,24 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
 
 
 def test_a_job_without_executors_reports_once_and_gives_up() -> None:
-    patience = Patience(most=600)
-    assert patience.next_step(0, 1000.0) == ""
-    assert patience.next_step(0, 1000 + REPORT_AFTER - 1) == ""
-    assert patience.next_step(0, 1000 + REPORT_AFTER) == "report"
-    assert patience.next_step(0, 1000 + REPORT_AFTER + 5) == ""
-    assert patience.next_step(0, 1600.0) == "give up"
+    wait = ExecutorWait(limit=600)
+    assert wait.next_step(0, 1000.0) == ""
+    assert wait.next_step(0, 1000 + REPORT_AFTER - 1) == ""
+    assert wait.next_step(0, 1000 + REPORT_AFTER) == "report"
+    assert wait.next_step(0, 1000 + REPORT_AFTER + 5) == ""
+    assert wait.next_step(0, 1600.0) == "give up"
 
 
 def test_the_wait_is_counted_from_the_last_executor() -> None:
-    patience = Patience(most=600)
-    assert [patience.next_step(n, at) for n, at in [(0, 0), (2, 599), (0, 700)]] == ["", "", ""]
-    assert patience.next_step(0, 599 + REPORT_AFTER) == "report"
-    assert patience.next_step(0, 599 + 600) == "give up"
+    wait = ExecutorWait(limit=600)
+    assert [wait.next_step(n, at) for n, at in [(0, 0), (2, 599), (0, 700)]] == ["", "", ""]
+    assert wait.next_step(0, 599 + REPORT_AFTER) == "report"
+    assert wait.next_step(0, 599 + 600) == "give up"
 
 
 def test_a_short_patience_gives_up_before_it_reports() -> None:
-    patience = Patience(most=60)
-    assert [patience.next_step(0, at) for at in (0, 60)] == ["", "give up"]
+    wait = ExecutorWait(limit=60)
+    assert [wait.next_step(0, at) for at in (0, 60)] == ["", "give up"]
 
 
 def test_what_a_late_attempt_published_stands(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 def test_this_machines_own_refusal_is_not_hdfs_word() -> None:
-    sentence, status = ending_of(PermissionError(13, "Permission denied", "/scratch/a"))
+    sentence, status = error_report(PermissionError(13, "Permission denied", "/scratch/a"))
     assert (
         sentence.startswith("this machine refuses")
         and "HDFS" not in sentence

@@ -10,9 +10,9 @@ import pytest
 from marquee.errors import RecipeError
 from marquee.progress import read_progress
 from spark_apps.recommender.bayes_model import (
+    BIAS_VARIANCE,
+    FACTOR_VARIANCE,
     ROWS_AT_ZERO,
-    SPREAD_BIAS,
-    SPREAD_TASTE,
     LatentStars,
     NormalStars,
     OrderedStars,
@@ -26,9 +26,9 @@ from spark_apps.recommender.families import Size
 from spark_apps.recommender.gibbs_sampler import Problem, draw_vectors, group_rows, pack, run_chain
 from spark_apps.recommender.predictor_bayes import (
     bytes_needed,
+    mean_of_chains,
     operations_needed,
     refuse_over_budget,
-    stack,
 )
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.training_data import FeatureBlocks
@@ -111,7 +111,7 @@ def test_a_drawn_prior_has_the_moments_of_the_normal_wishart():
         own.draw(rows, rng)
         means[at], precisions[at] = own.m, own.precision
     counted, freedom, middle = n + ROWS_AT_ZERO, 5.0 + n, rows.mean(axis=0)
-    scale = 5.0 * np.diag([SPREAD_BIAS, SPREAD_TASTE, SPREAD_TASTE])
+    scale = 5.0 * np.diag([BIAS_VARIANCE, FACTOR_VARIANCE, FACTOR_VARIANCE])
     scale += (rows - middle).T @ (rows - middle)
     scale += n * ROWS_AT_ZERO / counted * np.outer(middle, middle)
     inverse = np.linalg.inv(scale)
@@ -161,12 +161,12 @@ def test_what_packing_loses_is_what_it_says():
 def test_stacked_chains_predict_their_mean():
     rng = np.random.default_rng(7)
     tables = [3.0 + rng.normal(size=(20, 3)) @ rng.normal(size=(3, 30)) for _ in range(3)]
-    both = stack([pack(t, 5, seed=1) for t in tables], rank=12)
+    both = mean_of_chains([pack(t, 5, seed=1) for t in tables], rank=12)
     users, items = (x.ravel() for x in np.indices((20, 30)))
     mean = np.mean(tables, axis=0).ravel()
     assert both.model.predict(users, items) == pytest.approx(mean, abs=1e-9)
     assert both.loss == pytest.approx(0.0, abs=1e-6)
-    short = stack([pack(t, 5, seed=1) for t in tables], rank=4)
+    short = mean_of_chains([pack(t, 5, seed=1) for t in tables], rank=4)
     difference = short.model.predict(users, items) - mean
     assert np.sqrt(np.mean(difference**2)) == pytest.approx(short.loss, rel=1e-6)
 

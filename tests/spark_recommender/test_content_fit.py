@@ -13,7 +13,7 @@ import pytest
 from scoring.recommender.bundle import Title
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
-from spark_apps.recommender.content_fit import choose_ridge, content_vectors, weigh
+from spark_apps.recommender.content_fit import choose_ridge, content_vectors, weigh_words
 from spark_apps.recommender.recipes import ContentRecipe, read_recipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_titles import (
@@ -69,7 +69,7 @@ def test_each_kind_has_length_one_and_rare_words_weigh_more(spark):  # noqa: F81
         {"movie_id": i, "genres": ["Drama"] + ["War"] * (i < 2), "plot": plot}
         for i, plot in enumerate(plots)
     ]
-    found = weigh(spark, words_table(rows), most=50)
+    found = weigh_words(spark, words_table(rows), most=50)
     assert set(found.vocabulary) == {"genres=Drama", "genres=War", "plot=pirates", "plot=sea"}
     column = {word: at for at, word in enumerate(found.vocabulary)}
     dense = found.dense(0)

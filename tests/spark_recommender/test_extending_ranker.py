@@ -24,7 +24,7 @@ from scoring.recommender import fold_in, rankers
 from scoring.recommender.fold_in import AlsFoldIn
 from scoring.recommender.model import Recommender
 from scoring.recommender.rankers import RankArrays
-from scoring.recommender.rankers import RankerFamily as ScoringFamily
+from scoring.recommender.rankers import RankerReader as ScoringFamily
 from scoring.recommender.top_n import top_lists
 from spark_apps.recommender import families
 from spark_apps.recommender.families import FittedRanker, PredictorFamily, RankerFamily
@@ -139,7 +139,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def trained(spark, folder, recipe: dict[str, Any]) -> Recommender:  # noqa: F811
     trainer = Trainer(spark, {}, (0.5, 5.0), "x", seed=7)
     typed = read_recipe(recipe)
-    trainer.fit(ROWS, typed, choose(trainer, ROWS, [typed]).weight, folder)
+    trainer.fit(ROWS, typed, choose(trainer, ROWS, [typed]).blend_share, folder)
     return Recommender.load(folder / "bundle")
 
 

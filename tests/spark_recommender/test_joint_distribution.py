@@ -53,10 +53,10 @@ PROBLEM = small_problem()
 def small(monkeypatch) -> None:
     """The constants of the model that both ways simulate."""
     for name, value in (
-        ("SPREAD_BIAS", BIAS),
-        ("SPREAD_TASTE", TASTE),
-        ("FLAT", FLAT),
-        ("VAGUE", VAGUE),
+        ("BIAS_VARIANCE", BIAS),
+        ("FACTOR_VARIANCE", TASTE),
+        ("WEIGHT_PRIOR", FLAT),
+        ("RATE_PRIOR", VAGUE),
         ("MOST_PRECISION", np.inf),
     ):
         monkeypatch.setattr(bayes_model, name, value)
@@ -229,7 +229,7 @@ def with_a_mean_that_is_not_drawn(patch: pytest.MonkeyPatch) -> None:
 
 def with_another_weight(patch: pytest.MonkeyPatch) -> None:
     """Blocks' weights from a gamma of another rate."""
-    patch.setattr(bayes_model, "FLAT", 3.0 * FLAT)
+    patch.setattr(bayes_model, "WEIGHT_PRIOR", 3.0 * FLAT)
 
 
 def with_too_little_precision(patch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ ODD = {
 def fitted(spark: Any, recipe: dict[str, Any], rows: Ratings, out: Path) -> Recommender:  # noqa: F811
     trainer = Trainer(spark, TITLES, (0.5, 5.0), "x", seed=7)
     typed = read_recipe(recipe)
-    trainer.fit(rows, typed, choose(trainer, rows, [typed]).weight, out)
+    trainer.fit(rows, typed, choose(trainer, rows, [typed]).blend_share, out)
     return Recommender.load(out / "bundle")
 
 

@@ -16,7 +16,7 @@ from spark_apps.recommender.ranker_ease import (
     gramian,
     most_rated,
     pruned,
-    solve,
+    solve_weights,
     state_cost,
 )
 from spark_apps.recommender.recipes import read_recipe
@@ -107,7 +107,7 @@ def test_ease_is_each_title_regressed_on_the_others(spark):  # noqa: F811
 
 
 def test_the_gramian_is_that_of_whole_people_however_many_tasks(spark, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("spark_apps.recommender.als.ROWS_A_BLOCK", 150)
+    monkeypatch.setattr("spark_apps.recommender.als.ROWS_PER_BLOCK", 150)
     monkeypatch.setattr("spark_apps.recommender.ranker_ease.PEOPLE_AT_ONCE", 4)
     monkeypatch.setattr("spark_apps.recommender.ranker_ease.ROWS_AT_ONCE", 7)
     ratings = indexed(spark, ROWS)
@@ -127,7 +127,7 @@ def test_a_popular_title_is_held_back_more():
     recipe = EaseRecipe(family="ease", titles=2, keep=2, reg=10.0, title_power=1.0)
     inverse = np.linalg.inv(found + np.diag([16.0, 4.0]))
     expected = [[0.0, -inverse[0, 1] / inverse[1, 1]], [-inverse[1, 0] / inverse[0, 0], 0.0]]
-    assert solve(found, recipe) == pytest.approx(np.array(expected))
+    assert solve_weights(found, recipe) == pytest.approx(np.array(expected))
 
 
 def test_pruning_keeps_the_largest_of_each_scored_title():

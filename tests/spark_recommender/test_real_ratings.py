@@ -32,7 +32,7 @@ def test_the_default_recipe_is_as_good_as_it_was_measured(spark, tmp_path: Path)
     recipe = read_recipe(load_settings().recipes.recommender[0])
     trainer = Trainer(spark, release.titles, (0.5, 5.0), "2018-10-01T00:00:00Z", seed=20200229)
     choice = choose(trainer, train, [recipe])
-    trainer.fit(train, recipe, choice.weight, tmp_path / "evaluated")
+    trainer.fit(train, recipe, choice.blend_share, tmp_path / "evaluated")
     bundle = tmp_path / "evaluated" / "bundle"
     folders = [save_ratings(tmp_path / n, r) for n, r in (("train", train), ("holdout", holdout))]
     found = evaluate_recommender(bundle, bundle, None, None, *folders, seed=1)

@@ -13,8 +13,8 @@ from spark_apps.recommender.recipe_search import (
     MARGIN_RMSE,
     Choice,
     InnerSplit,
-    Try,
-    best_try,
+    Trial,
+    best_trial,
 )
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.training_data import Catalogue, IndexedRatings
@@ -37,12 +37,12 @@ def inner() -> InnerSplit:
     return InnerSplit(held_out, None, held_out, rows)  # type: ignore[arg-type]
 
 
-def tried(name: str, error: float, ndcg: float) -> Try:
+def tried(name: str, error: float, ndcg: float) -> Trial:
     """Answers that are off by about `error` stars, and lists of about that nDCG."""
     rng = np.random.default_rng(len(name))
     values = STARS + error * (SHARED + 0.2 * rng.normal(size=len(STARS)))
     ranks = np.clip(rng.normal(ndcg, 0.05, PEOPLE - 1), 0.0, 1.0)
-    return Try(read_recipe(RECIPE | {"name": name}), 0.5, {0.5: error}, values, ranks)
+    return Trial(read_recipe(RECIPE | {"name": name}), 0.5, {0.5: error}, values, ranks)
 
 
 def test_a_title_is_relevant_where_the_gate_says_so() -> None:
@@ -65,14 +65,14 @@ def test_the_first_stands_unless_another_is_clearly_better(
     error: float, ndcg: float, wins: bool
 ) -> None:
     stands, rival = tried("stands", 0.9, 0.4), tried("rival", error, ndcg)
-    found = best_try([stands, rival], inner(), seed=1)
+    found = best_trial([stands, rival], inner(), seed=1)
     assert (found is rival) is wins
 
 
 def test_of_two_that_are_clearly_better_the_better_one() -> None:
     tries = [tried("stands", 1.0, 0.4), tried("good", 0.9, 0.42), tried("better", 0.7, 0.42)]
-    assert best_try(tries, inner(), seed=1).recipe.name == "better"
-    assert best_try(tries[:1], inner(), seed=1) is tries[0]
+    assert best_trial(tries, inner(), seed=1).recipe.name == "better"
+    assert best_trial(tries[:1], inner(), seed=1) is tries[0]
 
 
 def test_the_card_names_the_ranking_by_the_gates_key() -> None:

@@ -293,7 +293,7 @@ def test_a_tiny_world_gives_a_whole_bundle(spark, tmp_path, case):  # noqa: F811
     rows, recipe = TINY[case], read_recipe(RECIPE | {"rank": 2, "iterations": 2})
     trainer = Trainer(spark, {}, (0.5, 5.0), "x", seed=7)
     choice = choose(trainer, rows, [recipe])
-    trainer.fit(rows, recipe, choice.weight, tmp_path)
+    trainer.fit(rows, recipe, choice.blend_share, tmp_path)
     model = Recommender.load(tmp_path / "bundle")
     assert model.check_golden().failures == ()
     answers = model.predict(rows.user_ids, rows.movie_ids)

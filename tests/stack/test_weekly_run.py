@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from local_stack.airflow_api import DONE, AirflowApi
+from local_stack.airflow_api import ENDED_STATES, AirflowApi
 from local_stack.stack import Stack
 from marquee.errors import StackError
 from marquee.identifiers import run_slug
@@ -53,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def api(stack: Stack) -> AirflowApi:
     api = AirflowApi(stack.settings, stack.folders.airflow)
-    api.ready_pools()
+    api.create_pools()
     assert not api.is_paused(), "a new DAG is unpaused by nobody"
     return api
 
@@ -66,7 +66,7 @@ def lake(stack: Stack) -> Lake:
 def finish(api: AirflowApi, run_id: str) -> dict[str, dict[str, Any]]:
     """Wait for a run's end; its task instances by task id."""
     deadline = time.monotonic() + MINUTES * 60
-    while api.run(run_id)["state"] not in DONE:
+    while api.run(run_id)["state"] not in ENDED_STATES:
         assert time.monotonic() < deadline, f"{run_id} did not end: {api.tasks(run_id)}"
         time.sleep(1)
     return {task["task_id"]: task for task in api.tasks(run_id)}

@@ -14,7 +14,7 @@ from cli import app
 from marquee.artefacts.inputs import Inputs, read_inputs
 from marquee.identifiers import canonical_json
 from marquee.policy import MODELS, Model
-from marquee.run_folder import degradation, inputs_of
+from marquee.run_folder import degraded_tasks, inputs_of
 from release.promotion import promote
 from spark_apps.recommender.training_titles import read_titles, without_titles
 from steps.evaluate import evaluate
@@ -79,8 +79,8 @@ def test_without_any_titles_it_says_that_too(make_run: Make) -> None:
 
 def test_a_run_that_had_everything_is_not_degraded(make_run: Make) -> None:
     run = make_run("week")
-    assert freeze(run).degraded == () == degradation(run.lake, run.id)
-    assert degradation(run.lake, "no-such-run") == ()
+    assert freeze(run).degraded == () == degraded_tasks(run.lake, run.id)
+    assert degraded_tasks(run.lake, "no-such-run") == ()
 
 
 def test_inputs_of_earlier_releases_are_not_degraded() -> None:

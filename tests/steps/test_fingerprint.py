@@ -13,7 +13,7 @@ import pytest
 from marquee.identifiers import digest_code
 from marquee.settings import REPOSITORY
 from steps import unchanged
-from steps.unchanged import CODE, LIBRARIES, computing_code
+from steps.unchanged import CODE_PATHS, LIBRARIES, code_version
 
 CHANGES_NO_CONTENT = {
     "marquee/__init__.py": "holds the version's name alone",
@@ -56,11 +56,11 @@ def test_notes_and_caches_do_not(prices: Path) -> None:
 def test_another_version_of_a_library_is_other_code(
     monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    before = computing_code()
-    assert before == computing_code() and len(before) == 12
+    before = code_version()
+    assert before == code_version() and len(before) == 12
     newer = lambda name: version(name) + ".1" * (name == library)  # noqa: E731
     monkeypatch.setattr(unchanged, "version", newer)
-    assert computing_code() != before
+    assert code_version() != before
 
 
 def test_a_single_module_is_a_place_too(prices: Path) -> None:
@@ -75,27 +75,29 @@ def test_all_that_the_computing_rooms_import_counts() -> None:
     """Directly or not; an exception nobody needs any more goes."""
     found = {path.relative_to(REPOSITORY).as_posix() for path in reached()}
     assert {"sources/feedback_lines.py", "marquee/identifiers.py", "marquee/errors.py"} <= found
-    covered = {path for path in found if is_below(path, CODE)}
+    covered = {path for path in found if is_below(path, CODE_PATHS)}
     others = {path for path in found - covered if not is_below(path, CHANGES_NO_CONTENT)}
     assert {path for path in others if not is_docstring(REPOSITORY / path)} == set()
     assert {
         one for one in CHANGES_NO_CONTENT if not any(is_below(p, [one]) for p in found)
     } == set()
-    assert {one for one in CODE if not any(is_below(path, [one]) for path in covered)} == set()
+    assert {
+        one for one in CODE_PATHS if not any(is_below(path, [one]) for path in covered)
+    } == set()
 
 
 def test_each_place_of_the_code_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in CODE:
+    for place in CODE_PATHS:
         is_file = (REPOSITORY / place).is_file()
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copy if is_file else shutil.copytree)(REPOSITORY / place, tmp_path / place)
     monkeypatch.setattr(unchanged, "REPOSITORY", tmp_path)
-    seen = {computing_code()}
-    for place in CODE:
+    seen = {code_version()}
+    for place in CODE_PATHS:
         module = tmp_path / place if place.endswith(".py") else tmp_path / place / "__init__.py"
         module.write_text(module.read_text() + "# other\n")
-        seen.add(computing_code())
-    assert len(seen) == len(CODE) + 1
+        seen.add(code_version())
+    assert len(seen) == len(CODE_PATHS) + 1
 
 
 def reached() -> set[Path]:

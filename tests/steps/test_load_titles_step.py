@@ -16,7 +16,7 @@ from marquee.clock import compact
 from marquee.errors import SettingsError, SourceError
 from marquee.settings import load_settings
 from sources.title_record import title_record, write_lines
-from sources.title_snapshots import moment_of, records_at, snapshots
+from sources.title_snapshots import load_moment, records_at, snapshots
 from sources.titles_imdb5000 import NEEDED
 from steps.crawl_titles import crawl_titles
 from steps.load_sources import load_titles
@@ -72,7 +72,7 @@ def test_the_crawl_alone_is_loaded_as_it_came(make_run: MakeRun) -> None:
     run = make_run("r-1", ago(days=2))
     crawl_home(run, [page(1, year=1990), page(2)], refused=1)
     loaded = load_titles(run)
-    moment = moment_of(loaded["path"], run.lake.manifest(loaded["path"]))
+    moment = load_moment(loaded["path"], run.lake.manifest(loaded["path"]))
     assert loaded == {"path": f"raw/titles/as_of={compact(moment)}/run=r-1", "rows": 2}
     assert abs(moment - run.as_of - timedelta(days=2)) < timedelta(minutes=5)
     folder = run.crawl_folder

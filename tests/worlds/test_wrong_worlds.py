@@ -83,9 +83,9 @@ def test_the_sound_world_again_is_refused_by_nothing(champion: Champion) -> None
 def test_that_condition_and_no_other_refuses(champion: Champion, tmp_path: Path, name: str) -> None:
     fault = FAULTS[name]
     make_world(tmp_path / "world", SEED, PEOPLE, TITLES, fault=name)
-    place = champion.place if fault.beside == "a champion" else Place.of(tmp_path)
+    place = champion.place if fault.judged_after == "a champion" else Place.of(tmp_path)
     heads = Ledger(place.lake, fault.model).entries()
-    assert bool(heads) == (fault.beside == "a champion")
+    assert bool(heads) == (fault.judged_after == "a champion")
     run = place.run(name.replace("_", "-"), tmp_path / "world")
     load(run, pages=fault.model == "budget")
     (verdict,) = judge(run, [fault.model]).values()
