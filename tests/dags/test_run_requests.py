@@ -166,7 +166,7 @@ asked |= {"cleared after the yes": attempt(5), "asked at last": len(questions)}
 # Two runs end while a person is asked, and one of another DAG does.
 import threading
 from marquee.identifiers import run_slug
-from steps.release_model import Answer, record_answer, record_question
+from steps.release_model import ApprovalAnswer, record_answer, record_question
 from marquee_airflow import runs
 runs.open_lake = lambda: lake
 ends = {}
@@ -180,7 +180,7 @@ for name, dag_id, hook in [
     mine = Run(slug, SUNDAY, "manual", Form.of(settings, {}), settings, lake)
     record_question(mine, "budget", AHEAD, "here")
     if name == "long answered":
-        record_answer(mine, "budget", Answer("rejected", "ada", SUNDAY))
+        record_answer(mine, "budget", ApprovalAnswer("rejected", "ada", SUNDAY))
     ended = SimpleNamespace(dag_id=dag_id, run_id=name)
     for listener in MarqueePlugin.listeners:
         getattr(listener, hook)(dag_run=ended, msg="")
