@@ -47,7 +47,8 @@ check: setup-dev ## format, lint, types, doors, golden files (about a minute)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy $(ROOMS)
-	@$(PY) -m pytest -q tests/test_architecture.py tests/test_house_size.py tests/test_golden.py
+	@$(PY) -m pytest -q tests/test_architecture.py tests/test_house_size.py tests/test_golden.py \
+		tests/test_documents.py tests/test_reference.py
 
 drill: setup-dev ## long fault drills, by hand
 	@$(PY) -m tests.drill $(ARGS)
