@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from local_stack.java_setup import cache_folder, java_home
@@ -16,6 +17,9 @@ pytest_plugins = [
     "tests.plugins.spark_session",
 ]
 
+# A loaded machine is slow and not wrong: no test asserts a time.
+hypothesis.settings.register_profile("marquee", deadline=None)
+hypothesis.settings.load_profile("marquee")
 os.environ.setdefault("JAVA_HOME", str(java_home(cache_folder(load_settings()))))
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 

@@ -221,14 +221,14 @@ pieces = st.sampled_from(
 cuts = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 400), pieces), max_size=8)
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(LAYOUTS), cuts)
 def test_a_damaged_page_is_read_or_refused(layout, cuts):
     found = attempt(mutated(PAGES[layout], cuts))
     assert isinstance(found, TitleItem) or found
 
 
-@settings(max_examples=100, deadline=1000)
+@settings(max_examples=100)
 @given(
     st.sampled_from(
         [
