@@ -23,7 +23,8 @@ from pathlib import Path
 from cli.world_and_lake import settings_for
 from local_stack.airflow_api import ENDED_STATES, AirflowApi
 from local_stack.environment import stack_environment, with_local_addresses
-from marquee.settings import REPOSITORY, Settings, StateFolders
+from marquee.settings import REPOSITORY, Settings
+from marquee.state_folders import StateFolders
 
 
 def main() -> int:

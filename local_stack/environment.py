@@ -21,7 +21,8 @@ from local_stack.java_setup import cache_folder, class_archive, java_home, spark
 from marquee.clock import OFFSET
 from marquee.errors import StackError
 from marquee.progress import PROGRESS
-from marquee.settings import REPOSITORY, Settings, StateFolders
+from marquee.settings import REPOSITORY, Settings
+from marquee.state_folders import StateFolders
 from sources.tables import find_table
 
 ADMIN_USER = "admin"

@@ -28,7 +28,8 @@ from local_stack.health_checks import require_fit_machine, wait_for, why_not_rea
 from local_stack.processes import end_stack_processes, is_alive, running_stacks
 from local_stack.supervisor import Supervisor
 from marquee.errors import StackError
-from marquee.settings import REPOSITORY, Settings, StateFolders
+from marquee.settings import REPOSITORY, Settings
+from marquee.state_folders import StateFolders
 
 STOPPED_REMEDY = "start it again with `marquee up` or `marquee run`; all state is still there"
 WAITS_FOR: dict[str, tuple[str, ...]] = {

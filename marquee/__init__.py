@@ -15,7 +15,8 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `progress`: how many pages or sweeps a long task has done
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
-- `settings`: the tree of settings, and the folders of a world on this machine
+- `settings`: the tree of settings
+- `state_folders`: the folders of one world on this machine
 """
 
 __version__ = "0.1.0"
@@ -37,4 +38,5 @@ __all__ = [
     "run_folder",
     "schedule",
     "settings",
+    "state_folders",
 ]

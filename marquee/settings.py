@@ -1,7 +1,7 @@
 """The settings: `config/base.toml`, then an overlay, then environment variables.
 
 Commands, tasks and servers call `load_settings()` once and pass the values on; no setting is
-global. `StateFolders` names the folders of one world on this machine.
+global.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
     @property
     def state_folder(self) -> Path:
-        """`<state>/<world>`, absolute: the root of `StateFolders`."""
+        """`<state>/<world>`, absolute: the root of `marquee.state_folders`."""
         return (REPOSITORY / self.state / self.world).resolve()
 
     @property
@@ -263,12 +263,15 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
             f"set MARQUEE_PLACE to one of: {', '.join(known)}",
         )
     try:
-        return Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
+        found = Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
+        sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
+        wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
     except ValidationError as error:
-        found = (f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise SettingsError(
-            "settings are wrong: " + "; ".join(found), f"correct it in {folder} or the environment"
-        ) from None
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    if wrong:
+        remedy = f"correct it in {folder} or the environment"
+        raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)
+    return found
 
 
 class _ConfigFiles(TomlConfigSettingsSource):
@@ -279,21 +282,3 @@ class _ConfigFiles(TomlConfigSettingsSource):
             return super()._read_file(file_path)
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{file_path} is not TOML: {error}", "correct that line") from None
-
-
-class StateFolders:
-    """The folders of one world's state on this machine, below `Settings.state_folder`."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.logs = state / "logs"  # one file for each process
-        self.airflow = state / "airflow"  # AIRFLOW_HOME
-        self.hdfs = state / "hdfs"  # storage of NameNode and DataNode
-        self.conf = state / "conf"  # Hadoop's configuration, for daemons and Spark alike
-        self.world = state / "world"  # the synthetic world's files
-        self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl
-        self.feedback = state / "feedback"  # ratings from our own API that the lake does not hold
-        self.bundles = state / "bundles"  # bundles that serving has fetched
-        self.progress = state / "progress"  # the progress file of each running task
-        self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
-        self.figures = state / "figures"  # the measurements of each run, as JSON

@@ -18,7 +18,8 @@ from marquee.clock import iso
 from marquee.lake import Lake, World, check_world, claim_world
 from marquee.policy import Model
 from marquee.schedule import interval
-from marquee.settings import Settings, StateFolders
+from marquee.settings import Settings
+from marquee.state_folders import StateFolders
 from steps.form import Form
 
 BACKFILL = "backfill"

@@ -42,6 +42,7 @@ def test_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("[schedule]\npromote = 'perhaps'", r"schedule\.promote"),
         ("[schedule.minutes]\nfetch_ratings = 15", "unknown task.*fetch_ratings"),
         ("[schedule.minutes]\ntrain = 0", r"schedule\.minutes\.train"),
+        ("[titles]\nscv = 'mine.csv'", r"titles\.scv: unknown key"),
         ("[titles]\nsources = ['tape']", "tape; known are crawl, csv"),
         ("world = '../elsewhere'", "world"),
         ("crawl = ", "not TOML"),

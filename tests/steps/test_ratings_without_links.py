@@ -10,7 +10,7 @@ import pytest
 
 from local_stack.environment import replica_titles
 from marquee.errors import SourceError
-from marquee.settings import StateFolders
+from marquee.state_folders import StateFolders
 from replica.__main__ import _parser
 from steps.crawl_titles import crawl_titles
 from steps.freeze_inputs import freeze_inputs

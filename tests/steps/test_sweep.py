@@ -12,7 +12,8 @@ import pytest
 from local_stack.environment import stack_environment
 from marquee.clock import OFFSET
 from marquee.lake import FolderLake
-from marquee.settings import StateFolders, load_settings
+from marquee.settings import load_settings
+from marquee.state_folders import StateFolders
 from steps.load_sources import load_feedback
 from steps.run import Run
 from steps.spark_submit import spark_conf
