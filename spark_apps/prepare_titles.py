@@ -17,6 +17,7 @@ from marquee.dataset_contracts import TITLES
 from marquee.errors import SourceError
 from marquee.normalise.dates import FIRST_FILM
 from marquee.prices import PriceIndex, RateTable
+from marquee.run_folder import figures_paths, json_at, read_all_runs
 from spark_apps.job import Job, run_job
 from spark_apps.preparation.listed_titles import (
     as_contract,
@@ -91,11 +92,18 @@ def write_figures(job: Job, titles: DataFrame) -> None:
 
 
 def earlier_figures(job: Job) -> dict[str, Any] | None:
-    """The figures of the run with the latest as-of before this run's; None without one."""
-    paths = (f"runs/{run}/data/titles.json" for run in job.lake.names("runs") if run != job.run)
-    reports = [job.lake.read_json(path) for path in paths if job.lake.exists(path)]
-    earlier = [one for one in reports if one["as_of"] < iso(job.inputs.as_of)]
-    return max(earlier, key=lambda one: str(one["as_of"]), default=None)
+    """The figures of the run with the latest as-of before this run's; None without one.
+
+    A damaged file of an earlier run counts as none: it must not end every later run.
+    """
+    as_of = iso(job.inputs.as_of)
+
+    def read(run: str) -> dict[str, Any] | None:
+        found = json_at(job.lake, figures_paths(run)["titles"]) if run != job.run else None
+        is_earlier = isinstance(found, dict) and "" < str(found.get("as_of", "")) < as_of
+        return found if is_earlier else None
+
+    return max(read_all_runs(job.lake, read), key=lambda one: str(one["as_of"]), default=None)
 
 
 def count_items(items: DataFrame) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 
 from marquee.dataset_contracts import TITLES
 from spark_apps import prepare_titles
-from spark_apps.preparation.title_dataset import drift
 from tests.spark_budget.budget_lake import RUN, add_ratings, freeze, item, make_lake
 from tests.spark_budget.prepared_titles import LINKS, MOVIES, Prepared, prepare
 
@@ -296,37 +295,3 @@ def test_one_row_and_an_empty_file(tmp_path: Path, spark: SparkSession) -> None:
     report = found.report
     assert (report["rows"], report["with_budget"], report["chi_square"]) == (4, 1, {})
     assert report["compared_with"] is None and report["drift"] is None
-
-
-def test_the_data_report(tmp_path: Path, spark: SparkSession) -> None:
-    """Action costs a hundred times as much as drama, and a title stands there twice."""
-    lines = [
-        item(
-            100 + i,
-            genres=["Action" if i % 2 else "Drama"],
-            directors=[{"name_id": f"nm000000{i % 3}", "name": f"D {i % 3}"}],
-            budget={"amount": 90e6 if i % 2 else 0.9e6, "currency": "USD"},
-            runtime=90 + i if i % 4 else None,
-            year=2000 + i % 5,
-        )
-        for i in range(60)
-    ]
-    lines.append(item(300, title="Film 100", year=2000, directors=[{"name_id": "nm0000000"}]))
-    found = prepare(tmp_path, spark, ("2026-10-01T00:00:00Z", lines))
-    report = found.report
-    assert report["numbers"]["runtime"]["count"] == 45
-    assert (report["format"], report["films"]) == (2, found.facts["usable"]) == (2, 61)
-    assert report["counts"]["genre"] == {"Action": 30, "Drama": 31}
-    assert report["counts"]["decade"] == {"2000": 61}
-    assert sum(report["counts"]["budget_class"].values()) == 61
-    assert report["numbers"]["log10_budget_usd"]["count"] == report["with_budget"] == 61
-    assert report["missing"]["title"] == 0.0 and report["missing"]["plot"] == 1.0
-    assert report["duplicates"] == {"title_id": 0, "title_year_directors": 1}
-    chance = {one["word"]: one["p"] for one in report["chi_square"]["genres"]}
-    assert chance["Action"] < 1e-6 and chance["Drama"] < 1e-6
-    assert all(one["p"] > 1e-3 for one in report["chi_square"]["directors"])
-    assert sum(report["shares"]["genre"].values()) == pytest.approx(1.0, abs=1e-4)
-    assert set(drift(report, report).values()) == {0.0}
-    other = {**report, "shares": {**report["shares"], "decade": {"1950": 1.0}}}
-    assert drift(other, report)["decade"] > 0.2
-    assert drift(report, {"as_of": "2026-01-01T00:00:00Z"})["decade"] > 0.2
