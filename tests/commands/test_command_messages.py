@@ -1,31 +1,27 @@
-"""What commands print: wrong arguments, a paused DAG, what runs and how far, what failed."""
+"""What commands print: wrong arguments, a paused DAG, a part that cannot start."""
 
 from __future__ import annotations
 
-import json
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import httpx
 import pytest
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from cli import app, main, run_command, run_watch, stack_commands, terminal
+from cli import app, main, run_command, stack_commands, terminal
 from cli.run_results import RunFigures
 from local_stack.airflow_api import DAG, AirflowApi
 from local_stack.health_checks import check_machine
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
 from steps.evaluate import main_metrics_line
-from tests.plugins.tiny_stack import TinyStack, tiny_stack
+from tests.plugins.tiny_stack import TinyStack
 
-RUN = "manual__2026-03-04T05:06:07+00:00"
 WRONG = {
     "promote": ("run --promote perhaps", "'perhaps' — give yes, ask or no"),
     "search": ("run --search deep", "none, quick or full"),
@@ -124,42 +120,6 @@ def test_every_command_can_be_named_in_a_remedy(
     assert terminal.as_typed_here(text) == text
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> TinyStack:
-    return tiny_stack(tmp_path)
-
-
-@pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[str]]:
-    """An Airflow that answers these paths; the list holds every request to it."""
-
-    def answering(answers: dict[str, Any]) -> list[str]:
-        requests: list[str] = []
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            path = request.url.path.removeprefix("/api/v2")
-            requests.append(f"{request.method} {path}")
-            found = answers.get(path, {})
-            return httpx.Response(200, json=found.pop(0) if isinstance(found, list) else found)
-
-        def start(self: AirflowApi, settings: object, home: Path) -> None:
-            transport = httpx.MockTransport(answer)
-            self.http = httpx.Client(base_url="http://127.0.0.1:7", transport=transport)
-
-        monkeypatch.setattr(AirflowApi, "__init__", start)
-        return requests
-
-    return answering
-
-
-@pytest.fixture
-def out(monkeypatch: pytest.MonkeyPatch) -> Console:
-    console = Console(width=500, record=True, soft_wrap=True)
-    for module in (run_command, stack_commands, terminal):
-        monkeypatch.setattr(module, "out", console)
-    return console
-
-
 def test_a_paused_dag_stays_paused(
     airflow: Callable[..., list[str]], stack: TinyStack, out: Console
 ) -> None:
@@ -178,79 +138,6 @@ def test_a_person_may_ask_for_its_unpausing(
     assert f"PATCH /dags/{DAG}" in requests
 
 
-def instance(task: str, state: str, **more: Any) -> dict[str, Any]:
-    return {
-        "task_id": task,
-        "state": state,
-        "start_date": "2026-03-04T05:07:08.9Z",
-        "end_date": None,
-        "try_number": 1,
-        "duration": 2.0,
-    } | more
-
-
-def test_a_run_shows_who_is_waited_for_what_failed_and_where(
-    airflow: Callable[..., list[str]], stack: TinyStack, out: Console, monkeypatch: Any
-) -> None:
-    run, gate = f"/dags/{DAG}/dagRuns/{RUN}", "recommender.approve"
-    torn = {"exc_type": "AirflowFailException", "exc_value": "ratings.csv: no column userId"}
-    airflow(
-        {
-            f"/dags/{DAG}": {"is_paused": False},
-            run: [{"state": "running"}, {"state": "running"}, {"state": "failed"}],
-            f"{run}/taskInstances": [
-                {"task_instances": [instance(gate, "awaiting_input")]},
-                {"task_instances": [instance(gate, "awaiting_input")]},
-                {"task_instances": [failed := instance("load_ratings", "failed", try_number=3)]},
-                {"task_instances": [failed, instance("report", "success")]},
-            ],
-            f"{run}/taskInstances/{gate}/-1/hitlDetails": {"subject": "May it serve?"},
-            f"{run}/taskInstances/load_ratings/logs/3": {
-                "content": [
-                    {"event": "reading", "level": "info"},
-                    {"event": "error: ratings.csv: no column userId", "level": "info"},
-                    {"event": "it failed", "level": "error", "error_detail": [torn]},
-                ]
-            },
-        }
-    )
-    monkeypatch.setattr(stack, "check_running", lambda: None)
-    monkeypatch.setattr(stack, "pids", list)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    api = AirflowApi(stack.settings, Path())
-    assert run_watch.watch(out, api, RUN, stack, RunFigures()) == "failed"
-    run_watch.show_failures(out, api, RUN, Path("/logs"))
-    output = out.export_text()
-    assert output.count("waiting for a person: May it serve?") == 1
-    asked_at = f"/dags/{DAG}/runs/manual__2026-03-04T05:06:07%2B00:00/tasks/{gate}/required_actions"
-    assert f"http://127.0.0.1:7{asked_at}" in output
-    failure = output.partition("failed load_ratings, attempt 3")[2]
-    assert failure.count("ratings.csv: no column userId") == 1
-    assert f"/logs/dag_id={DAG}/run_id={RUN}/task_id=load_ratings/attempt=3.log" in failure
-
-
-def test_a_run_whose_stack_is_stopped_ends_with_a_sentence(
-    airflow: Callable[..., list[str]], stack: TinyStack, out: Console
-) -> None:
-    airflow({})
-    with pytest.raises(StackError, match="the stack was stopped by another command"):
-        run_watch.watch(out, AirflowApi(stack.settings, Path()), RUN, stack, RunFigures())
-
-
-@pytest.mark.parametrize(
-    ("at", "shown"),
-    [
-        ("2026-03-04T05:08:00Z", ", sweep 7 of 140; chain 2"),
-        ("2026-03-04T05:07:00Z", ""),  # an earlier run's last word
-    ],
-)
-def test_a_running_task_says_since_when_and_how_far(tmp_path: Path, at: str, shown: str) -> None:
-    word = {"what": "sweep", "done": 7, "of": 140, "since": at, "at": at, "note": "chain 2"}
-    (tmp_path / "recommender.train.json").write_text(json.dumps(word))
-    line = run_watch.running_line(instance("recommender.train", "running"), tmp_path)
-    assert line == f"recommender.train since 05:07:08Z{shown}"
-
-
 @pytest.mark.parametrize("offset", [60_000, -9_000])
 def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> None:
     ports = stack.settings.stack.model_copy(update={"port_offset": offset})
@@ -259,60 +146,12 @@ def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> No
     assert wrong["port serving"] == f"{8000 + offset} is no port"
 
 
-def test_what_is_paused_or_tried_again_is_said(
-    airflow: Callable[..., list[str]], stack: TinyStack
-) -> None:
-    airflow({f"/dags/{DAG}": {"is_paused": False}})
-    api = AirflowApi(stack.settings, Path())
-    again = run_watch._idle_sentence(api, [instance("crawl_titles", "up_for_retry")])
-    assert again == "failed, and to be tried again: crawl_titles"
-    airflow({f"/dags/{DAG}": {"is_paused": True}})
-    assert "was paused" in run_watch._idle_sentence(AirflowApi(stack.settings, Path()), [])
-
-
-@pytest.mark.parametrize(
-    ("printed", "shown"),
-    [
-        (["[bake] 7 loaves", "[bake] cool down: 20.1 s"], "[bake] 7 loaves"),
-        (["7 loaves", '{"loaves": 7}'], "7 loaves"),
-        (["[bake] heat: 1.0 s"], ""),
-        (["7 loaves", "21:00 WARN error: no flour — buy some"], "error: no flour — buy some"),
-        (["[bake] it rose in: 3 ovens"], "[bake] it rose in: 3 ovens"),
-    ],
-)
-def test_a_task_is_summed_up_by_its_own_last_sentence(
-    airflow: Callable[..., list[str]], stack: TinyStack, printed: list[str], shown: str
-) -> None:
-    """No stage's seconds, no figures for programs."""
-    content = [{"event": line, "logger": "task.stdout"} for line in printed]
-    airflow({f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/bake/logs/1": {"content": content}})
-    api = AirflowApi(stack.settings, Path())
-    sentence = Text.from_markup(
-        run_watch._last_sentence(api, RUN, instance("bake", "success"))
-    ).plain
-    assert sentence == shown
-
-
 def test_what_evaluation_found_is_a_sentence() -> None:
     assert (
         main_metrics_line({"rmse": 0.87654, "mae": 0.6, "coverage": 0.5})
         == "rmse 0.8765, coverage 0.5"
     )
     assert main_metrics_line({}).startswith("no figures")
-
-
-def test_a_queued_run_says_behind_which_it_waits(
-    airflow: Callable[..., list[str]], stack: TinyStack
-) -> None:
-    runs = [
-        {"dag_run_id": "later", "state": "queued", "queued_at": "2026-03-04T09:00:00Z"},
-        {"dag_run_id": RUN, "state": "queued", "queued_at": "2026-03-04T08:00:00Z"},
-        {"dag_run_id": "first", "state": "running", "queued_at": "2026-03-04T07:00:00Z"},
-    ]
-    airflow({f"/dags/{DAG}/dagRuns": {"dag_runs": runs}})
-    api = AirflowApi(stack.settings, Path())
-    assert run_watch._queue_sentence(api, RUN).endswith("this one waits for first to end")
-    assert run_watch._queue_sentence(api, "first") == ""
 
 
 def test_an_airflow_that_is_away_is_a_sentence(stack: TinyStack) -> None:

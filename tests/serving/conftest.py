@@ -15,6 +15,9 @@ from serving_bundles import promote_budget, promote_recommender
 from marquee.lake import Lake, open_lake
 from serving.app import create_app
 from serving.backend import Backend, open_backend
+from serving.engines import LoadedRecommender
+from serving.follower import Follower
+from tests.serving.followers import open_follower
 
 
 @pytest.fixture
@@ -61,3 +64,15 @@ def two(lake: Lake, backend: Backend, tmp_path: Path) -> Backend:
 def serve() -> Iterator[Callable[[Backend], httpx.Client]]:
     with ExitStack() as stack:
         yield lambda backend: stack.enter_context(running(backend))
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    """The time that a follower reads, in seconds."""
+    return [0.0]
+
+
+@pytest.fixture
+def follower(lake: Lake, tmp_path: Path, clock: list[float]) -> Follower[LoadedRecommender]:
+    """A follower of the recommender's ledger in `lake`."""
+    return open_follower(lake, tmp_path, clock)
