@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from local_stack.environment import airflow_environment
-from marquee.settings import REPOSITORY, load_settings
+from tests.plugins.airflow_process import found_by
 from tests.test_architecture import PACKAGES
 
 SCRIPT = """
@@ -19,7 +14,7 @@ import json, sys
 from airflow.sdk import DAG, BaseOperatorLink, Connection, Param, RetryPolicy, TaskGroup, task
 before = set(sys.modules)
 import weekly_retrain
-print("RESULT" + json.dumps(sorted(set(sys.modules) - before)))
+found = sorted(set(sys.modules) - before)
 """
 ROOMS = {"dags", "marquee_airflow", "marquee", "steps"}
 """The rooms that the wiring needs: the settings, the form, and how jobs are submitted."""
@@ -33,15 +28,7 @@ MOST_MODULES, MOST_OF_OURS = 240, 20
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Every module that one parse loads beyond what `airflow.sdk` has loaded."""
-    home = Path(tmp_path_factory.mktemp("airflow"))
-    environment = os.environ | airflow_environment(load_settings("local"), home)
-    rooms = (REPOSITORY, REPOSITORY / "plugins", REPOSITORY / "dags")
-    environment["PYTHONPATH"] = ":".join(map(str, rooms))
-    command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=home)
-    line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
-    assert line, done.stderr[-2000:]
-    found: list[str] = json.loads(line.removeprefix("RESULT"))
+    found: list[str] = found_by(SCRIPT, Path(tmp_path_factory.mktemp("airflow")))
     return found
 
 

@@ -5,16 +5,13 @@ Airflow takes seconds to import, so one reading serves a whole test session.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_stack.environment import airflow_environment
 from marquee.settings import REPOSITORY, load_settings
+from tests.plugins.airflow_process import found_by
 
 SCRIPT = """
 import json, os, sys
@@ -90,7 +87,7 @@ out["tries"] = {
     "too late": tries("recommender.train", 24 * 14, 1),
     "last task": tries("report", 1, 6),
 }
-print("RESULT" + json.dumps(out))
+found = out
 """
 
 
@@ -98,19 +95,7 @@ print("RESULT" + json.dumps(out))
 def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Import errors, tasks with what follows them, params' schemas, and the built commands."""
     settings = load_settings("local")
-    home = tmp_path_factory.mktemp("airflow")
-    environment = os.environ | airflow_environment(settings, home)
-    environment["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"
-    environment.pop("SPARK_ARCHIVE", None)
-    command = [sys.executable, "-c", SCRIPT, str(REPOSITORY / "dags")]
-    done = subprocess.run(
-        [*command, settings.lake.root, settings.lake.webhdfs],
-        env=environment,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), None)
-    assert line, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
+    home = Path(tmp_path_factory.mktemp("airflow"))
+    places = str(REPOSITORY / "dags"), settings.lake.root, settings.lake.webhdfs
+    found: dict[str, Any] = found_by(SCRIPT, home, *places)
     return found
