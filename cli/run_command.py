@@ -58,8 +58,9 @@ from steps.evaluate import evaluate
 from steps.form import Form, check_form
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import find_ratings, load_feedback, load_ratings, load_titles
-from steps.release_model import gate, promote, report, verify_serving
+from steps.release_model import gate, promote, verify_serving
 from steps.run import Run
+from steps.run_report import report
 from steps.spark_submit import submit_command
 
 out = console()

@@ -20,7 +20,7 @@ from marquee.errors import NotFoundError
 from marquee.lake import Lake
 from marquee.policy import MODELS
 from marquee.run_folder import read_timings, verdict_path
-from steps.release_model import read_report
+from steps.run_report import read_report
 
 
 @dataclass

@@ -8,7 +8,8 @@ steps, so an operator can repeat a task from a shell.
 - `freeze_inputs`: the task freeze_inputs, which fixes the datasets that the run reads
 - `unchanged`: the fingerprint of a model's inputs, and the last decision with the same fingerprint
 - `evaluate`: the task evaluate, and the live record
-- `release_model`: the tasks gate, approve, promote, verify_serving and report
+- `release_model`: the tasks gate, approve, promote and verify_serving
+- `run_report`: the task report
 - `run`: one run, and the check of the lake's world
 - `form`: the keys of a run's form, and their check
 - `spark_submit`: the options of spark-submit for the tasks prepare_* and train
@@ -23,6 +24,7 @@ __all__ = [
     "load_sources",
     "release_model",
     "run",
+    "run_report",
     "spark_submit",
     "unchanged",
 ]

@@ -1,38 +1,28 @@
-"""gate, approve, promote, verify_serving, report: the release of an evaluated model.
+"""gate, approve, promote, verify_serving: the release of an evaluated model.
 
 The gate writes the verdict. A person approves where the run's form requires an approval. `promote`
 reads the verdict and the approval from the lake. So a task that a person marks as success in
-Airflow promotes nothing. `verify_serving` waits until the API serves the new bundle. `report`
-writes the outcome for each model to one document, which `marquee run` shows at the end of a run.
+Airflow promotes nothing. `verify_serving` waits until the API serves the new bundle.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from marquee.artefacts.verdict import Verdict, read_verdict
 from marquee.clock import iso, now
-from marquee.errors import ConflictError, NotFoundError, PromotionRefusedError, StackError
-from marquee.identifiers import canonical_json
+from marquee.errors import PromotionRefusedError, StackError
 from marquee.lake import Lake
-from marquee.policy import MODELS, Model
+from marquee.policy import Model
 from marquee.run_folder import (
-    degraded_tasks,
-    inputs_of,
-    live_sentence,
     model_folder,
-    read_live,
     verdict_path,
 )
 from release.judge import judge
-from release.ledger import Ledger
 from release.outcomes import (
     ANSWERS,
     Approval,
@@ -40,14 +30,12 @@ from release.outcomes import (
     Outcome,
     add_outcome,
     last_outcome,
-    outcome_sentence,
-    promotion_of,
     read_approval,
     read_outcomes,
 )
 from release.promotion import promote as promote_bundle
 from report.model_page import write_page
-from steps.run import Run, why_skip
+from steps.run import Run
 
 APPROVE = "Approve"
 """The name of the option in Airflow that approves."""
@@ -201,79 +189,3 @@ def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
         f"after {SERVING_SECONDS} s the API at {url} does not serve {bundle}: {last}",
         "look at serving's log; the ledger stands, and serving follows it when it is back",
     )
-
-
-def report(run: Run) -> dict[str, Any]:
-    """Write `report.json` and print the outcome for each model.
-
-    A cleared run reports again. A changed report gets the name `report-2.json`, `report-3.json` and
-    so on. `read_report` reads the latest report.
-    """
-    outcomes = {model: outcome(run, model) for model in MODELS}
-    degraded = [str(one) for one in degraded_tasks(run.lake, run.id)]
-    value = {
-        "run": run.id,
-        "run_type": run.run_type,
-        "as_of": iso(run.as_of),
-        "written_at": iso(now()),
-        "models": outcomes,
-        "degraded": degraded,
-        "live": read_live(run.lake, run.id),
-    }
-    _write_report(run, value)
-    for lost in degraded:
-        print(f"degraded: {lost}", flush=True)
-    for model in MODELS:
-        print(f"{model}: {outcomes[model]['sentence']}", flush=True)
-    if value["live"]:
-        print(f"live record: {live_sentence(value['live'])}", flush=True)
-    return value
-
-
-def outcome(run: Run, model: Model) -> dict[str, Any]:
-    """The outcome for one model: a sentence, and the number of the ledger entry if promoted."""
-    try:
-        inputs = inputs_of(run.lake, run.id)
-    except NotFoundError:
-        return {"sentence": "the run ended before its inputs were frozen", "promoted": None}
-    if reason := why_skip(inputs, [model]):
-        return {"sentence": f"{reason}; the champion stays", "promoted": None}
-    try:
-        verdict = verdict_of(run, model)
-    except NotFoundError:
-        return {"sentence": "no verdict: look at the failed task", "promoted": None}
-    entries = Ledger(run.lake, model).entries()
-    approval = approval_of(run, model)
-    last = last_outcome(run.lake, model_folder(run.id, model))
-    promotion = promotion_of(verdict, entries)
-    return {
-        "sentence": f"{verdict.headline} {outcome_sentence(verdict, entries, last, approval)}",
-        "approved": verdict.approved,
-        "approved_by": approval.by if approval else None,
-        "promoted": promotion.number if promotion else None,
-        "reasons": [c.sentence for c in verdict.failed],
-    }
-
-
-def read_report(lake: Lake, run: str) -> dict[str, Any]:
-    """The latest report of a run; NotFoundError where it has none."""
-    found: dict[str, Any] = lake.read_json((_reports(lake, run) or [_report_path(run, 1)])[-1])
-    return found
-
-
-def _write_report(run: Run, value: dict[str, Any]) -> None:
-    written = _reports(run.lake, run.id)
-    last = run.lake.read_json(written[-1]) if written else {}
-    if last | {"written_at": ""} != json.loads(canonical_json(value | {"written_at": ""})):
-        with suppress(ConflictError):  # another attempt has written this report
-            run.lake.create_json(_report_path(run.id, len(written) + 1), value)
-
-
-def _reports(lake: Lake, run: str) -> list[str]:
-    """The paths of a run's reports, oldest first."""
-    found = (re.fullmatch(r"report(?:-(\d+))?\.json", name) for name in lake.names(f"runs/{run}"))
-    return [_report_path(run, n) for n in sorted(int(match[1] or 1) for match in found if match)]
-
-
-def _report_path(run: str, number: int) -> str:
-    return f"runs/{run}/report{f'-{number}' if number > 1 else ''}.json"

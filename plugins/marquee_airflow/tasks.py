@@ -173,7 +173,7 @@ def report() -> dict[str, Any]:
     It fails where a task failed or the run is degraded, so that such a run ends as failed.
     """
     from marquee.run_folder import degraded_tasks
-    from steps.release_model import report
+    from steps.run_report import report
 
     failed, run = failed_tasks(), current_run()
     written = report(run)

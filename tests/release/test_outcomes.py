@@ -28,12 +28,11 @@ from steps.release_model import (
     end_approval_request,
     is_approved,
     promote,
-    read_report,
     record_answer,
     record_question,
-    report,
 )
 from steps.run import Run
+from steps.run_report import read_report, report
 
 NOON = datetime(2026, 2, 3, 12, 0, 30, tzinfo=UTC)
 MAY_STILL = ("may be promoted", "goes on to", "waits for")
@@ -68,7 +67,7 @@ def sentence(lake: Lake, run: str) -> str:
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other model has no verdict here: its sentence is not what these tests look at."""
-    monkeypatch.setattr("steps.release_model.MODELS", (MODEL,))
+    monkeypatch.setattr("steps.run_report.MODELS", (MODEL,))
 
 
 def test_before_anything_comes_of_it_the_verdict_speaks(lake: Lake, scratch: Path) -> None:

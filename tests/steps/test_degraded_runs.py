@@ -20,8 +20,9 @@ from spark_apps.recommender.training_titles import read_titles, without_titles
 from steps.evaluate import evaluate
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import find_ratings, load_ratings
-from steps.release_model import gate, report
+from steps.release_model import gate
 from steps.run import Run, why_skip
+from steps.run_report import report
 from tests.frozen_inputs import frozen
 from tests.steps.frozen_runs import Make, add_snapshot, decide
 from tests.steps.test_evaluate_to_gate import trained

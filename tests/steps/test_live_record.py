@@ -15,8 +15,8 @@ from scoring.recommender.ratings_arrays import Ratings
 from steps.evaluate import record_live
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import load_ratings
-from steps.release_model import report
 from steps.run import Run
+from steps.run_report import report
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_holdout_evaluation import HOLDOUT, TRAIN, bundle_of
 from tests.serving.serving_bundles import promote_folder

@@ -15,8 +15,8 @@ from replica.__main__ import _parser
 from steps.crawl_titles import crawl_titles
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import find_ratings, load_ratings, load_titles
-from steps.release_model import report
 from steps.run import NO_TITLES, Run
+from steps.run_report import report
 
 MakeRun = Callable[..., Run]
 

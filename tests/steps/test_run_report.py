@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import load_ratings
-from steps.release_model import read_report, report
 from steps.run import Run
+from steps.run_report import read_report, report
 
 Make = Callable[..., Run]
 
