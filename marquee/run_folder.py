@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from marquee.artefacts.document import dig, json_or_none, number, printable
@@ -119,13 +120,18 @@ def read_live(lake: Lake, run: str) -> dict[str, Any] | None:
 
 
 def latest_live(lake: Lake) -> dict[str, Any] | None:
-    """The latest live record that has an RMSE, with the keys `run` and `as_of` added."""
+    """The latest live record that has an RMSE, with the keys `run` and `as_of` added.
+
+    A run whose inputs are missing or damaged counts as one without a record.
+    """
 
     def read(run: str) -> dict[str, Any] | None:
         live = read_live(lake, run)
         if live is None or number(live, "rmse") is None:
             return None
-        return {"run": run, "as_of": iso(inputs_of(lake, run).as_of), **live}
+        with suppress(ContractError, NotFoundError):
+            return {"run": run, "as_of": iso(inputs_of(lake, run).as_of), **live}
+        return None
 
     found = read_all_runs(lake, read)
     return max(found, key=lambda live: (live["as_of"], live["run"]), default=None)

@@ -65,6 +65,20 @@ def test_the_report_task_and_the_newest_record_say_it(
     assert found and (found["run"], found["as_of"]) == ("a", "2026-11-01T00:00:00Z")
 
 
+def test_a_run_with_damaged_inputs_counts_as_one_without_a_record(
+    make_run: Make, tmp_path: Path
+) -> None:
+    sound, damaged = make_run("sound", at="2026-11-01"), make_run("z", at="2026-11-08")
+    serve(sound.lake, tmp_path / "b")
+    for run in (sound, damaged):
+        begin(run, tmp_path, HOLDOUT)
+        record_live(run)
+    sound.lake.delete("runs/z/inputs.json")
+    sound.lake.create("runs/z/inputs.json", b'{"as_of": ')
+    found = latest_live(sound.lake)
+    assert found and found["run"] == "sound"
+
+
 def test_without_a_champion_or_ratings_it_says_why(make_run: Make, tmp_path: Path) -> None:
     alone = make_run("alone", at="2026-11-01")
     begin(alone, tmp_path, HOLDOUT)
