@@ -56,7 +56,7 @@ CODE_PATHS = (
 )
 """The code and the data tables that decide a model's content: everything that `spark_apps` and
 `scoring` import. A test names the exceptions."""
-LIBRARIES = ("numpy", "pyarrow", "pyspark", "pandas")
+LIBRARIES = ("numpy", "scipy", "pyarrow", "pyspark", "pandas")
 """The libraries whose versions can change a model's content."""
 
 

@@ -19,7 +19,18 @@ found = sorted(set(sys.modules) - before)
 ROOMS = {"dags", "marquee_airflow", "marquee", "steps"}
 """The rooms that the wiring needs: the settings, the form, and how jobs are submitted."""
 HEAVY = (
-    *("pyspark", "py4j", "scrapy", "twisted", "fastapi", "uvicorn", "numpy", "pyarrow", "pandas"),
+    *(
+        "pyspark",
+        "py4j",
+        "scrapy",
+        "twisted",
+        "fastapi",
+        "uvicorn",
+        "numpy",
+        "scipy",
+        "pyarrow",
+        "pandas",
+    ),
     *("hdfs", "supervisor", "typer", "rich", "jinja2", "httpx"),
 )
 MOST_MODULES, MOST_OF_OURS = 240, 20
