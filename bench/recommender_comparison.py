@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from bench.peers_ranking import peers as ranking_peers
+from bench.peers_ranking import PEERS as RANKING_PEERS
+from bench.peers_ranking import Question
 from bench.peers_rating import PEERS as RATING_PEERS
 from bench.peers_rating import Task
-from bench.recommender_splits import Split, is_late
+from bench.recommender_splits import Split, inner_rule, is_late
 from bench.resource_use import ResourceUse, measured
 from marquee.errors import SourceError
 from marquee.settings import load_settings
@@ -23,6 +24,7 @@ from scoring.arrays import Floats, Ints
 from scoring.recommender.holdout import (
     LIKED,
     LIST_LENGTH,
+    HoldoutSplit,
     Relevant,
     mae,
     random_share,
@@ -38,8 +40,8 @@ from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import SideInformation, title_features, user_features
 
 OURS = "marquee"
-ERROR_SPLITS = (*OFFICIAL_SPLITS, "global", "last20")
-RANKING_SPLITS = ("random75", "last20")
+ERROR_SPLITS = (*OFFICIAL_SPLITS, "session", "global", "last20")
+RANKING_SPLITS = ("session", "global", "last20", "random75")
 AS_OF = "2026-01-01T00:00:00Z"
 INNER_SHARE = 0.9  # of train that a recipe is tried on where rows are held out by lot
 PEOPLE = "+demographics"  # after a recipe's name: with the demographics of a release
@@ -102,13 +104,11 @@ class Comparison:
             with measured() as cost:
                 recipe, facts = self._train(split, seed, Path(folder), name)
             model = Recommender.load(Path(folder) / "bundle")
-            holdout = split.holdout
-            values = model.predict(holdout.user_ids, holdout.movie_ids).values
-            people = np.unique(holdout.user_ids)
-            lists = model.top_unseen(people, LIST_LENGTH)
-        figures, ndcg = ranking_figures(split.holdout, people, lists)
+            holdout = HoldoutSplit.of(split.train, split.holdout)
+            scores = holdout.score(model)
+        figures, ndcg = ranking_figures(split.holdout, holdout.people, scores.lists)
         facts = {"recipe": recipe, **facts}
-        figures = error_figures(split.holdout, values) | figures
+        figures = error_figures(split.holdout, scores.values) | figures
         model_name = f"{OURS} {name}" if name else OURS
         return printed(Line(split.name, seed, model_name, cost, figures, facts, ndcg))
 
@@ -120,13 +120,13 @@ class Comparison:
 
     def _names(self, name: str, names: Sequence[str] | None) -> list[str]:
         if names is not None:
-            unknown = set(names) - {"none", *RATING_PEERS, *ranking_peers()}
+            unknown = set(names) - {"none", *RATING_PEERS, *RANKING_PEERS}
             if unknown:
-                known = ", ".join([*RATING_PEERS, *ranking_peers()])
+                known = ", ".join([*RATING_PEERS, *RANKING_PEERS])
                 raise SourceError(f"no peer is called {', '.join(unknown)}", f"use {known}")
             return [n for n in names if n != "none"]
         rating = [*RATING_PEERS] if name in ERROR_SPLITS else []
-        return rating + ([*ranking_peers()] if name in RANKING_SPLITS else [])
+        return rating + ([*RANKING_PEERS] if name in RANKING_SPLITS else [])
 
     @cached_property
     def side_information(self) -> SideInformation:
@@ -156,14 +156,15 @@ class Comparison:
         return Line(split.name, seed, name, cost, error_figures(split.holdout, values))
 
     def _ranking_peer(self, name: str, split: Split, seed: int) -> Line:
-        people = np.unique(split.holdout.user_ids)
         known = [*self.release.titles]
         catalogue = np.union1d(self.release.ratings.movie_ids, np.array(known, dtype=np.int64))
+        question = Question.of(split.train, split.holdout, catalogue, seed)
+        peer = RANKING_PEERS[name]
         with measured() as cost:
-            peer = ranking_peers(is_late(split.name))[name]
-            lists = peer(split.train, people, catalogue, seed)
-        figures, ndcg = ranking_figures(split.holdout, people, lists)
-        return Line(split.name, seed, name, cost, figures, {}, ndcg)
+            lists, chosen = peer(question, inner_rule(split.name))
+        figures, ndcg = ranking_figures(split.holdout, question.people, lists)
+        facts = {"chosen": chosen, "tries": len(peer.grid)}
+        return Line(split.name, seed, name, cost, figures, facts, ndcg)
 
 
 def recipes_from(name: str) -> list[RecommenderRecipe]:

@@ -1,5 +1,6 @@
-"""The splits that recommenders are compared on: `u1`-`u5` (MovieLens 100K's own), `last20`,
-`random75`, `global`. Train and holdout hold different rows; no split depends on a model."""
+"""The splits that recommenders are compared on: `u1`-`u5` (MovieLens 100K's own), `session`,
+`global`, `last20`, `random75`. Train and holdout hold different rows; no split depends on a model.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +10,15 @@ from pathlib import Path
 
 from marquee.errors import SourceError
 from scoring.arrays import Mask
-from scoring.recommender.holdout import global_time, last_share, random_share
+from scoring.recommender.holdout import global_time, last_session, last_share, random_share
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import OFFICIAL_SPLITS, Release, read_official_split
 
 RULES: dict[str, Callable[[Ratings, int], Mask]] = {
+    "session": lambda rows, seed: last_session(rows),
+    "global": lambda rows, seed: global_time(rows),
     "last20": lambda rows, seed: last_share(rows),
     "random75": random_share,
-    "global": lambda rows, seed: global_time(rows),
 }
 SEEDED = ("random75",)
 """Splits that the seed changes; on the others a seed changes the models alone."""
@@ -24,7 +26,12 @@ SEEDED = ("random75",)
 
 def is_late(name: str) -> bool:
     """Whether a split holds out what came later, rather than rows drawn by lot."""
-    return name in ("last20", "global")
+    return name in ("session", "global", "last20")
+
+
+def inner_rule(name: str) -> Callable[[Ratings, int], Mask]:
+    """The rule by which a model is tuned inside train: that of the split, or rows drawn by lot."""
+    return RULES.get(name, random_share)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,20 @@ def last_share(ratings: Ratings, share: float = TRAIN_SHARE, fewest: int = FEWES
     return _after_share(ratings.user_ids, order, share, fewest)
 
 
+def last_session(ratings: Ratings, gap: int = 86_400, fewest: int = FEWEST_RATINGS) -> Mask:
+    """Each person's last sitting: all rows after their last pause of at least `gap` seconds.
+
+    People without a pause hold out none, nor do those with fewer than `fewest` rows before it.
+    """
+    users, times = np.unique(ratings.user_ids, return_inverse=True)[1], ratings.times
+    order = np.lexsort((times, users))
+    paused = (np.diff(users[order]) == 0) & (np.diff(times[order]) >= gap)
+    resumed = np.full(users.max(initial=-1) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(resumed, users[order[1:][paused]], times[order[1:][paused]])
+    late: Mask = times >= resumed[users]  # of a person without a pause: all, and none is left
+    return late & (np.bincount(users, ~late, len(resumed)) >= fewest)[users]
+
+
 def random_share(ratings: Ratings, seed: int, share: float = 0.75, fewest: int = 1) -> Mask:
     """Each person's rows after the first ceil(share * n) in a random order."""
     canonical = np.lexsort((ratings.movie_ids, ratings.user_ids))

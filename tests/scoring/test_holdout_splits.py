@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.recommender.holdout import global_time, last_share, random_share
+from scoring.recommender.holdout import global_time, last_session, last_share, random_share
 from scoring.recommender.ratings_arrays import Ratings
 
 PAIRS = st.lists(
@@ -74,3 +74,55 @@ def test_people_with_fewer_than_five_hold_out_none():
     held = ratings.take(last_share(ratings))
     assert held.user_ids.tolist() == [2]
     assert held.movie_ids.tolist() == [4]
+
+
+def held_pairs(rows: list[tuple[int, int, int]], **rule: int) -> set[tuple[int, int]]:
+    ratings = to_ratings(rows)
+    held = ratings.take(last_session(ratings, **rule))
+    return set(zip(held.user_ids.tolist(), held.movie_ids.tolist()))
+
+
+def last_sittings_slowly(
+    rows: list[tuple[int, int, int]], gap: int, fewest: int
+) -> set[tuple[int, int]]:
+    people: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for user, movie, time in rows:
+        people[user].append((time, movie))
+    held = set()
+    for user, own in people.items():
+        sittings: list[list[tuple[int, int]]] = []
+        for time, movie in sorted(own):
+            if not sittings or time - sittings[-1][-1][0] >= gap:
+                sittings.append([])
+            sittings[-1].append((time, movie))
+        if len(sittings) > 1 and sum(map(len, sittings[:-1])) >= fewest:
+            held |= {(user, movie) for _, movie in sittings[-1]}
+    return held
+
+
+@given(PAIRS, st.integers(1, 4), st.integers(1, 6))
+def test_last_session_holds_out_what_the_rule_says(rows, gap, fewest):
+    expected = last_sittings_slowly(rows, gap, fewest)
+    assert held_pairs(rows, gap=gap, fewest=fewest) == expected
+
+
+@given(PAIRS, st.randoms())
+def test_last_session_does_not_depend_on_the_order_of_rows(rows, random):
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert held_pairs(rows, gap=2, fewest=2) == held_pairs(shuffled, gap=2, fewest=2)
+
+
+def test_a_sitting_ends_with_a_pause_of_a_day():
+    day = 86_400
+    before = [(1, movie, movie * (day - 1)) for movie in range(6)]
+    last = before[-1][2]
+    back = [(1, 10, last + day), (1, 11, last + day), (1, 12, last + 2 * day - 1)]
+    assert held_pairs(before + back) == {(1, 10), (1, 11), (1, 12)}
+    assert held_pairs([*before, (1, 10, last + day - 1)]) == set()
+
+
+def test_of_few_ratings_before_the_pause_none_is_held_out():
+    before, back = [(1, movie, movie) for movie in range(5)], [(1, 10, 10**6), (1, 11, 10**6 + 9)]
+    assert held_pairs(before + back) == {(1, 10), (1, 11)}
+    assert held_pairs(before[1:] + back) == set()
