@@ -21,9 +21,7 @@ from spark_apps.recommender.training_data import SideInformation
 
 RANKS = (8, 10, 16)  # of myFM
 ITERATIONS = 200  # of its fit on train
-INNER_ITERATIONS = (
-    60  # of each try: enough to tell numbers of factors apart, in a third of the time
-)
+INNER_ITERATIONS = 60  # of each try: enough to tell numbers of factors apart
 REG = 5.0  # of the bias model that answers what stock ALS cannot
 
 
