@@ -3,7 +3,8 @@
     python bench/recommender.py --data FOLDER --splits u1,u2,u3,u4,u5 [--json FILE]
 
 FOLDER is MovieLens 100K or any release (`ratings.csv`, or `ratings.dat`). Splits: `u1`-`u5`
-(100K's own), `last20`, `random75`, `global`. `marquee` is the default recipe as a run trains
+(100K's own), `session` (each person's last sitting), `global` (all that comes after one moment),
+`last20`, `random75`. `marquee` is the default recipe as a run trains
 and serves it, by the weekly run's own code in one warm Spark session, scored from the bundle it
 writes; other recipes of config/ stand beside it by name (`--recipes`; `+demographics` after a name:
 with the demographics of ML-100K). Every parameter was fixed, or is chosen here, on inner
@@ -11,9 +12,11 @@ splits of train. The error counts every held-out pair, cold ones too. Ranking: t
 titles a person out of all in the catalogue that they have not rated in train; every held-out
 title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
 
-Rating peers stand beside the splits that are about error, ranking peers beside `random75`, both
-beside `last20`; `--peers` names others. Seconds are of the clock, warm; megabytes are the most
-that this process and Spark held together (PSS).
+A person asks at the time of their first held-out rating: what is rated lately is counted in train
+rows before it. Rating peers stand beside all splits but `random75`, ranking peers beside all but
+`u1`-`u5`; `--peers` names others. Ranking peers tune themselves inside train by the split's rule.
+Seconds are of the clock, warm; megabytes are the most that this process and Spark held together
+(PSS).
 """
 
 from __future__ import annotations
