@@ -20,6 +20,7 @@ from local_stack.hdfs import class_path
 from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from marquee.clock import OFFSET
 from marquee.errors import StackError
+from marquee.lake import COPIES
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
@@ -67,6 +68,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "SPARK_ARCHIVE": str(class_archive(cache)),
         "STATE": str(folders.state),
         PROGRESS: str(folders.progress),
+        COPIES: str(folders.copies),
         "TMPDIR": str(folders.tmp),
         "SPARK_LOCAL_DIRS": str(folders.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),
