@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from marquee.artefacts.model_card import Card, forecast_json, read_card
 from marquee.clock import iso
+from marquee.errors import NotFoundError
 from marquee.run_folder import forecast_path, forecast_sentence, model_folder, read_forecast
+from scoring.recommender.bundle import read_bundle
 from scoring.recommender.holdout import global_time
 from scoring.recommender.holdout_evaluation import evaluate_forecast
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe
 from spark_apps.recommender.trainer import Trainer
+from spark_apps.recommender.training_data import FeatureTable
 from spark_apps.train_recommender import checkpoints, read_training
 
 
@@ -70,10 +76,27 @@ def measure(
     recipe = read_recipe(card.recipe)
     brief, note = recipe.shortened()
     bundle: Path = job.scratch / "forecast"
+    take_content_vectors(job, trainer, recipe)
     with job.stopwatch("fit"), checkpoints(job, [brief]):
         trainer.fit_bundle(every.take(~late), brief, blend_share(card, recipe), bundle)
     with job.stopwatch("evaluate"):
         return evaluate_forecast(bundle, every, job.inputs.seed), [note] if note else []
+
+
+def take_content_vectors(job: Job, trainer: Trainer, recipe: RecommenderRecipe) -> None:
+    """Give the trainer the content vectors of the shipped bundle, which do not depend on ratings.
+
+    A bundle has none where no title has words; then the trainer has none, too.
+    """
+    with suppress(NotFoundError):
+        below = "shipped/bundle"
+        folder = job.lake.fetch(
+            model_folder(job.run, "recommender"), job.scratch / "shipped", below
+        )
+        bundle = read_bundle(folder)
+        if bundle.content_vectors is not None:
+            vectors = np.asarray(bundle.content_vectors, dtype=np.float64)
+            trainer.vectors[recipe.content] = FeatureTable(bundle.movie_ids, vectors)
 
 
 def blend_share(card: Card, recipe: RecommenderRecipe) -> float:
