@@ -37,12 +37,10 @@ class MixedStarsTrainer(Trainer):
         frame: DataFrame,
         recipe: RecommenderRecipe,
         blend_share: float,
-        start: object = None,
     ) -> Predictor:
         """Fit on mixed ratings; `frame` is ignored, because it holds the original stars."""
         mixed = with_mixed_stars(ratings, self.seed)
-        frame = mixed.frame(self.spark)
-        return super().fit_predictor(mixed, frame, recipe, blend_share, start)
+        return super().fit_predictor(mixed, mixed.frame(self.spark), recipe, blend_share)
 
 
 def with_mixed_stars(ratings: IndexedRatings, seed: int) -> IndexedRatings:

@@ -151,9 +151,7 @@ def fit_all(
             rows, choice.recipe, choice.blend_share, out / "evaluated", serves=False
         )
     with job.stopwatch("fit shipped"):
-        every = rows.join(holdout)
-        # Nothing is measured on this fit but what it has seen, so its chains may go on.
-        trainer.fit(every, choice.recipe, choice.blend_share, out / "shipped", goes_on=True)
+        trainer.fit(rows.join(holdout), choice.recipe, choice.blend_share, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 

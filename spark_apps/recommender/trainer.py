@@ -57,8 +57,6 @@ class Trainer:
     given: SideInformation | None = None
     words: pa.Table | None = None
     vectors: dict[ContentRecipe, FeatureTable] = field(default_factory=dict)  # the job's cache
-    states: dict[RecommenderRecipe, object] = field(default_factory=dict)
-    """The last states of each recipe's latest `fit`."""
     text_ids: Sequence[str] = ()  # which of `users` and `titles` have text ids
 
     @cached_property
@@ -77,17 +75,12 @@ class Trainer:
         blend_share: float,
         out: Path,
         serves: bool = True,
-        goes_on: bool = False,
     ) -> list[str]:
         """Fit all models, write `out/bundle` and `out/spark`; notes for the card.
 
-        Only a bundle that `serves` gets golden queries, because Spark takes a second for them. A
-        fit that `goes_on` starts from the last states of the recipe's `fit` before it. So no
-        rating that it is measured on may have been in that one.
+        Only a bundle that `serves` gets golden queries, because Spark takes a second for them.
         """
-        start = self.states.get(recipe) if goes_on else None
-        fitted = self.fit_models(ratings, recipe, blend_share, start)
-        self.states[recipe] = fitted.predictor.last_states()
+        fitted = self.fit_models(ratings, recipe, blend_share)
         golden = record_golden(self.spark, fitted, self.clip, self.seed) if serves else NO_QUERIES
         fitted.predictor.save(out / "spark" / "predictor", self.spark)
         fitted.ranker.save(out / "spark" / "ranker")
@@ -103,7 +96,7 @@ class Trainer:
         return fitted.notes()
 
     def fit_models(
-        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float, start: object = None
+        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float
     ) -> FittedRecommender:
         """Fit predictor, ranker and content.
 
@@ -116,7 +109,7 @@ class Trainer:
         with ThreadPoolExecutor(2) as pool:
             ranker = pool.submit(fit_ranker, indexed, frame, recipe.ranker, self.seed)
             self.content_vectors(recipe.content)
-            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share, start)
+            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share)
             ranks = ranker.result()
             content = self.fit_content(indexed, ranks, recipe.content)
             predicts = predictor.result()
@@ -128,12 +121,12 @@ class Trainer:
         frame: DataFrame,
         recipe: RecommenderRecipe,
         blend_share: float,
-        start: object = None,
     ) -> Predictor:
-        """Fit the predictor; `frame` holds the same rows as `ratings`, `start` as in the task."""
+        """Fit the predictor; `frame` holds the same rows as `ratings`."""
         given = self.side_information
-        task = PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed, start)
-        return fit_predictor(task, recipe)
+        return fit_predictor(
+            PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed), recipe
+        )
 
     def fit_content(
         self, ratings: IndexedRatings, ranker: FittedRanker, recipe: ContentRecipe
