@@ -64,7 +64,10 @@ from steps.run_report import report
 from steps.spark_submit import submit_command
 
 out = console()
-SPARK_JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
+SPARK_JOBS = (
+    *("prepare_titles", "prepare_ratings"),
+    *("train_recommender", "train_budget", "forecast_recommender"),
+)
 STEPS = {
     "crawl_titles": crawl_titles,
     "load_titles": load_titles,

@@ -237,7 +237,7 @@ def doctor(data: DataFlag = "", as_json: JsonFlag = False) -> None:
         print(json.dumps([vars(f) for f in findings]))
     else:
         for found in findings:
-            mark = "[green]fine[/green]" if found.passed else "[red]not so[/red]"
-            rest = "" if found.passed else f" — {found.remedy}"
-            out.print(f"{mark}  {found.name}: {found.detail}{rest}", highlight=False)
-    raise typer.Exit(0 if all(f.passed for f in findings) else 1)
+            failed = "[yellow]scarce[/yellow]" if found.warning else "[red]not so[/red]"
+            mark = "[green]fine[/green]" if found.passed else failed
+            out.print(f"{mark}  {escape(str(found))}", highlight=False)
+    raise typer.Exit(0 if all(f.passed or f.warning for f in findings) else 1)

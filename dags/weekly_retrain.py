@@ -7,6 +7,8 @@ an approved model becomes champion; a refused one leaves the champion serving.
 A refusal is a *skip*, with the gate's reasons in the log. A backfill trains and judges, and
 promotes nothing. The form's bounds must be at least as tight as the policy's.
 
+After the gate's approval the recommender is also measured as a forecast; no decision waits for it.
+
 Where titles cannot be loaded or prepared, the recommender goes on with the titles that the lake
 holds. Such a run is *degraded*: its report names what is missing, and the run ends as failed. A
 task with wrong input fails at once. After an outage, a task is retried for ten minutes.
@@ -21,7 +23,7 @@ from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator, with_report_button
 from marquee_airflow.form import form
-from marquee_airflow.spark import MACROS, SparkJobOperator
+from marquee_airflow.spark import MACROS, ForecastOperator, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
 
 settings = load_settings()
@@ -41,9 +43,9 @@ with DAG(
     tags=["marquee"],
 ) as dag:
 
-    def spark(job: str, *models: str, **kwargs: str) -> SparkJobOperator:
+    def spark(job: str, *models: str, operator=SparkJobOperator, **kwargs: str) -> SparkJobOperator:
         kwargs = {"task_id": job, "pool": "spark"} | kwargs
-        return SparkJobOperator(job=job, models=models, settings=settings, **kwargs)
+        return operator(job=job, models=models, settings=settings, **kwargs)
 
     def model_group(model: str, **training: str) -> TaskGroup:
         with TaskGroup(model) as group:
@@ -55,6 +57,9 @@ with DAG(
             gate = with_report_button(tasks.gate(model))
             train >> tasks.evaluate(model) >> gate >> approve >> promoted
             tasks.verify_serving(model, promoted)
+            if model == "recommender":
+                job = "forecast_recommender"
+                gate >> spark(job, model, task_id="forecast", operator=ForecastOperator)
         return group
 
     crawled = tasks.crawl_titles.override(pool="crawl")()

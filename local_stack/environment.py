@@ -20,6 +20,7 @@ from local_stack.hdfs import class_path
 from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from marquee.clock import OFFSET
 from marquee.errors import StackError
+from marquee.lake import COPIES
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
@@ -54,6 +55,8 @@ def stack_environment(settings: Settings) -> dict[str, str]:
     binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
     return {
         **spark_environment(home),
+        # glibc keeps freed memory for each thread; two such arenas suit two cores.
+        "MALLOC_ARENA_MAX": "2",
         **airflow_environment(settings, folders.airflow),
         # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -67,6 +70,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "SPARK_ARCHIVE": str(class_archive(cache)),
         "STATE": str(folders.state),
         PROGRESS: str(folders.progress),
+        COPIES: str(folders.copies),
         "TMPDIR": str(folders.tmp),
         "SPARK_LOCAL_DIRS": str(folders.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),
@@ -122,7 +126,8 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "6",
+        # At most four tasks of a run can be under way at once; every idle worker holds 50 MB.
+        "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin",

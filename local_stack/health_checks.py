@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,12 +30,20 @@ Probe = Callable[[Settings], str]
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check; `remedy` says what to do if it failed."""
+    """The result of one check; `remedy` says what to do if it failed.
+
+    A check that failed and is a `warning` does not keep the stack from starting.
+    """
 
     name: str
     passed: bool
     detail: str
     remedy: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        """The check, its detail, and the remedy if it failed."""
+        return f"{self.name}: {self.detail}{'' if self.passed else f' — {self.remedy}'}"
 
 
 def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding]:
@@ -47,9 +56,11 @@ def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding
 
 
 def require_fit_machine(settings: Settings) -> None:
-    """Raise StackError for the first check that failed."""
+    """Raise StackError for the first check that failed; print warnings."""
     for finding in check_machine(settings):
-        if not finding.passed:
+        if not finding.passed and finding.warning:
+            print(f"warning: {finding}", file=sys.stderr, flush=True)
+        elif not finding.passed:
             raise StackError(f"{finding.name}: {finding.detail}", finding.remedy)
 
 
@@ -65,7 +76,9 @@ def _memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available // 2**20
     needed = settings.stack.memory_mb
     remedy = "close something, or lower spark.driver_memory and stack.memory_mb"
-    return Finding("memory", free >= needed, f"{free} MB free, {needed} MB wanted", remedy)
+    detail = f"{free} MB free, {needed} MB wanted"
+    # Between the half and the whole a run swaps and is slow, but ends: machines of 4 GB lie there.
+    return Finding("memory", free >= needed, detail, remedy, warning=free >= needed // 2)
 
 
 def _disk(settings: Settings) -> Finding:

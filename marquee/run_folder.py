@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 
 from marquee.artefacts.document import dig, json_or_none, number, printable
 from marquee.artefacts.inputs import Inputs, read_inputs
-from marquee.artefacts.model_card import FORMATS, DataFigures, Degraded, read_card, read_figures
+from marquee.artefacts.model_card import (
+    FORMATS,
+    DataFigures,
+    Degraded,
+    Forecast,
+    read_card,
+    read_figures,
+    read_forecast_document,
+)
 from marquee.clock import iso
 from marquee.errors import ContractError, NotFoundError
 from marquee.lake import READS_AT_ONCE, Lake
@@ -32,6 +40,42 @@ def model_folder(run: str, model: str) -> str:
 def verdict_path(run: str, model: str) -> str:
     """The path of one run's verdict on one model."""
     return f"{model_folder(run, model)}/verdict.json"
+
+
+def forecast_path(run: str) -> str:
+    """The path of one run's forecast, of the recommender."""
+    return f"{model_folder(run, 'recommender')}/forecast.json"
+
+
+def read_forecast(lake: Lake, run: str) -> Forecast | None:
+    """The forecast of one run; None where it is missing, damaged or of a later release."""
+    try:
+        return read_forecast_document(lake.read_bytes(forecast_path(run)))
+    except NotFoundError:
+        return None
+
+
+def forecast_sentence(forecast: Forecast | None) -> str:
+    """A forecast's ranking and error beside the simplest models, and whose it is."""
+    figures = forecast.figures if forecast else None
+    if forecast is None or figures is None:
+        return "there is no forecast" if forecast is None else "no rating is later: no forecast"
+    ranking, popular = (
+        number(figures, "versus", "popularity", "ndcg@10", which)
+        for which in ("challenger", "other")
+    )
+    error, bias = (
+        number(figures, "versus", "bias", "rmse", which) for which in ("challenger", "other")
+    )
+    return (
+        f"nDCG@10 {_four(ranking)}, popularity {_four(popular)}; RMSE {_four(error)}, the bias "
+        f"model {_four(bias)}, on {number(figures, 'rows') or 0:,.0f} later ratings; fitted by run "
+        f"{forecast.run}, as of {forecast.as_of}"
+    )
+
+
+def _four(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def json_at(lake: Lake, path: str) -> Any:

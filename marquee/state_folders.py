@@ -23,4 +23,5 @@ class StateFolders:
         self.bundles = state / "bundles"  # bundles that serving has fetched
         self.progress = state / "progress"  # the progress file of each running task
         self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
+        self.copies = state / "copies"  # published files that a task wrote or fetched, by digest
         self.figures = state / "figures"  # the measurements of each run, as JSON

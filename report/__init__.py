@@ -1,6 +1,6 @@
 """The report page of a verdict: what a person reads about a model.
 
-- `model_page`: writes the page into the model's folder; inserts a later outcome
+- `model_page`: writes the page into the model's folder; inserts a later outcome and forecast
 - `shared_sections`: the sections of both models: headlines, comparisons, data, search, costs
 - `charts`: the geometry of the small pictures
 - `cells`: formats values as the text of table cells

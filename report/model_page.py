@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from marquee.artefacts.document import dig, flat_figures, json_or_none, number, printable
 from marquee.artefacts.inputs import Inputs
-from marquee.artefacts.model_card import read_card
+from marquee.artefacts.model_card import Forecast, read_card
 from marquee.artefacts.verdict import Condition, Verdict
 from marquee.clock import iso
 from marquee.lake import Lake
@@ -103,7 +103,7 @@ def model_report(
     one sentence for each degradation of the run.
     """
     is_budget = dig(evaluation, "model") == "budget"
-    page = _template().render(
+    page = _template("report.html.j2").render(
         verdict=verdict,
         as_of=iso(verdict.subject.as_of),
         headlines=headlines(evaluation),
@@ -111,8 +111,7 @@ def model_report(
         data=data_section(data, verdict.subject.model),
         comparisons=paired_comparisons(evaluation),
         variety=variety(evaluation),
-        forecast=model_sections.forecast(evaluation),
-        forecast_comparisons=paired_comparisons(dig(evaluation, "forecast")),
+        forecast=_forecast_section(verdict, evaluation),
         plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
         people=model_sections.people(evaluation),
@@ -157,6 +156,45 @@ def insert_outcome(page: str, outcome: str) -> str:
     return page
 
 
+NO_FORECAST_YET = (
+    "The forecast is fitted after this verdict, because no decision waits for it. Airflow's button "
+    "and the API show it here as soon as it is there."
+)
+FORECAST_BEGINS, FORECAST_ENDS = "<!-- forecast -->", "<!-- end of forecast -->"
+NO_FORECAST = "A refused model gets no forecast."
+
+
+def insert_forecast(page: str, forecast: Forecast | None) -> str:
+    """The page with the forecast's section in place of the sentence that it is still to come."""
+    if forecast is None:
+        return page
+    text = model_sections.forecast(forecast.figures) or "No rating is later than the others."
+    whose = f" It was fitted by run {forecast.run}, as of {forecast.as_of}."
+    before, found, rest = page.partition(FORECAST_BEGINS)
+    if not found:  # a page of an earlier release
+        return page
+    section = _section(text + whose, {"versus": dig(forecast.figures, "versus")})
+    return before + section + rest.partition(FORECAST_ENDS)[2]
+
+
+def _forecast_section(verdict: Verdict, evaluation: Any) -> Markup | None:
+    """The section of a recommender; evaluations of earlier releases hold the forecast."""
+    if verdict.subject.model != "recommender":
+        return None
+    if text := model_sections.forecast(earlier := dig(evaluation, "forecast")):
+        return Markup(_section(text, earlier))
+    if not verdict.approved:
+        return Markup(_section(NO_FORECAST, None))
+    return Markup(f"{FORECAST_BEGINS}{_section(NO_FORECAST_YET, None)}{FORECAST_ENDS}")
+
+
+def _section(text: str, compared: Any) -> str:
+    comparisons = paired_comparisons(compared)
+    template = _template("forecast.html.j2")
+    section = template.render(text=text, comparisons=comparisons, width=WIDTH)
+    return section.encode("utf-8", "replace").decode().strip()
+
+
 def _live(live: Any) -> dict[str, str] | None:
     """The live record's sentence and its tone; None where the run has none."""
     if not isinstance(live, dict):
@@ -166,7 +204,7 @@ def _live(live: Any) -> dict[str, str] | None:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -175,7 +213,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _condition_row(condition: Condition) -> dict[str, Any]:

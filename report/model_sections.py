@@ -92,9 +92,11 @@ def _segment_line(row: Mapping[str, Any]) -> tuple[float, float, float, float] |
     return ends[0], point, ends[1], bias
 
 
-def forecast(evaluation: Any) -> str:
-    """A sentence on the rows that the forecast was scored on; empty without a forecast."""
-    found = dig(evaluation, "forecast")
+def forecast(found: Any) -> str:
+    """A sentence on the rows that a forecast was scored on; empty where `found` holds no figures.
+
+    `found` is `figures` of `forecast.json`.
+    """
     since = number(found, "since")
     if since is None or not 0 <= since <= LAST_SECOND:
         return ""

@@ -1,7 +1,6 @@
-"""Job `train_recommender`: from the split to a model folder with up to four fits.
+"""Job `train_recommender`: from the split to a model folder with up to three fits.
 
 - `evaluated` is fitted on train and measured on the holdout.
-- `forecast` is fitted on ratings before a date and measured on those after it.
 - `shipped` is fitted on all ratings and serves.
 - `incumbent` is the champion's recipe, fitted on train; only where the chosen recipe is another.
 
@@ -25,7 +24,6 @@ import numpy as np
 from marquee.artefacts.model_card import card_json
 from marquee.clock import iso
 from marquee.errors import RecipeError
-from scoring.recommender.holdout import global_time
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import count_rows, read_ratings
 from spark_apps.drill import inject_fault, trainer_class
@@ -56,18 +54,8 @@ def train(job: Job) -> None:
         print(f"[train_recommender] {target} is published already: nothing to do")
         return
     recipes = read_recipes(job.inputs.models["recommender"].recipes)
-    refuse_too_many_rows(job)
-    with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
-        session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
-        rows, holdout = read_split(job)
-        titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
-        titles = with_names(titles, job.lake, job.inputs, job.run, job.scratch)
-        words = read_words(job.scratch / "titles", titles)
-        degraded = [one.model_dump() for one in without_titles(job.lake, job.inputs, job.run)]
-        session.result()
-    facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
-    named = job.inputs.ratings.text_ids
-    trainer = trainer_class(job)(job.spark, *facts, words=words, text_ids=named)
+    trainer, rows, holdout = read_training(job)
+    degraded = [one.model_dump() for one in without_titles(job.lake, job.inputs, job.run)]
     out = job.scratch / "recommender"
     recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
     with checkpoints(job, [*recipes, champion_recipe(job)]):
@@ -80,6 +68,21 @@ def train(job: Job) -> None:
     with job.stopwatch("publish"):
         job.publish_folder(out, target, rows=card["rows"])
     print(f"[train_recommender] {choice.recipe.name}, fitted to {card['rows']} ratings", flush=True)
+
+
+def read_training(job: Job) -> tuple[Trainer, Ratings, Ratings]:
+    """A trainer with the titles that the run knows, and the rows of train and holdout."""
+    refuse_too_many_rows(job)
+    with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
+        session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
+        rows, holdout = read_split(job)
+        titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
+        titles = with_names(titles, job.lake, job.inputs, job.run, job.scratch)
+        words = read_words(job.scratch / "titles", titles)
+        session.result()
+    facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
+    named = job.inputs.ratings.text_ids
+    return trainer_class(job)(job.spark, *facts, words=words, text_ids=named), rows, holdout
 
 
 def refuse_too_many_rows(job: Job) -> None:
@@ -143,21 +146,12 @@ def fit_all(
     job: Job, trainer: Trainer, rows: Ratings, holdout: Ratings, choice: Choice, out: Path
 ) -> list[str]:
     """Make all fits of the model folder; notes for the card."""
-    every = rows.join(holdout)
-    late = global_time(every)
     with job.stopwatch("fit evaluated"):
         notes = trainer.fit(
             rows, choice.recipe, choice.blend_share, out / "evaluated", serves=False
         )
-    if late.any():
-        with job.stopwatch("fit forecast"):
-            brief, note = choice.recipe.shortened()
-            notes += [note] if note else []
-            trainer.fit_bundle(
-                every.take(~late), brief, choice.blend_share, out / "forecast" / "bundle"
-            )
     with job.stopwatch("fit shipped"):
-        trainer.fit(every, choice.recipe, choice.blend_share, out / "shipped")
+        trainer.fit(rows.join(holdout), choice.recipe, choice.blend_share, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 

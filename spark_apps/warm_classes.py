@@ -16,11 +16,14 @@ from pyspark.ml.regression import GBTRegressor, LinearRegression
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from spark_apps.recommender.content_fit import weigh_words
+from spark_apps.recommender.training_titles import words_table
+
 HDFS = ("org.apache.hadoop.hdfs.DistributedFileSystem", "org.apache.hadoop.hdfs.DFSClient")
 
 
 def main() -> int:
-    """Read, shuffle and write a small frame; fit ALS, boosted trees and a linear model to it."""
+    """Read, shuffle and write a small frame; weigh words; fit ALS, boosted trees, a line."""
     session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     for name in HDFS:
@@ -47,12 +50,14 @@ def _round_trip(session: SparkSession, folder: Path) -> DataFrame:
         "rank", F.row_number().over(Window.partitionBy("user").orderBy("item"))
     )
     ranked.write.parquet(str(folder / "parquet"))
+    ranked.select("user").mapInArrow(lambda batches: batches, "user int").count()
     ranked.write.json(str(folder / "json"), compression="gzip")
     session.read.schema(ranked.schema).json(str(folder / "json")).count()
     return session.read.parquet(str(folder / "parquet")).cache()
 
 
 def _fit(frame: DataFrame, folder: Path) -> None:
+    _weigh_words(frame.sparkSession)
     for implicit in (False, True):
         als = ALS(userCol="user", itemCol="item", ratingCol="rating", maxIter=2, rank=8)
         model = als.setImplicitPrefs(implicit).setCheckpointInterval(2).fit(frame)
@@ -68,6 +73,14 @@ def _fit(frame: DataFrame, folder: Path) -> None:
         fitted = Pipeline(stages=[*stages, last]).fit(frame)
         fitted.transform(frame).agg(F.avg("prediction")).collect()
         fitted.write().overwrite().save(str(folder / "model"))
+
+
+def _weigh_words(session: SparkSession) -> None:
+    """The pipeline of the content vectors, which every training of a recommender runs."""
+    rows = [
+        {"movie_id": n, "plot": f"a plot with word{n % 7} in it", "year": 1990} for n in range(60)
+    ]
+    weigh_words(session, words_table(rows), 100)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,8 @@ from release.promotion import RECORD_FILE, bundle_folder
 from steps.run import Run
 
 SPLITS = {"recommender": "split/ratings", "budget": "split/titles"}
-BUNDLES = {
-    "recommender": ("evaluated", "shipped", "incumbent", "forecast"),
-    "budget": ("evaluated", "shipped", "incumbent"),
-}
-"""The bundles that a training job writes for each model; only the first two always exist."""
+BUNDLES = ("evaluated", "shipped", "incumbent")
+"""The bundles that a training job writes; the last only where the champion has another recipe."""
 HEADLINE = ("rmse", "ndcg@10", "coverage", "log_rmse", "interval_coverage")
 SECTIONS = ("holdout", "metrics", "versus", "shipped")
 
@@ -76,9 +73,7 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     the same result.
     """
     folder = run.path(f"models/{model}")
-    bundles = {
-        name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name) for name in BUNDLES[model]
-    }
+    bundles = {name: _fetch(run.lake, folder, f"{name}/bundle", scratch / name) for name in BUNDLES}
     split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
     shipped = bundles["shipped"]
     assert bundles["evaluated"] and shipped  # the training job publishes them whole

@@ -17,9 +17,11 @@ from marquee.lake import Lake
 from marquee.policy import MODELS, Model
 from marquee.run_folder import (
     degraded_tasks,
+    forecast_sentence,
     inputs_of,
     live_sentence,
     model_folder,
+    read_forecast,
     read_live,
 )
 from release.ledger import Ledger
@@ -48,12 +50,14 @@ def report(run: Run) -> dict[str, Any]:
         "models": outcomes,
         "degraded": degraded,
         "live": read_live(run.lake, run.id),
+        "forecast": forecast_sentence(read_forecast(run.lake, run.id)),
     }
     _write_report(run, value)
     for lost in degraded:
         print(f"degraded: {lost}", flush=True)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
+    print(f"forecast: {value['forecast']}", flush=True)
     if value["live"]:
         print(f"live record: {live_sentence(value['live'])}", flush=True)
     return value

@@ -20,17 +20,28 @@ from typing import Any
 
 from marquee.artefacts.inputs import FeedbackInput, Inputs, TitlesInput
 from marquee.artefacts.ledger_entry import Entry
+from marquee.artefacts.model_card import read_card
 from marquee.artefacts.verdict import Head, Verdict, read_verdict
 from marquee.clock import SKEW, iso, now
 from marquee.errors import ContractError, MarqueeError, NotFoundError, SourceError
 from marquee.identifiers import digest_code, digest_value
 from marquee.lake import READS_AT_ONCE, Lake
 from marquee.policy import Model
-from marquee.run_folder import degraded_training, read_all_runs, verdict_path
+from marquee.run_folder import (
+    degraded_training,
+    forecast_path,
+    forecast_sentence,
+    inputs_of,
+    model_folder,
+    read_all_runs,
+    read_forecast,
+    verdict_path,
+)
 from marquee.settings import REPOSITORY
+from release.ledger import Ledger
 from sources.feedback_lines import parse_line
 from sources.title_snapshots import FetchSpan, records_at
-from steps.run import BACKFILL
+from steps.run import BACKFILL, Run
 
 CODE_PATHS = (
     "spark_apps",
@@ -74,6 +85,28 @@ def unchanged_since(
     if model == "recommender" and degraded_training(lake, last.subject.run):
         return None
     return last.subject.run
+
+
+def reuse_forecast(run: Run) -> str | None:
+    """Why this run fits no forecast of its recommender, in a sentence; None where it fits one.
+
+    A backfill fits none. Where the champion has the recipe and the code of this run's model, its
+    forecast is copied into this run's folder: recipe and code decide how well the past forecasts
+    the present, and a week of new ratings hardly changes it. A forced run fits its own.
+    """
+    if run.is_backfill:
+        return "a backfill fits no forecast"
+    inputs, lake = inputs_of(run.lake, run.id), run.lake
+    champion = inputs.models["recommender"].champion
+    if inputs.force or champion is None or lake.exists(forecast_path(run.id)):
+        return None
+    found = read_forecast(lake, Ledger(lake, "recommender").entry(champion.number).run)
+    path = f"{model_folder(run.id, 'recommender')}/card.json"
+    recipe = read_card(lake.read_bytes(path), lake.uri(path)).recipe
+    if found is None or not found.is_of(recipe, inputs.code):
+        return None
+    lake.create_json(forecast_path(run.id), found.model_dump(mode="json"))
+    return f"recipe and code are unchanged, the last forecast stands: {forecast_sentence(found)}"
 
 
 def decisions(

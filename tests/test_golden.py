@@ -18,7 +18,10 @@ from steps.run import Run
 from steps.spark_submit import submit_command
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
-JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
+JOBS = (
+    *("prepare_titles", "prepare_ratings"),
+    *("train_recommender", "train_budget", "forecast_recommender"),
+)
 WHOLE = "train_recommender"
 """The job whose command the golden file shows; the others differ from it in their names."""
 

@@ -36,7 +36,10 @@ PROGRAMS = (
     "serving.check",
     "replica serve",
 )
-JOBS = ("prepare_titles", "prepare_ratings", "train_recommender", "train_budget")
+JOBS = (
+    *("prepare_titles", "prepare_ratings"),
+    *("train_recommender", "train_budget", "forecast_recommender"),
+)
 
 
 def datasets() -> str:

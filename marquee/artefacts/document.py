@@ -141,6 +141,15 @@ def number(value: Any, *keys: str) -> float | None:
     return as_float if math.isfinite(as_float) else None
 
 
+def finite(value: Any) -> Any:
+    """The same value with None for each number that is not finite."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def flat_figures(value: Any) -> list[tuple[str, Any]]:
     """Each (name, value) of a nested mapping; the name of an inner value is `outer / inner`."""
     found: list[tuple[str, Any]] = []

@@ -8,7 +8,6 @@ is null in the file and None in the value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -21,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from marquee.artefacts.document import Document, first_problems, format_problem, number
+from marquee.artefacts.document import Document, finite, first_problems, format_problem, number
 from marquee.errors import ContractError
 
 FORMAT = 2
@@ -209,7 +208,7 @@ def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ContractError with every missing key and the first values of a wrong type.
     """
-    found = {"format": FORMAT, **_finite(value)}
+    found = {"format": FORMAT, **finite(value)}
     missing = [key for key in REQUIRED if found.get(key) is None]
     missing += [problem] if (problem := format_problem(found, FORMAT)) else []
     try:
@@ -222,12 +221,3 @@ def evaluation_json(value: Mapping[str, Any]) -> dict[str, Any]:
             "this is a fault of the evaluate step, not of the model",
         )
     return found
-
-
-def _finite(value: Any) -> Any:
-    """The same value with null for each number that is not finite."""
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

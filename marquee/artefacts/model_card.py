@@ -1,6 +1,7 @@
-"""The model card, and the data figures: counts and distributions of a model's training data.
+"""The model card, the forecast, and the data figures: counts and distributions of training data.
 
 A training job writes `card.json`; the gate, the inputs of a run and the report read it.
+`forecast_recommender` writes `forecast.json`; the report and the next run read it.
 
 `prepare_ratings` and `prepare_titles` write the data figures of a run, `runs/R/data/ratings.json`
 and `runs/R/data/titles.json`. A promoted bundle holds both in `data.json`, beside its card.
@@ -22,6 +23,7 @@ from marquee.artefacts.document import (
     NewerFormatError,
     Share,
     Size,
+    finite,
     format_problem,
     read_document,
 )
@@ -32,6 +34,8 @@ D = TypeVar("D", bound=Document)
 
 FORMAT = 1
 """The newest format of `card.json`."""
+FORECAST_FORMAT = 1
+"""The newest format of `forecast.json`."""
 FORMATS = {"ratings": 1, "titles": 2}
 """The newest format of each document of data figures."""
 Distributions = Mapping[str, Mapping[str, Size]]
@@ -87,6 +91,42 @@ def card_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `card.json`; ContractError where a key is missing or of another type."""
     found = {"format": FORMAT, **value}
     read_card(canonical_json(found), "what the training job says of its model")
+    return found
+
+
+class Forecast(Document):
+    """`forecast.json`: a recipe fitted to early ratings, and measured on all later ones."""
+
+    format: int = FORECAST_FORMAT
+    run: str
+    """The run that fitted it; a later run of the same recipe and code holds a copy."""
+    as_of: str
+    """The as-of of that run."""
+    code: str
+    """The digest of the code that fitted it."""
+    recipe: Mapping[str, Any]
+    """The recipe as the model's card states it; the fit itself may use shorter chains."""
+    figures: Mapping[str, Any] | None = None
+    """`rows`, `people`, `since`, `metrics` and `versus`; None where all ratings have one time."""
+    notes: tuple[str, ...] = ()
+
+    def is_of(self, recipe: Mapping[str, Any], code: str) -> bool:
+        """Whether this recipe under this code was measured."""
+        return self.code == code and canonical_json(self.recipe) == canonical_json(recipe)
+
+
+def read_forecast_document(data: bytes) -> Forecast | None:
+    """A forecast from the content of its file; None where it is damaged or of a later release."""
+    try:
+        return read_document(Forecast, data, FORECAST_FORMAT)
+    except ValueError:
+        return None
+
+
+def forecast_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `forecast.json`, with null for NaN; ValueError where a key is missing."""
+    found: dict[str, Any] = finite({"format": FORECAST_FORMAT, **value})
+    read_document(Forecast, canonical_json(found), FORECAST_FORMAT)
     return found
 
 

@@ -6,13 +6,13 @@ Published files and folders appear complete in one rename, and never change.
 - `folder`: a lake in a local folder, `file:///…`
 - `webhdfs`: a lake on HDFS, through the NameNode's HTTP address
 - `webhdfs_responses`: HDFS's HTTP responses and errors, as errors of `marquee.errors`
-- `manifest`: the files, sizes and digests of a published folder
+- `manifest`: the files, sizes and digests of a published folder; copies of such files, by digest
 - `root`: opening a root, the world it holds, and drills
 """
 
 from marquee.lake.folder import FolderLake
 from marquee.lake.lake import READS_AT_ONCE, STAGING, FileStatus, Lake
-from marquee.lake.manifest import Manifest
+from marquee.lake.manifest import COPIES, Manifest
 from marquee.lake.root import (
     DRILL_FAULTS,
     World,
@@ -25,6 +25,7 @@ from marquee.lake.root import (
 )
 
 __all__ = [
+    "COPIES",
     "DRILL_FAULTS",
     "READS_AT_ONCE",
     "STAGING",

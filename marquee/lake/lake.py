@@ -12,7 +12,7 @@ import errno
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from marquee.errors import (
     NotFoundError,
 )
 from marquee.identifiers import canonical_json, digest_file
-from marquee.lake.manifest import MANIFEST, Manifest, fact_of
+from marquee.lake.manifest import MANIFEST, FileFact, LocalCopies, Manifest, fact_of
 
 READS_AT_ONCE = 8
 """Threads for parallel calls. A call to HDFS mostly waits for one round trip."""
@@ -55,12 +55,12 @@ class Lake(ABC):
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
+        self.copies: LocalCopies | None = None
+        """Copies of published files on this machine; None where a fetch costs no network."""
 
     def uri(self, path: str) -> str:
         """The full address of a path, as Spark reads it."""
         return f"{self.root}/{path}" if path else self.root
-
-    # Abstract methods --------------------------------------------------------------------
 
     @abstractmethod
     def exists(self, path: str) -> bool:
@@ -156,13 +156,14 @@ class Lake(ABC):
         with ThreadPoolExecutor(READS_AT_ONCE) as pool:
             names = [f.name for f in manifest.files]
             list(pool.map(lambda n: self.copy_in(folder / n, f"{staged}/{n}"), names))
+        self._keep(folder, manifest.files)
         return self._finish(staged, path, manifest)
 
     def seal(self, staged: str, path: str, rows: int | None = None, **facts: Any) -> Manifest:
         """Publish a staged folder of the lake at `path` with a manifest of `rows` and `facts`."""
         names = [n for n in self._walk(staged) if not n.rsplit("/", 1)[-1].startswith(("_", "."))]
         with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-            files = list(pool.map(lambda n: fact_of(n, self.read_bytes(f"{staged}/{n}")), names))
+            files = list(pool.map(lambda n: self._fact(n, self.read_bytes(f"{staged}/{n}")), names))
         return self._finish(staged, path, Manifest.of_files(files, rows, facts))
 
     def manifest(self, path: str) -> Manifest:
@@ -191,22 +192,39 @@ class Lake(ABC):
             raise NotFoundError(f"nothing is published at {self.uri(start)}")
         for fact in wanted.files:
             (folder / fact.name).parent.mkdir(parents=True, exist_ok=True)
-        to_copy = [f.name for f in wanted.files]
+        copies = self.copies
+        missing = [f for f in wanted.files if not (copies and copies.take(f, folder / f.name))]
         for _ in range(2):  # a second copy corrects a file that the network damaged
-            with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-                list(pool.map(lambda n: self.copy_out(f"{start}/{n}", folder / n), to_copy))
-            wrong = {f.name for f in wanted.files if digest_file(folder / f.name) != f.sha256}
-            to_copy = [name for name in to_copy if name in wrong]
-            if not to_copy:
-                break
-        if to_copy:
+            missing = self._copy_out(start, folder, missing)
+        if missing:
+            names = ", ".join(f.name for f in missing[:3])
             raise LakeError(
-                f"{self.uri(start)} differs from its manifest in {', '.join(to_copy[:3])}",
+                f"{self.uri(start)} differs from its manifest in {names}",
                 "restore the folder from another replica or run the task that made it again",
             )
         return folder
 
     # Helpers ----------------------------------------------------------------------------
+
+    def _fact(self, name: str, data: bytes) -> FileFact:
+        """The manifest's entry of a file; this machine keeps a copy."""
+        fact = fact_of(name, data)
+        if self.copies:
+            self.copies.keep_bytes(data, fact)
+        return fact
+
+    def _copy_out(self, start: str, folder: Path, facts: Sequence[FileFact]) -> list[FileFact]:
+        """Copy these files of a published folder; those whose digest is wrong."""
+        with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+            list(pool.map(lambda f: self.copy_out(f"{start}/{f.name}", folder / f.name), facts))
+        wrong = [f for f in facts if digest_file(folder / f.name) != f.sha256]
+        self._keep(folder, [f for f in facts if f not in wrong])
+        return wrong
+
+    def _keep(self, folder: Path, facts: Sequence[FileFact]) -> None:
+        if self.copies:
+            for fact in facts:
+                self.copies.keep(folder / fact.name, fact)
 
     def _walk(self, path: str, prefix: str = "") -> Iterator[str]:
         for leaf in self.list_status(path):

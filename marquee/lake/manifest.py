@@ -1,14 +1,20 @@
 """The manifest of a published folder: files with sizes and digests, number of rows, and facts.
 
-`Lake.publish` and `Lake.seal` write the manifest. `Lake.fetch` checks every file against it.
+`Lake.publish` and `Lake.seal` write the manifest. `Lake.fetch` checks every file against it. What
+this machine has just written or fetched lies in `LocalCopies`, by digest, and is not fetched again.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from marquee.artefacts.document import NewerFormatError, check_format
@@ -22,6 +28,10 @@ from marquee.identifiers import (
 )
 
 MANIFEST = "_manifest.json"
+COPIES = "MARQUEE_COPIES"
+"""The environment variable with the folder of `LocalCopies`; the local stack sets it."""
+MOST_COPIED = 10**9
+"""Bytes of all copies together."""
 FORMAT = 1
 
 
@@ -114,6 +124,73 @@ class Manifest:
             for p in paths
         )
         return cls.of_files(found, rows, facts or {})
+
+
+class LocalCopies:
+    """Files of published folders on this machine, by digest; the oldest give way to newer ones.
+
+    Tasks of one run write, fetch and publish the same ratings again and again. A copy is a hard
+    link where the disk allows it. No error is raised: without a copy, a file is fetched.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_COPIED) -> None:
+        self.folder = folder
+        self.most_bytes = most_bytes
+
+    @classmethod
+    def of_environment(cls) -> LocalCopies | None:
+        """The copies in the folder that the variable `MARQUEE_COPIES` names; None without it."""
+        named = os.environ.get(COPIES)
+        return cls(Path(named)) if named else None
+
+    def keep(self, source: Path, fact: FileFact) -> None:
+        """Keep a copy of the local file `source`, whose content is that of `fact`."""
+        target = self.folder / fact.sha256
+        if fact.bytes > self.most_bytes // 4:
+            return
+        with suppress(OSError):
+            if not target.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _link(source, target)
+                self._trim()
+            os.utime(target)
+
+    def keep_bytes(self, data: bytes, fact: FileFact) -> None:
+        """Keep a copy of the content `data` of `fact`."""
+        with suppress(OSError), TemporaryDirectory(prefix="marquee-copy-") as scratch:
+            (source := Path(scratch) / "data").write_bytes(data)
+            self.keep(source, fact)
+
+    def take(self, fact: FileFact, target: Path) -> bool:
+        """Put a copy of `fact` at `target`; whether there is one. A damaged copy is removed."""
+        source = self.folder / fact.sha256
+        with suppress(OSError):
+            if source.stat().st_size == fact.bytes and digest_file(source) == fact.sha256:
+                target.unlink(missing_ok=True)
+                _link(source, target)
+                os.utime(source)
+                return True
+            source.unlink()
+        return False
+
+    def _trim(self) -> None:
+        """Remove the copies that were used longest ago, above `most_bytes` together."""
+        found = [(path.stat(), path) for path in self.folder.iterdir()]
+        total = 0
+        for status, path in sorted(found, key=lambda one: -one[0].st_mtime):
+            total += status.st_size
+            if total > self.most_bytes:
+                path.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, by way of a third; another disk gets a copy."""
+    beside = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    beside.replace(target)
 
 
 def _refuse_names(names: Sequence[str]) -> None:

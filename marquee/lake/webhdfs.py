@@ -34,6 +34,7 @@ from marquee.errors import (
 )
 from marquee.identifiers import checked_path
 from marquee.lake.lake import STAGING, FileStatus, Lake, system_error
+from marquee.lake.manifest import LocalCopies
 from marquee.lake.webhdfs_responses import (
     ADVICE,
     BELOW_A_FILE,
@@ -64,6 +65,7 @@ class WebHdfsLake(Lake):
 
     def __init__(self, root: str, client: InsecureClient, seconds_to_retry: float | None = None):
         super().__init__(root)
+        self.copies = LocalCopies.of_environment()
         self.client = client
         client._timeout = (SECONDS_TO_CONNECT, SECONDS_TO_READ)
         # A proxy must not compress the content of files.

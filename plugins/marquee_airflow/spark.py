@@ -82,6 +82,16 @@ class SparkJobOperator(SparkSubmitOperator):
             )
 
 
+class ForecastOperator(SparkJobOperator):
+    """Submit `forecast_recommender`, unless a forecast of the same recipe and code exists."""
+
+    def _skip_if_unchanged(self, context: Any) -> None:
+        from steps.unchanged import reuse_forecast
+
+        if reason := reuse_forecast(current_run(context)):
+            raise AirflowSkipException(reason)
+
+
 def webhdfs(connection: Any) -> str:
     """The NameNode's HTTP address of a lake connection; empty where the lake is a folder."""
     if not str(connection.extra_dejson.get("root", "")).startswith("hdfs://"):

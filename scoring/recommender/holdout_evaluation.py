@@ -61,7 +61,6 @@ def evaluate_recommender(
     evaluated: Path,
     shipped: Path,
     incumbent: Path | None,
-    forecast: Path | None,
     train: Path,
     holdout: Path,
     seed: int,
@@ -71,10 +70,9 @@ def evaluate_recommender(
     """Measure the bundle `evaluated` on `holdout`, and compare it with baselines and the champion.
 
     `incumbent` is the champion's recipe, fitted on the same `train`. `train` and `holdout` are
-    folders of Parquet in the `ratings` contract. `forecast` is a bundle fitted on the early rows of
-    both; see `evaluate_forecast`. `record` is the champion's holdout record; this model's record is
-    written to `own_record`. Raises BundleError where a bundle other than `shipped` cannot be
-    loaded; see `check_shipped`.
+    folders of Parquet in the `ratings` contract. `record` is the champion's holdout record; this
+    model's record is written to `own_record`. Raises BundleError where a bundle other than
+    `shipped` cannot be loaded; see `check_shipped`.
     """
     split = HoldoutSplit.of(read_ratings(train), read_ratings(holdout))
     model = Recommender.load(evaluated)
@@ -87,9 +85,7 @@ def evaluate_recommender(
     found["versus"]["record"], found["record_why"] = versus_record(
         record, PersonLine, lambda recorded: compare_with_record(lines, recorded, seed)
     )
-    every = split.train.join(split.holdout)
     return found | {
-        "forecast": forecast and evaluate_forecast(forecast, every, seed),
         "shipped": check_shipped(partial(_measure_shipped, shipped, split), _rmse(found)),
     }
 
@@ -122,7 +118,7 @@ def compare_with_baselines(
 
 
 def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
-    """`forecast` of `evaluation.json`: `bundle`, fitted on everybody's ratings before a moment, is
+    """`figures` of `forecast.json`: `bundle`, fitted on everybody's ratings before a moment, is
     measured on all later ones. None where `global_time` holds out no row.
 
     In the other holdout, each person's last ratings, train has other people's later ratings. Here

@@ -15,11 +15,12 @@ from pydantic import BaseModel, Field
 
 from marquee.clock import iso, now, parse_moment, refuse_ahead
 from marquee.errors import MarqueeError, NotFoundError, SourceError
+from marquee.lake import Lake
 from marquee.policy import Model
-from marquee.run_folder import model_folder
+from marquee.run_folder import model_folder, read_forecast
 from release.ledger import entry_at
 from release.outcomes import outcome_of_run
-from report.model_page import insert_outcome
+from report.model_page import insert_forecast, insert_outcome
 from serving.follower import Follower
 from serving.problems import ProblemError
 from serving.routes.request_context import BackendDep
@@ -108,7 +109,7 @@ async def champion_at(
 async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLResponse:
     """The report of this run's model: why the gate approved or refused it.
 
-    The outcome since then follows at the end, if the lake answers in time.
+    The outcome since then and the forecast are inserted, if the lake answers in time.
     """
     try:
         path = f"{model_folder(run, name)}/report.html"
@@ -121,10 +122,16 @@ async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLRes
         ) from None
     with suppress(MarqueeError, ValueError):  # without an outcome, show the gate's page as it is
         page = await backend.lake_calls.run(
-            lambda: insert_outcome(page.decode(), outcome_of_run(backend.lake, name, run)).encode(),
+            lambda: completed_report(backend.lake, page.decode(), name, run).encode(),
             SECONDS_FOR_OUTCOME,
         )
     return HTMLResponse(page, headers={"content-security-policy": REPORT_POLICY})
+
+
+def completed_report(lake: Lake, page: str, name: Model, run: str) -> str:
+    """The gate's page with what came after the verdict: the outcome, and the forecast."""
+    page = insert_outcome(page, outcome_of_run(lake, name, run))
+    return insert_forecast(page, read_forecast(lake, run)) if name == "recommender" else page
 
 
 def model_state(follower: Follower[Any]) -> ModelState:

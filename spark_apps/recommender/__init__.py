@@ -19,6 +19,7 @@ Each family is a module: the predictors `predictor_als_bias` and `predictor_baye
 
 __all__ = [
     "als",
+    "content_fit",
     "families",
     "recipe_search",
     "recipes",

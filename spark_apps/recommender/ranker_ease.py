@@ -1,9 +1,9 @@
 """The ranker family `ease`: a linear model that predicts each title's column of X from the others.
 
 X [people, titles] is 1 where a person rated a title. Steck, Embarrassingly Shallow Autoencoders for
-Sparse Data (WWW 2019): the weights are B = I - P diag(1 / P_jj) with P = (X'X + ridge)^-1. Spark
-sums X'X. The driver inverts it in time cubic in the titles, so only the most rated titles take
-part. Only the largest weights of each title are kept.
+Sparse Data (WWW 2019): the weights are B = I - P diag(1 / P_jj) with P = (X'X + ridge)^-1. The
+driver sums X'X where that is quick, else Spark does. The driver inverts it in time cubic in the
+titles, so only the most rated titles take part. Only the largest weights of each title are kept.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from spark_apps.recommender.training_data import IndexedRatings
 DENSE_ARRAYS = 3  # float64 [N, N] in memory at once: the Gramian, its inverse, LAPACK's copy
 PEOPLE_AT_ONCE = 256
 ROWS_AT_ONCE = 256  # rows of the Gramian in one record: 8 MB at 4,000 titles
+MOST_PRODUCTS_ON_DRIVER = 10**11  # people x titles²: 2 to 20 s of one core
 MOST_TASKS = 8  # each task holds a whole Gramian
 Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -120,7 +121,11 @@ def fit_ease(ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe) -> I
     column[kept] = np.arange(len(kept), dtype=np.int32)
     users = ratings.users[column[ratings.items] >= 0]
     mean = len(users) / max(len(np.unique(users)), 1)
-    found = gramian(frame, column, len(ratings.values), recipe.people_power, mean)
+    if len(np.unique(users)) * len(kept) ** 2 <= MOST_PRODUCTS_ON_DRIVER:
+        rows = ratings.users, ratings.items
+        found = driver_gramian(*rows, column, recipe.people_power, mean)
+    else:
+        found = gramian(frame, column, len(ratings.values), recipe.people_power, mean)
     return pruned(solve_weights(found, recipe), kept, titles, recipe.keep)
 
 
@@ -173,6 +178,23 @@ def pruned(weights: Floats, kept: Rows, titles: int, keep: int) -> ItemWeights:
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     values = weights[rows, columns].astype(np.float32)
     return ItemWeights(indptr, kept[columns].astype(np.int32), values)
+
+
+def driver_gramian(
+    users: Rows, items: Rows, column: ShortInts, power: float, mean: float
+) -> Floats:
+    """`gramian` by the driver alone, as one task of it.
+
+    The driver holds the ratings anyway, and a job would wait until a Markov chain frees a core.
+    """
+    titles = int(column.max(initial=-1)) + 1
+    batch = pa.RecordBatch.from_arrays([pa.array(users), pa.array(items)], names=["user", "item"])
+    total: Floats = np.zeros((titles, titles))
+    for pieces in _partial(column, titles, power, mean)(iter([batch])):
+        for first, cells in zip(pieces["first"].to_pylist(), pieces["cells"]):
+            rows = np.frombuffer(cells.as_buffer(), dtype=np.float64).reshape(-1, titles)
+            total[first : first + len(rows)] += rows
+    return total
 
 
 def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: float) -> Floats:

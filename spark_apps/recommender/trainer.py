@@ -100,16 +100,19 @@ class Trainer:
     ) -> FittedRecommender:
         """Fit predictor, ranker and content.
 
-        Predictor and ranker are fitted in parallel, because a fit on small data uses one core.
+        They are fitted in parallel, because a fit on small data uses one core. The predictor starts
+        last: a Markov chain holds a core until its end, and Spark starts tasks in the order of
+        their jobs, so a short job behind two chains would wait for them.
         """
         indexed = self.index(ratings)
         frame = indexed.frame(self.spark)
         with ThreadPoolExecutor(2) as pool:
-            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share)
             ranker = pool.submit(fit_ranker, indexed, frame, recipe.ranker, self.seed)
             self.content_vectors(recipe.content)
-            predicts, ranks = predictor.result(), ranker.result()
-        content = self.fit_content(indexed, ranks, recipe.content)
+            predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share)
+            ranks = ranker.result()
+            content = self.fit_content(indexed, ranks, recipe.content)
+            predicts = predictor.result()
         return FittedRecommender(indexed, predicts, ranks, content)
 
     def fit_predictor(

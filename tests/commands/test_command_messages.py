@@ -6,15 +6,17 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import httpx
 import pytest
 import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
 from cli import app, main, run_command, stack_commands, terminal
 from cli.run_results import RunFigures
+from local_stack import health_checks
 from local_stack.airflow_api import DAG, AirflowApi
 from local_stack.health_checks import check_machine
 from marquee.errors import StackError
@@ -144,6 +146,33 @@ def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> No
     findings = check_machine(stack.settings.model_copy(update={"stack": ports}))
     wrong = {found.name: found.detail for found in findings if not found.passed}
     assert wrong["port serving"] == f"{8000 + offset} is no port"
+
+
+@pytest.mark.parametrize(
+    ("free", "starts", "says"),
+    [(5000, True, ""), (3000, True, "warning: memory: 3000 MB free, 3584 MB wanted"),
+     (1500, False, "memory: 1500 MB free, 3584 MB wanted")],
+)  # fmt: skip
+def test_a_machine_of_four_gigabytes_is_warned_and_not_refused(
+    stack: TinyStack, free: int, starts: bool, says: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    settings = stack.settings
+    memory = SimpleNamespace(available=free * 2**20)
+    monkeypatch.setattr(health_checks.psutil, "virtual_memory", lambda: memory)
+    checks = lambda *_, **__: iter([health_checks._memory(settings)])  # noqa: E731
+    monkeypatch.setattr(health_checks, "check_machine", checks)
+    if starts:
+        health_checks.require_fit_machine(settings)
+    else:
+        with pytest.raises(StackError, match=says):
+            health_checks.require_fit_machine(settings)
+    said = capsys.readouterr().err
+    assert says in said if starts else not said
+    assert bool(said) == (free == 3000)
+    monkeypatch.setattr(stack_commands, "check_machine", checks)
+    found = CliRunner().invoke(app, ["doctor"])
+    assert found.exit_code == (0 if starts else 1), found.output
 
 
 def test_what_evaluation_found_is_a_sentence() -> None:

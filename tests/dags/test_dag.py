@@ -33,6 +33,8 @@ def test_it_reads_as_a_sentence(dag: dict[str, Any]) -> None:
         for task, following in pairwise(order):
             assert f"{model}.{following}" in follows[f"{model}.{task}"]
         assert "report" in follows[f"{model}.verify_serving"]
+    assert {"recommender.approve", "recommender.forecast"} <= follows["recommender.gate"]
+    assert follows["recommender.forecast"] == {"report"}, "nothing else waits for it"
 
 
 def test_report_always_runs_and_is_the_one_that_ends_the_run(dag: dict[str, Any]) -> None:
@@ -54,7 +56,9 @@ def test_only_who_can_do_without_goes_on_after_a_failure(dag: dict[str, Any]) ->
 def test_spark_jobs_and_the_crawl_wait_in_their_pools(dag: dict[str, Any]) -> None:
     pools = {name: task["pool"] for name, task in dag["tasks"].items()}
     in_spark = {name for name, pool in pools.items() if pool == "spark"}
-    assert in_spark == {"prepare_titles", "prepare_ratings", "budget.train", "recommender.train"}
+    prepares = {"prepare_titles", "prepare_ratings"}
+    trains = {"budget.train", "recommender.train", "recommender.forecast"}
+    assert in_spark == prepares | trains
     assert pools["crawl_titles"] == "crawl"
 
 

@@ -193,17 +193,6 @@ def test_a_recommenders_page_has_segments_calibration_and_people() -> None:
     assert page.count('<li class="hit">') == 1, "liked later; two stars are no hit"
 
 
-def test_the_forecast_says_since_when_and_stands_beside_the_bias_model() -> None:
-    text = plain(full_page())
-    assert (
-        "ratings before 01 January 1998 and asked about the 1,200 later ones of 70 people" in text
-    )
-    assert "25.0% of them could be answered personally" in text
-    assert "RMSE the bias model 0.9100 0.9600 -0.0500 -0.0700 to -0.0300" in text
-    evaluation = recommender_evaluation() | {"forecast": None}
-    assert "As a forecast" not in model_report(verdict_on(evaluation), evaluation, CARD)
-
-
 def test_the_search_marks_what_was_chosen() -> None:
     page = full_page()
     assert page.count('<tr class="chosen">') == 1

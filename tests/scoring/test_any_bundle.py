@@ -49,7 +49,7 @@ def test_the_figures_are_the_weekly_ones(model: Recommender, tmp_path: Path) -> 
     train, holdout = (
         save_ratings(tmp_path / name, r) for name, r in (("t", TRAIN), ("h", HOLDOUT))
     )
-    weekly = evaluate_recommender(bundle, bundle, None, None, train, holdout, seed=5)
+    weekly = evaluate_recommender(bundle, bundle, None, train, holdout, seed=5)
     for path in (save_csv(tmp_path / "h.csv", HOLDOUT), holdout, holdout / "part-0.parquet"):
         found = evaluate_on_file(model, path, seed=5)
         assert found["file"]["used"] == len(HOLDOUT) > 0

@@ -55,7 +55,6 @@ def folders(tmp_path_factory) -> dict[str, Path]:
         "evaluated": bundle_of(at / "evaluated", TRAIN, noise=0.3),
         "shipped": bundle_of(at / "shipped", ROWS, noise=0.1),
         "incumbent": bundle_of(at / "incumbent", TRAIN, noise=1.0, seed=2),
-        "forecast": bundle_of(at / "forecast", ROWS.take(~LATER), noise=0.6, seed=3),
         "train": save_ratings(at / "train", TRAIN),
         "holdout": save_ratings(at / "holdout", HOLDOUT),
     }
@@ -64,6 +63,12 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def found(folders):
     return evaluate_recommender(**folders, seed=5)
+
+
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory) -> Path:
+    early = ROWS.take(~LATER)
+    return bundle_of(tmp_path_factory.mktemp("early") / "forecast", early, noise=0.6, seed=3)
 
 
 def test_it_is_json_without_nan(found):
@@ -126,25 +131,24 @@ def test_without_an_incumbent_there_is_no_comparison(folders):
     assert found["versus"]["champion"] is None
 
 
-def test_the_forecast_is_of_everybodys_later_ratings(found, folders):
-    later, model = ROWS.take(LATER), Recommender.load(folders["forecast"])
+def test_the_forecast_is_of_everybodys_later_ratings(forecast):
+    later, model = ROWS.take(LATER), Recommender.load(forecast)
     answers = model.predict(later.user_ids, later.movie_ids)
     errors = answers.values - later.values
-    forecast = found["forecast"]
-    assert forecast["rows"] == len(later) and forecast["since"] == later.times.min()
-    assert forecast["metrics"]["rmse"] == pytest.approx(math.sqrt(float((errors**2).mean())))
-    assert forecast["metrics"]["coverage"] == float((answers.strategies == "personal").mean())
-    versus = forecast["versus"]
-    assert versus["bias"]["rmse"]["challenger"] == pytest.approx(forecast["metrics"]["rmse"])
+    found = evaluate_forecast(forecast, ROWS, seed=5)
+    assert found["rows"] == len(later) and found["since"] == later.times.min()
+    assert found["metrics"]["rmse"] == pytest.approx(math.sqrt(float((errors**2).mean())))
+    assert found["metrics"]["coverage"] == float((answers.strategies == "personal").mean())
+    versus = found["versus"]
+    assert versus["bias"]["rmse"]["challenger"] == pytest.approx(found["metrics"]["rmse"])
     assert versus["popularity"]["ndcg@10"]["challenger"] == pytest.approx(
-        forecast["metrics"]["ndcg@10"]
+        found["metrics"]["ndcg@10"]
     )
 
 
-def test_without_a_bundle_or_later_rows_there_is_no_forecast(folders):
-    assert evaluate_recommender(**(folders | {"forecast": None}), seed=5)["forecast"] is None
+def test_without_later_rows_there_is_no_forecast(forecast):
     at_once = ROWS.take(ROWS.times == ROWS.times[0])
-    assert evaluate_forecast(folders["forecast"], at_once, seed=5) is None
+    assert evaluate_forecast(forecast, at_once, seed=5) is None
 
 
 def test_the_shipped_bundle_is_loaded_and_scored(found):
@@ -168,7 +172,7 @@ def test_people_and_titles_the_fit_never_saw_are_answered(folders, tmp_path):
         *(np.append(c, v) for c, v in zip(vars(with_unknown_person).values(), (1, 999, 4.0, 5)))
     )
     folder = save_ratings(tmp_path / "holdout", with_unknown_title)
-    found = evaluate_recommender(**(folders | {"holdout": folder, "forecast": None}), seed=5)
+    found = evaluate_recommender(**(folders | {"holdout": folder}), seed=5)
     assert found["metrics"]["answered"] == 1.0
     assert found["metrics"]["coverage"] == pytest.approx(len(HOLDOUT) / (len(HOLDOUT) + 2))
 

@@ -44,7 +44,7 @@ def evaluated(bundle: Path, at: Path, **records: Path | None) -> dict:
     if not (at / "train").exists():
         save_ratings(at / "train", TRAIN)
         save_ratings(at / "holdout", HOLDOUT)
-    folders = bundle, bundle, None, None, at / "train", at / "holdout"
+    folders = bundle, bundle, None, at / "train", at / "holdout"
     return evaluate_recommender(*folders, seed=5, **records)
 
 

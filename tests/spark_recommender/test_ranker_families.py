@@ -12,6 +12,7 @@ from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.ranker_ease import (
     EaseRecipe,
+    driver_gramian,
     fit_ease,
     gramian,
     most_rated,
@@ -118,6 +119,8 @@ def test_the_gramian_is_that_of_whole_people_however_many_tasks(spark, monkeypat
     counts = seen.sum(axis=1)
     expected = seen.T @ (seen * ((counts / counts.mean()) ** -0.6)[:, None])
     found = gramian(ratings.frame(spark), column, len(ratings.values), 0.6, counts.mean())
+    alone = driver_gramian(ratings.users, ratings.items, column, 0.6, counts.mean())
+    assert alone == pytest.approx(found, abs=1e-9)
     assert len(ratings.values) > 300
     assert found == pytest.approx(expected)
 

@@ -35,7 +35,7 @@ def test_the_default_recipe_is_as_good_as_it_was_measured(spark, tmp_path: Path)
     trainer.fit(train, recipe, choice.blend_share, tmp_path / "evaluated")
     bundle = tmp_path / "evaluated" / "bundle"
     folders = [save_ratings(tmp_path / n, r) for n, r in (("train", train), ("holdout", holdout))]
-    found = evaluate_recommender(bundle, bundle, None, None, *folders, seed=1)
+    found = evaluate_recommender(bundle, bundle, None, *folders, seed=1)
     assert found["metrics"]["rmse"] <= MOST_RMSE
     assert found["metrics"]["ndcg@10"] >= LEAST_NDCG
     assert found["versus"]["bias"]["rmse"]["upper95"] < 0.0

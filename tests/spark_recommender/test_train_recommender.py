@@ -12,14 +12,15 @@ import pytest
 from pyspark.ml.recommendation import ALSModel
 
 from marquee.lake import Lake
-from marquee.settings import load_settings
+from marquee.run_folder import read_forecast
 from scoring.recommender.baselines import fit_bias
-from scoring.recommender.holdout import global_time, last_share
+from scoring.recommender.holdout import last_share
 from scoring.recommender.holdout_evaluation import evaluate_recommender
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
-from spark_apps import train_recommender
+from spark_apps import forecast_recommender, train_recommender
 from spark_apps.job import Job
+from spark_apps.recommender import trainer
 from spark_apps.recommender.recipe_search import Choice, choose
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
@@ -181,7 +182,6 @@ def test_evaluation_reads_what_training_wrote(trained):
         folder / "evaluated/bundle",
         folder / "shipped/bundle",
         None,
-        folder / "forecast/bundle",
         split / "train",
         split / "holdout",
         seed=1,
@@ -191,27 +191,14 @@ def test_evaluation_reads_what_training_wrote(trained):
     assert found["metrics"]["answered"] == 1.0
     assert found["metrics"]["rmse"] < 0.8
     assert found["shipped"]["error_on_holdout"] < found["shipped"]["error_evaluated"]
-    assert found["forecast"]["versus"]["bias"]["rmse"]["challenger"] == pytest.approx(
-        found["forecast"]["metrics"]["rmse"]
-    )
 
 
-def test_the_forecast_has_seen_nothing_later(trained):
-    every = trained.train.join(trained.holdout)
-    late = global_time(every)
-    known = trained.load("forecast").bundle.ratings
-    assert len(known.values) == (~late).sum() and late.sum() > 100
-    assert not (trained.folder / "forecast/spark").exists(), "it never serves"
-
-
-def test_the_forecasts_chains_are_half_as_long_and_no_shorter():
-    recipe = read_recipe(load_settings().recipes.recommender[0])
-    brief, note = recipe.shortened()
-    assert note == f"the forecast's chains are half as long: {brief.sweeps} sweeps"
-    assert (2 * brief.sweeps, 2 * brief.burn_in) == (recipe.sweeps, recipe.burn_in)
-    assert brief.model_copy(update={"sweeps": 140, "burn_in": 50}) == recipe
-    assert brief.shortened() == (brief, "")
-    assert read_recipe(RECIPE).shortened() == (read_recipe(RECIPE), "")
+def test_a_forecast_takes_the_content_vectors_of_the_shipped_bundle(trained, monkeypatch):
+    monkeypatch.setattr(trainer, "content_vectors", lambda *_: pytest.fail("computed anew"))
+    assert trained.load("shipped").bundle.content_vectors is not None
+    assert forecast_recommender.main(flags(trained.lake)) == 0
+    found = read_forecast(trained.lake, "r-1")
+    assert found.figures["rows"] > 100 and found.recipe == trained.card["recipe"]
 
 
 def test_training_twice_publishes_once(trained):
