@@ -21,10 +21,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Ints, ShortInts
+from scoring.arrays import Floats, Ints, ShortInts, Singles
 from spark_apps.recommender.rating_blocks import RatingBlock, rectangles
 from spark_apps.recommender.training_data import FeatureBlocks
 
@@ -165,6 +166,7 @@ class RowPosterior:
 
     `z` [distinct stars] are targets by star index. `weights` [m] are the partners' precisions where
     the partners are people; `own` [n] are the rows' own where the rows are people, else None.
+    Ratings are gathered and multiplied in the precision `kind`, sums and systems are doubles.
     """
 
     def __init__(
@@ -174,20 +176,20 @@ class RowPosterior:
         z: Floats,
         weights: Floats | None = None,
         own: Floats | None = None,
+        kind: type[np.floating[Any]] = np.float64,
     ) -> None:
         width = partners.shape[1]
-        self.width, self.z, self.own = width, z, own
+        self.width, self.z, self.own = width, z.astype(kind), own
         self.root = np.linalg.cholesky(prior.precision)
         self.means = prior.means() @ self.root
         self._inverse = np.linalg.inv(self.root)
         design = partners.copy()
         design[:, 0] = 1.0
-        self._table = np.empty((len(partners), width + 2))
-        np.matmul(design, self._inverse.T, out=self._table[:, :width])
-        self._table[:, width], self._table[:, width + 1] = partners[:, 0], 1.0
+        table = np.column_stack([design @ self._inverse.T, partners[:, 0], np.ones(len(partners))])
         if weights is not None:
-            self._table *= np.sqrt(weights)[:, None]
-        self._gathered = np.empty((GATHERED, width + 2))
+            table *= np.sqrt(weights)[:, None]
+        self._table = table.astype(kind, copy=False)
+        self._gathered = np.empty((GATHERED, width + 2), dtype=kind)
 
     def vectors(self, solved: Floats) -> Floats:
         """v of the w [n, K]."""
@@ -210,7 +212,7 @@ class RowPosterior:
         for rows, ratings in rectangles(starts[: few + 1], GATHERED):
             table = self._gather(block, ratings).reshape(rows.stop - rows.start, -1, self.width + 2)
             own = None if self.own is None else self.own[block.rows[rows]]
-            squares[rows] = _add_few(table, drawn[rows], errors[ratings], own)
+            squares[rows] = _add_few(table.astype(np.float64), drawn[rows], errors[ratings], own)
         for first in range(few, len(block.rows), SYSTEMS):
             span = slice(first, first + SYSTEMS)
             grams = self._grams(block, starts[first : first + SYSTEMS + 1])
@@ -227,7 +229,7 @@ class RowPosterior:
             grams[rows] += np.matmul(x.transpose(0, 2, 1), x)
         return grams
 
-    def _gather(self, block: RatingBlock, ratings: slice) -> Floats:
+    def _gather(self, block: RatingBlock, ratings: slice) -> Floats | Singles:
         """[ratings, K + 2]: x and h, weighted, and the root of the partner's weight."""
         partners = block.partners[ratings]
         table = self._gathered[: len(partners)]
