@@ -10,7 +10,6 @@ from typing import Any
 RECOMMENDER: dict[str, Any] = {
     "name": "quick",
     "family": "bayes",
-    "likelihood": "normal",
     "noise_shape": 2.5,
     "rank": 8,
     "chains": 1,

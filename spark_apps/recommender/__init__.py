@@ -13,8 +13,8 @@ In the order of a run:
 - `als`: Spark's ALS, for the families that need it.
 
 Each family is a module: the predictors `predictor_als_bias` and `predictor_bayes` (with
-`bayes_model`, `gibbs_sampler`), the rankers `ranker_implicit_als`, `ranker_ease`,
-`ranker_ease_als`.
+`bayes_model`, `gibbs_sampler`, `rating_blocks`, `posterior_mean`), the rankers
+`ranker_implicit_als`, `ranker_ease`, `ranker_ease_als`.
 """
 
 __all__ = [

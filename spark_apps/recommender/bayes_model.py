@@ -1,7 +1,7 @@
-"""The Bayesian model that `gibbs_sampler.py` samples: the likelihood of stars, and the priors.
+"""The Bayesian model that `gibbs_sampler.py` samples: noise, priors, vectors given the rest.
 
-*Likelihood.* `NormalStars`: stars are a score plus normal noise. `OrderedStars`: score plus noise
-is cut into classes at thresholds. Each person has their own precision of the noise:
+*Likelihood.* Stars are mean + score + normal noise. Each person has their own precision of the
+noise (`Noise`):
 
     precision_u ~ gamma(shape, rate)
 
@@ -10,7 +10,10 @@ All people share the rate, so a person with few ratings gets a precision near th
 *Prior.* People's vectors, and titles' vectors, have a normal prior. Its mean is linear in their
 side information (`Prior`).
 
-The method `draw` of each class is one Gibbs step of its parameters, given all others.
+*Vectors.* A person's vector, given the titles' vectors and the noise, is normal (`RowPosterior`);
+so is a title's.
+
+Each `draw` is one Gibbs step of its parameters, given all others.
 """
 
 from __future__ import annotations
@@ -18,158 +21,44 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Rows, Singles
+from scoring.arrays import Floats, Ints, ShortInts, Singles
+from spark_apps.recommender.rating_blocks import RatingBlock, rectangles
 from spark_apps.recommender.training_data import FeatureBlocks
 
-FEWEST_LEVELS, MOST_LEVELS = 2, 20  # distinct stars of an ordered scale; others use NormalStars
 RATE_PRIOR = 0.1  # rate of the gamma prior of the people's rate
 MOST_PRECISION = 400.0  # noise of 0.05 stars; without it the precision could grow without limit
-UNREACHED = 30.0  # a threshold that no score reaches
-TABLE_EDGE, TABLE_STEP = 12.0, 0.01  # largest score and step of the table of expected stars
-SHARPEST, SHARPNESSES = 4.0, 64  # the table's rows: 64 values of 1 / noise from 1/4 to 4
 BIAS_VARIANCE, FACTOR_VARIANCE = 0.3, 0.02  # prior variances of biases and factors
 WEIGHT_PRIOR = 1e-3  # rate of the gamma prior of a block's weight
 ROWS_AT_ZERO = 1.0  # rows at 0 that the prior of the mean counts as
-NORMAL_EDGE = 9.0  # standard deviations; the probability beyond is below 1e-18
-_POINTS = np.linspace(-NORMAL_EDGE, NORMAL_EDGE, 18_001)
-_BELOW = np.array([0.5 * math.erfc(-x / math.sqrt(2.0)) for x in _POINTS])
+GATHERED = 6_000  # ratings gathered at a time: 0.9 MB of 19 columns stay in the second cache
+FEW = 10  # most ratings of a row that is solved by its ratings rather than by its factors
+SYSTEMS = 512  # rows whose systems are solved together
 
 
-@dataclass(frozen=True)
-class LatentStars:
-    """The targets of the vectors in a sweep: latent stars `z` [ratings], `precision` [ratings]."""
+@dataclass
+class Noise:
+    """The current draw of people's noise `precision` [people], and of the gamma prior's `rate`."""
 
-    z: Floats
+    shape: float
+    rate: float
     precision: Floats
 
+    @classmethod
+    def start(cls, shape: float, variance: float, people: int) -> Noise:
+        """Every person's noise has the variance of the stars."""
+        variance = max(variance, 1.0 / MOST_PRECISION)
+        return cls(shape, shape * variance, np.full(people, 1.0 / variance))
 
-class Likelihood(Protocol):
-    """How stars follow from scores."""
-
-    def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw the likelihood's parameters given the ratings' scores; the latent stars."""
-
-    def expected(self, scores: Singles) -> Singles:
-        """Expected stars [people, titles] at these scores under the current draw."""
-
-
-def likelihood_of(kind: str, values: Floats, users: Rows, shape: float) -> Likelihood:
-    """The likelihood `kind` of a recipe; `NormalStars` where the stars have too few or too many
-    distinct values for an ordered scale."""
-    levels = np.unique(values)
-    if kind == "ordered" and FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
-        return OrderedStars(values, users, levels, shape)
-    return NormalStars(values, users, shape)
-
-
-class NormalStars:
-    """stars = mean + score + noise."""
-
-    def __init__(self, values: Floats, users: Rows, shape: float) -> None:
-        self._mean = float(values.mean())
-        self._range = (values.min(), values.max())
-        self.z = values - self._mean
-        self._users = users
-        self._shape = self._rate = shape
-        self._shapes = shape + 0.5 * np.bincount(users)
-
-    def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw the people's precisions, then their rate."""
-        squares = np.bincount(self._users, (self.z - scores) ** 2)
-        drawn = rng.gamma(self._shapes, 1.0 / (self._rate + 0.5 * squares))
-        precision = np.minimum(drawn, MOST_PRECISION)
-        self._rate = rng.gamma(
-            self._shape * len(precision) + 1.0, 1.0 / (precision.sum() + RATE_PRIOR)
-        )
-        return LatentStars(self.z, precision[self._users])
-
-    def expected(self, scores: Singles) -> Singles:
-        """Expected stars, clipped to the range of the training ratings."""
-        stars: Singles = np.clip(scores + np.float32(self._mean), *self._range)
-        return stars.astype(np.float32, copy=False)
-
-
-class OrderedStars:
-    """An ordered scale: latent stars are score + noise, and L - 1 thresholds cut them into classes.
-
-    `levels` [L] are the scale's stars, ascending. `shape` belongs to the gamma prior of people's
-    precision. Albert and Chib, Bayesian Analysis of Binary and Polychotomous Response Data (JASA
-    88, 1993).
-    Thresholds are drawn with the latent stars integrated out (Cowles, Statistics and Computing 6,
-    1996), from the normal approximation after one Newton step. The likelihood is log-concave in the
-    thresholds and narrow with tens of thousands of ratings. The geometric mean of people's noise is
-    one, which fixes the scale of the scores.
-    """
-
-    def __init__(self, values: Floats, users: Rows, levels: Floats, shape: float) -> None:
-        self._levels, self._users, self._shape = levels, users, shape
-        self._rank: Rows = np.searchsorted(levels, values)
-        self._shapes = shape + 0.5 * np.bincount(users)
-        shares = np.cumsum(np.bincount(self._rank))[:-1] / len(values)
-        grid = np.linspace(-6.0, 6.0, 12_001)
-        # The factor 1.2 allows for the variance of the scores beside that of the noise.
-        self.cuts: Floats = np.interp(shares, normal_cdf(grid), grid) * 1.2
-        self.sharpness: Floats = np.ones(len(self._shapes))  # [people]: 1 / noise
-
-    def draw(self, scores: Floats, rng: np.random.Generator) -> LatentStars:
-        """Draw the thresholds, the latent stars between them, then people's noise."""
-        sharp = self.sharpness[self._users]
-        gradient, curvature = self._slopes(scores, sharp)
-        moved = self.cuts + np.linalg.solve(curvature, gradient)
-        noise = rng.normal(size=len(moved))
-        self.cuts = np.sort(moved + np.linalg.solve(np.linalg.cholesky(curvature).T, noise))
-        low, high = self._bounds(scores, sharp)
-        residual = truncated_normal(low, high, rng.random(len(scores))) / sharp
-        self._draw_sharpness(residual, rng)
-        return LatentStars(scores + residual, self.sharpness[self._users] ** 2)
-
-    def expected(self, scores: Singles) -> Singles:
-        """Lowest stars + sum of step * probability to exceed its threshold, from a table."""
-        steps = np.log(self.sharpness) / np.log(SHARPEST)
-        rows = np.clip((steps + 1.0) * 0.5 * (SHARPNESSES - 1) + 0.5, 0, SHARPNESSES - 1)
-        within = np.clip(scores, -TABLE_EDGE, TABLE_EDGE)
-        places = (within + np.float32(TABLE_EDGE)) * np.float32(1.0 / TABLE_STEP)
-        table = self._table()
-        flat = places.astype(np.int32) + (rows.astype(np.int32) * table.shape[1])[:, None]
-        found: Singles = table.ravel()[flat]
-        return found
-
-    def _table(self) -> Singles:
-        """The table of expected stars [sharpness, score], at the middle of each step."""
-        sharp = SHARPEST ** np.linspace(-1.0, 1.0, SHARPNESSES)
-        scores = np.arange(-TABLE_EDGE, TABLE_EDGE + 2 * TABLE_STEP, TABLE_STEP) + 0.5 * TABLE_STEP
-        table = np.full((len(sharp), len(scores)), self._levels[0])
-        for cut, size in zip(self.cuts, np.diff(self._levels), strict=True):
-            table += size * normal_cdf((scores - cut) * sharp[:, None])
-        return table.astype(np.float32)
-
-    def _draw_sharpness(self, residual: Floats, rng: np.random.Generator) -> None:
-        squares = np.bincount(self._users, residual**2)
-        precision = rng.gamma(self._shapes, 1.0 / (self._shape + 0.5 * squares))
-        self.sharpness = np.sqrt(precision / np.exp(np.log(precision).mean()))
-
-    def _bounds(self, scores: Floats, sharp: Floats) -> tuple[Floats, Floats]:
-        ends = np.concatenate([[-UNREACHED], self.cuts, [UNREACHED]])
-        return (ends[self._rank] - scores) * sharp, (ends[self._rank + 1] - scores) * sharp
-
-    def _slopes(self, scores: Floats, sharp: Floats) -> tuple[Floats, Floats]:
-        """Gradient [cuts] and negative Hessian [cuts, cuts] of the log-likelihood."""
-        low, high = self._bounds(scores, sharp)
-        share = np.maximum(normal_cdf(high) - normal_cdf(low), 1e-12) / sharp
-        under, over = normal_density(low) / share, normal_density(high) / share
-        curves = (over**2 + high * sharp * over, under**2 - low * sharp * under)
-        curvature: Floats = np.diag(self._sum(curves[0])[:-1] + self._sum(curves[1])[1:] + 1e-6)
-        beside = self._sum(over * under)[1:-1]
-        gradient = self._sum(over)[:-1] - self._sum(under)[1:]
-        return gradient, curvature - np.diag(beside, 1) - np.diag(beside, -1)
-
-    def _sum(self, weights: Floats) -> Floats:
-        sums = np.bincount(self._rank, weights, minlength=len(self._levels))
-        return np.asarray(sums, dtype=np.float64)
+    def draw(self, counts: Floats, squares: Floats, rng: np.random.Generator) -> None:
+        """Draw precisions, then the rate, from people's numbers of ratings and squared errors."""
+        drawn = rng.gamma(self.shape + 0.5 * counts, 1.0 / (self.rate + 0.5 * squares))
+        self.precision = np.minimum(drawn, MOST_PRECISION)
+        total = self.precision.sum() + RATE_PRIOR
+        self.rate = float(rng.gamma(self.shape * len(drawn) + 1.0, 1.0 / total))
 
 
 @dataclass
@@ -200,16 +89,20 @@ class Prior:
         weights = np.full(len(columns.blocks), 10.0)
         return cls(columns, np.zeros(width), effects, precision, weights)
 
+    def __post_init__(self) -> None:
+        self._from_columns: Floats = self.columns.values @ self.effects
+
     def means(self) -> Floats:
         """The prior means [n, K]."""
-        means: Floats = self.m + self.columns.values @ self.effects
+        means: Floats = self.m + self._from_columns
         return means
 
     def draw(self, vectors: Floats, rng: np.random.Generator) -> None:
         """Draw precision, mean, effects and weights, given the vectors [n, K]."""
         width, rows = vectors.shape[1], len(vectors)
         weights = np.repeat(self.weights, self.columns.blocks)
-        residual = vectors - self.means()
+        own = vectors - self._from_columns
+        residual = own - self.m
         known: Floats = (
             _scale(width) + residual.T @ residual + (self.effects.T * weights) @ self.effects
         )
@@ -218,7 +111,7 @@ class Prior:
         self.precision = wishart(freedom, known, rng)
         root = np.linalg.cholesky(np.linalg.inv(self.precision))
         counted = rows + ROWS_AT_ZERO
-        centre = (vectors - self.columns.values @ self.effects).sum(axis=0) / counted
+        centre = own.sum(axis=0) / counted
         self.m = centre + root @ rng.normal(size=width) / math.sqrt(counted)
         self._draw_effects(vectors, weights, root, rng)
         self._draw_weights(rng)
@@ -226,11 +119,12 @@ class Prior:
     def _draw_effects(
         self, vectors: Floats, weights: Floats, root: Floats, rng: np.random.Generator
     ) -> None:
-        x = self.columns.values
-        system = x.T @ x + np.diag(weights)
-        mean = np.linalg.solve(system, x.T @ (vectors - self.m))
-        noise = np.linalg.solve(np.linalg.cholesky(system).T, rng.normal(size=mean.shape))
-        self.effects = mean + noise @ root.T
+        columns = self.columns
+        lower = np.linalg.cholesky(columns.gram + np.diag(weights))
+        side = columns.values.T @ vectors - np.outer(columns.sums, self.m)
+        half = np.linalg.solve(lower, side) + rng.normal(size=side.shape) @ root.T
+        self.effects = np.linalg.solve(lower.T, half)
+        self._from_columns = columns.values @ self.effects
 
     def _draw_weights(self, rng: np.random.Generator) -> None:
         width = self.effects.shape[1]
@@ -258,29 +152,143 @@ def _scale(width: int) -> Floats:
     return scale
 
 
-def normal_cdf(x: Floats) -> Floats:
-    """The distribution function of the standard normal, from a table, because NumPy has none.
+class RowPosterior:
+    """The normal distribution of one side's vectors, given the partners' vectors and the noise.
 
-    Linear interpolation at a step of 0.001 has an error below 1e-7.
+    A row's vector [bias, factors] has the posterior
+
+        S = L + sum p x x',   S mean = L mean_n + sum p x (z - partner's bias),
+        x = [1, factors of the partner],   z = stars - mean,   p = precision of the rating's noise
+
+    Salakhutdinov and Mnih (ICML 2008), equation 12, with the bias as the first column. With
+    L = R R', rows are solved as w = R'v, whose prior is normal with the unit matrix: a row without
+    ratings needs no system, and no S is worse conditioned than its ratings.
+
+    `z` [distinct stars] are targets by star index. `weights` [m] are the partners' precisions where
+    the partners are people; `own` [n] are the rows' own where the rows are people, else None.
+    Ratings are gathered and multiplied in the precision `kind`, sums and systems are doubles.
     """
-    below: Floats = np.interp(x, _POINTS, _BELOW)
-    return below
+
+    def __init__(
+        self,
+        prior: Prior,
+        partners: Floats,
+        z: Floats,
+        weights: Floats | None = None,
+        own: Floats | None = None,
+        kind: type[np.floating[Any]] = np.float64,
+    ) -> None:
+        width = partners.shape[1]
+        self.width, self.z, self.own = width, z.astype(kind), own
+        self.root = np.linalg.cholesky(prior.precision)
+        self.means = prior.means() @ self.root
+        self._inverse = np.linalg.inv(self.root)
+        design = partners.copy()
+        design[:, 0] = 1.0
+        table = np.column_stack([design @ self._inverse.T, partners[:, 0], np.ones(len(partners))])
+        if weights is not None:
+            table *= np.sqrt(weights)[:, None]
+        self._table = table.astype(kind, copy=False)
+        self._gathered = np.empty((GATHERED, width + 2), dtype=kind)
+
+    def vectors(self, solved: Floats) -> Floats:
+        """v of the w [n, K]."""
+        vectors: Floats = solved @ self._inverse
+        return vectors
+
+    def errors_needed(self, block: RatingBlock) -> int:
+        """The length of `errors` in `draw`."""
+        return int(block.starts[block.rows_of_few(FEW)])
+
+    def draw(self, block: RatingBlock, noise: Floats, errors: Floats) -> tuple[Floats, Floats]:
+        """The w [r, K] of a block's rows, in their order, and squared errors [r] of people.
+
+        `noise` [r, K] and `errors` [ratings of rows with few ratings] are standard normal. Squared
+        errors of titles are left at 0.
+        """
+        drawn, squares = self.means[block.rows] + noise, np.zeros(len(noise))
+        starts = block.starts
+        few = block.rows_of_few(FEW)
+        for rows, ratings in rectangles(starts[: few + 1], GATHERED):
+            table = self._gather(block, ratings).reshape(rows.stop - rows.start, -1, self.width + 2)
+            own = None if self.own is None else self.own[block.rows[rows]]
+            squares[rows] = _add_few(table.astype(np.float64), drawn[rows], errors[ratings], own)
+        for first in range(few, len(block.rows), SYSTEMS):
+            span = slice(first, first + SYSTEMS)
+            grams = self._grams(block, starts[first : first + SYSTEMS + 1])
+            drawn[span], squares[span] = self._solve(grams, block.rows[span], noise[span])
+        return drawn, squares
+
+    def _grams(self, block: RatingBlock, starts: Ints) -> Floats:
+        """Sums [r, K + 1, K + 1] of [x, h][x, h]' of consecutive rows, h = z - partner's bias."""
+        width = self.width + 1
+        grams = np.zeros((len(starts) - 1, width, width))
+        for rows, ratings in rectangles(starts, GATHERED):
+            table = self._gather(block, ratings).reshape(rows.stop - rows.start, -1, width + 1)
+            x = table[..., :width]
+            grams[rows] += np.matmul(x.transpose(0, 2, 1), x)
+        return grams
+
+    def _gather(self, block: RatingBlock, ratings: slice) -> Floats | Singles:
+        """[ratings, K + 2]: x and h, weighted, and the root of the partner's weight."""
+        partners = block.partners[ratings]
+        table = self._gathered[: len(partners)]
+        self._table.take(partners, axis=0, out=table, mode="clip")
+        at = self.width
+        table[:, at] = self.z[block.stars[ratings]] * table[:, at + 1] - table[:, at]
+        return table
+
+    def _solve(self, grams: Floats, rows: ShortInts, noise: Floats) -> tuple[Floats, Floats]:
+        """Draws of N(S^-1 target, S^-1), and squared errors.
+
+        These are sum h^2 - 2 w'(sum x h) + w'(sum x x')w.
+
+        One Cholesky factor of [[S, target], [target', c]] a row. Its last row is the target's
+        forward substitution (Rue, Fast Sampling of Gaussian Markov Random Fields, 2001). c exceeds
+        target' S^-1 target, because S exceeds the unit matrix. Backward substitution runs over all
+        rows at once.
+        """
+        width = self.width
+        systems = grams if self.own is None else grams * self.own[rows, None, None]
+        systems[:, width, :width] += self.means[rows]
+        systems[:, np.arange(width), np.arange(width)] += 1.0
+        target = systems[:, width, :width]
+        systems[:, width, width] = 1.0 + np.einsum("rk,rk->r", target, target)
+        lower = np.ascontiguousarray(np.linalg.cholesky(systems).transpose(1, 2, 0))
+        found = lower[width, :width] + noise.T
+        for k in range(width - 1, -1, -1):
+            found[k] -= np.einsum("kr,kr->r", lower[k + 1 : width, k], found[k + 1 :])
+            found[k] /= lower[k, k]
+        return found.T, np.zeros(len(rows)) if self.own is None else _squares(grams, found.T)
 
 
-def normal_density(x: Floats) -> Floats:
-    """The density of the standard normal at x."""
-    height: Floats = np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
-    return height
+def _squares(grams: Floats, solved: Floats) -> Floats:
+    """Squared errors [r] of people; never negative."""
+    errors = np.column_stack([-solved, np.ones(len(solved))])
+    squares: Floats = np.einsum("rk,rk->r", (grams @ errors[..., None])[..., 0], errors)
+    return squares.clip(min=0.0)
 
 
-def truncated_normal(low: Floats, high: Floats, shares: Floats) -> Floats:
-    """Draws of a standard normal between `low` and `high`, from the uniform draws `shares`.
+def _add_few(table: Floats, drawn: Floats, errors: Floats, own: Floats | None) -> Floats:
+    """Turn draws of the prior [r, K] into draws given d ratings a row; squared errors [r].
 
-    Intervals with a positive middle are mirrored, because the lower tail has more digits.
+        w + X'(I + X X')^-1 (h - X w - e),   e ~ N(0, I)
+
+    Rows of X and h have the weight of the root of their precision. This is Woodbury's identity with
+    noise (Hoffman and Ribak, Constrained Realizations of Gaussian Fields, 1991): a system of d
+    numbers a row, not of K.
     """
-    mirrored = low + high > 0.0
-    lower, upper = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
-    under, over = normal_cdf(lower), normal_cdf(upper)
-    drawn = np.interp(under + (over - under) * shares, _BELOW, _POINTS)
-    drawn = np.clip(drawn, np.maximum(lower, -NORMAL_EDGE), upper)
-    return np.where(mirrored, -drawn, drawn)
+    width, count = drawn.shape[1], table.shape[1]
+    if own is not None:
+        table *= np.sqrt(own)[:, None, None]
+    x, h = table[..., :width], table[..., width]
+    missing = h - (x @ drawn[..., None])[..., 0] - errors.reshape(-1, count)
+    systems = x @ x.transpose(0, 2, 1)
+    systems[:, np.arange(count), np.arange(count)] += 1.0
+    gain = np.linalg.solve(systems, missing[..., None])
+    drawn += (x.transpose(0, 2, 1) @ gain)[..., 0]
+    if own is None:
+        return np.zeros(len(drawn))
+    left = h - (x @ drawn[..., None])[..., 0]
+    squares: Floats = np.einsum("rd,rd->r", left, left) / own
+    return squares

@@ -137,7 +137,11 @@ class Size:
 
 @dataclass(frozen=True)
 class PredictorTask:
-    """The input of a predictor's fit; `frame` holds the same rows as `ratings`."""
+    """The input of a predictor's fit; `frame` holds the same rows as `ratings`.
+
+    `start` is `Predictor.last_states` of an earlier fit of the recipe, where the fit may go on from
+    it. It must not have seen ratings that this fit is measured on.
+    """
 
     spark: SparkSession
     ratings: IndexedRatings
@@ -145,6 +149,7 @@ class PredictorTask:
     side_information: SideInformation
     blend_share: float  # the share of this model in its blend; one of the recipe's shares
     seed: int
+    start: object = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,10 @@ class Predictor(ABC):
     def by_share(self, pairs: IndexedRatings, clip: Clip) -> dict[float, Floats]:
         """Clipped stars of the pairs for each of the recipe's shares."""
         return {1.0: self.factor_model().predict(pairs.users, pairs.items).clip(*clip)}
+
+    def last_states(self) -> object:
+        """What `PredictorTask.start` of a later fit may go on from; None for most families."""
+        return None
 
     def notes(self) -> list[str]:
         """Notes for the card."""

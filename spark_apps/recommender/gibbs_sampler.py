@@ -1,44 +1,58 @@
 """The block Gibbs sampler of the family `bayes`: Markov chains over the model of `bayes_model.py`.
 
-A sweep draws the likelihood's parameters, then people's prior and vectors, then titles' prior and
-vectors. A chain returns the mean over its draws of the expected stars of every person and title.
-It averages predictions, because the average of the draws' vectors has no meaning.
+A sweep draws people's prior and vectors, then their noise, then titles' prior and vectors. A chain
+returns the sum over its draws of the expected stars of every person and title, as a product of
+few columns (`FactorSum`). It sums predictions, because the average of the draws' vectors has no
+meaning. It clips none: the scorer clips the answer.
 
-Each chain is one Spark task. The ratings are broadcast, because every chain needs all of them. A
-task returns its mean, packed into a factor model. Spark sets OMP_NUM_THREADS = spark.task.cpus for
-its Python workers, so that two chains on two cores do not compete.
+Each chain is one Spark task. Its rating blocks come to it through Spark, and it maps them from a
+file of its own (`rating_blocks.py`). Every draw is seeded by (chain, sweep, side, block), so a
+chain that is started again after a lost worker repeats itself. Spark sets OMP_NUM_THREADS =
+spark.task.cpus for its Python workers, so that two chains on two cores do not compete.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
 from marquee.progress import current_stage, report_progress
-from scoring.arrays import Floats, Ints, Rows, Singles
-from spark_apps.recommender.bayes_model import LatentStars, Likelihood, Prior, likelihood_of
-from spark_apps.recommender.families import FactorModel
-from spark_apps.recommender.training_data import FeatureBlocks, truncated_svd
+from scoring.arrays import Floats, Ints, Rows, Singles, rows_of
+from spark_apps.recommender.bayes_model import Noise, Prior, RowPosterior
+from spark_apps.recommender.posterior_mean import ChainMean, MeanSum, Sample
+from spark_apps.recommender.rating_blocks import (
+    PEOPLE,
+    RATINGS_A_BLOCK,
+    TITLES,
+    BlockFile,
+    Blocks,
+    SentBlock,
+)
+from spark_apps.recommender.training_data import Catalogue, FeatureBlocks
 
 INITIAL_DEVIATION = 0.1  # standard deviation of the initial vectors
-MOST_SIZE_RATIO = 1.3  # largest ratio of the longest to the shortest row of a group
-MOST_SIZE_DIFFERENCE = 4  # difference of ratings that short rows of a group may always have
-MOST_CELLS = 400_000  # most cells of a group's padded rectangle: 60 MB with 20 columns
+NOISE, START = 2, 3  # beside PEOPLE and TITLES: what a seed is for
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Ratings by row, and the side information [n, F] of people and of titles."""
+    """What every chain is given beside its blocks.
 
-    users: Rows
-    items: Rows
-    values: Floats
+    `z` are the distinct stars minus the mean of all ratings, `variance` that of the ratings.
+    `people` and `titles` are side information [n, F].
+    """
+
+    z: Floats
+    variance: float
     people: FeatureBlocks
     titles: FeatureBlocks
+    sample: Sample
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,7 +68,6 @@ class ChainPlan:
     bias and `rank` factors. The chain's mean is packed into `packed_rank` factors.
     """
 
-    likelihood: str
     noise_shape: float
     rank: int
     sweeps: int
@@ -71,224 +84,205 @@ class ChainPlan:
         """Whether the draw of this sweep (counted from 0) is kept."""
         return sweep >= self.burn_in and (sweep - self.burn_in) % self.every == 0
 
+    def after_burn_in_of(self, sweeps: int) -> ChainPlan:
+        """The same number of kept draws after another burn-in."""
+        return replace(self, sweeps=self.sweeps - self.burn_in + sweeps, burn_in=sweeps)
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """Where a chain ended: vectors, people's precisions and their rate. NaN rows are unknown."""
+
+    people: Singles
+    titles: Singles
+    precision: Singles
+    rate: float
+
+
+@dataclass(frozen=True)
+class LastStates:
+    """The last state of each chain of a fit, by ascending ids."""
+
+    user_ids: Ints
+    movie_ids: Ints
+    chains: tuple[ChainState, ...]
+
+    def at(self, catalogue: Catalogue) -> list[ChainState]:
+        """The same states for the people and titles of another catalogue."""
+        users = rows_of(self.user_ids, catalogue.user_ids)
+        items = rows_of(self.movie_ids, catalogue.movie_ids)
+        return [
+            ChainState(
+                _rows(one.people, users),
+                _rows(one.titles, items),
+                _rows(one.precision, users),
+                one.rate,
+            )
+            for one in self.chains
+        ]
+
+
+def _rows(table: Singles, rows: Rows) -> Singles:
+    found = np.full((len(rows), *table.shape[1:]), np.nan, dtype=np.float32)
+    found[rows >= 0] = table[rows[rows >= 0]]
+    return found
+
 
 def run_chains(
-    spark: SparkSession, problem: Problem, plan: ChainPlan, chains: int, seed: int
-) -> list[Packed]:
-    """The packed mean of each Markov chain, in the order of the chains' seeds."""
+    spark: SparkSession,
+    problem: Problem,
+    blocks: Sequence[SentBlock],
+    plan: ChainPlan,
+    chains: int,
+    seed: int,
+    starts: Sequence[ChainState] = (),
+) -> list[tuple[ChainMean, ChainState]]:
+    """The mean and the last state of each Markov chain, in the order of the chains' seeds.
+
+    `starts` are states to go on from; chains share them in turn.
+    """
     context = spark.sparkContext
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(chains)]
-    shared = context.broadcast(problem)
+    shared = context.broadcast((problem, list(starts)))
     try:
-        tasks = context.parallelize(seeds, chains)
-        chain = partial(_packed_chain, shared, plan, current_stage())
-        found: list[Packed] = tasks.map(chain).collect()
+        chain = partial(_chain_task, shared, plan, seeds, current_stage())
+        sent = context.parallelize(blocks, len(blocks)).flatMap(partial(_to_each, chains))
+        tasks = sent.partitionBy(chains, int).mapPartitionsWithIndex(chain)
+        found: list[tuple[ChainMean, ChainState]] = tasks.collect()
         return found
     finally:
         shared.destroy()
 
 
-def _packed_chain(shared: Broadcast[Problem], plan: ChainPlan, stage: str, seed: int) -> Packed:
-    """Run and pack one chain; called on an executor."""
-    stars = run_chain(shared.value, plan, seed, stage)
-    return pack(stars, plan.packed_rank, seed)
+def _to_each(chains: int, block: SentBlock) -> list[tuple[int, SentBlock]]:
+    return [(chain, block) for chain in range(chains)]
 
 
-def run_chain(problem: Problem, plan: ChainPlan, seed: int, stage: str = "") -> Singles:
-    """Mean expected stars [people, titles] over the kept draws; `stage` is for progress lines."""
-    rng = np.random.default_rng(seed)
-    people, titles = initial_state(problem, plan.rank + 1, rng)
-    stars = likelihood_of(plan.likelihood, problem.values, problem.users, plan.noise_shape)
-    total, kept = np.zeros(problem.shape, dtype=np.float32), 0
-    for number in range(plan.sweeps):
-        sweep(problem, people, titles, stars, rng)
-        if plan.keeps(number):
-            total += stars.expected(all_scores(people.vectors, titles.vectors))
-            kept += 1
-        report_progress("sweep", number + 1, plan.sweeps, stage)
-    return total / np.float32(kept)
-
-
-def initial_state(
-    problem: Problem, width: int, rng: np.random.Generator
-) -> tuple[VectorState, VectorState]:
-    """People and titles before the first sweep."""
-    n, m = problem.shape
-    people, titles = Prior.start(problem.people, width), Prior.start(problem.titles, width)
-    return (
-        VectorState.start(problem.users, problem.items, (n, m), people, rng),
-        VectorState.start(problem.items, problem.users, (m, n), titles, rng),
+def _chain_task(
+    shared: Broadcast[tuple[Problem, list[ChainState]]],
+    plan: ChainPlan,
+    seeds: list[int],
+    stage: str,
+    number: int,
+    blocks: Iterator[tuple[int, SentBlock]],
+) -> Iterator[tuple[ChainMean, ChainState]]:
+    """Spool the blocks, then run one chain; called on an executor."""
+    spooled = BlockFile.spool(block for _, block in blocks)
+    problem, starts = shared.value
+    start = starts[number % len(starts)] if starts else None
+    chain = Chain.start(
+        problem, (spooled.side(PEOPLE), spooled.side(TITLES)), plan, seeds[number], start
     )
+    yield chain.run(stage), chain.state()
 
 
 @dataclass
-class VectorState:
+class Vectors:
     """The current draw of people's or of titles' vectors [n, 1 + factors], and of their prior."""
 
-    groups: list[Group]
+    blocks: Blocks
     prior: Prior
-    vectors: Floats
+    drawn: Floats
+
+
+@dataclass
+class Chain:
+    """A Markov chain and its current draw."""
+
+    problem: Problem
+    plan: ChainPlan
+    seed: int
+    people: Vectors
+    titles: Vectors
+    noise: Noise
+    counts: Floats  # [people]: their numbers of ratings
 
     @classmethod
     def start(
-        cls, own: Rows, other: Rows, sizes: tuple[int, int], prior: Prior, rng: np.random.Generator
-    ) -> VectorState:
-        """`own`, `other` [ratings]: rows of these vectors and of the partners."""
-        vectors = INITIAL_DEVIATION * rng.normal(size=(sizes[0], len(prior.m)))
-        return cls(group_rows(own, other, *sizes), prior, vectors)
-
-    def draw(self, other: Floats, stars: LatentStars, rng: np.random.Generator) -> None:
-        """Draw the prior given the vectors, then the vectors given the partners' (`other`)."""
-        self.prior.draw(self.vectors, rng)
-        noise = rng.normal(size=self.vectors.shape)
-        prior = self.prior
-        self.vectors = draw_vectors(
-            self.groups, prior.means(), prior.precision, other, stars, noise
+        cls,
+        problem: Problem,
+        blocks: tuple[Blocks, Blocks],
+        plan: ChainPlan,
+        seed: int,
+        state: ChainState | None = None,
+    ) -> Chain:
+        """Before the first sweep: small random vectors, or those of a `state`."""
+        people, titles = (
+            Vectors(own, Prior.start(columns, plan.rank + 1), np.empty(0))
+            for own, columns in zip(blocks, (problem.people, problem.titles), strict=True)
         )
+        noise = Noise.start(plan.noise_shape, problem.variance, problem.shape[0])
+        counts = np.zeros(problem.shape[0])
+        for block in blocks[PEOPLE]:
+            counts[block.rows] = block.counts
+        chain = cls(problem, plan, seed, people, titles, noise, counts)
+        for side, vectors in enumerate((people, titles)):
+            size = problem.shape[side], plan.rank + 1
+            vectors.drawn = INITIAL_DEVIATION * chain.rng(START, side).normal(size=size)
+        if state is not None:
+            chain.resume(state)
+        return chain
 
+    def rng(self, *purpose: int) -> np.random.Generator:
+        """The generator of one purpose: it depends on no other draw."""
+        return np.random.default_rng([self.seed, *purpose])
 
-def sweep(
-    problem: Problem,
-    people: VectorState,
-    titles: VectorState,
-    stars: Likelihood,
-    rng: np.random.Generator,
-) -> LatentStars:
-    """One Gibbs sweep: draw each block given all others; returns the latent stars drawn."""
-    scores = pair_scores(people.vectors[problem.users], titles.vectors[problem.items])
-    latent = stars.draw(scores, rng)
-    people.draw(titles.vectors, latent, rng)
-    titles.draw(people.vectors, latent, rng)
-    return latent
+    def resume(self, state: ChainState) -> None:
+        """Take over a state; rows that it does not know keep their start."""
+        for vectors, known in ((self.people, state.people), (self.titles, state.titles)):
+            vectors.drawn = np.where(np.isnan(known), vectors.drawn, known)
+        expected = self.noise.shape / state.rate
+        precision = np.where(np.isnan(state.precision), expected, state.precision)
+        self.noise = Noise(self.noise.shape, state.rate, precision.astype(np.float64))
 
+    def state(self) -> ChainState:
+        """The current draw, in single precision."""
+        single = (self.people.drawn, self.titles.drawn, self.noise.precision)
+        people, titles, precision = (table.astype(np.float32) for table in single)
+        return ChainState(people, titles, precision, self.noise.rate)
 
-def pair_scores(people: Floats, titles: Floats) -> Floats:
-    """Scores [n] of pairs of vectors [n, 1 + factors]: both biases plus the factors' product."""
-    product: Floats = np.einsum("nk,nk->n", people[:, 1:], titles[:, 1:])
-    return people[:, 0] + titles[:, 0] + product
+    def run(self, stage: str = "") -> ChainMean:
+        """Make all sweeps; the mean over the kept draws. `stage` is for progress lines."""
+        total = MeanSum.start(self.problem.shape, self.plan.packed_rank, self.problem.sample)
+        for number in range(self.plan.sweeps):
+            self.sweep(number)
+            if self.plan.keeps(number):
+                total.add(self.people.drawn, self.titles.drawn, self.noise.precision)
+            report_progress("sweep", number + 1, self.plan.sweeps, stage)
+        return total.mean()
 
+    def sweep(self, number: int) -> None:
+        """One Gibbs sweep: draw each group of parameters given all others."""
+        precision = self.noise.precision
+        squares = self._draw(PEOPLE, number, own=precision)
+        self.noise.draw(self.counts, squares, self.rng(number, NOISE))
+        self._draw(TITLES, number, weights=self.noise.precision)
 
-def all_scores(people: Floats, titles: Floats) -> Singles:
-    """Scores [people, titles] in single precision, which is enough for a mean over draws."""
-    users, items = people.astype(np.float32), titles.astype(np.float32)
-    scores: Singles = users[:, 1:] @ items[:, 1:].T
-    return scores + users[:, :1] + items[:, 0]
+    def _draw(
+        self, side: int, number: int, weights: Floats | None = None, own: Floats | None = None
+    ) -> Floats:
+        """Draw the prior and the vectors of one side; the rows' squared errors [n]."""
+        mine, partners = self._sides(side)
+        mine.prior.draw(mine.drawn, self.rng(number, side, 0))
+        given = (partners.drawn, self.problem.z, weights, own, self.kind)
+        posterior = RowPosterior(mine.prior, *given)
+        solved, squares = np.empty_like(mine.drawn), np.zeros(len(mine.drawn))
+        for block in mine.blocks:
+            rng = self.rng(number, side, 1 + block.number)
+            noise = rng.normal(size=(len(block.rows), self.plan.rank + 1))
+            errors = rng.normal(size=posterior.errors_needed(block))
+            solved[block.rows], squares[block.rows] = posterior.draw(block, noise, errors)
+        mine.drawn = posterior.vectors(solved)
+        return squares
 
+    @property
+    def kind(self) -> type[np.floating[Any]]:
+        """The precision of products: single where the ratings fill more than one block.
 
-def draw_vectors(
-    groups: list[Group],
-    means: Floats,
-    precision: Floats,
-    other: Floats,
-    stars: LatentStars,
-    noise: Floats,
-) -> Floats:
-    """New vectors [n, K] of people or titles, all rows at once.
+        It halves a sweep's time, and changes sums by less than a millionth of their size.
+        """
+        return np.float64 if self.counts.sum() <= RATINGS_A_BLOCK else np.float32
 
-    Given are the prior's `means` [n, K] and `precision` [K, K], the partners' vectors `other`
-    [m, K], and standard normal `noise` [n, K]. A row's vector [bias, factors] has a Gaussian
-    posterior:
-
-        precision = L + p X'X,   precision x mean = L mean_n + p X'(z - other bias),
-        X = [1, factors of the partners]
-
-    Salakhutdinov and Mnih (ICML 2008), equation 12, with the bias as the first column. A draw is
-    the solution of two triangular systems (Rue, Fast Sampling of Gaussian Markov Random Fields,
-    2001).
-    """
-    design = np.vstack([other, np.zeros(other.shape[1])])  # the last row is for the padding
-    design[:-1, 0] = 1.0
-    bias = np.append(other[:, 0], 0.0)
-    z, weight = np.append(stars.z, 0.0), np.append(stars.precision, 0.0)
-    drawn = np.empty_like(means)
-    for group in groups:
-        x = design[group.others]
-        weighted = (x * weight[group.places][..., None]).transpose(0, 2, 1)
-        residual = (z[group.places] - bias[group.others])[..., None]
-        drawn[group.own] = _draw(
-            precision + weighted @ x,
-            means[group.own] @ precision + (weighted @ residual)[..., 0],
-            noise[group.own],
-        )
-    return drawn
-
-
-def _draw(systems: Floats, targets: Floats, noise: Floats) -> Floats:
-    """Draws of N(system^-1 target, system^-1) for a stack of systems [g, K, K]."""
-    lower = np.linalg.cholesky(systems)
-    half = np.linalg.solve(lower, targets[..., None])[..., 0] + noise
-    drawn: Floats = np.linalg.solve(lower.transpose(0, 2, 1), half[..., None])[..., 0]
-    return drawn
-
-
-@dataclass(frozen=True)
-class Group:
-    """People (or titles) with similar numbers of ratings, as one stack for NumPy.
-
-    `own` [g] are their rows, `others` [g, longest] the partners' rows, `places` [g, longest] the
-    indices of their ratings. Padding is one past the last valid value.
-    """
-
-    own: Rows
-    others: Rows
-    places: Rows
-
-
-def group_rows(own: Rows, others: Rows, count: int, partners: int) -> list[Group]:
-    """Groups of the rows 0..count-1; rows without ratings form a group of width 0."""
-    order = np.argsort(own, kind="stable")
-    counts = np.bincount(own, minlength=count)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    by_size = np.argsort(counts, kind="stable")
-    groups = []
-    for rows in _similar_sizes(by_size, counts[by_size]):
-        steps = np.arange(counts[rows].max())[None]
-        inside = steps < counts[rows][:, None]
-        where = np.minimum(starts[rows][:, None] + steps, len(own) - 1)
-        places = np.where(inside, order[where], len(own))
-        partner = np.where(inside, others[order[where]], partners)
-        groups.append(Group(rows, partner, places))
-    return groups
-
-
-def _similar_sizes(by_size: Ints, sizes: Ints) -> list[Rows]:
-    """Consecutive runs of rows of similar size, each with at most MOST_CELLS cells."""
-    runs, start = [], 0
-    while start < len(by_size):
-        limit = (
-            max(sizes[start] * MOST_SIZE_RATIO, sizes[start] + MOST_SIZE_DIFFERENCE)
-            if sizes[start]
-            else 0
-        )
-        end = int(np.searchsorted(sizes, limit, side="right"))
-        end = min(end, start + max(1, int(MOST_CELLS // max(sizes[end - 1], 1))))
-        runs.append(by_size[start:end])
-        start = end
-    return runs
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A factor model packed from a matrix, and its root mean square error in stars."""
-
-    model: FactorModel
-    loss: float
-
-
-def pack(stars: Singles | Floats, rank: int, seed: int) -> Packed:
-    """Pack `stars` [people, titles] into a factor model of this rank.
-
-    Row and column means become biases. The truncated SVD of the residual becomes the factors, which
-    is the least-squares fit of this rank.
-    """
-    mean = float(stars.mean(dtype=np.float64))
-    user_bias = stars.mean(axis=1, dtype=np.float64) - mean
-    item_bias = stars.mean(axis=0, dtype=np.float64) - mean
-    residual = stars - user_bias[:, None] - item_bias - mean
-    rank = min(rank, *stars.shape)
-    left, values, right = truncated_svd(residual, rank, seed)
-    lost = max(float((residual**2).sum() - (values**2).sum()), 0.0)
-    root = np.sqrt(values)
-    loss = (lost / stars.size) ** 0.5
-    model = FactorModel(mean, user_bias, item_bias, left * root, right * root)
-    return Packed(model, loss)
+    def _sides(self, side: int) -> tuple[Vectors, Vectors]:
+        sides = (self.people, self.titles)
+        return sides[side], sides[1 - side]

@@ -1,24 +1,25 @@
 """The predictor family `bayes`: Bayesian matrix factorisation with side information.
 
 Its Markov chains (`gibbs_sampler.py`) sample the model of `bayes_model.py`. The posterior mean of
-the stars of all people and titles is packed into one factor model. A prior for new people is fitted
-to the trained people. Memory and operations are estimated before a fit.
+the stars of all people and titles is one factor model (`posterior_mean.py`). A prior for new people
+is fitted to the trained people. Memory and operations are estimated before a fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pyspark.sql import SparkSession
 
 from marquee.errors import RecipeError
 from scoring.arrays import Floats, Rows
-from scoring.recommender.fold_in import BayesFoldIn, rated_columns
+from scoring.recommender.fold_in import BayesFoldIn
 from scoring.recommender.ratings_arrays import RatingsMatrix
 from spark_apps.recommender.als import save_factors
 from spark_apps.recommender.families import (
@@ -28,16 +29,18 @@ from spark_apps.recommender.families import (
     PredictorTask,
     Size,
 )
-from spark_apps.recommender.gibbs_sampler import ChainPlan, Packed, Problem, run_chains
+from spark_apps.recommender.gibbs_sampler import ChainPlan, LastStates, Problem, run_chains
+from spark_apps.recommender.posterior_mean import PANEL, Packed, Sample, mean_of_chains
+from spark_apps.recommender.rating_blocks import blocks_of
 from spark_apps.recommender.recipes import Positive, RecommenderRecipe, Whole
-from spark_apps.recommender.training_data import feature_blocks
+from spark_apps.recommender.training_data import IndexedRatings, feature_blocks, rated_matrix
 
 CHAIN_WIDTH = 2  # a chain's own mean is packed into this many times the final rank
 FEWEST_SWEEPS = 100  # chains of fewer sweeps are not shortened for the forecast
 SINGLE, DOUBLE = 4, 8  # bytes
-DENSE_COPIES = 4  # of [people, titles]: sum, scores, stars and table indices of one draw
-RATED_COPIES = 3  # of [people, titles]: rated matrix, its scaled copy, the SVD's copy
-LOOKUP = 20  # operations a pair to turn a score into stars
+COPIES = 5  # of a side's vectors in a chain: draw, means, table, solutions, effects of columns
+GIVEN_COLUMNS = 60  # of side information beside the set columns, about
+PROCESS_BYTES = 150_000_000  # Python, a mapped block and the arrays of a gather
 RIDGE = 10.0  # ridge penalty of the regression behind the prior
 VARIANCE_FLOOR = 1e-6  # added to variances, because one person alone has a variance of 0
 NOISE_VARIANCES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5)  # variances of a star
@@ -48,7 +51,7 @@ class BayesRecipe(RecommenderRecipe):
     """Bayesian matrix factorisation with side information.
 
     - `chains` Markov chains make `sweeps` sweeps each and keep every `every`-th after `burn_in`.
-    - `likelihood`: stars are `normal` around a score, or `ordered` classes of it.
+    - `burn_in_warm`: the burn-in of chains that go on from the last states of an earlier fit.
     - `noise_shape`: the larger it is, the less the noise differs between people.
     - `rank`: factors of a vector; `packed_rank`: factors of the shipped model.
     - `side_columns`: most columns for the rated titles of people, and for the raters of titles.
@@ -56,17 +59,25 @@ class BayesRecipe(RecommenderRecipe):
     """
 
     family: Literal["bayes"]
-    likelihood: Literal["normal", "ordered"]
     noise_shape: Positive
     rank: Annotated[int, Field(ge=1, le=64)]
     chains: Annotated[int, Field(ge=1, le=64)]
     sweeps: Annotated[int, Field(ge=2, le=10_000)]
     burn_in: Annotated[int, Field(ge=0)]
+    burn_in_warm: Annotated[int, Field(ge=1)] = 10
     every: Annotated[int, Field(ge=1)]
     side_columns: Annotated[int, Field(ge=1, le=500)]
     packed_rank: Whole
     most_gigabytes: Positive
     most_teraoperations: Positive
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_likelihood(cls, table: object) -> object:
+        """Earlier bundles name the one likelihood that is left."""
+        if isinstance(table, Mapping) and table.get("likelihood") == "normal":
+            return {key: value for key, value in table.items() if key != "likelihood"}
+        return table
 
     @model_validator(mode="after")
     def _keeps_a_draw(self) -> Self:
@@ -85,7 +96,6 @@ class BayesRecipe(RecommenderRecipe):
         A chain packs its mean at CHAIN_WIDTH times the final rank, for a smaller loss.
         """
         return ChainPlan(
-            self.likelihood,
             self.noise_shape,
             self.rank,
             self.sweeps,
@@ -104,16 +114,26 @@ class BayesRecipe(RecommenderRecipe):
 
 
 def fit_bayes(task: PredictorTask, recipe: BayesRecipe) -> BayesFit:
-    """Run the chains on executors, pack on the driver; RecipeError where the cost is too high."""
+    """Run the chains on executors, pack on the driver; RecipeError where the cost is too high.
+
+    Where `task.start` holds the last states of a fit, the chains go on from them.
+    """
     ratings, seed = task.ratings, task.seed
-    people, titles = ratings.catalogue.shape
-    refuse_over_budget(recipe, Size(len(ratings.values), people, titles))
+    shape = ratings.catalogue.shape
+    refuse_over_budget(recipe, Size(len(ratings.values), *shape))
     columns = feature_blocks(ratings, task.side_information, recipe.side_columns, seed)
-    problem = Problem(ratings.users, ratings.items, ratings.values, *columns)
-    chains = run_chains(task.spark, problem, recipe.plan(), recipe.chains, seed)
-    packed = mean_of_chains(chains, recipe.packed_rank)
-    rated = RatingsMatrix.build(ratings.users, ratings.items, ratings.values, people)
-    return BayesFit(recipe, packed, learn_prior(packed.model, rated, seed))
+    rows = ratings.users, ratings.items
+    levels, blocks = blocks_of(*rows, ratings.values, shape)
+    mean, sample = float(ratings.values.mean()), Sample.draw(*rows, shape, seed)
+    problem = Problem(levels - mean, float(ratings.values.var()), *columns, sample)
+    plan, starts = recipe.plan(), []
+    if isinstance(task.start, LastStates):
+        plan, starts = plan.after_burn_in_of(recipe.burn_in_warm), task.start.at(ratings.catalogue)
+    ran = run_chains(task.spark, problem, blocks, plan, recipe.chains, seed, starts)
+    packed = mean_of_chains([one for one, _ in ran], mean, recipe.packed_rank, sample)
+    prior = learn_prior(packed.model, ratings, seed)
+    ids = ratings.catalogue.user_ids, ratings.catalogue.movie_ids
+    return BayesFit(recipe, packed, prior, LastStates(*ids, tuple(state for _, state in ran)))
 
 
 @dataclass(frozen=True)
@@ -123,6 +143,11 @@ class BayesFit(Predictor):
     recipe: BayesRecipe
     packed: Packed
     prior: dict[str, Any]
+    states: LastStates
+
+    def last_states(self) -> LastStates:
+        """The last state of each chain, from which a fit on other ratings may go on."""
+        return self.states
 
     def factor_model(self) -> FactorModel:
         """The packed model in double precision."""
@@ -168,43 +193,13 @@ class BayesFit(Predictor):
         draws = self.recipe.chains * self.recipe.kept
         return [
             f"{draws} draws of {self.recipe.chains} chains were packed into {rank} factors; "
-            f"root mean square loss {self.packed.loss:.4f} stars over all pairs",
+            f"root mean square loss {self.packed.loss:.4f} stars over random pairs",
             f"folding known people in comes within {self.prior['distance']:.3f} stars "
             "(root mean square) of their own answers",
         ]
 
 
-def mean_of_chains(chains: Sequence[Packed], rank: int) -> Packed:
-    """The mean of the chains' models, of at most this rank.
-
-    The mean has the factors of all chains side by side. QR and a small SVD reduce their number.
-    """
-    models = [chain.model for chain in chains]
-    users = np.hstack([m.user_factors for m in models]) / len(models)
-    items = np.hstack([m.item_factors for m in models])
-    left, values, right = _reduced(users, items)
-    root = np.sqrt(values[:rank])
-    lost = float((values[rank:] ** 2).sum()) / (len(users) * len(items))
-    within = float(np.mean([chain.loss**2 for chain in chains]))
-    model = FactorModel(
-        float(np.mean([m.mean for m in models])),
-        np.mean([m.user_bias for m in models], axis=0),
-        np.mean([m.item_bias for m in models], axis=0),
-        left[:, :rank] * root,
-        right[:, :rank] * root,
-    )
-    return Packed(model, (lost + within) ** 0.5)
-
-
-def _reduced(users: Floats, items: Floats) -> tuple[Floats, Floats, Floats]:
-    """Singular triplets of users @ items.T, without the product in memory."""
-    user_base, user_rest = np.linalg.qr(users)
-    item_base, item_rest = np.linalg.qr(items)
-    left, values, right = np.linalg.svd(user_rest @ item_rest.T, full_matrices=False)
-    return user_base @ left, values, item_base @ right.T
-
-
-def learn_prior(model: FactorModel, rated: RatingsMatrix, seed: int) -> dict[str, Any]:
+def learn_prior(model: FactorModel, ratings: IndexedRatings, seed: int) -> dict[str, Any]:
     """The prior of a new person's [bias, factors]: `fold_in.predictor` of `bundle.json`.
 
     `effects` are a ridge regression of trained people's [bias, factors] on the titles they rated
@@ -213,24 +208,30 @@ def learn_prior(model: FactorModel, rated: RatingsMatrix, seed: int) -> dict[str
     folded-in and trained predictions of known people.
     """
     vectors = np.column_stack([model.user_bias, model.user_factors])
-    columns = np.array([_columns(model, rated, u) for u in range(len(vectors))])
+    columns = _columns(model, ratings)
     system = columns.T @ columns + RIDGE * np.eye(columns.shape[1])
     effects = np.linalg.solve(system, columns.T @ vectors)
     residuals = vectors - columns @ effects
-    spread = residuals.T @ residuals / len(residuals) + VARIANCE_FLOOR * np.eye(vectors.shape[1])
+    spread: Floats = residuals.T @ residuals / len(residuals) + VARIANCE_FLOOR * np.eye(
+        vectors.shape[1]
+    )
     prior = {"effects": _rounded(effects), "precision": _rounded(np.linalg.inv(spread))}
     people = np.random.default_rng(seed).permutation(len(vectors))[:NOISE_PEOPLE]
     tried = {
-        v: _distance(BayesFoldIn.of(noise=v, **prior), model, rated, people)
+        v: _distance(BayesFoldIn.of(noise=v, **prior), model, ratings.matrix, people)
         for v in NOISE_VARIANCES
     }
     best = min(tried, key=lambda v: tried[v])
     return {"family": "bayes", "noise": best, "distance": tried[best], **prior}
 
 
-def _columns(model: FactorModel, rated: RatingsMatrix, user: int) -> Floats:
-    items = rated.items(user)
-    return rated_columns(model.item_bias[items], model.item_factors[items])
+def _columns(model: FactorModel, ratings: IndexedRatings) -> Floats:
+    """The scorer's `rated_columns` of all people [U, K + 3], from one sparse product."""
+    rated = rated_matrix(ratings)
+    counts = np.diff(rated.indptr)
+    sums = rated @ np.column_stack([model.item_bias, model.item_factors])
+    sums /= np.sqrt(np.maximum(counts, 1))[:, None]
+    return np.column_stack([np.ones(len(counts)), np.log1p(counts), sums])
 
 
 def _distance(
@@ -250,7 +251,7 @@ def _distance(
     return float(np.sqrt(np.mean(squares)))
 
 
-def _rounded(table: Floats) -> list[list[float]]:
+def _rounded(table: NDArray[np.floating[Any]]) -> list[list[float]]:
     """Seven digits: the precision of the factors (float32)."""
     return [[float(f"{x:.7g}") for x in row] for row in table]
 
@@ -269,24 +270,27 @@ def refuse_over_budget(recipe: BayesRecipe, size: Size) -> None:
 
 
 def bytes_needed(recipe: BayesRecipe, size: Size) -> int:
-    """Peak bytes of one process: a chain on an executor, or the driver before.
+    """Peak bytes of one chain: vectors, side information, columns of the running mean.
 
-    They grow with people * titles, because a chain sums the stars of every pair.
+    They grow with people + titles. The ratings are in files, of which one block is mapped.
     """
-    pairs = size.people * size.titles
-    ratings = 2 * DOUBLE * size.ratings * (recipe.rank + 6)
-    return ratings + max(DENSE_COPIES * SINGLE, RATED_COPIES * DOUBLE) * pairs
+    rows, width = size.people + size.titles, recipe.rank + 1
+    columns = recipe.side_columns + GIVEN_COLUMNS
+    mean = (2 * CHAIN_WIDTH * recipe.packed_rank + 4 * PANEL) * SINGLE
+    return rows * (DOUBLE * (COPIES * width + columns) + mean) + PROCESS_BYTES
 
 
 def operations_needed(recipe: BayesRecipe, size: Size) -> int:
     """Multiplications and additions of all chains, largest terms only.
 
-    A sweep makes a K x K product for each rating and a Cholesky factor for each person or title.
+    A sweep makes a K x K product for each rating of a side, and a Cholesky factor for each person
+    or title. A kept draw's factors are multiplied with the columns of the running mean.
     """
     width, rows = recipe.rank + 1, size.people + size.titles
-    columns = recipe.side_columns + 60
-    sweep = 4 * size.ratings * width**2 + rows * (2 * width**3 + 6 * columns * width)
-    draw = size.people * size.titles * (2 * recipe.rank + LOOKUP)
+    columns = recipe.side_columns + GIVEN_COLUMNS
+    sweep = 4 * size.ratings * (width + 1) ** 2
+    sweep += rows * (width**3 // 3 + 3 * width**2 + 4 * columns * width)
+    draw = 6 * rows * CHAIN_WIDTH * recipe.packed_rank * 2 * recipe.rank
     return recipe.chains * (recipe.sweeps * sweep + recipe.kept * draw)
 
 

@@ -46,7 +46,8 @@ class Trainer:
     """The inputs and caches that the fits of a job share.
 
     `given` is the side information, `words` the words of titles. Where one is None, the titles'
-    genres and years are used.
+    genres and years are used. `starts` are last states of an earlier fit by recipe, from which
+    fits go on; `ended` collects those of the fits made.
     """
 
     spark: SparkSession
@@ -58,11 +59,20 @@ class Trainer:
     words: pa.Table | None = None
     vectors: dict[ContentRecipe, FeatureTable] = field(default_factory=dict)  # the job's cache
     text_ids: Sequence[str] = ()  # which of `users` and `titles` have text ids
+    starts: Mapping[str, object] = field(default_factory=dict)
+    ended: dict[str, object] = field(default_factory=dict)
 
     @cached_property
     def side_information(self) -> SideInformation:
         """`given`, else genres and decades of the titles."""
         return title_features(self.titles) if self.given is None else self.given
+
+    def going_on(self) -> Trainer:
+        """A trainer whose fits go on from the fits made so far.
+
+        Only for fits that are not measured on ratings which the earlier fits have seen.
+        """
+        return replace(self, starts=dict(self.ended))
 
     def index(self, ratings: Ratings) -> IndexedRatings:
         """The ratings by row, in a catalogue of their people and titles and every listed title."""
@@ -123,10 +133,12 @@ class Trainer:
         blend_share: float,
     ) -> Predictor:
         """Fit the predictor; `frame` holds the same rows as `ratings`."""
-        given = self.side_information
-        return fit_predictor(
-            PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed), recipe
-        )
+        given, name = self.side_information, recipe.model_dump_json()
+        start = self.starts.get(name)
+        task = PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed, start)
+        predictor = fit_predictor(task, recipe)
+        self.ended[name] = predictor.last_states()
+        return predictor
 
     def fit_content(
         self, ratings: IndexedRatings, ranker: FittedRanker, recipe: ContentRecipe

@@ -7,8 +7,8 @@ The family `bayes` learns its priors from side information, which has two kinds 
 
 - *Given* columns: demographics of people; genres and decade of titles.
 - *Set* columns: the titles that a person rated, and the people who rated a title, in the training
-  rows (the implicit feedback of SVD++, Koren, KDD 2008). A truncated SVD reduces each set to a few
-  columns.
+  rows (the implicit feedback of SVD++, Koren, KDD 2008). A truncated SVD of the sparse matrix
+  reduces each set to a few columns.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
 
 from scoring.arrays import Floats, Ints, Rows, rows_of
 from scoring.recommender.bundle import Title
@@ -32,6 +34,8 @@ a JVM object, and a million such objects fill a heap of 900 MB."""
 DECADES = range(1920, 2030, 10)  # earlier and later years count as the first and last decade
 BANDS, MOST_VALUES = 9, 50  # bands of a demographic number; most values of a demographic word
 EXTRA_DIRECTIONS, PASSES = 16, 4  # of the random projection: oversampling, power iterations
+Sparse = Any
+"""A `scipy.sparse.csr_matrix`; SciPy has no types."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,18 @@ class FeatureBlocks:
         filled = [t for t in tables if t.shape[1]]
         return cls(np.hstack(filled), tuple(t.shape[1] for t in filled))
 
+    @cached_property
+    def gram(self) -> Floats:
+        """Products of columns [F, F]."""
+        gram: Floats = self.values.T @ self.values
+        return gram
+
+    @cached_property
+    def sums(self) -> Floats:
+        """Sums of columns [F]."""
+        sums: Floats = self.values.sum(axis=0)
+        return sums
+
 
 def title_features(titles: Mapping[int, Title]) -> SideInformation:
     """Genres (a row of unit length) and decade; empty where no title has a genre."""
@@ -184,43 +200,49 @@ def feature_blocks(
     """Columns of people and of titles: set (at most `count`), log number of ratings, given."""
     catalogue = ratings.catalogue
     rated = rated_matrix(ratings)
-    people = [_set_columns(rated, count, seed), _log_counts(rated)]
-    titles = [_set_columns(rated.T, count, seed), _log_counts(rated.T)]
+    people, titles = (
+        [_set_columns(sets, count, seed), _log_counts(sets)] for sets in (rated, rated.T.tocsr())
+    )
     people += [table.of(catalogue.user_ids) for table in given.people.values()]
     titles += [table.of(catalogue.movie_ids) for table in given.titles.values()]
     return FeatureBlocks.of(people), FeatureBlocks.of(titles)
 
 
-def rated_matrix(ratings: IndexedRatings) -> Floats:
-    """[people, titles]: 1 where the person rated the title, else 0."""
-    rated = np.zeros(ratings.catalogue.shape)
-    rated[ratings.users, ratings.items] = 1.0
-    return rated
+def rated_matrix(ratings: IndexedRatings) -> Sparse:
+    """[people, titles], compressed rows: 1 where the person rated the title."""
+    ones = np.ones(len(ratings.values), dtype=np.float32)
+    places = ratings.users.astype(np.int32), ratings.items.astype(np.int32)
+    return csr_matrix((ones, places), shape=ratings.catalogue.shape)
 
 
-def _set_columns(rated: Floats, count: int, seed: int) -> Floats:
+def _set_columns(rated: Sparse, count: int, seed: int) -> Floats:
     """Rows scaled to unit length, reduced to `count` columns: U S of the truncated SVD."""
-    scaled = rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1.0))
+    counts = np.diff(rated.indptr)
+    weights = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    scaled = csr_matrix((weights, rated.indices, rated.indptr), shape=rated.shape)
     left, values, _ = truncated_svd(scaled, min(count, *rated.shape), seed)
-    return left * values
+    return (left * values).astype(np.float64)
 
 
-def _log_counts(rated: Floats) -> Floats:
-    counts = np.log1p(rated.sum(axis=1))
+def _log_counts(rated: Sparse) -> Floats:
+    counts = np.log1p(np.diff(rated.indptr))
     column: Floats = (counts - counts.mean())[:, None]
     return column
 
 
-def truncated_svd(matrix: Floats, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
+def truncated_svd(matrix: Floats | Sparse, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
     """The first `rank` singular triplets by random projection and subspace iteration.
 
     Halko, Martinsson and Tropp, Finding Structure with Randomness (SIAM Review 53(2), 2011),
-    algorithms 4.4 and 5.1. The result is exact where the projection is as wide as the matrix.
+    algorithms 4.4 and 5.1. The result is exact where the projection is as wide as the matrix. A
+    sparse matrix is only multiplied: memory is that of (rows + columns) * (rank + 16) numbers of
+    the matrix's own precision.
     """
     rng = np.random.default_rng(seed)
     width = min(rank + EXTRA_DIRECTIONS, *matrix.shape)
-    base = np.linalg.qr(matrix @ rng.normal(size=(matrix.shape[1], width)))[0]
+    start = rng.normal(size=(matrix.shape[1], width)).astype(matrix.dtype)
+    base = np.linalg.qr(matrix @ start)[0]
     for _ in range(PASSES):
         base = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ base)[0])[0]
-    left, values, right = np.linalg.svd(base.T @ matrix, full_matrices=False)
-    return base @ left[:, :rank], values[:rank], right[:rank].T
+    right, values, left = np.linalg.svd(matrix.T @ base, full_matrices=False)
+    return base @ left[:rank].T, values[:rank], right[:, :rank]

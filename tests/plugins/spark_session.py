@@ -1,7 +1,7 @@
 """One Spark for a whole test session: `from tests.plugins.spark_session import spark`.
 
-Starting a JVM costs more than most tests, so everybody shares this one: two threads, two shuffle
-partitions, no web pages, loopback only.
+Starting a JVM costs more than most tests, so everybody shares this one: two threads, four
+attempts at a task, two shuffle partitions, no web pages, loopback only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     live_beside_twisted()
-    builder = SparkSession.builder.master("local[2]").appName("marquee-tests")
+    builder = SparkSession.builder.master("local[2,4]").appName("marquee-tests")
     scratch = tmp_path_factory.mktemp("spark")
     builder = builder.config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
     for key, value in SETTINGS.items():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from marquee.lake import Lake, open_lake
+from spark_apps.recommender.gibbs_sampler import Problem
 from tests.frozen_inputs import frozen
 from tests.scoring.made_up import make_ratings
 
@@ -24,7 +29,6 @@ RECIPE: dict[str, Any] = {
 BAYES: dict[str, Any] = {
     "name": "bayes-4",
     "family": "bayes",
-    "likelihood": "normal",
     "noise_shape": 2.5,
     "rank": 4,
     "chains": 2,
@@ -86,3 +90,20 @@ def _segment(lake: Lake, folder: Path, lines: Sequence[str]) -> dict[str, str]:
 def flags(lake: Lake, run: str = "r-1") -> list[str]:
     """The flags of a job."""
     return ["--lake", lake.root, "--run", run]
+
+
+@dataclass(frozen=True)
+class DeadlyProblem(Problem):
+    """A problem whose first reader is killed."""
+
+    marker: str = ""
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        """As in `Problem`."""
+        try:
+            os.close(os.open(self.marker, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return len(self.people.values), len(self.titles.values)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("a killed process does not go on")

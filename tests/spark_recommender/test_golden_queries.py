@@ -38,7 +38,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     | {"iterations": 2}
     | {"ranker": {"family": "ease_als", "share": 0.6, "als": ALS, "ease": RECENT}},
     "bayes, ease": SHORT | {"ranker": RECENT},
-    "ordered, implicit_als": SHORT | {"likelihood": "ordered", "ranker": ALS},
+    "bayes, implicit_als": SHORT | {"ranker": ALS},
     "bayes, ease without recency": SHORT | {"ranker": EASE},
 }
 

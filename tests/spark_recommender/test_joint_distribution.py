@@ -6,24 +6,27 @@ their prior, then stars given them; independent, and written here from the model
 given the stars, and again. Both have the same distribution if and only if the sweep is right, so
 the means of any function agree within their errors. The priors' constants are set so that on a
 small problem every block matters, and the bound on a precision, which is no part of the model, is
-lifted. A likelihood centres stars before the model sees them, so centred stars are what is
-simulated.
+lifted. The sampler centres stars before the model sees them, so centred stars are what is
+simulated: each rating has stars of its own, whose value changes from sweep to sweep. Rows are in
+two blocks, and both ways to draw a row are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from spark_apps.recommender import bayes_model, gibbs_sampler
-from spark_apps.recommender.bayes_model import NormalStars, Prior
-from spark_apps.recommender.gibbs_sampler import Problem, pair_scores
+from spark_apps.recommender import bayes_model
+from spark_apps.recommender.bayes_model import Noise, Prior, RowPosterior
+from spark_apps.recommender.gibbs_sampler import Chain, ChainPlan, Problem
+from spark_apps.recommender.posterior_mean import Sample, pair_scores
+from spark_apps.recommender.rating_blocks import make_blocks
 from spark_apps.recommender.training_data import FeatureBlocks
 
 PEOPLE, TITLES, WIDTH, SHAPE = 7, 6, 3, 3.0
@@ -34,7 +37,29 @@ FOUND, BOUND = 6.0, 4.5  # standard errors: a spoilt sampler is beyond, the righ
 Draw = dict[str, float]
 
 
-def small_problem() -> Problem:
+@dataclass(frozen=True)
+class Small:
+    """A problem and its ratings; rating n has the stars of index n."""
+
+    users: np.ndarray
+    items: np.ndarray
+    people: FeatureBlocks
+    titles: FeatureBlocks
+
+    def chain(self) -> Chain:
+        """A chain before its first sweep."""
+        ratings = len(self.users)
+        rows, sizes = (self.users, self.items), (PEOPLE, TITLES)
+        blocks = [
+            list(make_blocks(rows[s], rows[1 - s], np.arange(ratings), sizes[s], 2)) for s in (0, 1)
+        ]
+        sample = Sample(np.zeros((2, 1), dtype=np.intp), rows[0][:1], rows[1][:1])
+        problem = Problem(np.zeros(ratings), 1.0, self.people, self.titles, sample)
+        plan = ChainPlan(SHAPE, WIDTH - 1, 1, 0, 1, 1)
+        return Chain.start(problem, (blocks[0], blocks[1]), plan, 5)
+
+
+def small_problem() -> Small:
     """Two ratings in three, but nothing by the last person and of the last title."""
     rng = np.random.default_rng(11)
     rated = rng.random((PEOPLE, TITLES)) < 0.66
@@ -43,7 +68,7 @@ def small_problem() -> Problem:
     sides = (
         FeatureBlocks(0.3 * rng.normal(size=(n, sum(BLOCKS))), BLOCKS) for n in (PEOPLE, TITLES)
     )
-    return Problem(users, items, np.zeros(len(users)), *sides)
+    return Small(users, items, *sides)
 
 
 PROBLEM = small_problem()
@@ -58,6 +83,7 @@ def small(monkeypatch) -> None:
         ("WEIGHT_PRIOR", FLAT),
         ("RATE_PRIOR", VAGUE),
         ("MOST_PRECISION", np.inf),
+        ("FEW", 3),
     ):
         monkeypatch.setattr(bayes_model, name, value)
 
@@ -79,12 +105,12 @@ def prior_side(columns: FeatureBlocks, rng: np.random.Generator) -> tuple[Prior,
 
 
 def prior_noise(rng: np.random.Generator) -> tuple[float, np.ndarray]:
-    """The rate of people's precisions, and the precisions of those who rated."""
+    """The rate of people's precisions, and the precisions."""
     rate = rng.exponential(1.0 / VAGUE)
-    return rate, rng.gamma(SHAPE, 1.0 / rate, size=PEOPLE - 1)
+    return rate, rng.gamma(SHAPE, 1.0 / rate, size=PEOPLE)
 
 
-def marginal(problem: Problem, rng: np.random.Generator) -> Iterator[Draw]:
+def marginal(problem: Small, rng: np.random.Generator) -> Iterator[Draw]:
     """Independent draws of everything."""
     while True:
         sides = [prior_side(columns, rng) for columns in (problem.people, problem.titles)]
@@ -96,21 +122,21 @@ def marginal(problem: Problem, rng: np.random.Generator) -> Iterator[Draw]:
         yield functions(sides, rate, noise_precision, z, scores)
 
 
-def successive(problem: Problem, rng: np.random.Generator) -> Iterator[Draw]:
+def successive(problem: Small, rng: np.random.Generator) -> Iterator[Draw]:
     """Stars given everything, a sweep given the stars; from a draw of the prior."""
-    people, titles = gibbs_sampler.initial_state(problem, WIDTH, rng)
-    for side, columns in ((people, problem.people), (titles, problem.titles)):
-        side.prior, side.vectors = prior_side(columns, rng)
-    stars = NormalStars(problem.values, problem.users, SHAPE)
-    stars._rate, precision = prior_noise(rng)
-    noise_precision = precision[problem.users]
-    while True:
-        scores = pair_scores(people.vectors[problem.users], titles.vectors[problem.items])
-        stars.z = scores + rng.normal(size=len(scores)) / np.sqrt(noise_precision)
-        noise_precision = gibbs_sampler.sweep(problem, people, titles, stars, rng).precision
-        scores = pair_scores(people.vectors[problem.users], titles.vectors[problem.items])
-        sides = [(side.prior, side.vectors) for side in (people, titles)]
-        yield functions(sides, stars._rate, noise_precision, stars.z, scores)
+    chain = problem.chain()
+    for side, columns in ((chain.people, problem.people), (chain.titles, problem.titles)):
+        side.prior, side.drawn = prior_side(columns, rng)
+    chain.noise = Noise(SHAPE, *prior_noise(rng))
+    users, items = problem.users, problem.items
+    for sweep in count():
+        scores = pair_scores(chain.people.drawn[users], chain.titles.drawn[items])
+        z = scores + rng.normal(size=len(users)) / np.sqrt(chain.noise.precision[users])
+        chain.problem = replace(chain.problem, z=z)
+        chain.sweep(sweep)
+        sides = [(side.prior, side.drawn) for side in (chain.people, chain.titles)]
+        scores = pair_scores(chain.people.drawn[users], chain.titles.drawn[items])
+        yield functions(sides, chain.noise.rate, chain.noise.precision[users], z, scores)
 
 
 def functions(
@@ -160,36 +186,27 @@ def of_side(own: Prior, rows: np.ndarray) -> Draw:
     }
 
 
-@dataclass(frozen=True)
-class Table:
-    """So many draws as rows."""
-
-    names: list[str]
-    values: np.ndarray
-
-    @classmethod
-    def of(cls, draws: Iterator[Draw], count: int) -> Table:
-        rows = list(islice(draws, count))
-        return cls(list(rows[0]), np.array([list(row.values()) for row in rows]))
+def table(draws: Iterator[Draw], rows: int) -> tuple[list[str], np.ndarray]:
+    """Names of the functions, and so many draws as rows."""
+    taken = list(islice(draws, rows))
+    return list(taken[0]), np.array([list(draw.values()) for draw in taken])
 
 
 @cache
 def expected() -> tuple[np.ndarray, np.ndarray]:
     """Means of the functions under the model, and the variances of those means."""
-    draws = Table.of(marginal(PROBLEM, np.random.default_rng(6)), DRAWS).values
+    draws = table(marginal(PROBLEM, np.random.default_rng(6)), DRAWS)[1]
     return draws.mean(axis=0), draws.var(axis=0, ddof=1) / DRAWS
 
 
 def differences_in_errors(sweeps: int) -> dict[str, float]:
     """Each function's difference of means over its standard error; the chain's by batch means."""
-    walk, (means, errors) = (
-        Table.of(successive(PROBLEM, np.random.default_rng(5)), sweeps),
-        expected(),
-    )
-    batches = walk.values.reshape(BATCHES, -1, len(walk.names)).mean(axis=1)
-    difference = walk.values.mean(axis=0) - means
+    names, walk = table(successive(PROBLEM, np.random.default_rng(5)), sweeps)
+    means, errors = expected()
+    batches = walk.reshape(BATCHES, -1, len(names)).mean(axis=1)
+    difference = walk.mean(axis=0) - means
     difference /= np.sqrt(errors + batches.var(axis=0, ddof=1) / BATCHES)
-    return dict(zip(walk.names, difference.tolist(), strict=True))
+    return dict(zip(names, difference.tolist(), strict=True))
 
 
 @pytest.mark.usefixtures("small")
@@ -201,8 +218,14 @@ def test_a_sweep_leaves_the_joint_distribution_as_it_is():
 
 def without_noise(patch: pytest.MonkeyPatch) -> None:
     """Vectors at nine tenths of their noise."""
-    draw = gibbs_sampler.draw_vectors
-    patch.setattr(gibbs_sampler, "draw_vectors", lambda *args: draw(*args[:-1], 0.9 * args[-1]))
+    draw = RowPosterior.draw
+    patch.setattr(RowPosterior, "draw", lambda self, b, n, e: draw(self, b, 0.9 * n, 0.9 * e))
+
+
+def without_noise_of_few(patch: pytest.MonkeyPatch) -> None:
+    """Rows with few ratings without the noise of these."""
+    draw = RowPosterior.draw
+    patch.setattr(RowPosterior, "draw", lambda self, b, n, e: draw(self, b, n, 0.0 * e))
 
 
 def without_the_columns(patch: pytest.MonkeyPatch) -> None:
@@ -234,34 +257,37 @@ def with_another_weight(patch: pytest.MonkeyPatch) -> None:
 
 def with_too_little_precision(patch: pytest.MonkeyPatch) -> None:
     """People's precisions from a gamma with a rating too few."""
-    start = NormalStars.__init__
+    draw = Noise.draw
+    patch.setattr(Noise, "draw", lambda self, n, squares, rng: draw(self, n - 1.0, squares, rng))
 
-    def spoilt(self: NormalStars, values: np.ndarray, users: np.ndarray, shape: float) -> None:
-        start(self, values, users, shape)
-        self._shapes = self._shapes - 0.5
 
-    patch.setattr(NormalStars, "__init__", spoilt)
+def with_too_small_errors(patch: pytest.MonkeyPatch) -> None:
+    """Squared errors as if people's vectors fitted a tenth better than they do."""
+    draw = Noise.draw
+    patch.setattr(Noise, "draw", lambda self, n, squares, rng: draw(self, n, 0.9 * squares, rng))
 
 
 def with_the_other_sides_bias(patch: pytest.MonkeyPatch) -> None:
     """Vectors fitted to stars as if the other side's biases were less than they are."""
-    draw = gibbs_sampler.draw_vectors
+    start = RowPosterior.__init__
 
-    def spoilt(groups, means, precision, other, seen, noise):
-        smaller = np.column_stack([0.7 * other[:, 0], other[:, 1:]])
-        return draw(groups, means, precision, smaller, seen, noise)
+    def spoilt(self, prior, partners, *given):
+        smaller = np.column_stack([0.7 * partners[:, 0], partners[:, 1:]])
+        start(self, prior, smaller, *given)
 
-    patch.setattr(gibbs_sampler, "draw_vectors", spoilt)
+    patch.setattr(RowPosterior, "__init__", spoilt)
 
 
 SPOILT = [
     without_noise,
+    without_noise_of_few,
     without_the_columns,
     with_another_scale,
     with_another_prior_mean,
     with_a_mean_that_is_not_drawn,
     with_another_weight,
     with_too_little_precision,
+    with_too_small_errors,
     with_the_other_sides_bias,
 ]
 

@@ -22,7 +22,7 @@ from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings
 from tests.spark_recommender.made_up import BAYES, RECIPE
 
-FAMILIES = {"als_bias": RECIPE, "bayes": BAYES, "ordered": BAYES | {"likelihood": "ordered"}}
+FAMILIES = {"als_bias": RECIPE, "bayes": BAYES}
 TITLES = {m: Title(m, None, f"Film {m}", 1950 + m, ("Drama",)) for m in range(1, 45)}
 EVERY = pytest.mark.parametrize("family", list(FAMILIES))
 ONES = np.ones(1, dtype=np.int64)
@@ -158,7 +158,7 @@ def test_a_recipe_over_budget_gives_way_to_the_next_and_alone_is_refused(spark):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"burn_in": 40}, "keep"), ({"likelihood": "odd"}, "likelihood"), ({"rank": 0}, "rank")],
+    [({"burn_in": 40}, "keep"), ({"likelihood": "ordered"}, "likelihood"), ({"rank": 0}, "rank")],
 )
 def test_a_bayesian_recipe_that_cannot_be_trained_is_refused(change, says):
     with pytest.raises(RecipeError, match=says):
