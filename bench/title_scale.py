@@ -133,7 +133,8 @@ def lines(first: int, end: int) -> Iterator[str]:
         yield (
             f'{{"title_id": "{key}", "title": "{title}", "type": "{kind}", "year": {year}, '
             f'"runtime": {runtime}, "genres": [{words}], "rating": {rating}, '
-            f'"vote_count": {votes}, "directors": [{{"name": {director}}}], "writers": [{", ".join(people)}], '
+            f'"vote_count": {votes}, "directors": [{{"name": {director}}}], '
+            f'"writers": [{", ".join(people)}], '
             f'"cast": [], "countries": ["US"], "languages": [], "companies": [], "keywords": [], '
             f'"budget": {budget if n % 50 == 0 else "null"}, "notes": [], "fetched_at": null}}\n'
         )
