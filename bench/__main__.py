@@ -8,7 +8,8 @@ python bench/als_speed.py --help    # Spark's ALS as we set it, beside its defau
 python bench/budget.py --help       # budgets on rolling origins, beside peers
 python bench/budget_bias.py --help  # too low or too high on new titles; what its intervals hold
 python bench/title_dump.py --help   # IMDb's datasets at full size: rows a second, memory
-python -m bench.scale --help        # both rating jobs on 100,000 to ten million made-up ratings
+python -m bench.scale --help        # the recommender's tasks on 100,000 to 32 million ratings
+python -m bench.title_scale --help  # prepare_titles on as many titles as IMDb has
 python -m bench.fold_in --help      # what folding a newcomer in loses against a fit that had them
 python -m bench.choice_simulation   # how often chance alone replaces a recipe
 python -m bench.gate_simulation     # what chance does at the gate in years of weeks

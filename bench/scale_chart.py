@@ -1,4 +1,4 @@
-"""The plot of `bench.scale`: seconds and memory of each job over rows, both axes logarithmic."""
+"""The plot of `bench.scale`: CPU seconds and memory over rows, both axes logarithmic."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 260, 56, 40, 30
-COLOURS = {"prepare_ratings": "#2b6cb0", "train_recommender": "#c05621"}
-PANELS = (("seconds", "seconds"), ("peak_mb", "peak memory, MB"))
+COLOURS = {
+    "load_ratings": "#718096",
+    "prepare_titles": "#2c7a7b",
+    "prepare_ratings": "#2b6cb0",
+    "train_recommender": "#c05621",
+    "evaluate": "#6b46c1",
+    "bundle": "#97266d",
+}
+PANELS = (("cpu_seconds", "CPU seconds"), ("peak_mb", "peak memory of the process tree, MB"))
 
 
 def draw(figures: Sequence[Mapping[str, Any]]) -> str:
-    """An SVG of two panels; jobs that failed are left out."""
+    """An SVG of two panels; tasks that failed are left out."""
     done = [f for f in figures if not f["status"]]
     panels = "".join(
         f'<g transform="translate({n * WIDTH},0)">{_panel(done, key, title)}</g>'
@@ -38,8 +45,8 @@ def _panel(done: Sequence[Mapping[str, Any]], key: str, title: str) -> str:
 
     elements += [_across(place(10.0**x0, 10.0**y)[1], 10**y) for y in range(y0, y1 + 1)]
     elements += [_below(place(10.0**x, 10.0**y0)[0], 10**x) for x in range(x0, x1 + 1)]
-    for line, job in enumerate(dict.fromkeys(f["job"] for f in done)):
-        points = [place(f["rows"], f[key]) for f in done if f["job"] == job]
+    for line, job in enumerate(dict.fromkeys(f["task"] for f in done)):
+        points = [place(f["rows"], f[key]) for f in done if f["task"] == job]
         elements.append(_line(points, job, line))
     return "".join(elements)
 

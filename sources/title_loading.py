@@ -30,6 +30,7 @@ from sources.title_record import (
     states_only_a_budget,
     to_contract,
     write_lines,
+    write_parts,
 )
 from sources.title_snapshots import FetchSpan, digests_at, load_moment, snapshots, snapshots_of_run
 
@@ -227,7 +228,7 @@ def _sort_out(
                 merged.append(record["title_id"])
             yield record
 
-    loaded = write_lines(ready / "titles-00001.jsonl.gz", good())
+    loaded = write_parts(ready, "titles", good())
     if aside:
         write_lines(ready / "quarantined-00001.jsonl.gz", aside)
     for path in _refusals(folder):

@@ -8,6 +8,7 @@ one record a line.
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 import zlib
@@ -53,6 +54,7 @@ SINGLE_FIELDS = (
 )
 TITLE_FIELDS = {"directors", "writers", "cast", "genres", "type", "rating", "plot"}
 """Fields that a record with nothing but a budget does not state."""
+RECORDS_A_FILE = 250_000
 EXAMPLES_PER_REASON = 3
 """Number of records that are named for each reason."""
 MOST_REASONS = 12
@@ -146,6 +148,23 @@ def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
             stream.write(line_of(record))
             count += 1
     return count
+
+
+def write_parts(folder: Path, kind: str, records: Iterable[Mapping[str, Any]]) -> int:
+    """Write records into `<kind>-00001.jsonl.gz` and so on, RECORDS_A_FILE each; their number.
+
+    A gzipped file is read by one task, so a large snapshot has several. There is at least one file.
+    """
+    left, total = iter(records), 0
+    for number in itertools.count(1):
+        path = folder / f"{kind}-{number:05d}.jsonl.gz"
+        written = write_lines(path, itertools.islice(left, RECORDS_A_FILE))
+        total += written
+        if written < RECORDS_A_FILE:
+            break
+    if number > 1 and not written:
+        path.unlink()
+    return total
 
 
 def line_of(record: Mapping[str, Any]) -> bytes:

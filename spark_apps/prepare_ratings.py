@@ -37,8 +37,7 @@ from spark_apps.preparation.rating_dataset import (
     validate,
 )
 from spark_apps.preparation.raw_ratings import read_feedback, read_names, read_ratings
-
-ROWS_PER_PARTITION = 500_000
+from spark_apps.spark_session import partitions_of, raise_shuffle_partitions
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def prepare(job: Job) -> None:
     """Validate, merge, split, publish; SourceError where no valid rating is before as-of."""
     as_of = int(job.inputs.as_of.timestamp())
     with job.stopwatch("session"):
-        set_shuffle_partitions(job)
+        raise_shuffle_partitions(job.spark, partitions_of(job.inputs.ratings.rows))
     with job.stopwatch("judge and merge"):
         validated, seen = validated_rows(job), Observation("validated")
         rows = rows_before(valid_rows(validated.observe(seen, *reason_counts(scale(job)))), as_of)
@@ -105,13 +104,6 @@ def _reasons(validated: DataFrame, count: RowCounts) -> str:
 def _examples(validated: DataFrame, reason: str) -> str:
     rows = validated.where(F.col("reason") == reason).select(*RAW_COLUMNS).take(3)
     return "; ".join(",".join(str(v or "")[:30] for v in row) for row in rows)
-
-
-def set_shuffle_partitions(job: Job) -> None:
-    """Raise the shuffle partitions to one for ROWS_PER_PARTITION rows: each is sorted in memory."""
-    key, rows = "spark.sql.shuffle.partitions", job.inputs.ratings.rows
-    partitions = max(int(job.spark.conf.get(key) or 1), -(-rows // ROWS_PER_PARTITION))
-    job.spark.conf.set(key, str(partitions))
 
 
 def scale(job: Job) -> Scale:
@@ -188,7 +180,8 @@ def publish_quarantine(job: Job, validated: DataFrame, count: RowCounts) -> None
     """Write the refused rows unchanged; without any, one empty file, which needs no Spark job."""
     path = job.path("prepared/quarantine/ratings")
     if count.refused:
-        bad = quarantined_rows(validated).coalesce(1)
+        # Not coalesce: it would make one task read and judge the whole release again.
+        bad = quarantined_rows(validated).repartition(partitions_of(count.refused))
         job.publish_frames({"": bad}, path, rows=count.refused, format="json")
         return
     folder = job.scratch / "quarantine"

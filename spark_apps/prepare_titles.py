@@ -18,6 +18,7 @@ from marquee.errors import SourceError
 from marquee.normalise.dates import FIRST_FILM
 from marquee.prices import PriceIndex, RateTable
 from marquee.run_folder import figures_paths, json_at, read_all_runs
+from sources.ratings_forms import TITLES_FILE
 from spark_apps.job import Job, run_job
 from spark_apps.preparation.listed_titles import (
     as_contract,
@@ -36,11 +37,19 @@ from spark_apps.preparation.title_dataset import (
     with_dollars,
 )
 from spark_apps.preparation.title_items import (
+    CORRUPT,
+    KEY,
     merged_per_title,
     only_states_budget,
     read_items,
     with_reason,
 )
+from spark_apps.spark_session import partitions_of, raise_shuffle_partitions
+
+ROWS_PER_PARTITION = 100_000
+"""Titles that one task merges or writes; a title takes about a kilobyte in memory."""
+BYTES_OF_A_ROW = 50
+LISTS_OF_TITLES = (TITLES_FILE, "movies.csv")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,20 +61,21 @@ def prepare(job: Job) -> None:
     """Read, merge, convert, describe, split, publish."""
     as_of = iso(job.inputs.as_of)
     with job.stopwatch("start"):
-        spark = job.spark
-    with job.stopwatch("merge"):
+        partitions = partitions_of(rows_to_read(job), ROWS_PER_PARTITION)
+        raise_shuffle_partitions(job.spark, partitions)
+    with job.stopwatch("read"):
         is_text = "titles" in job.inputs.ratings.text_ids
-        listed = read_listed(spark, job.lake, job.inputs.ratings.path, is_text)
+        listed = read_listed(job.spark, job.lake, job.inputs.ratings.path, is_text)
         movielens = read_movielens(listed, is_text)
-        items = with_reason(read_items(spark, job.inputs, job.lake.root), movielens).cache()
+        items = with_reason(read_items(job.spark, job.inputs, job.lake.root), movielens).cache()
         seen = count_items(items)
-        merged = merged_per_title(items.where("reason IS NULL"))
-        joined = join_movielens(merged, movielens)
+    with job.stopwatch("merge"):
+        joined = join_movielens(merged_per_title(items.where("reason IS NULL")), movielens)
         if seen.pop("names_without_id"):
-            joined = with_linked_directors(joined)
+            joined = with_linked_directors(joined, is_small=partitions == 1)
         every = with_dollar_budgets(joined, as_of)
         named = every.where("title IS NOT NULL").withColumn("is_released", is_released(as_of))
-        named = named.coalesce(1).cache()
+        named = named.coalesce(partitions).cache()
         titles = named.where("is_released").drop("is_released")
         facts = count_titles(titles) | seen | money_facts(as_of) | unreleased(named)
         if seen["budget_lenders"]:
@@ -78,6 +88,23 @@ def prepare(job: Job) -> None:
         f"[prepare_titles] {facts['titles']} titles, {facts['with_budget']} with a budget",
         flush=True,
     )
+
+
+def rows_to_read(job: Job) -> int:
+    """About how many rows the sources hold; prints the size of each.
+
+    A source whose manifest states no rows, such as the release's list, is counted by its bytes.
+    """
+    release = job.inputs.ratings.path
+    sizes = {one.path: job.lake.manifest(one.path) for one in job.inputs.titles}
+    found = {
+        path: (one.rows or one.size // BYTES_OF_A_ROW, one.size) for path, one in sizes.items()
+    }
+    files = [f for f in job.lake.manifest(release).files if f.name in LISTS_OF_TITLES]
+    found[release] = sum(f.bytes for f in files) // BYTES_OF_A_ROW, sum(f.bytes for f in files)
+    for path, (rows, size) in found.items():
+        print(f"[prepare_titles] {path}: about {rows} rows, {size / 1e6:.1f} MB", flush=True)
+    return sum(rows for rows, _ in found.values())
 
 
 def write_figures(job: Job, titles: DataFrame) -> None:
@@ -178,13 +205,16 @@ def unreleased(named: DataFrame) -> dict[str, int]:
 
 def publish(job: Job, titles: DataFrame, items: DataFrame, facts: dict[str, Any]) -> None:
     """Write the prepared titles, the quarantine and the split."""
-    rows = facts["titles"]
+    rows, refused = facts["titles"], facts["items_refused"] + facts["budgets_refused"]
     job.publish_frames({"": as_contract(titles)}, job.path("prepared/titles"), rows, **facts)
-    job.publish_frames(
-        {"": quarantine(titles, items)}, job.path("prepared/quarantine/titles"), format="json"
-    )
+    aside = quarantine(titles, items).repartition(partitions_of(refused, ROWS_PER_PARTITION))
+    job.publish_frames({"": aside}, job.path("prepared/quarantine/titles"), format="json")
     sizes: dict[str, Any] = split_sizes(facts["usable"])
-    split = {name: as_contract(f) for name, f in split_by_release(titles, sizes).items()}
+    files = partitions_of(facts["usable"], ROWS_PER_PARTITION)
+    split = {
+        name: as_contract(frame).coalesce(files)
+        for name, frame in split_by_release(titles, sizes).items()
+    }
     job.publish_frames(split, job.path("split/titles"), facts["usable"], **sizes)
 
 
@@ -198,13 +228,13 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
             "row"
         ),
     )
-    return refused.unionByName(unpriced).coalesce(1)
+    return refused.unionByName(unpriced)
 
 
 def _row(items: DataFrame) -> Any:
     """The item as JSON; the unchanged line where it is no title item."""
     fields = [
-        name for name in items.columns if name not in ("corrupt", "reason", "fetched", "known")
+        name for name in items.columns if name not in (CORRUPT, KEY, "reason", "fetched", "known")
     ]
     return F.coalesce("corrupt", F.to_json(F.struct(*fields))).alias("row")
 

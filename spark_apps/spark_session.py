@@ -26,6 +26,8 @@ from marquee.settings import REPOSITORY
 REPORT_AFTER = 120.0
 """Seconds without an executor after which a job prints that it waits."""
 SECONDS_BETWEEN_CHECKS = 2.0
+ROWS_PER_PARTITION = 500_000
+"""Rows that one task sorts or joins in memory; about 50 MB of ratings."""
 SHIPPED_ROOMS = ("marquee", "sources", "scoring", "spark_apps")
 """Packages that the Python of an executor may import."""
 
@@ -49,6 +51,17 @@ def start_session(job: str, run: str, scratch: Path, resource_minutes: float) ->
     watch.session = session
     ship_code(session.sparkContext, scratch)
     return session
+
+
+def partitions_of(rows: int, rows_each: int = ROWS_PER_PARTITION) -> int:
+    """How many partitions `rows` take, at least one."""
+    return max(1, -(-rows // rows_each))
+
+
+def raise_shuffle_partitions(session: SparkSession, partitions: int) -> None:
+    """Raise the partitions of a shuffle to `partitions`; more that were set before stay."""
+    key = "spark.sql.shuffle.partitions"
+    session.conf.set(key, str(max(int(session.conf.get(key) or 1), partitions)))
 
 
 class ExecutorWatch(threading.Thread):

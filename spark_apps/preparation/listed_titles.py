@@ -41,6 +41,7 @@ ITEM_LISTS = (
     "keywords",
 )
 IS_ID = r"^nm\d+$"
+KEY = "title_key"
 
 
 def read_movielens(listed: DataFrame, is_text: bool = False) -> DataFrame:
@@ -69,8 +70,8 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
     A title that MovieLens does not list has no movie_id. Where an item states only a budget and
     nothing else names its title, the title is null.
     """
-    stated, listed = items.alias("c"), movielens.alias("m")
-    joined = stated.join(listed, on=F.col("c.title_id") == F.col("m.title_id"), how="full")
+    stated, listed = items.alias("c"), movielens.withColumn(KEY, _key_of_title()).alias("m")
+    joined = stated.join(listed, on=F.col("c.title_id") == F.col(f"m.{KEY}"), how="full")
     nothing = F.expr("cast(array() as array<string>)")
     stated_genres = F.when(F.size("c.genres") > 0, F.col("c.genres"))
     return joined.select(
@@ -84,11 +85,13 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
     )
 
 
-def with_linked_directors(titles: DataFrame) -> DataFrame:
+def with_linked_directors(titles: DataFrame, *, is_small: bool = False) -> DataFrame:
     """Replace a folded name in `directors` by the person's id, where exactly one id has that name.
 
-    A name that several ids have stays a name, because two people may share a name.
+    A name that several ids have stays a name, because two people may share a name. `is_small`:
+    every name fits the driver, which sends them to each task instead of sorting the titles by name.
     """
+    sent = F.broadcast if is_small else _unchanged
     credits = titles.select(
         "title_id", F.posexplode(F.arrays_zip("directors", "director_names")).alias("place", "one")
     ).select("title_id", "place", "one.directors", "one.director_names")
@@ -102,13 +105,24 @@ def with_linked_directors(titles: DataFrame) -> DataFrame:
     named = credits.where(~F.col("directors").rlike(IS_ID))
     touched = credits.join(named.select("title_id").distinct(), on="title_id", how="left_semi")
     found = touched.join(
-        F.broadcast(unique), on=F.col("directors") == F.col("key"), how="left"
+        sent(unique), on=F.col("directors") == F.col("key"), how="left"
     ).withColumn("person", F.struct("place", F.coalesce("name_id", "directors").alias("key")))
     keys = found.groupBy("title_id").agg(
         F.transform(F.array_sort(F.collect_list("person")), lambda p: p["key"]).alias("keys")
     )
-    joined = titles.join(F.broadcast(keys), on="title_id", how="left")
-    return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys")
+    keyed = titles.withColumn(KEY, _key_of_title())
+    joined = keyed.join(sent(keys.withColumnRenamed("title_id", KEY)), on=KEY, how="left")
+    return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys", KEY)
+
+
+def _key_of_title() -> Column:
+    """The title id. A title without one gets its movie id, so that such titles do not meet in one
+    task of a join."""
+    return F.coalesce("title_id", F.concat(F.lit("?"), F.col("movie_id").cast("string")))
+
+
+def _unchanged(frame: DataFrame) -> DataFrame:
+    return frame
 
 
 def is_released(as_of: str) -> Column:

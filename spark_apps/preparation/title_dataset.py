@@ -18,11 +18,12 @@ from typing import Any
 
 from pyspark.ml.functions import array_to_vector
 from pyspark.ml.stat import ChiSquareTest, Summarizer, SummaryBuilder
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.artefacts.model_card import psi
 from marquee.dataset_contracts import TITLES
+from marquee.normalise.dates import LAST_YEAR
 from marquee.prices import CERTAIN, PLAUSIBLE_BUDGET, RateTable
 
 BUDGET_NOTE = "budget: "
@@ -100,13 +101,36 @@ def split_sizes(usable: int) -> dict[str, int]:
 def split_by_release(titles: DataFrame, sizes: Mapping[str, int]) -> dict[str, DataFrame]:
     """The oldest usable titles as `train`, the newest as `holdout`.
 
-    The order is (year, release date, title id), so that the order of the rows changes nothing.
+    The order is (year, release date, title id), so that the order of the rows changes nothing. Only
+    the titles of one year are put in order: the year in which train ends.
     """
-    by_release = "year", F.asc_nulls_first("release_date"), "title_id"
-    ordered = titles.where(USABLE).repartition(1).sortWithinPartitions(*by_release)
-    placed = ordered.withColumn("place", F.monotonically_increasing_id())
-    is_train = F.col("place") < sizes["train"]
-    return {"train": placed.where(is_train), "holdout": placed.where(~is_train)}
+    usable = titles.where(USABLE)
+    year, left = year_of_end(_years(usable), sizes["train"])
+    by_release = Window.partitionBy("year").orderBy(F.asc_nulls_first("release_date"), "title_id")
+    placed = usable.where(F.col("year") == year).withColumn(
+        "place", F.row_number().over(by_release)
+    )
+    is_train = F.col("place") <= left
+    earlier, later = usable.where(F.col("year") < year), usable.where(F.col("year") > year)
+    return {
+        "train": earlier.unionByName(placed.where(is_train).drop("place")),
+        "holdout": placed.where(~is_train).drop("place").unionByName(later),
+    }
+
+
+def year_of_end(titles_of_year: Mapping[int, int], train: int) -> tuple[int, int]:
+    """The year in which the first `train` titles end, and how many of that year are among them."""
+    left = train
+    for year, titles in sorted(titles_of_year.items()):
+        if titles >= left:
+            return year, left
+        left -= titles
+    return LAST_YEAR, left
+
+
+def _years(titles: DataFrame) -> dict[int, int]:
+    """Year to its number of titles; at most as many as films have years."""
+    return {row["year"]: row["count"] for row in titles.groupBy("year").count().collect()}
 
 
 # The figures

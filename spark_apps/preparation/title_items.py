@@ -20,6 +20,7 @@ from marquee.normalise.text import folding_table
 from sources.title_snapshots import FETCHED_AT_PATTERN
 
 CORRUPT = "corrupt"
+KEY = "item_key"
 PERSON = "struct<name_id: string, name: string>"
 ITEM_SCHEMA = f"""
     title_id string, title string, type string, year int, release_date string,
@@ -74,10 +75,11 @@ def read_items(spark: SparkSession, inputs: Inputs, root: str) -> DataFrame:
 
 
 def with_reason(items: DataFrame, movielens: DataFrame) -> DataFrame:
-    """Add `reason`: why an item cannot be used, or null.
+    """Add `reason`: why an item cannot be used, or null; and KEY, the title id of a usable item.
 
-    A release date that does not match ISO_DATE becomes null. An item without a year is usable
-    where another item of its title, or MovieLens, states the year.
+    The frame is partitioned by KEY, which spares `merged_per_title` a shuffle. A release date that
+    does not match ISO_DATE becomes null. An item without a year is usable where another item of its
+    title, or MovieLens, states the year.
     """
     is_day = (F.length("release_date") < 10) | F.try_to_timestamp("release_date").isNotNull()
     release = F.when(F.col("release_date").rlike(ISO_DATE) & is_day, F.col("release_date"))
@@ -85,10 +87,11 @@ def with_reason(items: DataFrame, movielens: DataFrame) -> DataFrame:
     year = F.coalesce("year", F.try_to_number(F.substring("release_date", 1, 4), F.lit("9999")))
     dated = items.withColumn("year", year.cast("int"))
     years = movielens.groupBy("title_id").agg(F.max("year").alias("listed_year"))
-    whole = Window.partitionBy("title_id").rowsBetween(
+    whole = Window.partitionBy(KEY).rowsBetween(
         Window.unboundedPreceding, Window.unboundedFollowing
     )
-    joined = dated.join(years, on="title_id", how="left").withColumn(
+    keyed = dated.withColumn(KEY, _key_of_item())
+    joined = keyed.join(years.withColumnRenamed("title_id", KEY), on=KEY, how="left").withColumn(
         "any_year", F.coalesce(F.max("year").over(whole), "listed_year")
     )
     return joined.withColumn("reason", _first_reason()).drop("listed_year", "any_year")
@@ -108,7 +111,7 @@ def merged_per_title(items: DataFrame) -> DataFrame:
     known = F.col("known")
     votes = F.struct("rating", "vote_count")
     rated = F.when(known & F.col("rating").isNotNull(), order)
-    merged = items.groupBy("title_id").agg(
+    merged = items.groupBy(F.col(KEY).alias("title_id")).agg(
         *(_latest(name, order) for name in FINAL_FIELDS),
         *(_latest(name, order, known) for name in CHANGING_FIELDS),
         F.max_by(votes, rated).alias("votes"),
@@ -178,6 +181,12 @@ def _no_items(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(
         [], f"{ITEM_SCHEMA}, snapshot string, fetched timestamp, known boolean"
     )
+
+
+def _key_of_item() -> Column:
+    """The title id. A line without one gets a hash, so that such lines do not meet in one task."""
+    other = F.xxhash64(CORRUPT, "title", "fetched_at").cast("string")
+    return F.coalesce("title_id", F.concat(F.lit("?"), other))
 
 
 def _first_reason() -> Column:

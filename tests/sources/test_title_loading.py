@@ -14,6 +14,7 @@ from marquee.errors import ContractError, SourceError
 from marquee.lake import Lake, Manifest, open_lake
 from sources import title_loading
 from sources.title_record import to_contract
+from sources.title_snapshots import records_at
 
 PATH = "raw/titles/as_of=20260104T030000Z/run=r-1"
 NEXT = "raw/titles/as_of=20260111T030000Z/run=r-2"
@@ -235,3 +236,17 @@ def test_a_damaged_folder_is_one_clear_error(lake, tmp_path, damage):
     with pytest.raises(SourceError):
         load_titles(lake, folder, PATH)
     assert not lake.exists(PATH)
+
+
+def test_a_large_snapshot_is_several_files(lake, tmp_path, monkeypatch):
+    monkeypatch.setattr("sources.title_record.RECORDS_A_FILE", 4)
+    for count, files in ((3, 1), (4, 1), (8, 2), (9, 3)):
+        path = f"raw/titles/as_of={count}/run=r"
+        items = [item(100 * count + n) for n in range(count)]
+        loaded = load_titles(lake, crawled(tmp_path / str(count), items), path)
+        assert loaded is not None and loaded.rows == count
+        names = [f.name for f in loaded.files if f.name.startswith("titles-")]
+        assert names == [f"titles-{n + 1:05d}.jsonl.gz" for n in range(files)]
+        assert sorted(r["title_id"] for r in records_at(lake, path)) == sorted(
+            one["title_id"] for one in items
+        )
