@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Row
 
 from marquee.clock import iso
 from marquee.lake import Lake
-from scoring.arrays import Floats
+from scoring.arrays import Floats, ShortInts
 from scoring.budget.bundle import BudgetBundle, write_bundle
 from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, WITH_RATING, KnownTitle
-from scoring.budget.predictor import Predictor, join_trees
+from scoring.budget.predictor import LEAF, FlatTrees, Predictor
 from spark_apps.budget.families import BudgetRecipe, family_of
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.folds import Fold, FoldFits
@@ -147,6 +148,31 @@ def _predictor(
         spread=interval.spread,
         tree_share=1.0 if has_trees else 0.0,
     )
+
+
+def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
+    """The weighted sum of several FlatTrees as one, plus a constant (kept as a single leaf)."""
+    leaf = _leaf(constant)
+    terms = [*weighted, *([(1.0, leaf)] if constant else [])]
+    starts = np.cumsum([0, *(len(trees.feature) for _, trees in terms)])[:-1]
+
+    def shifted(name: str) -> ShortInts:
+        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, terms, strict=True)]
+        return np.concatenate(arrays).astype(np.int32)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(trees, name) for _, trees in terms])
+
+    weight = np.concatenate([share * trees.weight for share, trees in terms])
+    return FlatTrees(
+        joined("feature"), joined("threshold"), shifted("left"), shifted("right"), joined("value"),
+        shifted("root"), weight,
+    )  # fmt: skip
+
+
+def _leaf(value: float) -> FlatTrees:
+    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
+    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
 
 
 def _stage(saved: Path, uid: str) -> Path:
