@@ -41,7 +41,7 @@ GRID = 1e9
 """Steps per unit of a feature's value; see `round_to_grid`."""
 PLAIN_NUMBERS = ("runtime", "aspect_ratio", "faces")
 """Numbers read as they are; any other number x is read as log(1 + x)."""
-DIRECTOR = "director"
+DIRECTOR, GENRE = "director", "genre"
 DEFAULT_RECORD_FEATURES = ("mean", "last", "most", "films")
 """The track record features of an older bundle, which does not name its own."""
 RECORD_FEATURES = (*DEFAULT_RECORD_FEATURES, "gap")

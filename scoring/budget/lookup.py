@@ -23,6 +23,7 @@ import numpy as np
 from scoring.arrays import Floats, Ints
 from scoring.budget.features import (
     DIRECTOR,
+    GENRE,
     LONGEST_GAP,
     NO_TRACK_RECORD,
     BudgetQuery,
@@ -171,7 +172,7 @@ class VectorLayout:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of a title that the question reads, without year and rating."""
-        return (*self.roles, "genre", *self.numbers, *self.words)
+        return (*self.roles, GENRE, *self.numbers, *self.words)
 
     @cached_property
     def group_names(self) -> list[str]:

@@ -18,6 +18,7 @@ from scoring.budget.bundle import BudgetBundle, check_golden, read_bundle
 from scoring.budget.features import (
     BEFORE_RELEASE,
     DIRECTOR,
+    GENRE,
     BudgetQuery,
     FeatureEncoder,
     KnownTitle,
@@ -145,7 +146,7 @@ class BudgetModel:
         }
         features = layout.vector(query, records)
         missing = layout.missing(features)
-        missing += [n for n, v in ((DIRECTOR, query.directors), ("genre", query.genres)) if not v]
+        missing += [n for n, v in ((DIRECTOR, query.directors), (GENRE, query.genres)) if not v]
         return _Reading(question, layout, records, keys, features, missing)
 
     def check_golden(self) -> GoldenReport:
@@ -202,7 +203,7 @@ class BudgetModel:
             found.append(_clipped_year(query.year, encoder, self.bundle.trend))
         if question != query.question and question == query.core_question:
             found.append("this model was trained on directors, genres, year and rating only")
-        missing = [name for name in read.missing if name not in (DIRECTOR, "genre")]
+        missing = [name for name in read.missing if name not in (DIRECTOR, GENRE)]
         return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
 
 
