@@ -11,11 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.prices import PriceIndex
-from scoring.budget.features import DIRECTOR, FURTHER, GENRE, LONGEST_GAP, FeatureEncoder
+from scoring.budget.features import (
+    DIRECTOR,
+    FURTHER,
+    GENRE,
+    LONGEST_GAP,
+    FeatureEncoder,
+    person_key,
+)
 from scoring.budget.known_titles import PRIOR_TITLES, RECENT_YEARS
 from spark_apps.preparation.title_items import folded
 
@@ -91,6 +98,17 @@ def _labels(columns: set[str]) -> Column:
     if "labels" in columns:
         known = F.map_concat(known, F.col("labels"))
     return F.map_filter(known, lambda _, word: F.coalesce(word, F.lit("")) != "")
+
+
+def credited_names(title: Row) -> dict[str, str]:
+    """The names of a prepared title's writers and cast whose key is an id, by key."""
+    pairs = [
+        pair
+        for role, column in (("writers", "writer_names"), ("cast", "cast_names"))
+        if role in title and column in title
+        for pair in zip(title[role] or (), title[column] or ())
+    ]
+    return {key: name for key, name in pairs if key != person_key(name)}
 
 
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:

@@ -35,7 +35,7 @@ from scoring.budget.features import (
 )
 from scoring.budget.predictor import LEAF, FlatTrees, Predictor
 from spark_apps.budget.families import BudgetRecipe, family_of
-from spark_apps.budget.features import TARGET
+from spark_apps.budget.features import TARGET, credited_names
 from spark_apps.budget.folds import Fold, FoldFits
 from spark_apps.budget.golden_queries import golden_queries, record_golden
 from spark_apps.budget.out_of_sample import Interval, ScoredRecipe, Scores, make_interval
@@ -248,6 +248,7 @@ def _known_title(row: Row) -> KnownTitle:
         people=people,
         numbers=dict(row["numbers"]),
         labels=dict(row["labels"]),
+        names=credited_names(row),
     )
 
 
