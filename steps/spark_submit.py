@@ -8,23 +8,16 @@ from typing import Any
 
 from marquee.settings import REPOSITORY, Settings
 
-SHORT_JOBS = ("train_budget",)
-"""Jobs on thousands of rows. Java's second compiler took a third of their CPU time, and they ended
-before its code was worth that."""
-
 
 def submit_options(settings: Settings, job: str, archive: str) -> dict[str, Any]:
     """The options of one submission, as arguments of Airflow's SparkSubmitOperator.
 
     `archive` is the path of a class-data archive (CDS) for the JVM, or "".
     """
-    conf = spark_conf(settings, archive)
-    if job in SHORT_JOBS:
-        conf["spark.driver.extraJavaOptions"] += " -XX:TieredStopAtLevel=1"
     return {
         "application": str(REPOSITORY / "spark_apps" / f"{job}.py"),
         "name": f"marquee-{job}",
-        "conf": conf,
+        "conf": spark_conf(settings, archive),
         "total_executor_cores": settings.spark.cores or None,
         "executor_memory": settings.spark.executor_memory,
         "driver_memory": settings.spark.driver_memory,
