@@ -6,14 +6,18 @@ Train on titles released before a year, score those of the next two; error is th
 of log10 dollars (nominal: a title's own inflation adds the same to both). Three feature sets:
 `with_rating` (director, genres, year, rating), `before_release` (also cast, writers, companies,
 keywords, running time, certificate, language; no rating, votes or anything known only later),
-`wide` (everything the file tells by now: votes, takings, reviews and likes too). Every model has
-six configurations, chosen at each origin on the three rolling origins before it and never on the
-scored years: a peer's by least error, the champion's by the product's rule, which leaves the first
-one only for one that is clearly better. The champion is scored from its bundle. Two plain
-intervals of one width stand beside its own: split conformal of LightGBM, and the champion's answers
-with its errors on the titles after those inner origins. `--quick` takes the last origin alone.
-"fit s" is the longest fit of one configuration: CPU seconds of a peer, seconds of the clock of the
-champion, whose feature sets are fitted together.
+`wide` (everything the file tells by now: votes, takings, reviews and likes too). The champion is
+the product's default recipe, the first of config/base.toml, scored from its bundle; it was chosen
+among five fits on films before 2003 (bench/logs/budget_search.jsonl). Every peer has six
+configurations, chosen at each origin by least error on the three rolling origins before it and
+never on the scored years. "pooled" is the ratio of the champion's error to LightGBM's over the
+titles of all origins, with its 95 % interval, directors resampled. Two plain intervals of one width
+stand beside the champion's own: split conformal of LightGBM, and the champion's answers with its
+errors on the titles after those inner origins; "low" counts the origins whose exact binomial 95 %
+interval lies wholly below 80 %. `--quick` takes the last origin alone. "fit s" is the longest fit
+of one configuration: CPU seconds of a peer, seconds of the clock of the champion, whose feature
+sets are fitted together. `--titles` is IMDB 5000's file, a CSV with title_id, year, directors,
+genres and budget (docs/guides/crawl.md lists the other columns), or Parquet in the titles contract.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from scipy.stats import binomtest  # noqa: E402
 
 from bench.budget_champion import Champion, Data  # noqa: E402
 from bench.budget_peers import LIGHTGBM, PEERS, one_width, split_conformal  # noqa: E402
@@ -42,6 +47,7 @@ from marquee.errors import MarqueeError, SourceError  # noqa: E402
 from marquee.prices import PriceIndex  # noqa: E402
 from scoring.arrays import Floats  # noqa: E402
 from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, WITH_RATING  # noqa: E402
+from scoring.budget.holdout import Clusters  # noqa: E402
 
 SETS = {"with_rating": WITH_RATING, "before_release": ALL_BEFORE_RELEASE, "wide": ALL_KNOWN}
 YEARS = (2003, 2005, 2007, 2009, 2011, 2013)
@@ -50,6 +56,9 @@ INNER = (6, 4, 2)
 FEWEST_FITTED, FEWEST_SCORED = 60, 15
 ALPHA = 0.2
 CHAMPION, MEDIAN = "champion (Spark)", "median by genre"
+SEED, RESAMPLES = 20190101, 2000
+Pair = tuple[Floats, Floats, tuple[str, ...]]
+"""Errors of the champion and of LightGBM [titles], and the directors of the titles."""
 
 
 @dataclass
@@ -123,27 +132,42 @@ def _measure(
     rows: dict[str, list[float]] = {model: [] for model in (MEDIAN, *PEERS, CHAMPION)}
     kinds = ("champion", "champion, one width", "LightGBM, one width")
     intervals: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
+    pairs: list[Pair] = []
     for origin in outer:
         inner = [origin - back for back in INNER if origin - back in data] or [origin]
-        later = data[origin]
+        later, errors = data[origin], {}
         rows[MEDIAN].append(_rms(later.actual - later.medians))
-        for model in (*PEERS, CHAMPION):
+        for model in PEERS:
             chosen, scores = _choose(tries, data, model, inner)
-            if model == CHAMPION:
-                chosen = champion.choose(question, inner)
             _note(log, name, model, origin, scores, chosen)
-            answers = tries.answers[model, chosen, origin]
-            if model == CHAMPION:
-                answers, bounds = champion.from_bundle(origin, question, chosen, inner)
-                intervals["champion"].append(_judge(bounds, later.actual))
-                errors = [data[o].actual - tries.answers[model, chosen, o] for o in inner]
-                plain = one_width(np.concatenate(errors), answers)
-                intervals["champion, one width"].append(_judge(plain, later.actual))
-            rows[model].append(_rms(later.actual - answers))
+            errors[model] = later.actual - tries.answers[model, chosen, origin]
             if model == LIGHTGBM:
                 plain = split_conformal(PEERS[model][chosen], later.rows, later.target, later.later)
                 intervals["LightGBM, one width"].append(_judge(plain, later.actual))
-    return {"rmse": rows, "seconds": tries.seconds, "intervals": intervals}
+        answers, bounds = champion.from_bundle(origin, question, inner)
+        errors[CHAMPION] = later.actual - answers
+        intervals["champion"].append(_judge(bounds, later.actual))
+        earlier = [data[o].actual - tries.answers[CHAMPION, 0, o] for o in inner]
+        plain = one_width(np.concatenate(earlier), answers)
+        intervals["champion, one width"].append(_judge(plain, later.actual))
+        for model, found in errors.items():
+            rows[model].append(_rms(found))
+        pairs.append((errors[CHAMPION], errors[LIGHTGBM], later.directors))
+        print(f"[{name}] origin {origin} scored", flush=True)
+    seconds = tries.seconds
+    return {"rmse": rows, "seconds": seconds, "intervals": intervals, "pooled": pooled(pairs)}
+
+
+def pooled(pairs: Sequence[Pair]) -> list[float]:
+    """RMSE of the champion over LightGBM's, all origins' titles together: the ratio, and the ends
+    of its 95 % interval. The percentile bootstrap draws directors, with all of their titles."""
+    ours, theirs = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1))
+    clusters = Clusters.of_keys([name for pair in pairs for name in pair[2]])
+    sums = np.stack([clusters.sums(ours**2), clusters.sums(theirs**2)])
+    rng = np.random.default_rng(SEED)
+    draws = rng.multinomial(clusters.count, np.full(clusters.count, 1 / clusters.count), RESAMPLES)
+    ratios = np.sqrt(np.divide(*(sums @ draws.T)))
+    return [_rms(ours) / _rms(theirs), *np.quantile(ratios, [0.025, 0.975]).tolist()]
 
 
 def _try_all(champion: Champion, tries: Tries, data: Data, origin: int, question: str) -> None:
@@ -153,8 +177,7 @@ def _try_all(champion: Champion, tries: Tries, data: Data, origin: int, question
             fitted = make().fit(data.rows, data.target)
             tries.answers[model, number, origin] = fitted.predict(data.later)
         _spend(tries, model, (time.process_time() - started) / len(makers))
-    for number, answers in enumerate(champion.answers(origin, question)):
-        tries.answers[CHAMPION, number, origin] = answers
+    tries.answers[CHAMPION, 0, origin] = champion.answers(origin, question)
     tries.seconds[CHAMPION] = round(champion.seconds, 2)
 
 
@@ -189,12 +212,13 @@ def _rms(errors: Floats) -> float:
 
 
 def _judge(bounds: Floats, actual: Floats) -> list[float]:
-    """Coverage, and the mean interval score (Gneiting and Raftery, JASA 102, 2007): width plus
-    2 / alpha times what lies outside."""
+    """Coverage, the mean interval score (Gneiting and Raftery, JASA 102, 2007: width plus 2 / alpha
+    times what lies outside), and the upper end of the exact 95 % interval of the coverage."""
     low, high = bounds[:, 0], bounds[:, 1]
     outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
-    covered = float(np.mean((actual >= low) & (actual <= high)))
-    return [covered, float(np.mean(high - low + 2 / ALPHA * outside))]
+    inside = (actual >= low) & (actual <= high)
+    upper = binomtest(int(inside.sum()), len(inside)).proportion_ci(0.95).high
+    return [float(inside.mean()), float(np.mean(high - low + 2 / ALPHA * outside)), float(upper)]
 
 
 def _options() -> argparse.Namespace:

@@ -30,7 +30,7 @@ from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
 from bench.budget import SETS, YEARS, usable  # noqa: E402
-from bench.budget_champion import RECIPE, Champion, Data  # noqa: E402
+from bench.budget_champion import Champion, Data, default_recipe  # noqa: E402
 from bench.budget_table import print_errors  # noqa: E402
 from bench.budget_titles import read_budget_titles  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
@@ -89,10 +89,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     origins = usable(YEARS[-1:] if options.quick else YEARS, years)
     if not origins:
         raise SourceError(f"{options.titles} has no origin to score from", "give more films")
-    line = {key: RECIPE[key] for key in ("name", "wide", "director_smoothing", "recent", "reg")}
-    recipes = [read_recipe(line | {"family": "linear"})]
+    kept = {"name", "wide", "director_smoothing", "recent", "reg"}
+    recipe = read_recipe(default_recipe().model_dump(include=kept) | {"family": "linear"})
     with tempfile.TemporaryDirectory() as scratch:
-        source = Champion(rows, prices, origins, Path(scratch), recipes)
+        source = Champion(rows, prices, origins, Path(scratch), recipe)
         try:
             sets = {name: _measure(source, origins, question) for name, question in SETS.items()}
         finally:
@@ -107,7 +107,7 @@ def _measure(source: Champion, origins: list[int], question: str) -> dict[str, A
         data = source.data(origin, question)
         if not len(data.rows):
             return {"rmse": {}, "seconds": {}}
-        names = source.fits.stages(source.recipes[0], source.folds[origin]).names(question)
+        names = source.fits.stages(source.recipe, source.folds[origin]).names(question)
         train, later = _frame(source.spark, data.rows, data.target), data.later
         for name, regressor in stock(names).items():
             started = time.perf_counter()

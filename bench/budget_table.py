@@ -18,6 +18,8 @@ def print_result(result: dict[str, Any]) -> None:
             print(f"  skipped: {found['skipped']}")
             continue
         print_errors(result["origins"], found)
+        ratio, low, high = found["pooled"]
+        print(f"pooled, of {LIGHTGBM}: {ratio:.3f} [{low:.3f}, {high:.3f}]")
         _print_intervals(result["origins"], found["intervals"])
 
 
@@ -36,10 +38,10 @@ def print_errors(origins: list[int], found: dict[str, Any]) -> None:
 
 def _print_intervals(origins: list[int], intervals: dict[str, list[list[float]]]) -> None:
     for model, judged in intervals.items():
-        covered = "".join(f"{100 * c:>7.0f}%" for c, _ in judged)
-        means = np.mean(judged, axis=0)
-        label = f"80 %: {model}"
-        print(f"{label:<34}{covered}{100 * means[0]:>7.1f}%  interval score {means[1]:.3f}")
+        covered = "".join(f"{100 * one[0]:>7.0f}%" for one in judged)
+        means, low = np.mean(judged, axis=0), sum(upper < 0.8 for _, _, upper in judged)
+        label, score = f"80 %: {model}", f"interval score {means[1]:.3f}"
+        print(f"{label:<34}{covered}{100 * means[0]:>7.1f}%  {score}  low {low}")
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

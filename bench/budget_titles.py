@@ -1,7 +1,8 @@
-"""Titles with dollar budgets from a CSV, IMDB 5000's or a user's own, for `bench/budget.py`.
+"""Titles with dollar budgets for `bench/budget.py`: IMDB 5000, a user's CSV, or prepared titles.
 
-Every row that cannot be used is counted under its reason; a file without any is refused in one
-line. Of IMDB 5000 only American titles are used: theirs is the only currency that is certain.
+Prepared titles are Parquet in the `titles` contract, such as `runs/R/prepared/titles`. Every row
+that cannot be used is counted under its reason; a file without any is refused in one line. Of IMDB
+5000 only American titles are used: theirs is the only currency that is certain.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from marquee.errors import SourceError
 from marquee.normalise.amounts import read_amount
@@ -44,6 +48,13 @@ SCHEMA = """
     languages array<string>, countries array<string>, runtime int, certificate string,
     vote_count long, numbers map<string,double>
 """
+COLUMNS = (
+    "title_id", "title", "year", "release_date", "directors", "director_names", "genres",
+    "rating", "budget_usd", "writers", "cast", "companies", "keywords", "languages",
+    "countries", "runtime", "certificate", "vote_count", "numbers",
+)  # fmt: skip
+"""The columns of SCHEMA, in its order."""
+LISTS = ("directors", "director_names", "genres", *PEOPLE, "languages", "countries")
 Row = tuple[Any, ...]
 
 
@@ -57,6 +68,8 @@ class BudgetTitles:
 
 def read_budget_titles(path: Path, prices: PriceIndex) -> BudgetTitles:
     """Titles in dollars of their year; SourceError where the file cannot be read or holds none."""
+    if path.is_dir() or path.suffix == ".parquet":
+        return _prepared(path)
     rates, aside = RateTable.load(prices.last + 1), Counter[str]()
     found: dict[str, Row] = {}
     for record, row in _records(path):
@@ -66,10 +79,31 @@ def read_budget_titles(path: Path, prices: PriceIndex) -> BudgetTitles:
             aside[reason] += 1
         else:
             found[record["title_id"]] = _row(record, row, float(dollars), prices)
-    if not found:
+    return _usable(path, list(found.values()), aside)
+
+
+def _usable(path: Path, rows: list[Row], aside: Counter[str]) -> BudgetTitles:
+    if not rows:
         reasons = ", ".join(f"{n} {why}" for why, n in aside.most_common()) or "it is empty"
         raise SourceError(f"{path} holds no film with a budget: {reasons}", "give another file")
-    return BudgetTitles(list(found.values()), aside)
+    return BudgetTitles(rows, aside)
+
+
+def _prepared(path: Path) -> BudgetTitles:
+    """Titles in the contract; columns that are missing are not known of any title."""
+    try:
+        titles = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path} holds no titles: {error}", "give CSV or Parquet") from None
+    usable = [t for t in titles if t.get("budget_usd") and t.get("year") and t.get("genres")]
+    aside = Counter({"without a budget, a year or a genre": len(titles) - len(usable)})
+    rows = [tuple(_cell(title, name) for name in COLUMNS) for title in usable]
+    return _usable(path, rows, aside)
+
+
+def _cell(title: Mapping[str, Any], name: str) -> Any:
+    empty = [] if name in LISTS else {} if name == "numbers" else None
+    return title.get(name) or empty
 
 
 def _records(path: Path) -> Iterator[tuple[Record, Mapping[str, str]]]:

@@ -108,6 +108,8 @@ TITLES = Contract(
         Column("runtime", "int"),
         Column("certificate", "string"),
         Column("plot", "string"),
+        Column("writer_names", "array<string>"),
+        Column("cast_names", "array<string>"),
     ),
     unique=("movie_id", "title_id"),
 )

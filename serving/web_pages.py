@@ -28,6 +28,14 @@ SUGGESTED_TITLES = 12
 """Number of popular titles that the home page offers to rate."""
 MOST_DIRECTORS = 400
 """Number of directors that the home page offers to choose from."""
+FURTHER_FIELDS = {
+    "cast": ("cast", "names, with commas between"),
+    "writer": ("writers", "names, with commas between"),
+    "company": ("companies", "production companies"),
+    "keyword": ("keywords", "heist, paris"),
+}
+FURTHER_LABELS = {"language": ("languages", "English"), "country": ("countries", "USA")}
+"""Fields of the budget form by the role or label that the model reads, with an example."""
 Schema = dict[str, Any]
 EXAMPLE_VALUES: dict[str, Any] = {
     "movie_id": 1,
@@ -74,6 +82,8 @@ async def home(
         person=person,
         directors=_directors(budget.model) if budget else [],
         budget_genres=budget.model.bundle.encoder.genres if budget else (),
+        budget_words=_further_fields(budget.model) if budget else [],
+        budget_certificates=_certificates(budget.model) if budget else (),
         this_year=now().year,
     )
     return HTMLResponse(page)
@@ -107,6 +117,17 @@ def _directors(model: BudgetEngine) -> list[str]:
     titles = model.bundle.titles
     counts = Counter(name for title in titles for name in title.director_names)
     return [name for name, _ in counts.most_common(MOST_DIRECTORS)]
+
+
+def _further_fields(model: BudgetEngine) -> list[tuple[str, str]]:
+    """The fields of names that the form asks for, each with an example; none for a narrow model."""
+    encoder = model.bundle.encoder
+    asked = [field for role, field in FURTHER_FIELDS.items() if role in encoder.people]
+    return asked + [field for label, field in FURTHER_LABELS.items() if label in encoder.labels]
+
+
+def _certificates(model: BudgetEngine) -> tuple[str, ...]:
+    return tuple(model.bundle.encoder.labels.get("certificate", ()))
 
 
 def _with_readable_times(state: ModelState) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The budget model: estimates from a bundle with NumPy, and its holdout evaluation.
 
 - `model`: `BudgetModel` loads a bundle, answers a query, explains the answer.
-- `features`: `BudgetQuery`, the four questions, track records, the feature vector of a query.
+- `features`: `BudgetQuery`, the four questions, the encoder, the costs of missing fields.
+- `lookup`: track records, nearest titles and the feature vector, from arrays made once.
 - `predictor`: the arithmetic of an answer: linear model, trees, trend, spread of errors.
 - `bundle`: the bundle's files and golden queries.
 - `known_titles`: titles with known budgets, from a split or a user's file.
@@ -18,6 +19,7 @@ __all__ = [
     "holdout",
     "holdout_evaluation",
     "known_titles",
+    "lookup",
     "model",
     "predictor",
     "spark_stages",

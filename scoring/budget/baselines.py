@@ -19,10 +19,8 @@ from scoring.budget.features import (
     WITH_RATING,
     FeatureEncoder,
     KnownTitle,
-    feature_vector,
-    titles_by_person,
-    track_record,
 )
+from scoring.budget.lookup import PeopleIndex, VectorLayout
 
 PENALTIES = np.logspace(-1, 3, 25)
 SMOOTHING = 3.0
@@ -47,18 +45,15 @@ def median_by_genre(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) ->
 
 def ridge(train: Sequence[KnownTitle], later: Sequence[KnownTitle]) -> Floats:
     """Estimates [later] in log10 dollars by ridge regression on the model's features."""
-    made = titles_by_person(train, DIRECTOR)
-    encoder = fit_encoder(train, SMOOTHING)
+    made = PeopleIndex.of(train, DIRECTOR)
+    layout = VectorLayout(fit_encoder(train, SMOOTHING), WITH_RATING)
     ratings = [title.rating for title in train if title.rating is not None]
     usual = float(np.mean(ratings)) if ratings else USUAL_RATING
 
     def row(title: KnownTitle) -> Floats:
         rating = usual if title.rating is None else title.rating
-        keys = title.keys(DIRECTOR)
-        records = [track_record(made.get(key, ()), title.year, SMOOTHING) for key in keys]
-        return feature_vector(
-            encoder, WITH_RATING, replace(title, rating=rating), {DIRECTOR: records}
-        )
+        records = [made.record(key, title.year, SMOOTHING) for key in title.keys(DIRECTOR)]
+        return layout.vector(replace(title, rating=rating), {DIRECTOR: records})
 
     def rows(titles: Sequence[KnownTitle]) -> Floats:
         return np.array([row(title) for title in titles])

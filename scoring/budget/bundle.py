@@ -2,7 +2,7 @@
 
     bundle.json      recipe, as_of, price_year, the encoder (`stages`), the trend, and for each
                      question its linear model, the trees' share, the features' means, and the
-                     residuals and spread of its interval
+                     residuals and spread of its interval, and the costs of missing fields
     films.jsonl      the titles in training: track records and evidence come from them
     trees_*.npy      the flat arrays of each question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
@@ -25,10 +25,12 @@ from scoring.arrays import Floats
 from scoring.budget.features import (
     BEFORE_RELEASE,
     DEFAULT_RECORD_FEATURES,
+    NO_COSTS,
     QUESTIONS,
     RECORD_FEATURES,
     BudgetQuery,
     FeatureEncoder,
+    FieldCosts,
     KnownTitle,
 )
 from scoring.budget.predictor import (
@@ -96,6 +98,7 @@ def _predictor_json(predictor: Predictor) -> dict[str, Any]:
         "residuals": list(predictor.residuals),
         "spread": None if is_constant else asdict(predictor.spread),
         "tree_share": predictor.share_of_trees,
+        "costs": asdict(predictor.costs),
     }
 
 
@@ -161,9 +164,21 @@ def _predictor(
         residuals=(low, high),
         spread=read_spread(table.get("spread")),
         tree_share=float(table.get("tree_share", 1.0 - float(table["linear_share"]))),
+        costs=_costs(table.get("costs")),
     )
     _check_predictor(question, predictor, width)
     return predictor
+
+
+def _costs(table: Mapping[str, Any] | None) -> FieldCosts:
+    """The costs of missing fields; none in a bundle of an earlier release."""
+    if table is None:
+        return NO_COSTS
+    costs = FieldCosts({k: float(v) for k, v in table["ratios"].items()}, float(table["joint"]))
+    numbers = np.array([*costs.ratios.values(), costs.joint])
+    if not np.isfinite(numbers).all() or numbers.min() <= 0:
+        raise ValueError("the cost of a missing field is not a positive number")
+    return costs
 
 
 def _check_predictor(question: str, predictor: Predictor, width: int) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,7 +41,7 @@ GRID = 1e9
 """Steps per unit of a feature's value; see `round_to_grid`."""
 PLAIN_NUMBERS = ("runtime", "aspect_ratio", "faces")
 """Numbers read as they are; any other number x is read as log(1 + x)."""
-DIRECTOR = "director"
+DIRECTOR, GENRE = "director", "genre"
 DEFAULT_RECORD_FEATURES = ("mean", "last", "most", "films")
 """The track record features of an older bundle, which does not name its own."""
 RECORD_FEATURES = (*DEFAULT_RECORD_FEATURES, "gap")
@@ -92,7 +92,7 @@ class BudgetQuery:
 
 
 class TitleFacts(Protocol):
-    """The fields of a BudgetQuery or a KnownTitle that `feature_vector` reads."""
+    """The fields of a BudgetQuery or a KnownTitle that a feature vector is made of."""
 
     @property
     def year(self) -> int: ...
@@ -166,31 +166,6 @@ class FeatureEncoder:
         return min(max(year, self.first_year), self.last_year)
 
 
-def feature_vector(
-    encoder: FeatureEncoder,
-    question: str,
-    title: TitleFacts,
-    records: Mapping[str, Sequence[TrackRecord]],
-) -> Floats:
-    """The features of one title, in the order of `encoder.names(question)`; NaN where missing.
-
-    `records` holds a track record for each person of a role; a title without a director has none.
-    """
-    found: list[float] = [float(encoder.clip_year(title.year))]
-    for role in encoder.roles(question):
-        of_role = records.get(role, ())
-        found += role_features(of_role, encoder.record, beginner_if_none=role == DIRECTOR)
-    found.append(float(len(set(title.genres))))
-    if is_rated(question):
-        found.append(math.nan if title.rating is None else encoder.round_rating(title.rating))
-    found += [encoder.clip(name, title.numbers.get(name)) for name in encoder.numbers_of(question)]
-    for column, word in encoder.labels_of(question):
-        label = title.labels.get(column)
-        found.append(math.nan if label is None else float(label == word))
-    given = set(title.genres)
-    return round_to_grid(np.array([*found, *(float(genre in given) for genre in encoder.genres)]))
-
-
 def is_rated(question: str) -> bool:
     """Whether a question reads the title's rating."""
     return question in (WITH_RATING, ALL_KNOWN)
@@ -229,6 +204,8 @@ class KnownTitle:
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by role; no directors
     numbers: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names as credited, by key, of people in `people` whose key is an id."""
 
     def keys(self, role: str) -> list[str]:
         """The keys of the people in a role, without repeats."""
@@ -236,8 +213,7 @@ class KnownTitle:
         return list(dict.fromkeys(map(person_key, names)))
 
 
-@dataclass(frozen=True)
-class TrackRecord:
+class TrackRecord(NamedTuple):
     """One person's earlier titles: their deviations in log10 dollars, and years since the last."""
 
     mean: float
@@ -250,18 +226,6 @@ class TrackRecord:
 NO_TRACK_RECORD = TrackRecord(0.0, 0.0, 0.0, 0)
 
 
-def track_record(titles: Sequence[KnownTitle], year: int, smoothing: float) -> TrackRecord:
-    """One person's record at the start of `year`; `titles` are theirs, in order of release.
-    The mean is shrunk towards 0, the usual budget: sum / (titles + smoothing)."""
-    earlier = [(t.year, t.above_time) for t in titles if t.year < year and t.above_time is not None]
-    if not earlier:
-        return NO_TRACK_RECORD
-    above = [deviation for _, deviation in earlier]
-    mean = math.fsum(above) / (len(above) + smoothing)
-    gap = min(float(year - earlier[-1][0]), LONGEST_GAP)
-    return TrackRecord(mean, above[-1], max(above), len(above), gap)
-
-
 def role_features(
     records: Sequence[TrackRecord], wanted: Sequence[str], beginner_if_none: bool
 ) -> list[float]:
@@ -269,30 +233,56 @@ def role_features(
     `films`, the least `gap`. Without people NaN, or with `beginner_if_none` a beginner's."""
     if not records and not beginner_if_none:
         return [math.nan] * len(wanted)
-    known = records or (NO_TRACK_RECORD,)
+    means, lasts, mosts, titles, gaps = zip(*(records or (NO_TRACK_RECORD,)), strict=True)
+    count = len(means)
     found = {
-        "mean": math.fsum(r.mean for r in known) / len(known),
-        "last": math.fsum(r.last for r in known) / len(known),
-        "most": max(r.most for r in known),
-        "films": math.log1p(max(r.titles for r in known)),
-        "gap": min(r.gap for r in known),
+        "mean": math.fsum(means) / count,
+        "last": math.fsum(lasts) / count,
+        "most": max(mosts),
+        "films": math.log1p(max(titles)),
+        "gap": min(gaps),
     }
     return [found[name] for name in wanted]
 
 
-def titles_by_person(
-    titles: Sequence[KnownTitle], role: str
-) -> Mapping[str, tuple[KnownTitle, ...]]:
-    """Each person's titles with `above_time`, in order of (year, title id)."""
-    made: dict[str, list[KnownTitle]] = {}
-    for title in sorted(titles, key=lambda t: (t.year, t.title_id)):
-        if title.above_time is None:
-            continue
-        for key in title.keys(role):
-            made.setdefault(key, []).append(title)
-    return {key: tuple(theirs) for key, theirs in made.items()}
-
-
 def person_key(name: str) -> str:
     """The key of a person, company or keyword: the id, or the name in one spelling."""
-    return fold(name)
+    # A query has dozens of names; most are ASCII, which `fold` only lower-cases and spaces.
+    return " ".join(name.lower().split()) if name.isascii() else fold(name)
+
+
+# Missing fields
+
+
+@dataclass(frozen=True)
+class FieldCosts:
+    """What an answer loses without a field, measured on later titles in training.
+
+    A ratio is the RMS error without the field over the RMS error with it, on the later titles that
+    state it. Beside the fields that a question reads, `rating` is the ratio of the same question
+    without a rating, and FURTHER that of the wider question.
+    """
+
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    joint: float = 1.0
+    """At least 1: the squared error that all optional fields add together, over the sum of what
+    each adds alone. Fields that say the same cost little alone and much together."""
+
+    def widening(self, missing: Sequence[str]) -> float:
+        """The factor of an interval's half-widths: sqrt(1 + joint * sum(ratio^2 - 1)).
+
+        Squared errors add up where errors are independent.
+        """
+        ratios = [self.ratios.get(name, 1.0) for name in missing]
+        return math.sqrt(1.0 + self.joint * sum(max(ratio**2 - 1.0, 0.0) for ratio in ratios))
+
+    def of(self, missing: Sequence[str], has_rating: bool) -> dict[str, float]:
+        """The ratio of each missing field, as far as it was measured."""
+        names = [*missing, *([] if has_rating else ["rating"]), FURTHER]
+        return {name: self.ratios[name] for name in names if name in self.ratios}
+
+
+FURTHER = "all further fields"
+"""In the costs of a narrow question: cast, companies, running time and the others together."""
+NO_COSTS = FieldCosts()
+"""The costs of a bundle that measured none."""

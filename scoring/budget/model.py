@@ -6,7 +6,7 @@ and the holdout evaluation call it. `features` describes the four questions a qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,27 +18,21 @@ from scoring.budget.bundle import BudgetBundle, check_golden, read_bundle
 from scoring.budget.features import (
     BEFORE_RELEASE,
     DIRECTOR,
-    NO_TRACK_RECORD,
+    GENRE,
     BudgetQuery,
     FeatureEncoder,
     KnownTitle,
     TrackRecord,
-    feature_vector,
     is_rated,
     person_key,
-    titles_by_person,
-    track_record,
 )
-from scoring.budget.predictor import CONSTANT_SPREAD, NO_TREND, Predictor, Trend
+from scoring.budget.lookup import NearestTitles, PeopleIndex, VectorLayout
+from scoring.budget.predictor import NO_TREND, Trend
 from scoring.evaluation_blocks import GoldenReport
 
 __all__ = ["BudgetEstimate", "BudgetModel", "BudgetQuery"]
 
 TYPICAL, YEAR = "a typical film", "year"
-EVIDENCE = 3
-"""Known titles shown with an estimate."""
-YEARS, POINTS = 30.0, 5.0
-"""Distances in years and points of rating that equal one shared director in `nearest_titles`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,25 @@ class BudgetEstimate:
     contributions: Mapping[str, float]
     evidence: tuple[KnownTitle, ...]
     notes: tuple[str, ...]
+    missing: Mapping[str, float]
+    """The error without a field over the error with it, for each missing field (`FieldCosts`)."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the model reads in a query."""
+
+    question: str
+    layout: VectorLayout
+    records: Mapping[str, Sequence[TrackRecord]]  # by role
+    keys: Mapping[str, Sequence[str]]  # of the people, by role
+    features: Floats
+    missing: Sequence[str]  # fields that the question reads and the query does not state
+
+    @property
+    def is_beginner(self) -> bool:
+        """Whether no director has an earlier title."""
+        return not any(record.titles for record in self.records.get(DIRECTOR, ()))
 
 
 class BudgetModel:
@@ -76,32 +89,34 @@ class BudgetModel:
         return next(question for question in candidates if question in self.bundle.predictors)
 
     def estimate(self, query: BudgetQuery) -> BudgetEstimate:
-        """The estimate with its interval, contributions, evidence and notes."""
-        question, features = self.question(query), self.features(query)
-        predictor = self.bundle.predictors[question]
-        row = predictor.imputed(features)
-        trend, encoder = self.bundle.trend, self.bundle.encoder
-        answer = float(predictor.predict(row[None, :])[0]) + trend.of(query.year)
-        low, high = self.interval(query, answer)
+        """The estimate with its interval, contributions, evidence, missing fields and notes."""
+        read, trend = self._read(query), self.bundle.trend.of(query.year)
+        predictor = self.bundle.predictors[read.question]
+        base, shares = predictor.contributions(predictor.imputed(read.features))
+        answer = base + float(shares.sum()) + trend
+        low, high = self._interval(read, answer)
+        parts = {TYPICAL: base} | read.layout.grouped(shares, query.genres)
         return BudgetEstimate(
             median=10**answer,
             low=10**low,
             high=10**high,
             price_year=self.price_year,
-            question=question,
-            contributions=contributions(encoder, question, predictor, row, trend.of(query.year)),
-            evidence=nearest_titles(self.bundle.titles, query, self._keys(query)),
-            notes=tuple(notes(query, question, encoder, features, self._knows, trend)),
+            question=read.question,
+            contributions=parts | {YEAR: parts.get(YEAR, 0.0) + trend},
+            evidence=self._nearest.of(query, read.keys[DIRECTOR]),
+            notes=tuple(self._notes(query, read)),
+            missing=predictor.costs.of(read.missing, query.rating is not None),
         )
 
     def interval(self, query: BudgetQuery, answer: float) -> tuple[float, float]:
         """The 80 % interval of a query with the estimate `answer`, all in log10 dollars."""
-        predictor = self.bundle.predictors[self.question(query)]
+        return self._interval(self._read(query), answer)
+
+    def _interval(self, read: _Reading, answer: float) -> tuple[float, float]:
+        predictor = self.bundle.predictors[read.question]
         low, high = predictor.residuals
-        if predictor.spread == CONSTANT_SPREAD:
-            return answer + low, answer + high
-        beginner = float(not any(r.titles for r in self._records(DIRECTOR, query)))
-        scale = float(predictor.spread.of(np.array([answer]), np.array([beginner]))[0])
+        scale = predictor.spread.of_one(answer, read.is_beginner)
+        scale *= predictor.costs.widening(read.missing)
         return answer + scale * low, answer + scale * high
 
     def log_estimates(self, queries: Sequence[BudgetQuery]) -> Floats:
@@ -117,110 +132,100 @@ class BudgetModel:
 
     def features(self, query: BudgetQuery) -> Floats:
         """The feature vector of a query; NaN where a value is missing."""
-        encoder, question = self.bundle.encoder, self.question(query)
-        records = {role: self._records(role, query) for role in encoder.roles(question)}
-        return feature_vector(encoder, question, query, records)
+        return self._read(query).features
+
+    def _read(self, query: BudgetQuery) -> _Reading:
+        question, smoothing = self.question(query), self.bundle.encoder.director_smoothing
+        layout, keys = self._layouts[question], {}
+        for role in (DIRECTOR, *layout.roles):
+            names = query.directors if role == DIRECTOR else query.people.get(role, ())
+            keys[role] = list(dict.fromkeys(self._key(role, name) for name in names))
+        records = {
+            role: [self._people[role].record(key, query.year, smoothing) for key in keys[role]]
+            for role in layout.roles
+        }
+        features = layout.vector(query, records)
+        missing = layout.missing(features)
+        missing += [n for n, v in ((DIRECTOR, query.directors), (GENRE, query.genres)) if not v]
+        return _Reading(question, layout, records, keys, features, missing)
 
     def check_golden(self) -> GoldenReport:
         """Answer the golden queries and compare with the answers that Spark recorded."""
         return check_golden(self.bundle.golden, self.log_estimates, self.question)
 
     @cached_property
-    def _titles(self) -> Mapping[str, Mapping[str, tuple[KnownTitle, ...]]]:
-        """Known titles by role, then by person."""
-        roles = (DIRECTOR, *self.bundle.encoder.people)
-        return {role: titles_by_person(self.bundle.titles, role) for role in roles}
+    def _layouts(self) -> Mapping[str, VectorLayout]:
+        return {q: VectorLayout(self.bundle.encoder, q) for q in self.bundle.predictors}
 
     @cached_property
-    def _key_of_name(self) -> Mapping[str, str]:
-        """The key of a director by name; of namesakes, the one with most titles."""
+    def _nearest(self) -> NearestTitles:
+        return NearestTitles(self.bundle.titles)
+
+    @cached_property
+    def _people(self) -> Mapping[str, PeopleIndex]:
+        roles = (DIRECTOR, *self.bundle.encoder.people)
+        return {role: PeopleIndex.of(self.bundle.titles, role) for role in roles}
+
+    @cached_property
+    def _key_of_name(self) -> Mapping[str, Mapping[str, str]]:
+        """The key of a person by role and name; of namesakes, the one with most titles."""
+        return {role: self._keys_by_name(role) for role in self._people}
+
+    def _keys_by_name(self, role: str) -> dict[str, str]:
         keys: dict[str, str] = {}
-        made = self._titles[DIRECTOR]
+        index = self._people[role]
         for title in self.bundle.titles:
-            for key, name in zip(map(person_key, title.directors), title.director_names):
+            for key, name in _credits(title, role):
                 namesake = keys.setdefault(person_key(name), key)
-                if len(made.get(key, ())) > len(made.get(namesake, ())):
+                if index.titles(key) > index.titles(namesake):
                     keys[person_key(name)] = key
         return keys
 
-    def _records(self, role: str, query: BudgetQuery) -> list[TrackRecord]:
-        smoothing, titles = self.bundle.encoder.director_smoothing, self._titles[role]
-        if role == DIRECTOR:
-            keys = self._keys(query)
-        else:
-            keys = list(dict.fromkeys(map(person_key, query.people.get(role, ()))))
-        return [
-            track_record(titles[key], query.year, smoothing) if key in titles else NO_TRACK_RECORD
-            for key in keys
-        ]
-
-    def _key(self, name: str) -> str:
-        """A director's key: `name` is an id, a key of known titles, or a credited name."""
+    def _key(self, role: str, name: str) -> str:
+        """A person's key: `name` is an id, a key of known titles, or a credited name."""
         key = person_key(name)
-        return key if key in self._titles[DIRECTOR] else self._key_of_name.get(key, key)
+        return key if key in self._people[role].made else self._key_of_name[role].get(key, key)
 
-    def _keys(self, query: BudgetQuery) -> list[str]:
-        return list(dict.fromkeys(map(self._key, query.directors)))
-
-    def _knows(self, name: str) -> bool:
-        return self._key(name) in self._titles[DIRECTOR]
-
-
-def contributions(
-    encoder: FeatureEncoder, question: str, predictor: Predictor, row: Floats, trend: float
-) -> dict[str, float]:
-    """The parts of an answer by group of features, in log10 dollars; their sum is the answer.
-
-    For example, all features of the director's track record are one part. `trend` is added to the
-    year's part.
-    """
-    linear = predictor.linear_share * predictor.coefficients
-    shares = linear * (row - predictor.means)
-    base = predictor.linear_share * predictor.intercept + float(linear @ predictor.means)
-    if predictor.trees:
-        by_trees = predictor.trees.contributions(row[None, :])[0]
-        shares = shares + predictor.share_of_trees * by_trees
-        base += predictor.share_of_trees * predictor.trees.base
-    found = {TYPICAL: base}
-    for name, value, share in zip(encoder.names(question), row, shares):
-        group = _group(name, float(value), encoder.roles(question), tuple(encoder.labels))
-        found[group] = found.get(group, 0.0) + float(share)
-    return found | {YEAR: found[YEAR] + trend}
+    def _notes(self, query: BudgetQuery, read: _Reading) -> list[str]:
+        """Sentences about unseen people, genres and words, clipped years, unused values."""
+        encoder, question = self.bundle.encoder, read.question
+        found = [
+            f"director {name} has no film in training"
+            for name in query.directors
+            if self._key(DIRECTOR, name) not in self._people[DIRECTOR].made
+        ]
+        found += _unseen(query, read, self._people)
+        known = read.layout.genres
+        found += [f"genre {g} not seen in training" for g in query.genres if g not in known]
+        if query.rating is not None and not is_rated(question):
+            found.append("this model knows no ratings: answered as before release")
+        if query.year != encoder.clip_year(query.year):
+            found.append(_clipped_year(query.year, encoder, self.bundle.trend))
+        if question != query.question and question == query.core_question:
+            found.append("this model was trained on directors, genres, year and rating only")
+        missing = [name for name in read.missing if name not in (DIRECTOR, GENRE)]
+        return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
 
 
-def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, ...]) -> str:
-    """A feature's group. Each genre of the title is a group; the other genres are one together."""
-    for role in roles:
-        if name.startswith(f"{role}_"):
-            return role
-    if (column := name.partition(" ")[0]) in labels:
-        return column
-    if name.startswith("genre ") and value > 0:
-        return name
-    return "other genres" if name.startswith("genre") else name
+def _credits(title: KnownTitle, role: str) -> list[tuple[str, str]]:
+    """(key, name as credited) of the people of a role; a name that is a key needs no entry."""
+    if role == DIRECTOR:
+        return list(zip(map(person_key, title.directors), title.director_names))
+    return [(key, title.names[key]) for key in title.keys(role) if key in title.names]
 
 
-def notes(
-    query: BudgetQuery,
-    question: str,
-    encoder: FeatureEncoder,
-    features: Floats,
-    knows: Callable[[str], bool],
-    trend: Trend,
-) -> list[str]:
-    """Sentences about unseen directors and genres, clipped years, missing and unused values."""
-    found = [
-        f"director {name} has no film in training" for name in query.directors if not knows(name)
-    ]
-    found += [f"genre {g} not seen in training" for g in query.genres if g not in encoder.genres]
-    if query.rating is not None and not is_rated(question):
-        found.append("this model knows no ratings: answered as before release")
-    if query.year != encoder.clip_year(query.year):
-        found.append(_clipped_year(query.year, encoder, trend))
-    if question != query.question and question == query.core_question:
-        found.append("this model was trained on directors, genres, year and rating only")
-    missing = _missing(encoder, question, features)
-    return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
+def _unseen(query: BudgetQuery, read: _Reading, people: Mapping[str, PeopleIndex]) -> list[str]:
+    """A sentence for each role with people, and each label with a word, that training lacks."""
+    found = []
+    for role in read.layout.roles:
+        made = people[role].made
+        unknown = [key for key in read.keys[role] if key not in made]
+        if unknown and role != DIRECTOR:
+            found.append(f"{role} without a film in training: {', '.join(unknown)}")
+    for column, words in read.layout.words.items():
+        if (word := query.labels.get(column)) is not None and word not in words:
+            found.append(f"{column} {word} is rare or not seen in training")
+    return found
 
 
 def _clipped_year(year: int, encoder: FeatureEncoder, trend: Trend) -> str:
@@ -228,30 +233,3 @@ def _clipped_year(year: int, encoder: FeatureEncoder, trend: Trend) -> str:
     if trend == NO_TREND or year < encoder.first_year:
         return sentence
     return f"{sentence}, the trend of budgets followed to {min(year, trend.last)}"
-
-
-def _missing(encoder: FeatureEncoder, question: str, features: Floats) -> list[str]:
-    names = np.array(encoder.names(question))[np.isnan(features)]
-    roles, labels = encoder.roles(question), tuple(encoder.labels)
-    return list(dict.fromkeys(_group(str(name), 0.0, roles, labels) for name in names))
-
-
-def nearest_titles(
-    titles: Sequence[KnownTitle], query: BudgetQuery, directors: Sequence[str]
-) -> tuple[KnownTitle, ...]:
-    """The EVIDENCE known titles nearest to a query, nearest first; of equal ones the newer first.
-
-    distance = years apart / YEARS + points apart / POINTS - common genres / genres of either
-    - (1 if a director is shared, else 0). `directors` are the query's keys.
-    """
-    genres = set(query.genres)
-
-    def distance(title: KnownTitle) -> float:
-        shares = bool(set(directors) & set(map(person_key, title.directors)))
-        either = genres | set(title.genres)
-        overlap = len(genres & set(title.genres)) / len(either) if either else 0.0
-        both_rated = query.rating is not None and title.rating is not None
-        points = abs((title.rating or 0.0) - (query.rating or 0.0)) / POINTS if both_rated else 0.0
-        return abs(title.year - query.year) / YEARS + points - overlap - shares
-
-    return tuple(sorted(titles, key=lambda t: (distance(t), -t.year, t.title_id))[:EVIDENCE])

@@ -9,16 +9,19 @@ them; `model` applies them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, ShortInts
+from scoring.budget.features import NO_COSTS, FieldCosts
 
 LEAF = -1
 REMEDY = "train it again, or copy the bundle again from the lake"
@@ -57,6 +60,11 @@ class ErrorSpread:
         shift = self.by_estimate * (answers - self.centre) + self.by_beginner * beginners
         scales: Floats = self.level * np.clip(np.exp(shift), LEAST_SPREAD, MOST_SPREAD)
         return scales
+
+    def of_one(self, answer: float, is_beginner: bool) -> float:
+        """`of` for one answer."""
+        shift = self.by_estimate * (answer - self.centre) + self.by_beginner * is_beginner
+        return self.level * min(max(math.exp(shift), LEAST_SPREAD), MOST_SPREAD)
 
 
 CONSTANT_SPREAD = ErrorSpread(1.0, 0.0, 0.0, 0.0)
@@ -97,7 +105,7 @@ class Trend:
 
     def of(self, year: int) -> float:
         """`at` for one year."""
-        return float(self.at(np.array([year]))[0])
+        return self.per_year * (float(min(max(year, self.first), self.last)) - self.centre)
 
 
 NO_TREND = Trend(0.0, 0.0, 0, 0)
@@ -147,56 +155,52 @@ class FlatTrees:
 
     def predict(self, rows: Floats) -> Floats:
         """Answers [R] for `rows` [R, features]."""
-        nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
-        while (inner := self.feature[nodes] != LEAF).any():
-            nodes = np.where(inner, self._next(nodes, rows), nodes)
-        answers: Floats = self.value[nodes] @ self.weight
+        for nodes in self._levels(rows):
+            last = nodes
+        answers: Floats = self.value.take(last) @ self.weight
         return answers
 
     def contributions(self, rows: Floats) -> Floats:
         """What each feature adds [R, features]: a row's sum plus `base` is its `predict`."""
-        added = np.zeros(rows.shape)
-        nodes = np.broadcast_to(self.root, (len(rows), len(self.root)))
-        while (inner := self.feature[nodes] != LEAF).any():
-            onward = np.where(inner, self._next(nodes, rows), nodes)
-            gains = self.weight * (self.value[onward] - self.value[nodes])
-            row, tree = np.nonzero(inner)
-            np.add.at(added, (row, self.feature[nodes[row, tree]]), gains[row, tree])
-            nodes = onward
-        return added
+        paths = np.stack(list(self._levels(rows)))  # [levels, R, T]
+        gains = np.diff(self.value.take(paths), axis=0) * self.weight
+        count, width = rows.shape
+        cells = self._walk.feature.take(paths[:-1]) + width * np.arange(count)[:, None]
+        added = np.bincount(cells.ravel(), weights=gains.ravel(), minlength=count * width)
+        return added.astype(np.float64).reshape(count, width)
 
-    def _next(self, nodes: ShortInts, rows: Floats) -> ShortInts:
-        feature = np.maximum(self.feature[nodes], 0)
-        values = np.take_along_axis(rows, feature.astype(np.intp), axis=1)
-        onward: ShortInts = np.where(
-            values <= self.threshold[nodes], self.left[nodes], self.right[nodes]
-        )
-        return onward
+    def _levels(self, rows: Floats) -> Iterator[NDArray[np.intp]]:
+        """The node of each row in each tree [R, T], from the roots to the leaves.
 
+        A leaf is its own child, so that every walk has as many steps.
+        """
+        walk, flat = self._walk, np.ascontiguousarray(rows).ravel()
+        start = rows.shape[1] * np.arange(len(rows))[:, None]
+        nodes = np.broadcast_to(self.root.astype(np.intp), (len(rows), len(self.root)))
+        yield nodes
+        for _ in range(walk.depth):
+            is_left = flat.take(walk.feature.take(nodes) + start) <= self.threshold.take(nodes)
+            nodes = walk.children.take(2 * nodes + is_left)
+            yield nodes
 
-def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
-    """The weighted sum of several FlatTrees as one, plus a constant (kept as a single leaf)."""
-    leaf = _leaf(constant)
-    terms = [*weighted, *([(1.0, leaf)] if constant else [])]
-    starts = np.cumsum([0, *(len(trees.feature) for _, trees in terms)])[:-1]
-
-    def shifted(name: str) -> ShortInts:
-        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, terms, strict=True)]
-        return np.concatenate(arrays).astype(np.int32)
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(trees, name) for _, trees in terms])
-
-    weight = np.concatenate([share * trees.weight for share, trees in terms])
-    return FlatTrees(
-        joined("feature"), joined("threshold"), shifted("left"), shifted("right"), joined("value"),
-        shifted("root"), weight,
-    )  # fmt: skip
+    @cached_property
+    def _walk(self) -> Walk:
+        nodes = np.arange(len(self.feature), dtype=np.intp)
+        is_leaf = self.feature == LEAF
+        left, right = np.where(is_leaf, nodes, self.left), np.where(is_leaf, nodes, self.right)
+        depth, reached = 0, np.unique(self.root)
+        while len(inner := reached[~is_leaf[reached]]):
+            depth, reached = depth + 1, np.unique(np.concatenate([left[inner], right[inner]]))
+        children = np.stack([right, left], axis=1).ravel()
+        return Walk(np.where(is_leaf, 0, self.feature).astype(np.intp), children, depth)
 
 
-def _leaf(value: float) -> FlatTrees:
-    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
-    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
+class Walk(NamedTuple):
+    """What a walk through FlatTrees reads, made once."""
+
+    feature: NDArray[np.intp]  # [N]; 0 at a leaf
+    children: NDArray[np.intp]  # [2 N]: the right child of node n at 2 n, the left one at 2 n + 1
+    depth: int  # splits on the longest path
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,7 @@ class Predictor:
     residuals: tuple[float, float]  # 10th and 90th percentile out of sample, divided by spread
     spread: ErrorSpread = CONSTANT_SPREAD
     tree_share: float | None = None  # None: 1 - linear_share
+    costs: FieldCosts = NO_COSTS
 
     @property
     def share_of_trees(self) -> float:
@@ -223,6 +228,19 @@ class Predictor:
         if self.trees is None:
             return self.linear_share * linear
         return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
+
+    def contributions(self, row: Floats) -> tuple[float, Floats]:
+        """The answer for a typical title, and what each feature adds [features].
+
+        Their sum is the answer for `row` [features], without the trend.
+        """
+        linear = self.linear_share * self.coefficients
+        shares = linear * (row - self.means)
+        base = self.linear_share * self.intercept + float(linear @ self.means)
+        if self.trees is not None:
+            shares = shares + self.share_of_trees * self.trees.contributions(row[None, :])[0]
+            base += self.share_of_trees * self.trees.base
+        return base, shares
 
     def imputed(self, row: Floats) -> Floats:
         """A title's features, with `means` in place of NaN."""

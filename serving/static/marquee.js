@@ -181,26 +181,47 @@ async function estimate(event) {
   event?.preventDefault();
   const form = $("#film").elements;
   const genres = [...document.querySelectorAll("#film [name=genres]:checked")].map(box => box.value);
-  const directors = form.directors.value.split(",").map(name => name.trim()).filter(Boolean);
-  const film = {directors, genres, year: Number(form.year.value)};
+  const film = {directors: names(form.directors), genres, year: Number(form.year.value), ...further(form)};
   if (!form.unreleased.checked) film.rating = Number(form.rating.value);
   try {
     showEstimate(await request("/v1/budget-estimates", film));
   } catch (error) { $("#estimate").replaceChildren(make("p", {class: "warning"}, error.message)); }
 }
 
+function names(input) {
+  return input.value.split(",").map(name => name.trim()).filter(Boolean);
+}
+
+// The fields of "More is known" that are filled in; a model that reads none of them has no such form.
+function further(form) {
+  const film = {};
+  for (const input of document.querySelectorAll("#film [data-list]")) if (names(input).length) film[input.name] = names(input);
+  if (form.runtime?.value) film.runtime = Number(form.runtime.value);
+  if (form.certificate?.value.trim()) film.certificate = form.certificate.value.trim();
+  if (form.month?.value) film.release_date = `${form.year.value.padStart(4, "0")}-${form.month.value.padStart(2, "0")}`;
+  return film;
+}
+
 function showEstimate(answer) {
   const notes = answer.notes.map(note => make("li", {}, note));
   $("#estimate").replaceChildren(
-    make("h3", {}, answer.strategy === "before release" ? "Before release" : "With its rating"),
+    make("h3", {}, answer.strategy[0].toUpperCase() + answer.strategy.slice(1)),
     make("div", {class: "money"}, dollars(answer.median)),
     make("p", {class: "note"}, `four times in five between ${dollars(answer.low)} and ${dollars(answer.high)}, in dollars of ${answer.price_year}`),
     intervalPlot(answer),
     make("h4", {}, `What moves it away from ${answer.contributions[0].feature}, ${dollars(answer.contributions[0].factor)}`),
     contributionsPlot(answer.contributions.slice(1)),
     make("h4", {}, "Nearest films it has seen"), make("ul", {class: "rows"}, ...answer.evidence.map(known)),
+    ...costs(answer.missing),
     make("ul", {class: "note"}, ...notes),
     make("p", {class: "note"}, `bundle ${answer.bundle}`));
+}
+
+function costs(missing) {
+  const dear = missing.filter(one => one.error_ratio >= 1.005);
+  if (!dear.length) return [];
+  const lines = dear.map(one => make("li", {}, `${one.field.replace("_", " ")}: errors ${((one.error_ratio - 1) * 100).toFixed(1)} % larger without`));
+  return [make("h4", {}, "What it would help to know"), make("ul", {class: "note"}, ...lines)];
 }
 
 function known(film) {

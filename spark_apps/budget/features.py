@@ -9,15 +9,24 @@ for one query.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from marquee.prices import PriceIndex
-from scoring.budget.features import DIRECTOR, LONGEST_GAP
+from scoring.budget.features import (
+    DIRECTOR,
+    FURTHER,
+    GENRE,
+    LONGEST_GAP,
+    FeatureEncoder,
+    person_key,
+)
 from scoring.budget.known_titles import PRIOR_TITLES, RECENT_YEARS
 from spark_apps.preparation.title_items import folded
 
-TARGET = "log_budget"
+TARGET, WITHOUT = "log_budget", "without"
 EARLIER = Window.unboundedPreceding, -1
 """The frame of all earlier years, in a window ordered by year."""
 PEOPLE = {
@@ -91,6 +100,17 @@ def _labels(columns: set[str]) -> Column:
     return F.map_filter(known, lambda _, word: F.coalesce(word, F.lit("")) != "")
 
 
+def credited_names(title: Row) -> dict[str, str]:
+    """The names of a prepared title's writers and cast whose key is an id, by key."""
+    pairs = [
+        pair
+        for role, column in (("writers", "writer_names"), ("cast", "cast_names"))
+        if role in title and column in title
+        for pair in zip(title[role] or (), title[column] or ())
+    ]
+    return {key: name for key, name in pairs if key != person_key(name)}
+
+
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
     """Add `log_budget`: log10 of the budget in dollars of the index's last year.
 
@@ -158,6 +178,27 @@ def with_records(rows: DataFrame, smoothing: float) -> DataFrame:
         F.least(F.lit(LONGEST_GAP), F.col("year") - made_in).alias("gap"),
     )
     return rows.join(_by_title(record), on=["fold", "title_id"], how="left")
+
+
+def optional_fields(encoder: FeatureEncoder) -> list[str]:
+    """The fields whose cost is measured: those that a person may state, and FURTHER for all but
+    director, genre, year and rating together."""
+    numbers = [name for name in encoder.numbers if name in NUMBERS]
+    further = [*encoder.people, *numbers, *encoder.labels]
+    return [DIRECTOR, GENRE, *further, *([FURTHER] if further else [])]
+
+
+def with_blanks(titles: DataFrame, fields: Sequence[str]) -> DataFrame:
+    """Each featured title as it is, and once without each of `fields`; WITHOUT names the field."""
+    each = titles.withColumn(WITHOUT, F.explode(F.array(*map(F.lit, ("", *fields)))))
+
+    def is_kept(name: Column, _: Column) -> Column:
+        is_further = (F.col(WITHOUT) == FURTHER) & (name != DIRECTOR)
+        return (F.col(WITHOUT) != name) & ~is_further
+
+    maps = {name: F.map_filter(name, is_kept) for name in ("record", "numbers", "labels")}
+    genres = F.when(F.col(WITHOUT) == GENRE, F.array().cast("array<string>"))
+    return each.withColumns({**maps, "genres": genres.otherwise(F.col("genres"))})
 
 
 def _by_title(record: DataFrame) -> DataFrame:

@@ -11,18 +11,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pyspark.sql import DataFrame, Row
 
 from scoring import model_comparison
 from scoring.arrays import Floats, Mask
-from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, QUESTIONS, WITH_RATING
+from scoring.budget.features import (
+    BEFORE_RELEASE,
+    CORE_QUESTIONS,
+    DIRECTOR,
+    FURTHER,
+    GENRE,
+    QUESTIONS,
+    WITH_RATING,
+)
 from scoring.budget.holdout import Clusters, cluster_key
+from scoring.budget.lookup import VectorLayout
 from scoring.budget.predictor import CONSTANT_SPREAD, ErrorSpread
 from spark_apps.budget.families import BudgetRecipe
-from spark_apps.budget.features import TARGET
+from spark_apps.budget.features import TARGET, WITHOUT, optional_fields, with_blanks
 from spark_apps.budget.pipeline import FittedComponents, blend_components
 
 SEED = 20190101
@@ -30,6 +39,8 @@ SEED = 20190101
 TAIL = 0.1
 """Share of titles on each side of an 80 % interval."""
 FEWEST_FOR_A_SPREAD = 150
+FEWEST_FOR_A_COST = 30
+"""Titles that must state a field for its cost to be measured."""
 LEAST_ERROR = 0.01
 """In log10 dollars: 2 % of a budget. Smaller errors count as this."""
 
@@ -43,6 +54,8 @@ class Scores:
     actual: Floats
     answers: Mapping[str, Floats]  # by question; NaN where the title lacks an input
     rated: Mask
+    without: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    """Answers without one field, by question and field; NaN where the title does not state it."""
 
     @classmethod
     def joined(cls, scores: Sequence[Scores]) -> Scores:
@@ -54,6 +67,7 @@ class Scores:
             np.concatenate([one.actual for one in scores]),
             {q: np.concatenate([one.answers[q] for one in scores]) for q in questions},
             np.concatenate([one.rated for one in scores]),
+            {q: _joined([one.without.get(q, {}) for one in scores]) for q in questions},
         )
 
     def errors(self, question: str) -> Floats:
@@ -61,6 +75,16 @@ class Scores:
         errors = self.actual - self.answers[question]
         found: Floats = errors[np.isfinite(errors)]
         return found
+
+    def ratio(self, poorer: Floats, fuller: Floats) -> float | None:
+        """The RMS error of one array of answers over that of another, on the titles of both.
+
+        None for fewer than FEWEST_FOR_A_COST titles, or where the other has no error.
+        """
+        found = np.isfinite(poorer) & np.isfinite(fuller)
+        squares = [float(np.mean((self.actual - a)[found] ** 2)) for a in (poorer, fuller)]
+        is_enough = found.sum() >= FEWEST_FOR_A_COST and squares[1] > 0 < squares[0]
+        return math.sqrt(squares[0] / squares[1]) if is_enough else None
 
     def errors_with_rating(self) -> Floats:
         """One error a title; the question has a rating where the title has one, as at the gate."""
@@ -71,12 +95,19 @@ class Scores:
         return self.actual - answers
 
 
+def _joined(folds: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """The folds' answers concatenated, for the fields that every fold has."""
+    names = [name for name in folds[0] if all(name in fold for fold in folds)]
+    return {name: np.concatenate([fold[name] for fold in folds]) for name in names}
+
+
 @dataclass(frozen=True)
 class ComponentScores:
     """The answers of every fitted model, in the columns of `rows`."""
 
     fitted: FittedComponents
     rows: Sequence[Row]
+    blanked: Mapping[str, Sequence[Row]]  # the same titles without a field, by field
 
     def blended(self, recipe: BudgetRecipe) -> Scores:
         """Scores of the blend that the recipe's shares give."""
@@ -85,35 +116,58 @@ class ComponentScores:
             tuple(cluster_key(row["directors"], row["title_id"]) for row in rows),
             np.array([_is_beginner(row) for row in rows], dtype=np.float64),
             np.array([row[TARGET] for row in rows]),
-            {q: self._answers(recipe, q) for q in self.fitted.questions},
+            {q: self._answers(recipe, q, rows) for q in self.fitted.questions},
             np.array([row["rating"] is not None for row in rows], dtype=np.bool_),
+            {q: self._without(recipe, q) for q in self.fitted.questions},
         )
 
-    def _answers(self, recipe: BudgetRecipe, question: str) -> Floats:
+    def _answers(self, recipe: BudgetRecipe, question: str, rows: Sequence[Row]) -> Floats:
         blend = blend_components(recipe, self.fitted.questions[question].components)
-        years = np.array([row["year"] for row in self.rows], dtype=np.int64)
+        years = np.array([row["year"] for row in rows], dtype=np.int64)
         answers = blend.constant + self.fitted.trend.at(years)
         for weight, model in blend.terms:
-            answers += weight * self._column(model.getPredictionCol())
+            name = model.getPredictionCol()
+            answers += weight * np.array([row[name] for row in rows], dtype=np.float64)
         # For a title without a rating, the answer would rest on an imputed rating.
-        unrated = np.array([question == WITH_RATING and r["rating"] is None for r in self.rows])
+        unrated = np.array([question == WITH_RATING and r["rating"] is None for r in rows])
         return np.where(unrated, np.nan, answers)
 
-    def _column(self, name: str) -> Floats:
-        return np.array([row[name] for row in self.rows], dtype=np.float64)
+    def _without(self, recipe: BudgetRecipe, question: str) -> dict[str, Floats]:
+        found = {}
+        read = VectorLayout(self.fitted.stages, question).fields
+        for name, rows in self.blanked.items():
+            if name in read or (name == FURTHER and question not in CORE_QUESTIONS):
+                stated = np.array([_states(row, name) for row in self.rows], dtype=np.bool_)
+                found[name] = np.where(stated, self._answers(recipe, question, rows), np.nan)
+        return found
 
 
 def score_components(fitted: FittedComponents, later: DataFrame) -> ComponentScores:
-    """The answers of every model of a fit for `later` titles, by Spark's transform."""
-    kept = ["title_id", "directors", "year", "rating", "record", TARGET]
-    rows = later
+    """The answers of every model of a fit for `later` titles, by Spark's transform.
+
+    The same job answers for each title without each of `optional_fields`.
+    """
+    fields = optional_fields(fitted.stages)
+    rows = with_blanks(later, fields)
+    stated = ("title_id", "directors", "year", "rating", "record", "numbers", "labels", TARGET)
+    kept = [*stated, WITHOUT]
     for question in fitted.questions.values():
         models = question.components.models
+        whole = rows.columns
         for stage in (*question.vector, *models):
             rows = stage.transform(rows)
         kept += [model.getPredictionCol() for model in models]
-        rows = rows.select(*dict.fromkeys([*later.columns, *kept]))
-    return ComponentScores(fitted, rows.select(*kept).collect())
+        rows = rows.select(*dict.fromkeys([*whole, *kept]))
+    by_field: dict[str, list[Row]] = {name: [] for name in ("", *fields)}
+    for row in rows.select(*kept).collect():
+        by_field[row[WITHOUT]].append(row)
+    return ComponentScores(fitted, by_field.pop(""), by_field)
+
+
+def _states(row: Row, name: str) -> bool:
+    if name in (GENRE, FURTHER):
+        return True
+    return any(name in (row[column] or {}) for column in ("record", "numbers", "labels"))
 
 
 def _is_beginner(row: Row) -> bool:

@@ -9,21 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Row
 
 from marquee.clock import iso
 from marquee.lake import Lake
-from scoring.arrays import Floats
+from scoring.arrays import Floats, ShortInts
 from scoring.budget.bundle import BudgetBundle, write_bundle
-from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, WITH_RATING, KnownTitle
-from scoring.budget.predictor import Predictor, join_trees
+from scoring.budget.features import (
+    ALL_BEFORE_RELEASE,
+    ALL_KNOWN,
+    BEFORE_RELEASE,
+    DIRECTOR,
+    FURTHER,
+    GENRE,
+    NO_COSTS,
+    WITH_RATING,
+    FieldCosts,
+    KnownTitle,
+)
+from scoring.budget.predictor import LEAF, FlatTrees, Predictor
 from spark_apps.budget.families import BudgetRecipe, family_of
-from spark_apps.budget.features import TARGET
+from spark_apps.budget.features import TARGET, credited_names
 from spark_apps.budget.folds import Fold, FoldFits
 from spark_apps.budget.golden_queries import golden_queries, record_golden
 from spark_apps.budget.out_of_sample import Interval, ScoredRecipe, Scores, make_interval
@@ -42,6 +54,7 @@ class BundleContext:
 
     facts: Mapping[str, Any]
     intervals: Mapping[str, Interval]  # by question
+    costs: Mapping[str, FieldCosts]  # of missing fields, by question
     golden: Mapping[str, Any]
 
 
@@ -81,7 +94,9 @@ class Trainer:
         )
         saved = save_pipeline(self.lake, fitted, folder / "spark")
         intervals = {q: self._interval(recipe, q) for q in fitted.blends}
-        context = BundleContext(self.facts, intervals, golden)
+        scores = self.scores(recipe)
+        costs = {q: field_costs(scores, q) for q in fitted.blends}
+        context = BundleContext(self.facts, intervals, costs, golden)
         write_bundle(folder / "bundle", make_bundle(fitted, saved, titles, context))
         return list(fitted.blends)
 
@@ -96,6 +111,42 @@ class Trainer:
         errors = (scores.actual - answers)[found]
         directors = [name for name, kept in zip(scores.directors, found, strict=True) if kept]
         return make_interval(errors, answers[found], scores.beginners[found], directors)
+
+
+def field_costs(scores: Scores, question: str) -> FieldCosts:
+    """The costs of a question's missing fields, from the answers for the same titles without them.
+
+    A field that fewer than FEWEST_FOR_A_COST titles state has no cost.
+    """
+    answers = scores.answers.get(question)
+    if answers is None:
+        return NO_COSTS
+    without = scores.without.get(question, {})
+    ratios = {name: scores.ratio(blank, answers) for name, blank in without.items()}
+    together = ratios.pop(FURTHER, None)
+    ratios |= {
+        name: scores.ratio(answers, scores.answers[other])
+        for name, other in _fuller(question).items()
+        if other in scores.answers
+    }
+    found = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    return FieldCosts(found, _joint(found, together))
+
+
+def _fuller(question: str) -> dict[str, str]:
+    """The questions that know a rating, or all further fields, beside what this one knows."""
+    return {
+        WITH_RATING: {FURTHER: ALL_KNOWN},
+        BEFORE_RELEASE: {"rating": WITH_RATING, FURTHER: ALL_BEFORE_RELEASE},
+        ALL_BEFORE_RELEASE: {"rating": ALL_KNOWN},
+        ALL_KNOWN: {},
+    }[question]
+
+
+def _joint(ratios: Mapping[str, float], together: float | None) -> float:
+    further = [r for name, r in ratios.items() if name not in (DIRECTOR, GENRE, "rating", FURTHER)]
+    alone = sum(max(ratio**2 - 1.0, 0.0) for ratio in further)
+    return max(1.0, (together**2 - 1.0) / alone) if together and alone else 1.0
 
 
 def save_pipeline(lake: Lake, fitted: FittedBudget, folder: Path) -> Path:
@@ -123,7 +174,10 @@ def make_bundle(
     """The bundle of a pipeline saved in `saved`; `titles` are its training rows."""
     recipe = fitted.recipe
     predictors = {
-        q: _predictor(recipe, blend, saved, fitted.means[q], context.intervals[q])
+        q: replace(
+            _predictor(recipe, blend, saved, fitted.means[q], context.intervals[q]),
+            costs=context.costs[q],
+        )
         for q, blend in fitted.blends.items()
     }
     facts = {**context.facts, "recipe": recipe.model_dump(mode="json")}
@@ -149,6 +203,31 @@ def _predictor(
     )
 
 
+def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
+    """The weighted sum of several FlatTrees as one, plus a constant (kept as a single leaf)."""
+    leaf = _leaf(constant)
+    terms = [*weighted, *([(1.0, leaf)] if constant else [])]
+    starts = np.cumsum([0, *(len(trees.feature) for _, trees in terms)])[:-1]
+
+    def shifted(name: str) -> ShortInts:
+        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, terms, strict=True)]
+        return np.concatenate(arrays).astype(np.int32)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(trees, name) for _, trees in terms])
+
+    weight = np.concatenate([share * trees.weight for share, trees in terms])
+    return FlatTrees(
+        joined("feature"), joined("threshold"), shifted("left"), shifted("right"), joined("value"),
+        shifted("root"), weight,
+    )  # fmt: skip
+
+
+def _leaf(value: float) -> FlatTrees:
+    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
+    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
+
+
 def _stage(saved: Path, uid: str) -> Path:
     """Spark names a saved stage `<number>_<uid>`."""
     return next((saved / "stages").glob(f"*_{uid}"))
@@ -169,6 +248,7 @@ def _known_title(row: Row) -> KnownTitle:
         people=people,
         numbers=dict(row["numbers"]),
         labels=dict(row["labels"]),
+        names=credited_names(row),
     )
 
 

@@ -39,6 +39,8 @@ ITEM_LISTS = (
     "companies",
     "languages",
     "keywords",
+    "writer_names",
+    "cast_names",
 )
 IS_ID = r"^nm\d+$"
 KEY = "title_key"

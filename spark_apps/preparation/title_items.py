@@ -54,6 +54,8 @@ FINAL_FIELDS = (
 )
 """Fields that are final at the release."""
 LISTS = ("genres", "countries", "languages", "companies", "keywords")
+NAMES = {"directors": "director_names", "writers": "writer_names", "cast": "cast_names"}
+"""The column of the names as credited, by the column of the same people's keys."""
 EMPTY_ARRAY = "cast(array() as array<string>)"
 BUDGET = ("amount", "currency", "confidence")
 INVISIBLE = r"[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad]"
@@ -124,7 +126,7 @@ def merged_per_title(items: DataFrame) -> DataFrame:
         "votes.vote_count",
         *(F.col(f"budget.{name}").alias(f"budget_{name}") for name in BUDGET),
         *(credit_keys(role).alias(role) for role in ("directors", "writers", "cast")),
-        credit_keys("directors", named=True).alias("director_names"),
+        *(credit_keys(role, named=True).alias(name) for role, name in NAMES.items()),
         "notes",
     )
 

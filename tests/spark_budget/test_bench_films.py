@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from bench.budget_titles import read_budget_titles
+from bench.budget_titles import COLUMNS, read_budget_titles
 from marquee.errors import SourceError
 from marquee.prices import PriceIndex
 
@@ -57,6 +59,27 @@ def test_rows_put_aside_with_their_reason(
     found = read_budget_titles(write(tmp_path, HEADER, GOOD, bad), PRICES)
     assert len(found.rows) == 1
     assert [reason in why for why in found.aside] == [True]
+
+
+def test_prepared_titles_are_read_as_they_are(tmp_path: Path) -> None:
+    title = {"title_id": "tt1", "title": "A", "year": 2001, "directors": ["nm1"],
+             "genres": ["Drama"], "budget_usd": 5e6, "cast": ["nm2"], "runtime": 90}  # fmt: skip
+    table = pa.Table.from_pylist([title, title | {"title_id": "tt2", "budget_usd": None}])
+    (tmp_path / "titles").mkdir()
+    pq.write_table(table, tmp_path / "titles/part-0.parquet")
+    for path in (tmp_path / "titles", tmp_path / "titles/part-0.parquet"):
+        found = read_budget_titles(path, PRICES)
+        (row,) = found.rows
+        assert len(row) == len(COLUMNS) == 19
+        assert row[:3] == ("tt1", "A", 2001) and row[8] == 5e6 and row[10] == ["nm2"]
+        assert row[9] == [] and row[15] == 90 and row[18] == {}
+        assert sum(found.aside.values()) == 1
+
+
+def test_a_folder_without_a_budget_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"title_id": ["tt1"]}), tmp_path / "part-0.parquet")
+    with pytest.raises(SourceError, match="no film with a budget"):
+        read_budget_titles(tmp_path, PRICES)
 
 
 def test_a_film_twice_and_one_of_twelve_genres(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bench import budget_champion
-from bench.budget_champion import Champion
+from bench.budget_champion import Champion, default_recipe
 from bench.budget_titles import read_budget_titles
 from marquee.prices import PriceIndex
-from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, WITH_RATING
+from marquee.settings import load_settings
+from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, FURTHER, WITH_RATING
+from scoring.budget.model import BudgetQuery
+from spark_apps.budget.families import read_recipe
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)
@@ -35,9 +39,9 @@ def champion(
     folder = tmp_path_factory.mktemp("wide")
     rows = read_budget_titles(write(folder / "imdb5000.csv"), PRICES).rows
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(budget_champion, "RECIPE", budget_champion.RECIPE | SMALL)
         patch.setattr(budget_champion, "_session", lambda: spark)
-        yield Champion(rows, PRICES, [*INNER, ORIGIN], folder)
+        recipe = default_recipe().model_copy(update=SMALL)
+        yield Champion(rows, PRICES, [*INNER, ORIGIN], folder, recipe)
 
 
 def write(path: Path) -> Path:
@@ -78,17 +82,49 @@ def title_row(rng: np.random.Generator, number: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("question", [WITH_RATING, ALL_BEFORE_RELEASE, ALL_KNOWN])
 def test_the_bundle_equals_spark(champion: Champion, question: str) -> None:
-    for number in (0, 4):  # all three parts, and one without what starts from the mean
-        ours, bounds = champion.from_bundle(ORIGIN, question, number, INNER)
-        np.testing.assert_allclose(ours, champion.answers(ORIGIN, question)[number], atol=1e-9)
-        assert len(ours) > 25
-        assert (bounds[:, 0] <= ours).all() and (ours <= bounds[:, 1]).all()
+    ours, bounds = champion.from_bundle(ORIGIN, question, INNER)
+    np.testing.assert_allclose(ours, champion.answers(ORIGIN, question), atol=1e-9)
+    assert len(ours) > 25
+    assert (bounds[:, 0] <= ours).all() and (ours <= bounds[:, 1]).all()
+
+
+def test_the_bench_measures_what_a_run_trains_by_default() -> None:
+    default = default_recipe()
+    assert default == read_recipe(load_settings().recipes.budget[0])
+    assert default.wide and default.trend
+
+
+def test_a_missing_field_costs_what_was_measured(champion: Champion) -> None:
+    """Votes make the budget here, keywords say nothing, and all titles have one language."""
+    champion.from_bundle(ORIGIN, ALL_KNOWN, INNER)
+    costs = champion.models[ORIGIN].bundle.predictors[ALL_KNOWN].costs
+    assert {"cast", "certificate", "director", "genre", "vote_count"} <= set(costs.ratios)
+    assert costs.ratios["vote_count"] == max(costs.ratios.values()) > 1.01
+    assert costs.ratios["keyword"] == pytest.approx(1.0, abs=0.05)
+    assert costs.joint >= 1.0 and FURTHER not in costs.ratios
+    planned = champion.models[ORIGIN].bundle.predictors[ALL_BEFORE_RELEASE].costs
+    assert "vote_count" not in planned.ratios and planned.ratios["rating"] > 1.0
+    narrow = champion.models[ORIGIN].bundle.predictors[WITH_RATING].costs
+    assert set(narrow.ratios) == {"director", "genre", FURTHER} and narrow.ratios[FURTHER] > 1.0
+
+
+def test_an_answer_without_votes_has_a_wider_interval(champion: Champion) -> None:
+    champion.from_bundle(ORIGIN, ALL_KNOWN, INNER)
+    model = champion.models[ORIGIN]
+    whole = BudgetQuery(("person 3",), ("Drama",), ORIGIN, 7.0, {"cast": ("person 4",)},
+                        {"runtime": 100.0, "vote_count": 9000.0}, {"certificate": "R"})  # fmt: skip
+    poor = replace(whole, numbers={"runtime": 100.0})
+    assert model.question(whole) == model.question(poor) == ALL_KNOWN
+    full, less = model.interval(whole, 7.0), model.interval(poor, 7.0)
+    assert less[1] - less[0] > full[1] - full[0]
+    assert set(model.estimate(poor).missing) >= {"vote_count"}
+    assert any("missing, taken as typical" in note for note in model.estimate(poor).notes)
 
 
 def test_votes_and_director_make_the_answer(champion: Champion) -> None:
     """Votes and director say it all here: the wide question must see them."""
     data = champion.data(ORIGIN, ALL_KNOWN)
-    wide, _ = champion.from_bundle(ORIGIN, ALL_KNOWN, 0, INNER)
+    wide, _ = champion.from_bundle(ORIGIN, ALL_KNOWN, INNER)
     error, usual = (
         np.sqrt(np.mean((data.actual - answers) ** 2)) for answers in (wide, data.medians)
     )
@@ -96,7 +132,7 @@ def test_votes_and_director_make_the_answer(champion: Champion) -> None:
 
 
 def test_a_number_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champion) -> None:
-    recipe, fold = champion.recipes[0], champion.folds[ORIGIN]
+    recipe, fold = champion.recipe, champion.folds[ORIGIN]
     stages = champion.fits.stages(recipe, fold)
     assert stages.ranges["aspect_ratio"] == (1.85, 2.35)
     seen = champion.data(ORIGIN, ALL_KNOWN).later[:, stages.names(ALL_KNOWN).index("aspect_ratio")]
