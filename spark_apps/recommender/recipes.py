@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -22,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from marquee.errors import RecipeError
+from scoring.arrays import Floats
 from spark_apps.recommender.families import predictor_family, ranker_family
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -41,6 +43,32 @@ class Recipe(BaseModel):
     def spark_iterations(self) -> int:
         """The most iterations of Spark's ALS in a fit of the recipe."""
         return 0
+
+
+class StarsRecipe(Recipe):
+    """The weight of a rating: (liking - neutral) / (1 - neutral), at least `lowest`.
+
+    The liking is the share of the highest star: see `scoring.recommender.ratings_arrays.liking_of`.
+    """
+
+    neutral: Annotated[float, Field(gt=0, lt=1)]
+    lowest: Annotated[float, Field(ge=-10, lt=0)]
+
+    def weights(self, liking: Floats) -> Floats:
+        """Weights of ratings; the highest star has 1."""
+        above = (liking - self.neutral) / (1.0 - self.neutral)
+        return np.where(above < self.lowest, self.lowest, above)
+
+
+class LatelyRecipe(Recipe):
+    """What is rated lately: a rating counts 2^(-age / `half_life`), in days.
+
+    Its logarithm has the weight `share` in the lists of people who come back, beside the ranker's
+    scores; both in standard deviations.
+    """
+
+    half_life: Positive
+    share: NotNegative
 
 
 class RankerRecipe(Recipe):
@@ -84,7 +112,7 @@ AnyRanker = Annotated[SerializeAsAny[RankerRecipe], BeforeValidator(read_ranker_
 
 
 class RecommenderRecipe(Recipe):
-    """A predictor's family, the ranker's recipe and the content's recipe.
+    """A predictor's family, and the recipes of the ranker, of content and of what is rated lately.
 
     Subclasses add the predictor's parameters.
     """
@@ -94,6 +122,7 @@ class RecommenderRecipe(Recipe):
     family: str
     ranker: AnyRanker
     content: ContentRecipe = ContentRecipe()
+    lately: LatelyRecipe | None = None
 
     @property
     def spark_iterations(self) -> int:

@@ -23,12 +23,12 @@ from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.content_fit import ContentFit, content_vectors, fit_content
 from spark_apps.recommender.families import (
     Clip,
-    FittedRanker,
     Predictor,
     PredictorTask,
     fit_predictor,
     fit_ranker,
 )
+from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.golden_queries import NO_QUERIES, FittedRecommender, record_golden
 from spark_apps.recommender.recipes import ContentRecipe, RecommenderRecipe
 from spark_apps.recommender.training_data import (
@@ -109,8 +109,8 @@ class Trainer:
             ranker = pool.submit(fit_ranker, indexed, frame, recipe.ranker, self.seed)
             self.content_vectors(recipe.content)
             predicts, ranks = predictor.result(), ranker.result()
-        content = self.fit_content(indexed, ranks, recipe.content)
-        return FittedRecommender(indexed, predicts, ranks, content)
+        order = FittedOrder(indexed, ranks, self.clip, recipe.lately)
+        return FittedRecommender(predicts, order, self.fit_content(order, recipe.content))
 
     def fit_predictor(
         self,
@@ -125,15 +125,13 @@ class Trainer:
             PredictorTask(self.spark, ratings, frame, given, blend_share, self.seed), recipe
         )
 
-    def fit_content(
-        self, ratings: IndexedRatings, ranker: FittedRanker, recipe: ContentRecipe
-    ) -> ContentFit | None:
+    def fit_content(self, order: FittedOrder, recipe: ContentRecipe) -> ContentFit | None:
         """Fit the regression that scores cold titles; None where no title has words."""
         table = self.content_vectors(recipe)
         if table is None:
             return None
-        vectors = table.of(ratings.catalogue.movie_ids)
-        return fit_content(ratings, ranker, vectors, recipe, self.seed)
+        vectors = table.of(order.ratings.catalogue.movie_ids)
+        return fit_content(order, vectors, recipe, self.seed)
 
     def content_vectors(self, recipe: ContentRecipe) -> FeatureTable | None:
         """The content vectors of all titles, cached; None where no title has words."""
@@ -158,10 +156,7 @@ class Trainer:
             "as_of": self.as_of,
             "mean": fitted.predictor.factor_model().mean,
             "clip": list(self.clip),
-            "fold_in": {
-                "predictor": fitted.predictor.fold_in(),
-                "ranker": fitted.ranker.facts(),
-            },
+            "fold_in": {"predictor": fitted.predictor.fold_in()} | fitted.order.facts(),
             "text_ids": list(self.text_ids),
         }
 
@@ -187,6 +182,7 @@ def assemble(
         titles=catalogue.titles,
         facts=facts,
         golden=golden,
+        timed=fitted.order.timed(),
     )
 
 
