@@ -204,7 +204,7 @@ def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None
 
 
 def lately_facts(facts: Mapping[str, Any]) -> Mapping[str, float] | None:
-    """`fold_in.lately` of `bundle.json`: `half_life` in days and `share`; None in older bundles."""
+    """`fold_in.lately` of `bundle.json`: see `fallback.Popularity`; None in older bundles."""
     fold_in = facts.get("fold_in")
     found = fold_in.get("lately") if isinstance(fold_in, Mapping) else None
     return found if isinstance(found, Mapping) else None

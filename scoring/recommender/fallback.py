@@ -1,8 +1,8 @@
 """Orders every list: the ranker's titles first, then content, then popular titles.
 
-- The ranker orders the titles it knows (`personal` or `fold-in`). What is rated lately has a share
-  in the lists of people who come back. Of ten titles in a list, at most one is unknown to the
-  ranker; `content` chooses it.
+- The ranker orders the titles it knows (`personal` or `fold-in`). What is rated more lately than
+  ever has a share in the lists of people who come back. Of ten titles in a list, at most one is
+  unknown to the ranker; `content` chooses it.
 - A person who liked only titles unknown to the ranker gets a list by `content`: a title's
   similarity to these, times its popularity.
 - `popular` titles fill the list up: those that are rated most lately.
@@ -13,8 +13,7 @@ People and titles are rows here; `Recommender` turns them into ids.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
 from scoring.recommender.content import TITLES_PER_COLD_TITLE, ColdScores, ContentMap
 from scoring.recommender.rankers import Ranker
-from scoring.recommender.ratings_arrays import History, TimedTitles
+from scoring.recommender.ratings_arrays import HOUR, Counts, History, TimedTitles
 
 REASONS = 3  # titles named in "because you rated ..."
 PERSONAL, FOLD_IN, CONTENT, POPULAR = "personal", "fold-in", "content", "popular"
@@ -55,14 +54,18 @@ class RankedRows:
 class Popularity:
     """How popular titles are: over `all_time` [I] and lately, by `timed` (see `TimedTitles`).
 
-    `half_life` is in days; `share` is the weight in the lists of people who come back. Without
-    `timed`, as in older bundles, nothing is known of lately.
+    `half_life` is in days; `share` is the weight in the lists of people who come back; `damping`
+    is the number of ratings of a person at which half of the all-time popularity, which a ranker's
+    scores hold too, is taken off. Without `timed`, as in older bundles, nothing is known of lately.
     """
 
     all_time: Floats
     timed: TimedTitles | None = None
     half_life: float = 1.0
     share: float = 0.0
+    damping: float = 1.0
+    memory: list[Counts] = field(default_factory=list)
+    """The counts last asked for: an evaluation asks in the order of time."""
 
     @classmethod
     def of(
@@ -71,18 +74,18 @@ class Popularity:
         """From a bundle; `facts` is its `fold_in.lately`."""
         return cls(all_time, timed, **facts) if timed is not None and facts else cls(all_time)
 
-    def lately(self, at: int | None) -> Floats:
-        """Ratings [I] before the moment `at`, older ones less; None is the newest rating's."""
-        return self._newest if at is None or self.timed is None else self._before(at)
-
     def popular(self, at: int | None) -> Floats:
-        """The score [I] of popular titles: ratings lately, and of all time at most one more."""
+        """The score [I] of popular titles: ratings lately, and of all time at most one more.
+
+        `at` is the moment of asking, by default that of the newest rating.
+        """
         if self.timed is None:
             return self.all_time
-        return self.lately(at) + self.all_time / max(float(self.all_time.max()), 1e-12)
+        lately = self._counts(self.timed, at).lately
+        return lately + self.all_time / max(float(self.all_time.max()), 1e-12)
 
     def with_lately(self, scores: Floats, known: Mask, liked: bool, history: History) -> Floats:
-        """A ranker's scores [I] with what is rated lately, both divided by their deviations.
+        """A ranker's scores [I] with what is rated more lately than ever; in standard deviations.
 
         Somebody who liked none of the titles they rated gets what is popular, less what is like
         these.
@@ -90,19 +93,20 @@ class Popularity:
         if not liked:
             popular = _scaled(np.log1p(self.popular(history.at)), known)
             return np.minimum(_scaled(scores, known), 0.0) + popular
-        if not history.comes_back or not self.share or self.timed is None:
+        share = self.share * history.away
+        if self.timed is None or not share:
             return scores
-        lately = _scaled(np.log1p(self.lately(history.at)), known)
-        return _scaled(scores, known) + self.share * lately
+        counts, ratings = self._counts(self.timed, history.at), int(known[history.rows].sum())
+        lately, ever = (_scaled(np.log1p(c), known) for c in (counts.lately, counts.ever))
+        return _scaled(scores, known) + share * (lately - ratings / (ratings + self.damping) * ever)
 
-    @cached_property
-    def _newest(self) -> Floats:
-        return np.zeros(len(self.all_time)) if self.timed is None else self._before(None)
-
-    def _before(self, at: int | None) -> Floats:
-        assert self.timed is not None
-        moment = self.timed.newest if at is None else at
-        return self.timed.lately(moment, self.half_life, len(self.all_time))
+    def _counts(self, timed: TimedTitles, at: int | None) -> Counts:
+        moment = timed.newest if at is None else at
+        earlier = self.memory[0] if self.memory else None
+        if earlier is None or earlier.hour != moment // HOUR:
+            earlier = timed.counts(moment, self.half_life, len(self.all_time), earlier)
+            self.memory[:] = [earlier]
+        return earlier
 
 
 def _scaled(scores: Floats, known: Mask) -> Floats:

@@ -177,7 +177,7 @@ class ItemWeightRanker:
 
     def _importance(self, history: History) -> Floats:
         ratings = len(history.rows)
-        recency = self.recency.weights(ratings) if self.recency else np.ones(ratings)
+        recency = self.recency.weights(ratings, history.away) if self.recency else np.ones(ratings)
         return recency * (self.stars.weights(history.liking) if self.stars else 1.0)
 
 
@@ -186,16 +186,22 @@ class Recency:
     """How much a rating counts, by its age: floor + (1 - floor) * exp(-age / span).
 
     The age is the number of the person's later ratings. Days would discount all ratings of a person
-    who returns after a year. `floor` is 0 to 1.
+    who returns after a year. `floor` is 0 to 1. After a long pause span and floor are `span_back`
+    and `floor_back`, in between by `History.away`.
     """
 
     span: float
     floor: float
+    span_back: float | None = None
+    floor_back: float | None = None
 
-    def weights(self, ratings: int) -> Floats:
+    def weights(self, ratings: int, away: float = 0.0) -> Floats:
         """Weights of a person's ratings [ratings], oldest first; the latest has 1."""
+        span, floor = self.span, self.floor
+        span += away * ((self.span_back or span) - span)
+        floor += away * ((floor if self.floor_back is None else self.floor_back) - floor)
         age = np.arange(ratings - 1, -1, -1, dtype=np.float64)
-        weights: Floats = self.floor + (1.0 - self.floor) * np.exp(-age / self.span)
+        weights: Floats = floor + (1.0 - floor) * np.exp(-age / span)
         return weights
 
 
@@ -203,12 +209,11 @@ class Recency:
 class StarWeights:
     """How much a rating counts, by its stars: (liking - neutral) / (1 - neutral).
 
-    The highest star counts 1. A rating below `neutral` counts against the titles like it, by at
-    least `lowest`. See `ratings_arrays.liking_of`.
+    The highest star counts 1. A rating below `neutral` counts against the titles like it. See
+    `ratings_arrays.liking_of`.
     """
 
     neutral: float
-    lowest: float
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any] | None) -> StarWeights | None:
@@ -217,7 +222,7 @@ class StarWeights:
 
     def weights(self, liking: Floats) -> Floats:
         """Weights of a person's ratings [n]."""
-        weights: Floats = np.maximum((liking - self.neutral) / (1.0 - self.neutral), self.lowest)
+        weights: Floats = (liking - self.neutral) / (1.0 - self.neutral)
         return weights
 
 

@@ -214,9 +214,10 @@ class Recommender:
         `at` [people] are moments of asking.
         """
         top = np.full((len(user_ids), n), -1, dtype=np.int64)
-        moments = [None] * len(user_ids) if at is None else at.tolist()
-        for place, (user_id, moment) in enumerate(zip(user_ids.tolist(), moments, strict=True)):
-            rows = self.ranked_rows(user_id, n, moment).rows
+        order = np.arange(len(user_ids)) if at is None else np.argsort(at, kind="stable")
+        for place in order.tolist():  # in the order of time, counts of ratings only grow
+            moment = None if at is None else int(at[place])
+            rows = self.ranked_rows(int(user_ids[place]), n, moment).rows
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 

@@ -4,8 +4,8 @@
 `FAMILY` of a module `ranker_<name>.py` in this folder. `fold_in.ranker` of a `bundle.json` names
 the bundle's family and its parameters:
 
-    {"family": "implicit_als", "alpha", "reg", "power", "stars": {"neutral", "lowest"}}
-    {"family": "ease", "recency": {"span", "floor"} | null, "stars": ...}
+    {"family": "implicit_als", "alpha", "reg", "power", "stars": {"neutral"}}
+    {"family": "ease", "recency": {"span", "floor", "span_back", "floor_back"} | null, "stars": ...}
     {"family": "ease_als", "factors": {"alpha", "reg", "power", "stars"}, "recency": ..., "share",
      "stars": ...}
 

@@ -54,19 +54,6 @@ class Ratings:
             column[:] = column[order]
 
 
-def is_among(rows: Ratings, others: Ratings) -> Mask:
-    """Whether the (person, title) pair of each row is also in `others`, [rows]."""
-    movies = np.unique(np.concatenate([rows.movie_ids, others.movie_ids]))
-    users = np.unique(np.concatenate([rows.user_ids, others.user_ids]))
-
-    def keys(ratings: Ratings) -> Ints:
-        user_rows = np.searchsorted(users, ratings.user_ids).astype(np.int64)
-        return user_rows * len(movies) + np.searchsorted(movies, ratings.movie_ids)
-
-    found: Mask = np.isin(keys(rows), keys(others))
-    return found
-
-
 def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
     whole = first.base
     if isinstance(whole, np.ndarray) and whole is second.base:
@@ -104,21 +91,19 @@ class History:
     last: int | None = None
 
     @classmethod
-    def of(
-        cls,
-        rows: Rows | ShortInts,
-        stars: Floats | Singles,
-        scale: Scale,
-        at: int | None = None,
-        last: int | None = None,
-    ) -> History:
-        """From stars on a scale."""
-        return cls(rows.astype(np.intp), liking_of(stars, scale), at, last)
+    def of(cls, rows: Rows, stars: Floats, scale: Scale) -> History:
+        """From ratings that are given with the question."""
+        return cls(rows, liking_of(stars, scale))
 
     @property
-    def comes_back(self) -> bool:
-        """Whether they ask a day or more after their last rating, and not in the same sitting."""
-        return self.at is not None and self.last is not None and self.at - self.last >= DAY
+    def away(self) -> float:
+        """pause / (1 day + pause), of the pause since their last rating.
+
+        0 within a sitting, and where the pause is not known; 0.93 after two weeks.
+        """
+        if self.at is None or self.last is None or self.at <= self.last:
+            return 0.0
+        return (self.at - self.last) / (DAY + self.at - self.last)
 
 
 def liking_of(stars: Floats | Singles, scale: Scale) -> Floats:
@@ -170,7 +155,8 @@ class RatingsMatrix:
         if user_row < 0:
             return History(np.empty(0, dtype=np.intp), np.empty(0), at, last)
         order = self.oldest_first(user_row)
-        return History.of(self.items(user_row)[order], self.stars(user_row)[order], scale, at, last)
+        rows = self.items(user_row)[order].astype(np.intp)
+        return History(rows, liking_of(self.stars(user_row)[order], scale), at, last)
 
     def fault(self, people: int, titles: int) -> str:
         """What does not fit a catalogue of this size, in a sentence; empty where all fits."""
@@ -223,6 +209,15 @@ SPAN = 16  # half-lives after which a rating counts as nothing: it has lost all 
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How often each title [I] was rated before an `hour` since 1970: `ever`, and `lately`."""
+
+    hour: int
+    lately: Floats
+    ever: Floats
+
+
+@dataclass(frozen=True)
 class TimedTitles:
     """The title of every rating in the order of time, and each person's last rating.
 
@@ -252,15 +247,25 @@ class TimedTitles:
         """The end of the last hour with a rating, in UTC seconds."""
         return (int(self.hours[-1]) + 1) * HOUR
 
-    def lately(self, at: int, half_life: float, titles: int) -> Floats:
-        """How often each title [titles] was rated before the hour of `at`, older ratings less.
+    def counts(self, at: int, half_life: float, titles: int, earlier: Counts | None) -> Counts:
+        """The counts [titles] before the hour of `at`; lately a rating counts 2^(-age / half-life).
 
-        A rating counts 2^(-age / `half_life`); ages are in whole hours, `half_life` is in days.
+        Ages are in whole hours, `half_life` is in days. From the counts of an `earlier` hour only
+        the ratings since then are read.
         """
         now, life = at // HOUR, 24.0 * half_life
-        start, hours, counts = self._window(now - SPAN * life, now)
-        weights = np.repeat(0.5 ** ((now - hours) / life), counts)
-        return self._sums(start, weights, titles)
+        if earlier is None or earlier.hour > now:
+            earlier = Counts(min(now, int(self.hours[0])), np.zeros(titles), np.zeros(titles))
+        first, _, counts = self._window(earlier.hour, now)
+        recent = max(now - SPAN * life, earlier.hour)
+        late, later, some = self._window(recent, now)
+        weights = np.repeat(0.5 ** ((now - later) / life), some)
+        lately = earlier.lately * 0.5 ** ((now - earlier.hour) / life)
+        return Counts(
+            now,
+            lately + self._sums(late, weights, titles),
+            earlier.ever + self._sums(first, np.ones(int(counts.sum())), titles),
+        )
 
     def since(self, start: int, end: int, titles: int) -> Floats:
         """How often each title [titles] was rated from the hour of `start` to before that of `end`.

@@ -1,4 +1,4 @@
-"""The order of a list: a fitted ranker's scores, and what is rated lately.
+"""The order of a list: a fitted ranker's scores, and what is rated more lately than ever.
 
 Recipes are judged by it, and golden queries record it. The scorer has its own arithmetic for the
 same order in `scoring/recommender/fallback.py`.
@@ -57,10 +57,16 @@ class FittedOrder:
         if not known[liked].any():
             popular = np.log(1.0 + self.popular(history.at))
             return np.minimum(_in_deviations(plain, known), 0.0) + _in_deviations(popular, known)
-        if self.lately is None or not history.comes_back:
+        if self.lately is None or not history.away:
             return plain
-        counts = np.log(1.0 + self.rated_lately(history.at))
-        return _in_deviations(plain, known) + self.lately.share * _in_deviations(counts, known)
+        ratings = int(known[history.rows].sum())
+        taken_off = ratings / (ratings + self.lately.damping)
+        lately, ever = (
+            _in_deviations(np.log(1.0 + counts), known)
+            for counts in (self.rated_lately(history.at), self.rated_ever(history.at))
+        )
+        trend = self.lately.share * history.away * (lately - taken_off * ever)
+        return _in_deviations(plain, known) + trend
 
     def popular(self, at: int | None = None) -> Floats:
         """The score [I] by which popular titles are ordered."""
@@ -90,6 +96,13 @@ class FittedOrder:
         ages = (now - hours[start:end]) / life
         np.add.at(counts, items[start:end], np.exp(-np.log(2.0) * ages))
         return counts
+
+    def rated_ever(self, at: int | None) -> Floats:
+        """The number [I] of ratings before the hour of `at`."""
+        hours, items = self._by_time
+        now = (self._newest if at is None else at) // HOUR
+        titles = len(self.ratings.catalogue.movie_ids)
+        return np.bincount(items[hours < now], minlength=titles).astype(np.float64)
 
     def facts(self) -> dict[str, Any]:
         """`fold_in` of `bundle.json` without the predictor's part."""

@@ -35,10 +35,22 @@ Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class RecencyRecipe(Recipe):
-    """The weight of a rating `age` ratings before the latest: floor + (1 - floor) e^(-age/span)."""
+    """The weight of a rating `age` ratings before the latest: floor + (1 - floor) e^(-age/span).
+
+    After a long pause span and floor are `span_back` and `floor_back`, by default the same.
+    """
 
     span: Positive
     floor: Share
+    span_back: Positive | None = None
+    floor_back: Share | None = None
+
+    def curve(self, away: float) -> tuple[float, float]:
+        """Span and floor after a pause of this `History.away`."""
+        span = self.span if self.span_back is None else self.span_back
+        floor = self.floor if self.floor_back is None else self.floor_back
+        there = 1.0 - away
+        return there * self.span + away * span, there * self.floor + away * floor
 
 
 class EaseRecipe(RankerRecipe):
@@ -90,7 +102,8 @@ class Ease(FittedRanker):
         scores, weights, stars = np.zeros(self.titles), self.weights, self._star_weights(history)
         for age, (title, counts) in enumerate(zip(history.rows[::-1].tolist(), stars[::-1])):
             row = slice(weights.indptr[title], weights.indptr[title + 1])
-            scores[weights.indices[row]] += counts * self._recency_weight(age) * weights.values[row]
+            importance = counts * self._recency_weight(age, history.away)
+            scores[weights.indices[row]] += importance * weights.values[row]
         return scores
 
     def liked(self, history: History) -> Mask:
@@ -102,12 +115,13 @@ class Ease(FittedRanker):
         stars = self.recipe.stars
         return stars.weights(history.liking) if stars else np.ones(len(history.rows))
 
-    def _recency_weight(self, age: int) -> float:
+    def _recency_weight(self, age: int, away: float) -> float:
         """The recency weight of the rating `age` ratings before the latest."""
         recency = self.recipe.recency
         if recency is None:
             return 1.0
-        return recency.floor + (1.0 - recency.floor) * float(np.exp(-age / recency.span))
+        span, floor = recency.curve(away)
+        return floor + (1.0 - floor) * float(np.exp(-age / span))
 
     def facts(self) -> dict[str, Any]:
         """The family, and the parameters of recency and stars."""
@@ -117,7 +131,7 @@ class Ease(FittedRanker):
         """The parameters of recency and stars as JSON."""
         recency, stars = self.recipe.recency, self.recipe.stars
         return {
-            "recency": recency.model_dump() if recency else None,
+            "recency": recency.model_dump(exclude_none=True) if recency else None,
             "stars": stars.model_dump() if stars else None,
         }
 

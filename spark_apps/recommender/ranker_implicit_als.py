@@ -94,8 +94,7 @@ def _weight_column(stars: StarsRecipe, scale: tuple[float, float]) -> Column:
     """`StarsRecipe.weights` of the column `rating`."""
     none, one = liking_of(np.array([0.0, 1.0]), scale).tolist()
     liking = F.col("rating") * (one - none) + none
-    weight = F.greatest((liking - stars.neutral) / (1.0 - stars.neutral), F.lit(stars.lowest))
-    return weight.cast("float")
+    return ((liking - stars.neutral) / (1.0 - stars.neutral)).cast("float")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -46,29 +45,29 @@ class Recipe(BaseModel):
 
 
 class StarsRecipe(Recipe):
-    """The weight of a rating: (liking - neutral) / (1 - neutral), at least `lowest`.
+    """The weight of a rating: (liking - neutral) / (1 - neutral).
 
     The liking is the share of the highest star: see `scoring.recommender.ratings_arrays.liking_of`.
     """
 
     neutral: Annotated[float, Field(gt=0, lt=1)]
-    lowest: Annotated[float, Field(ge=-10, lt=0)]
 
     def weights(self, liking: Floats) -> Floats:
         """Weights of ratings; the highest star has 1."""
-        above = (liking - self.neutral) / (1.0 - self.neutral)
-        return np.where(above < self.lowest, self.lowest, above)
+        return (liking - self.neutral) / (1.0 - self.neutral)
 
 
 class LatelyRecipe(Recipe):
     """What is rated lately: a rating counts 2^(-age / `half_life`), in days.
 
-    Its logarithm has the weight `share` in the lists of people who come back, beside the ranker's
-    scores; both in standard deviations.
+    In the lists of people who come back, the logarithm of these counts has the weight `share` times
+    `History.away`. For a person of n ratings, n / (n + `damping`) of the logarithm of all ratings
+    is taken off. All in standard deviations.
     """
 
     half_life: Positive
     share: NotNegative
+    damping: Positive
 
 
 class RankerRecipe(Recipe):

@@ -22,6 +22,7 @@ ROWS = make_ratings(people=50, titles=40)
 LATE = last_share(ROWS)
 TRAIN, HOLDOUT = ROWS.take(~LATE), ROWS.take(LATE)
 LATER = global_time(ROWS)
+LATELY = {"half_life": 0.1, "share": 0.4, "damping": 5.0}
 
 
 def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
@@ -46,7 +47,7 @@ def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
         ratings=RatingsMatrix.build(u, i, rows.values, len(users)),
         popularity=np.bincount(i, minlength=len(movies)).astype(float),
         timed=TimedTitles.build(u, i, rows.times, len(users)),
-        facts=FACTS | {"fold_in": FOLD_IN | {"lately": {"half_life": 0.1, "share": 0.4}}},
+        facts=FACTS | {"fold_in": FOLD_IN | {"lately": LATELY}},
     )
 
 

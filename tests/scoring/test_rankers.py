@@ -17,7 +17,7 @@ from tests.scoring.made_up import FOLD_IN, history_of, make_bundle
 PEOPLE, TITLES = 6, 12
 RECENCY = {"span": 2.0, "floor": 0.1}
 EQUATIONS = {"alpha": 4.0, "reg": 0.2, "power": 0.5}
-STARS = {"neutral": 0.45, "lowest": -0.36}
+STARS = {"neutral": 0.45}
 FAMILIES = {
     "implicit_als": {"family": "implicit_als", "alpha": 4.0, "reg": 0.2},
     "implicit_als with a power": {"family": "implicit_als", **EQUATIONS},

@@ -44,7 +44,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     | {
         "iterations": 2,
         "ranker": FAMILIES["ease_als with stars"],
-        "lately": {"half_life": 2.0, "share": 0.4},
+        "lately": {"half_life": 2.0, "share": 0.4, "damping": 5.0},
     },
     "als_bias, implicit_als with stars": RECIPE
     | {"iterations": 2, "ranker": FAMILIES["implicit_als of Spark with stars"]},
@@ -156,7 +156,8 @@ def test_every_parameter_of_fold_in_spoilt_in_the_bundle_is_seen(fits, name):
     assert len(places) >= 4
     for place in places:
         found = failures(replace(bundle, facts=spoilt(dict(bundle.facts), place)))
-        asked = "recommend" if place[1:] == ("lately", "share") else "fold in"
+        back = ("lately", "share"), ("lately", "damping"), ("recency", "span_back")
+        asked = "recommend" if place[-2:] in (*back, ("recency", "floor_back")) else "fold in"
         assert any(query.startswith(asked) for query in found), place
 
 
@@ -175,7 +176,7 @@ SCORERS = {
     ),
     "recency": (
         "bayes, ease",
-        lambda patch: patch.setattr(Recency, "weights", lambda self, n: np.ones(n)),
+        lambda patch: patch.setattr(Recency, "weights", lambda self, n, away: np.ones(n)),
     ),
     "the ridge of a ranker's person": (
         "als_bias, implicit_als",

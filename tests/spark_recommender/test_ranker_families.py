@@ -33,7 +33,8 @@ ALS: dict[str, Any] = {
     "iterations": 3,
     "person": {"reg": 0.1, "power": 0.75, "sweeps": 2},
 }
-STARS = {"neutral": 0.45, "lowest": -0.36}
+STARS = {"neutral": 0.45}
+RETURNING = {"span": 4.0, "floor": 0.1, "span_back": 9.0, "floor_back": 0.3}
 EASE: dict[str, Any] = {"family": "ease", "titles": 30, "keep": 8, "reg": 5.0}
 RECENT = EASE | {"recency": {"span": 4.0, "floor": 0.1}, "title_power": 0.5, "people_power": 0.5}
 FAMILIES = {
@@ -48,7 +49,7 @@ FAMILIES = {
         "family": "ease_als",
         "share": 0.6,
         "als": ALS | {"stars": STARS},
-        "ease": RECENT | {"stars": STARS},
+        "ease": RECENT | {"stars": STARS, "recency": RETURNING},
     },
 }
 ROWS = make_ratings(30, 40)
