@@ -114,12 +114,12 @@ def popular_lists(split: HoldoutSplit, movies: Ints) -> Ints:
     return _lists(split, known, movies, (ranks for _ in split.people))
 
 
-def recent_lists(split: HoldoutSplit, model: Recommender) -> Ints | None:
+def recent_lists(split: HoldoutSplit, model: Recommender) -> Ints:
     """The ten titles that each person has not rated and others rated most lately, [people, 10].
 
     Lately is the RECENT_DAYS before the person asks; of titles rated equally often, the more
-    popular one is first. None where nobody knows when a rating of train was given: a bundle without
-    times, on a user's own file.
+    popular one is first. Where nobody knows when a rating of train was given (a bundle without
+    times, on a user's own file), all of them are recent.
     """
     movies, known = model.movie_ids, _known_rows(split, model.movie_ids)
     timed = model.bundle.timed
@@ -127,7 +127,7 @@ def recent_lists(split: HoldoutSplit, model: Recommender) -> Ints | None:
         people, users = np.unique(split.train.user_ids, return_inverse=True)
         timed = TimedTitles.build(users, known, split.train.times, len(people))
     if timed is None:
-        return None
+        return popular_lists(split, movies)
     at = split.moments
     moments = np.full(len(split.people), timed.newest) if at is None else at
     ranks = popularity(known, split.train.values, len(movies))
@@ -161,13 +161,10 @@ def _lists(split: HoldoutSplit, known: Rows, movies: Ints, ranks: Iterable[Float
 
 @dataclass(frozen=True)
 class Baselines:
-    """The baselines' answers on a holdout: stars [rows], and lists [people, 10] by their names.
-
-    A list is None where it cannot be made: see `recent_lists`.
-    """
+    """The baselines' answers on a holdout: stars [rows], and lists [people, 10] by their names."""
 
     bias: Floats
-    lists: Mapping[str, Ints | None]
+    lists: Mapping[str, Ints]
 
     @classmethod
     def of(cls, split: HoldoutSplit, model: Recommender) -> Baselines:
@@ -179,9 +176,7 @@ class Baselines:
     def compare(self, split: HoldoutSplit, ours: HoldoutScores, seed: int) -> dict[str, Any]:
         """`versus` of the baselines: RMSE with the bias model, nDCG@10 with each popularity."""
         ranking = {
-            name: None
-            if lists is None
-            else {"ndcg@10": compare_ndcg(split, ours.lists, lists, seed)}
+            name: {"ndcg@10": compare_ndcg(split, ours.lists, lists, seed)}
             for name, lists in self.lists.items()
         }
         return {"bias": {"rmse": compare_rmse(split, ours.values, self.bias, seed)}} | ranking
@@ -190,9 +185,8 @@ class Baselines:
         """`baselines` of `evaluation.json`."""
         found: dict[str, Any] = {"bias": {"rmse": rmse(self.bias, split.holdout.values)}}
         for name, lists in self.lists.items():
-            if lists is not None:
-                ndcg = mean_or_zero(split.ranking_liked(lists)["ndcg"])
-                found[name] = {"ndcg@10": ndcg, **catalogue_metrics(split, lists, catalogue)}
+            ndcg = mean_or_zero(split.ranking_liked(lists)["ndcg"])
+            found[name] = {"ndcg@10": ndcg, **catalogue_metrics(split, lists, catalogue)}
         return found
 
 
