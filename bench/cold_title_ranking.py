@@ -26,7 +26,8 @@ from scoring.recommender.holdout import (
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import Release
 from sources.titles_imdb5000 import read_imdb5000
-from spark_apps.recommender.families import FittedRanker, fit_ranker
+from spark_apps.recommender.families import fit_ranker
+from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import IndexedRatings
@@ -65,9 +66,13 @@ class Setting:
 class Fitted:
     """A ranker on some rows, and a content map of its titles."""
 
-    ratings: IndexedRatings
-    ranker: FittedRanker
+    order: FittedOrder
     content: ContentMap
+
+    @property
+    def ratings(self) -> IndexedRatings:
+        """The rows of the fit."""
+        return self.order.ratings
 
     @classmethod
     def on(cls, rows: Ratings, setting: Setting, trainer: Trainer) -> Fitted:
@@ -75,18 +80,17 @@ class Fitted:
         ratings = trainer.index(rows)
         frame = ratings.frame(setting.spark)
         ranker = fit_ranker(ratings, frame, setting.recipe.ranker, trainer.seed)
-        return cls(ratings, ranker, cls.map_of(ratings, ranker, setting, trainer))
+        order = FittedOrder(ratings, ranker, trainer.clip, setting.recipe.lately)
+        return cls(order, cls.map_of(order, setting, trainer))
 
     @staticmethod
-    def map_of(
-        ratings: IndexedRatings, ranker: FittedRanker, setting: Setting, trainer: Trainer
-    ) -> ContentMap:
+    def map_of(order: FittedOrder, setting: Setting, trainer: Trainer) -> ContentMap:
         """The scorer's map, with the penalty that training chose."""
-        fit = trainer.fit_content(ratings, ranker, setting.recipe.content)
+        fit = trainer.fit_content(order, setting.recipe.content)
         if fit is None:
             raise SourceError("the release tells nothing of its titles", "give one with genres")
         print(f"  {fit.note()}", flush=True)
-        return ContentMap(fit.vectors, ranker.known, ContentFacts(fit.ridge, fit.optimism))
+        return ContentMap(fit.vectors, order.ranker.known, ContentFacts(fit.ridge, fit.optimism))
 
 
 def hidden_titles(setting: Setting, seeds: Sequence[int]) -> Figures:
@@ -105,9 +109,7 @@ def _hidden_once(setting: Setting, seed: int) -> Figures:
     is_hidden = np.isin(train.movie_ids, hidden)
     trainer = setting.trainer()
     full = Fitted.on(train.take(~is_hidden), setting, trainer)
-    genres = replace(
-        full, content=Fitted.map_of(full.ratings, full.ranker, setting, setting.trainer(True))
-    )
+    genres = replace(full, content=Fitted.map_of(full.order, setting, setting.trainer(True)))
     held_out = train.take(is_hidden)
     held_out = held_out.take(np.isin(held_out.user_ids, full.ratings.catalogue.user_ids))
     relevant = Relevant.of(held_out.user_ids, held_out.movie_ids)
@@ -130,8 +132,8 @@ def _scores_by_method(
     full: Fitted, genres: Fitted, user: int, rows: Rows, rng: np.random.Generator
 ) -> Iterator[Floats]:
     """Scores of the hidden titles `rows` by each of `NAMES`."""
-    rated = full.ratings.rated(user)
-    scores = full.ranker.scores(user, rated)
+    history = full.order.history(user)
+    rated, scores = history.rows, full.order.scores(user, history)
     yield rng.random(len(rows))
     yield full.content.likeness(rated)[rows]
     for fitted in (genres, full):
@@ -154,18 +156,19 @@ def last_place(setting: Setting) -> Figures:
     rows = train.take(held & np.isin(train.user_ids, fitted.ratings.catalogue.user_ids))
     relevant = Relevant.of(rows.user_ids, rows.movie_ids)
     bold = replace(fitted.content.facts, optimism=np.inf)
-    always = ContentMap(fitted.content.vectors, fitted.ranker.known, bold)
+    always = ContentMap(fitted.content.vectors, fitted.order.ranker.known, bold)
     maps = {"no cold title": None, "always one": always, "as shipped": fitted.content}
     return {name: _place(fitted, content, relevant) for name, content in maps.items()}
 
 
 def _place(fitted: Fitted, content: ContentMap | None, relevant: Relevant) -> dict[str, float]:
-    ids, known = fitted.ratings.catalogue.movie_ids, fitted.ranker.known
+    ids, known = fitted.ratings.catalogue.movie_ids, fitted.order.ranker.known
     lists, cold = np.full((len(relevant.people), LIST_LENGTH), -1), 0
     users = rows_of(fitted.ratings.catalogue.user_ids, relevant.people)
     for place, user in enumerate(users.tolist()):
-        rated = fitted.ratings.rated(user)
-        scores, excluded = fitted.ranker.scores(user, rated), np.zeros(len(ids), dtype=np.bool_)
+        history = fitted.order.history(user)
+        rated, scores = history.rows, fitted.order.scores(user, history)
+        excluded = np.zeros(len(ids), dtype=np.bool_)
         excluded[rated] = True
         best = top_rows(np.where(excluded | ~known, -np.inf, scores), LIST_LENGTH)
         if content is not None:

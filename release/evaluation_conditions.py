@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from marquee.artefacts.document import flat_figures, number, printable
-from marquee.artefacts.evaluation import Evaluation, IntervalBounds, QuestionFigures, Shipped
+from marquee.artefacts.evaluation import (
+    Evaluation,
+    IntervalBounds,
+    QuestionFigures,
+    Shipped,
+    TurnedStars,
+)
 from marquee.artefacts.verdict import BASELINES, GOOD_ENOUGH, SERVABLE, SOUND, Condition
 from release.losses import (
     LOG_RMSE,
@@ -29,6 +35,8 @@ from release.losses import (
 
 REQUIRED_QUESTIONS = ("with rating", "before release")
 """The questions that every budget model's evaluation must answer."""
+LEAST_CHANGED = 0.5
+"""A ranker that reads who rated, and not how, has 0; with stars nearly everybody's list changes."""
 SHARE_METRICS = (NDCG.key,)
 """Metrics between 0 and 1 that no other condition bounds."""
 
@@ -103,6 +111,31 @@ def below_ceiling(evaluation: Evaluation, metric: Metric, ceiling: float) -> Con
     return Condition(
         GOOD_ENOUGH, f"{metric.label} ceiling", passed, sentence, error, "at most", ceiling
     )
+
+
+def stars_count(evaluation: Evaluation) -> Condition:
+    """Turned upside down, the stars change people's lists, and no disliked title is a reason."""
+    turned = evaluation.turned_stars or TurnedStars()
+    people, changed, reasons = turned.people, turned.changed, turned.disliked_reasons
+    if people is None or changed is None or reasons is None:
+        sentence = "whether the ranking reads the stars is unknown"
+    else:
+        sentence = (
+            f"with all stars turned upside down, {changed:.0%} of {people:,.0f} people get other "
+            f"titles, at least {LEAST_CHANGED:.0%} must; {_disliked(reasons)}"
+        )
+    is_asked = people is not None and people >= 1
+    changes = changed is not None and LEAST_CHANGED <= changed <= 1.0
+    passed = is_asked and changes and reasons == 0
+    return Condition(
+        GOOD_ENOUGH, "stars count", passed, sentence, changed, "at least", LEAST_CHANGED, "share"
+    )
+
+
+def _disliked(reasons: float) -> str:
+    if not reasons:
+        return "no reason is a title that somebody disliked"
+    return f"{reasons:,.0f} recommendations have a disliked title as a reason"
 
 
 def bias_bounded(evaluation: Evaluation, most: float) -> list[Condition]:

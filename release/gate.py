@@ -39,6 +39,7 @@ from release.evaluation_conditions import (
     interval_holds,
     learned_from_all_rows,
     near_baseline,
+    stars_count,
 )
 from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Holdout, Metric
 from release.same_world import DataComparison, same_world
@@ -137,6 +138,9 @@ CONDITIONS: tuple[GateCondition, ...] = (
         lambda c: [below_ceiling(c.evaluation, RMSE, c.policy.rmse_ceiling)], RECOMMENDER,
     ),
     GateCondition(
+        "stars_count", GOOD_ENOUGH, lambda c: [stars_count(c.evaluation)], RECOMMENDER,
+    ),
+    GateCondition(
         "log_rmse_ceiling", GOOD_ENOUGH,
         lambda c: [below_ceiling(c.evaluation, LOG_RMSE, c.policy.log_rmse_ceiling)], BUDGET,
     ),
@@ -156,6 +160,15 @@ CONDITIONS: tuple[GateCondition, ...] = (
     GateCondition(
         "beats_popularity", BASELINES,
         lambda c: [beats_baseline(c.evaluation, NDCG, "popularity", "popularity", c.holdout)],
+        RECOMMENDER,
+    ),
+    GateCondition(
+        "beats_popularity_lately", BASELINES,
+        lambda c: [
+            beats_baseline(
+                c.evaluation, NDCG, "popularity_lately", "popularity of four weeks", c.holdout
+            )
+        ],
         RECOMMENDER,
     ),
     GateCondition(

@@ -115,6 +115,7 @@ def model_report(
         plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
         people=model_sections.people(evaluation),
+        turned_stars=model_sections.turned_stars(evaluation),
         questions=model_sections.questions(evaluation) if is_budget else [],
         residuals=model_sections.residuals(evaluation),
         titles=model_sections.well_known_titles(evaluation),

@@ -109,6 +109,19 @@ def forecast(found: Any) -> str:
     )
 
 
+def turned_stars(evaluation: Any) -> str:
+    """A sentence on what the stars do to the lists; empty in older evaluations."""
+    found = dig(evaluation, "turned_stars")
+    people, overlap = number(found, "people"), number(found, "overlap")
+    if not people or overlap is None:
+        return ""
+    return (
+        f"Of {figure(people)} people, {share(number(found, 'changed'))} get other titles where all "
+        f"their stars are turned upside down; {share(overlap)} of the titles stay. "
+        f"{figure(number(found, 'disliked_reasons'))} reasons are titles that somebody disliked."
+    )
+
+
 @dataclass(frozen=True)
 class ListedTitle:
     """A title that a person has rated, or that is recommended to them."""

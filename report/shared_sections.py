@@ -31,6 +31,7 @@ Figures = RatingsFigures | TitlesFigures
 _OTHER_MODELS = {
     "bias": "the bias model",
     "popularity": "popularity",
+    "popularity_lately": "popularity of four weeks",
     "median_by_genre": "the median by genre",
     "ridge": "ridge regression",
     "champion": "the champion, retrained",

@@ -23,8 +23,9 @@ from scoring.budget.known_titles import read_votes, titles_table, usable_titles
 from scoring.budget.model import BudgetModel
 from scoring.recommender import holdout_evaluation
 from scoring.recommender.holdout import HoldoutSplit, training_ratings
+from scoring.recommender.live_record import is_among
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings, is_among
+from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings_file
 
 AnyModel = Recommender | BudgetModel

@@ -90,6 +90,8 @@ class Versus(Document):
 
     bias: OrNone[ComparisonTable] = None
     popularity: OrNone[ComparisonTable] = None
+    popularity_lately: OrNone[ComparisonTable] = None
+    """Popularity of the four weeks before each person asks."""
     median_by_genre: OrNone[ComparisonTable] = None
     ridge: OrNone[ComparisonTable] = None
     champion: OrNone[ComparisonTable] = None
@@ -151,6 +153,17 @@ class QuestionFigures(Document):
     coverage_interval: OrNone[IntervalBounds] = None
 
 
+class TurnedStars(Document):
+    """What turning all stars upside down does to the lists of some people of the holdout."""
+
+    people: Figure = None
+    changed: Figure = None
+    """The share of people whose ten titles are others."""
+    overlap: Figure = None
+    disliked_reasons: Figure = None
+    """Recommendations of which a reason is a title that the person disliked."""
+
+
 class Evaluation(Document):
     """The parts of `evaluation.json` that the gate needs; only the report reads the other parts."""
 
@@ -165,6 +178,7 @@ class Evaluation(Document):
     """95 % intervals of the model's own metrics."""
     versus: OrNone[Versus] = None
     shipped: OrNone[Shipped] = None
+    turned_stars: OrNone[TurnedStars] = None
     questions: OrNone[Mapping[str, OrNone[QuestionFigures]]] = None
 
     @property

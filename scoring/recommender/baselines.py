@@ -1,21 +1,36 @@
-"""The two baselines that a recommender must beat: the bias model and popularity.
+"""The baselines that a recommender must beat: the bias model, popularity, and popularity lately.
 
-The training job fits the same two into a bundle: biases are a part of every prediction, popularity
-fills lists up. `holdout_evaluation` and `live_record` compare a bundle with these baselines.
+The training job fits the like into a bundle: biases are a part of every prediction, popularity
+fills lists up. `holdout_evaluation` and `live_record` compare a bundle with these baselines, also
+in how varied the lists are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
-from scoring.recommender.holdout import LIST_LENGTH, HoldoutSplit
+from scoring.recommender.holdout import (
+    LIST_LENGTH,
+    HoldoutScores,
+    HoldoutSplit,
+    compare_ndcg,
+    compare_rmse,
+    mean_or_zero,
+    rmse,
+)
+from scoring.recommender.model import Recommender
+from scoring.recommender.ratings_arrays import DAY, TimedTitles
 
 ROUNDS = 10  # after five, the biases move by less than 1e-3 stars a round
 BIAS_REG = (5.0, 3.0)  # of people, of titles; see `fit_bias`
+RECENT_DAYS = 28
+"""Popularity lately counts the ratings of the four weeks before a person asks."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +109,123 @@ def popular_lists(split: HoldoutSplit, movies: Ints) -> Ints:
 
     Raises BundleError where the catalogue lacks a title of train.
     """
+    known = _known_rows(split, movies)
+    ranks = popularity(known, split.train.values, len(movies))
+    return _lists(split, known, movies, (ranks for _ in split.people))
+
+
+def recent_lists(split: HoldoutSplit, model: Recommender) -> Ints:
+    """The ten titles that each person has not rated and others rated most lately, [people, 10].
+
+    Lately is the RECENT_DAYS before the person asks; of titles rated equally often, the more
+    popular one is first. Where nobody knows when a rating of train was given (a bundle without
+    times, on a user's own file), all of them are recent.
+    """
+    movies, known = model.movie_ids, _known_rows(split, model.movie_ids)
+    timed = model.bundle.timed
+    if split.train.times.any():
+        people, users = np.unique(split.train.user_ids, return_inverse=True)
+        timed = TimedTitles.build(users, known, split.train.times, len(people))
+    if timed is None:
+        return popular_lists(split, movies)
+    at = split.moments
+    moments = np.full(len(split.people), timed.newest) if at is None else at
+    ranks = popularity(known, split.train.values, len(movies))
+    ties = ranks / (1.0 + ranks.max())
+    recent = (timed.since(m - RECENT_DAYS * DAY, m, len(movies)) + ties for m in moments.tolist())
+    return _lists(split, known, movies, recent)
+
+
+def _known_rows(split: HoldoutSplit, movies: Ints) -> Rows:
+    """The rows of train's titles in `movies`; BundleError where one is missing."""
     known = rows_of(movies, split.train.movie_ids)
     if known.min() < 0:
         raise BundleError("the evaluated bundle lacks titles of its train rows", "train again")
-    ranks = popularity(known, split.train.values, len(movies))
+    return known
+
+
+def _lists(split: HoldoutSplit, known: Rows, movies: Ints, ranks: Iterable[Floats]) -> Ints:
+    """The ten titles of the highest `ranks` [I], one array a person, without what they rated."""
     order = np.argsort(split.train.user_ids, kind="stable")
     users, items = split.train.user_ids[order], known[order]
     starts = np.searchsorted(users, split.people)
     ends = np.searchsorted(users, split.people, side="right")
     lists = np.full((len(split.people), LIST_LENGTH), -1, dtype=np.int64)
-    for place, (start, end) in enumerate(zip(starts, ends)):
-        scores = ranks.copy()
+    for place, (start, end, own) in enumerate(zip(starts, ends, ranks, strict=True)):
+        scores = own.copy()
         scores[items[start:end]] = -np.inf
         best = top_rows(scores, LIST_LENGTH)
         lists[place, : len(best)] = movies[best]
     return lists
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The baselines' answers on a holdout: stars [rows], and lists [people, 10] by their names."""
+
+    bias: Floats
+    lists: Mapping[str, Ints]
+
+    @classmethod
+    def of(cls, split: HoldoutSplit, model: Recommender) -> Baselines:
+        """Fitted on train; lists are of the model's titles."""
+        popular = popular_lists(split, model.movie_ids)
+        lists = {"popularity": popular, "popularity_lately": recent_lists(split, model)}
+        return cls(bias_predictions(split), lists)
+
+    def compare(self, split: HoldoutSplit, ours: HoldoutScores, seed: int) -> dict[str, Any]:
+        """`versus` of the baselines: RMSE with the bias model, nDCG@10 with each popularity."""
+        ranking = {
+            name: {"ndcg@10": compare_ndcg(split, ours.lists, lists, seed)}
+            for name, lists in self.lists.items()
+        }
+        return {"bias": {"rmse": compare_rmse(split, ours.values, self.bias, seed)}} | ranking
+
+    def figures(self, split: HoldoutSplit, catalogue: Ints) -> dict[str, Any]:
+        """`baselines` of `evaluation.json`."""
+        found: dict[str, Any] = {"bias": {"rmse": rmse(self.bias, split.holdout.values)}}
+        for name, lists in self.lists.items():
+            ndcg = mean_or_zero(split.ranking_liked(lists)["ndcg"])
+            found[name] = {"ndcg@10": ndcg, **catalogue_metrics(split, lists, catalogue)}
+        return found
+
+
+# How varied lists are
+
+
+def catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dict[str, float]:
+    """Coverage of the catalogue, novelty and Gini of the lists."""
+    rows = rows_of(catalogue, split.train.movie_ids)
+    raters = np.bincount(rows[rows >= 0], minlength=len(catalogue))
+    people = len(np.unique(split.train.user_ids))
+    return {
+        "catalogue_coverage": catalogue_coverage(lists, len(catalogue)),
+        "novelty": novelty(lists, catalogue, raters, people),
+        "gini": gini(lists, len(catalogue)),
+    }
+
+
+def catalogue_coverage(lists: Ints, catalogue: int) -> float:
+    """Share of the catalogue that is in at least one list."""
+    return float(len(np.unique(lists[lists >= 0])) / catalogue) if catalogue else 0.0
+
+
+def novelty(lists: Ints, movie_ids: Ints, raters: Ints, people: int) -> float:
+    """Mean of -log2(share of people who rated a title) over the listed titles, in bits.
+
+    `movie_ids` [I] ascend; `raters` [I] are numbers of people, 0 counted as 0.5.
+    """
+    rows = np.searchsorted(movie_ids, lists[lists >= 0])
+    if not len(rows):
+        return 0.0
+    return float(-np.log2(np.maximum(raters[rows], 0.5) / people).mean())
+
+
+def gini(lists: Ints, catalogue: int) -> float:
+    """Gini of how often titles are listed: 0 if equally often, near 1 if only a few are listed."""
+    _, counts = np.unique(lists[lists >= 0], return_counts=True)
+    each = np.sort(np.concatenate([np.zeros(max(catalogue - len(counts), 0)), counts]))
+    if not each.sum():
+        return 0.0
+    n = len(each)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ each / (n * each.sum()))

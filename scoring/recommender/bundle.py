@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Singles
 from scoring.recommender.rankers import keeps_order, rank_array_types, rank_arrays_fault
-from scoring.recommender.ratings_arrays import RatingsMatrix
+from scoring.recommender.ratings_arrays import History, RatingsMatrix, Scale, TimedTitles
 
 FORMAT = 1
 REMEDY = "train it again, or copy the bundle again from the lake"
@@ -43,7 +43,8 @@ class RecommenderBundle:
     """U people, I titles, K factors of the predictor and L of the ranker.
 
     Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors).
-    `fold_in.ranker` in `facts` names the ranker's family. The family decides what `rank_arrays`
+    `fold_in.ranker` in `facts` names the ranker's family, and `fold_in.lately` says how much counts
+    what is rated lately. The family decides what `rank_arrays`
     holds, and L is 0 for a family without factors: see `rankers.py`.
     """
 
@@ -62,6 +63,22 @@ class RecommenderBundle:
     golden: Mapping[str, Any]  # golden.json: the training job's answers
     rank_arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # rank_<name>.npy
     content_vectors: Singles | None = None  # [I, C]; None in older bundles
+    timed: TimedTitles | None = None  # None in bundles without `fold_in.lately`
+
+    @property
+    def scale(self) -> Scale:
+        """The lowest and the highest stars."""
+        low, high = self.facts["clip"]
+        return float(low), float(high)
+
+    def history(self, user_row: int, at: int | None = None) -> History:
+        """What a person rated; row -1 is an unknown one. By default they ask at the newest rating's
+        moment."""
+        if self.timed is None:
+            return self.ratings.history(user_row, self.scale)
+        last = int(self.timed.last[user_row]) if user_row >= 0 else None
+        moment = self.timed.newest if at is None else at
+        return self.ratings.history(user_row, self.scale, moment, last)
 
 
 ARRAYS: dict[str, type[np.generic]] = {
@@ -81,6 +98,12 @@ RATINGS: dict[str, type[np.generic]] = {
     "values": np.float32,
 }
 PLACES: dict[str, type[np.generic]] = {"places": np.int32}  # where the ranker needs an order
+TIMED: dict[str, type[np.generic]] = {  # where bundle.json has `fold_in.lately`
+    "titles": np.int32,
+    "hours": np.int64,
+    "ends": np.int64,
+    "last": np.int64,
+}
 CONTENT = "content_vectors"  # where bundle.json has `content`
 
 
@@ -91,6 +114,8 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
     for name, kind in ARRAYS.items():
         np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=kind))
     _save(folder, "ratings", bundle.ratings, _ratings_files(bundle.facts))
+    if lately_facts(bundle.facts):
+        _save(folder, "timed", bundle.timed, TIMED)
     for name, kind in rank_array_types(bundle.facts).items():
         np.save(folder / f"rank_{name}.npy", np.asarray(bundle.rank_arrays[name], dtype=kind))
     if _has_content(bundle.facts):
@@ -111,6 +136,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
     ratings = _load(folder, "ratings", _ratings_files(facts))
     kinds = rank_array_types(facts)
     has_content = _has_content(facts)
+    timed = _load(folder, "timed", TIMED) if lately_facts(facts) else None
     bundle = RecommenderBundle(
         **arrays,
         ratings=RatingsMatrix(**ratings),
@@ -119,6 +145,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
         golden=_json(folder / "golden.json"),
         rank_arrays={n: _array(folder / f"rank_{n}.npy", kind) for n, kind in kinds.items()},
         content_vectors=_array(folder / f"{CONTENT}.npy", np.float32) if has_content else None,
+        timed=TimedTitles(**timed) if timed else None,
     )
     _check(folder, bundle)
     return bundle
@@ -146,6 +173,10 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
         _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
     fault = bundle.ratings.fault(people, titles)
     _require(not fault, folder, fault)
+    if lately_facts(bundle.facts):
+        _require(bundle.timed is not None, folder, "what is rated lately is missing")
+        fault = bundle.timed.fault(people, titles) if bundle.timed else ""
+        _require(not fault, folder, fault)
     _check_facts(folder, bundle.facts)
     _check_ranker(folder, bundle, titles)
     _check_content(folder, bundle, titles)
@@ -170,6 +201,13 @@ def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None
         _require(fits, folder, f"{CONTENT} is {vectors.shape}, not a row for each of {titles}")
         finite = bool(np.isfinite(vectors).all())
         _require(finite, folder, f"{CONTENT} holds a value that is not finite")
+
+
+def lately_facts(facts: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """`fold_in.lately` of `bundle.json`: see `fallback.Popularity`; None in older bundles."""
+    fold_in = facts.get("fold_in")
+    found = fold_in.get("lately") if isinstance(fold_in, Mapping) else None
+    return found if isinstance(found, Mapping) else None
 
 
 def _has_content(facts: Mapping[str, Any]) -> bool:

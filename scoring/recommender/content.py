@@ -146,6 +146,16 @@ class ContentMap:
         return cosines.astype(np.float64)
 
 
+def read_content(
+    facts: Mapping[str, Any], vectors: Singles | None, known: Mask
+) -> ContentMap | None:
+    """The map of a bundle whose ranker has `known`; None for an older one without vectors."""
+    parameters = ContentFacts.of(facts)
+    if parameters is None or vectors is None:
+        return None
+    return ContentMap(vectors, known, parameters)
+
+
 def _lengths(vectors: Singles) -> Floats:
     lengths: Floats = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1))
     return lengths

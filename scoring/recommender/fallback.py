@@ -1,17 +1,20 @@
 """Orders every list: the ranker's titles first, then content, then popular titles.
 
-- The ranker orders the titles it knows (`personal` or `fold-in`). Of ten titles in a list, at most
-  one is unknown to the ranker; `content` chooses it.
-- A person who rated only titles unknown to the ranker gets a list by `content`: a title's
-  similarity to the rated ones, times its popularity.
-- `popular` titles fill the list up.
+- The ranker orders the titles it knows (`personal` or `fold-in`). What is rated more lately than
+  ever has a share in the lists of people who come back. Of ten titles in a list, at most one is
+  unknown to the ranker; `content` chooses it.
+- A person who liked only titles unknown to the ranker gets a list by `content`: a title's
+  similarity to these, times its popularity.
+- `popular` titles fill the list up: those that are rated most lately.
 
 People and titles are rows here; `Recommender` turns them into ids.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
 from scoring.recommender.content import TITLES_PER_COLD_TITLE, ColdScores, ContentMap
 from scoring.recommender.rankers import Ranker
+from scoring.recommender.ratings_arrays import HOUR, Counts, History, TimedTitles
 
 REASONS = 3  # titles named in "because you rated ..."
 PERSONAL, FOLD_IN, CONTENT, POPULAR = "personal", "fold-in", "content", "popular"
@@ -47,8 +51,74 @@ class RankedRows:
 
 
 @dataclass(frozen=True)
+class Popularity:
+    """How popular titles are: over `all_time` [I] and lately, by `timed` (see `TimedTitles`).
+
+    `half_life` is in days; `share` is the weight in the lists of people who come back; `damping`
+    is the number of ratings of a person at which half of the all-time popularity, which a ranker's
+    scores hold too, is taken off. Without `timed`, as in older bundles, nothing is known of lately.
+    """
+
+    all_time: Floats
+    timed: TimedTitles | None = None
+    half_life: float = 1.0
+    share: float = 0.0
+    damping: float = 1.0
+    memory: list[Counts] = field(default_factory=list)
+    """The counts last asked for: an evaluation asks in the order of time."""
+
+    @classmethod
+    def of(
+        cls, all_time: Floats, timed: TimedTitles | None, facts: Mapping[str, Any] | None
+    ) -> Popularity:
+        """From a bundle; `facts` is its `fold_in.lately`."""
+        return cls(all_time, timed, **facts) if timed is not None and facts else cls(all_time)
+
+    def popular(self, at: int | None) -> Floats:
+        """The score [I] of popular titles: ratings lately, and of all time at most one more.
+
+        `at` is the moment of asking, by default that of the newest rating.
+        """
+        if self.timed is None:
+            return self.all_time
+        lately = self._counts(self.timed, at).lately
+        return lately + self.all_time / max(float(self.all_time.max()), 1e-12)
+
+    def with_lately(self, scores: Floats, known: Mask, liked: bool, history: History) -> Floats:
+        """A ranker's scores [I] with what is rated more lately than ever; in standard deviations.
+
+        Somebody who liked none of the titles they rated gets what is popular, less what is like
+        these.
+        """
+        if not liked:
+            popular = _scaled(np.log1p(self.popular(history.at)), known)
+            return np.minimum(_scaled(scores, known), 0.0) + popular
+        share = self.share * history.away
+        if self.timed is None or not share:
+            return scores
+        counts, ratings = self._counts(self.timed, history.at), int(known[history.rows].sum())
+        lately, ever = (_scaled(np.log1p(c), known) for c in (counts.lately, counts.ever))
+        return _scaled(scores, known) + share * (lately - ratings / (ratings + self.damping) * ever)
+
+    def _counts(self, timed: TimedTitles, at: int | None) -> Counts:
+        moment = timed.newest if at is None else at
+        earlier = self.memory[0] if self.memory else None
+        if earlier is None or earlier.hour != moment // HOUR:
+            earlier = timed.counts(moment, self.half_life, len(self.all_time), earlier)
+            self.memory[:] = [earlier]
+        return earlier
+
+
+def _scaled(scores: Floats, known: Mask) -> Floats:
+    """Scores divided by their standard deviation over `known`, where that is not 0."""
+    spread = float(scores[known].std()) if known.any() else 0.0
+    found: Floats = scores / (spread if spread > 1e-12 else 1.0)
+    return found
+
+
+@dataclass(frozen=True)
 class FallbackOrder:
-    """Orders titles by a ranker, by content (None in bundles without it), and by popularity [I].
+    """Orders titles by a ranker, by content (None in bundles without it), and by popularity.
 
     `excluded` [I] marks titles that must not be in the list. `by_ranker` and `by_content` change
     it: they mark the titles they use.
@@ -56,41 +126,46 @@ class FallbackOrder:
 
     ranker: Ranker
     content: ContentMap | None
-    popularity: Floats
+    popularity: Popularity
 
-    def knows_any(self, rated: Rows) -> bool:
-        """Whether the ranker knows any of these titles."""
-        return bool(self.ranker.known[rated].any())
+    def knows_any(self, history: History) -> bool:
+        """Whether the ranker knows any of the rated titles."""
+        return bool(self.ranker.known[history.rows].any())
 
-    def strategy_for(self, rated: Rows) -> str:
-        """The strategy for a person who is described by these rated titles only."""
-        if self.knows_any(rated):
+    def strategy_for(self, history: History) -> str:
+        """The strategy for a person who is described by this history only."""
+        if self.knows_any(history):
             return FOLD_IN
-        has_content = self.content is not None and bool(self.content.known[rated].any())
+        liked = self._liked_rows(history)
+        has_content = self.content is not None and bool(self.content.known[liked].any())
         return CONTENT if has_content else POPULAR
+
+    def _liked_rows(self, history: History) -> Rows:
+        return history.rows[self.ranker.liked(history)]
 
     # Lists
 
     def by_ranker(
-        self, scores: Floats, strategy: str, rated: Rows, excluded: Mask, n: int
+        self, scores: Floats, strategy: str, history: History, excluded: Mask, n: int
     ) -> RankedRows:
-        """The list of `n` from the ranker's scores [I]."""
-        excluded[rated] = True
+        """The list of `n` from scores [I] of `personal` or `fold_in`."""
+        excluded[history.rows] = True
         best = top_rows(np.where(excluded | ~self.ranker.known, -np.inf, scores), n)
         ranked = self.with_cold(best, scores, self.cold(scores, n), strategy, excluded, n)
-        return self._filled_up(ranked, excluded, n)
+        return self._filled_up(ranked, history, excluded, n)
 
-    def by_content(self, rated: Rows, excluded: Mask, n: int) -> RankedRows:
+    def by_content(self, history: History, excluded: Mask, n: int) -> RankedRows:
         """The list of `n` for a person without a rated title that the ranker knows."""
-        excluded[rated] = True
-        scores = self._content_scores(rated)
+        excluded[history.rows] = True
+        scores = self._content_scores(history)
         best = top_rows(np.where(excluded | (scores <= 0.0), -np.inf, scores), n)
-        return self._filled_up(RankedRows.of(best, scores, CONTENT), excluded, n)
+        return self._filled_up(RankedRows.of(best, scores, CONTENT), history, excluded, n)
 
-    def popular(self, excluded: Mask, n: int) -> RankedRows:
+    def popular(self, history: History, excluded: Mask, n: int) -> RankedRows:
         """The most popular titles that are not excluded."""
-        rows = top_rows(np.where(excluded, -np.inf, self.popularity), n)
-        return RankedRows.of(rows, self.popularity, POPULAR)
+        popular = self.popularity.popular(history.at)
+        rows = top_rows(np.where(excluded, -np.inf, popular), n)
+        return RankedRows.of(rows, popular, POPULAR)
 
     def cold(self, scores: Floats | Singles, n: int) -> ColdScores | None:
         """Content's scores of cold titles; None where a list of `n` has no room for one.
@@ -118,33 +193,49 @@ class FallbackOrder:
         ranked.strategies[~self.ranker.known[best]] = CONTENT
         return ranked
 
-    def _filled_up(self, ranked: RankedRows, excluded: Mask, n: int) -> RankedRows:
+    def _filled_up(
+        self, ranked: RankedRows, history: History, excluded: Mask, n: int
+    ) -> RankedRows:
         excluded[ranked.rows] = True
         missing = n - len(ranked.rows)
-        return ranked.then(self.popular(excluded, missing)) if missing > 0 else ranked
+        return ranked.then(self.popular(history, excluded, missing)) if missing > 0 else ranked
 
     # Scores
 
+    def personal(self, user: int, history: History) -> Floats:
+        """The scores [I] by which a trained person's list is ordered, without cold titles."""
+        return self._with_lately(self.ranker.personal(user, history), history)
+
+    def fold_in(self, history: History) -> Floats:
+        """The scores [I] by which anybody else's list is ordered, without cold titles."""
+        return self._with_lately(self.ranker.fold_in(history), history)
+
+    def _with_lately(self, scores: Floats, history: History) -> Floats:
+        known = self.ranker.known
+        liked = bool(known[self._liked_rows(history)].any())
+        return self.popularity.with_lately(scores, known, liked, history)
+
     def all_scores(self, scores: Floats) -> Floats:
-        """The ranker's scores [I], with content's scores of cold titles."""
+        """The scores [I], with content's scores of cold titles."""
         if self.content is None:
             return scores
         cold, every = self.content.score(scores), scores.copy()
         every[cold.rows] = cold.values
         return every
 
-    def scores_by_strategy(self, rated: Rows) -> dict[str, Floats]:
+    def scores_by_strategy(self, history: History) -> dict[str, Floats]:
         """The scores [I] by which a fold-in list is ordered, by strategy."""
-        found = {POPULAR: self.popularity}
-        if self.knows_any(rated):
-            scores = self.all_scores(self.ranker.fold_in(rated))
+        found = {POPULAR: self.popularity.popular(history.at)}
+        if self.knows_any(history):
+            scores = self.all_scores(self.fold_in(history))
             return found | {FOLD_IN: scores, CONTENT: scores}
-        return found if self.content is None else found | {CONTENT: self._content_scores(rated)}
+        return found if self.content is None else found | {CONTENT: self._content_scores(history)}
 
-    def _content_scores(self, rated: Rows) -> Floats:
-        if self.content is None:
-            return np.zeros(len(self.popularity))
-        scores: Floats = self.content.likeness(rated) * self.popularity
+    def _content_scores(self, history: History) -> Floats:
+        liked = self._liked_rows(history)
+        if self.content is None or not len(liked):
+            return np.zeros(len(self.popularity.all_time))
+        scores: Floats = self.content.likeness(liked) * self.popularity.all_time
         return scores
 
     # Similar titles and reasons
@@ -154,19 +245,20 @@ class FallbackOrder:
         if self.ranker.known[title]:
             return self.ranker.similarities(title), "similar"
         if self.content is not None and self.content.known[title]:
-            return self.content.similarities(title, self.popularity), CONTENT
-        return np.full(len(self.popularity), -np.inf), "none"
+            return self.content.similarities(title, self.popularity.all_time), CONTENT
+        return np.full(len(self.popularity.all_time), -np.inf), "none"
 
-    def reasons(self, ranked: RankedRows, rated: Rows) -> list[Rows]:
-        """For each listed title, at most three rated ones that add most to its score.
+    def reasons(self, ranked: RankedRows, history: History) -> list[Rows]:
+        """For each listed title, at most three liked ones that add most to its score.
 
         Empty for popular titles.
         """
-        by_content = ranked.strategies == CONTENT
+        rated, by_content = history.rows, ranked.strategies == CONTENT
         by_ranker = ~by_content & (ranked.strategies != POPULAR)
         shares = np.zeros((len(ranked.rows), len(rated)))
         if by_ranker.any():
-            shares[by_ranker] = self.ranker.reasons(rated, ranked.rows[by_ranker])
+            shares[by_ranker] = self.ranker.reasons(history, ranked.rows[by_ranker])
         if self.content is not None and by_content.any():
             shares[by_content] = self.content.reasons(rated, ranked.rows[by_content])
-        return [rated[top_rows(np.where(s > 0.0, s, -np.inf), REASONS)] for s in shares]
+        counted = self.ranker.liked(history) & (shares > 0.0)
+        return [rated[top_rows(s, REASONS)] for s in np.where(counted, shares, -np.inf)]

@@ -1,4 +1,4 @@
-"""Predictor fold-in: the bias and factors of a new person from their ratings, titles fixed.
+"""Fold-in: the bias and factors of a new person from their ratings, titles fixed.
 
 Each predictor family has its own equations:
 
@@ -9,7 +9,7 @@ Each predictor family has its own equations:
 - Bayes: the mean of the Gaussian posterior under the prior that training learned (Bishop, Pattern
   Recognition and Machine Learning, section 3.3).
 
-The fold-in of rankers is in `rankers.py`.
+`ImplicitFoldIn` is that of the rankers by factors. Rankers by item weights need none.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Singles
+from scoring.recommender.item_weights import StarWeights
 
 
 class PredictorFoldIn(Protocol):
@@ -149,3 +150,48 @@ def _ridge(titles: Floats, stars: Floats, reg: float) -> Floats:
     system = titles.T @ titles + reg * n * np.eye(rank)
     solution: Floats = np.linalg.solve(system, titles.T @ stars)
     return solution
+
+
+@dataclass(frozen=True)
+class ImplicitFoldIn:
+    """The equations by which implicit ALS solves a person's factors from the titles they rated.
+
+    A rated title has the confidence 1 + alpha, every other title 1 (Hu, Koren and Volinsky,
+    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008). Without a `power` the ridge
+    is Spark's: `reg` times the number of ratings. With a `power` the ridge also counts the titles
+    not rated (Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks,
+    RecSys 2022, section 3.3).
+    """
+
+    alpha: float
+    reg: float
+    power: float | None = None
+    stars: StarWeights | None = None
+
+    @classmethod
+    def of(cls, stars: Mapping[str, Any] | None = None, **equations: Any) -> ImplicitFoldIn:
+        """From the parameters in a bundle."""
+        return cls(**equations, stars=StarWeights.of(stars))
+
+    def ridge(self, rated: int, titles: int) -> float:
+        """The ridge of a person who liked `rated` of `titles` titles."""
+        if self.power is None:
+            return self.reg * rated
+        rest = 1.0 / (1.0 + self.alpha)  # weight of a title not rated; a rated title has 1
+        return float(self.reg * (rated + rest * titles) ** self.power / rest)
+
+    def solution(self, gramian: Floats, rated: Floats, liking: Floats, titles: int) -> Floats:
+        """(Y'Y + alpha R' |w| R + ridge I)^-1 R' (1 + alpha w), w > 0, as [L, n].
+
+        R [n, L] are the rated titles' factors. A disliked title (w < 0) is wanted as little as a
+        title not rated, with more confidence. The sum of the columns is the person.
+        """
+        weights = self.stars.weights(liking) if self.stars else np.ones(len(rated))
+        # The fit had no rating of a title whose factors are all zero.
+        n = int((rated.any(axis=1) & (weights > 0.0)).sum())
+        ridge = self.ridge(max(n, 1), titles) * np.eye(rated.shape[1])
+        confidence = self.alpha * np.abs(weights)
+        system: Floats = gramian + (rated * confidence[:, None]).T @ rated + ridge
+        wanted = np.where(weights > 0.0, 1.0 + confidence, 0.0)
+        found: Floats = np.linalg.inv(system) @ (rated * wanted[:, None]).T
+        return found

@@ -5,7 +5,8 @@
      "rankings": [{"user_id", "n", "movie_ids": [...], "scores": [...]}...],
      "cold": [{"user_id", "movie_id", "score"}...],
      "fold_in": [{"ratings": [[movie_id, stars]...], "strategy", "predictions": [{"movie_id",
-                  "value"}...], "n": 10, "movie_ids": [...], "scores": [...], "strategies": [...]}]}
+                  "value"}...], "n": 10, "movie_ids": [...], "scores": [...], "strategies": [...],
+                  "disliked": [movie_id...]}]}
 
 The training job computes the recorded answers with its own code, so that an error in this package
 shows.
@@ -16,7 +17,7 @@ shows.
 - `cold`: each person's best title among those the ranker does not know. Missing in bundles without
   content.
 - `fold_in`: ratings, oldest first, of a person unknown to the bundle. The lists include popular
-  titles. Missing in older bundles.
+  titles. No reason may be one of `disliked`. Missing in older bundles.
 """
 
 from __future__ import annotations
@@ -108,6 +109,9 @@ def _list_for(model: Recommender, ratings: Mapping[int, float], query: Query) ->
     recorded = np.array(query["scores"], dtype=np.float64)
     ours = model.recommend_for(ratings, int(query["n"]))
     scores = _scores_for(model, ratings, query["movie_ids"], query["strategies"])
+    bad = set(query.get("disliked", ()))
+    if any(not bad.isdisjoint(r.because) for r in ours):
+        return float("inf")
     same_strategies = sorted(r.strategy for r in ours) == sorted(query["strategies"])
     if not same_strategies or scores is None or len(scores) != len(recorded):
         return float("inf")

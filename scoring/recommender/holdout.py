@@ -133,7 +133,18 @@ class HoldoutSplit:
         """The model's stars for every holdout row, and its list for every person."""
         answers = model.predict(self.holdout.user_ids, self.holdout.movie_ids)
         personal: Mask = answers.strategies == PERSONAL
-        return HoldoutScores(answers.values, model.top_unseen(self.people, LIST_LENGTH), personal)
+        lists = model.top_unseen(self.people, LIST_LENGTH, self.moments)
+        return HoldoutScores(answers.values, lists, personal)
+
+    @property
+    def moments(self) -> Ints | None:
+        """When each person asks [people]: their first held-out time; None where none is known."""
+        if not self.holdout.times.any():
+            return None
+        rows = np.searchsorted(self.people, self.holdout.user_ids)
+        first = np.full(len(self.people), np.iinfo(np.int64).max)
+        np.minimum.at(first, rows, self.holdout.times)
+        return first
 
     def errors(self, values: Floats) -> tuple[Floats, Floats]:
         """Each person's sum of squared errors and number of rows, [people] each."""
@@ -272,29 +283,3 @@ def squared_errors_by_person(
     _, rows = np.unique(user_ids, return_inverse=True)
     errors = np.bincount(rows, weights=(predicted - actual) ** 2).astype(np.float64)
     return errors, np.bincount(rows).astype(np.float64)
-
-
-def catalogue_coverage(lists: Ints, catalogue: int) -> float:
-    """Share of the catalogue that is in at least one list."""
-    return float(len(np.unique(lists[lists >= 0])) / catalogue) if catalogue else 0.0
-
-
-def novelty(lists: Ints, movie_ids: Ints, raters: Ints, people: int) -> float:
-    """Mean of -log2(share of people who rated a title) over the listed titles, in bits.
-
-    `movie_ids` [I] ascend; `raters` [I] are numbers of people, 0 counted as 0.5.
-    """
-    rows = np.searchsorted(movie_ids, lists[lists >= 0])
-    if not len(rows):
-        return 0.0
-    return float(-np.log2(np.maximum(raters[rows], 0.5) / people).mean())
-
-
-def gini(lists: Ints, catalogue: int) -> float:
-    """Gini of how often titles are listed: 0 if equally often, near 1 if only a few are listed."""
-    _, counts = np.unique(lists[lists >= 0], return_counts=True)
-    each = np.sort(np.concatenate([np.zeros(max(catalogue - len(counts), 0)), counts]))
-    if not each.sum():
-        return 0.0
-    n = len(each)
-    return float((2 * np.arange(1, n + 1) - n - 1) @ each / (n * each.sum()))

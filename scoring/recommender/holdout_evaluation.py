@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Ints, Mask, rows_of
+from scoring.arrays import Floats, Ints, Mask
 from scoring.evaluation_blocks import (
     GoldenReport,
     calibration_by_half_star,
@@ -23,20 +23,17 @@ from scoring.evaluation_blocks import (
     write_record,
 )
 from scoring.model_comparison import paired_bootstrap
-from scoring.recommender.baselines import bias_predictions, popular_lists
+from scoring.recommender.baselines import Baselines, catalogue_metrics
 from scoring.recommender.holdout import (
     LIST_LENGTH,
     HoldoutScores,
     HoldoutSplit,
-    catalogue_coverage,
     compare_ndcg,
     compare_rmse,
-    gini,
     global_time,
     intervals,
     mae,
     mean_or_zero,
-    novelty,
     rmse,
     squared_errors_by_person,
 )
@@ -45,6 +42,7 @@ from scoring.recommender.holdout_people import (
     compare_with_record,
     holdout_record,
     sample_people,
+    turn_stars,
 )
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
@@ -107,16 +105,6 @@ def compare(
     }
 
 
-def compare_with_baselines(
-    split: HoldoutSplit, ours: HoldoutScores, bias: Floats, popular: Ints, seed: int
-) -> dict[str, dict[str, Any]]:
-    """`versus` of the baselines: RMSE with the bias model, nDCG@10 with popularity."""
-    return {
-        "bias": {"rmse": compare_rmse(split, ours.values, bias, seed)},
-        "popularity": {"ndcg@10": compare_ndcg(split, ours.lists, popular, seed)},
-    }
-
-
 def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, Any] | None:
     """`figures` of `forecast.json`: `bundle`, fitted on everybody's ratings before a moment, is
     measured on all later ones. None where `global_time` holds out no row.
@@ -130,13 +118,12 @@ def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, An
     model = Recommender.load(bundle)
     split = HoldoutSplit.of(ratings.take(~late), ratings.take(late))
     ours = split.score(model)
-    bias, popular = bias_predictions(split), popular_lists(split, model.movie_ids)
     return {
         "rows": len(split.holdout),
         "people": len(split.people),
         "since": int(split.holdout.times.min()),
         "metrics": _metrics(split, ours, model.movie_ids),
-        "versus": compare_with_baselines(split, ours, bias, popular, seed),
+        "versus": Baselines.of(split, model).compare(split, ours, seed),
     }
 
 
@@ -147,29 +134,24 @@ def _measure_scores(
     seed: int,
     other: HoldoutScores | None,
 ) -> dict[str, Any]:
-    bias, popular = bias_predictions(split), popular_lists(split, model.movie_ids)
+    baselines = Baselines.of(split, model)
     return {
         "model": "recommender",
         "holdout": _sizes(split),
         "metrics": _metrics(split, ours, model.movie_ids),
         "intervals": intervals(split, ours, seed),
-        "baselines": {
-            "bias": {"rmse": rmse(bias, split.holdout.values)},
-            "popularity": {
-                "ndcg@10": mean_or_zero(split.ranking_liked(popular)["ndcg"]),
-                **_catalogue_metrics(split, popular, model.movie_ids),
-            },
-        },
+        "baselines": baselines.figures(split, model.movie_ids),
         "versus": {
-            **compare_with_baselines(split, ours, bias, popular, seed),
+            **baselines.compare(split, ours, seed),
             "champion": other and compare(split, ours, other, seed),
         },
-        "segments": _fine_segments(split, ours.values, bias, seed),
+        "segments": _fine_segments(split, ours.values, baselines.bias, seed),
         "calibration": calibration_by_half_star(ours.values, split.holdout.values),
         "stars": {
             "actual": shares_of_stars(split.holdout.values),
             "predicted": shares_of_stars(ours.values),
         },
+        "turned_stars": turn_stars(model, split, seed),
         "people": sample_people(model, split, seed),
     }
 
@@ -205,7 +187,7 @@ def _metrics(split: HoldoutSplit, ours: HoldoutScores, catalogue: Ints) -> dict[
         "answered": float(np.isfinite(ours.values).mean()),
         "coverage": float(ours.personal.mean()),
         **_ranking_metrics(split, ours.lists),
-        **_catalogue_metrics(split, ours.lists, catalogue),
+        **catalogue_metrics(split, ours.lists, catalogue),
         "segments": _cold_and_warm(split, ours.values),
     }
 
@@ -214,18 +196,6 @@ def _ranking_metrics(split: HoldoutSplit, lists: Ints) -> dict[str, float]:
     liked, anything = split.ranking_liked(lists), split.ranking(lists)
     found = {f"{name}@{LIST_LENGTH}": mean_or_zero(v) for name, v in liked.items()}
     return found | {f"{name}@{LIST_LENGTH}_any": mean_or_zero(v) for name, v in anything.items()}
-
-
-def _catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dict[str, float]:
-    """Coverage of the catalogue, novelty and Gini of the lists."""
-    rows = rows_of(catalogue, split.train.movie_ids)
-    raters = np.bincount(rows[rows >= 0], minlength=len(catalogue))
-    people = len(np.unique(split.train.user_ids))
-    return {
-        "catalogue_coverage": catalogue_coverage(lists, len(catalogue)),
-        "novelty": novelty(lists, catalogue, raters, people),
-        "gini": gini(lists, len(catalogue)),
-    }
 
 
 def _cold_and_warm(split: HoldoutSplit, values: Floats) -> dict[str, dict[str, float | int]]:

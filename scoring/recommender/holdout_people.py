@@ -1,4 +1,4 @@
-"""Each person of the holdout: the holdout record of everybody, and twenty people shown in full.
+"""Each person of the holdout: the record of everybody, twenty shown in full, others' stars turned.
 
 The record has one line for each person, ascending:
 
@@ -13,7 +13,7 @@ The record has one line for each person, ascending:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,12 +23,16 @@ from marquee.identifiers import digest_bytes
 from scoring.arrays import Floats, Ints, rows_of
 from scoring.evaluation_blocks import DIGEST_DIGITS, LARGEST_ERROR, RecordLine, matched_lines
 from scoring.model_comparison import paired_bootstrap
+from scoring.recommender.fallback import FOLD_IN
 from scoring.recommender.holdout import LIKED, LIST_LENGTH, HoldoutScores, HoldoutSplit
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_arrays import Ratings, Scale, liking_of
 
 ROW = np.dtype([("movie_id", "<i8"), ("rating", "<f8"), ("time", "<i8")])
 SHOWN_PEOPLE, SHOWN_PAST = 20, 6
+TURNED_PEOPLE = 200
+DISLIKED = 0.4
+"""Two of five stars; see `liking_of`."""
 
 
 class PersonLine(RecordLine):
@@ -100,7 +104,9 @@ def sample_people(model: Recommender, split: HoldoutSplit, seed: int) -> list[di
     best-rated titles; `recommended`, ten titles, each with the titles `because` of which it is
     listed and with its held-out `stars` or null.
     """
-    return [_person(model, split, int(user)) for user in _drawn_people(split, seed)]
+    moments = split.moments
+    asked = {} if moments is None else dict(zip(split.people.tolist(), moments.tolist()))
+    return [_person(model, split, u, asked.get(u)) for u in _drawn_people(split, seed).tolist()]
 
 
 def _drawn_people(split: HoldoutSplit, seed: int) -> Ints:
@@ -114,7 +120,7 @@ def _drawn_people(split: HoldoutSplit, seed: int) -> Ints:
     return np.array([people[rng.integers(len(people))] for people in strata], dtype=np.int64)
 
 
-def _person(model: Recommender, split: HoldoutSplit, user: int) -> dict[str, Any]:
+def _person(model: Recommender, split: HoldoutSplit, user: int, at: int | None) -> dict[str, Any]:
     own = split.holdout.user_ids == user
     later = dict(zip(split.holdout.movie_ids[own].tolist(), split.holdout.values[own].tolist()))
     past = model.ratings_of(user)
@@ -129,7 +135,7 @@ def _person(model: Recommender, split: HoldoutSplit, user: int) -> dict[str, Any
             _title(model, found.movie_id)
             | {"strategy": found.strategy, "stars": later.get(found.movie_id)}
             | {"because": [_title(model, movie)["title"] for movie in found.because]}
-            for found in model.recommend(user, LIST_LENGTH)
+            for found in model.recommend(user, LIST_LENGTH, at=at)
         ],
     }
 
@@ -138,3 +144,42 @@ def _title(model: Recommender, movie_id: int) -> dict[str, Any]:
     known = model.titles.get(movie_id)
     name, year = (known.title, known.year) if known else (f"title {movie_id}", None)
     return {"movie_id": movie_id, "title": name, "year": year}
+
+
+# Whether stars count
+
+
+def turn_stars(model: Recommender, split: HoldoutSplit, seed: int) -> dict[str, Any]:
+    """What turning all stars upside down does to the lists of at most 200 people of the holdout.
+
+    Each is folded in twice: from their ratings, and from lowest + highest - stars. Keys: `people`
+    asked; `changed`, the share whose ten titles are others; `overlap`, the mean share of titles in
+    both lists; `disliked_reasons`, recommendations of either list with a disliked title as a
+    reason. Nobody is asked of whom the ranker knows no title, or whose stars all lie in the middle.
+    """
+    rng = np.random.default_rng(seed)
+    scale = low, high = model.bundle.scale
+    overlaps, disliked = list[float](), 0
+    for user in rng.permutation(split.people)[:TURNED_PEOPLE].tolist():
+        rated = model.ratings_of(user)
+        turned = {movie: low + high - stars for movie, stars in rated.items()}
+        if turned == rated or model.strategy_for(rated) != FOLD_IN:
+            continue
+        lists = []
+        for ratings in (rated, turned):
+            found, bad = model.recommend_for(ratings, LIST_LENGTH), _disliked(ratings, scale)
+            disliked += sum(not bad.isdisjoint(r.because) for r in found)
+            lists.append({r.movie_id for r in found})
+        overlaps.append(len(lists[0] & lists[1]) / max(len(lists[0]), 1))
+    return {
+        "people": len(overlaps),
+        "changed": float(np.mean([overlap < 1.0 for overlap in overlaps])) if overlaps else None,
+        "overlap": float(np.mean(overlaps)) if overlaps else None,
+        "disliked_reasons": disliked,
+    }
+
+
+def _disliked(ratings: Mapping[int, float], scale: Scale) -> set[int]:
+    """The titles with at most two of five stars."""
+    liking = liking_of(np.fromiter(ratings.values(), dtype=np.float64), scale)
+    return {movie for movie, share in zip(ratings, liking.tolist()) if share <= DISLIKED}

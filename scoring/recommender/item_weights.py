@@ -1,7 +1,7 @@
 """A ranker by item weights: a score is the sum of the weights from each rated title.
 
-This ranker keeps no vector of a person. It folds everybody in, from the titles they rated and their
-order. `rankers.py` reads it for the families `ease` and `ease_als`.
+This ranker keeps no vector of a person. It folds everybody in, from the titles they rated, their
+order and their stars. `rankers.py` reads it for the families `ease` and `ease_als`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, Singles, row_ends, sparse_fault
+from scoring.recommender.ratings_arrays import History
 
 WEIGHT_ARRAYS: dict[str, type[np.generic]] = {
     "weights_indptr": np.int64,
@@ -105,36 +106,45 @@ class ScoredRows:
 
 
 class ItemWeightRanker:
-    """Scores by `weights`; with `recency` the latest ratings count more."""
+    """Scores by `weights`; with `recency` the latest ratings count more, with `stars` the best."""
 
-    def __init__(self, weights: ItemWeights, recency: Recency | None = None) -> None:
-        self.weights, self.recency = weights, recency
+    def __init__(
+        self,
+        weights: ItemWeights,
+        recency: Recency | None = None,
+        stars: StarWeights | None = None,
+    ) -> None:
+        self.weights, self.recency, self.stars = weights, recency, stars
         self._known: Mask = np.diff(weights.indptr) > 0
         self._known[weights.indices] = True
         self._scored_rows = ScoredRows.of(weights)
 
     @classmethod
     def read(
-        cls, arrays: Mapping[str, NDArray[Any]], recency: Mapping[str, Any] | None
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        recency: Mapping[str, Any] | None,
+        stars: Mapping[str, Any] | None = None,
     ) -> ItemWeightRanker:
-        """From a bundle's arrays and the `recency` of its `fold_in.ranker`."""
-        return cls(ItemWeights.from_arrays(arrays), Recency(**recency) if recency else None)
+        """From a bundle's arrays, and the `recency` and `stars` of its `fold_in.ranker`."""
+        weights = ItemWeights.from_arrays(arrays)
+        return cls(weights, Recency(**recency) if recency else None, StarWeights.of(stars))
 
     @property
     def known(self) -> Mask:
         """Titles that have a weight, as the rated or as the scored title."""
         return self._known
 
-    def personal(self, user: int, rated: Rows) -> Floats:
+    def personal(self, user: int, history: History) -> Floats:
         """The same as `fold_in`: no vector of a person is kept."""
-        return self.fold_in(rated)
+        return self.fold_in(history)
 
-    def fold_in(self, rated: Rows) -> Floats:
+    def fold_in(self, history: History) -> Floats:
         """The sums of the rated titles' weights times the importance of each rating.
 
         The weights of few titles are gathered; for many titles one pass over all weights is faster.
         """
-        importance, indptr = self._importance(len(rated)), self.weights.indptr
+        rated, importance, indptr = history.rows, self._importance(history), self.weights.indptr
         if GATHER_COST * (indptr[rated + 1] - indptr[rated]).sum() > indptr[-1]:
             by_title = np.bincount(rated, importance, minlength=len(self._known))
             return self._scored_rows.sums(by_title.astype(np.float64))
@@ -143,16 +153,20 @@ class ItemWeightRanker:
         scores: Floats = found.astype(np.float64)  # bincount of an empty array returns integers
         return scores
 
-    def reasons(self, rated: Rows, wanted: Rows) -> Floats:
+    def liked(self, history: History) -> Mask:
+        """The rated titles [n] with a positive weight."""
+        return likes(self.stars, history)
+
+    def reasons(self, history: History, wanted: Rows) -> Floats:
         """Each row sums to the score."""
         position = np.full(len(self._known), -1)
-        position[rated] = np.arange(len(rated))
-        shares: Floats = np.zeros((len(wanted), len(rated)))
+        position[history.rows] = np.arange(len(history.rows))
+        shares: Floats = np.zeros((len(wanted), len(history.rows)))
         for row, title in enumerate(wanted.tolist()):
             adding, values = self._scored_rows.column(title)
             counted = position[adding] >= 0
             shares[row, position[adding[counted]]] = values[counted]
-        return shares * self._importance(len(rated))
+        return shares * self._importance(history)
 
     def similarities(self, title: int) -> Floats:
         """The positive weights from `title`; minus infinity for all other titles."""
@@ -161,8 +175,10 @@ class ItemWeightRanker:
         nearness[titles[values > 0.0]] = values[values > 0.0]
         return nearness
 
-    def _importance(self, ratings: int) -> Floats:
-        return self.recency.weights(ratings) if self.recency else np.ones(ratings)
+    def _importance(self, history: History) -> Floats:
+        ratings = len(history.rows)
+        recency = self.recency.weights(ratings, history.away) if self.recency else np.ones(ratings)
+        return recency * (self.stars.weights(history.liking) if self.stars else 1.0)
 
 
 @dataclass(frozen=True)
@@ -170,14 +186,49 @@ class Recency:
     """How much a rating counts, by its age: floor + (1 - floor) * exp(-age / span).
 
     The age is the number of the person's later ratings. Days would discount all ratings of a person
-    who returns after a year. `floor` is 0 to 1.
+    who returns after a year. `floor` is 0 to 1. After a long pause span and floor are `span_back`
+    and `floor_back`, in between by `History.away`.
     """
 
     span: float
     floor: float
+    span_back: float | None = None
+    floor_back: float | None = None
 
-    def weights(self, ratings: int) -> Floats:
+    def weights(self, ratings: int, away: float = 0.0) -> Floats:
         """Weights of a person's ratings [ratings], oldest first; the latest has 1."""
+        span, floor = self.span, self.floor
+        span += away * ((self.span_back or span) - span)
+        floor += away * ((floor if self.floor_back is None else self.floor_back) - floor)
         age = np.arange(ratings - 1, -1, -1, dtype=np.float64)
-        weights: Floats = self.floor + (1.0 - self.floor) * np.exp(-age / self.span)
+        weights: Floats = floor + (1.0 - floor) * np.exp(-age / span)
         return weights
+
+
+@dataclass(frozen=True)
+class StarWeights:
+    """How much a rating counts, by its stars: (liking - neutral) / (1 - neutral).
+
+    The highest star counts 1. A rating below `neutral` counts against the titles like it. See
+    `ratings_arrays.liking_of`.
+    """
+
+    neutral: float
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any] | None) -> StarWeights | None:
+        """From `stars` of a `fold_in.ranker`; None where the family counts all ratings alike."""
+        return cls(**parameters) if parameters else None
+
+    def weights(self, liking: Floats) -> Floats:
+        """Weights of a person's ratings [n]."""
+        weights: Floats = (liking - self.neutral) / (1.0 - self.neutral)
+        return weights
+
+
+def likes(stars: StarWeights | None, history: History) -> Mask:
+    """The rated titles [n] that count for others; every one where stars are not read."""
+    if stars is None:
+        return np.ones(len(history.rows), dtype=np.bool_)
+    liked: Mask = stars.weights(history.liking) > 0.0
+    return liked

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from scoring.arrays import Ints, Mask
 from scoring.recommender.baselines import bias_predictions
 from scoring.recommender.holdout import HoldoutSplit, compare_rmse, training_ratings
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import is_among
+from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings
 
 FEWEST_ROWS, FEWEST_PEOPLE = 500, 30  # with fewer there is no alarm, whatever the errors
@@ -46,3 +47,16 @@ def live_record(bundle: Path, ratings: Path, since: int, seed: int) -> dict[str,
         "enough": enough,
         "alarm": enough and versus["difference"] > 0,
     }
+
+
+def is_among(rows: Ratings, others: Ratings) -> Mask:
+    """Whether the (person, title) pair of each row is also in `others`, [rows]."""
+    movies = np.unique(np.concatenate([rows.movie_ids, others.movie_ids]))
+    users = np.unique(np.concatenate([rows.user_ids, others.user_ids]))
+
+    def keys(ratings: Ratings) -> Ints:
+        user_rows = np.searchsorted(users, ratings.user_ids).astype(np.int64)
+        return user_rows * len(movies) + np.searchsorted(movies, ratings.movie_ids)
+
+    found: Mask = np.isin(keys(rows), keys(others))
+    return found

@@ -20,12 +20,19 @@ from numpy.typing import NDArray
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
 from scoring.evaluation_blocks import GoldenReport
-from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle
-from scoring.recommender.content import ContentFacts, ContentMap
-from scoring.recommender.fallback import FOLD_IN, PERSONAL, FallbackOrder, RankedRows
+from scoring.recommender.bundle import RecommenderBundle, Title, lately_facts, read_bundle
+from scoring.recommender.content import read_content
+from scoring.recommender.fallback import (
+    FOLD_IN,
+    PERSONAL,
+    FallbackOrder,
+    Popularity,
+    RankedRows,
+)
 from scoring.recommender.fold_in import read_fold_in
 from scoring.recommender.golden_check import check_golden
 from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
+from scoring.recommender.ratings_arrays import History
 
 STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
 BY_MEAN, BY_BIAS, BY_FOLD_IN, BY_FACTORS = range(4)  # places in `STRATEGIES`
@@ -43,7 +50,7 @@ class Predictions:
 class Recommendation:
     """A title, its ranking score and its strategy.
 
-    Scores are comparable within one list only. `because` holds the rated titles that add most to
+    Scores are comparable within one list only. `because` holds the liked titles that add most to
     the score.
     """
 
@@ -75,11 +82,13 @@ class Recommender:
         factors = bundle.rank_user_factors, bundle.rank_item_factors
         self.ranker: Ranker = read_ranker(bundle.facts, RankArrays(*factors, bundle.rank_arrays))
         self._mean = float(bundle.facts["mean"])
-        self._low, self._high = (float(v) for v in bundle.facts["clip"])
+        self._scale = bundle.scale
         # A Bayesian predictor has factors for unrated titles; such answers are not `personal`.
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
-        self.fallback = FallbackOrder(self.ranker, _content(bundle, self.ranker), bundle.popularity)
+        popular = Popularity.of(bundle.popularity, bundle.timed, lately_facts(bundle.facts))
+        content = read_content(bundle.facts, bundle.content_vectors, self.ranker.known)
+        self.fallback = FallbackOrder(self.ranker, content, popular)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
@@ -135,7 +144,7 @@ class Recommender:
         values[known] += np.einsum("nk,nk->n", factors, self.bundle.item_factors[items[known]])
         code = np.where((users >= 0) | (items >= 0), BY_BIAS, BY_MEAN)
         code[known & self._warm[items]] = BY_FACTORS
-        return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
+        return Predictions(values.clip(*self._scale), STRATEGIES[code])
 
     def predict_for(self, ratings: Mapping[int, float], movie_ids: Ints) -> Predictions:
         """Stars for a person who is described by these ratings only."""
@@ -152,7 +161,7 @@ class Recommender:
         values[known] += self.bundle.item_factors[items[known]].astype(np.float64) @ factors
         code = np.where(known | bool(len(rows)), BY_BIAS, BY_MEAN)
         code[known & self._warm[items] & bool(factors.any())] = BY_FOLD_IN
-        return Predictions(values.clip(self._low, self._high), STRATEGIES[code])
+        return Predictions(values.clip(*self._scale), STRATEGIES[code])
 
     # Lists
 
@@ -163,13 +172,16 @@ class Recommender:
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        at: int | None = None,
     ) -> list[Recommendation]:
         """The best `n` titles that the person has not rated; popular titles for an unknown person.
 
-        `allowed` limits the answer to these movie ids; `exclude` leaves these out.
+        `allowed` limits the answer to these movie ids; `exclude` leaves these out. `at` is the
+        moment of asking in UTC seconds, by default that of the newest rating.
         """
         row, excluded = self._user_row(user_id), self._excluded(allowed, exclude)
-        return self._with_reasons(self._list_of(row, excluded, n), self._seen(row))
+        history = self.bundle.history(row, at)
+        return self._with_reasons(self._list_of(row, history, excluded, n), history)
 
     def recommend_for(
         self,
@@ -181,30 +193,38 @@ class Recommender:
     ) -> list[Recommendation]:
         """The best `n` unrated titles for a person who is described by `ratings` only.
 
-        `ratings` are oldest first: some rankers give the latest more weight.
+        `ratings` are oldest first: some rankers give the latest more weight. They count as just
+        given.
         """
-        seen, _ = self._known(ratings)
-        excluded = self._excluded(allowed, exclude)
-        if not self.fallback.knows_any(seen):
-            return self._with_reasons(self.fallback.by_content(seen, excluded, n), seen)
-        scores = self.ranker.fold_in(seen)
-        return self._with_reasons(self.fallback.by_ranker(scores, FOLD_IN, seen, excluded, n), seen)
+        history, excluded = self._given(ratings), self._excluded(allowed, exclude)
+        if not self.fallback.knows_any(history):
+            ranked = self.fallback.by_content(history, excluded, n)
+        else:
+            scores = self.fallback.fold_in(history)
+            ranked = self.fallback.by_ranker(scores, FOLD_IN, history, excluded, n)
+        return self._with_reasons(ranked, history)
 
     def strategy_for(self, ratings: Mapping[int, float]) -> str:
         """The strategy of `recommend_for` for a person with these ratings."""
-        return self.fallback.strategy_for(self._known(ratings)[0])
+        return self.fallback.strategy_for(self._given(ratings))
 
-    def top_unseen(self, user_ids: Ints, n: int) -> Ints:
-        """Movie ids [people, n] of each `recommend`, -1 past the end; for the evaluation."""
+    def top_unseen(self, user_ids: Ints, n: int, at: Ints | None = None) -> Ints:
+        """Movie ids [people, n] of each `recommend`, -1 past the end; for the evaluation.
+
+        `at` [people] are moments of asking.
+        """
         top = np.full((len(user_ids), n), -1, dtype=np.int64)
-        for place, user_id in enumerate(user_ids):
-            rows = self.ranked_rows(int(user_id), n).rows
+        order = np.arange(len(user_ids)) if at is None else np.argsort(at, kind="stable")
+        for place in order.tolist():  # in the order of time, counts of ratings only grow
+            moment = None if at is None else int(at[place])
+            rows = self.ranked_rows(int(user_ids[place]), n, moment).rows
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
-    def ranked_rows(self, user_id: int, n: int) -> RankedRows:
+    def ranked_rows(self, user_id: int, n: int, at: int | None = None) -> RankedRows:
         """`recommend` as rows of `movie_ids`, without `because`."""
-        return self._list_of(self._user_row(user_id), self._excluded(None, ()), n)
+        row = self._user_row(user_id)
+        return self._list_of(row, self.bundle.history(row, at), self._excluded(None, ()), n)
 
     def scores(self, user_id: int) -> Floats:
         """The scores [I] of a known person by row of `movie_ids`, by which the list is ordered.
@@ -212,11 +232,11 @@ class Recommender:
         A title that the ranker does not know has its content score.
         """
         row = self._user_row(user_id)
-        return self.fallback.all_scores(self.ranker.personal(row, self._seen(row)))
+        return self.fallback.all_scores(self.fallback.personal(row, self.bundle.history(row)))
 
     def scores_for(self, ratings: Mapping[int, float]) -> dict[str, Floats]:
         """The scores [I] by which `recommend_for` orders its list, by strategy."""
-        return self.fallback.scores_by_strategy(self._known(ratings)[0])
+        return self.fallback.scores_by_strategy(self._given(ratings))
 
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]:
         """The `n` nearest titles: by the ranker, or by content where the ranker does not know it.
@@ -239,16 +259,6 @@ class Recommender:
     def _user_row(self, user_id: int) -> int:
         return int(rows_of(self.user_ids, np.array([user_id], dtype=np.int64))[0])
 
-    def _seen(self, row: int) -> Rows:
-        """The rows of the titles that a person rated; empty for an unknown person (row -1).
-
-        They are oldest first where the bundle keeps the order of ratings.
-        """
-        if row < 0:
-            return np.empty(0, dtype=np.intp)
-        ratings = self.bundle.ratings
-        return ratings.items(row)[ratings.oldest_first(row)].astype(np.intp)
-
     def _rows(self, movie_ids: Collection[int]) -> Rows:
         rows = rows_of(self.movie_ids, np.fromiter(movie_ids, dtype=np.int64))
         return rows[rows >= 0]
@@ -258,6 +268,9 @@ class Recommender:
         stars = np.fromiter(ratings.values(), dtype=np.float64)
         return rows[rows >= 0], stars[rows >= 0]
 
+    def _given(self, ratings: Mapping[int, float]) -> History:
+        return History.of(*self._known(ratings), self._scale)
+
     def _excluded(self, allowed: Collection[int] | None, exclude: Collection[int]) -> Mask:
         """True [I] for the titles that must not be in the answer."""
         excluded = np.full(len(self.movie_ids), allowed is not None)
@@ -266,25 +279,16 @@ class Recommender:
         excluded[self._rows(exclude)] = True
         return excluded
 
-    def _list_of(self, row: int, excluded: Mask, n: int) -> RankedRows:
+    def _list_of(self, row: int, history: History, excluded: Mask, n: int) -> RankedRows:
         """The list of a person by their row; an unknown person has row -1."""
-        seen = self._seen(row)
-        if not self.fallback.knows_any(seen):
-            return self.fallback.by_content(seen, excluded, n)
-        scores = self.ranker.personal(row, seen)
-        return self.fallback.by_ranker(scores, PERSONAL, seen, excluded, n)
+        if not self.fallback.knows_any(history):
+            return self.fallback.by_content(history, excluded, n)
+        scores = self.fallback.personal(row, history)
+        return self.fallback.by_ranker(scores, PERSONAL, history, excluded, n)
 
-    def _with_reasons(self, ranked: RankedRows, seen: Rows) -> list[Recommendation]:
+    def _with_reasons(self, ranked: RankedRows, history: History) -> list[Recommendation]:
         movies = self.movie_ids[ranked.rows].tolist()
-        reasons = self.fallback.reasons(ranked, seen)
+        reasons = self.fallback.reasons(ranked, history)
         because = [tuple(self.movie_ids[rows].tolist()) for rows in reasons]
         columns = movies, ranked.scores.tolist(), ranked.strategies.tolist(), because
         return [Recommendation(*row) for row in zip(*columns, strict=True)]
-
-
-def _content(bundle: RecommenderBundle, ranker: Ranker) -> ContentMap | None:
-    """None for an older bundle without content vectors."""
-    facts = ContentFacts.of(bundle.facts)
-    if facts is None or bundle.content_vectors is None:
-        return None
-    return ContentMap(bundle.content_vectors, ranker.known, facts)

@@ -4,9 +4,12 @@
 `FAMILY` of a module `ranker_<name>.py` in this folder. `fold_in.ranker` of a `bundle.json` names
 the bundle's family and its parameters:
 
-    {"family": "implicit_als", "alpha", "reg", "power"}
-    {"family": "ease", "recency": {"span", "floor"} | null}
-    {"family": "ease_als", "factors": {"alpha", "reg", "power"}, "recency": ..., "share"}
+    {"family": "implicit_als", "alpha", "reg", "power", "stars": {"neutral"}}
+    {"family": "ease", "recency": {"span", "floor", "span_back", "floor_back"} | null, "stars": ...}
+    {"family": "ease_als", "factors": {"alpha", "reg", "power", "stars"}, "recency": ..., "share",
+     "stars": ...}
+
+Without `stars` all ratings of a person count alike.
 
 `bundle.py` asks here for the arrays of a family, `model.py` for the ranker. The fit of each family
 is `spark_apps/recommender/ranker_<family>.py`.
@@ -25,7 +28,14 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Mask, Rows, Singles
-from scoring.recommender.item_weights import WEIGHT_ARRAYS, ItemWeightRanker, item_weights_fault
+from scoring.recommender.fold_in import ImplicitFoldIn
+from scoring.recommender.item_weights import (
+    WEIGHT_ARRAYS,
+    ItemWeightRanker,
+    item_weights_fault,
+    likes,
+)
+from scoring.recommender.ratings_arrays import History
 
 Arrays = Mapping[str, NDArray[Any]]
 ArrayTypes = Mapping[str, type[np.generic]]
@@ -34,21 +44,25 @@ ArrayTypes = Mapping[str, type[np.generic]]
 class Ranker(Protocol):
     """A ranker of any family. Titles and people are given as rows of the bundle's ids.
 
-    I is the number of titles. `rated` is oldest first. Scores compare within one answer only.
+    I is the number of titles, n the number of ratings in a history. Scores compare within one
+    answer only.
     """
 
     @property
     def known(self) -> Mask:
         """True [I] for the titles that have scores and whose ratings count in a fold-in."""
 
-    def personal(self, user: int, rated: Rows) -> Floats:
+    def personal(self, user: int, history: History) -> Floats:
         """Scores [I] for a person of the training rows."""
 
-    def fold_in(self, rated: Rows) -> Floats:
-        """Scores [I] for a person who is described by these rated titles only."""
+    def fold_in(self, history: History) -> Floats:
+        """Scores [I] for a person who is described by this history only."""
 
-    def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        """The part of each wanted title's score that each rated title adds, [wanted, rated]."""
+    def liked(self, history: History) -> Mask:
+        """True [n] for the rated titles that speak for titles like them."""
+
+    def reasons(self, history: History, wanted: Rows) -> Floats:
+        """The part of each wanted title's score that each rated title adds, [wanted, n]."""
 
     def similarities(self, title: int) -> Floats:
         """Similarity [I] to `title`; minus infinity for itself and for unknown titles."""
@@ -136,38 +150,6 @@ def _parameters(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-@dataclass(frozen=True)
-class ImplicitFoldIn:
-    """The equations by which implicit ALS solves a person's factors from the titles they rated.
-
-    A rated title has the confidence 1 + alpha, every other title 1 (Hu, Koren and Volinsky,
-    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008). Without a `power` the ridge
-    is Spark's: `reg` times the number of ratings. With a `power` the ridge also counts the titles
-    not rated (Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks,
-    RecSys 2022, section 3.3).
-    """
-
-    alpha: float
-    reg: float
-    power: float | None = None
-
-    def ridge(self, rated: int, titles: int) -> float:
-        """The ridge of a person who rated `rated` of `titles` titles."""
-        if self.power is None:
-            return self.reg * rated
-        rest = 1.0 / (1.0 + self.alpha)  # weight of a title not rated; a rated title has 1
-        return float(self.reg * (rated + rest * titles) ** self.power / rest)
-
-    def inverse(self, gramian: Floats, rated: Floats, titles: int) -> Floats:
-        """(Y'Y + alpha R'R + ridge I)^-1, where R [n, L] are the rated titles' factors."""
-        # The fit had no rating of a title whose factors are all zero.
-        n = int(rated.any(axis=1).sum())
-        ridge = self.ridge(max(n, 1), titles) * np.eye(rated.shape[1])
-        system: Floats = gramian + self.alpha * (rated.T @ rated) + ridge
-        inverse: Floats = np.linalg.inv(system).astype(np.float64)
-        return inverse
-
-
 class FactorRanker:
     """Scores by factors: a person's vector times a title's; `users` [U, L], `items` [I, L].
 
@@ -187,26 +169,28 @@ class FactorRanker:
         """Titles with factors."""
         return self._known
 
-    def personal(self, user: int, rated: Rows) -> Floats:
+    def personal(self, user: int, history: History) -> Floats:
         """By the person's trained factors."""
         scores: Floats = (self._items @ self._users[user]).astype(np.float64)
         return scores
 
-    def fold_in(self, rated: Rows) -> Floats:
-        """By factors solved from the rated titles."""
-        scores: Floats = (self._items @ self.person(rated).astype(np.float32)).astype(np.float64)
+    def fold_in(self, history: History) -> Floats:
+        """By factors solved from the history."""
+        scores: Floats = (self._items @ self.person(history).astype(np.float32)).astype(np.float64)
         return scores
 
-    def person(self, rated: Rows) -> Floats:
-        """Factors [L] of a person who rated these titles."""
-        theirs = self._items[rated].astype(np.float64)
-        own: Floats = self._inverse(theirs) @ ((1.0 + self.equations.alpha) * theirs.sum(axis=0))
+    def person(self, history: History) -> Floats:
+        """Factors [L] of a person with this history."""
+        own: Floats = self._solution(history).sum(axis=1)
         return own
 
-    def reasons(self, rated: Rows, wanted: Rows) -> Floats:
+    def liked(self, history: History) -> Mask:
+        """The rated titles with a positive weight."""
+        return likes(self.equations.stars, history)
+
+    def reasons(self, history: History, wanted: Rows) -> Floats:
         """Each row sums to the fold-in score (Hu, Koren and Volinsky, section 5)."""
-        theirs, targets = (self._items[rows].astype(np.float64) for rows in (rated, wanted))
-        shares: Floats = (1.0 + self.equations.alpha) * (targets @ self._inverse(theirs) @ theirs.T)
+        shares: Floats = self._items[wanted].astype(np.float64) @ self._solution(history)
         return shares
 
     def similarities(self, title: int) -> Floats:
@@ -219,8 +203,9 @@ class FactorRanker:
         nearness[title] = -np.inf
         return nearness
 
-    def _inverse(self, rated: Floats) -> Floats:
-        return self.equations.inverse(self._gramian, rated, self._titles)
+    def _solution(self, history: History) -> Floats:
+        theirs = self._items[history.rows].astype(np.float64)
+        return self.equations.solution(self._gramian, theirs, history.liking, self._titles)
 
 
 class BlendedRanker:
@@ -239,18 +224,24 @@ class BlendedRanker:
         """Titles that either ranker knows."""
         return self._known
 
-    def personal(self, user: int, rated: Rows) -> Floats:
+    def personal(self, user: int, history: History) -> Floats:
         """Trained factors and item weights."""
-        return self._blended(self.factors.personal(user, rated), self.items.fold_in(rated))
+        return self._blended(self.factors.personal(user, history), self.items.fold_in(history))
 
-    def fold_in(self, rated: Rows) -> Floats:
-        """Factors solved from the rated titles, and item weights."""
-        return self._blended(self.factors.fold_in(rated), self.items.fold_in(rated))
+    def fold_in(self, history: History) -> Floats:
+        """Factors solved from the history, and item weights."""
+        return self._blended(self.factors.fold_in(history), self.items.fold_in(history))
 
-    def reasons(self, rated: Rows, wanted: Rows) -> Floats:
+    def liked(self, history: History) -> Mask:
+        """Those of the item weights."""
+        return self.items.liked(history)
+
+    def reasons(self, history: History, wanted: Rows) -> Floats:
         """In the units of the blend; each row sums to the score plus a constant."""
-        ours = self.factors.reasons(rated, wanted) / self._deviation(self.factors.fold_in(rated))
-        theirs = self.items.reasons(rated, wanted) / self._deviation(self.items.fold_in(rated))
+        ours, theirs = (
+            ranker.reasons(history, wanted) / self._deviation(ranker.fold_in(history))
+            for ranker in (self.factors, self.items)
+        )
         shares: Floats = self.share * ours + (1.0 - self.share) * theirs
         return shares
 
@@ -270,17 +261,19 @@ class BlendedRanker:
 
 
 def _implicit_als(arrays: RankArrays, **equations: Any) -> FactorRanker:
-    return FactorRanker(arrays.users, arrays.items, ImplicitFoldIn(**equations))
+    return FactorRanker(arrays.users, arrays.items, ImplicitFoldIn.of(**equations))
 
 
-def _ease(arrays: RankArrays, recency: Mapping[str, Any] | None) -> ItemWeightRanker:
-    return ItemWeightRanker.read(arrays.others, recency)
+def _ease(
+    arrays: RankArrays, recency: Mapping[str, Any] | None, stars: Mapping[str, Any] | None = None
+) -> ItemWeightRanker:
+    return ItemWeightRanker.read(arrays.others, recency, stars)
 
 
 def _ease_als(
-    arrays: RankArrays, factors: Mapping[str, Any], recency: Mapping[str, Any] | None, share: float
+    arrays: RankArrays, factors: Mapping[str, Any], share: float, **ease: Any
 ) -> BlendedRanker:
-    return BlendedRanker(_implicit_als(arrays, **factors), _ease(arrays, recency), float(share))
+    return BlendedRanker(_implicit_als(arrays, **factors), _ease(arrays, **ease), float(share))
 
 
 RANKERS: dict[str, RankerReader] = {

@@ -124,7 +124,8 @@ def top_lists(
 
 def ranks_by_factors(model: Recommender) -> bool:
     """Whether scores are the product of the bundle's rank factors only."""
-    return isinstance(model.ranker, FactorRanker)
+    by_factors = isinstance(model.ranker, FactorRanker) and model.ranker.equations.stars is None
+    return by_factors and model.bundle.timed is None
 
 
 def _one_by_one(model: Recommender, people: Ints, n: int) -> TopLists:
@@ -185,5 +186,7 @@ def _fill_with_popular(model: Recommender, lists: TopLists, person: int, user: i
     excluded = _rated(model, user)
     length = int((lists.movie_ids[person] >= 0).sum())
     excluded[rows_of(model.movie_ids, lists.movie_ids[person, :length])] = True
-    popular = model.fallback.popular(excluded, lists.movie_ids.shape[1] - length)
+    popular = model.fallback.popular(
+        model.bundle.history(user), excluded, lists.movie_ids.shape[1] - length
+    )
     lists.put(person, model.movie_ids[popular.rows], popular, start=length)

@@ -39,12 +39,19 @@ from serving.routes.request_context import (
 from serving.title_index import Ids, TitleIndex
 
 router = APIRouter()
+ORDERED_BY = {
+    "personal": "what people with this history rate next, and what is rated lately",
+    "fold-in": "what people with these likes and dislikes rate next",
+    "content": "likeness to what was liked",
+    "popular": "how often people have rated them lately",
+}
+"""What a list is ordered by, for the first strategy here that is in it."""
 
 
 class Recommended(TitleCard):
-    """One recommendation; `because` are the rated titles that count most for it.
+    """One recommendation; `because` are the liked titles that count most for it.
 
-    Where `content` recommends the title, `because` are the rated titles most like it.
+    Where `content` recommends the title, `because` are the liked titles most like it.
     """
 
     score: float
@@ -60,6 +67,10 @@ class RecommendationsAnswer(ModelAnswer):
     """The best titles a person has not rated, best first."""
 
     user_id: str | None
+    ordered_by: str = Field(
+        default="",
+        description="what the order is by, in a sentence; it is not that of the expected stars",
+    )
     recommendations: list[Recommended]
 
 
@@ -208,6 +219,7 @@ def _answer(
     return RecommendationsAnswer(
         **answer_origin(champion, combined_strategy([r.strategy for r in found])),
         user_id=user_id,
+        ordered_by=_ordered_by({r.strategy for r in found}),
         recommendations=[
             Recommended.model_validate(
                 title_card_fields(titles[r.movie_id])
@@ -221,6 +233,12 @@ def _answer(
             for r, rating in zip(found, stars.tolist(), strict=True)
         ],
     )
+
+
+def _ordered_by(strategies: set[str]) -> str:
+    """One sentence, because the order is not that of the stars; empty for an empty list."""
+    order = next((what for how, what in ORDERED_BY.items() if how in strategies), "")
+    return f"ordered by {order}; expected stars stand beside each title" if order else ""
 
 
 def _predict_pairs(

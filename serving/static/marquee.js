@@ -131,7 +131,8 @@ async function recommend() {
   if (mine !== wanted) return;
   $("#for-whom").textContent = user ? `For ${user}` : ratings.length ? "For you" : "Popular now";
   $("#recommended").replaceChildren(...answer.recommendations.map(recommended));
-  $("#recommended-by").textContent = `${STRATEGIES[answer.strategy] || answer.strategy} · bundle ${answer.bundle}`;
+  const by = [STRATEGIES[answer.strategy] || answer.strategy, answer.ordered_by, `bundle ${answer.bundle}`];
+  $("#recommended-by").textContent = by.filter(Boolean).join(" · ");
 }
 
 function recommended(title) {

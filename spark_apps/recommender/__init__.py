@@ -5,6 +5,7 @@ In the order of a run:
 - `training_titles`: the titles of the run, and the words that describe each.
 - `recipes`: a recipe is a family with its parameters; reading one checks every key.
 - `families`: the interface of a family, and how a family is found by its name.
+- `fitted_order`: the order of a list: a ranker's scores, and what is rated lately.
 - `recipe_search`: chooses a recipe and its blend on an inner split.
 - `trainer`: fits a recipe to ratings and writes the bundle.
 - `training_data`: ratings and side information by row number, the input of every fit.
@@ -21,6 +22,7 @@ __all__ = [
     "als",
     "content_fit",
     "families",
+    "fitted_order",
     "recipe_search",
     "recipes",
     "trainer",

@@ -30,9 +30,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from scoring.arrays import Floats, Ints, Mask, Rows, Singles
-from spark_apps.recommender.families import FittedRanker
+from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.recipes import ContentRecipe
-from spark_apps.recommender.training_data import FeatureTable, IndexedRatings, truncated_svd
+from spark_apps.recommender.training_data import FeatureTable, truncated_svd
 
 FEWEST_TITLES = 2  # titles that a word must occur in
 AT_ONCE = 2_048  # titles made dense at a time: 16 MB of 2,000 words
@@ -215,18 +215,19 @@ class ContentFit:
 
 
 def fit_content(
-    ratings: IndexedRatings, ranker: FittedRanker, vectors: Floats, recipe: ContentRecipe, seed: int
+    order: FittedOrder, vectors: Floats, recipe: ContentRecipe, seed: int
 ) -> ContentFit | None:
     """Choose the penalty; None where no title has both content and a score of the ranker."""
     singles = vectors.astype(np.float32)
     described = singles.any(axis=1)
-    warm = np.flatnonzero(ranker.known & described)
+    warm = np.flatnonzero(order.ranker.known & described)
     if not len(warm):
         return None
-    people = np.random.default_rng(seed).permutation(len(ratings.catalogue.user_ids))[:RIDGE_PEOPLE]
-    scores = [ranker.scores(int(user), ratings.rated(int(user)))[warm] for user in people]
+    everybody = len(order.ratings.catalogue.user_ids)
+    people = np.random.default_rng(seed).permutation(everybody)[:RIDGE_PEOPLE].tolist()
+    scores = [order.scores(user, order.history(user))[warm] for user in people]
     ridge, explained = choose_ridge(vectors[warm], np.array(scores).T)
-    return ContentFit(recipe, singles, ranker.known, ridge, explained)
+    return ContentFit(recipe, singles, order.ranker.known, ridge, explained)
 
 
 def choose_ridge(

@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import RecipeError
 from scoring.arrays import Floats, Mask, Rows, Singles
+from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.training_data import IndexedRatings
 
 if TYPE_CHECKING:
@@ -228,12 +229,16 @@ class FittedRanker(ABC):
         """The titles [I] that the ranker ranks."""
 
     @abstractmethod
-    def scores(self, user: int, rated: Rows) -> Floats:
-        """Scores [I] for a person of the fit who rated these titles, oldest first."""
+    def scores(self, user: int, history: History) -> Floats:
+        """Scores [I] for a person of the fit."""
 
     @abstractmethod
-    def folded(self, rated: Rows) -> Floats:
-        """Scores [I] for a new person who rated these titles, oldest first."""
+    def folded(self, history: History) -> Floats:
+        """Scores [I] for a new person."""
+
+    def liked(self, history: History) -> Mask:
+        """The rated titles [n] that count for titles like them; all, if stars are not read."""
+        return np.ones(len(history.rows), dtype=np.bool_)
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:

@@ -21,14 +21,15 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from scoring.arrays import Floats, Ints, Rows
+from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.content_fit import ContentFit, best_unseen, list_unseen
 from spark_apps.recommender.families import Clip, FittedRanker, Predictor
+from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.training_data import IndexedRatings
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
 FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings of a query
 STARS_EACH = 4  # titles of the catalogue in a fold-in query's predictions; one unknown id is added
-DAMPING = 25.0  # ratings at the mean that are added to each title for its popularity
 TOLERANCE = 1e-5
 NO_QUERIES: dict[str, Any] = {
     "tolerance": TOLERANCE,
@@ -42,12 +43,21 @@ GivenRatings = tuple[Ints, Floats]  # movie ids and stars, oldest first
 
 @dataclass(frozen=True)
 class FittedRecommender:
-    """The models fitted on `ratings`; `content` is None where no title has content."""
+    """The fitted models; `content` is None where no title has content."""
 
-    ratings: IndexedRatings
     predictor: Predictor
-    ranker: FittedRanker
+    order: FittedOrder
     content: ContentFit | None
+
+    @property
+    def ratings(self) -> IndexedRatings:
+        """The rows of the fit."""
+        return self.order.ratings
+
+    @property
+    def ranker(self) -> FittedRanker:
+        """The ranker without what is rated lately."""
+        return self.order.ranker
 
     def notes(self) -> list[str]:
         """Notes for the card."""
@@ -61,10 +71,7 @@ def record_golden(
     rng = np.random.default_rng(seed)
     predictions = _predictions(spark, fitted, clip, rng)
     rankings, cold = _rankings(spark, fitted, rng)
-    popular = _popularity(fitted.ratings)
-    folded = [
-        _fold_in(fitted, clip, given, popular, rng) for given in _given_ratings(fitted, clip, rng)
-    ]
+    folded = [_fold_in(fitted, clip, given, rng) for given in _given_ratings(fitted, clip, rng)]
     return {
         "tolerance": TOLERANCE,
         "predictions": predictions,
@@ -101,12 +108,13 @@ def _rankings(
     """
     ratings, known, content = fitted.ratings, fitted.ranker.known, fitted.content
     ids = ratings.catalogue.movie_ids
-    seen = {u: ratings.rated(u) for u in _light_raters(ratings, rng).tolist()}
-    seen = {u: rated for u, rated in seen.items() if known[rated].any()}
+    seen = {u: fitted.order.history(u) for u in _light_raters(ratings, rng).tolist()}
+    seen = {u: history for u, history in seen.items() if known[history.rows].any()}
     rankings, colds = [], []
     for user, plain in _scores(spark, fitted.ranker, seen).items():
-        rows, scores = list_unseen(plain, known, seen[user], content, TOP)
-        cold = best_unseen(scores, content.cold, seen[user], 1) if content else []
+        rated, ordered = seen[user].rows, fitted.order.ordered(plain, seen[user])
+        rows, scores = list_unseen(ordered, known, rated, content, TOP)
+        cold = best_unseen(scores, content.cold, rated, 1) if content else []
         person = {"user_id": int(ratings.catalogue.user_ids[user])}
         best = {"n": TOP, "movie_ids": ids[rows].tolist(), "scores": scores[rows].tolist()}
         rankings.append(person | best)
@@ -115,12 +123,12 @@ def _rankings(
 
 
 def _scores(
-    spark: SparkSession, ranker: FittedRanker, seen: Mapping[int, Rows]
+    spark: SparkSession, ranker: FittedRanker, seen: Mapping[int, History]
 ) -> dict[int, Floats]:
     """The ranker's scores [I] of each person; where it has a Spark model, Spark's for the best."""
-    scores = {user: ranker.scores(user, rated) for user, rated in seen.items()}
+    scores = {user: ranker.scores(user, history) for user, history in seen.items()}
     if ranker.spark_model is not None and seen:
-        most = TOP + max(len(items) for items in seen.values())
+        most = TOP + max(len(history.rows) for history in seen.values())
         people = spark.createDataFrame([(u,) for u in seen], "user int")
         answers = _top(ranker.spark_model.recommendForUserSubset(people, most))
         for user, best in answers.items():
@@ -145,8 +153,9 @@ def _light_raters(ratings: IndexedRatings, rng: np.random.Generator) -> Rows:
 def _given_ratings(
     fitted: FittedRecommender, clip: Clip, rng: np.random.Generator
 ) -> Iterator[GivenRatings]:
-    """Seeded ratings of fold-in queries: the oldest ratings of trained people, one rating, both
-    ends of the scale, MANY ratings, cold titles, unknown titles, known and unknown ones, none."""
+    """Seeded ratings of fold-in queries: the oldest ratings of trained people, one rating, the same
+    titles at both ends of the scale, at the lowest and at the highest star, MANY ratings, cold
+    titles, unknown titles, known and unknown ones, none."""
     ids, rated = fitted.ratings.catalogue.movie_ids, np.unique(fitted.ratings.items)
     levels, unknown = np.unique(fitted.ratings.values), _unknown_ids(ids)
 
@@ -159,6 +168,8 @@ def _given_ratings(
     yield some(rated, 1)
     movies, _ = some(rated, FEW)
     yield movies, np.resize(np.array(clip), len(movies))
+    for end in clip:
+        yield movies, np.full(len(movies), end)
     yield some(rated, MANY)
     yield some(np.flatnonzero(~fitted.ranker.known), FEW)
     yield unknown, rng.choice(levels, size=len(unknown))
@@ -183,13 +194,13 @@ def _fold_in(
     fitted: FittedRecommender,
     clip: Clip,
     given: GivenRatings,
-    popular: Floats,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     ids, (movies, stars) = fitted.ratings.catalogue.movie_ids, given
     known = np.isin(movies, ids)
     rows = np.searchsorted(ids, movies[known])
-    strategy, best, scores, by = _list(fitted, rows, popular)
+    history = fitted.order.given(rows, stars[known])
+    strategy, best, scores, by = _list(fitted, history)
     pool = np.append(rng.choice(ids, size=STARS_EACH), _unknown_ids(ids)[:1])
     values = _stars(fitted, rows, stars[known], pool).clip(*clip)
     return {
@@ -202,6 +213,7 @@ def _fold_in(
         "movie_ids": ids[best].tolist(),
         "scores": scores,
         "strategies": by,
+        "disliked": ids[rows[~fitted.ranker.liked(history)]].tolist(),
     }
 
 
@@ -217,31 +229,23 @@ def _stars(fitted: FittedRecommender, rows: Rows, stars: Floats, wanted: Ints) -
 
 
 def _list(
-    fitted: FittedRecommender, seen: Rows, popular: Floats
+    fitted: FittedRecommender, history: History
 ) -> tuple[str, list[int], list[float], list[str]]:
     """The strategy of the answer; TOP titles, and the score and the strategy of each."""
-    known, content = fitted.ranker.known, fitted.content
+    order, known, content, seen = fitted.order, fitted.ranker.known, fitted.content, history.rows
+    popular = order.popular()
     if known[seen].any():
         strategy = "fold-in"
-        rows, scores = list_unseen(fitted.ranker.folded(seen), known, seen, content, TOP)
+        rows, scores = list_unseen(order.folded(history), known, seen, content, TOP)
         by = [strategy if known[row] else "content" for row in rows]
     else:
-        described = content is not None and bool(content.described[seen].any())
+        liked = seen[fitted.ranker.liked(history)]
+        described = content is not None and bool(content.described[liked].any())
         strategy = "content" if described else "popular"
-        scores = popular * (content.likeness(seen) if content else 0.0)
+        scores = order.popularity * (content.likeness(liked) if content else 0.0)
         rows = best_unseen(scores, scores > 0.0, seen, TOP)
         by = ["content"] * len(rows)
     free = ~np.isin(np.arange(len(popular)), rows)
     more = best_unseen(popular, free, seen, TOP - len(rows))
     values = scores[rows].tolist() + popular[more].tolist()
     return strategy, rows + more, values, by + ["popular"] * len(more)
-
-
-def _popularity(ratings: IndexedRatings) -> Floats:
-    """Popularity [I]: number of ratings * damped mean / mean of all ratings."""
-    titles, mean = len(ratings.catalogue.movie_ids), ratings.values.mean()
-    counts, totals = np.zeros(titles), np.zeros(titles)
-    np.add.at(counts, ratings.items, 1.0)
-    np.add.at(totals, ratings.items, ratings.values / mean)
-    found: Floats = counts * (totals + DAMPING) / (counts + DAMPING)
-    return found

@@ -21,9 +21,10 @@ from pyspark.sql import DataFrame
 from marquee.errors import RecipeError
 from scoring.arrays import Floats, Mask, Rows, ShortInts
 from scoring.recommender.item_weights import ItemWeights
+from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.als import blocks_for
 from spark_apps.recommender.families import FittedRanker, RankerFamily
-from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share
+from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share, StarsRecipe
 from spark_apps.recommender.training_data import IndexedRatings
 
 DENSE_ARRAYS = 3  # float64 [N, N] in memory at once: the Gramian, its inverse, LAPACK's copy
@@ -35,10 +36,22 @@ Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class RecencyRecipe(Recipe):
-    """The weight of a rating `age` ratings before the latest: floor + (1 - floor) e^(-age/span)."""
+    """The weight of a rating `age` ratings before the latest: floor + (1 - floor) e^(-age/span).
+
+    After a long pause span and floor are `span_back` and `floor_back`, by default the same.
+    """
 
     span: Positive
     floor: Share
+    span_back: Positive | None = None
+    floor_back: Share | None = None
+
+    def curve(self, away: float) -> tuple[float, float]:
+        """Span and floor after a pause of this `History.away`."""
+        span = self.span if self.span_back is None else self.span_back
+        floor = self.floor if self.floor_back is None else self.floor_back
+        there = 1.0 - away
+        return there * self.span + away * span, there * self.floor + away * floor
 
 
 class EaseRecipe(RankerRecipe):
@@ -56,6 +69,7 @@ class EaseRecipe(RankerRecipe):
     title_power: Share = 0.0
     people_power: Share = 0.0
     recency: RecencyRecipe | None = None
+    stars: StarsRecipe | None = None
     most_gigabytes: Positive = 1.0
 
 
@@ -68,7 +82,7 @@ def fit_ease_ranker(
 
 @dataclass(frozen=True)
 class Ease(FittedRanker):
-    """A score is the sum of the rated titles' weights, each times its recency."""
+    """A score is the sum of the rated titles' weights, each times its recency and its stars'."""
 
     recipe: EaseRecipe
     weights: ItemWeights
@@ -80,32 +94,47 @@ class Ease(FittedRanker):
         known[self.weights.indices] = True
         return known
 
-    def scores(self, user: int, rated: Rows) -> Floats:
-        """The scores of any person with these ratings."""
-        return self.folded(rated)
+    def scores(self, user: int, history: History) -> Floats:
+        """The scores of any person with this history."""
+        return self.folded(history)
 
-    def folded(self, rated: Rows) -> Floats:
+    def folded(self, history: History) -> Floats:
         """Sum the weights of the rated titles, the latest first."""
-        scores, weights = np.zeros(self.titles), self.weights
-        for age, title in enumerate(rated[::-1].tolist()):
+        scores, weights, stars = np.zeros(self.titles), self.weights, self._star_weights(history)
+        for age, (title, counts) in enumerate(zip(history.rows[::-1].tolist(), stars[::-1])):
             row = slice(weights.indptr[title], weights.indptr[title + 1])
-            scores[weights.indices[row]] += self._recency_weight(age) * weights.values[row]
+            importance = counts * self._recency_weight(age, history.away)
+            scores[weights.indices[row]] += importance * weights.values[row]
         return scores
 
-    def _recency_weight(self, age: int) -> float:
+    def liked(self, history: History) -> Mask:
+        """The rated titles with a positive weight."""
+        liked: Mask = self._star_weights(history) > 0.0
+        return liked
+
+    def _star_weights(self, history: History) -> Floats:
+        stars = self.recipe.stars
+        return stars.weights(history.liking) if stars else np.ones(len(history.rows))
+
+    def _recency_weight(self, age: int, away: float) -> float:
         """The recency weight of the rating `age` ratings before the latest."""
         recency = self.recipe.recency
         if recency is None:
             return 1.0
-        return recency.floor + (1.0 - recency.floor) * float(np.exp(-age / recency.span))
+        span, floor = recency.curve(away)
+        return floor + (1.0 - floor) * float(np.exp(-age / span))
 
     def facts(self) -> dict[str, Any]:
-        """The family and the recency parameters."""
-        return {"family": self.recipe.family, "recency": self.recency()}
+        """The family, and the parameters of recency and stars."""
+        return {"family": self.recipe.family} | self.importance()
 
-    def recency(self) -> dict[str, float] | None:
-        """The recency parameters as JSON."""
-        return self.recipe.recency.model_dump() if self.recipe.recency else None
+    def importance(self) -> dict[str, dict[str, float] | None]:
+        """The parameters of recency and stars as JSON."""
+        recency, stars = self.recipe.recency, self.recipe.stars
+        return {
+            "recency": recency.model_dump(exclude_none=True) if recency else None,
+            "stars": stars.model_dump() if stars else None,
+        }
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from scoring.arrays import Floats, Mask, Rows, Singles
+from scoring.arrays import Floats, Mask, Singles
+from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.families import FittedRanker, RankerFamily
 from spark_apps.recommender.ranker_ease import Ease, EaseRecipe, ease_cost, fit_ease_ranker
 from spark_apps.recommender.ranker_implicit_als import (
@@ -78,13 +79,17 @@ class EaseAls(FittedRanker):
         """Titles [I] that either ranks."""
         return self.als.known | self.ease.known
 
-    def scores(self, user: int, rated: Rows) -> Floats:
+    def scores(self, user: int, history: History) -> Floats:
         """Scores [I] from trained factors and item weights."""
-        return self._blended(self.als.scores(user, rated), self.ease.folded(rated))
+        return self._blended(self.als.scores(user, history), self.ease.folded(history))
 
-    def folded(self, rated: Rows) -> Floats:
-        """Scores [I] from factors that are solved from the rated titles, and item weights."""
-        return self._blended(self.als.folded(rated), self.ease.folded(rated))
+    def folded(self, history: History) -> Floats:
+        """Scores [I] from factors that are solved from the history, and item weights."""
+        return self._blended(self.als.folded(history), self.ease.folded(history))
+
+    def liked(self, history: History) -> Mask:
+        """Those of EASE."""
+        return self.ease.liked(history)
 
     def _blended(self, by_als: Floats, by_ease: Floats) -> Floats:
         share, known = self.recipe.share, self.known
@@ -92,13 +97,12 @@ class EaseAls(FittedRanker):
         return share * als + (1.0 - share) * ease
 
     def facts(self) -> dict[str, Any]:
-        """The family, the fold-in parameters of ALS, the recency of EASE, and the share of ALS."""
+        """The family, the parameters of ALS's fold-in and of EASE's ratings, and ALS's share."""
         return {
             "family": self.recipe.family,
             "factors": self.als.fold_in_parameters(),
-            "recency": self.ease.recency(),
             "share": self.recipe.share,
-        }
+        } | self.ease.importance()
 
     def save(self, folder: Path) -> None:
         """Save the ALS model; Spark has no form for item weights."""

@@ -1,7 +1,9 @@
 """The ranker family `implicit_als`: a score is the product of a person's and a title's factors.
 
-Spark fits the factors to the pairs that have a rating, and ignores the stars. Its ridge penalty
-grows with the number of ratings alone. A penalty that also counts unrated titles ranks better
+Spark fits the factors to the pairs that have a rating. With `stars` a liked title counts by its
+weight, and a disliked title as one not wanted, with more confidence than an unrated one (Spark's
+extension of implicit ALS to negative ratings). Spark's ridge penalty grows with the number of
+liked titles alone. A penalty that also counts unrated titles ranks better
 (Rendle et al., Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022).
 A recipe with a `person` ridge starts from Spark's factors and refines them on the driver.
 """
@@ -15,18 +17,26 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 from pyspark.ml.recommendation import ALSModel
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
-from scoring.arrays import Floats, Mask, Rows, Singles
-from scoring.recommender.ratings_arrays import RatingsMatrix
+from scoring.arrays import Floats, Mask, Singles
+from scoring.recommender.ratings_arrays import History, RatingsMatrix, liking_of
 from spark_apps.recommender.als import AlsFit, fit_als, make_als, save_als
 from spark_apps.recommender.families import FittedRanker, RankerFamily
-from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share, Whole
+from spark_apps.recommender.recipes import (
+    Positive,
+    RankerRecipe,
+    Recipe,
+    Share,
+    StarsRecipe,
+    Whole,
+)
 from spark_apps.recommender.training_data import IndexedRatings
 
 
 class PersonRidge(Recipe):
-    """The ridge penalty `reg` (n + w I)^`power` of a person who rated n of I titles.
+    """The ridge penalty `reg` (n + w I)^`power` of a person who liked n of I titles.
 
     An unrated title has the weight w = 1 / (1 + alpha), a rated one 1. The driver solves people's
     factors once, then titles' and people's factors in `sweeps` turns.
@@ -49,6 +59,7 @@ class ImplicitAlsRecipe(RankerRecipe):
     reg: Positive
     iterations: Whole
     person: PersonRidge | None = None
+    stars: StarsRecipe | None = None
 
     @property
     def spark_iterations(self) -> int:
@@ -60,10 +71,30 @@ def fit_implicit_als(
     ratings: IndexedRatings, frame: DataFrame, recipe: ImplicitAlsRecipe, seed: int
 ) -> ImplicitAls:
     """Fit with Spark; refine on the driver where the recipe has a `person` ridge."""
-    als = make_als(ratings, recipe, seed).setRatingCol("seen").setImplicitPrefs(True)
-    fit = fit_als(als.setAlpha(recipe.alpha), ratings, frame)
+    als = make_als(ratings, recipe, seed).setImplicitPrefs(True).setAlpha(recipe.alpha)
+    if recipe.stars is None:
+        fit = fit_als(als.setRatingCol("seen"), ratings, frame)
+    else:
+        weight = _weight_column(recipe.stars, _scale(ratings))
+        fit = fit_als(als.setRatingCol("weight"), ratings, frame.withColumn("weight", weight))
     fit = _refined(ratings, fit, recipe) if recipe.person else fit
     return ImplicitAls(*ratings.catalogue.shape, recipe, fit)
+
+
+def _scale(ratings: IndexedRatings) -> tuple[float, float]:
+    """The scale as the rows of a fit show it; of positive stars it begins near 0.
+
+    Some rows may lack the scale's lowest star.
+    """
+    low, high = float(ratings.values.min()), float(ratings.values.max())
+    return (low if low <= 0.0 else min(low, high / 3.0)), high
+
+
+def _weight_column(stars: StarsRecipe, scale: tuple[float, float]) -> Column:
+    """`StarsRecipe.weights` of the column `rating`."""
+    none, one = liking_of(np.array([0.0, 1.0]), scale).tolist()
+    liking = F.col("rating") * (one - none) + none
+    return ((liking - stars.neutral) / (1.0 - stars.neutral)).cast("float")
 
 
 @dataclass(frozen=True)
@@ -89,13 +120,18 @@ class ImplicitAls(FittedRanker):
         known: Mask = np.asarray(self.items.any(axis=1))
         return known
 
-    def scores(self, user: int, rated: Rows) -> Floats:
+    def scores(self, user: int, history: History) -> Floats:
         """Scores [I] from the person's trained factors."""
         return self._product(self.users[user])
 
-    def folded(self, rated: Rows) -> Floats:
-        """Scores [I] from factors that are solved from the rated titles."""
-        return self._product(folded_person(self.items, rated, self.recipe))
+    def folded(self, history: History) -> Floats:
+        """Scores [I] from factors that are solved from the history."""
+        return self._product(folded_person(self.items, history, self.recipe))
+
+    def liked(self, history: History) -> Mask:
+        """The rated titles with a positive weight."""
+        liked: Mask = _weights(self.recipe, history.liking) > 0.0
+        return liked
 
     def _product(self, person: Floats | Singles) -> Floats:
         scores: Floats = self.items.astype(np.float64) @ person.astype(np.float64)
@@ -107,10 +143,10 @@ class ImplicitAls(FittedRanker):
 
     def fold_in_parameters(self) -> dict[str, Any]:
         """The parameters of fold-in: confidence and ridge."""
-        own = self.recipe.person
-        if own is None:
-            return {"alpha": self.recipe.alpha, "reg": self.recipe.reg}
-        return {"alpha": self.recipe.alpha, "reg": own.reg, "power": own.power}
+        own, stars = self.recipe.person, self.recipe.stars
+        facts: dict[str, Any] = {"alpha": self.recipe.alpha, "reg": self.recipe.reg}
+        facts |= {"reg": own.reg, "power": own.power} if own else {}
+        return facts | {"stars": stars.model_dump()} if stars else facts
 
     @property
     def spark_model(self) -> ALSModel | None:
@@ -126,42 +162,56 @@ def _refined(ratings: IndexedRatings, fit: AlsFit, recipe: ImplicitAlsRecipe) ->
     """Solve titles' and people's factors in turns under the `person` ridge, people last."""
     sweeps = recipe.person.sweeps if recipe.person else 0
     by_title = RatingsMatrix.build(ratings.items, ratings.users, ratings.values, len(fit.items))
-    users, items = _solved(ratings.matrix, fit.items, recipe), fit.items
+    scale = _scale(ratings)
+    users, items = _solved(ratings.matrix, fit.items, recipe, scale), fit.items
     for _ in range(sweeps):
-        items = _solved(by_title, users, recipe)
-        users = _solved(ratings.matrix, items, recipe)
+        items = _solved(by_title, users, recipe, scale)
+        users = _solved(ratings.matrix, items, recipe, scale)
     return replace(fit, users=users, items=items)
 
 
-def _solved(matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe) -> Singles:
+def _solved(
+    matrix: RatingsMatrix, fixed: Singles, recipe: ImplicitAlsRecipe, scale: tuple[float, float]
+) -> Singles:
     """Factors of the matrix's rows given its columns' factors `fixed`; 0 for an empty row."""
     factors = fixed.astype(np.float64)
     rest = 1.0 / (1.0 + recipe.alpha)
     everything, known = rest * (factors.T @ factors), int(factors.any(axis=1).sum())
+    weights = _weights(recipe, liking_of(matrix.values, scale))
     found: Floats = np.zeros((len(matrix.indptr) - 1, recipe.rank))
     for row in np.flatnonzero(np.diff(matrix.indptr)).tolist():
         rated = factors[matrix.items(row)]
-        ridge = _ridge(recipe, len(rated), rest * known)
-        system = everything + (1.0 - rest) * (rated.T @ rated) + ridge * np.eye(recipe.rank)
-        found[row] = np.linalg.solve(system, rated.sum(axis=0))
+        own = weights[matrix.indptr[row] : matrix.indptr[row + 1]]
+        more = (1.0 - rest) * np.abs(own)  # the confidence beyond that of an unrated title
+        ridge = _ridge(recipe, int((own > 0.0).sum()), rest * known)
+        system = everything + (rated * more[:, None]).T @ rated + ridge * np.eye(recipe.rank)
+        found[row] = np.linalg.solve(system, np.where(own > 0.0, rest + more, 0.0) @ rated)
     return found.astype(np.float32)
 
 
-def folded_person(fixed: Singles, rated: Rows, recipe: ImplicitAlsRecipe) -> Floats:
-    """Factors of a person who rated these titles, given the titles' factors `fixed`.
+def folded_person(fixed: Singles, history: History, recipe: ImplicitAlsRecipe) -> Floats:
+    """Factors of a person with this history, given the titles' factors `fixed`.
 
     Weighted least squares over every title with factors (Hu, Koren and Volinsky, equation 4). An
-    unrated title has the weight 1 / (1 + alpha), a rated one 1.
+    unrated title has the weight 1 / (1 + alpha), one with the highest star 1.
     """
-    known = np.flatnonzero(fixed.any(axis=1))
-    seen = np.isin(known, rated)
+    known = fixed.any(axis=1)
     rest = 1.0 / (1.0 + recipe.alpha)
-    weights = np.sqrt(np.where(seen, 1.0, rest))
-    ridge = _ridge(recipe, int(seen.sum()), rest * len(known))
+    confidence, wanted = np.full(len(fixed), rest), np.zeros(len(fixed))
+    own = _weights(recipe, history.liking)
+    confidence[history.rows] += (1.0 - rest) * np.abs(own)
+    wanted[history.rows] = own > 0.0
+    weights, targets = np.sqrt(confidence[known]), wanted[known]
+    ridge = _ridge(recipe, max(int(targets.sum()), 1), rest * int(known.sum()))
     design = np.vstack([fixed[known] * weights[:, None], np.sqrt(ridge) * np.eye(recipe.rank)])
-    targets = np.concatenate([weights * seen, np.zeros(recipe.rank)])
-    found: Floats = np.linalg.lstsq(design.astype(np.float64), targets)[0]
+    answers = np.concatenate([weights * targets, np.zeros(recipe.rank)])
+    found: Floats = np.linalg.lstsq(design.astype(np.float64), answers)[0]
     return found
+
+
+def _weights(recipe: ImplicitAlsRecipe, liking: Floats) -> Floats:
+    """The weights of ratings; 1 where the recipe does not read stars."""
+    return recipe.stars.weights(liking) if recipe.stars else np.ones(len(liking))
 
 
 def _ridge(recipe: ImplicitAlsRecipe, rated: int, rest: float) -> float:

@@ -34,7 +34,8 @@ from scoring.recommender.holdout import (
 )
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.families import Size, fit_ranker, refuse_over_budget
-from spark_apps.recommender.recipes import RankerRecipe, RecommenderRecipe
+from spark_apps.recommender.fitted_order import FittedOrder
+from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import Catalogue, IndexedRatings
 
@@ -131,22 +132,24 @@ def run_trial(
     answers = predictor.by_share(inner.held_out, trainer.clip)
     errors = {w: rmse(values, inner.held_out.values) for w, values in answers.items()}
     best = min(errors, key=lambda w: errors[w])
-    ndcg = inner_ndcg(trainer, inner, recipe.ranker) if compared else None
+    ndcg = inner_ndcg(trainer, inner, recipe) if compared else None
     return Trial(recipe, best, errors, answers[best], ndcg)
 
 
-def inner_ndcg(trainer: Trainer, inner: InnerSplit, recipe: RankerRecipe) -> Floats:
+def inner_ndcg(trainer: Trainer, inner: InnerSplit, recipe: RecommenderRecipe) -> Floats:
     """nDCG@10 of each person who liked a held-out title.
 
-    Lists omit the titles that the person rated in the inner train.
+    Each asks at the time of their first held-out rating. Lists omit the titles that the person
+    rated in the inner train.
     """
-    ranker = fit_ranker(inner.train, inner.frame, recipe, trainer.seed)
-    liked = inner.liked
+    ranker = fit_ranker(inner.train, inner.frame, recipe.ranker, trainer.seed)
+    order = FittedOrder(inner.train, ranker, trainer.clip, recipe.lately)
+    liked, asked = inner.liked, inner.asked
     lists = np.full((len(liked.people), LIST_LENGTH), -1, dtype=np.int64)
     for place, user in enumerate(liked.people):
-        rated = inner.train.rated(int(user))
-        scores = np.where(ranker.known, ranker.scores(int(user), rated), -np.inf)
-        scores[rated] = -np.inf
+        history = order.history(int(user), int(asked[user]))
+        scores = np.where(ranker.known, order.scores(int(user), history), -np.inf)
+        scores[history.rows] = -np.inf
         best = top_rows(scores, LIST_LENGTH)
         lists[place, : len(best)] = best
     return ranking_metrics(liked.hits(lists), liked.counts)["ndcg"]
@@ -177,6 +180,13 @@ class InnerSplit:
             return None
         held_out = IndexedRatings.of(rows, train.catalogue)
         return cls(train, train.frame(trainer.spark), held_out, rows)
+
+    @property
+    def asked(self) -> Ints:
+        """The time of each person's first held-out rating, [U]."""
+        first = np.full(len(self.train.catalogue.user_ids), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.held_out.users, self.held_out.times)
+        return first
 
     @property
     def people(self) -> Ints:

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from marquee.errors import RecipeError
+from scoring.arrays import Floats
 from spark_apps.recommender.families import predictor_family, ranker_family
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -41,6 +42,32 @@ class Recipe(BaseModel):
     def spark_iterations(self) -> int:
         """The most iterations of Spark's ALS in a fit of the recipe."""
         return 0
+
+
+class StarsRecipe(Recipe):
+    """The weight of a rating: (liking - neutral) / (1 - neutral).
+
+    The liking is the share of the highest star: see `scoring.recommender.ratings_arrays.liking_of`.
+    """
+
+    neutral: Annotated[float, Field(gt=0, lt=1)]
+
+    def weights(self, liking: Floats) -> Floats:
+        """Weights of ratings; the highest star has 1."""
+        return (liking - self.neutral) / (1.0 - self.neutral)
+
+
+class LatelyRecipe(Recipe):
+    """What is rated lately: a rating counts 2^(-age / `half_life`), in days.
+
+    In the lists of people who come back, the logarithm of these counts has the weight `share` times
+    `History.away`. For a person of n ratings, n / (n + `damping`) of the logarithm of all ratings
+    is taken off. All in standard deviations.
+    """
+
+    half_life: Positive
+    share: NotNegative
+    damping: Positive
 
 
 class RankerRecipe(Recipe):
@@ -84,7 +111,7 @@ AnyRanker = Annotated[SerializeAsAny[RankerRecipe], BeforeValidator(read_ranker_
 
 
 class RecommenderRecipe(Recipe):
-    """A predictor's family, the ranker's recipe and the content's recipe.
+    """A predictor's family, and the recipes of the ranker, of content and of what is rated lately.
 
     Subclasses add the predictor's parameters.
     """
@@ -94,6 +121,7 @@ class RecommenderRecipe(Recipe):
     family: str
     ranker: AnyRanker
     content: ContentRecipe = ContentRecipe()
+    lately: LatelyRecipe | None = None
 
     @property
     def spark_iterations(self) -> int:

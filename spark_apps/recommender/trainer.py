@@ -23,12 +23,12 @@ from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.content_fit import ContentFit, content_vectors, fit_content
 from spark_apps.recommender.families import (
     Clip,
-    FittedRanker,
     Predictor,
     PredictorTask,
     fit_predictor,
     fit_ranker,
 )
+from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.golden_queries import NO_QUERIES, FittedRecommender, record_golden
 from spark_apps.recommender.recipes import ContentRecipe, RecommenderRecipe
 from spark_apps.recommender.training_data import (
@@ -120,10 +120,10 @@ class Trainer:
             ranker = pool.submit(fit_ranker, indexed, frame, recipe.ranker, self.seed)
             self.content_vectors(recipe.content)
             predictor = pool.submit(self.fit_predictor, indexed, frame, recipe, blend_share)
-            ranks = ranker.result()
-            content = self.fit_content(indexed, ranks, recipe.content)
+            order = FittedOrder(indexed, ranker.result(), self.clip, recipe.lately)
+            content = self.fit_content(order, recipe.content)
             predicts = predictor.result()
-        return FittedRecommender(indexed, predicts, ranks, content)
+        return FittedRecommender(predicts, order, content)
 
     def fit_predictor(
         self,
@@ -140,15 +140,13 @@ class Trainer:
         self.ended[name] = predictor.last_states()
         return predictor
 
-    def fit_content(
-        self, ratings: IndexedRatings, ranker: FittedRanker, recipe: ContentRecipe
-    ) -> ContentFit | None:
+    def fit_content(self, order: FittedOrder, recipe: ContentRecipe) -> ContentFit | None:
         """Fit the regression that scores cold titles; None where no title has words."""
         table = self.content_vectors(recipe)
         if table is None:
             return None
-        vectors = table.of(ratings.catalogue.movie_ids)
-        return fit_content(ratings, ranker, vectors, recipe, self.seed)
+        vectors = table.of(order.ratings.catalogue.movie_ids)
+        return fit_content(order, vectors, recipe, self.seed)
 
     def content_vectors(self, recipe: ContentRecipe) -> FeatureTable | None:
         """The content vectors of all titles, cached; None where no title has words."""
@@ -173,10 +171,7 @@ class Trainer:
             "as_of": self.as_of,
             "mean": fitted.predictor.factor_model().mean,
             "clip": list(self.clip),
-            "fold_in": {
-                "predictor": fitted.predictor.fold_in(),
-                "ranker": fitted.ranker.facts(),
-            },
+            "fold_in": {"predictor": fitted.predictor.fold_in()} | fitted.order.facts(),
             "text_ids": list(self.text_ids),
         }
 
@@ -202,6 +197,7 @@ def assemble(
         titles=catalogue.titles,
         facts=facts,
         golden=golden,
+        timed=fitted.order.timed(),
     )
 
 

@@ -54,6 +54,12 @@ def test_a_good_first_budget_model_is_approved() -> None:
         (3, "versus/bias/rmse", comparison(0.88, 0.87, 0.001)),
         (3, "versus/popularity/ndcg@10", comparison(0.18, 0.19, 0.001)),
         (3, "versus/popularity/ndcg@10", None),
+        (3, "versus/popularity_lately/ndcg@10", comparison(0.18, 0.19, 0.001)),
+        (3, "versus/popularity_lately/ndcg@10", comparison(0.18, 0.175, 0.01)),
+        (3, "versus/popularity_lately", None),
+        (2, "turned_stars", None),
+        (2, "turned_stars/changed", 0.0),
+        (2, "turned_stars/disliked_reasons", 1),
         (4, "versus/champion/rmse", comparison(0.88, 0.86, 0.001)),
         (4, "versus/champion/rmse", comparison(0.88, 0.88, 0.02)),
         (4, "versus/champion/ndcg@10", comparison(0.18, 0.20, 0.001)),
@@ -247,7 +253,7 @@ def test_damage_anywhere_the_gate_looks_is_refused(
 
 def is_read(model: str, path: tuple[str, ...]) -> bool:
     """Whether the gate looks at what lies there: the report reads the rest."""
-    unread = path[0] == "baselines" or path[-1] in ("interval", "units", "why")
+    unread = path[0] == "baselines" or path[-1] in ("interval", "units", "why", "overlap")
     unread |= path[0] == "questions" and path[-1] == "log_rmse"
     return not unread and (model, *path) != ("recommender", "holdout", "titles")
 

@@ -87,7 +87,7 @@ def test_the_verdict_comes_first_and_every_condition_follows() -> None:
     body = page[page.index("<body>") :]
     assert body.index(verdict.headline) < body.index("What the gate asked")
     sentences = [c.sentence for c in verdict.conditions]
-    assert len(sentences) == 21
+    assert len(sentences) == 23
     assert all(sentence.replace("'", "&#39;") in body for sentence in sentences)
     for shown in ("100,836", "als-64", "not by a standard error", "19.5", "blend weight 0.5"):
         assert shown in body
@@ -96,7 +96,7 @@ def test_the_verdict_comes_first_and_every_condition_follows() -> None:
 def test_every_comparison_has_its_interval_drawn() -> None:
     evaluation = recommender_evaluation(champion=(0.881, 0.18))
     counts = tags(model_report(verdict_on(evaluation), evaluation, CARD))
-    assert counts["circle"] == 4, "bias, popularity, and the champion twice"
+    assert counts["circle"] == 5, "bias, popularity of all time and lately, and the champion twice"
     assert counts["rect"] == 2, "one bar a step of the job"
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
-from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
+from scoring.recommender.ratings_arrays import History, Ratings, RatingsMatrix
 
 FOLD_IN = {
     "predictor": {
@@ -22,7 +22,14 @@ FOLD_IN = {
     },
     "ranker": {"family": "implicit_als", "alpha": 4.0, "reg": 0.2},
 }
+FACTS = {"mean": 3.5, "clip": [0.5, 5.0], "fold_in": FOLD_IN, "as_of": "x", "recipe": {}}
 GOLDEN: dict[str, Any] = {"tolerance": 1e-5, "predictions": [], "rankings": []}
+
+
+def history_of(rows: Any, stars: Any = 4.0) -> History:
+    """Titles, oldest first, rated with these stars of 0.5 to 5."""
+    found = np.array(rows, dtype=np.intp)
+    return History.of(found, np.broadcast_to(np.asarray(stars, float), found.shape), (0.5, 5.0))
 
 
 def make_bundle(
@@ -46,7 +53,7 @@ def make_bundle(
         "ratings": RatingsMatrix.build(users, items, rng.integers(1, 6, len(users)) * 1.0, people),
         "popularity": rated.sum(axis=0).astype(np.float64),
         "titles": {int(m): Title(int(m), None, f"Film {m}", 2000, ("Drama",)) for m in movie_ids},
-        "facts": {"mean": 3.5, "clip": [0.5, 5.0], "fold_in": FOLD_IN, "as_of": "x", "recipe": {}},
+        "facts": FACTS,
         "golden": GOLDEN,
     }
     fields["item_factors"][-1] = 0.0

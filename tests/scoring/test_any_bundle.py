@@ -15,9 +15,9 @@ from marquee.identifiers import text_id
 from scoring.any_bundle import bundle_kind, compare_on_file, evaluate_on_file, load_model
 from scoring.recommender.holdout import training_ratings
 from scoring.recommender.holdout_evaluation import evaluate_recommender
-from scoring.recommender.live_record import live_record
+from scoring.recommender.live_record import is_among, live_record
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings, is_among
+from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings_file
 from tests.scoring.made_up import save_ratings
 from tests.scoring.test_holdout_evaluation import HOLDOUT, ROWS, TRAIN, bundle_of

@@ -76,7 +76,8 @@ def test_a_cold_titles_score_is_the_ridge_fit_of_the_persons_own(family):
     bundle = bundle_of(family)
     model = Recommender(bundle)
     for user in model.user_ids.tolist():
-        plain = model.ranker.personal(model._user_row(user), model._seen(model._user_row(user)))
+        row = model._user_row(user)
+        plain = model.fallback.personal(row, model.bundle.history(row))
         by_hand, error = cold_by_hand(bundle, plain)
         found = model.fallback.content.score(plain)
         assert found.rows.tolist() == list(range(WARM, TITLES - 1))

@@ -14,14 +14,15 @@ from scoring.arrays import rows_of
 from scoring.recommender.holdout import LIKED, global_time, last_share
 from scoring.recommender.holdout_evaluation import evaluate_forecast, evaluate_recommender
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
+from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix, TimedTitles
 from scoring.recommender.ratings_files import read_ratings
-from tests.scoring.made_up import make_ratings, save_bundle, save_ratings
+from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)
 LATE = last_share(ROWS)
 TRAIN, HOLDOUT = ROWS.take(~LATE), ROWS.take(LATE)
 LATER = global_time(ROWS)
+LATELY = {"half_life": 0.1, "share": 0.4, "damping": 5.0}
 
 
 def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
@@ -45,6 +46,8 @@ def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
         rank_item_factors=known[1],
         ratings=RatingsMatrix.build(u, i, rows.values, len(users)),
         popularity=np.bincount(i, minlength=len(movies)).astype(float),
+        timed=TimedTitles.build(u, i, rows.times, len(users)),
+        facts=FACTS | {"fold_in": FOLD_IN | {"lately": LATELY}},
     )
 
 
@@ -94,7 +97,8 @@ def slow_ndcg(model: Recommender, least: float) -> float:
         own = HOLDOUT.user_ids == user
         liked = set(HOLDOUT.movie_ids[own & (HOLDOUT.values >= least)].tolist())
         if liked:
-            ranked = [r.movie_id for r in model.recommend(user, 10)]
+            asked = int(HOLDOUT.times[own].min())
+            ranked = [r.movie_id for r in model.recommend(user, 10, at=asked)]
             gains = [1 / math.log2(i + 2) for i, m in enumerate(ranked) if m in liked]
             ideal = sum(1 / math.log2(i + 2) for i in range(min(10, len(liked))))
             values.append(sum(gains) / ideal)
@@ -119,7 +123,11 @@ def test_segments_add_up_to_the_whole(found):
 
 def test_comparisons_are_of_the_same_people(found):
     versus = found["versus"]
-    for other, name in (("bias", "rmse"), ("popularity", "ndcg@10")):
+    for other, name in (
+        ("bias", "rmse"),
+        ("popularity", "ndcg@10"),
+        ("popularity_lately", "ndcg@10"),
+    ):
         assert versus[other][name]["challenger"] == pytest.approx(found["metrics"][name])
         assert versus[other][name]["other"] == pytest.approx(found["baselines"][other][name])
     assert versus["champion"]["rmse"]["upper95"] < 0 < versus["champion"]["ndcg@10"]["lower95"]

@@ -7,11 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from scoring.recommender.baselines import catalogue_coverage, gini, novelty
 from scoring.recommender.holdout import (
     Relevant,
-    catalogue_coverage,
-    gini,
-    novelty,
     ranking_metrics,
     rmse,
     squared_errors_by_person,

@@ -12,17 +12,27 @@ from scoring.recommender.bundle import PLACES, read_bundle, write_bundle
 from scoring.recommender.item_weights import WEIGHT_ARRAYS, ItemWeightRanker, ItemWeights, Recency
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import RatingsMatrix
-from tests.scoring.made_up import FOLD_IN, make_bundle
+from tests.scoring.made_up import FOLD_IN, history_of, make_bundle
 
 PEOPLE, TITLES = 6, 12
 RECENCY = {"span": 2.0, "floor": 0.1}
 EQUATIONS = {"alpha": 4.0, "reg": 0.2, "power": 0.5}
+STARS = {"neutral": 0.45}
 FAMILIES = {
     "implicit_als": {"family": "implicit_als", "alpha": 4.0, "reg": 0.2},
     "implicit_als with a power": {"family": "implicit_als", **EQUATIONS},
     "ease": {"family": "ease", "recency": None},
     "ease with recency": {"family": "ease", "recency": RECENCY},
     "ease_als": {"family": "ease_als", "factors": EQUATIONS, "recency": RECENCY, "share": 0.4},
+    "implicit_als with stars": {"family": "implicit_als", **EQUATIONS, "stars": STARS},
+    "ease with stars": {"family": "ease", "recency": RECENCY, "stars": STARS},
+    "ease_als with stars": {
+        "family": "ease_als",
+        "factors": EQUATIONS | {"stars": STARS},
+        "recency": RECENCY,
+        "share": 0.4,
+        "stars": STARS,
+    },
 }
 
 
@@ -54,7 +64,7 @@ def bundle_of(family: str, **changes):
         "ratings": matrix,
         "rank_arrays": sparse(dense_weights()).arrays(),
     }
-    if family == "implicit_als":
+    if family.startswith("implicit_als"):
         ranker_arrays["rank_arrays"] = {}
     return make_bundle(PEOPLE, TITLES, **(ranker_arrays | changes))
 
@@ -93,7 +103,7 @@ def test_what_the_ranker_does_not_know_comes_last_by_popularity(model):
 
 
 def test_reasons_sum_to_the_score_but_for_a_shift(model):
-    rated, wanted = np.array([0, 3, 4, 7]), np.array([5, 6, 8])
+    rated, wanted = history_of([0, 3, 4, 7], [5.0, 1.0, 4.0, 2.5]), np.array([5, 6, 8])
     shares = model.ranker.reasons(rated, wanted).sum(axis=1)
     shift = model.ranker.fold_in(rated)[wanted] - shares
     assert shift == pytest.approx(np.full(3, shift[0]), abs=1e-5)
@@ -109,7 +119,7 @@ def test_similar_titles_descend_and_leave_itself_out(model):
 
 @pytest.mark.parametrize("rated", [[0], [11], [0, 11], list(range(12))])
 def test_any_ratings_give_finite_scores(model, rated):
-    assert np.isfinite(model.ranker.fold_in(np.array(rated))).all()
+    assert np.isfinite(model.ranker.fold_in(history_of(rated))).all()
     ratings = {int(model.movie_ids[row]): 3.0 for row in rated}
     assert all(np.isfinite(r.score) for r in model.recommend_for(ratings, 5))
 
@@ -122,7 +132,7 @@ def test_ten_thousand_ratings_give_finite_scores():
     values = rng.normal(size=len(columns)).astype(np.float32)
     model = Recommender(bundle_of("ease")).ranker
     big = type(model)(ItemWeights(ends, columns, values), Recency(5.0, 0.05))
-    everything = rng.permutation(titles)
+    everything = history_of(rng.permutation(titles))
     scores = big.fold_in(everything)
     assert np.isfinite(scores).all()
     assert scores.any()
@@ -134,7 +144,7 @@ def test_item_weights_add_up_as_by_hand(family):
     rated = np.array([7, 0, 3])  # oldest first
     ages = [0.1 + 0.9 * np.exp(-age / 2.0) for age in (2, 1, 0)] if "recency" in family else [1] * 3
     by_hand = sum(a * weights[r] for a, r in zip(ages, rated))
-    assert model.ranker.fold_in(rated) == pytest.approx(by_hand)
+    assert model.ranker.fold_in(history_of(rated)) == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("recency", [None, Recency(2.0, 0.1)])
@@ -146,10 +156,11 @@ def test_few_and_many_ratings_are_summed_alike(recency):
     ranker = ItemWeightRanker(sparse(dense.astype(np.float32)), recency)
     for count in (0, 1, 5, 11, 13, 30, 60):
         rated = rng.permutation(titles)[:count]
+        history = history_of(rated)
         ages = recency.weights(count) if recency else np.ones(count)
         by_hand = ages @ dense[rated].astype(np.float32)
-        assert ranker.fold_in(rated) == pytest.approx(by_hand, abs=1e-9)
-        shares = ranker.reasons(rated, np.array([3, 7, 8]))
+        assert ranker.fold_in(history) == pytest.approx(by_hand, abs=1e-9)
+        shares = ranker.reasons(history, np.array([3, 7, 8]))
         assert shares.shape == (3, count)
         assert shares.sum(axis=1) == pytest.approx(by_hand[[3, 7, 8]], abs=1e-9)
 
@@ -166,7 +177,7 @@ def test_with_item_weights_folding_in_is_personal(family):
 
 def test_a_blend_is_the_sum_of_standardised_parts():
     model = Recommender(bundle_of("ease_als"))
-    blend, rated = model.ranker, np.array([0, 3, 4])
+    blend, rated = model.ranker, history_of([0, 3, 4])
     scores = [blend.factors.fold_in(rated), blend.items.fold_in(rated)]
     known = blend.known
     ours, theirs = ((s - s[known].mean()) / s[known].std() for s in scores)
@@ -182,7 +193,7 @@ def test_the_ridge_with_a_power_counts_the_titles_not_rated():
     ridge = 0.2 * (2 + (TITLES - 1) / 5) ** 0.5
     system = factors.T @ np.diag(confidence) @ factors + ridge * np.eye(4)
     person = np.linalg.solve(system, factors[rated].sum(axis=0))
-    assert ranker.person(np.array(rated)) == pytest.approx(person)
+    assert ranker.person(history_of(rated)) == pytest.approx(person)
 
 
 def test_the_order_of_rating_is_kept_person_by_person():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scoring.recommender.model import Recommender
-from tests.scoring.made_up import FOLD_IN, make_bundle
+from tests.scoring.made_up import FOLD_IN, history_of, make_bundle
 
 UNKNOWN_PERSON, UNKNOWN_TITLE = 999, 998
 
@@ -129,7 +129,7 @@ def test_reasons_are_rated_titles_that_add_to_the_score(model):
 
 def test_shares_of_the_reasons_sum_to_the_score(model, bundle):
     factors = bundle.rank_item_factors.astype(float)
-    rated, wanted = np.array([0, 3, 4]), np.array([5, 6])
+    rated, wanted = history_of([0, 3, 4]), np.array([5, 6])
     shares = model.ranker.reasons(rated, wanted)
     person = model.ranker.person(rated)
     assert shares.sum(axis=1) == pytest.approx(factors[wanted] @ person)

@@ -25,6 +25,7 @@ from scoring.recommender.fold_in import AlsFoldIn
 from scoring.recommender.model import Recommender
 from scoring.recommender.rankers import RankArrays
 from scoring.recommender.rankers import RankerReader as ScoringFamily
+from scoring.recommender.ratings_arrays import History
 from scoring.recommender.top_n import top_lists
 from spark_apps.recommender import families
 from spark_apps.recommender.families import FittedRanker, PredictorFamily, RankerFamily
@@ -34,7 +35,7 @@ from spark_apps.recommender.recipes import Positive, RankerRecipe, read_recipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import IndexedRatings
 from tests.plugins.spark_session import spark  # noqa: F401
-from tests.scoring.made_up import make_ratings
+from tests.scoring.made_up import history_of, make_ratings
 from tests.spark_recommender.made_up import RECIPE
 
 ROWS = make_ratings(30, 40)
@@ -62,13 +63,13 @@ class FittedToy(FittedRanker):
     def known(self) -> Mask:
         return self.counts > 0
 
-    def scores(self, user: int, rated: Rows) -> Floats:
-        return self.folded(rated)
+    def scores(self, user: int, history: History) -> Floats:
+        return self.folded(history)
 
-    def folded(self, rated: Rows) -> Floats:
+    def folded(self, history: History) -> Floats:
         worth = self.counts**self.recipe.power
         for title in range(self.titles):
-            if any(title in (row - 1, row + 1) for row in rated.tolist()):
+            if any(title in (row - 1, row + 1) for row in history.rows.tolist()):
                 worth[title] *= 1.5
         return worth
 
@@ -107,16 +108,19 @@ class ToyRanker:
     def known(self) -> Mask:
         return np.asarray(self._worth > 0)
 
-    def personal(self, user: int, rated: Rows) -> Floats:
-        return self.fold_in(rated)
+    def personal(self, user: int, history: History) -> Floats:
+        return self.fold_in(history)
 
-    def fold_in(self, rated: Rows) -> Floats:
+    def fold_in(self, history: History) -> Floats:
         near = np.zeros(len(self._worth) + 2, dtype=np.bool_)
-        near[rated], near[rated + 2] = True, True
+        near[history.rows], near[history.rows + 2] = True, True
         return np.asarray(self._worth * np.where(near[1:-1], 1.5, 1.0))
 
-    def reasons(self, rated: Rows, wanted: Rows) -> Floats:
-        return (np.abs(wanted[:, None] - rated[None]) == 1).astype(np.float64)
+    def liked(self, history: History) -> Mask:
+        return np.ones(len(history.rows), dtype=np.bool_)
+
+    def reasons(self, history: History, wanted: Rows) -> Floats:
+        return (np.abs(wanted[:, None] - history.rows[None]) == 1).astype(np.float64)
 
     def similarities(self, title: int) -> Floats:
         nearness = -np.abs(np.arange(len(self._worth)) - title).astype(np.float64)
@@ -191,7 +195,7 @@ def test_a_ranker_in_two_new_modules_is_found_by_its_name():
     facts = {"fold_in": {"ranker": TOY}}
     factors = np.zeros((2, 0), dtype=np.float32)
     arrays = RankArrays(factors, factors, {"counts": np.array([4.0, 9.0])})
-    assert rankers.read_ranker(facts, arrays).fold_in(np.array([1])).tolist() == [3.0, 3.0]
+    assert rankers.read_ranker(facts, arrays).fold_in(history_of([1])).tolist() == [3.0, 3.0]
 
 
 @pytest.mark.usefixtures("toy")

@@ -19,13 +19,13 @@ from scoring.recommender.bundle import RecommenderBundle, Title
 from scoring.recommender.content import ContentMap
 from scoring.recommender.item_weights import Recency
 from scoring.recommender.model import Recommender
-from scoring.recommender.rankers import ImplicitFoldIn
+from scoring.recommender.rankers import BlendedRanker, ImplicitFoldIn
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings
 from tests.spark_recommender.made_up import BAYES, RECIPE
-from tests.spark_recommender.test_ranker_families import ALS, EASE, RECENT
+from tests.spark_recommender.test_ranker_families import ALS, EASE, FAMILIES, RECENT
 
 GENRES = ("Western", "Musical", "Horror")
 TITLES = {
@@ -40,6 +40,14 @@ RECIPES: dict[str, dict[str, Any]] = {
     "bayes, ease": SHORT | {"ranker": RECENT},
     "bayes, implicit_als": SHORT | {"ranker": ALS},
     "bayes, ease without recency": SHORT | {"ranker": EASE},
+    "als_bias, ease_als with stars, lately": RECIPE
+    | {
+        "iterations": 2,
+        "ranker": FAMILIES["ease_als with stars"],
+        "lately": {"half_life": 2.0, "share": 0.4, "damping": 5.0},
+    },
+    "als_bias, implicit_als with stars": RECIPE
+    | {"iterations": 2, "ranker": FAMILIES["implicit_als of Spark with stars"]},
 }
 
 
@@ -57,7 +65,9 @@ def fits(spark, tmp_path_factory) -> Fits:  # noqa: F811
     @cache
     def bundle(name: str) -> RecommenderBundle:
         folder = tmp_path_factory.mktemp("golden")
-        trainer.fit(make_ratings(40, 50), read_recipe(RECIPES[name]), 0.5, folder)
+        rows = make_ratings(40, 50)
+        rows = replace(rows, times=rows.times * 20)  # over eleven days: people come back
+        trainer.fit(rows, read_recipe(RECIPES[name]), 0.5, folder)
         return Recommender.load(folder / "bundle").bundle
 
     return Fits(bundle)
@@ -82,6 +92,32 @@ def test_everybody_without_a_row_is_asked_and_answered_alike(fits, name):
     strangers = [q for q in asked if q["ratings"] and q["strategy"] == "popular"]
     assert all(m not in bundle.movie_ids for q in strangers for m, _ in q["ratings"])
     assert strangers and all(len(q["movie_ids"]) == 10 for q in asked if len(q["ratings"]) < 50)
+
+
+TWINS = slice(5, 7)  # the queries of the same titles at the lowest and at the highest star
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "with stars" in name])
+def test_the_same_titles_disliked_and_liked_get_other_lists(fits, name):
+    bundle = fits.bundle(name)
+    disliked, liked = bundle.golden["fold_in"][TWINS]
+    titles = [m for m, _ in liked["ratings"]]
+    assert [m for m, _ in disliked["ratings"]] == titles == disliked["disliked"]
+    assert {s for _, s in disliked["ratings"]} == {0.5} and not liked["disliked"]
+    assert disliked["movie_ids"] != liked["movie_ids"]
+    model = Recommender(bundle)
+    for query in (disliked, liked):
+        found = model.recommend_for(dict(query["ratings"]), 10)
+        assert [r.movie_id for r in found] == query["movie_ids"]
+        assert any(r.because for r in found) is (query is liked)
+
+
+def test_a_disliked_title_as_a_reason_is_a_wrong_answer(fits, monkeypatch):
+    bundle = fits.bundle("als_bias, ease_als with stars, lately")
+    everything = lambda self, history: np.ones(len(history.rows), dtype=np.bool_)  # noqa: E731
+    assert failures(bundle) == []
+    monkeypatch.setattr(BlendedRanker, "liked", everything)
+    assert any(query.startswith("fold in") for query in failures(bundle))
 
 
 def numbers(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -113,14 +149,16 @@ def size_of(value: Any) -> float:
     return max(map(size_of, value)) if isinstance(value, list) else abs(value)
 
 
-@pytest.mark.parametrize("name", list(RECIPES)[:4])
+@pytest.mark.parametrize("name", list(RECIPES)[:4] + list(RECIPES)[5:])
 def test_every_parameter_of_fold_in_spoilt_in_the_bundle_is_seen(fits, name):
     bundle = fits.bundle(name)
     places = [("fold_in", *path) for path in numbers(dict(bundle.facts["fold_in"]))]
     assert len(places) >= 4
     for place in places:
         found = failures(replace(bundle, facts=spoilt(dict(bundle.facts), place)))
-        assert any(query.startswith("fold in") for query in found), place
+        back = ("lately", "share"), ("lately", "damping"), ("recency", "span_back")
+        asked = "recommend" if place[-2:] in (*back, ("recency", "floor_back")) else "fold in"
+        assert any(query.startswith(asked) for query in found), place
 
 
 SCORERS = {
@@ -138,7 +176,7 @@ SCORERS = {
     ),
     "recency": (
         "bayes, ease",
-        lambda patch: patch.setattr(Recency, "weights", lambda self, n: np.ones(n)),
+        lambda patch: patch.setattr(Recency, "weights", lambda self, n, away: np.ones(n)),
     ),
     "the ridge of a ranker's person": (
         "als_bias, implicit_als",

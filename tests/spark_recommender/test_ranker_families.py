@@ -34,6 +34,8 @@ ALS: dict[str, Any] = {
     "iterations": 3,
     "person": {"reg": 0.1, "power": 0.75, "sweeps": 2},
 }
+STARS = {"neutral": 0.45}
+RETURNING = {"span": 4.0, "floor": 0.1, "span_back": 9.0, "floor_back": 0.3}
 EASE: dict[str, Any] = {"family": "ease", "titles": 30, "keep": 8, "reg": 5.0}
 RECENT = EASE | {"recency": {"span": 4.0, "floor": 0.1}, "title_power": 0.5, "people_power": 0.5}
 FAMILIES = {
@@ -41,6 +43,15 @@ FAMILIES = {
     "ease": EASE,
     "ease with all": RECENT,
     "ease_als": {"family": "ease_als", "share": 0.6, "als": ALS, "ease": RECENT},
+    "implicit_als of Spark with stars": RECIPE["ranker"] | {"stars": STARS},
+    "implicit_als with stars": ALS | {"stars": STARS},
+    "ease with stars": RECENT | {"stars": STARS},
+    "ease_als with stars": {
+        "family": "ease_als",
+        "share": 0.6,
+        "als": ALS | {"stars": STARS},
+        "ease": RECENT | {"stars": STARS, "recency": RETURNING},
+    },
 }
 ROWS = make_ratings(30, 40)
 
@@ -58,7 +69,7 @@ def test_what_was_fitted_is_what_is_loaded(spark, tmp_path, family):  # noqa: F8
     golden = model.check_golden()
     assert golden.failures == ()
     assert len(model.bundle.golden["rankings"]) == 10
-    assert (tmp_path / "spark" / "ranker").exists() is (family not in ("ease", "ease with all"))
+    assert (tmp_path / "spark" / "ranker").exists() is ("als" in family)
     for user in model.user_ids[::7].tolist():
         known = model.recommend(user, 5)
         folded = model.recommend_for(model.ratings_of(user), 5)

@@ -1,0 +1,141 @@
+"""The order of a list: a fitted ranker's scores, and what is rated more lately than ever.
+
+Recipes are judged by it, and golden queries record it. The scorer has its own arithmetic for the
+same order in `scoring/recommender/fallback.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scoring.arrays import Floats, Ints, Mask, Rows
+from scoring.recommender.ratings_arrays import History, TimedTitles
+from spark_apps.recommender.families import Clip, FittedRanker
+from spark_apps.recommender.recipes import LatelyRecipe
+from spark_apps.recommender.training_data import IndexedRatings
+
+HOUR = 3_600
+DAMPING = 25.0  # ratings at the mean that are added to each title for its popularity
+HALF_LIVES = 16  # a rating counts for so long
+
+
+@dataclass(frozen=True)
+class FittedOrder:
+    """A ranker fitted on `ratings`; `lately` is None where the recipe does not read times."""
+
+    ratings: IndexedRatings
+    ranker: FittedRanker
+    clip: Clip
+    lately: LatelyRecipe | None
+
+    def history(self, user: int, at: int | None = None) -> History:
+        """What a trained person rated; by default they ask at the newest rating's moment."""
+        if self.lately is None:
+            return self.ratings.matrix.history(user, self.clip)
+        moment = self._newest if at is None else at
+        return self.ratings.matrix.history(user, self.clip, moment, int(self._last[user]))
+
+    def given(self, rows: Rows, stars: Floats) -> History:
+        """What a new person rated, oldest first."""
+        return History.of(rows, stars, self.clip)
+
+    def scores(self, user: int, history: History) -> Floats:
+        """Scores [I] of a person of the fit."""
+        return self.ordered(self.ranker.scores(user, history), history)
+
+    def folded(self, history: History) -> Floats:
+        """Scores [I] of a new person."""
+        return self.ordered(self.ranker.folded(history), history)
+
+    def ordered(self, plain: Floats, history: History) -> Floats:
+        """The ranker's scores [I] with what is rated lately."""
+        known, liked = self.ranker.known, history.rows[self.ranker.liked(history)]
+        if not known[liked].any():
+            popular = np.log(1.0 + self.popular(history.at))
+            return np.minimum(_in_deviations(plain, known), 0.0) + _in_deviations(popular, known)
+        if self.lately is None or not history.away:
+            return plain
+        ratings = int(known[history.rows].sum())
+        taken_off = ratings / (ratings + self.lately.damping)
+        lately, ever = (
+            _in_deviations(np.log(1.0 + counts), known)
+            for counts in (self.rated_lately(history.at), self.rated_ever(history.at))
+        )
+        trend = self.lately.share * history.away * (lately - taken_off * ever)
+        return _in_deviations(plain, known) + trend
+
+    def popular(self, at: int | None = None) -> Floats:
+        """The score [I] by which popular titles are ordered."""
+        if self.lately is None:
+            return self.popularity
+        found: Floats = self.rated_lately(at) + self.popularity / self.popularity.max()
+        return found
+
+    @cached_property
+    def popularity(self) -> Floats:
+        """Popularity [I]: number of ratings * damped mean / mean of all ratings."""
+        items, values = self.ratings.items, self.ratings.values
+        titles, mean = len(self.ratings.catalogue.movie_ids), values.mean()
+        counts, totals = np.zeros(titles), np.zeros(titles)
+        np.add.at(counts, items, 1.0)
+        np.add.at(totals, items, values / mean)
+        found: Floats = counts * (totals + DAMPING) / (counts + DAMPING)
+        return found
+
+    def rated_lately(self, at: int | None) -> Floats:
+        """The sum [I] of 2^(-age / half-life) over the ratings before the hour of `at`."""
+        hours, items = self._by_time
+        now = (self._newest if at is None else at) // HOUR
+        life = 24.0 * self.lately.half_life if self.lately else 1.0
+        start, end = np.searchsorted(hours, now - HALF_LIVES * life), np.searchsorted(hours, now)
+        counts: Floats = np.zeros(len(self.ratings.catalogue.movie_ids))
+        ages = (now - hours[start:end]) / life
+        np.add.at(counts, items[start:end], np.exp(-np.log(2.0) * ages))
+        return counts
+
+    def rated_ever(self, at: int | None) -> Floats:
+        """The number [I] of ratings before the hour of `at`."""
+        hours, items = self._by_time
+        now = (self._newest if at is None else at) // HOUR
+        titles = len(self.ratings.catalogue.movie_ids)
+        return np.bincount(items[hours < now], minlength=titles).astype(np.float64)
+
+    def facts(self) -> dict[str, Any]:
+        """`fold_in` of `bundle.json` without the predictor's part."""
+        facts: dict[str, Any] = {"ranker": self.ranker.facts()}
+        return facts | {"lately": self.lately.model_dump()} if self.lately else facts
+
+    def timed(self) -> TimedTitles | None:
+        """The times that the bundle keeps."""
+        one, people = self.ratings, len(self.ratings.catalogue.user_ids)
+        return TimedTitles.build(one.users, one.items, one.times, people) if self.lately else None
+
+    @cached_property
+    def _by_time(self) -> tuple[Ints, Rows]:
+        """The hour and the title of each rating, in the order of time."""
+        order = np.argsort(self.ratings.times, kind="stable")
+        return self.ratings.times[order] // HOUR, self.ratings.items[order]
+
+    @cached_property
+    def _newest(self) -> int:
+        """The end of the newest rating's hour."""
+        return (int(self.ratings.times.max()) // HOUR + 1) * HOUR
+
+    @cached_property
+    def _last(self) -> Ints:
+        """The time of each person's last rating, [U]."""
+        times, people = self.ratings.times, len(self.ratings.catalogue.user_ids)
+        last = np.zeros(people, dtype=np.int64)
+        order = np.argsort(times, kind="stable")
+        last[self.ratings.users[order]] = times[order]  # of several, the last one stays
+        return last
+
+
+def _in_deviations(scores: Floats, known: Mask) -> Floats:
+    """Scores in standard deviations over the known titles; unchanged where these are equal."""
+    spread = float(np.sqrt(np.var(scores[known]))) if known.any() else 0.0
+    return scores / spread if spread > 1e-12 else scores
