@@ -30,19 +30,21 @@ from release.evaluation_conditions import (
     beats_baseline,
     below_ceiling,
     bias_bounded,
-    bundle_loads,
     coverage_reached,
     every_row_answered,
     figures_finite,
-    golden_queries_repeated,
     holdout_filled,
     interval_holds,
-    learned_from_all_rows,
     near_baseline,
     stars_count,
 )
 from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Holdout, Metric
 from release.same_world import DataComparison, same_world
+from release.servable_conditions import (
+    bundle_loads,
+    golden_queries_repeated,
+    learned_from_all_rows,
+)
 
 REQUIRED_METRICS: Mapping[Model, tuple[str, ...]] = {
     "recommender": (RMSE.key, NDCG.key, "answered", "coverage"),
