@@ -279,7 +279,7 @@ class Chain:
     def kind(self) -> type[np.floating[Any]]:
         """The precision of products: single where the ratings fill more than one block.
 
-        It halves a sweep's time, and changes sums by less than a millionth of their size.
+        It nearly halves the time of gathers and products, and moves a vector by less than 1e-4.
         """
         return np.float64 if self.counts.sum() <= RATINGS_A_BLOCK else np.float32
 
