@@ -27,7 +27,6 @@ from marquee.artefacts.verdict import (
 from marquee.policy import MODELS, BudgetPolicy, Model
 from release.champion_conditions import ChampionComparison, GateChampion
 from release.evaluation_conditions import (
-    beats_baseline,
     below_ceiling,
     bias_bounded,
     bundle_loads,
@@ -38,10 +37,18 @@ from release.evaluation_conditions import (
     holdout_filled,
     interval_holds,
     learned_from_all_rows,
-    near_baseline,
     stars_count,
 )
-from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Holdout, Metric
+from release.losses import (
+    LOG_RMSE,
+    LOG_RMSE_BEFORE,
+    NDCG,
+    RMSE,
+    Holdout,
+    Metric,
+    beats_baseline,
+    near_baseline,
+)
 from release.same_world import DataComparison, same_world
 
 REQUIRED_METRICS: Mapping[Model, tuple[str, ...]] = {

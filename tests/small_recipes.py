@@ -21,7 +21,13 @@ RECOMMENDER: dict[str, Any] = {
     "packed_rank": 16,
     "most_gigabytes": 1.0,
     "most_teraoperations": 0.1,
-    "ranker": {"family": "ease", "titles": 500, "keep": 100, "reg": 60.0, "stars": {"neutral": 0.4}},
+    "ranker": {
+        "family": "ease",
+        "titles": 500,
+        "keep": 100,
+        "reg": 60.0,
+        "stars": {"neutral": 0.4},
+    },
 }
 BUDGET: dict[str, Any] = {
     "name": "line",
