@@ -1,8 +1,7 @@
-"""Groups 1, 2 and 3 of the gate: the conditions on a model's own figures.
+"""Groups 1, 2 and 6 of the gate: the conditions on one model's own figures.
 
-The figures are sound, the error is below the ceiling, and the model beats the baselines.
-Differences to baselines are paired on the same holdout. Their bounds come from resampling whole
-people or titles, because the ratings of one person depend on each other.
+The figures are sound, the error is below the ceiling, stars count, and the bundle serves. Group 3,
+the comparisons with baselines, is in `losses.py`.
 """
 
 from __future__ import annotations
@@ -15,19 +14,16 @@ from marquee.artefacts.evaluation import (
     Evaluation,
     IntervalBounds,
     QuestionFigures,
+    Shipped,
     TurnedStars,
 )
-from marquee.artefacts.verdict import BASELINES, GOOD_ENOUGH, SOUND, Condition
+from marquee.artefacts.verdict import GOOD_ENOUGH, SERVABLE, SOUND, Condition
 from release.losses import (
+    LOG_RMSE,
     NDCG,
+    RMSE,
     TOLERANCE,
-    Holdout,
-    Loss,
     Metric,
-    finite,
-    read_loss,
-    unreadable,
-    worse_by,
 )
 
 REQUIRED_QUESTIONS = ("with rating", "before release")
@@ -201,48 +197,65 @@ def _words(key: str) -> str:
     return printable(key).replace("_", " ")
 
 
-def beats_baseline(
-    evaluation: Evaluation, metric: Metric, baseline: str, label: str, holdout: Holdout
-) -> Condition:
-    """The challenger is better than a baseline by the one-sided 95 % bound.
-
-    A model that cannot be shown to beat a simple baseline is not worth serving.
-    """
-    title = f"{metric.label} against {label}"
-    loss = read_loss(evaluation, baseline, metric)
-    if loss is None:
-        return Condition(BASELINES, title, False, unreadable(metric, label))
-    passed = holdout.is_enough and loss.upper < 0
-    sentence = f"{loss.figures(metric, label)}: {_gain(loss, holdout)}"
-    return Condition(BASELINES, title, passed, sentence, loss.upper, "loss below", 0.0)
+def bundle_loads(evaluation: Evaluation) -> Condition:
+    """A serving process loads the shipped bundle."""
+    shipped = evaluation.shipped or Shipped()
+    loads = shipped.loads is True
+    sentence = "a serving process loads it"
+    if not loads:
+        sentence = f"a serving process does not load it: {_why(shipped) or 'no reason was given'}"
+    return Condition(SERVABLE, "loads", loads, sentence)
 
 
-def near_baseline(
-    evaluation: Evaluation, metric: Metric, baseline: str, label: str, margin: float
-) -> Condition:
-    """The challenger's figure is at most `margin` worse than a baseline's.
-
-    The measured difference decides. On a hundred titles its 95 % bound is so wide that it would
-    refuse better models.
-    """
-    title = f"{metric.label} against {label}"
-    loss = read_loss(evaluation, baseline, metric)
-    if loss is None:
-        return Condition(BASELINES, title, False, unreadable(metric, label))
-    share = loss.share(loss.point)
-    sentence = (
-        f"{loss.figures(metric, label)}: {worse_by(share)}; up to {margin:.1%} worse is accepted"
+def golden_queries_repeated(evaluation: Evaluation) -> Condition:
+    """The shipped bundle gives the answers that the training job recorded."""
+    shipped = evaluation.shipped or Shipped()
+    golden = shipped.golden
+    count, failures, worst = (
+        (golden.count, golden.failures, golden.worst) if golden else (None, None, None)
     )
+    if count is None or failures is None or worst is None:
+        sentence = "what it answers to the golden queries is unknown"
+    elif count < 1:
+        sentence = "the training job recorded no golden queries"
+    else:
+        sentence = (
+            f"{count - failures:.0f} of {count:.0f} golden queries get the training job's answer; "
+            f"the largest difference is {worst:.1e}"
+        )
+        sentence += f" ({_why(shipped)})" if failures else ""
+    passed = worst is not None and failures == 0 and count is not None and count >= 1
     return Condition(
-        BASELINES, title, share <= margin, sentence, finite(share), "loss at most", margin, "share"
+        SERVABLE, "answers as trained", passed, sentence, failures, "at most", 0.0, "count"
     )
 
 
-def _gain(loss: Loss, holdout: Holdout) -> str:
-    if not holdout.is_enough:
-        return holdout.sentence
-    if loss.upper < 0:
-        return f"better by {-loss.point:.4f}, by at least {-loss.upper:.4f} with 95 % confidence"
-    if loss.point < 0:
-        return f"better by {-loss.point:.4f}, but the holdout is too small to show it"
-    return f"not better (by {loss.point:.4f} worse)"
+def learned_from_all_rows(evaluation: Evaluation) -> Condition:
+    """On the holdout, the shipped fit has at most the error of the evaluated fit.
+
+    The shipped fit was trained on the holdout too; a larger error means that the fit went wrong.
+    """
+    shipped = evaluation.shipped or Shipped()
+    seen, evaluated = shipped.error_on_holdout, shipped.error_evaluated
+    measured = [evaluation.metric(metric.key) for metric in (RMSE, LOG_RMSE)]
+    is_measured = evaluated is not None and any(
+        error is not None and abs(error - evaluated) <= TOLERANCE * max(1.0, error)
+        for error in measured
+    )
+    passed = seen is not None and evaluated is not None and is_measured and 0 <= seen <= evaluated
+    if seen is None or evaluated is None:
+        sentence = "its error on the holdout it has now seen is unknown"
+    elif not is_measured:
+        sentence = f"its error before it saw the holdout, {evaluated:.4f}, is not the one evaluated"
+    else:
+        sentence = (
+            f"its error on the holdout it has now seen is {seen:.4f}; "
+            f"before seeing it, it was {evaluated:.4f}"
+        )
+    return Condition(
+        SERVABLE, "learned from all rows", passed, sentence, seen, "at most", evaluated
+    )
+
+
+def _why(shipped: Shipped) -> str:
+    return printable(shipped.why, 300) if shipped.why else ""

@@ -27,24 +27,29 @@ from marquee.artefacts.verdict import (
 from marquee.policy import MODELS, BudgetPolicy, Model
 from release.champion_conditions import ChampionComparison, GateChampion
 from release.evaluation_conditions import (
-    beats_baseline,
     below_ceiling,
     bias_bounded,
+    bundle_loads,
     coverage_reached,
     every_row_answered,
     figures_finite,
+    golden_queries_repeated,
     holdout_filled,
     interval_holds,
-    near_baseline,
+    learned_from_all_rows,
     stars_count,
 )
-from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Holdout, Metric
-from release.same_world import DataComparison, same_world
-from release.servable_conditions import (
-    bundle_loads,
-    golden_queries_repeated,
-    learned_from_all_rows,
+from release.losses import (
+    LOG_RMSE,
+    LOG_RMSE_BEFORE,
+    NDCG,
+    RMSE,
+    Holdout,
+    Metric,
+    beats_baseline,
+    near_baseline,
 )
+from release.same_world import DataComparison, same_world
 
 REQUIRED_METRICS: Mapping[Model, tuple[str, ...]] = {
     "recommender": (RMSE.key, NDCG.key, "answered", "coverage"),

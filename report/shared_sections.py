@@ -78,11 +78,8 @@ def headlines(evaluation: Any) -> list[Headline]:
         if (value := number(metrics, metric.key)) is not None
     ]
     shares = {"coverage": "answered personally", "interval_coverage": "inside the 80 % interval"}
-    return found + [
-        Headline(label, share(value), DASH)
-        for key, label in shares.items()
-        if (value := number(metrics, key)) is not None
-    ]
+    values = ((label, number(metrics, key)) for key, label in shares.items())
+    return found + [Headline(label, share(v), DASH) for label, v in values if v is not None]
 
 
 def paired_comparisons(evaluation: Any) -> list[PairedComparison]:
@@ -284,8 +281,8 @@ def _cost(value: Mapping[str, Any]) -> TaskCost:
     phases: dict[str, float] = {}
     if started is not None and ready is not None and ready > started:
         phases["start of Spark"] = ready - started
-    work = {key: number(seconds) for key, seconds in flat_figures(value.get("work"))}
-    phases |= {key: seconds for key, seconds in work.items() if seconds is not None}
+    work = flat_figures(value.get("work"))
+    phases |= {key: seconds for key, s in work if (seconds := number(s)) is not None}
     whole = ended - started if started is not None and ended is not None else None
     return TaskCost(
         task=text(value.get("task"), 60),
