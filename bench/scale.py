@@ -120,7 +120,7 @@ def heap(rows: int) -> str:
 
 def sentence(f: Figures) -> str:
     """One task's line while the bench runs."""
-    what = f"{f.task}, {f.rows:,} ratings"
+    what = f"{f.task}, {f.rows:,} rows"
     cost = f"{f.cpu_seconds:,.1f} CPU s, {f.seconds:,.1f} s, {f.peak_mb:,.0f} MB"
     if f.status:
         return f"{what}: {f.why}. Its curve ends here ({cost})"
