@@ -158,7 +158,7 @@ def insert_outcome(page: str, outcome: str) -> str:
 
 
 NO_FORECAST_YET = (
-    "The forecast is fitted after this verdict, because no decision waits for it. Airflow's button "
+    "The forecast is fitted after this verdict, because no decision needs it. Airflow's button "
     "and the API show it here as soon as it is there."
 )
 FORECAST_BEGINS, FORECAST_ENDS = "<!-- forecast -->", "<!-- end of forecast -->"

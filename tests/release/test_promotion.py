@@ -65,7 +65,7 @@ def test_a_run_without_a_verdict_is_refused(lake: Lake, scratch: Path) -> None:
 
 def test_a_refused_challenger_is_refused(lake: Lake, scratch: Path) -> None:
     bad = recommender_evaluation() | {"shipped": {"loads": False, "why": "torn"}}
-    refused(lake, judged(lake, scratch, "r1", evaluation=bad), "3 of 12 conditions do not hold")
+    refused(lake, judged(lake, scratch, "r1", evaluation=bad), "3 of 14 conditions do not hold")
 
 
 def test_a_backfill_is_refused(lake: Lake, scratch: Path) -> None:

@@ -24,6 +24,8 @@ TRAIN, HOLDOUT = ROWS.take(~LATE), ROWS.take(LATE)
 LATER = global_time(ROWS)
 LATELY = {"half_life": 0.1, "share": 0.4, "damping": 5.0}
 
+RANKER = FOLD_IN["ranker"] | {"stars": {"neutral": 0.4}}  # the gate wants stars to count
+
 
 def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
     """Factors that know the stars of `ROWS`, spoilt by `noise`."""
@@ -47,7 +49,7 @@ def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
         ratings=RatingsMatrix.build(u, i, rows.values, len(users)),
         popularity=np.bincount(i, minlength=len(movies)).astype(float),
         timed=TimedTitles.build(u, i, rows.times, len(users)),
-        facts=FACTS | {"fold_in": FOLD_IN | {"lately": LATELY}},
+        facts=FACTS | {"fold_in": FOLD_IN | {"ranker": RANKER, "lately": LATELY}},
     )
 
 
