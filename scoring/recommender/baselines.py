@@ -114,15 +114,14 @@ def popular_lists(split: HoldoutSplit, movies: Ints) -> Ints:
     return _lists(split, known, movies, (ranks for _ in split.people))
 
 
-def recent_lists(split: HoldoutSplit, model: Recommender) -> Ints:
+def recent_lists(split: HoldoutSplit, movies: Ints, timed: TimedTitles | None) -> Ints:
     """The ten titles that each person has not rated and others rated most lately, [people, 10].
 
     Lately is the RECENT_DAYS before the person asks; of titles rated equally often, the more
     popular one is first. Where nobody knows when a rating of train was given (a bundle without
     times, on a user's own file), all of them are recent.
     """
-    movies, known = model.movie_ids, _known_rows(split, model.movie_ids)
-    timed = model.bundle.timed
+    known = _known_rows(split, movies)
     if split.train.times.any():
         people, users = np.unique(split.train.user_ids, return_inverse=True)
         timed = TimedTitles.build(users, known, split.train.times, len(people))
@@ -170,7 +169,10 @@ class Baselines:
     def of(cls, split: HoldoutSplit, model: Recommender) -> Baselines:
         """Fitted on train; lists are of the model's titles."""
         popular = popular_lists(split, model.movie_ids)
-        lists = {"popularity": popular, "popularity_lately": recent_lists(split, model)}
+        lists = {
+            "popularity": popular,
+            "popularity_lately": recent_lists(split, model.movie_ids, model.bundle.timed),
+        }
         return cls(bias_predictions(split), lists)
 
     def compare(self, split: HoldoutSplit, ours: HoldoutScores, seed: int) -> dict[str, Any]:
