@@ -131,7 +131,8 @@ def test_a_broken_array_of_times_is_refused_and_a_whole_one_read(tmp_path, name,
 
 
 @pytest.mark.parametrize(("family", "changed"), [("ease with stars", True), ("ease", False)])
-def test_turned_stars_change_the_lists_of_who_reads_them_only(family: str, changed: bool) -> None:
+def test_turned_stars_change_lists_where_they_are_read(monkeypatch, family, changed) -> None:
+    monkeypatch.setattr("scoring.recommender.holdout_people.LIST_LENGTH", 3)  # of twelve titles
     model = Recommender(timed_bundle(family))
     rows = make_ratings(PEOPLE, TITLES)
     rows.user_ids[:] *= 10
