@@ -1,8 +1,8 @@
 """The budget model's bundle as files: training writes the folder, `BudgetModel` reads it.
 
-    bundle.json      recipe, as_of, price_year, the encoder (`stages`), the trend, and for each
-                     question its linear model, the trees' share, the features' means, and the
-                     residuals and spread of its interval
+    bundle.json      recipe, as_of, price_year, the encoder (`stages`, with a recipe's own chain of
+                     Spark stages), the trend, and for each question its linear model, curves, the
+                     trees' share, the features' means, the residuals and spread of its interval
     films.jsonl      the titles in training: track records and evidence come from them
     trees_*.npy      the flat arrays of each question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ from scoring.budget.predictor import (
     read_trend,
     save_trees,
 )
+from scoring.budget.spark_stages import INVERSE_LINKS, Curve, Isotonic, Linked
+from scoring.budget.stage_chain import chain_json, read_chain
 from scoring.evaluation_blocks import GoldenReport, golden_differences
 
 FORMAT = 2
@@ -74,7 +76,7 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
         "format": FORMAT,
         "model": "budget",
         **bundle.facts,
-        "stages": asdict(bundle.encoder),
+        "stages": _encoder_json(bundle.encoder),
         "trend": None if bundle.trend == NO_TREND else asdict(bundle.trend),
         "questions": questions,
     }
@@ -83,6 +85,11 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
     lines = (json.dumps(asdict(t), ensure_ascii=False, allow_nan=False) for t in bundle.titles)
     (folder / "films.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return folder
+
+
+def _encoder_json(encoder: FeatureEncoder) -> dict[str, Any]:
+    chains = {question: chain_json(chain) for question, chain in encoder.chains.items()}
+    return asdict(replace(encoder, chains={})) | ({"chains": chains} if chains else {})
 
 
 def _predictor_json(predictor: Predictor) -> dict[str, Any]:
@@ -96,7 +103,13 @@ def _predictor_json(predictor: Predictor) -> dict[str, Any]:
         "residuals": list(predictor.residuals),
         "spread": None if is_constant else asdict(predictor.spread),
         "tree_share": predictor.share_of_trees,
+        "curves": [[weight, _curve_json(curve)] for weight, curve in predictor.curves],
     }
+
+
+def _curve_json(curve: Curve) -> dict[str, Any]:
+    values = {f.name: getattr(curve, f.name) for f in fields(curve)}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
 
 def read_bundle(folder: Path) -> BudgetBundle:
@@ -143,6 +156,7 @@ def _encoder(table: Mapping[str, Any]) -> FeatureEncoder:
         numbers=tuple(table.get("numbers", ())),
         labels={column: tuple(words) for column, words in table.get("labels", {}).items()},
         ranges={name: (float(low), float(high)) for name, (low, high) in ranges.items()},
+        chains={q: read_chain(chain) for q, chain in table.get("chains", {}).items()},
     )
 
 
@@ -161,9 +175,26 @@ def _predictor(
         residuals=(low, high),
         spread=read_spread(table.get("spread")),
         tree_share=float(table.get("tree_share", 1.0 - float(table["linear_share"]))),
+        curves=tuple((float(w), _curve(curve, width)) for w, curve in table.get("curves", ())),
     )
     _check_predictor(question, predictor, width)
     return predictor
+
+
+def _curve(table: Mapping[str, Any], width: int) -> Curve:
+    """A curve; ValueError where its numbers do not fit or are not finite."""
+    arrays = {k: np.asarray(v, dtype=np.float64) for k, v in table.items() if isinstance(v, list)}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("a curve holds a number that is not finite")
+    if "link" in table:
+        linked = Linked(arrays["coefficients"], float(table["intercept"]), str(table["link"]))
+        if linked.link not in INVERSE_LINKS or len(linked.coefficients) != width:
+            raise ValueError(f"a curve with the link {linked.link} is not of {width} features")
+        return linked
+    curve = Isotonic(int(table["feature"]), arrays["boundaries"], arrays["values"])
+    if not 0 <= curve.feature < width or not 0 < len(curve.boundaries) == len(curve.values):
+        raise ValueError("a curve without a feature or a value for each boundary")
+    return curve
 
 
 def _check_predictor(question: str, predictor: Predictor, width: int) -> None:
@@ -176,7 +207,7 @@ def _check_predictor(question: str, predictor: Predictor, width: int) -> None:
     if not np.isfinite(numbers).all() or not low <= 0 <= high or not np.isfinite(high - low):
         raise ValueError(f"'{question}' holds a number that cannot be")
     is_linear = predictor.linear_share == 1.0 and predictor.share_of_trees == 0.0
-    if predictor.trees is None and not is_linear:
+    if predictor.trees is None and not (is_linear or predictor.curves):
         raise ValueError(f"'{question}' has no trees for their share of {predictor.share_of_trees}")
 
 

@@ -30,6 +30,7 @@ from scoring.budget.features import (
     track_record,
 )
 from scoring.budget.predictor import CONSTANT_SPREAD, NO_TREND, Predictor, Trend
+from scoring.budget.stage_chain import Fields, title_fields
 from scoring.evaluation_blocks import GoldenReport
 
 __all__ = ["BudgetEstimate", "BudgetModel", "BudgetQuery"]
@@ -118,8 +119,16 @@ class BudgetModel:
     def features(self, query: BudgetQuery) -> Floats:
         """The feature vector of a query; NaN where a value is missing."""
         encoder, question = self.bundle.encoder, self.question(query)
+        if chain := encoder.chains.get(question):
+            return chain.vector(self._fields(query))
         records = {role: self._records(role, query) for role in encoder.roles(question)}
         return feature_vector(encoder, question, query, records)
+
+    def _fields(self, query: BudgetQuery) -> Fields:
+        """What a chain of stages may read of a query."""
+        people = {role: list(map(person_key, names)) for role, names in query.people.items()}
+        year = self.bundle.encoder.clip_year(query.year)
+        return title_fields(query, year, people | {DIRECTOR: self._keys(query)})
 
     def check_golden(self) -> GoldenReport:
         """Answer the golden queries and compare with the answers that Spark recorded."""
@@ -174,18 +183,20 @@ def contributions(
     For example, all features of the director's track record are one part. `trend` is added to the
     year's part.
     """
-    linear = predictor.linear_share * predictor.coefficients
-    shares = linear * (row - predictor.means)
-    base = predictor.linear_share * predictor.intercept + float(linear @ predictor.means)
-    if predictor.trees:
-        by_trees = predictor.trees.contributions(row[None, :])[0]
-        shares = shares + predictor.share_of_trees * by_trees
-        base += predictor.share_of_trees * predictor.trees.base
+    base, shares = predictor.contributions(row)
     found = {TYPICAL: base}
-    for name, value, share in zip(encoder.names(question), row, shares):
-        group = _group(name, float(value), encoder.roles(question), tuple(encoder.labels))
+    for group, share in zip(_groups(encoder, question, row), shares, strict=True):
         found[group] = found.get(group, 0.0) + float(share)
-    return found | {YEAR: found[YEAR] + trend}
+    return found | {YEAR: found.get(YEAR, 0.0) + trend}
+
+
+def _groups(encoder: FeatureEncoder, question: str, row: Floats) -> list[str]:
+    """The group of each feature; with a chain of stages, the fields it comes from."""
+    if chain := encoder.chains.get(question):
+        return chain.groups
+    roles, labels = encoder.roles(question), tuple(encoder.labels)
+    pairs = zip(encoder.names(question), row, strict=True)
+    return [_group(name, float(value), roles, labels) for name, value in pairs]
 
 
 def _group(name: str, value: float, roles: tuple[str, ...], labels: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
-"""The arithmetic of an answer: a linear model and trees, the trend, and the spread of errors.
+"""The arithmetic of an answer: linear model, trees and curves, the trend, the spread of errors.
 
-    answer   = linear_share * linear + tree_share * trees + trend of the year      (log10 dollars)
+    answer   = linear_share * linear + tree_share * trees + curves + trend of the year
+                                                                                (log10 dollars)
     interval = answer + spread * (10th and 90th percentile of out-of-sample residuals)
 
 A bundle holds one Predictor for each question, and one Trend for all. `spark_apps.budget` fits
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, ShortInts
+from scoring.budget.spark_stages import Curve
 
 LEAF = -1
 REMEDY = "train it again, or copy the bundle again from the lake"
@@ -201,7 +203,7 @@ def _leaf(value: float) -> FlatTrees:
 
 @dataclass(frozen=True)
 class Predictor:
-    """The fitted model of one question: linear_share * linear + tree_share * trees."""
+    """The fitted model of one question: linear_share * linear + tree_share * trees + curves."""
 
     linear_share: float
     intercept: float
@@ -211,6 +213,7 @@ class Predictor:
     residuals: tuple[float, float]  # 10th and 90th percentile out of sample, divided by spread
     spread: ErrorSpread = CONSTANT_SPREAD
     tree_share: float | None = None  # None: 1 - linear_share
+    curves: tuple[tuple[float, Curve], ...] = ()  # pairs of weight and curve
 
     @property
     def share_of_trees(self) -> float:
@@ -219,10 +222,28 @@ class Predictor:
 
     def predict(self, rows: Floats) -> Floats:
         """Answers [titles] for rows [titles, features], log10 dollars without the trend."""
-        linear = rows @ self.coefficients + self.intercept
-        if self.trees is None:
-            return self.linear_share * linear
-        return self.linear_share * linear + self.share_of_trees * self.trees.predict(rows)
+        answers: Floats = self.linear_share * (rows @ self.coefficients + self.intercept)
+        if self.trees is not None:
+            answers = answers + self.share_of_trees * self.trees.predict(rows)
+        for weight, curve in self.curves:
+            answers = answers + weight * curve.predict(rows)
+        return answers
+
+    def contributions(self, row: Floats) -> tuple[float, Floats]:
+        """The answer for a typical title, and what each feature adds [features].
+
+        Their sum is the answer for `row` [features], without the trend.
+        """
+        linear = self.linear_share * self.coefficients
+        shares = linear * (row - self.means)
+        base = self.linear_share * self.intercept + float(linear @ self.means)
+        if self.trees is not None:
+            shares = shares + self.share_of_trees * self.trees.contributions(row[None, :])[0]
+            base += self.share_of_trees * self.trees.base
+        for weight, curve in self.curves:
+            typical, parts = curve.contributions(row, self.means)
+            shares, base = shares + weight * parts, base + weight * typical
+        return base, shares
 
     def imputed(self, row: Floats) -> Floats:
         """A title's features, with `means` in place of NaN."""

@@ -1,18 +1,18 @@
-"""Readers of trees and feature stages that Spark saved, for NumPy.
+"""Readers of trees, curves and feature stages that Spark saved, for NumPy.
 
 Trees become `scoring.budget.predictor.FlatTrees`. Spark's `data/` holds a row a node: treeID,
 nodeData{id, prediction, leftChild, rightChild, split{featureIndex, leftCategoriesOrThreshold,
 numCategories}}. Ids of children count within their tree and are greater than their parent's.
 `treesMetadata/` holds the weights.
 
-Feature stages become `scoring.budget.spark_stages`. `refuse_unreadable_stages` refuses any other
-stage before a fit, and names a substitute. The families of this repository make their vectors in
-SQL and need no stage reader. The stage readers are for families that use Spark's own stages.
+Feature stages and curves become `scoring.budget.spark_stages`. `refuse_unreadable_stages` refuses
+any other stage before a fit, and names a substitute.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,14 @@ from scoring.budget.spark_stages import (
     Grams,
     Hashed,
     Indexer,
+    Isotonic,
+    Linked,
     OneHot,
     Scale,
     Stage,
     Vectors,
 )
+from spark_apps.budget.regressors import median_shift
 
 Row = Mapping[str, Any]
 CONTINUOUS = -1
@@ -130,6 +133,26 @@ def _folder(folder: Path, name: str) -> Path:
     return path
 
 
+def read_saved_generalized(folder: Path) -> Linked:
+    """A saved generalised linear model, whose link is a parameter."""
+    row = _data(folder)[0]
+    return Linked(_dense(row["coefficients"]), float(row["intercept"]), _params(folder)["link"])
+
+
+def read_saved_survival(folder: Path) -> Linked:
+    """The median of a saved AFT model, log10 dollars: it is linear (`regressors.median_shift`)."""
+    row, ten = _data(folder)[0], math.log(10.0)
+    intercept = float(row["intercept"]) / ten + median_shift(float(row["scale"]))
+    return Linked(_dense(row["coefficients"]) / ten, intercept, "identity")
+
+
+def read_saved_isotonic(folder: Path) -> Isotonic:
+    """A saved isotonic regression."""
+    row = _data(folder)[0]
+    boundaries, values = (np.array(row[k], np.float64) for k in ("boundaries", "predictions"))
+    return Isotonic(int(_params(folder)["featureIndex"]), boundaries, values)
+
+
 def refuse_unreadable_stages(stages: Iterable[Any]) -> None:
     """RecipeError for the first stage, fitted or not, that has no reader here."""
     for stage in stages:
@@ -141,12 +164,21 @@ def refuse_unreadable_stages(stages: Iterable[Any]) -> None:
 
 def read_saved_stage(folder: Path) -> Stage:
     """One saved stage; RecipeError where its class has no reader."""
-    metadata = json.loads(next((folder / "metadata").glob("part-*")).read_text("utf-8"))
-    name = metadata["class"].rsplit(".", 1)[-1].removesuffix("Model")
+    name = _metadata(folder)["class"].rsplit(".", 1)[-1].removesuffix("Model")
     if name not in READERS:
         raise RecipeError(f"the stage {name} cannot leave Spark", "see SUBSTITUTES")
-    params = {**metadata["defaultParamMap"], **metadata["paramMap"]}
-    return READERS[name](params, folder)
+    return READERS[name](_params(folder), folder)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    text = next((folder / "metadata").glob("part-*")).read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _params(folder: Path) -> dict[str, Any]:
+    metadata = _metadata(folder)
+    return {**metadata["defaultParamMap"], **metadata["paramMap"]}
 
 
 def _indexer(params: Row, folder: Path) -> Stage:

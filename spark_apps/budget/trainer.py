@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from marquee.lake import Lake
 from scoring.arrays import Floats
 from scoring.budget.bundle import BudgetBundle, write_bundle
 from scoring.budget.features import BEFORE_RELEASE, DIRECTOR, WITH_RATING, KnownTitle
-from scoring.budget.predictor import Predictor, join_trees
+from scoring.budget.predictor import FlatTrees, Predictor, join_trees
+from scoring.budget.spark_stages import Stage
+from scoring.budget.stage_chain import StageChain
 from spark_apps.budget.families import BudgetRecipe, family_of
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.folds import Fold, FoldFits
 from spark_apps.budget.golden_queries import golden_queries, record_golden
 from spark_apps.budget.out_of_sample import Interval, ScoredRecipe, Scores, make_interval
 from spark_apps.budget.pipeline import Blend, FittedBudget
+from spark_apps.budget.saved_models import read_saved_stage
 from spark_apps.job import Job
 
 FOLDS_AT_ONCE = 2
@@ -77,7 +80,7 @@ class Trainer:
             self.fits.spark,
             fitted,
             self.fits.fitted_titles(recipe, fold),
-            golden_queries(titles, recipe.wide),
+            golden_queries(titles, recipe.reads_more),
         )
         saved = save_pipeline(self.lake, fitted, folder / "spark")
         intervals = {q: self._interval(recipe, q) for q in fitted.blends}
@@ -128,20 +131,32 @@ def make_bundle(
     }
     facts = {**context.facts, "recipe": recipe.model_dump(mode="json")}
     known = tuple(map(_known_title, titles))
-    return BudgetBundle(fitted.stages, predictors, known, facts, context.golden, fitted.trend)
+    encoder = replace(fitted.stages, chains=read_chains(fitted, saved))
+    return BudgetBundle(encoder, predictors, known, facts, context.golden, fitted.trend)
+
+
+def read_chains(fitted: FittedBudget, saved: Path) -> dict[str, StageChain]:
+    """The stages of each question from the saved pipeline; none for a recipe without `stages`."""
+
+    def read(uid: str) -> Stage:
+        return read_saved_stage(_stage(saved, uid))
+
+    return {question: vector.chain(read) for question, vector in fitted.vectors.items()}
 
 
 def _predictor(
     recipe: BudgetRecipe, blend: Blend, saved: Path, means: Floats, interval: Interval
 ) -> Predictor:
     linear, read = blend.components.linear, family_of(recipe).read
-    trees = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
+    parts = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
+    trees = [(weight, part) for weight, part in parts if isinstance(part, FlatTrees)]
     has_trees = bool(trees or blend.constant)  # the constant becomes a tree of one leaf
     return Predictor(
         linear_share=blend.linear_share,
-        intercept=float(linear.intercept),
-        coefficients=linear.coefficients.toArray(),
+        intercept=float(linear.intercept) if linear else 0.0,
+        coefficients=linear.coefficients.toArray() if linear else np.zeros(len(means)),
         trees=join_trees(trees, blend.constant) if has_trees else None,
+        curves=tuple((w, part) for w, part in parts if not isinstance(part, FlatTrees)),
         means=means,
         residuals=interval.residuals,
         spread=interval.spread,
