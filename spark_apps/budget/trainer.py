@@ -7,6 +7,7 @@ the data. `spark_apps/train_budget.py` calls this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -87,6 +88,23 @@ class Trainer:
         context = BundleContext(self.facts, intervals, golden)
         write_bundle(folder / "bundle", make_bundle(fitted, saved, titles, context))
         return list(fitted.blends)
+
+    def write_answers(self, recipe: BudgetRecipe, fold: Fold, folder: Path) -> None:
+        """Fit on a fold, and write the answers for the titles that it is scored on.
+
+        `folder`/<name>.json holds the recipe, and by title id log10 dollars with the rating where
+        there is one, and before release. The evaluation compares them with the model.
+        """
+        scores = self.fits.score(recipe, fold)
+        titles = self.fits.scored_titles(recipe, fold)
+        rated, before = scores.actual - scores.errors_with_rating(), scores.answers[BEFORE_RELEASE]
+        answers = {
+            row["title_id"]: [float(a), float(b)]
+            for row, a, b in zip(titles, rated, before, strict=True)
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        value = {"recipe": recipe.model_dump(mode="json"), "answers": answers}
+        (folder / f"{recipe.name}.json").write_text(json.dumps(value, allow_nan=False), "utf-8")
 
     def _interval(self, recipe: BudgetRecipe, question: str) -> Interval:
         """From the question's errors; below FEWEST_ERRORS, from the errors `before release`."""
