@@ -80,13 +80,14 @@ def candidates(
 ) -> list[BudgetRecipe]:
     """The recipes to score: those of config, and the champion's.
 
-    Without a search: the champion's recipe if config still names it, else the default. A recipe
-    with `beside` is no candidate, unless the run names no other.
+    Without a search: the champion's recipe if config still names it, else the default. No search
+    tries a recipe with `beside`, unless the run names no other.
     """
-    recipes = [recipe for recipe in recipes if not recipe.beside] or recipes
+    recipes = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
-    return list(dict.fromkeys([*recipes, *filter(None, [champion])]))
+    tried = [recipe for recipe in recipes if search == "full" or recipe.tried_in == search]
+    return list(dict.fromkeys([*(tried or recipes[:1]), *filter(None, [champion])]))
 
 
 def count_titles(job: Job) -> tuple[int, int]:

@@ -62,6 +62,8 @@ __all__ = [
     "read_recipes",
 ]
 
+_UNSHARED = {"name": "", "tried_in": "quick", "beside": False, "direct_share": 0.0}
+"""What does not change the fits of a recipe."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LINKS = {
@@ -88,6 +90,8 @@ class BudgetRecipe(BaseModel):
     name: str
     family: str
     """A key of FAMILIES."""
+    tried_in: Literal["quick", "full"] = "quick"
+    """The smallest search that tries the recipe."""
     director_smoothing: Positive
     """Titles of the usual budget that are added to each track record."""
     rating_step: Annotated[float, Field(ge=0, le=5)] = 0.0
@@ -115,7 +119,7 @@ class BudgetRecipe(BaseModel):
     features: tuple[str, ...] = ()
     """Outputs of stages, and numbers of a title: the vector. A recipe with `stages` needs them."""
     beside: bool = False
-    """Whether it is fitted on train for the report alone; it is tried only where a run names it."""
+    """Whether it is fitted on train for the report alone; no search tries it."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> BudgetRecipe:
@@ -152,7 +156,7 @@ class BudgetRecipe(BaseModel):
     def without_shares(self) -> BudgetRecipe:
         """The recipe with standard shares and no name; equal values share their fits."""
         share = 0.5 if self.has_line else 0.0
-        return self.model_copy(update={"name": "", "linear_share": share, "direct_share": 0.0})
+        return self.model_copy(update=_UNSHARED | {"linear_share": share})
 
     @property
     def cost(self) -> int:

@@ -35,7 +35,6 @@ from spark_apps.budget.feature_vectors import (
 )
 from spark_apps.budget.features import TARGET
 from spark_apps.budget.regressors import pipeline_stages
-from spark_apps.budget.saved_models import refuse_unreadable_stages
 from spark_apps.budget.stage_recipes import StageVector, stage_vector
 
 AT_ONCE = 2
@@ -142,7 +141,6 @@ def _fit(
     wanted = expressions(stages, question)
     means = fill_values(rows, wanted)
     vector = vector_stages(question, wanted, means)
-    refuse_unreadable_stages(vector)
     for stage in vector:
         rows = stage.transform(rows)
     return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
@@ -155,7 +153,6 @@ def _fit_on_stages(
     column = question_column("features", question)
     years = stages.first_year, stages.last_year
     found = stage_vector(recipe.plan(question), rows, years, column, seed)
-    refuse_unreadable_stages(found.transformers)
     for stage in found.transformers:
         rows = stage.transform(rows)
     rows = rows.select(column, TARGET, "weight").localCheckpoint()

@@ -5,15 +5,15 @@ nodeData{id, prediction, leftChild, rightChild, split{featureIndex, leftCategori
 numCategories}}. Ids of children count within their tree and are greater than their parent's.
 `treesMetadata/` holds the weights.
 
-Feature stages and curves become `scoring.budget.spark_stages`. `refuse_unreadable_stages` refuses
-any other stage before a fit, and names a substitute.
+Feature stages and curves become `scoring.budget.spark_stages`. `stage_recipes` refuses any other
+transformer before a fit, with its substitute.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,6 @@ TREE_FACTORS: Mapping[str, Callable[[int], float]] = {
     "RandomForestRegressionModel": lambda trees: 1.0 / trees,
 }
 """Factors of a tree's saved weight: a forest answers with the mean of its trees."""
-COUNTERPARTS = ("SQLTransformer", "VectorAssembler")
-"""Stages of `feature_vectors`; `scoring.budget.features.feature_vector` is the same in NumPy."""
 SUBSTITUTES = {
     "QuantileDiscretizer": "Bucketizer with splits worked out beforehand",
     "PCA": "the columns themselves, scaled by StandardScaler",
@@ -56,6 +54,7 @@ SUBSTITUTES = {
     "RobustScaler": "StandardScaler",
     "RFormula": "the stages it stands for",
 }
+"""What a recipe names in place of a transformer that cannot leave Spark."""
 
 
 def read_saved_trees(folder: Path) -> FlatTrees:
@@ -153,20 +152,13 @@ def read_saved_isotonic(folder: Path) -> Isotonic:
     return Isotonic(int(_params(folder)["featureIndex"]), boundaries, values)
 
 
-def refuse_unreadable_stages(stages: Iterable[Any]) -> None:
-    """RecipeError for the first stage, fitted or not, that has no reader here."""
-    for stage in stages:
-        name = type(stage).__name__.removesuffix("Model")
-        if name not in READERS and name not in COUNTERPARTS:
-            instead = SUBSTITUTES.get(name, f"one of {', '.join(sorted(READERS))}")
-            raise RecipeError(f"the stage {name} cannot leave Spark", f"use {instead}")
-
-
 def read_saved_stage(folder: Path) -> Stage:
     """One saved stage; RecipeError where its class has no reader."""
     name = _metadata(folder)["class"].rsplit(".", 1)[-1].removesuffix("Model")
     if name not in READERS:
-        raise RecipeError(f"the stage {name} cannot leave Spark", "see SUBSTITUTES")
+        raise RecipeError(
+            f"the stage {name} cannot leave Spark", f"use one of {', '.join(READERS)}"
+        )
     return READERS[name](_params(folder), folder)
 
 

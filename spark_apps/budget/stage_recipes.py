@@ -32,6 +32,7 @@ from scoring.budget.stage_chain import (
     Step,
     is_known,
 )
+from spark_apps.budget.saved_models import SUBSTITUTES
 
 INDEX, VECTOR = "index", "vector"
 NUMERIC = (NUMBER, INDEX, VECTOR)
@@ -77,8 +78,8 @@ class StageRecipe(BaseModel):
     @model_validator(mode="after")
     def _has_its_parameters(self) -> StageRecipe:
         if self.transformer not in TRANSFORMERS:
-            known = ", ".join(TRANSFORMERS)
-            raise ValueError(f"there is no transformer '{self.transformer}': use one of {known}")
+            use = SUBSTITUTES.get(self.transformer, f"one of {', '.join(TRANSFORMERS)}")
+            raise ValueError(f"there is no transformer '{self.transformer}': use {use}")
         kind, given = TRANSFORMERS[self.transformer], self.parameters
         if strange := sorted(given - set(kind.parameters)):
             raise ValueError(f"{self.transformer} takes no {strange[0]}")

@@ -211,7 +211,7 @@ def test_the_recipes_above_name_everything_there_is() -> None:
         (
             'family = "linear"\nfeatures = ["x"]\n'
             'stages = [{ transformer = "PCA", input = "year", output = "x" }]',
-            "there is no transformer 'PCA'",
+            "there is no transformer 'PCA': use the columns themselves",
         ),
         (
             'family = "linear"\nfeatures = ["x"]\n'
