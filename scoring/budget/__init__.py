@@ -8,7 +8,8 @@
 - `baselines`: median by genre and ridge regression, which the model must beat.
 - `holdout`: errors of a model by director, paired comparisons, the holdout record.
 - `holdout_evaluation`: `evaluation.json`.
-- `spark_stages`: Spark's feature stages in NumPy.
+- `spark_stages`: Spark's feature stages and curves in NumPy.
+- `stage_chain`: a recipe's chain of these stages, from a title's fields to features.
 """
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "model",
     "predictor",
     "spark_stages",
+    "stage_chain",
 ]

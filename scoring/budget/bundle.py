@@ -46,9 +46,9 @@ from scoring.budget.spark_stages import INVERSE_LINKS, Curve, Isotonic, Linked
 from scoring.budget.stage_chain import chain_json, read_chain
 from scoring.evaluation_blocks import GoldenReport, golden_differences
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Format 1 has no trend."""
+FORMAT, STAGED_FORMAT = 2, 3
+READABLE = (1, 2, 3)
+"""Format 1 has no trend; format 3, for recipes that need it, has chains of stages or curves."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
             save_trees(predictor.trees, folder, _prefix(question))
         questions[question] = _predictor_json(predictor)
     facts = {
-        "format": FORMAT,
+        "format": STAGED_FORMAT if _is_staged(bundle) else FORMAT,
         "model": "budget",
         **bundle.facts,
         "stages": _encoder_json(bundle.encoder),
@@ -85,6 +85,11 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
     lines = (json.dumps(asdict(t), ensure_ascii=False, allow_nan=False) for t in bundle.titles)
     (folder / "films.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return folder
+
+
+def _is_staged(bundle: BudgetBundle) -> bool:
+    """Whether an earlier release could not answer from this bundle."""
+    return bool(bundle.encoder.chains) or any(p.curves for p in bundle.predictors.values())
 
 
 def _encoder_json(encoder: FeatureEncoder) -> dict[str, Any]:

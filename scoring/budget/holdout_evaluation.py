@@ -45,8 +45,7 @@ FEWEST_TITLES = 5
 MOST_GENRES_SHOWN = 16
 SIZES = (1e6, 5e6, 10e6, 25e6, 50e6, 100e6)  # dollars of the price year
 SHOWN_TITLES, SHOWN_REASONS = 20, 4
-Errors = tuple[Floats, Floats]
-"""Errors [titles] with rating, and errors [titles] before release."""
+Errors = tuple[Floats, Floats]  # [titles] with rating, and before release
 
 
 def evaluate_budget(

@@ -230,7 +230,7 @@ def notes(
         found.append(_clipped_year(query.year, encoder, trend))
     if question != query.question and question == query.core_question:
         found.append("this model was trained on directors, genres, year and rating only")
-    missing = _missing(encoder, question, features)
+    missing = _missing(encoder, question, features, query)
     return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
 
 
@@ -241,7 +241,12 @@ def _clipped_year(year: int, encoder: FeatureEncoder, trend: Trend) -> str:
     return f"{sentence}, the trend of budgets followed to {min(year, trend.last)}"
 
 
-def _missing(encoder: FeatureEncoder, question: str, features: Floats) -> list[str]:
+def _missing(
+    encoder: FeatureEncoder, question: str, features: Floats, query: BudgetQuery
+) -> list[str]:
+    if chain := encoder.chains.get(question):
+        people = {**query.people, DIRECTOR: query.directors}
+        return chain.missing(title_fields(query, query.year, people))
     names = np.array(encoder.names(question))[np.isnan(features)]
     roles, labels = encoder.roles(question), tuple(encoder.labels)
     return list(dict.fromkeys(_group(str(name), 0.0, roles, labels) for name in names))

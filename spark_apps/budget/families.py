@@ -1,8 +1,9 @@
 """Recipes of the budget model, and the table of regressor families that they name.
 
-A recipe is a family with its parameters, as data (`[[recipes.budget]]` in config/). Every recipe
-fits a linear model. Its family fits ensembles of trees beside the linear model and gives each a
-weight in the answer. A new family needs only an entry in FAMILIES.
+A recipe is a family with its parameters, as data (`[[recipes.budget]]` in config/). A family fits
+ensembles of trees or a curve beside a linear model, and gives each a weight in the answer. The
+features are track records, or what the recipe's `stages` make (`stage_recipes`). A new family needs
+only an entry in FAMILIES.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ RECIPES = {
     "generalized gamma": f'family = "generalized_linear"\nreg = 0.1\n{TALK}',
     "generalized poisson": f'family = "generalized_linear"\ndistribution = "poisson"\n{ROOT}{TALK}',
     "survival": 'family = "aft_survival"\ntrend = true\nfeatures = ["year", "genre_count"]\n',
-    "isotonic": 'family = "isotonic"\nfeatures = ["year"]\n',
+    "isotonic": 'family = "isotonic"\nfeatures = ["genre_count"]\n',
     "tree": f'family = "tree"\n{TREES}{TALK}',
     "forest": f'family = "forest"\ntrend = true\nlinear_share = 0.25\n{TREES}{TALK}',
     "gbt": f'family = "gbt"\n{TREES}{TEXTS}',

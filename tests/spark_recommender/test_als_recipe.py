@@ -35,7 +35,7 @@ def test_explicit_and_implicit_als_alone_are_a_recipe(
     assert model.check_golden().passed
     facts = json.loads((tmp_path / "bundle/bundle.json").read_text())
     assert facts["fold_in"]["ranker"]["family"] == "implicit_als"
-    saved = ALSModel.load((tmp_path / "spark").as_uri())
+    saved = ALSModel.load((tmp_path / "spark/predictor").as_uri())
     users, movies = (np.load(tmp_path / f"bundle/{name}_ids.npy") for name in ("user", "movie"))
     pairs = [(u, m) for u in range(len(users)) for m in range(len(movies))]
     answers = saved.transform(spark.createDataFrame(pairs, "user int, item int")).collect()
