@@ -185,8 +185,8 @@ def insert_outcome(page: str, outcome: str) -> str:
 
 
 NO_FORECAST_YET = (
-    "The forecast is fitted after this verdict, because no decision waits for it. Airflow's button "
-    "and the API show it here as soon as it is there."
+    "The forecast is fitted after this verdict, because no decision depends on it. Airflow's "
+    "button and the API show it here as soon as it is there."
 )
 FORECAST_BEGINS, FORECAST_ENDS = "<!-- forecast -->", "<!-- end of forecast -->"
 NO_FORECAST = "A refused model gets no forecast."
