@@ -23,6 +23,7 @@ from scoring.budget.features import (
     ALL_BEFORE_RELEASE,
     BEFORE_RELEASE,
     CORE_QUESTIONS,
+    NO_COSTS,
     is_rated,
 )
 from scoring.budget.model import BudgetModel, BudgetQuery
@@ -160,7 +161,8 @@ def write_fit(trainer: Trainer, recipe: BudgetRecipe, fold: Fold, folder: Path) 
     golden = record_golden(fits.spark, fitted, fits.fitted_titles(recipe, fold), queries)
     saved = save_pipeline(trainer.lake, fitted, folder / "spark")
     intervals = dict.fromkeys(fitted.blends, Interval((-0.3, 0.3), CONSTANT_SPREAD))
-    context = BundleContext(trainer.facts, intervals, golden)
+    costs = dict.fromkeys(fitted.blends, NO_COSTS)
+    context = BundleContext(trainer.facts, intervals, costs, golden)
     write_bundle(folder / "bundle", make_bundle(fitted, saved, titles, context))
     return list(fitted.blends)
 
