@@ -31,8 +31,9 @@ from scoring.budget.features import (
     FeatureEncoder,
     KnownTitle,
 )
+from scoring.budget.flat_trees import LEAF, FlatTrees
 from scoring.budget.model import BudgetModel
-from scoring.budget.predictor import LEAF, ErrorSpread, FlatTrees, Predictor, Trend
+from scoring.budget.predictor import ErrorSpread, Predictor, Trend
 
 GENRES = tuple(f"Genre {number}" for number in range(20))
 LABELS = {

@@ -1,6 +1,7 @@
 """The geometry of the report's pictures, in units of the SVG view box; the templates draw them.
 
-There are four kinds: intervals around zero, intervals with a mark, bars, and the calibration plot.
+There are six kinds: intervals around zero, intervals with a mark, bars, the spread of a number, the
+drift over runs, and the calibration plot.
 """
 
 from __future__ import annotations
@@ -123,6 +124,81 @@ def bars(values: Mapping[str, float]) -> list[Bar]:
         Bar(label, value, round(max(value, 0.0) / longest * WIDTH, 1))
         for label, value in values.items()
     ]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number's mean, and a standard deviation on both sides, between its least and greatest."""
+
+    start: float
+    end: float
+    point: float
+
+
+def spread(
+    mean: float | None, deviation: float | None, least: float | None, greatest: float | None
+) -> Spread | None:
+    """The coordinates; None where a value is missing or out of order."""
+    if mean is None or deviation is None or least is None or greatest is None:
+        return None
+    if not least <= mean <= greatest or deviation < 0:
+        return None
+    scale = Scale(least, greatest)
+    ends = max(mean - deviation, least), min(mean + deviation, greatest)
+    return Spread(scale.place(ends[0]), scale.place(ends[1]), scale.place(mean))
+
+
+@dataclass(frozen=True)
+class DriftLine:
+    """One distribution's PSI, run by run: `dots` are coordinates, `path` joins them."""
+
+    name: str
+    values: list[str]
+    last: str
+    tone: str
+    """`worse` from CHANGED on, `open` from UNSTABLE on, else `better`; by the last run."""
+    dots: list[tuple[float, float]]
+    path: str
+
+
+@dataclass(frozen=True)
+class DriftChart:
+    """A small picture for each distribution, all on one scale, with the two known bounds."""
+
+    runs: list[str]
+    lines: list[DriftLine]
+    bounds: list[tuple[float, str]]
+
+
+UNSTABLE, CHANGED = 0.1, 0.2
+"""PSI from which a distribution is not stable, and from which it has changed (Siddiqi, 2006)."""
+DRIFT_HEIGHT = 56.0
+
+
+def drift_chart(
+    runs: Sequence[str], lines: Mapping[str, Sequence[float | None]]
+) -> DriftChart | None:
+    """PSI by run of each distribution; a run without a value has no dot. None without any value."""
+    known = [value for values in lines.values() for value in values if value is not None]
+    if not known:
+        return None
+    across = Scale(0.0, float(max(len(runs) - 1, 1)))
+    upwards = Scale(0.0, max(*known, CHANGED), DRIFT_HEIGHT - _EDGE, _EDGE)
+    bounds = [(upwards.place(bound), f"{bound:g}") for bound in (UNSTABLE, CHANGED)]
+    drawn = [_drift_line(name, values, across, upwards) for name, values in lines.items()]
+    return DriftChart(list(runs), drawn, bounds)
+
+
+def _drift_line(
+    name: str, values: Sequence[float | None], across: Scale, upwards: Scale
+) -> DriftLine:
+    known = [(place, value) for place, value in enumerate(values) if value is not None]
+    dots = [(across.place(place), upwards.place(value)) for place, value in known]
+    last = known[-1][1] if known else 0.0
+    tone = "worse" if last >= CHANGED else "open" if last >= UNSTABLE else "better"
+    shown = [figure(value) for value in values]
+    path = " ".join(f"{x},{y}" for x, y in dots)
+    return DriftLine(name, shown, shown[-1] if shown else figure(None), tone, dots, path)
 
 
 @dataclass(frozen=True)

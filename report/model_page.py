@@ -23,10 +23,12 @@ from marquee.clock import iso
 from marquee.lake import Lake
 from marquee.policy import MODELS, Model
 from marquee.run_folder import (
+    figures_paths,
     inputs_of,
     json_at,
     live_sentence,
     model_folder,
+    read_all_runs,
     read_live,
     read_timings,
     timed_tasks,
@@ -36,9 +38,17 @@ from release.ledger import Ledger
 from release.same_world import DataComparison
 from report import model_sections
 from report.cells import DASH, dollars, figure, list_or_empty, named_figures, share
-from report.charts import BOTTOM_MARGIN, LEFT_MARGIN, PLOT_SIZE, WIDTH, bars, calibration_plot
+from report.charts import (
+    BOTTOM_MARGIN,
+    DRIFT_HEIGHT,
+    LEFT_MARGIN,
+    PLOT_SIZE,
+    WIDTH,
+    bars,
+    calibration_plot,
+)
+from report.data_sections import data_section, statistics
 from report.shared_sections import (
-    data_section,
     headlines,
     paired_comparisons,
     recipe_search,
@@ -69,7 +79,21 @@ def _page(lake: Lake, verdict: Verdict, folder: str) -> str:
         live=read_live(lake, run) if model == "recommender" else None,
         data=_data(lake, verdict, inputs),
         degraded=[str(one) for one in (*inputs.degraded, *degraded)],
+        figures=_titles_figures(lake, inputs) if model == "budget" else (),
     )
+
+
+def _titles_figures(lake: Lake, inputs: Inputs) -> list[Any]:
+    """The titles' figures of this run and of earlier runs, by as-of; this run's are the last."""
+
+    def read(run: str) -> Any:
+        found = json_at(lake, figures_paths(run)["titles"])
+        is_earlier = str(dig(found, "as_of") or "") < iso(inputs.as_of)
+        return found if isinstance(found, dict) and is_earlier and run != inputs.run else None
+
+    earlier = sorted(read_all_runs(lake, read), key=lambda one: str(one["as_of"]))
+    own = json_at(lake, figures_paths(inputs.run)["titles"])
+    return [*earlier, own] if own is not None else []
 
 
 def _timings(lake: Lake, model: str, run: str) -> list[Any]:
@@ -96,11 +120,13 @@ def model_report(
     live: Any = None,
     data: DataComparison | None = None,
     degraded: Sequence[str] = (),
+    figures: Sequence[Any] = (),
 ) -> str:
     """The page as HTML.
 
-    `evaluation`, `card`, `timings` and `live` are the unchecked JSON of their files. `degraded` has
-    one sentence for each degradation of the run.
+    `evaluation`, `card`, `timings`, `live` and `figures` are the unchecked JSON of their files.
+    `degraded` has one sentence for each degradation of the run. `figures` are the statistics of the
+    titles run by run, this run's last.
     """
     is_budget = dig(evaluation, "model") == "budget"
     page = _template("report.html.j2").render(
@@ -109,13 +135,13 @@ def model_report(
         headlines=headlines(evaluation),
         conditions=[_condition_row(c) for c in verdict.conditions],
         data=data_section(data, verdict.subject.model),
+        statistics=statistics(figures),
         comparisons=paired_comparisons(evaluation),
         variety=variety(evaluation),
         forecast=_forecast_section(verdict, evaluation),
         plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
         people=model_sections.people(evaluation),
-        turned_stars=model_sections.turned_stars(evaluation),
         questions=model_sections.questions(evaluation) if is_budget else [],
         residuals=model_sections.residuals(evaluation),
         titles=model_sections.well_known_titles(evaluation),
@@ -132,6 +158,7 @@ def model_report(
         recipe=_recipe_text(verdict.subject.recipe),
         width=WIDTH,
         side=PLOT_SIZE,
+        height=DRIFT_HEIGHT,
         left=LEFT_MARGIN,
         foot=BOTTOM_MARGIN,
     )
@@ -158,8 +185,8 @@ def insert_outcome(page: str, outcome: str) -> str:
 
 
 NO_FORECAST_YET = (
-    "The forecast is fitted after this verdict, because no decision needs it. Airflow's button "
-    "and the API show it here as soon as it is there."
+    "The forecast is fitted after this verdict, because no decision depends on it. Airflow's "
+    "button and the API show it here as soon as it is there."
 )
 FORECAST_BEGINS, FORECAST_ENDS = "<!-- forecast -->", "<!-- end of forecast -->"
 NO_FORECAST = "A refused model gets no forecast."

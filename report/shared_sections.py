@@ -1,4 +1,4 @@
-"""The report's sections of both models: headlines, comparisons, training data, search, costs.
+"""The report's sections of both models: headlines, comparisons, search, costs.
 
 `model_page` puts them on the page. `marquee evaluate` prints the headlines and the comparisons.
 """
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marquee.artefacts.document import dig, flat_figures, number, printable
-from marquee.artefacts.model_card import RatingsFigures, TitlesFigures, psi
 from release.losses import LOG_RMSE, LOG_RMSE_BEFORE, NDCG, RMSE, Metric
-from release.same_world import DataComparison
 from report.cells import (
     DASH,
     cell,
@@ -25,8 +23,6 @@ from report.cells import (
     text,
 )
 from report.charts import Bar, Interval, Whisker, bars, whiskers
-
-Figures = RatingsFigures | TitlesFigures
 
 _OTHER_MODELS = {
     "bias": "the bias model",
@@ -42,7 +38,6 @@ _VARIETY = {
     "novelty": ("novelty, bits (more: less known titles)", figure),
     "gini": ("Gini of what is listed (1: a few titles only)", figure),
 }
-_SIZES = ("rows", "people", "titles", "films", "mean")
 
 
 @dataclass(frozen=True)
@@ -85,11 +80,15 @@ def headlines(evaluation: Any) -> list[Headline]:
 def paired_comparisons(evaluation: Any) -> list[PairedComparison]:
     """Every paired comparison of the evaluation, by metric; each metric has one scale."""
     found: list[PairedComparison] = []
+    others = [(label, ("versus", key)) for key, label in _OTHER_MODELS.items()]
+    beside = dig(evaluation, "beside")
+    for name in beside if isinstance(beside, Mapping) else ():
+        others.append((printable(f"the recipe {name}"), ("beside", name)))
     for metric in (RMSE, NDCG, LOG_RMSE, LOG_RMSE_BEFORE):
         comparisons = {
             label: comparison
-            for key, label in _OTHER_MODELS.items()
-            if (comparison := dig(evaluation, "versus", key, metric.key)) is not None
+            for label, place in others
+            if (comparison := dig(evaluation, *place, metric.key)) is not None
         }
         intervals = {label: _interval(c, metric) for label, c in comparisons.items()}
         drawn = {label: i for label, i in intervals.items() if i is not None}
@@ -130,85 +129,6 @@ def variety(evaluation: Any) -> list[tuple[str, str, str]]:
         for key, (label, form) in _VARIETY.items()
         if (value := number(evaluation, "metrics", key)) is not None
     ]
-
-
-@dataclass(frozen=True)
-class FigurePair:
-    """One figure of the champion's training data and of this run's."""
-
-    name: str
-    champion: str
-    challenger: str
-
-
-@dataclass(frozen=True)
-class DistributionShift:
-    """One distribution: its PSI, and the share of each class."""
-
-    name: str
-    psi: str
-    classes: list[FigurePair]
-
-
-@dataclass(frozen=True)
-class DataSection:
-    """The training data of this run compared with the champion's."""
-
-    sizes: list[FigurePair]
-    missing: list[FigurePair]
-    distributions: list[DistributionShift]
-
-
-def data_section(data: DataComparison | None, model: str) -> DataSection | None:
-    """The training data that condition 5 compares; None where either is unknown."""
-    if data is None or data.reference is None:
-        return None
-    name = "titles" if model == "budget" else "ratings"
-    now: Figures | None = getattr(data.challenger, name)
-    then: Figures | None = getattr(data.reference, name)
-    if now is None or then is None:
-        return None
-    return DataSection(_sizes(now, then), _missing(now, then), _distribution_shifts(now, then))
-
-
-def _sizes(now: Figures, then: Figures) -> list[FigurePair]:
-    found = [(name, getattr(then, name, None), getattr(now, name, None)) for name in _SIZES]
-    return [
-        FigurePair(name, _number(before), _number(after))
-        for name, before, after in found
-        if (before, after) != (None, None)
-    ]
-
-
-def _missing(now: Figures, then: Figures) -> list[FigurePair]:
-    if isinstance(now, RatingsFigures) or isinstance(then, RatingsFigures):
-        return []
-    names = dict.fromkeys([*then.missing, *now.missing])
-    return [FigurePair(n, share(then.missing.get(n)), share(now.missing.get(n))) for n in names]
-
-
-def _distribution_shifts(now: Figures, then: Figures) -> list[DistributionShift]:
-    names = sorted({*now.counts, *then.counts})
-    return [_distribution_shift(n, now.counts.get(n, {}), then.counts.get(n, {})) for n in names]
-
-
-def _distribution_shift(
-    name: str, now: Mapping[str, int], then: Mapping[str, int]
-) -> DistributionShift:
-    is_known = any(now.values()) and any(then.values())
-    classes = [FigurePair(c, _share(then, c), _share(now, c)) for c in dict.fromkeys([*then, *now])]
-    return DistributionShift(
-        name.replace("_", " "), f"{psi(now, then):.3f}" if is_known else DASH, classes
-    )
-
-
-def _share(counts: Mapping[str, int], one: str) -> str:
-    total = sum(counts.values())
-    return share(counts.get(one, 0) / total) if total else DASH
-
-
-def _number(value: float | None) -> str:
-    return figure(None if value is None else float(value))
 
 
 @dataclass(frozen=True)

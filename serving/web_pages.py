@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from marquee.clock import now
+from scoring.budget.lookup import ChainLayout, VectorLayout, layout_of
 from serving.engines import BudgetEngine, LoadedRecommender
 from serving.routes.model_ledger import ModelState, model_state
 from serving.routes.request_context import BackendDep
@@ -121,13 +122,18 @@ def _directors(model: BudgetEngine) -> list[str]:
 
 def _further_fields(model: BudgetEngine) -> list[tuple[str, str]]:
     """The fields of names that the form asks for, each with an example; none for a narrow model."""
-    encoder = model.bundle.encoder
-    asked = [field for role, field in FURTHER_FIELDS.items() if role in encoder.people]
-    return asked + [field for label, field in FURTHER_LABELS.items() if label in encoder.labels]
+    read = {name for layout in _layouts(model) for name in layout.fields}
+    further = FURTHER_FIELDS | FURTHER_LABELS
+    return [field for name, field in further.items() if name in read]
 
 
 def _certificates(model: BudgetEngine) -> tuple[str, ...]:
-    return tuple(model.bundle.encoder.labels.get("certificate", ()))
+    words = [word for layout in _layouts(model) for word in layout.words.get("certificate", ())]
+    return tuple(dict.fromkeys(words))
+
+
+def _layouts(model: BudgetEngine) -> list[VectorLayout | ChainLayout]:
+    return [layout_of(model.bundle.encoder, question) for question in model.bundle.predictors]
 
 
 def _with_readable_times(state: ModelState) -> dict[str, Any]:

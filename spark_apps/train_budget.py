@@ -26,6 +26,7 @@ from spark_apps.budget.trainer import Trainer, make_card, notes_of
 from spark_apps.job import Job, run_job
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
+BESIDE = "beside"
 IN_HOLDOUT = "in_holdout"
 SMALL_DATA = {
     "spark.sql.codegen.wholeStage": "false",
@@ -48,7 +49,8 @@ def train(job: Job) -> None:
         return
     model = job.inputs.models["budget"]
     champion = read_recipe(model.champion.recipe) if model.champion else None
-    recipes = candidates(read_recipes(model.recipes), champion, job.inputs.search)
+    all_recipes = read_recipes(model.recipes)
+    recipes = candidates(all_recipes, champion, job.inputs.search)
     train, holdout = count_titles(job)
     with job.stopwatch("read"):
         trainer, (evaluated, shipped) = set_up(job, train, holdout)
@@ -56,11 +58,15 @@ def train(job: Job) -> None:
         scored = [trainer.score_recipe(recipe) for recipe in recipes]
         chosen = choose(scored, champion).recipe
     out = job.scratch / "budget"
+    beside = [recipe for recipe in all_recipes if recipe.beside and recipe != chosen]
     for fold in (evaluated, shipped):
         with job.stopwatch(f"fit {fold.name}"):
             questions = trainer.write_fit(chosen, fold, out / fold.name)
     with job.stopwatch("fit incumbent"):
         notes = write_incumbent(job, trainer, chosen, champion, evaluated, out)
+    for recipe in beside:
+        with job.stopwatch(f"fit {recipe.name}"):
+            trainer.write_answers(recipe, evaluated, out / BESIDE)
     notes = [*notes_of(job.lake.manifest(job.path(TITLES)).facts, questions), *notes]
     card = make_card(job, scored, chosen, shipped.fitted, notes)
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
@@ -74,11 +80,14 @@ def candidates(
 ) -> list[BudgetRecipe]:
     """The recipes to score: those of config, and the champion's.
 
-    Without a search: the champion's recipe if config still names it, else the default.
+    Without a search: the champion's recipe if config still names it, else the default. No search
+    tries a recipe with `beside`, unless the run names no other.
     """
+    recipes = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
-    return list(dict.fromkeys([*recipes, *filter(None, [champion])]))
+    tried = [recipe for recipe in recipes if search == "full" or recipe.tried_in == search]
+    return list(dict.fromkeys([*(tried or recipes[:1]), *filter(None, [champion])]))
 
 
 def count_titles(job: Job) -> tuple[int, int]:

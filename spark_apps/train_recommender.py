@@ -121,7 +121,7 @@ def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[Recommend
     if job.inputs.search == "none":
         return [champion] if champion and champion in recipes else recipes[:1]
     wanted = [r for r in recipes if r.tried_in in searches[job.inputs.search] or r == champion]
-    return sorted(wanted, key=lambda r: r != champion)
+    return sorted(wanted or recipes[:1], key=lambda r: r != champion)
 
 
 def champion_recipe(job: Job) -> RecommenderRecipe | None:

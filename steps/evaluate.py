@@ -77,6 +77,7 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
     split = run.lake.fetch(run.path(SPLITS[model]), scratch / "split")
     shipped = bundles["shipped"]
     assert bundles["evaluated"] and shipped  # the training job publishes them whole
+    extra = {"beside": _fetch(run.lake, folder, "beside", scratch / "beside")}
     record = fetch_record(run, model, scratch)
     own = scratch / "own" / RECORD_FILE
     own.parent.mkdir()
@@ -88,6 +89,7 @@ def _measure(run: Run, model: Model, scratch: Path) -> dict[str, Any]:
             seed=run.settings.seed,
             record=record,
             own_record=own,
+            **(extra if model == "budget" else {}),
         )
     except BundleError as error:
         value = {"model": model, "why": str(error)} | {key: {} for key in SECTIONS}

@@ -34,6 +34,8 @@ class Form:
     sources: tuple[str, ...] = ("crawl",)
     force: bool = False
     tighten: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    """By model, the name of the one recipe that this run trains."""
 
     @classmethod
     def of(cls, settings: Settings, conf: Mapping[str, Any]) -> Form:
@@ -51,6 +53,7 @@ class Form:
             sources=tuple(given.get("sources") or settings.titles.sources),
             force=given.get("force", False),
             tighten={model: bounds for model in MODELS if (bounds := bounds_of(given, model))},
+            recipes={m: given[f"{m}_recipe"] for m in MODELS if given.get(f"{m}_recipe")},
         )
 
 
@@ -77,6 +80,11 @@ def bounds_of(conf: Mapping[str, Any], model: Model) -> dict[str, float]:
         for key, value in given.items()
         if key in _BOUNDS and key.startswith(f"{model}_")
     }
+
+
+def recipe_names(settings: Settings, model: Model) -> list[str]:
+    """The names of the recipes in the settings, in their order."""
+    return [str(table.get("name")) for table in getattr(settings.recipes, model)]
 
 
 def _is_whole(value: Any) -> bool:
@@ -114,7 +122,8 @@ def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError
         "sources": (
             lambda v: _are_sources(v, sources),
             f"a list of {', '.join(sources)}: at least one, none twice",
-        )
+        ),
+        **{f"{model}_recipe": _recipe_kind(recipe_names(settings, model)) for model in MODELS},
     }
     known = [*kinds, *BOUNDS]
     for key, value in conf.items():
@@ -126,6 +135,10 @@ def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError
         is_right, wanted = kinds.get(key, _BOUND)
         if not is_right(value):
             yield SettingsError(f"the form's '{key}' is {_shown(value)}", f"give {wanted}")
+
+
+def _recipe_kind(names: list[str]) -> tuple[Callable[[Any], bool], str]:
+    return lambda v: v is None or v in names, f"one of {', '.join(names)}"
 
 
 def _looser(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:

@@ -97,9 +97,17 @@ def _model_inputs(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInpu
     """Recipes, policy and champion of one model; `_with_fingerprint` adds the fingerprint."""
     policy = read_policy(model, getattr(run.settings.policy, model))
     policy = tighten(policy, run.form.tighten.get(model, {}))
-    recipes = getattr(run.settings.recipes, model)
+    recipes = _recipes(getattr(run.settings.recipes, model), run.form.recipes.get(model))
     champion = _champion(run, entries)
     return ModelInputs(recipes=recipes, policy=asdict(policy), fingerprint="", champion=champion)
+
+
+def _recipes(tables: Sequence[dict[str, Any]], name: str | None) -> tuple[dict[str, Any], ...]:
+    """All recipes; where the form names one, that one and those that stand beside it."""
+    if name is None:
+        return tuple(tables)
+    named = [table for table in tables if table.get("name") == name]
+    return (*named, *(t for t in tables if t.get("beside") and t not in named))
 
 
 def _with_fingerprint(

@@ -18,7 +18,7 @@ from marquee.errors import MarqueeError
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
 from marquee_airflow.timetable import DAG_ID
-from steps.form import MOST_PAGES, PROMOTE, SEARCH, check_form, policy_of
+from steps.form import MOST_PAGES, PROMOTE, SEARCH, check_form, policy_of, recipe_names
 
 
 def form(settings: Settings) -> dict[str, Param]:
@@ -72,6 +72,8 @@ def form(settings: Settings) -> dict[str, Param]:
             title="Force",
             description="Train even where nothing changed since the last decision.",
         ),
+        "recommender_recipe": _recipe(settings, "recommender"),
+        "budget_recipe": _recipe(settings, "budget"),
         "recommender_rmse_ceiling": _ceiling(
             settings, "recommender", "rmse_ceiling", "RMSE", "stars"
         ),
@@ -82,6 +84,16 @@ def form(settings: Settings) -> dict[str, Param]:
             settings, "budget", "log_rmse_ceiling", "log-RMSE", "log10 dollars"
         ),
     }
+
+
+def _recipe(settings: Settings, model: Model) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        enum=[None, *recipe_names(settings, model)],
+        title=f"Recipe of the {model}",
+        description="Train this recipe of config alone. Empty: as the search says.",
+    )
 
 
 def _ceiling(settings: Settings, model: Model, bound: str, what: str, unit: str) -> Param:

@@ -1,8 +1,9 @@
 """The budget model's bundle as files: training writes the folder, `BudgetModel` reads it.
 
-    bundle.json      recipe, as_of, price_year, the encoder (`stages`), the trend, and for each
-                     question its linear model, the trees' share, the features' means, and the
-                     residuals and spread of its interval, and the costs of missing fields
+    bundle.json      recipe, as_of, price_year, the encoder (`stages`, with a recipe's own chain of
+                     Spark stages), the trend, and for each question its linear model, curves, the
+                     trees' share, the features' means, the residuals and spread of its interval,
+                     and the costs of missing fields
     films.jsonl      the titles in training: track records and evidence come from them
     trees_*.npy      the flat arrays of each question that has trees
     golden.json      {"tolerance", "queries": [{directors, genres, year, rating, question, log10}]}
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,22 @@ from scoring.budget.features import (
     FieldCosts,
     KnownTitle,
 )
+from scoring.budget.flat_trees import REMEDY, load_trees, save_trees
 from scoring.budget.predictor import (
     CONSTANT_SPREAD,
     NO_TREND,
-    REMEDY,
     Predictor,
     Trend,
-    load_trees,
     read_spread,
     read_trend,
-    save_trees,
 )
+from scoring.budget.spark_stages import curve_json, read_curve
+from scoring.budget.stage_chain import chain_json, read_chain
 from scoring.evaluation_blocks import GoldenReport, golden_differences
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Format 1 has no trend."""
+FORMAT, STAGED_FORMAT = 2, 3
+READABLE = (1, 2, 3)
+"""Format 1 has no trend; format 3, for recipes that need it, has chains of stages or curves."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
             save_trees(predictor.trees, folder, _prefix(question))
         questions[question] = _predictor_json(predictor)
     facts = {
-        "format": FORMAT,
+        "format": STAGED_FORMAT if _is_staged(bundle) else FORMAT,
         "model": "budget",
         **bundle.facts,
-        "stages": asdict(bundle.encoder),
+        "stages": _encoder_json(bundle.encoder),
         "trend": None if bundle.trend == NO_TREND else asdict(bundle.trend),
         "questions": questions,
     }
@@ -85,6 +86,16 @@ def write_bundle(folder: Path, bundle: BudgetBundle) -> Path:
     lines = (json.dumps(asdict(t), ensure_ascii=False, allow_nan=False) for t in bundle.titles)
     (folder / "films.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return folder
+
+
+def _is_staged(bundle: BudgetBundle) -> bool:
+    """Whether an earlier release could not answer from this bundle."""
+    return bool(bundle.encoder.chains) or any(p.curves for p in bundle.predictors.values())
+
+
+def _encoder_json(encoder: FeatureEncoder) -> dict[str, Any]:
+    chains = {question: chain_json(chain) for question, chain in encoder.chains.items()}
+    return asdict(replace(encoder, chains={})) | ({"chains": chains} if chains else {})
 
 
 def _predictor_json(predictor: Predictor) -> dict[str, Any]:
@@ -99,6 +110,7 @@ def _predictor_json(predictor: Predictor) -> dict[str, Any]:
         "spread": None if is_constant else asdict(predictor.spread),
         "tree_share": predictor.share_of_trees,
         "costs": asdict(predictor.costs),
+        "curves": [[weight, curve_json(curve)] for weight, curve in predictor.curves],
     }
 
 
@@ -146,6 +158,7 @@ def _encoder(table: Mapping[str, Any]) -> FeatureEncoder:
         numbers=tuple(table.get("numbers", ())),
         labels={column: tuple(words) for column, words in table.get("labels", {}).items()},
         ranges={name: (float(low), float(high)) for name, (low, high) in ranges.items()},
+        chains={q: read_chain(chain) for q, chain in table.get("chains", {}).items()},
     )
 
 
@@ -165,6 +178,7 @@ def _predictor(
         spread=read_spread(table.get("spread")),
         tree_share=float(table.get("tree_share", 1.0 - float(table["linear_share"]))),
         costs=_costs(table.get("costs")),
+        curves=tuple((float(w), read_curve(curve, width)) for w, curve in table.get("curves", ())),
     )
     _check_predictor(question, predictor, width)
     return predictor
@@ -191,7 +205,7 @@ def _check_predictor(question: str, predictor: Predictor, width: int) -> None:
     if not np.isfinite(numbers).all() or not low <= 0 <= high or not np.isfinite(high - low):
         raise ValueError(f"'{question}' holds a number that cannot be")
     is_linear = predictor.linear_share == 1.0 and predictor.share_of_trees == 0.0
-    if predictor.trees is None and not is_linear:
+    if predictor.trees is None and not (is_linear or predictor.curves):
         raise ValueError(f"'{question}' has no trees for their share of {predictor.share_of_trees}")
 
 

@@ -26,6 +26,7 @@ from marquee.dataset_contracts import MOST_GENRES
 from marquee.errors import SourceError
 from marquee.normalise.text import fold
 from scoring.arrays import Floats
+from scoring.budget.stage_chain import StageChain
 
 WITH_RATING, BEFORE_RELEASE = "with rating", "before release"
 ALL_BEFORE_RELEASE, ALL_KNOWN = "before release, all that is planned", "all that is known"
@@ -45,8 +46,7 @@ DIRECTOR, GENRE = "director", "genre"
 DEFAULT_RECORD_FEATURES = ("mean", "last", "most", "films")
 """The track record features of an older bundle, which does not name its own."""
 RECORD_FEATURES = (*DEFAULT_RECORD_FEATURES, "gap")
-"""The track record features: shrunken mean, last and greatest deviation, log(1 + titles), and years
-since the last title. Bundles hold these names."""
+"""Shrunken mean, last and greatest deviation, log(1 + titles), years since the last title."""
 LONGEST_GAP = 30.0
 """Years since the last title are at most this; a person without a title has this gap."""
 
@@ -119,8 +119,8 @@ class FeatureEncoder:
     people: tuple[str, ...] = ()  # further roles with track records
     numbers: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column to vocabulary
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Bounds of each number; a value outside, such as a mistyped aspect ratio of 16, is clipped."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # a number is clipped
+    chains: Mapping[str, StageChain] = field(default_factory=dict)  # by question
 
     def roles(self, question: str) -> tuple[str, ...]:
         """The roles with track records in a question."""
@@ -140,6 +140,8 @@ class FeatureEncoder:
 
     def names(self, question: str) -> list[str]:
         """The features of a question, in the order of its vector."""
+        if chain := self.chains.get(question):
+            return chain.names
         return [
             "year",
             *(f"{role}_{feature}" for role in self.roles(question) for feature in self.record),

@@ -15,10 +15,12 @@ the release year: a title whose budget or rating was corrected is not compared.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -34,6 +36,7 @@ from scoring.evaluation_blocks import DIGEST_DIGITS, LARGEST_ERROR, RecordLine, 
 from scoring.model_comparison import paired_bootstrap
 
 UNITS = "directors"
+BESIDE_METRICS = ("log_rmse", "log_rmse_before_release")
 DIGITS = 9
 """Significant digits of the dollars in a digest, so that rounding does not change it."""
 
@@ -214,3 +217,26 @@ def _digest(title: KnownTitle, dollars: float) -> str:
     query = query_of(title)
     facts = [sorted(title.keys(DIRECTOR)), sorted(set(query.genres)), query.year, query.rating]
     return digest_value([*facts, f"{dollars:.{DIGITS}g}"])[:DIGEST_DIGITS]
+
+
+# Recipes that stand beside the model
+
+
+def compare_beside(
+    holdout: BudgetHoldout, ours: tuple[Floats, Floats], folder: Path | None, seed: int
+) -> dict[str, Any]:
+    """The paired comparisons with each recipe whose answers are in `folder`, by its name.
+
+    `ours` are the model's errors [titles] with rating and before release. The training job writes
+    the answers (`Trainer.write_answers`). A recipe without an answer for every title is left out.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.json")) if folder else ():
+        answers = json.loads(path.read_text("utf-8"))["answers"]
+        if all(title.title_id in answers for title in holdout.titles):
+            rows = np.array([answers[title.title_id] for title in holdout.titles])
+            found[path.stem] = {
+                key: compare_log_rmse(holdout.clusters, mine, holdout.actual - theirs, seed=seed)
+                for key, mine, theirs in zip(BESIDE_METRICS, ours, rows.T, strict=True)
+            }
+    return found

@@ -1,8 +1,7 @@
 """`evaluation.json` of the budget model: measures a bundle on titles newer than its fit.
 
 Every number is scored from the bundle through `BudgetModel`, as serving does. Errors are in log10
-dollars of the price year: an estimate of half the budget is the same error for every title. The
-step `evaluate` and `scoring.any_bundle` call this.
+dollars of the price year: an estimate of half the budget is the same error for every title.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from scoring.budget.holdout import (
     BudgetHoldout,
     Clusters,
     TitleLine,
+    compare_beside,
     compare_log_rmse,
     compare_with_record,
     holdout_record,
@@ -45,8 +45,7 @@ FEWEST_TITLES = 5
 MOST_GENRES_SHOWN = 16
 SIZES = (1e6, 5e6, 10e6, 25e6, 50e6, 100e6)  # dollars of the price year
 SHOWN_TITLES, SHOWN_REASONS = 20, 4
-Errors = tuple[Floats, Floats]
-"""Errors [titles] with rating, and errors [titles] before release."""
+Errors = tuple[Floats, Floats]  # [titles] with rating, and before release
 
 
 def evaluate_budget(
@@ -58,13 +57,14 @@ def evaluate_budget(
     seed: int,
     record: Path | None = None,
     own_record: Path | None = None,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle `evaluated` on `holdout`, and compare it with baselines and the champion.
 
     `incumbent` is the champion's recipe, fitted on the same `train`. `train` and `holdout` are
     folders of Parquet in the `titles` contract. `record` is the champion's holdout record; this
-    bundle's is written to `own_record`. Raises BundleError where `evaluated` or `incumbent` cannot
-    be loaded; for `shipped` and `record` see `check_shipped` and `versus_record`.
+    bundle's goes to `own_record`. `beside` holds other recipes' answers. Raises BundleError where
+    `evaluated` or `incumbent` cannot be loaded.
     """
     model = BudgetModel.load(evaluated)
     titles = BudgetHoldout.of(*(read_titles(path, model.price_year) for path in (train, holdout)))
@@ -77,9 +77,10 @@ def evaluate_budget(
         record, TitleLine, lambda recorded: compare_with_record(lines, recorded, seed)
     )
     return found | {
+        "beside": compare_beside(titles, _errors(model, titles), beside, seed),
         "shipped": check_shipped(
             partial(_measure_shipped, shipped, titles), found["metrics"]["log_rmse"]
-        )
+        ),
     }
 
 

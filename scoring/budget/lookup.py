@@ -3,6 +3,7 @@
 - `PeopleIndex`: the track record of a person before a year.
 - `NearestTitles`: the known titles most like a query, as evidence.
 - `VectorLayout`: where each value of a query stands in a question's feature vector.
+- `ChainLayout`: the same where a recipe's chain of Spark stages makes the vector.
 
 `BudgetModel` holds them, so that an estimate takes a fraction of a millisecond. The baselines use
 `track_record` for the same numbers.
@@ -36,12 +37,15 @@ from scoring.budget.features import (
     role_features,
     round_to_grid,
 )
+from scoring.budget.stage_chain import ROLES, StageChain, title_fields
 
 EVIDENCE = 3
 """Known titles shown with an estimate."""
 YEARS, POINTS = 30.0, 5.0
 """Distances in years and points of rating that equal one shared director in `NearestTitles`."""
 OTHER_GENRES = "other genres"
+FIELD_OF = {"directors": DIRECTOR, "genres": GENRE, "genre_count": GENRE, **ROLES}
+"""The fields of a query by their names in a chain, where the two differ."""
 
 
 class History(NamedTuple):
@@ -241,6 +245,41 @@ class VectorLayout:
             if genre in self.genres:
                 found[self.genres[genre]] = 1.0
         return found
+
+
+class ChainLayout:
+    """What a question's chain of stages reads; a group is the field, or fields, of a feature."""
+
+    def __init__(self, encoder: FeatureEncoder, chain: StageChain) -> None:
+        self.encoder, self.chain = encoder, chain
+        self.genres, self.words = encoder.genres, chain.words
+        read = dict.fromkeys(FIELD_OF.get(name, name) for name in chain.fields)
+        self.fields = tuple(name for name in read if name not in ("year", "rating"))
+        """The fields of a title that the question reads, without year and rating."""
+        # Every answer needs the directors: a beginner's interval is wider.
+        self.roles = (DIRECTOR, *(role for role in ROLES.values() if role in read))
+        self.group_names = list(dict.fromkeys(chain.groups))
+        places = {name: place for place, name in enumerate(self.group_names)}
+        self._group_of = np.array([places[name] for name in chain.groups], dtype=np.int64)
+
+    def grouped(self, shares: Floats, genres: Sequence[str]) -> dict[str, float]:
+        """The sum of `shares` [features] by group, whatever the title's genres."""
+        sums = np.bincount(self._group_of, shares, minlength=len(self.group_names))
+        return dict(zip(self.group_names, sums.tolist(), strict=True))
+
+    def read(
+        self, query: BudgetQuery, keys: Mapping[str, Sequence[str]]
+    ) -> tuple[Floats, list[str]]:
+        """The features of a query, and the fields that it does not state; `keys` by role."""
+        fields = title_fields(query, self.encoder.clip_year(query.year), keys)
+        missing = [FIELD_OF.get(name, name) for name in self.chain.missing(fields)]
+        return self.chain.vector(fields), list(dict.fromkeys(missing))
+
+
+def layout_of(encoder: FeatureEncoder, question: str) -> VectorLayout | ChainLayout:
+    """How a question reads a query: by its chain where the recipe has stages."""
+    chain = encoder.chains.get(question)
+    return VectorLayout(encoder, question) if chain is None else ChainLayout(encoder, chain)
 
 
 def keys_of(names: Sequence[str]) -> list[str]:

@@ -26,7 +26,13 @@ from scoring.budget.features import (
     is_rated,
     person_key,
 )
-from scoring.budget.lookup import NearestTitles, PeopleIndex, VectorLayout
+from scoring.budget.lookup import (
+    ChainLayout,
+    NearestTitles,
+    PeopleIndex,
+    VectorLayout,
+    layout_of,
+)
 from scoring.budget.predictor import NO_TREND, Trend
 from scoring.evaluation_blocks import GoldenReport
 
@@ -56,11 +62,12 @@ class _Reading:
     """What the model reads in a query."""
 
     question: str
-    layout: VectorLayout
+    layout: VectorLayout | ChainLayout
     records: Mapping[str, Sequence[TrackRecord]]  # by role
     keys: Mapping[str, Sequence[str]]  # of the people, by role
     features: Floats
-    missing: Sequence[str]  # fields that the question reads and the query does not state
+    typical: Sequence[str]  # missing fields for which typical values stand in
+    missing: Sequence[str]  # all fields that the question reads and the query does not state
 
     @property
     def is_beginner(self) -> bool:
@@ -144,18 +151,23 @@ class BudgetModel:
             role: [self._people[role].record(key, query.year, smoothing) for key in keys[role]]
             for role in layout.roles
         }
-        features = layout.vector(query, records)
-        missing = layout.missing(features)
-        missing += [n for n, v in ((DIRECTOR, query.directors), (GENRE, query.genres)) if not v]
-        return _Reading(question, layout, records, keys, features, missing)
+        if isinstance(layout, ChainLayout):
+            features, typical = layout.read(query, keys)
+        else:
+            features = layout.vector(query, records)
+            typical = layout.missing(features)
+        core = ((DIRECTOR, query.directors), (GENRE, query.genres))
+        unstated = [name for name, value in core if not value and name in layout.fields]
+        missing = list(dict.fromkeys([*typical, *unstated]))
+        return _Reading(question, layout, records, keys, features, typical, missing)
 
     def check_golden(self) -> GoldenReport:
         """Answer the golden queries and compare with the answers that Spark recorded."""
         return check_golden(self.bundle.golden, self.log_estimates, self.question)
 
     @cached_property
-    def _layouts(self) -> Mapping[str, VectorLayout]:
-        return {q: VectorLayout(self.bundle.encoder, q) for q in self.bundle.predictors}
+    def _layouts(self) -> Mapping[str, VectorLayout | ChainLayout]:
+        return {q: layout_of(self.bundle.encoder, q) for q in self.bundle.predictors}
 
     @cached_property
     def _nearest(self) -> NearestTitles:
@@ -163,8 +175,8 @@ class BudgetModel:
 
     @cached_property
     def _people(self) -> Mapping[str, PeopleIndex]:
-        roles = (DIRECTOR, *self.bundle.encoder.people)
-        return {role: PeopleIndex.of(self.bundle.titles, role) for role in roles}
+        roles = [role for layout in self._layouts.values() for role in layout.roles]
+        return {role: PeopleIndex.of(self.bundle.titles, role) for role in dict.fromkeys(roles)}
 
     @cached_property
     def _key_of_name(self) -> Mapping[str, Mapping[str, str]]:
@@ -203,8 +215,8 @@ class BudgetModel:
             found.append(_clipped_year(query.year, encoder, self.bundle.trend))
         if question != query.question and question == query.core_question:
             found.append("this model was trained on directors, genres, year and rating only")
-        missing = [name for name in read.missing if name not in (DIRECTOR, GENRE)]
-        return found + ([f"missing, taken as typical: {', '.join(missing)}"] if missing else [])
+        typical = ", ".join(read.typical)
+        return found + ([f"missing, taken as typical: {typical}"] if typical else [])
 
 
 def _credits(title: KnownTitle, role: str) -> list[tuple[str, str]]:

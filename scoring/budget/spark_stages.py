@@ -1,15 +1,22 @@
-"""Spark's feature stages in NumPy: each saved stage maps a column of values to [rows, width].
+"""Spark's feature stages and curves in NumPy.
 
 `spark_apps.budget.saved_models` makes one value of these classes for each stage that Spark saved.
-Unseen words and nulls are treated as with Spark's `handleInvalid="keep"`; a null in a numeric
-column is NaN. Words are hashed as in Spark: MurmurHash3, 32 bit for x86 (Austin Appleby, 2011,
-public domain).
+A stage maps a column of values to [rows, width]; a curve maps features to an answer. Unseen words
+and nulls are treated as with Spark's `handleInvalid="keep"`; a null in a numeric column is NaN.
+Words are hashed as in Spark: MurmurHash3, 32 bit for x86 (Austin Appleby, 2011, public domain).
+
+Curves are the regressors that are neither linear models nor trees:
+
+- `Linked`: a generalised linear model, link^-1(coefficients . x + intercept). Spark's AFT survival
+  regression becomes one too, because the logarithm of its median is linear.
+- `Isotonic`: a monotone function of one feature, interpolated between boundaries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,8 +35,12 @@ class Indexer:
     labels: tuple[str, ...]
 
     def apply(self, values: Sequence[Any]) -> Floats:
-        places = {label: float(i) for i, label in enumerate(self.labels)}
-        return _column(places.get(value, float(len(places))) for value in values)
+        unseen = float(len(self._places))
+        return _column(self._places.get(value, unseen) for value in values)
+
+    @cached_property
+    def _places(self) -> Mapping[Any, float]:
+        return {label: float(place) for place, label in enumerate(self.labels)}
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,88 @@ class Vectors:
 
 
 Stage = Indexer | OneHot | Buckets | Binary | Scale | Grams | Hashed | Vectors
+
+
+INVERSE_LINKS: Mapping[str, Callable[[Floats], Floats]] = {
+    "identity": lambda eta: eta,
+    "log": np.exp,
+    "inverse": lambda eta: 1.0 / eta,
+    "sqrt": np.square,
+}
+"""The mean by the linear predictor, for each of Spark's links of a positive target."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A generalised linear model (McCullagh and Nelder, Generalized Linear Models, 1989)."""
+
+    coefficients: Floats  # [features]
+    intercept: float
+    link: str  # a key of INVERSE_LINKS
+
+    def predict(self, rows: Floats) -> Floats:
+        """Answers [R] for rows [R, features]."""
+        return INVERSE_LINKS[self.link](rows @ self.coefficients + self.intercept)
+
+    def contributions(self, row: Floats, means: Floats) -> tuple[float, Floats]:
+        """The answer for `means`, and what each feature adds to it [features].
+
+        A feature adds its part of the linear predictor times the slope of the secant between the
+        two answers, so that the parts add up to the answer.
+        """
+        base, answer = self.predict(np.stack([means, row]))
+        parts: Floats = self.coefficients * (row - means)
+        whole = float(parts.sum())
+        return float(base), parts * ((answer - base) / whole if whole else 0.0)
+
+
+@dataclass(frozen=True)
+class Isotonic:
+    """A piecewise linear function of one feature, constant outside its boundaries.
+
+    Barlow et al., Statistical Inference under Order Restrictions, 1972.
+    """
+
+    feature: int
+    boundaries: Floats  # [B], ascending
+    values: Floats  # [B]
+
+    def predict(self, rows: Floats) -> Floats:
+        """Answers [R] for rows [R, features]."""
+        found: Floats = np.interp(rows[:, self.feature], self.boundaries, self.values)
+        return found
+
+    def contributions(self, row: Floats, means: Floats) -> tuple[float, Floats]:
+        """The answer for `means`, and what each feature adds to it; all is the one feature's."""
+        base, answer = self.predict(np.stack([means, row]))
+        parts = np.zeros(len(row))
+        parts[self.feature] = answer - base
+        return float(base), parts
+
+
+Curve = Linked | Isotonic
+
+
+def curve_json(curve: Curve) -> dict[str, Any]:
+    """A curve as JSON; `read_curve` is the inverse."""
+    values = {f.name: getattr(curve, f.name) for f in fields(curve)}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
+def read_curve(table: Mapping[str, Any], width: int) -> Curve:
+    """A curve of `width` features; ValueError where its numbers do not fit or are not finite."""
+    arrays = {k: np.asarray(v, dtype=np.float64) for k, v in table.items() if isinstance(v, list)}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("a curve holds a number that is not finite")
+    if "link" in table:
+        linked = Linked(arrays["coefficients"], float(table["intercept"]), str(table["link"]))
+        if linked.link not in INVERSE_LINKS or len(linked.coefficients) != width:
+            raise ValueError(f"a curve with the link {linked.link} is not of {width} features")
+        return linked
+    curve = Isotonic(int(table["feature"]), arrays["boundaries"], arrays["values"])
+    if not 0 <= curve.feature < width or not 0 < len(curve.boundaries) == len(curve.values):
+        raise ValueError("a curve without a feature or a value for each boundary")
+    return curve
 
 
 def term_hash(word: str, seed: int = HASH_SEED) -> int:

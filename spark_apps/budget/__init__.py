@@ -2,7 +2,9 @@
 
 A *question* is a set of known inputs, for example `before release` (no rating) or `with rating`.
 
-families         recipes as data, and the regressor families that they name
+families         recipes as data, and the table of the families that they name
+regressors       the fits of the families
+stage_recipes    Spark's transformers as the stages of a recipe
 features         attributes, target and track records as columns
 feature_vectors  the feature vector of a question as SQL
 folds            which titles a fit learns from, and the fits on them

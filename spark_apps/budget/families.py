@@ -1,30 +1,78 @@
 """Recipes of the budget model, and the table of regressor families that they name.
 
-A recipe is a family with its parameters, as data (`[[recipes.budget]]` in config/). Every recipe
-fits a linear model. Its family fits ensembles of trees beside the linear model and gives each a
-weight in the answer. A new family needs only an entry in FAMILIES.
+A recipe is a family with its parameters, as data (`[[recipes.budget]]` in config/). A family fits
+ensembles of trees or a curve beside a linear model, and gives each a weight in the answer. The
+features are track records, or what the recipe's `stages` make (`stage_recipes`). A new family needs
+only an entry in FAMILIES.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pyspark.ml.regression import DecisionTreeRegressor, GBTRegressor, RandomForestRegressor
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from marquee.errors import RecipeError
-from scoring.budget.predictor import FlatTrees
-from spark_apps.budget.saved_models import read_saved_trees
+from scoring.budget.features import BEFORE_RELEASE
+from scoring.budget.flat_trees import FlatTrees
+from scoring.budget.spark_stages import Curve
+from scoring.budget.stage_chain import CORE_FIELDS, FIELDS
+from spark_apps.budget.regressors import (
+    Ensembles,
+    TrainingData,
+    Weights,
+    all_linear,
+    boosted_weights,
+    curve_alone,
+    fit_boosted,
+    fit_forest,
+    fit_gbt,
+    fit_generalized,
+    fit_isotonic,
+    fit_survival,
+    fit_tree,
+    line_and_trees,
+    no_ensembles,
+)
+from spark_apps.budget.saved_models import (
+    read_saved_generalized,
+    read_saved_isotonic,
+    read_saved_survival,
+    read_saved_trees,
+)
+from spark_apps.budget.stage_recipes import (
+    NUMERIC,
+    TRANSFORMERS,
+    StagePlan,
+    StageRecipe,
+    plan_stages,
+)
 
+__all__ = [
+    "FAMILIES",
+    "BudgetRecipe",
+    "Ensembles",
+    "RegressorFamily",
+    "TrainingData",
+    "Weights",
+    "family_of",
+    "read_recipe",
+    "read_recipes",
+]
+
+_UNSHARED = {"name": "", "tried_in": "quick", "beside": False, "direct_share": 0.0}
+"""What does not change the fits of a recipe."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-RESIDUAL = "residual"
-MAX_BINS = 32
+LINKS = {
+    "gaussian": ("identity", "log", "inverse"),
+    "poisson": ("log", "identity", "sqrt"),
+    "gamma": ("inverse", "identity", "log"),
+}
+"""Spark's links of each distribution that a positive target may have."""
 
 
 class BudgetRecipe(BaseModel):
@@ -43,6 +91,8 @@ class BudgetRecipe(BaseModel):
     name: str
     family: str
     """A key of FAMILIES."""
+    tried_in: Literal["quick", "full"] = "quick"
+    """The smallest search that tries the recipe."""
     director_smoothing: Positive
     """Titles of the usual budget that are added to each track record."""
     rating_step: Annotated[float, Field(ge=0, le=5)] = 0.0
@@ -65,6 +115,12 @@ class BudgetRecipe(BaseModel):
     """Share of the features that are tried at each split."""
     step: Annotated[float, Field(gt=0, le=1)] = 0.1
     subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    stages: tuple[StageRecipe, ...] = ()
+    """Spark's transformers, which make the features in place of track records."""
+    features: tuple[str, ...] = ()
+    """Outputs of stages, and numbers of a title: the vector. A recipe with `stages` needs them."""
+    beside: bool = False
+    """Whether it is fitted on train for the report alone; no search tries it."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> BudgetRecipe:
@@ -75,10 +131,33 @@ class BudgetRecipe(BaseModel):
             raise ValueError(f"direct_share is for recipes of the family {families}")
         return self
 
+    @model_validator(mode="after")
+    def _stages_fit(self) -> BudgetRecipe:
+        check_stages(self.stages, self.features)
+        if self.features and not self.plan(BEFORE_RELEASE).features:
+            raise ValueError("no feature is known before release")
+        return self
+
+    def plan(self, question: str) -> StagePlan:
+        """What a question keeps of the stages."""
+        return plan_stages(self.stages, self.features, question)
+
+    @property
+    def reads_more(self) -> bool:
+        """Whether any field is read beyond directors, genres, year and rating."""
+        read = {name for stage in self.stages for name in stage.input} | set(self.features)
+        return self.wide or any(name in FIELDS and name not in CORE_FIELDS for name in read)
+
+    @property
+    def has_line(self) -> bool:
+        """Whether a linear model is fitted; with stages only where the answer needs one."""
+        return not self.features or family_of(self).weights(self).line > 0
+
     @property
     def without_shares(self) -> BudgetRecipe:
         """The recipe with standard shares and no name; equal values share their fits."""
-        return self.model_copy(update={"name": "", "linear_share": 0.5, "direct_share": 0.0})
+        share = 0.5 if self.has_line else 0.0
+        return self.model_copy(update=_UNSHARED | {"linear_share": share})
 
     @property
     def cost(self) -> int:
@@ -86,55 +165,68 @@ class BudgetRecipe(BaseModel):
         return family_of(self).cost(self)
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """The training rows of one question.
+class GeneralizedRecipe(BudgetRecipe):
+    """A generalised linear model of log10 dollars."""
 
-    `rows` hold `weight` and the columns that `features` (vector), `label` (target) and `line`
-    (the linear model's answer) name. `mean` is the weighted mean of the target. A family names its
-    prediction columns by `column`, because the questions share one frame later.
-    """
+    distribution: Literal["gaussian", "poisson", "gamma"] = "gamma"
+    link: Literal["identity", "log", "inverse", "sqrt"] = "log"
 
-    rows: DataFrame
-    features: str
-    label: str
-    line: str
-    mean: float
-    suffix: str
-    seed: int
-
-    def column(self, name: str) -> str:
-        """A column name that is unique to the question."""
-        return f"{name}_{self.suffix}"
+    @model_validator(mode="after")
+    def _is_spark_link(self) -> GeneralizedRecipe:
+        if self.link not in LINKS[self.distribution]:
+            links = ", ".join(LINKS[self.distribution])
+            raise ValueError(f"the link of {self.distribution} is one of {links}")
+        return self
 
 
-@dataclass(frozen=True)
-class Weights:
-    """answer = line * linear model + mean * mean of the target + sum of ensembles[name] * model."""
+class IsotonicRecipe(BudgetRecipe):
+    """A monotone function of one feature."""
 
-    line: float
-    mean: float = 0.0
-    ensembles: Mapping[str, float] = field(default_factory=dict)
-
-
-Ensembles = dict[str, Sequence[Any]]
-"""Fitted Spark models by the name of their ensemble."""
+    @model_validator(mode="after")
+    def _has_one_feature(self) -> IsotonicRecipe:
+        if len(self.features) != 1:
+            raise ValueError("isotonic regression reads one feature: give one in `features`")
+        return self
 
 
 @dataclass(frozen=True)
 class RegressorFamily:
     """What a family of regressors registers."""
 
-    fit: Callable[[BudgetRecipe, TrainingData], Ensembles]
+    fit: Callable[[Any, TrainingData], Ensembles]
     weights: Callable[[BudgetRecipe], Weights]
     cost: Callable[[BudgetRecipe], int]
     """The approximate number of Spark jobs of a fit; it decides between equal errors."""
-    read: Callable[[Path], FlatTrees] = read_saved_trees
+    read: Callable[[Path], FlatTrees | Curve] = read_saved_trees
     """Reads the folder in which Spark saved one fitted model."""
     recipe: type[BudgetRecipe] = BudgetRecipe
     """A subclass where the family has parameters of its own."""
     has_direct_share: bool = False
     """Whether recipes of the family may set `direct_share`."""
+
+
+def check_stages(stages: Sequence[StageRecipe], features: Sequence[str]) -> None:
+    """ValueError for a stage or feature that reads what is not there or is of another kind."""
+    kinds = dict(FIELDS)
+    for stage in stages:
+        kind = TRANSFORMERS[stage.transformer]
+        _refuse_wrong_kind(stage.transformer, stage.input, kinds, kind.reads)
+        if stage.output in kinds:
+            raise ValueError(f"'{stage.output}' is there already: give another output")
+        kinds[stage.output] = kind.writes
+    _refuse_wrong_kind("the vector", features, kinds, NUMERIC)
+    if stages and not features:
+        raise ValueError("name the outputs that make the vector in `features`")
+
+
+def _refuse_wrong_kind(
+    reader: str, read: Sequence[str], kinds: Mapping[str, str], wanted: Sequence[str]
+) -> None:
+    for name in read:
+        if name not in kinds:
+            raise ValueError(f"{reader} reads '{name}', which is no field and no earlier output")
+        if kinds[name] not in wanted:
+            raise ValueError(f"{reader} reads {' or '.join(wanted)}, and '{name}' is {kinds[name]}")
 
 
 def read_recipes(tables: Sequence[Mapping[str, Any]]) -> list[BudgetRecipe]:
@@ -168,127 +260,35 @@ def _registered(family: str, recipe: str) -> RegressorFamily:
     return FAMILIES[family]
 
 
-def _no_ensembles(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    return {}
-
-
-def _all_linear(recipe: BudgetRecipe) -> Weights:
-    return Weights(line=1.0)
-
-
-def _line_and_trees(recipe: BudgetRecipe) -> Weights:
-    return Weights(recipe.linear_share, ensembles={"trees": 1.0 - recipe.linear_share})
-
-
-def _tree(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    return {"trees": [DecisionTreeRegressor(**_shared(recipe, data)).fit(data.rows)]}
-
-
-def _forest(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    forest = RandomForestRegressor(
-        numTrees=recipe.trees, **_shared(recipe, data), **_sampled(recipe)
-    )
-    return {"trees": [forest.fit(data.rows)]}
-
-
-def _gbt(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    boosting = GBTRegressor(
-        maxIter=recipe.trees, stepSize=recipe.step, **_shared(recipe, data), **_sampled(recipe)
-    )
-    return {"trees": [boosting.fit(data.rows)]}
-
-
-def _shared(recipe: BudgetRecipe, data: TrainingData) -> dict[str, Any]:
-    return {
-        "featuresCol": data.features,
-        "labelCol": data.label,
-        "weightCol": "weight",
-        "predictionCol": data.column("trees"),
-        "maxDepth": recipe.depth,
-        "minInstancesPerNode": recipe.min_instances,
-        "maxBins": MAX_BINS,
-        "seed": data.seed,
-    }
-
-
-def _sampled(recipe: BudgetRecipe) -> dict[str, Any]:
-    return {
-        "featureSubsetStrategy": str(recipe.feature_share),
-        "subsamplingRate": recipe.subsample,
-    }
-
-
-def _boosted(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    """Gradient boosting with a small forest at each step, from two starts: linear model and mean.
-
-    Friedman, "Greedy function approximation", Annals of Statistics 29, 2001, with Breiman's
-    bagging. A few forests reach the error of hundreds of boosted trees, and Spark grows thirty
-    trees in the time of one.
-    """
-    starts = {"on_line": F.col(data.line), "direct": F.lit(data.mean)}
-    return {
-        name: _boost(recipe, data, start, name, data.seed + 1000 * number)
-        for number, (name, start) in enumerate(starts.items())
-    }
-
-
-def _boost(
-    recipe: BudgetRecipe, data: TrainingData, start: Column, name: str, seed: int
-) -> Sequence[Any]:
-    """The forests of `recipe.rounds` steps, fitted to the target less `start`.
-
-    answer = start + recipe.step * sum of the forests' answers
-    """
-    residual = (F.col(data.label) - start).alias(RESIDUAL)
-    # A checkpoint cuts the plan; a cache would let it grow by a forest a round.
-    rows = data.rows.select(data.features, "weight", residual).localCheckpoint()
-    models = []
-    for number in range(recipe.rounds):
-        model = _small_forest(recipe, data.features, seed + number).fit(rows)
-        model = model.setPredictionCol(f"{data.column(name)}_{number}")
-        models.append(model)
-        if number + 1 < recipe.rounds:
-            rest = F.col(RESIDUAL) - F.lit(recipe.step) * F.col(model.getPredictionCol())
-            after = model.transform(rows).select(data.features, "weight", rest.alias(RESIDUAL))
-            rows = after.localCheckpoint()
-    return models
-
-
-def _small_forest(recipe: BudgetRecipe, features: str, seed: int) -> RandomForestRegressor:
-    return RandomForestRegressor(
-        featuresCol=features,
-        labelCol=RESIDUAL,
-        weightCol="weight",
-        numTrees=recipe.trees,
-        maxDepth=recipe.depth,
-        minInstancesPerNode=recipe.min_instances,
-        maxBins=MAX_BINS,
-        maxMemoryInMB=512,
-        seed=seed,
-        **_sampled(recipe),
-    )
-
-
-def _boosted_weights(recipe: BudgetRecipe) -> Weights:
-    on_line, direct = 1.0 - recipe.linear_share - recipe.direct_share, recipe.direct_share
-    ensembles = {"on_line": on_line * recipe.step, "direct": direct * recipe.step}
-    return Weights(
-        line=recipe.linear_share + on_line,
-        mean=direct,
-        ensembles={name: weight for name, weight in ensembles.items() if weight > 0},
-    )
-
-
 FAMILIES: dict[str, RegressorFamily] = {
-    "linear": RegressorFamily(_no_ensembles, _all_linear, cost=lambda recipe: 1),
-    "tree": RegressorFamily(_tree, _line_and_trees, cost=lambda recipe: recipe.depth),
-    "forest": RegressorFamily(_forest, _line_and_trees, cost=lambda recipe: recipe.depth),
-    "gbt": RegressorFamily(_gbt, _line_and_trees, cost=lambda recipe: recipe.trees * recipe.depth),
+    "linear": RegressorFamily(no_ensembles, all_linear, cost=lambda recipe: 1),
+    "tree": RegressorFamily(fit_tree, line_and_trees, cost=lambda recipe: recipe.depth),
+    "forest": RegressorFamily(fit_forest, line_and_trees, cost=lambda recipe: recipe.depth),
+    "gbt": RegressorFamily(
+        fit_gbt, line_and_trees, cost=lambda recipe: recipe.trees * recipe.depth
+    ),
     "boosted": RegressorFamily(
-        _boosted,
-        _boosted_weights,
+        fit_boosted,
+        boosted_weights,
         cost=lambda recipe: 2 * recipe.rounds * recipe.depth,
         has_direct_share=True,
+    ),
+    "generalized_linear": RegressorFamily(
+        fit_generalized,
+        curve_alone,
+        cost=lambda recipe: 10,
+        read=read_saved_generalized,
+        recipe=GeneralizedRecipe,
+    ),
+    "aft_survival": RegressorFamily(
+        fit_survival, curve_alone, cost=lambda recipe: 50, read=read_saved_survival
+    ),
+    "isotonic": RegressorFamily(
+        fit_isotonic,
+        curve_alone,
+        cost=lambda recipe: 2,
+        read=read_saved_isotonic,
+        recipe=IsotonicRecipe,
     ),
 }
 """Families by the name in a recipe's `family`."""

@@ -1,6 +1,6 @@
 """The feature vector of a question in Spark: vocabularies, and one SQL expression a feature.
 
-`scoring.budget.features.feature_vector` computes the same features in the same order with NumPy.
+`scoring.budget.lookup.VectorLayout.vector` computes the same features in the same order with NumPy.
 The expressions are SQL, because Spark saves SQL with the pipeline. A missing value is null. The
 pipeline imputes the mean of the training titles.
 """
@@ -24,6 +24,7 @@ from scoring.budget.features import (
     GRID,
     LONGEST_GAP,
     PLAIN_NUMBERS,
+    QUESTIONS,
     RECORD_FEATURES,
     FeatureEncoder,
     is_rated,
@@ -55,6 +56,7 @@ def make_stages(recipe: BudgetRecipe, titles: Sequence[Row]) -> FeatureEncoder:
         numbers=tuple(numbers),
         labels={c: tuple(frequent) for c, frequent in words.items() if frequent},
         ranges={name: _range(name, wide) for name in numbers},
+        chains={q: recipe.plan(q).blank for q in QUESTIONS} if recipe.features else {},
     )
 
 

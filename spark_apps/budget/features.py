@@ -21,6 +21,7 @@ from scoring.budget.features import (
     GENRE,
     LONGEST_GAP,
     FeatureEncoder,
+    KnownTitle,
     person_key,
 )
 from scoring.budget.known_titles import PRIOR_TITLES, RECENT_YEARS
@@ -111,6 +112,26 @@ def credited_names(title: Row) -> dict[str, str]:
     return {key: name for key, name in pairs if key != person_key(name)}
 
 
+def known_title(row: Row) -> KnownTitle:
+    """A featured training title as a bundle holds it."""
+    people = {role: tuple(names) for role, names in row["people"].items() if role != DIRECTOR}
+    return KnownTitle(
+        title_id=row["title_id"],
+        title=row["title"],
+        year=int(row["year"]),
+        directors=tuple(row["directors"]),
+        director_names=tuple(row["director_names"]),
+        genres=tuple(row["genres"]),
+        rating=row["rating"],
+        log_budget=float(row[TARGET]),
+        above_time=row["above_time"],
+        people=people,
+        numbers=dict(row["numbers"]),
+        labels=dict(row["labels"]),
+        names=credited_names(row),
+    )
+
+
 def with_target(spark: SparkSession, titles: DataFrame, prices: PriceIndex) -> DataFrame:
     """Add `log_budget`: log10 of the budget in dollars of the index's last year.
 
@@ -182,7 +203,10 @@ def with_records(rows: DataFrame, smoothing: float) -> DataFrame:
 
 def optional_fields(encoder: FeatureEncoder) -> list[str]:
     """The fields whose cost is measured: those that a person may state, and FURTHER for all but
-    director, genre, year and rating together."""
+    director, genre, year and rating together. None for a recipe with stages: `with_blanks` takes
+    away what track records and vocabularies read, and a chain reads the names themselves."""
+    if encoder.chains:
+        return []
     numbers = [name for name in encoder.numbers if name in NUMBERS]
     further = [*encoder.people, *numbers, *encoder.labels]
     return [DIRECTOR, GENRE, *further, *([FURTHER] if further else [])]

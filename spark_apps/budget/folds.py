@@ -56,11 +56,14 @@ class Fold:
 
 
 def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
-    """The rolling origins inside `train` titles, and the two fits of the model folder."""
+    """The rolling origins inside `train` titles, and the two fits of the model folder.
+
+    The evaluated fit's later titles are the holdout, for recipes that stand beside the model.
+    """
     stops = [round(train * share) for share in (*ORIGINS, 1.0)]
     origins = [Fold(f"origin {a}", a, b) for a, b in pairwise(stops)]
-    kept = [Fold(EVALUATED, train, train), Fold(SHIPPED, train + holdout, train + holdout)]
-    return origins, kept
+    whole = train + holdout
+    return origins, [Fold(EVALUATED, train, whole), Fold(SHIPPED, whole, whole)]
 
 
 def with_place(titles: DataFrame, *first: str) -> DataFrame:

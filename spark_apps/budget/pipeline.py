@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.feature import SQLTransformer
 from pyspark.ml.regression import LinearRegression
+from pyspark.ml.stat import Summarizer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -33,7 +34,8 @@ from spark_apps.budget.feature_vectors import (
     vector_stages,
 )
 from spark_apps.budget.features import TARGET
-from spark_apps.budget.saved_models import refuse_unreadable_stages
+from spark_apps.budget.regressors import pipeline_stages
+from spark_apps.budget.stage_recipes import StageVector, stage_vector
 
 AT_ONCE = 2
 """Questions fitted at a time."""
@@ -43,14 +45,15 @@ AT_ONCE = 2
 class Components:
     """The fitted models of a question; the recipe's shares do not affect them."""
 
-    linear: Any
+    linear: Any | None  # None where the answer needs none
     mean: float  # weighted mean of the target
     ensembles: Ensembles
 
     @property
     def models(self) -> list[Any]:
-        """The linear model, then the ensembles' models."""
-        return [self.linear, *(m for models in self.ensembles.values() for m in models)]
+        """The linear model, if any, then the ensembles' models."""
+        ensembles = [m for models in self.ensembles.values() for m in models]
+        return ensembles if self.linear is None else [self.linear, *ensembles]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class FittedQuestion:
     vector: tuple[Transformer, ...]
     means: Floats
     components: Components
+    stages: StageVector | None = None
+    """The fitted stages, for a recipe that has them."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ class FittedBudget:
     blends: Mapping[str, Blend]
     pipeline: PipelineModel
     trend: Trend = NO_TREND
+    vectors: Mapping[str, StageVector] = field(default_factory=dict)
+    """The fitted stages of each question, for a recipe that has them."""
 
 
 def fit_questions(
@@ -129,13 +136,29 @@ def _fit(
     recipe: BudgetRecipe, titles: DataFrame, stages: FeatureEncoder, question: str, seed: int
 ) -> FittedQuestion:
     rows = titles.where("rating IS NOT NULL") if question == WITH_RATING else titles
+    if recipe.features:
+        return _fit_on_stages(recipe, rows, stages, question, seed)
     wanted = expressions(stages, question)
     means = fill_values(rows, wanted)
     vector = vector_stages(question, wanted, means)
-    refuse_unreadable_stages(vector)
     for stage in vector:
         rows = stage.transform(rows)
     return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
+
+
+def _fit_on_stages(
+    recipe: BudgetRecipe, rows: DataFrame, stages: FeatureEncoder, question: str, seed: int
+) -> FittedQuestion:
+    """A fit on the vector of the recipe's own stages."""
+    column = question_column("features", question)
+    years = stages.first_year, stages.last_year
+    found = stage_vector(recipe.plan(question), rows, years, column, seed)
+    for stage in found.transformers:
+        rows = stage.transform(rows)
+    rows = rows.select(column, TARGET, "weight").localCheckpoint()
+    means = rows.select(Summarizer.mean(F.col(column))).first()[0].toArray()
+    components = _fit_components(recipe, rows, question, seed)
+    return FittedQuestion(found.transformers, means, components, found)
 
 
 def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -> Components:
@@ -143,13 +166,12 @@ def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: 
     features = question_column("features", question)
     kept = rows.select(features, TARGET, "weight").localCheckpoint()
     mean = float(kept.agg(F.sum(F.col(TARGET) * F.col("weight")) / F.sum("weight")).first()[0])
-    linear = _linear(recipe, question).fit(kept)
-    line = linear.getPredictionCol()
+    linear = _linear(recipe, question).fit(kept) if recipe.has_line else None
     data = TrainingData(
-        rows=linear.transform(kept),
+        rows=linear.transform(kept) if linear else kept,
         features=features,
         label=TARGET,
-        line=line,
+        line=linear.getPredictionCol() if linear else "",
         mean=mean,
         suffix=column_suffix(question),
         seed=seed,
@@ -165,7 +187,7 @@ def _linear(recipe: BudgetRecipe, question: str) -> LinearRegression:
         predictionCol=question_column("linear", question),
         regParam=recipe.reg,
         elasticNetParam=recipe.elastic,
-        solver="auto" if recipe.elastic else "normal",
+        solver="auto" if recipe.elastic or recipe.features else "normal",
     )
 
 
@@ -185,13 +207,15 @@ def blend_pipeline(recipe: BudgetRecipe, fitted: FittedComponents) -> FittedBudg
     blends = {q: blend_components(recipe, f.components) for q, f in fitted.questions.items()}
     stages: list[Transformer] = []
     for question, found in fitted.questions.items():
-        stages += [*found.vector, *(model for _, model in blends[question].terms)]
+        models = [stage for _, m in blends[question].terms for stage in pipeline_stages(m)]
+        stages += [*found.vector, *models]
     trend = trend_sql(fitted.trend)
     answers = ", ".join(f"{b.sql} + {trend} AS {estimate_column(q)}" for q, b in blends.items())
     stages.append(SQLTransformer(statement=f"SELECT *, {answers} FROM __THIS__"))
     means = {q: found.means for q, found in fitted.questions.items()}
     pipeline = PipelineModel(stages=stages)
-    return FittedBudget(recipe, fitted.stages, means, blends, pipeline, fitted.trend)
+    vectors = {q: found.stages for q, found in fitted.questions.items() if found.stages}
+    return FittedBudget(recipe, fitted.stages, means, blends, pipeline, fitted.trend, vectors)
 
 
 def estimate_column(question: str) -> str:

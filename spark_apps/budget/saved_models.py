@@ -1,19 +1,19 @@
-"""Readers of trees and feature stages that Spark saved, for NumPy.
+"""Readers of trees, curves and feature stages that Spark saved, for NumPy.
 
-Trees become `scoring.budget.predictor.FlatTrees`. Spark's `data/` holds a row a node: treeID,
+Trees become `scoring.budget.flat_trees.FlatTrees`. Spark's `data/` holds a row a node: treeID,
 nodeData{id, prediction, leftChild, rightChild, split{featureIndex, leftCategoriesOrThreshold,
 numCategories}}. Ids of children count within their tree and are greater than their parent's.
 `treesMetadata/` holds the weights.
 
-Feature stages become `scoring.budget.spark_stages`. `refuse_unreadable_stages` refuses any other
-stage before a fit, and names a substitute. The families of this repository make their vectors in
-SQL and need no stage reader. The stage readers are for families that use Spark's own stages.
+Feature stages and curves become `scoring.budget.spark_stages`. `stage_recipes` refuses any other
+transformer before a fit, with its substitute.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,21 @@ import pyarrow.parquet as pq
 
 from marquee.errors import BundleError, RecipeError
 from scoring.arrays import Floats
-from scoring.budget.predictor import LEAF, FlatTrees
+from scoring.budget.flat_trees import LEAF, FlatTrees
 from scoring.budget.spark_stages import (
     Binary,
     Buckets,
     Grams,
     Hashed,
     Indexer,
+    Isotonic,
+    Linked,
     OneHot,
     Scale,
     Stage,
     Vectors,
 )
+from spark_apps.budget.regressors import median_shift
 
 Row = Mapping[str, Any]
 CONTINUOUS = -1
@@ -43,8 +46,6 @@ TREE_FACTORS: Mapping[str, Callable[[int], float]] = {
     "RandomForestRegressionModel": lambda trees: 1.0 / trees,
 }
 """Factors of a tree's saved weight: a forest answers with the mean of its trees."""
-COUNTERPARTS = ("SQLTransformer", "VectorAssembler")
-"""Stages of `feature_vectors`; `scoring.budget.features.feature_vector` is the same in NumPy."""
 SUBSTITUTES = {
     "QuantileDiscretizer": "Bucketizer with splits worked out beforehand",
     "PCA": "the columns themselves, scaled by StandardScaler",
@@ -53,6 +54,7 @@ SUBSTITUTES = {
     "RobustScaler": "StandardScaler",
     "RFormula": "the stages it stands for",
 }
+"""What a recipe names in place of a transformer that cannot leave Spark."""
 
 
 def read_saved_trees(folder: Path) -> FlatTrees:
@@ -130,23 +132,45 @@ def _folder(folder: Path, name: str) -> Path:
     return path
 
 
-def refuse_unreadable_stages(stages: Iterable[Any]) -> None:
-    """RecipeError for the first stage, fitted or not, that has no reader here."""
-    for stage in stages:
-        name = type(stage).__name__.removesuffix("Model")
-        if name not in READERS and name not in COUNTERPARTS:
-            instead = SUBSTITUTES.get(name, f"one of {', '.join(sorted(READERS))}")
-            raise RecipeError(f"the stage {name} cannot leave Spark", f"use {instead}")
+def read_saved_generalized(folder: Path) -> Linked:
+    """A saved generalised linear model, whose link is a parameter."""
+    row = _data(folder)[0]
+    return Linked(_dense(row["coefficients"]), float(row["intercept"]), _params(folder)["link"])
+
+
+def read_saved_survival(folder: Path) -> Linked:
+    """The median of a saved AFT model, log10 dollars: it is linear (`regressors.median_shift`)."""
+    row, ten = _data(folder)[0], math.log(10.0)
+    intercept = float(row["intercept"]) / ten + median_shift(float(row["scale"]))
+    return Linked(_dense(row["coefficients"]) / ten, intercept, "identity")
+
+
+def read_saved_isotonic(folder: Path) -> Isotonic:
+    """A saved isotonic regression."""
+    row = _data(folder)[0]
+    boundaries, values = (np.array(row[k], np.float64) for k in ("boundaries", "predictions"))
+    return Isotonic(int(_params(folder)["featureIndex"]), boundaries, values)
 
 
 def read_saved_stage(folder: Path) -> Stage:
     """One saved stage; RecipeError where its class has no reader."""
-    metadata = json.loads(next((folder / "metadata").glob("part-*")).read_text("utf-8"))
-    name = metadata["class"].rsplit(".", 1)[-1].removesuffix("Model")
+    name = _metadata(folder)["class"].rsplit(".", 1)[-1].removesuffix("Model")
     if name not in READERS:
-        raise RecipeError(f"the stage {name} cannot leave Spark", "see SUBSTITUTES")
-    params = {**metadata["defaultParamMap"], **metadata["paramMap"]}
-    return READERS[name](params, folder)
+        raise RecipeError(
+            f"the stage {name} cannot leave Spark", f"use one of {', '.join(READERS)}"
+        )
+    return READERS[name](_params(folder), folder)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    text = next((folder / "metadata").glob("part-*")).read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _params(folder: Path) -> dict[str, Any]:
+    metadata = _metadata(folder)
+    return {**metadata["defaultParamMap"], **metadata["paramMap"]}
 
 
 def _indexer(params: Row, folder: Path) -> Stage:

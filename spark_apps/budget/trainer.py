@@ -7,6 +7,7 @@ the data. `spark_apps/train_budget.py` calls this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import Row
 
 from marquee.clock import iso
 from marquee.lake import Lake
-from scoring.arrays import Floats, ShortInts
+from scoring.arrays import Floats
 from scoring.budget.bundle import BudgetBundle, write_bundle
 from scoring.budget.features import (
     ALL_BEFORE_RELEASE,
@@ -31,15 +31,18 @@ from scoring.budget.features import (
     NO_COSTS,
     WITH_RATING,
     FieldCosts,
-    KnownTitle,
 )
-from scoring.budget.predictor import LEAF, FlatTrees, Predictor
+from scoring.budget.flat_trees import FlatTrees, join_trees
+from scoring.budget.predictor import Predictor
+from scoring.budget.spark_stages import Stage
+from scoring.budget.stage_chain import StageChain
 from spark_apps.budget.families import BudgetRecipe, family_of
-from spark_apps.budget.features import TARGET, credited_names
+from spark_apps.budget.features import known_title
 from spark_apps.budget.folds import Fold, FoldFits
 from spark_apps.budget.golden_queries import golden_queries, record_golden
 from spark_apps.budget.out_of_sample import Interval, ScoredRecipe, Scores, make_interval
 from spark_apps.budget.pipeline import Blend, FittedBudget
+from spark_apps.budget.saved_models import read_saved_stage
 from spark_apps.job import Job
 
 FOLDS_AT_ONCE = 2
@@ -90,7 +93,7 @@ class Trainer:
             self.fits.spark,
             fitted,
             self.fits.fitted_titles(recipe, fold),
-            golden_queries(titles, recipe.wide),
+            golden_queries(titles, recipe.reads_more),
         )
         saved = save_pipeline(self.lake, fitted, folder / "spark")
         intervals = {q: self._interval(recipe, q) for q in fitted.blends}
@@ -99,6 +102,23 @@ class Trainer:
         context = BundleContext(self.facts, intervals, costs, golden)
         write_bundle(folder / "bundle", make_bundle(fitted, saved, titles, context))
         return list(fitted.blends)
+
+    def write_answers(self, recipe: BudgetRecipe, fold: Fold, folder: Path) -> None:
+        """Fit on a fold, and write the answers for the titles that it is scored on.
+
+        `folder`/<name>.json holds the recipe, and by title id log10 dollars with the rating where
+        there is one, and before release. The evaluation compares them with the model.
+        """
+        scores = self.fits.score(recipe, fold)
+        titles = self.fits.scored_titles(recipe, fold)
+        rated, before = scores.actual - scores.errors_with_rating(), scores.answers[BEFORE_RELEASE]
+        answers = {
+            row["title_id"]: [float(a), float(b)]
+            for row, a, b in zip(titles, rated, before, strict=True)
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        value = {"recipe": recipe.model_dump(mode="json"), "answers": answers}
+        (folder / f"{recipe.name}.json").write_text(json.dumps(value, allow_nan=False), "utf-8")
 
     def _interval(self, recipe: BudgetRecipe, question: str) -> Interval:
         """From the question's errors; below FEWEST_ERRORS, from the errors `before release`."""
@@ -181,21 +201,33 @@ def make_bundle(
         for q, blend in fitted.blends.items()
     }
     facts = {**context.facts, "recipe": recipe.model_dump(mode="json")}
-    known = tuple(map(_known_title, titles))
-    return BudgetBundle(fitted.stages, predictors, known, facts, context.golden, fitted.trend)
+    known = tuple(map(known_title, titles))
+    encoder = replace(fitted.stages, chains=read_chains(fitted, saved))
+    return BudgetBundle(encoder, predictors, known, facts, context.golden, fitted.trend)
+
+
+def read_chains(fitted: FittedBudget, saved: Path) -> dict[str, StageChain]:
+    """The stages of each question from the saved pipeline; none for a recipe without `stages`."""
+
+    def read(uid: str) -> Stage:
+        return read_saved_stage(_stage(saved, uid))
+
+    return {question: vector.chain(read) for question, vector in fitted.vectors.items()}
 
 
 def _predictor(
     recipe: BudgetRecipe, blend: Blend, saved: Path, means: Floats, interval: Interval
 ) -> Predictor:
     linear, read = blend.components.linear, family_of(recipe).read
-    trees = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
+    parts = [(weight, read(_stage(saved, model.uid))) for weight, model in blend.weighted]
+    trees = [(weight, part) for weight, part in parts if isinstance(part, FlatTrees)]
     has_trees = bool(trees or blend.constant)  # the constant becomes a tree of one leaf
     return Predictor(
         linear_share=blend.linear_share,
-        intercept=float(linear.intercept),
-        coefficients=linear.coefficients.toArray(),
+        intercept=float(linear.intercept) if linear else 0.0,
+        coefficients=linear.coefficients.toArray() if linear else np.zeros(len(means)),
         trees=join_trees(trees, blend.constant) if has_trees else None,
+        curves=tuple((w, part) for w, part in parts if not isinstance(part, FlatTrees)),
         means=means,
         residuals=interval.residuals,
         spread=interval.spread,
@@ -203,53 +235,9 @@ def _predictor(
     )
 
 
-def join_trees(weighted: Sequence[tuple[float, FlatTrees]], constant: float = 0.0) -> FlatTrees:
-    """The weighted sum of several FlatTrees as one, plus a constant (kept as a single leaf)."""
-    leaf = _leaf(constant)
-    terms = [*weighted, *([(1.0, leaf)] if constant else [])]
-    starts = np.cumsum([0, *(len(trees.feature) for _, trees in terms)])[:-1]
-
-    def shifted(name: str) -> ShortInts:
-        arrays = [getattr(t, name) + start for start, (_, t) in zip(starts, terms, strict=True)]
-        return np.concatenate(arrays).astype(np.int32)
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(trees, name) for _, trees in terms])
-
-    weight = np.concatenate([share * trees.weight for share, trees in terms])
-    return FlatTrees(
-        joined("feature"), joined("threshold"), shifted("left"), shifted("right"), joined("value"),
-        shifted("root"), weight,
-    )  # fmt: skip
-
-
-def _leaf(value: float) -> FlatTrees:
-    whole, zero = np.zeros(1, dtype=np.int32), np.zeros(1)
-    return FlatTrees(whole + LEAF, zero, whole, whole, zero + value, whole, zero + 1.0)
-
-
 def _stage(saved: Path, uid: str) -> Path:
     """Spark names a saved stage `<number>_<uid>`."""
     return next((saved / "stages").glob(f"*_{uid}"))
-
-
-def _known_title(row: Row) -> KnownTitle:
-    people = {role: tuple(names) for role, names in row["people"].items() if role != DIRECTOR}
-    return KnownTitle(
-        title_id=row["title_id"],
-        title=row["title"],
-        year=int(row["year"]),
-        directors=tuple(row["directors"]),
-        director_names=tuple(row["director_names"]),
-        genres=tuple(row["genres"]),
-        rating=row["rating"],
-        log_budget=float(row[TARGET]),
-        above_time=row["above_time"],
-        people=people,
-        numbers=dict(row["numbers"]),
-        labels=dict(row["labels"]),
-        names=credited_names(row),
-    )
 
 
 def notes_of(facts: Mapping[str, Any], questions: Sequence[str]) -> list[str]:

@@ -53,7 +53,7 @@ def verdict_on(evaluation: Any, model: str = "recommender", **changes: Any) -> V
 class Tags(HTMLParser):
     """Counts tags, and fails on one that is closed out of order."""
 
-    VOID = ("meta", "line", "circle", "rect", "br")
+    VOID = ("meta", "line", "circle", "rect", "polyline", "br")
 
     def __init__(self) -> None:
         super().__init__()

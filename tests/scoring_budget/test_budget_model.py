@@ -150,7 +150,7 @@ def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]
 @pytest.mark.parametrize(
     "tear",
     [
-        edited(lambda b: b.update(format=3)),
+        edited(lambda b: b.update(format=4)),
         edited(lambda b: b.update(format=None)),
         edited(lambda b: b.update(model="recommender")),
         edited(lambda b: b.pop("stages")),

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from marquee.errors import BundleError
-from scoring.budget.predictor import FlatTrees, load_trees, save_trees
-from spark_apps.budget.trainer import join_trees
+from scoring.budget.flat_trees import FlatTrees, join_trees, load_trees, save_trees
 
 #   tree 0 (weight 1):   x0 <= 2 ? 1.0 : (x1 <= 0.5 ? 3.0 : 7.0)      values inside: 4.0, 5.0
 #   tree 1 (weight 0.1): x1 <= 0.5 ? -10 : 10                         value inside: 0.0

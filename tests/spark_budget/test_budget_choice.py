@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from marquee.errors import BundleError, RecipeError
+from marquee.settings import load_settings
+from scoring.budget.features import BEFORE_RELEASE
 from spark_apps.budget.families import read_recipe, read_recipes
 from spark_apps.budget.folds import make_folds
 from spark_apps.budget.out_of_sample import ScoredRecipe, choose, interval_of, squared_errors
@@ -38,6 +40,33 @@ def test_without_a_search_what_serves_is_trained_again() -> None:
     assert candidates(known, known[1], "none") == known[1:]
     assert candidates(known, read_recipe(FOREST), "none") == known[:1], "config names it no longer"
     assert candidates(known, read_recipe(FOREST), "quick") == [*known, read_recipe(FOREST)]
+
+
+def test_a_recipe_beside_the_model_is_no_candidate_unless_it_is_the_only_one() -> None:
+    line, late = read_recipe(LINEAR), read_recipe(GBT | {"tried_in": "full"})
+    beside = read_recipe(FOREST | {"beside": True})
+    for search, wanted in (("none", [line]), ("quick", [line]), ("full", [line, late])):
+        assert candidates([beside, line, late], None, search) == wanted
+    assert candidates([beside], None, "quick") == [beside]
+    assert candidates([late, beside], line, "quick") == [late, line], "a run may name it"
+    assert beside.without_shares == read_recipe(FOREST).without_shares, "they share their fits"
+
+
+def test_the_shipped_recipes_are_read_and_the_talks_stands_beside() -> None:
+    recipes = {r.name: r for r in read_recipes(load_settings("local").recipes.budget)}
+    talk = recipes["talk"]
+    assert talk.beside and not next(iter(recipes.values())).beside
+    named = {stage.transformer for stage in talk.stages}
+    assert named == {"StringIndexer", "OneHotEncoder", "Bucketizer", "StandardScaler"}
+    read = {name for stage in talk.stages for name in stage.input}
+    assert {"director", "genre", "rating"} <= read and talk.family == "forest"
+    assert list(talk.plan(BEFORE_RELEASE).features) == [
+        "director_vector",
+        "genre_vector",
+        "scaled",
+    ]
+    shipped = {recipe.family for recipe in recipes.values()}
+    assert {"generalized_linear", "aft_survival", "isotonic"} <= shipped
 
 
 def test_of_equals_the_cheaper() -> None:
@@ -91,7 +120,7 @@ def test_folds_are_scored_on_later_titles_only() -> None:
     origins, kept = make_folds(200, 50)
     assert [(f.fitted, f.scored) for f in origins] == [(110, 140), (140, 170), (170, 200)]
     assert [(f.name, f.fitted, f.scored) for f in kept] == [
-        ("evaluated", 200, 200),
+        ("evaluated", 200, 250),
         ("shipped", 250, 250),
     ]
 

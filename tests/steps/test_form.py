@@ -37,7 +37,8 @@ RIGHT: dict[str, dict[str, Any]] = {
         "recommender_coverage_floor": 1,
         "budget_log_rmse_ceiling": 0.01,
     },
-    "empty fields of the form": dict.fromkeys([*BOUNDS, "as_of"]),
+    "empty fields of the form": dict.fromkeys([*BOUNDS, "as_of", "budget_recipe"]),
+    "a recipe of each model": {"budget_recipe": "talk", "recommender_recipe": "als-bias-16"},
     "a bound the form does not show": {"budget_margin_ridge": 0},
     "a whole number that JSON spells with a point": {"max_pages": 40.0},
 }
@@ -54,6 +55,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a slip in a bound": (
         {"recommender_rmse_celing": 0.9},
         "a run knows no 'recommender_rmse_celing' — did you mean 'recommender_rmse_ceiling'?",
+    ),
+    "a recipe that config does not hold": (
+        {"budget_recipe": "tolk"},
+        "the form's 'budget_recipe' is 'tolk' — give one of ",
     ),
     "a hyphen": ({"max-pages": 4}, "a run knows no 'max-pages' — did you mean 'max_pages'?"),
     "another word": ({"promote": "later"}, "the form's 'promote' is 'later' — give yes, ask or no"),

@@ -64,6 +64,18 @@ def test_policy_may_be_tightened_and_not_loosened(make_run: Make) -> None:
         freeze(make_run("loose", recommender_rmse_ceiling=5.0))
 
 
+def test_a_recipe_that_the_form_names_is_frozen_alone_with_those_beside_it(make_run: Make) -> None:
+    run = make_run("named", budget_recipe="linear", recommender_recipe="als-bias-16")
+    freeze(run)
+    models = inputs_of(run.lake, "named").models
+    assert [recipe["name"] for recipe in models["recommender"].recipes] == ["als-bias-16"]
+    assert [recipe["name"] for recipe in models["budget"].recipes] == ["linear", "talk"]
+    alone = make_run("alone", budget_recipe="talk")
+    freeze(alone)
+    recipes = inputs_of(alone.lake, "alone").models["budget"].recipes
+    assert [recipe["name"] for recipe in recipes] == ["talk"]
+
+
 def test_a_lake_holds_one_world(make_run: Make) -> None:
     run = make_run("first")
     freeze(run)
