@@ -142,6 +142,7 @@ def model_report(
         plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
         people=model_sections.people(evaluation),
+        turned_stars=model_sections.turned_stars(evaluation),
         questions=model_sections.questions(evaluation) if is_budget else [],
         residuals=model_sections.residuals(evaluation),
         titles=model_sections.well_known_titles(evaluation),
@@ -185,8 +186,8 @@ def insert_outcome(page: str, outcome: str) -> str:
 
 
 NO_FORECAST_YET = (
-    "The forecast is fitted after this verdict, because no decision depends on it. Airflow's "
-    "button and the API show it here as soon as it is there."
+    "The forecast is fitted after this verdict, because no decision needs it. Airflow's button "
+    "and the API show it here as soon as it is there."
 )
 FORECAST_BEGINS, FORECAST_ENDS = "<!-- forecast -->", "<!-- end of forecast -->"
 NO_FORECAST = "A refused model gets no forecast."
