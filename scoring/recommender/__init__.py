@@ -13,6 +13,7 @@ Answering:
 Measuring:
 
 - `ratings_arrays`, `ratings_files`: ratings in memory; reading them.
+- `timed_titles`: how often each title was rated lately, and ever.
 - `compact_ratings`: the same ratings in 13 bytes each instead of 32.
 - `holdout`: the ratings held out, the metrics on them, paired comparisons of two models.
 - `baselines`: the bias model and popularity.
@@ -33,5 +34,6 @@ __all__ = [
     "rankers",
     "ratings_arrays",
     "ratings_files",
+    "timed_titles",
     "top_n",
 ]

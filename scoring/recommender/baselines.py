@@ -25,7 +25,8 @@ from scoring.recommender.holdout import (
     rmse,
 )
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import DAY, TimedTitles
+from scoring.recommender.ratings_arrays import DAY
+from scoring.recommender.timed_titles import TimedTitles
 
 ROUNDS = 10  # after five, the biases move by less than 1e-3 stars a round
 BIAS_REG = (5.0, 3.0)  # of people, of titles; see `fit_bias`

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Singles
 from scoring.recommender.rankers import keeps_order, rank_array_types, rank_arrays_fault
-from scoring.recommender.ratings_arrays import History, RatingsMatrix, Scale, TimedTitles
+from scoring.recommender.ratings_arrays import History, RatingsMatrix, Scale
+from scoring.recommender.timed_titles import TimedTitles
 
 FORMAT = 1
 REMEDY = "train it again, or copy the bundle again from the lake"

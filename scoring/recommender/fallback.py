@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
 from scoring.recommender.content import TITLES_PER_COLD_TITLE, ColdScores, ContentMap
 from scoring.recommender.rankers import Ranker
-from scoring.recommender.ratings_arrays import HOUR, Counts, History, TimedTitles
+from scoring.recommender.ratings_arrays import History
+from scoring.recommender.timed_titles import HOUR, Counts, TimedTitles
 
 REASONS = 3  # titles named in "because you rated ..."
 PERSONAL, FOLD_IN, CONTENT, POPULAR = "personal", "fold-in", "content", "popular"
@@ -56,7 +57,8 @@ class Popularity:
 
     `half_life` is in days; `share` is the weight in the lists of people who come back; `damping`
     is the number of ratings of a person at which half of the all-time popularity, which a ranker's
-    scores hold too, is taken off. Without `timed`, as in older bundles, nothing is known of lately.
+    scores hold too, is taken off (`Counts.lift`). Without `timed`, as in older bundles, nothing
+    is known of lately.
     """
 
     all_time: Floats
@@ -97,8 +99,8 @@ class Popularity:
         if self.timed is None or not share:
             return scores
         counts, ratings = self._counts(self.timed, history.at), int(known[history.rows].sum())
-        lately, ever = (_scaled(np.log1p(c), known) for c in (counts.lately, counts.ever))
-        return _scaled(scores, known) + share * (lately - ratings / (ratings + self.damping) * ever)
+        lift = counts.lift(ratings / (ratings + self.damping))
+        return _scaled(scores, known) + share * _scaled(lift, known)
 
     def _counts(self, timed: TimedTitles, at: int | None) -> Counts:
         moment = timed.newest if at is None else at

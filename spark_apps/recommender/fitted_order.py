@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from scoring.arrays import Floats, Ints, Mask, Rows
-from scoring.recommender.ratings_arrays import History, TimedTitles
+from scoring.recommender.ratings_arrays import History
+from scoring.recommender.timed_titles import TimedTitles
 from spark_apps.recommender.families import Clip, FittedRanker
 from spark_apps.recommender.recipes import LatelyRecipe
 from spark_apps.recommender.training_data import IndexedRatings
 
 HOUR = 3_600
 DAMPING = 25.0  # ratings at the mean that are added to each title for its popularity
+ADDED = 0.2  # ratings added to each count before its logarithm
 HALF_LIVES = 16  # a rating counts for so long
 
 
@@ -61,11 +63,10 @@ class FittedOrder:
             return plain
         ratings = int(known[history.rows].sum())
         taken_off = ratings / (ratings + self.lately.damping)
-        lately, ever = (
-            _in_deviations(np.log(1.0 + counts), known)
-            for counts in (self.rated_lately(history.at), self.rated_ever(history.at))
-        )
-        trend = self.lately.share * history.away * (lately - taken_off * ever)
+        lately, ever = self.rated_lately(history.at), self.rated_ever(history.at)
+        expected = ever * lately.sum() / max(ever.sum(), 1.0)
+        lift = np.log(ADDED + lately) - taken_off * np.log(ADDED + expected)
+        trend = self.lately.share * history.away * _in_deviations(lift, known)
         return _in_deviations(plain, known) + trend
 
     def popular(self, at: int | None = None) -> Floats:

@@ -61,8 +61,8 @@ class LatelyRecipe(Recipe):
     """What is rated lately: a rating counts 2^(-age / `half_life`), in days.
 
     In the lists of people who come back, the logarithm of these counts has the weight `share` times
-    `History.away`. For a person of n ratings, n / (n + `damping`) of the logarithm of all ratings
-    is taken off. All in standard deviations.
+    `History.away`. For a person of n ratings, n / (n + `damping`) of the logarithm of the count
+    that a title's share of all time would give is taken off. All in standard deviations.
     """
 
     half_life: Positive

@@ -14,8 +14,9 @@ from scoring.arrays import rows_of
 from scoring.recommender.holdout import LIKED, global_time, last_share
 from scoring.recommender.holdout_evaluation import evaluate_forecast, evaluate_recommender
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix, TimedTitles
+from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 from scoring.recommender.ratings_files import read_ratings
+from scoring.recommender.timed_titles import TimedTitles
 from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)

@@ -11,7 +11,8 @@ from scoring.recommender.bundle import TIMED, RecommenderBundle, read_bundle, wr
 from scoring.recommender.holdout import HoldoutSplit
 from scoring.recommender.holdout_people import turn_stars
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import DAY, HOUR, History, TimedTitles, liking_of
+from scoring.recommender.ratings_arrays import DAY, History, liking_of
+from scoring.recommender.timed_titles import HOUR, TimedTitles
 from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings
 from tests.scoring.test_rankers import FAMILIES, PEOPLE, TITLES, bundle_of
 
@@ -60,9 +61,11 @@ def test_who_comes_back_gets_the_trend_and_who_stays_does_not() -> None:
     )
     plain = model.ranker.personal(3, history)
     counts = bundle.timed.counts(history.at, 3.0, TITLES, None)
-    z = [s / s[known].std() for s in (plain, np.log1p(counts.lately), np.log1p(counts.ever))]
     ratings = known[history.rows].sum()
-    wanted = z[0] + history.away * (z[1] - ratings / (ratings + 2.0) * z[2])
+    expected = counts.ever / counts.ever.sum() * counts.lately.sum()
+    lift = np.log(0.2 + counts.lately) - ratings / (ratings + 2.0) * np.log(0.2 + expected)
+    z = [s / s[known].std() for s in (plain, lift)]
+    wanted = z[0] + history.away * z[1]
     assert model.scores(40) == pytest.approx(wanted)
     given = model.recommend_for(model.ratings_of(40), 5)
     still = Recommender(timed_bundle(share=0.0)).recommend_for(model.ratings_of(40), 5)
