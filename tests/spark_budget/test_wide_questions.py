@@ -95,11 +95,14 @@ def test_the_bench_measures_what_a_run_trains_by_default() -> None:
 
 
 def test_a_missing_field_costs_what_was_measured(champion: Champion) -> None:
-    """Votes make the budget here, keywords say nothing, and all titles have one language."""
+    """Directors, then votes, make the budget here (0.29 and 0.15 of log10 dollars by `title_row`);
+    keywords say nothing, and all titles have one language."""
     champion.from_bundle(ORIGIN, ALL_KNOWN, INNER)
     costs = champion.models[ORIGIN].bundle.predictors[ALL_KNOWN].costs
     assert {"cast", "certificate", "director", "genre", "vote_count"} <= set(costs.ratios)
-    assert costs.ratios["vote_count"] == max(costs.ratios.values()) > 1.01
+    director, votes, *rest = sorted(costs.ratios.values(), reverse=True)
+    assert director == costs.ratios["director"] and votes == costs.ratios["vote_count"]
+    assert votes > 1.01 and rest
     assert costs.ratios["keyword"] == pytest.approx(1.0, abs=0.05)
     assert costs.joint >= 1.0 and FURTHER not in costs.ratios
     planned = champion.models[ORIGIN].bundle.predictors[ALL_BEFORE_RELEASE].costs
