@@ -26,8 +26,11 @@ INFLATION_STARS = 0.5
 LOST_ONE_IN = 25
 """`lost_rows` and `lost_people` remove one of this many. One of ten would also make the model
 worse, so that a second group of conditions would refuse it."""
-INVERTED_SHARE = 1 / 7
+INVERTED_SHARE = 1 / 16
 """`noisy_ratings` inverts this share of the ratings."""
+DISLIKED_QUANTILE = 0.25
+"""Stars up to this quantile become 0.5 in `noisy_ratings`. With half of them, or more inverted, a
+ranking that reads the stars also loses to popularity, which is a second group of conditions."""
 SWAP_ROUNDS = 12
 """How often each row tries to swap its title. About five rounds already mix the rows fully."""
 
@@ -50,7 +53,7 @@ FAULTS: Mapping[str, WorldFault] = {
         1, "recommender", acts_in="training",
     ),
     "noisy_ratings": WorldFault(
-        "people know extremes only, and one opinion in seven is the opposite of what was meant: "
+        "people know extremes only, and one opinion in 16 is the opposite of what was meant: "
         "no model gets under a sensible error",
         2, "recommender", judged_after="nothing",
     ),
@@ -129,12 +132,12 @@ def break_titles(
 
 
 def _noisy(world: _FaultInput) -> Ratings:
-    """Ratings above the median become 5, all others 0.5; then a share p of them is inverted.
+    """Ratings above a quantile become 5, all others 0.5; then a share p of them is inverted.
 
     The RMSE of an oracle is then 4.5 * sqrt(p * (1 - p)) stars.
     """
     stars = world.ratings.stars
-    liked = stars > np.median(stars)
+    liked = stars > np.quantile(stars, DISLIKED_QUANTILE)
     liked ^= world.rng.random(len(stars)) < INVERTED_SHARE
     return replace(world.ratings, stars=np.where(liked, 5.0, 0.5))
 

@@ -82,9 +82,10 @@ class Scores:
         None for fewer than FEWEST_FOR_A_COST titles, or where the other has no error.
         """
         found = np.isfinite(poorer) & np.isfinite(fuller)
+        if found.sum() < FEWEST_FOR_A_COST:
+            return None
         squares = [float(np.mean((self.actual - a)[found] ** 2)) for a in (poorer, fuller)]
-        is_enough = found.sum() >= FEWEST_FOR_A_COST and squares[1] > 0 < squares[0]
-        return math.sqrt(squares[0] / squares[1]) if is_enough else None
+        return math.sqrt(squares[0] / squares[1]) if squares[1] > 0 < squares[0] else None
 
     def errors_with_rating(self) -> Floats:
         """One error a title; the question has a rating where the title has one, as at the gate."""
