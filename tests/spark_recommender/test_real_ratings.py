@@ -42,4 +42,4 @@ def test_the_default_recipe_is_as_good_as_it_was_measured(spark, tmp_path: Path)
     assert found["versus"]["popularity"]["ndcg@10"]["lower95"] > 0.0
     assert found["metrics"]["coverage"] > 0.9
     golden = found["shipped"]["golden"]
-    assert golden | {"worst": 0} == {"count": 70, "failures": 0, "worst": 0}
+    assert golden | {"worst": 0} == {"count": 72, "failures": 0, "worst": 0}
