@@ -26,11 +26,8 @@ INFLATION_STARS = 0.5
 LOST_ONE_IN = 25
 """`lost_rows` and `lost_people` remove one of this many. One of ten would also make the model
 worse, so that a second group of conditions would refuse it."""
-INVERTED_SHARE = 1 / 16
-"""`noisy_ratings` inverts this share of the ratings."""
-DISLIKED_QUANTILE = 0.25
-"""Stars up to this quantile become 0.5 in `noisy_ratings`. With half of them, or more inverted, a
-ranking that reads the stars also loses to popularity, which is a second group of conditions."""
+STRETCH = 2.5
+"""`noisy_ratings` multiplies each rating's distance from the median star by this."""
 SWAP_ROUNDS = 12
 """How often each row tries to swap its title. About five rounds already mix the rows fully."""
 
@@ -53,8 +50,8 @@ FAULTS: Mapping[str, WorldFault] = {
         1, "recommender", acts_in="training",
     ),
     "noisy_ratings": WorldFault(
-        "people know extremes only, and one opinion in 16 is the opposite of what was meant: "
-        "no model gets under a sensible error",
+        "every opinion, and every whim, is two and a half times as strong: no model gets under a "
+        "sensible error",
         2, "recommender", judged_after="nothing",
     ),
     "shuffled_titles": WorldFault(
@@ -132,14 +129,14 @@ def break_titles(
 
 
 def _noisy(world: _FaultInput) -> Ratings:
-    """Ratings above a quantile become 5, all others 0.5; then a share p of them is inverted.
+    """Ratings STRETCH times as far from the median, in half stars within the scale.
 
-    The RMSE of an oracle is then 4.5 * sqrt(p * (1 - p)) stars.
+    Taste and noise grow alike. The model's error grows beyond the ceiling, and it stays better than
+    the baselines.
     """
     stars = world.ratings.stars
-    liked = stars > np.quantile(stars, DISLIKED_QUANTILE)
-    liked ^= world.rng.random(len(stars)) < INVERTED_SHARE
-    return replace(world.ratings, stars=np.where(liked, 5.0, 0.5))
+    far = np.median(stars) + STRETCH * (stars - np.median(stars))
+    return replace(world.ratings, stars=np.clip(np.round(2.0 * far) / 2.0, 0.5, 5.0))
 
 
 def _shuffled(world: _FaultInput) -> Ratings:
