@@ -76,7 +76,7 @@ def surroundings(work: Path, driver_memory: str) -> dict[str, str]:
         "MARQUEE_LAKE__WEBHDFS": "",
         "MARQUEE_STATE": str(work / "state"),
         "MARQUEE_SPARK__DRIVER_MEMORY": driver_memory,
-        "MARQUEE_RECIPES__RECOMMENDER": json.dumps([default_recipe()]),
+        "MARQUEE_RECIPES__RECOMMENDER": json.dumps([wide_recipe()]),
         "SPARK_LOCAL_DIRS": str(work / "spark"),
         "TMPDIR": str(work),
         "OMP_NUM_THREADS": "1",
@@ -84,7 +84,7 @@ def surroundings(work: Path, driver_memory: str) -> dict[str, str]:
     }
 
 
-def default_recipe() -> dict[str, Any]:
+def wide_recipe() -> dict[str, Any]:
     """The recommender's default recipe; where the product refuses it, no other takes its place."""
     return dict(load_settings().recipes.recommender[0])
 

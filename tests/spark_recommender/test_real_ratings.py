@@ -24,7 +24,7 @@ MOST_RMSE, LEAST_NDCG = 0.832, 0.115
 
 @pytest.mark.timeout(1800)  # a minute where nothing else runs, a quarter of an hour where much does
 @pytest.mark.skipif(not RELEASE.is_dir(), reason=f"{RELEASE} is absent")
-def test_the_default_recipe_is_as_good_as_it_was_measured(spark, tmp_path: Path):  # noqa: F811
+def test_the_wide_recipe_is_as_good_as_it_was_measured(spark, tmp_path: Path):  # noqa: F811
     release = read_any_release(RELEASE)
     late = last_share(release.ratings)
     train, holdout = release.ratings.take(~late), release.ratings.take(late)
