@@ -14,7 +14,6 @@ Measuring:
 
 - `ratings_arrays`, `ratings_files`: ratings in memory; reading them.
 - `timed_titles`: how often each title was rated lately, and ever.
-- `compact_ratings`: the same ratings in 13 bytes each instead of 32.
 - `holdout`: the ratings held out, the metrics on them, paired comparisons of two models.
 - `baselines`: the bias model and popularity.
 - `holdout_evaluation`, `holdout_people`: `evaluation.json`; the record of each person.
@@ -24,7 +23,6 @@ Measuring:
 __all__ = [
     "baselines",
     "bundle",
-    "compact_ratings",
     "fold_in",
     "holdout",
     "holdout_evaluation",

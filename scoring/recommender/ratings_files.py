@@ -53,7 +53,7 @@ def read_ratings(*folders: Path) -> Ratings:
 
     Raises ContractError where a folder breaks the contract.
     """
-    files = [file for folder in folders for file in open_ratings(folder)]
+    files = [file for folder in folders for file in _open(folder)]
     total = sum(file.metadata.num_rows for file in files)
     kinds = (np.int64, np.int64, np.float64, np.int64)
     columns = [np.empty(total, dtype=kind) for kind in kinds]
@@ -67,12 +67,11 @@ def read_ratings(*folders: Path) -> Ratings:
 
 def count_rows(folder: Path) -> int:
     """The number of rows in a folder of Parquet, from the file footers."""
-    rows: int = sum(file.metadata.num_rows for file in open_ratings(folder))
+    rows: int = sum(file.metadata.num_rows for file in _open(folder))
     return rows
 
 
-def open_ratings(folder: Path) -> list[pq.ParquetFile]:
-    """The Parquet files of a folder by name; ContractError where they are no prepared ratings."""
+def _open(folder: Path) -> list[pq.ParquetFile]:
     inside = (p for p in folder.glob("*.parquet") if not p.name.startswith(("_", ".")))
     paths = [folder] if folder.is_file() else sorted(inside)
     wanted = "it should be Parquet with " + ", ".join(COLUMNS)
@@ -91,16 +90,10 @@ def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
     """Copy a row group into `columns` from row `at` on; returns the row after its last."""
     end: int = at + table.num_rows
     for column, name in zip(columns, COLUMNS):
-        column[at:end] = checked_column(table, name)
+        if table[name].null_count:
+            raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
+        column[at:end] = table[name].to_numpy()
     return end
-
-
-def checked_column(table: pa.Table, name: str) -> NDArray[Any]:
-    """A column of prepared ratings; ContractError where a value is null."""
-    if table[name].null_count:
-        raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
-    found: NDArray[Any] = table[name].to_numpy()
-    return found
 
 
 # A user's own file: MovieLens' CSV, or Parquet with the column names of MovieLens or of the lake
