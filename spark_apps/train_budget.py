@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -22,7 +23,7 @@ from spark_apps.budget.families import BudgetRecipe, read_recipe, read_recipes
 from spark_apps.budget.features import with_attributes, with_target
 from spark_apps.budget.folds import Fold, FoldFits, make_folds, with_place
 from spark_apps.budget.out_of_sample import choose
-from spark_apps.budget.trainer import Trainer, make_card, notes_of
+from spark_apps.budget.trainer import FOLDS_AT_ONCE, Trainer, make_card, notes_of
 from spark_apps.job import Job, run_job
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
@@ -59,20 +60,35 @@ def train(job: Job) -> None:
         chosen = choose(scored, champion).recipe
     out = job.scratch / "budget"
     beside = [recipe for recipe in all_recipes if recipe.beside and recipe != chosen]
-    for fold in (evaluated, shipped):
-        with job.stopwatch(f"fit {fold.name}"):
-            questions = trainer.write_fit(chosen, fold, out / fold.name)
+    with job.stopwatch("fit"):
+        questions = fit_all(trainer, chosen, (evaluated, shipped), beside, out)
     with job.stopwatch("fit incumbent"):
         notes = write_incumbent(job, trainer, chosen, champion, evaluated, out)
-    for recipe in beside:
-        with job.stopwatch(f"fit {recipe.name}"):
-            trainer.write_answers(recipe, evaluated, out / BESIDE)
     notes = [*notes_of(job.lake.manifest(job.path(TITLES)).facts, questions), *notes]
     card = make_card(job, scored, chosen, shipped.fitted, notes)
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     with job.stopwatch("publish"):
         job.publish_folder(out, job.path(MODEL), rows=shipped.fitted)
     print(f"[train_budget] {chosen.name}, fitted to {shipped.fitted} films", flush=True)
+
+
+def fit_all(
+    trainer: Trainer,
+    chosen: BudgetRecipe,
+    kept: tuple[Fold, Fold],
+    beside: Sequence[BudgetRecipe],
+    out: Path,
+) -> list[str]:
+    """Write the evaluated and the shipped fit, and the answers of the recipes `beside` them.
+
+    The questions of the shipped fit. Two fits run at once, as those of the origins do.
+    """
+    with ThreadPoolExecutor(FOLDS_AT_ONCE) as pool:
+        fits = [pool.submit(trainer.write_fit, chosen, fold, out / fold.name) for fold in kept]
+        others = [pool.submit(trainer.write_answers, r, kept[0], out / BESIDE) for r in beside]
+        for other in others:
+            other.result()
+        return [fit.result() for fit in fits][-1]
 
 
 def candidates(
