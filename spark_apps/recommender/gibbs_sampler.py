@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 from marquee.progress import current_stage, report_progress
 from scoring.arrays import Floats, Ints, Rows, Singles, rows_of
 from spark_apps.recommender.bayes_model import Noise, Prior, RowPosterior
-from spark_apps.recommender.posterior_mean import ChainMean, MeanSum, Sample
+from spark_apps.recommender.posterior_mean import ChainMean, MeanSum
 from spark_apps.recommender.rating_blocks import (
     PEOPLE,
     RATINGS_A_BLOCK,
@@ -45,14 +45,15 @@ class Problem:
     """What every chain is given beside its blocks.
 
     `z` are the distinct stars minus the mean of all ratings, `variance` that of the ratings.
-    `people` and `titles` are side information [n, F].
+    `people` and `titles` are side information [n, F]. `pairs` [2, P] are rows of people and titles
+    whose posterior means are kept exactly.
     """
 
     z: Floats
     variance: float
     people: FeatureBlocks
     titles: FeatureBlocks
-    sample: Sample
+    pairs: Rows
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -243,11 +244,11 @@ class Chain:
 
     def run(self, stage: str = "") -> ChainMean:
         """Make all sweeps; the mean over the kept draws. `stage` is for progress lines."""
-        total = MeanSum.start(self.problem.shape, self.plan.packed_rank, self.problem.sample)
+        total = MeanSum.start(self.problem.shape, self.plan.packed_rank, self.problem.pairs)
         for number in range(self.plan.sweeps):
             self.sweep(number)
             if self.plan.keeps(number):
-                total.add(self.people.drawn, self.titles.drawn, self.noise.precision)
+                total.add(self.people.drawn, self.titles.drawn)
             report_progress("sweep", number + 1, self.plan.sweeps, stage)
         return total.mean()
 

@@ -16,8 +16,6 @@ import numpy as np
 from scoring.arrays import Floats, Rows, Singles
 from spark_apps.recommender.families import FactorModel
 
-PANEL = 32  # rows of the other side with which the variance of a row's score is measured
-LEAST_VARIANCE = 0.01  # of a rating: a tenth of a star
 PAIRS = 20_000  # pairs whose posterior means are kept exactly
 ROWS_AT_ONCE = 16_384  # rows in double precision at a time
 LEAST_SHARE = 1e-14  # of the largest squared length; shorter directions are rounding
@@ -98,51 +96,15 @@ def _pieces(rows: int) -> Iterator[slice]:
     return (slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE))
 
 
-@dataclass
-class PanelMoments:
-    """Sums and squares [n, PANEL] of one side's scores with a `panel` of the other side's rows."""
-
-    panel: Rows
-    total: Singles
-    squares: Singles
-
-    @classmethod
-    def start(cls, rows: int, panel: Rows) -> PanelMoments:
-        """Before the first draw."""
-        total, squares = (np.zeros((rows, len(panel)), dtype=np.float32) for _ in range(2))
-        return cls(panel, total, squares)
-
-    def add(self, own: Floats, others: Floats) -> None:
-        """Add a draw's vectors [bias, factors] of both sides."""
-        other = others[self.panel].astype(np.float32)
-        scores = own[:, 1:].astype(np.float32) @ other[:, 1:].T + other[:, 0]
-        scores += own[:, :1].astype(np.float32)
-        self.total += scores
-        self.squares += scores**2
-
-    def variance(self, draws: int) -> Floats:
-        """The posterior variance of a row's score [n], averaged over the panel."""
-        squares = self.squares - self.total**2 / np.float32(draws)
-        variance: Floats = squares.mean(axis=1, dtype=np.float64).clip(min=0.0) / max(draws - 1, 1)
-        return variance
-
-
 @dataclass(frozen=True)
 class ChainMean:
-    """A chain's mean score: biases [n] and [m], a product of factors, exact means of the pairs.
-
-    `user_variance` [n] and `item_variance` [m] are `PanelMoments.variance`, `noise` [n] is the mean
-    variance of a person's stars around their score.
-    """
+    """A chain's mean score: biases [n] and [m], a product of factors, exact means of the pairs."""
 
     user_bias: Floats
     item_bias: Floats
     left: Singles
     right: Singles
     checked: Floats
-    user_variance: Floats
-    item_variance: Floats
-    noise: Floats
 
 
 @dataclass
@@ -151,32 +113,21 @@ class MeanSum:
 
     product: FactorSum
     biases: tuple[Floats, Floats]
-    sample: Sample
+    pairs: Rows
     checked: Floats
-    moments: tuple[PanelMoments, PanelMoments]
-    noise: Floats
     draws: int = 0
 
     @classmethod
-    def start(cls, shape: tuple[int, int], rank: int, sample: Sample) -> MeanSum:
-        """Before the first draw."""
+    def start(cls, shape: tuple[int, int], rank: int, pairs: Rows) -> MeanSum:
+        """`pairs` [2, P]: rows of people and titles whose scores are summed exactly."""
         biases = np.zeros(shape[0]), np.zeros(shape[1])
-        moments = (
-            PanelMoments.start(shape[0], sample.titles),
-            PanelMoments.start(shape[1], sample.people),
-        )
-        checked, noise = np.zeros(sample.pairs.shape[1]), np.zeros(shape[0])
-        return cls(FactorSum.start(shape, rank), biases, sample, checked, moments, noise)
+        return cls(FactorSum.start(shape, rank), biases, pairs, np.zeros(pairs.shape[1]))
 
-    def add(self, people: Floats, titles: Floats, precision: Floats) -> None:
-        """Add a draw: vectors [bias, factors] of both sides, precisions of people's noise."""
+    def add(self, people: Floats, titles: Floats) -> None:
+        """Add a draw: vectors [bias, factors] of people and of titles."""
         self.product.add(people[:, 1:], titles[:, 1:])
         self.biases = self.biases[0] + people[:, 0], self.biases[1] + titles[:, 0]
-        users, items = self.sample.pairs
-        self.checked += pair_scores(people[users], titles[items])
-        self.moments[0].add(people, titles)
-        self.moments[1].add(titles, people)
-        self.noise += 1.0 / precision
+        self.checked += pair_scores(people[self.pairs[0]], titles[self.pairs[1]])
         self.draws += 1
 
     def mean(self) -> ChainMean:
@@ -184,9 +135,7 @@ class MeanSum:
         left, right = self.product.factors()
         users, items = (total / self.draws for total in self.biases)
         left /= np.float32(self.draws)
-        user, item = (moments.variance(self.draws) for moments in self.moments)
-        checked, noise = self.checked / self.draws, self.noise / self.draws
-        return ChainMean(users, items, left, right, checked, user, item, noise)
+        return ChainMean(users, items, left, right, self.checked / self.draws)
 
 
 def pair_scores(people: Floats, titles: Floats) -> Floats:
@@ -195,65 +144,21 @@ def pair_scores(people: Floats, titles: Floats) -> Floats:
     return people[:, 0] + titles[:, 0] + product
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Rows on which chains keep more than the mean.
-
-    `pairs` [2, P] are random pairs of a person and a title, whose mean scores are kept exactly.
-    `people` and `titles` [PANEL] are those of random ratings, for `PanelMoments`.
-    """
-
-    pairs: Rows
-    people: Rows
-    titles: Rows
-
-    @classmethod
-    def draw(cls, users: Rows, items: Rows, shape: tuple[int, int], seed: int) -> Sample:
-        """`users` and `items` [ratings] are rows of the ratings."""
-        rng = np.random.default_rng(seed)
-        pairs = np.stack([rng.integers(n, size=PAIRS) for n in shape])
-        chosen = rng.integers(len(users), size=(2, PANEL))
-        return cls(pairs, users[chosen[0]], items[chosen[1]])
-
-
-@dataclass(frozen=True)
-class RatingVariance:
-    """The variance of a rating that a person gives a title: user [n] + item [m].
-
-    The posterior variance of the score is nearly the sum of a person's and a title's: each is the
-    mean over a panel of the other side, less half of what both means hold twice. The person's noise
-    is added to the user's.
-    """
-
-    user: Floats
-    item: Floats
-
-    def of(self, users: Rows, items: Rows) -> Floats:
-        """Variances [pairs], in squared stars."""
-        variances: Floats = np.maximum(self.user[users] + self.item[items], LEAST_VARIANCE)
-        return variances
-
-    @classmethod
-    def of_chains(cls, chains: Sequence[ChainMean], sample: Sample) -> RatingVariance:
-        """The mean of the chains' variances."""
-        user = np.mean([c.user_variance for c in chains], axis=0)
-        item = np.mean([c.item_variance for c in chains], axis=0)
-        shared = 0.25 * (user[sample.people].mean() + item[sample.titles].mean())
-        noise = np.mean([c.noise for c in chains], axis=0)
-        return cls(user - shared + noise, item - shared)
+def random_pairs(shape: tuple[int, int], seed: int) -> Rows:
+    """PAIRS random pairs [2, PAIRS] of a person and a title."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(n, size=PAIRS) for n in shape])
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The posterior mean as a factor model, its root mean square loss in stars over random pairs,
-    and the variance of a rating around it."""
+    """The posterior mean as a factor model, and its root mean square loss in stars over pairs."""
 
     model: FactorModel
     loss: float
-    variance: RatingVariance
 
 
-def mean_of_chains(chains: Sequence[ChainMean], mean: float, rank: int, sample: Sample) -> Packed:
+def mean_of_chains(chains: Sequence[ChainMean], mean: float, rank: int, pairs: Rows) -> Packed:
     """The mean of the chains as a model of at most this rank; `mean` is that of all ratings.
 
     Row and column means of the product become biases. The factors are the best approximation of
@@ -269,9 +174,8 @@ def mean_of_chains(chains: Sequence[ChainMean], mean: float, rank: int, sample: 
     ways = reduction(left, right, min(rank, left.shape[1], *map(len, (left, right))))
     model = centred(FactorModel(mean, user_bias, item_bias, left @ ways[0], right @ ways[1]))
     exact = mean + np.mean([c.checked for c in chains], axis=0)
-    lost = model.predict(*sample.pairs) - exact
-    variance = RatingVariance.of_chains(chains, sample)
-    return Packed(model, float(np.sqrt(np.mean(lost**2))), variance)
+    lost = model.predict(pairs[0], pairs[1]) - exact
+    return Packed(model, float(np.sqrt(np.mean(lost**2))))
 
 
 def centred(model: FactorModel) -> FactorModel:

@@ -30,7 +30,7 @@ from spark_apps.recommender.families import (
     Size,
 )
 from spark_apps.recommender.gibbs_sampler import ChainPlan, LastStates, Problem, run_chains
-from spark_apps.recommender.posterior_mean import PANEL, Packed, Sample, mean_of_chains
+from spark_apps.recommender.posterior_mean import Packed, mean_of_chains, random_pairs
 from spark_apps.recommender.rating_blocks import blocks_of
 from spark_apps.recommender.recipes import Positive, RecommenderRecipe, Whole
 from spark_apps.recommender.training_data import IndexedRatings, feature_blocks, rated_matrix
@@ -40,7 +40,7 @@ FEWEST_SWEEPS = 100  # chains of fewer sweeps are not shortened for the forecast
 SINGLE, DOUBLE = 4, 8  # bytes
 COPIES = 5  # of a side's vectors in a chain: draw, means, table, solutions, effects of columns
 GIVEN_COLUMNS = 60  # of side information beside the set columns, about
-PROCESS_BYTES = 150_000_000  # Python, a mapped block and the arrays of a gather
+BLOCK_BYTES = 50_000_000  # a mapped block and the arrays of a gather
 RIDGE = 10.0  # ridge penalty of the regression behind the prior
 VARIANCE_FLOOR = 1e-6  # added to variances, because one person alone has a variance of 0
 NOISE_VARIANCES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5)  # variances of a star
@@ -122,15 +122,14 @@ def fit_bayes(task: PredictorTask, recipe: BayesRecipe) -> BayesFit:
     shape = ratings.catalogue.shape
     refuse_over_budget(recipe, Size(len(ratings.values), *shape))
     columns = feature_blocks(ratings, task.side_information, recipe.side_columns, seed)
-    rows = ratings.users, ratings.items
-    levels, blocks = blocks_of(*rows, ratings.values, shape)
-    mean, sample = float(ratings.values.mean()), Sample.draw(*rows, shape, seed)
-    problem = Problem(levels - mean, float(ratings.values.var()), *columns, sample)
+    levels, blocks = blocks_of(ratings.users, ratings.items, ratings.values, shape)
+    mean, pairs = float(ratings.values.mean()), random_pairs(shape, seed)
+    problem = Problem(levels - mean, float(ratings.values.var()), *columns, pairs)
     plan, starts = recipe.plan(), []
     if isinstance(task.start, LastStates):
         plan, starts = plan.after_burn_in_of(recipe.burn_in_warm), task.start.at(ratings.catalogue)
     ran = run_chains(task.spark, problem, blocks, plan, recipe.chains, seed, starts)
-    packed = mean_of_chains([one for one, _ in ran], mean, recipe.packed_rank, sample)
+    packed = mean_of_chains([one for one, _ in ran], mean, recipe.packed_rank, pairs)
     prior = learn_prior(packed.model, ratings, seed)
     ids = ratings.catalogue.user_ids, ratings.catalogue.movie_ids
     return BayesFit(recipe, packed, prior, LastStates(*ids, tuple(state for _, state in ran)))
@@ -276,8 +275,8 @@ def bytes_needed(recipe: BayesRecipe, size: Size) -> int:
     """
     rows, width = size.people + size.titles, recipe.rank + 1
     columns = recipe.side_columns + GIVEN_COLUMNS
-    mean = (2 * CHAIN_WIDTH * recipe.packed_rank + 4 * PANEL) * SINGLE
-    return rows * (DOUBLE * (COPIES * width + columns) + mean) + PROCESS_BYTES
+    mean = 2 * CHAIN_WIDTH * recipe.packed_rank * SINGLE
+    return rows * (DOUBLE * (COPIES * width + columns) + mean) + BLOCK_BYTES
 
 
 def operations_needed(recipe: BayesRecipe, size: Size) -> int:

@@ -22,7 +22,7 @@ from spark_apps.recommender.bayes_model import (
 )
 from spark_apps.recommender.families import Size
 from spark_apps.recommender.gibbs_sampler import Chain, ChainState, LastStates, Problem, run_chains
-from spark_apps.recommender.posterior_mean import ChainMean, Sample
+from spark_apps.recommender.posterior_mean import ChainMean, random_pairs
 from spark_apps.recommender.predictor_bayes import (
     bytes_needed,
     operations_needed,
@@ -167,8 +167,8 @@ def some_problem(blocks: int = 2) -> Given:
     users, items, values = some_ratings()
     levels, stars = star_indices(values)
     blank = [FeatureBlocks.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
-    sample = Sample.draw(users, items, (PEOPLE, TITLES), 1)
-    problem = Problem(levels - values.mean(), float(values.var()), *blank, sample)
+    pairs = random_pairs((PEOPLE, TITLES), 1)
+    problem = Problem(levels - values.mean(), float(values.var()), *blank, pairs)
     people = list(make_blocks(users, items, stars, PEOPLE, blocks))
     return Given(problem, (people, list(make_blocks(items, users, stars, TITLES, blocks))))
 

@@ -25,7 +25,7 @@ import pytest
 from spark_apps.recommender import bayes_model
 from spark_apps.recommender.bayes_model import Noise, Prior, RowPosterior
 from spark_apps.recommender.gibbs_sampler import Chain, ChainPlan, Problem
-from spark_apps.recommender.posterior_mean import Sample, pair_scores
+from spark_apps.recommender.posterior_mean import pair_scores
 from spark_apps.recommender.rating_blocks import make_blocks
 from spark_apps.recommender.training_data import FeatureBlocks
 
@@ -53,8 +53,8 @@ class Small:
         blocks = [
             list(make_blocks(rows[s], rows[1 - s], np.arange(ratings), sizes[s], 2)) for s in (0, 1)
         ]
-        sample = Sample(np.zeros((2, 1), dtype=np.intp), rows[0][:1], rows[1][:1])
-        problem = Problem(np.zeros(ratings), 1.0, self.people, self.titles, sample)
+        pairs = np.zeros((2, 1), dtype=np.intp)
+        problem = Problem(np.zeros(ratings), 1.0, self.people, self.titles, pairs)
         plan = ChainPlan(SHAPE, WIDTH - 1, 1, 0, 1, 1)
         return Chain.start(problem, (blocks[0], blocks[1]), plan, 5)
 

@@ -9,18 +9,14 @@ from spark_apps.recommender.posterior_mean import (
     ChainMean,
     FactorSum,
     MeanSum,
-    PanelMoments,
-    RatingVariance,
-    Sample,
     mean_of_chains,
     pair_scores,
+    random_pairs,
     reduction,
 )
 
 PEOPLE, TITLES, FACTORS = 40, 50, 3
-RATED = np.random.default_rng(8).integers(PEOPLE, size=(2, 200))
-SAMPLE = Sample.draw(*RATED, (PEOPLE, TITLES), seed=4)
-PAIRS = SAMPLE.pairs
+PAIRS = random_pairs((PEOPLE, TITLES), 4)
 Draw = tuple[np.ndarray, np.ndarray]
 
 
@@ -37,9 +33,9 @@ def all_scores(people: np.ndarray, titles: np.ndarray) -> np.ndarray:
 
 
 def chain_mean(draws: list[Draw], rank: int) -> ChainMean:
-    total = MeanSum.start((PEOPLE, TITLES), rank, SAMPLE)
+    total = MeanSum.start((PEOPLE, TITLES), rank, PAIRS)
     for people, titles in draws:
-        total.add(people, titles, np.full(PEOPLE, 4.0))
+        total.add(people, titles)
     return total.mean()
 
 
@@ -79,7 +75,7 @@ def test_draws_of_more_factors_than_the_rank_are_added_too():
 def test_chains_predict_the_mean_over_all_their_draws():
     draws = some_draws(4)
     chains = [chain_mean(draws[:2], 6), chain_mean(draws[2:], 6)]
-    packed = mean_of_chains(chains, 3.5, 12, SAMPLE)
+    packed = mean_of_chains(chains, 3.5, 12, PAIRS)
     wanted = 3.5 + np.mean([all_scores(*draw) for draw in draws], axis=0)
     users, items = (x.ravel() for x in np.indices((PEOPLE, TITLES)))
     assert packed.model.predict(users, items) == pytest.approx(wanted.ravel(), abs=1e-5)
@@ -91,7 +87,7 @@ def test_chains_predict_the_mean_over_all_their_draws():
 
 def test_what_packing_loses_is_what_it_says():
     draws = some_draws(4)
-    packed = mean_of_chains([chain_mean(draws, 12)], 3.5, 4, SAMPLE)
+    packed = mean_of_chains([chain_mean(draws, 12)], 3.5, 4, PAIRS)
     wanted = 3.5 + np.mean([all_scores(*draw) for draw in draws], axis=0)
     users, items = (x.ravel() for x in np.indices((PEOPLE, TITLES)))
     lost = np.sqrt(np.mean((packed.model.predict(users, items) - wanted.ravel()) ** 2))
@@ -107,33 +103,3 @@ def test_pairs_are_kept_exactly():
     found = chain_mean(draws, 2).checked
     wanted = np.mean([pair_scores(p[PAIRS[0]], t[PAIRS[1]]) for p, t in draws], axis=0)
     assert found == pytest.approx(wanted, abs=1e-12)
-
-
-def test_the_variance_of_a_score_is_the_sum_of_a_persons_and_a_titles():
-    """Independent biases, whose variances are known; the noise has the variance 1/4."""
-    rng = np.random.default_rng(9)
-    spread = rng.uniform(0.1, 1.0, PEOPLE), rng.uniform(0.1, 1.0, TITLES)
-    draws = []
-    for _ in range(400):
-        sides = [np.zeros((n, 1 + FACTORS)) for n in (PEOPLE, TITLES)]
-        for side, deviation in zip(sides, spread, strict=True):
-            side[:, 0] = rng.normal(size=len(side)) * deviation
-        draws.append((sides[0], sides[1]))
-    found = RatingVariance.of_chains(
-        [chain_mean(draws[:200], 6), chain_mean(draws[200:], 6)], SAMPLE
-    )
-    users, items = (x.ravel() for x in np.indices((PEOPLE, TITLES)))
-    wanted = 0.25 + spread[0][users] ** 2 + spread[1][items] ** 2
-    assert found.of(users, items) == pytest.approx(wanted, rel=0.3)
-    assert np.corrcoef(found.of(users, items), wanted)[0, 1] > 0.98
-    assert found.of(users, items).mean() == pytest.approx(wanted.mean(), rel=0.05)
-
-
-def test_moments_of_a_panel_are_those_of_the_scores():
-    draws = some_draws(6)
-    moments = PanelMoments.start(PEOPLE, np.array([3, 7]))
-    for people, titles in draws:
-        moments.add(people, titles)
-    scores = np.array([all_scores(*draw)[:, [3, 7]] for draw in draws])
-    wanted = scores.var(axis=0, ddof=1).mean(axis=1)
-    assert moments.variance(6) == pytest.approx(wanted, rel=1e-4)
