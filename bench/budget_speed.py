@@ -82,8 +82,8 @@ def query_of(title: KnownTitle, question: str) -> BudgetQuery:
 
 def made_up(count: int) -> BudgetBundle:
     """A bundle with `count` titles, which answers all four questions."""
-    rng, recipes = np.random.default_rng(5), load_settings().recipes.budget
-    recipe = next(one for one in recipes if one.get("wide"))
+    rng = np.random.default_rng(5)
+    recipe = next(one for one in load_settings().recipes.budget if one.get("wide"))
     trees = 2 * int(recipe.get("rounds", 1)) * int(recipe.get("trees", 1))
     people = ("writer", "cast", "company", "keyword")
     encoder = FeatureEncoder(

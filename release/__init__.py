@@ -12,8 +12,8 @@ Modules that other rooms use:
 - `manual_entries`: roll back, release a hold, accept changed data
 - `outcomes`: what happened after a verdict
 
-Inside: `evaluation_conditions` (groups 1, 2 and 6) and `recorded_champion` (group 4, compared
-with the champion's holdout record).
+Inside: `evaluation_conditions` (groups 1, 2 and 6), `baseline_conditions` (group 3) and
+`recorded_champion` (group 4, compared with the champion's holdout record).
 """
 
 __all__ = [

@@ -25,6 +25,7 @@ from marquee.artefacts.verdict import (
     Verdict,
 )
 from marquee.policy import MODELS, BudgetPolicy, Model
+from release.baseline_conditions import beats_baseline, near_baseline
 from release.champion_conditions import ChampionComparison, GateChampion
 from release.evaluation_conditions import (
     below_ceiling,
@@ -46,8 +47,6 @@ from release.losses import (
     RMSE,
     Holdout,
     Metric,
-    beats_baseline,
-    near_baseline,
 )
 from release.same_world import DataComparison, same_world
 

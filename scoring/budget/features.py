@@ -26,7 +26,7 @@ from marquee.dataset_contracts import MOST_GENRES
 from marquee.errors import SourceError
 from marquee.normalise.text import fold
 from scoring.arrays import Floats
-from scoring.budget.stage_chain import StageChain
+from scoring.budget.stage_chain import StageChain, StatedTitle
 
 WITH_RATING, BEFORE_RELEASE = "with rating", "before release"
 ALL_BEFORE_RELEASE, ALL_KNOWN = "before release, all that is planned", "all that is known"
@@ -91,19 +91,11 @@ class BudgetQuery:
         return BEFORE_RELEASE if self.rating is None else WITH_RATING
 
 
-class TitleFacts(Protocol):
+class TitleFacts(StatedTitle, Protocol):
     """The fields of a BudgetQuery or a KnownTitle that a feature vector is made of."""
 
     @property
     def year(self) -> int: ...
-    @property
-    def genres(self) -> Sequence[str]: ...
-    @property
-    def rating(self) -> float | None: ...
-    @property
-    def numbers(self) -> Mapping[str, float]: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)

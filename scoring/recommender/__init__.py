@@ -15,7 +15,8 @@ Measuring:
 - `ratings_arrays`, `ratings_files`: ratings in memory; reading them.
 - `timed_titles`: how often each title was rated lately, and ever.
 - `holdout`: the ratings held out, the metrics on them, paired comparisons of two models.
-- `baselines`: the bias model and popularity.
+- `baselines`: the bias model and popularity, of all time and lately.
+- `list_variety`: how varied lists are.
 - `holdout_evaluation`, `holdout_people`: `evaluation.json`; the record of each person.
 - `live_record`: the serving bundle on newer ratings.
 """
@@ -27,6 +28,7 @@ __all__ = [
     "holdout",
     "holdout_evaluation",
     "item_weights",
+    "list_variety",
     "live_record",
     "model",
     "rankers",

@@ -15,7 +15,7 @@ from scoring.arrays import Floats, Ints, Mask, rows_of
 from scoring.model_comparison import paired_bootstrap
 from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings
+from scoring.recommender.ratings_arrays import DAY, Ratings
 
 # Split rules: masks over `Ratings`, True for the holdout
 #
@@ -33,7 +33,7 @@ def last_share(ratings: Ratings, share: float = TRAIN_SHARE, fewest: int = FEWES
     return _after_share(ratings.user_ids, order, share, fewest)
 
 
-def last_session(ratings: Ratings, gap: int = 86_400, fewest: int = FEWEST_RATINGS) -> Mask:
+def last_session(ratings: Ratings, gap: int = DAY, fewest: int = FEWEST_RATINGS) -> Mask:
     """Each person's last sitting: all rows after their last pause of at least `gap` seconds.
 
     People without a pause hold out none, nor do those with fewer than `fewest` rows before it.

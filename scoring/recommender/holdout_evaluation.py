@@ -23,7 +23,7 @@ from scoring.evaluation_blocks import (
     write_record,
 )
 from scoring.model_comparison import paired_bootstrap
-from scoring.recommender.baselines import Baselines, catalogue_metrics
+from scoring.recommender.baselines import Baselines
 from scoring.recommender.holdout import (
     LIST_LENGTH,
     HoldoutScores,
@@ -44,6 +44,7 @@ from scoring.recommender.holdout_people import (
     sample_people,
     turn_stars,
 )
+from scoring.recommender.list_variety import catalogue_metrics
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings

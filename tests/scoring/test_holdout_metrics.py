@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from scoring.recommender.baselines import catalogue_coverage, gini, novelty
 from scoring.recommender.holdout import (
     Relevant,
     ranking_metrics,
     rmse,
     squared_errors_by_person,
 )
+from scoring.recommender.list_variety import catalogue_coverage, gini, novelty
 
 
 def slow_metrics(ranked: list[int], relevant: set[int]) -> dict[str, float]:
