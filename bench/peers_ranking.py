@@ -1,17 +1,17 @@
 """Rankers to be measured against, each tuned on an inner split of the rows it is given.
 
 `PEERS[name](question, rule)` gives lists [people, 10] of movie ids, best first, -1 past the end:
-titles that the person did not rate in train, and the parameters it chose. The held-out rows never
-come here; of them a question holds only who asks, and when. A peer that has parameters tries its
-grid on an inner split of train by `rule`, the rule of the outer split, and is then fitted on all of
-train. People without a rating in train are answered by popularity.
+titles that the person did not rate in train, and the parameters it tried, the chosen ones first.
+The held-out rows never come here; of them a question holds only who asks, and when. A peer that has
+parameters tries its grid on an inner split of train by `rule`, the rule of the outer split, and is
+then fitted on all of train. People without a rating in train are answered by popularity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from scoring.recommender.ratings_arrays import Ratings
 DAY = 86_400
 Rule = Callable[[Ratings, int], Mask]
 Parameters = Mapping[str, Any]
+Try = tuple[float, Parameters]  # inner nDCG@10; 0 where nothing could be tried
 
 
 @dataclass(frozen=True)
@@ -134,19 +135,28 @@ def sar(question: Question) -> Scorer:
 
 
 def item_knn(question: Question) -> Scorer:
-    """Cosines between titles' raters, shrunken for pairs with few; of each title the nearest."""
-    seen = question.seen.astype(np.float32)
+    """Cosines between titles' raters, shrunken for pairs with few; of each title the nearest (all
+    that are as near as the last of them)."""
+    columns, asked = np.flatnonzero(question.seen.any(axis=0)), np.unique(question.user_rows)
+    asked = asked[asked >= 0]
+    seen = question.seen[:, columns].astype(np.float32)
     both = seen.T @ seen
     norms = np.sqrt(np.diag(both))
-    scale = np.outer(norms, norms)
+    places = sorted({min(each["neighbours"], len(columns)) - 1 for each in ITEM_KNN})
+
+    @lru_cache(maxsize=1)  # the grid goes through the neighbours of one shrinkage after another
+    def nearest(shrinkage: float) -> tuple[Floats, Floats]:
+        cosine = both / (np.outer(norms, norms) + np.float32(shrinkage))
+        np.fill_diagonal(cosine, 0.0)
+        return cosine, -np.partition(-cosine, places, axis=0)[places]
 
     def scorer(neighbours: int, shrinkage: float) -> Callable[[int], Floats]:
-        cosine = both / np.maximum(scale + np.float32(shrinkage), 1e-9)
-        np.fill_diagonal(cosine, 0.0)
-        least = min(neighbours, len(cosine) - 1)
-        bound = -np.partition(-cosine, least - 1, axis=0)[least - 1]
-        cosine[cosine < bound] = 0.0
-        return _personal(question, (seen @ cosine).astype(np.float64))
+        cosine, bounds = nearest(shrinkage)
+        bound = bounds[places.index(min(neighbours, len(columns)) - 1)]
+        scores = np.zeros(question.seen.shape)
+        near = np.where(cosine < bound, np.float32(0.0), cosine)
+        scores[np.ix_(asked, columns)] = seen[asked] @ near
+        return _personal(question, scores)
 
     return scorer
 
@@ -196,17 +206,17 @@ def _personal(question: Question, scores: Floats) -> Callable[[int], Floats]:
 
 @dataclass(frozen=True)
 class Peer:
-    """A family with the grid it tries; called with a question it answers and says what it chose."""
+    """A family with the grid it tries; called with a question it answers and says what it tried."""
 
     family: Family
     grid: Sequence[Parameters] = ({},)
 
-    def __call__(self, question: Question, rule: Rule) -> tuple[Ints, dict[str, Any]]:
-        """Lists [people, 10], and the parameters chosen on the inner split by `rule`."""
-        best = self.tried(question, rule)[0][1] if len(self.grid) > 1 else self.grid[0]
-        return question.lists(self.family(question)(**best)), dict(best)
+    def __call__(self, question: Question, rule: Rule) -> tuple[Ints, list[Try]]:
+        """Lists [people, 10], and what was tried on the inner split by `rule`, the best first."""
+        tried = self.tried(question, rule) if len(self.grid) > 1 else [(0.0, self.grid[0])]
+        return question.lists(self.family(question)(**tried[0][1])), tried
 
-    def tried(self, question: Question, rule: Rule) -> list[tuple[float, Parameters]]:
+    def tried(self, question: Question, rule: Rule) -> list[Try]:
         """The inner mean nDCG@10 of each of the grid, best first; equal ones in its order."""
         inner, rest = question.inner(rule)
         if not len(rest):
@@ -225,8 +235,8 @@ LATELY = [{"days": float(days)} for days in np.geomspace(1.0, 1500.0, 60).round(
 EASE = [{"reg": float(reg)} for reg in np.geomspace(5.0, 5000.0, 60).round(1)]
 ITEM_KNN = [
     {"neighbours": k, "shrinkage": s}
-    for k in (5, 10, 20, 40, 80, 120, 160, 240, 320, 480)
     for s in (0.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+    for k in (5, 10, 20, 40, 80, 120, 160, 240, 320, 480)
 ]
 IMPLICIT_ALS = [
     {"rank": rank, "alpha": alpha, "reg": reg}

@@ -14,7 +14,8 @@ title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
 
 A person asks at the time of their first held-out rating: what is rated lately is counted in train
 rows before it. Rating peers stand beside all splits but `random75`, ranking peers beside all but
-`u1`-`u5`; `--peers` names others. Ranking peers tune themselves inside train by the split's rule.
+`u1`-`u5`; `--peers` names others (`all,SASRec`: these and SASRec, which has an environment of its
+own, 5.5 GB). Ranking peers tune themselves inside train by the split's rule; the JSON has each try.
 Seconds are of the clock, warm; megabytes are the most that this process and Spark held together
 (PSS).
 """
@@ -79,7 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a folder with a release")
     parser.add_argument("--splits", type=_names, default=list(RULES), help="joined by commas")
     parser.add_argument("--seeds", type=seed_list, default=list(SEEDS), help="joined by commas")
-    parser.add_argument("--peers", type=_names, help="names, joined by commas; none: no peers")
+    parser.add_argument("--peers", type=_names, help="names, joined by commas; all, none")
     parser.add_argument(
         "--all-peer-seeds", action="store_true", help="peers with every seed, not with the first"
     )

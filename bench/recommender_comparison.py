@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from bench.peers_ranking import PEERS as RANKING_PEERS
+from bench.peers_ranking import PEERS as SIMPLE_PEERS
 from bench.peers_ranking import Question
 from bench.peers_rating import PEERS as RATING_PEERS
 from bench.peers_rating import Task
+from bench.peers_sequence import PEERS as SEQUENCE_PEERS
 from bench.recommender_splits import Split, inner_rule, is_late
 from bench.resource_use import ResourceUse, measured
 from marquee.errors import SourceError
@@ -50,13 +51,16 @@ OTHERS = dict.fromkeys(OFFICIAL_SPLITS, ("bayes-20" + PEOPLE,)) | {
 }
 """Recipes of config/ that stand beside the default on splits by lot, by name. They were settled on
 inner splits (bench/logs/); a run trains the default and knows no demographics."""
+RANKING_PEERS = {**SIMPLE_PEERS, **SEQUENCE_PEERS}
+BY_NAME = [*SEQUENCE_PEERS]  # not run unless named: they need an environment of their own
 FEW = 3_000
 """Rows of the fit that only warms Spark up."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One model on one split with one seed; `people` holds each person's nDCG where it ranks."""
+    """One model on one split with one seed; `people` holds each person's nDCG where it ranks,
+    `liked` that of the titles they liked, for who has some."""
 
     split: str
     seed: int
@@ -65,6 +69,7 @@ class Line:
     figures: dict[str, float]
     facts: dict[str, Any] = field(default_factory=dict)
     people: dict[int, float] = field(default_factory=dict)
+    liked: dict[int, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Without the people."""
@@ -106,11 +111,11 @@ class Comparison:
             model = Recommender.load(Path(folder) / "bundle")
             holdout = HoldoutSplit.of(split.train, split.holdout)
             scores = holdout.score(model)
-        figures, ndcg = ranking_figures(split.holdout, holdout.people, scores.lists)
+        figures, *ndcg = ranking_figures(split.holdout, holdout.people, scores.lists)
         facts = {"recipe": recipe, **facts}
         figures = error_figures(split.holdout, scores.values) | figures
         model_name = f"{OURS} {name}" if name else OURS
-        return printed(Line(split.name, seed, model_name, cost, figures, facts, ndcg))
+        return printed(Line(split.name, seed, model_name, cost, figures, facts, *ndcg))
 
     def peers(self, split: Split, seed: int, names: Sequence[str] | None) -> Iterator[Line]:
         """The peers `names`, or else those of the split; SourceError for an unknown one."""
@@ -120,13 +125,15 @@ class Comparison:
 
     def _names(self, name: str, names: Sequence[str] | None) -> list[str]:
         if names is not None:
-            unknown = set(names) - {"none", *RATING_PEERS, *RANKING_PEERS}
+            unknown = set(names) - {"none", "all", *RATING_PEERS, *RANKING_PEERS}
             if unknown:
                 known = ", ".join([*RATING_PEERS, *RANKING_PEERS])
                 raise SourceError(f"no peer is called {', '.join(unknown)}", f"use {known}")
-            return [n for n in names if n != "none"]
+            rest = [n for n in names if n not in ("none", "all")]
+            return rest + (self._names(name, None) if "all" in names else [])
         rating = [*RATING_PEERS] if name in ERROR_SPLITS else []
-        return rating + ([*RANKING_PEERS] if name in RANKING_SPLITS else [])
+        ranking = [n for n in RANKING_PEERS if n not in BY_NAME]
+        return rating + (ranking if name in RANKING_SPLITS else [])
 
     @cached_property
     def side_information(self) -> SideInformation:
@@ -161,10 +168,11 @@ class Comparison:
         question = Question.of(split.train, split.holdout, catalogue, seed)
         peer = RANKING_PEERS[name]
         with measured() as cost:
-            lists, chosen = peer(question, inner_rule(split.name))
-        figures, ndcg = ranking_figures(split.holdout, question.people, lists)
-        facts = {"chosen": chosen, "tries": len(peer.grid)}
-        return Line(split.name, seed, name, cost, figures, facts, ndcg)
+            lists, tried = peer(question, inner_rule(split.name))
+        figures, *ndcg = ranking_figures(split.holdout, question.people, lists)
+        log = [{"inner ndcg@10": round(value, 5), **each} for value, each in tried]
+        facts = {"chosen": dict(tried[0][1]), "tries": log}
+        return Line(split.name, seed, name, cost, figures, facts, *ndcg)
 
 
 def recipes_from(name: str) -> list[RecommenderRecipe]:
@@ -189,8 +197,8 @@ def error_figures(holdout: Ratings, values: Floats) -> dict[str, float]:
 
 def ranking_figures(
     holdout: Ratings, people: Ints, lists: Ints
-) -> tuple[dict[str, float], dict[int, float]]:
-    """Means over people who have a relevant title, and each one's nDCG."""
+) -> tuple[dict[str, float], dict[int, float], dict[int, float]]:
+    """Means over people who have a relevant title, and each one's nDCG of any and of liked ones."""
     anything = Relevant.of(holdout.user_ids, holdout.movie_ids)
     liked_rows = holdout.take(holdout.values >= LIKED)
     liked = Relevant.of(liked_rows.user_ids, liked_rows.movie_ids)
@@ -198,7 +206,12 @@ def ranking_figures(
     picky = ranking_metrics(liked.hits(lists[np.isin(people, liked.people)]), liked.counts)
     figures = {f"{name}@{LIST_LENGTH}": float(v.mean()) for name, v in values.items()}
     figures[f"liked ndcg@{LIST_LENGTH}"] = float(picky["ndcg"].mean()) if len(liked.people) else 0.0
-    return figures, dict(zip(people.tolist(), values["ndcg"].tolist()))
+    any_ndcg, liked_ndcg = values["ndcg"].tolist(), picky["ndcg"].tolist()
+    return (
+        figures,
+        dict(zip(people.tolist(), any_ndcg)),
+        dict(zip(liked.people.tolist(), liked_ndcg)),
+    )
 
 
 def printed(line: Line) -> Line:

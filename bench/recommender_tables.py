@@ -32,13 +32,23 @@ def show(lines: Sequence[Line]) -> dict[str, Any]:
             print(f"\n{figure} (mean over seeds)")
             print_table(rows)
     compared = compare(lines)
-    for split, found in compared.items():
-        low, high = found["interval"]
-        print(
-            f"\n{split}: {OURS}'s nDCG@10 {found['challenger']:.4f} against {found['best']}'s "
-            f"{found['other']:.4f}: {found['difference']:+.4f}, 95 % from {low:+.4f} to {high:+.4f}"
-        )
+    for split, kinds in compared.items():
+        for kind, peers in kinds.items():
+            print_differences(split, kind, peers)
     return {"lines": [line.as_json() for line in lines], "means": means, "compared": compared}
+
+
+def print_differences(split: str, kind: str, peers: dict[str, dict[str, Any]]) -> None:
+    """Ours beside each peer, the best peer first."""
+    own = next(iter(peers.values()))["challenger"]
+    print(f"\n{split}: {OURS}'s nDCG@10 of {kind} titles {own:.4f}; the difference to")
+    for name, found in peers.items():
+        low, high = found["interval"]
+        share = found["difference"] / found["other"] if found["other"] else float("nan")
+        print(
+            f"  {name:<20}{found['other']:.4f}  {found['difference']:+.4f} ({share:+.1%}), "
+            f"95 % from {low:+.4f} to {high:+.4f}"
+        )
 
 
 def table(lines: Sequence[Line], figure: str) -> dict[str, dict[str, float]]:
@@ -67,23 +77,31 @@ def _cell(value: float | None) -> str:
     return f"{value:>10.4f}" if value < 10 else f"{value:>10.1f}"
 
 
-def compare(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
-    """Ours against the best ranking peer of each split, people resampled (seeds averaged)."""
-    compared = {}
+def compare(lines: Sequence[Line]) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """Split to `any` and `liked` to each ranking peer, the best first: ours minus the peer's nDCG,
+    people resampled (seeds averaged)."""
+    compared: dict[str, dict[str, dict[str, dict[str, Any]]]] = defaultdict(dict)
     for split in dict.fromkeys(line.split for line in lines):
-        people = {m: per_person(lines, split, m) for m in {line.model for line in lines}}
-        ranked = {m: p for m, p in people.items() if p}
-        peers = [m for m in ranked if not m.startswith(OURS)]
-        if OURS not in ranked or not peers:
-            continue
-        best = max(peers, key=lambda m: statistics.mean(ranked[m].values()))
-        both = sorted(ranked[OURS].keys() & ranked[best].keys())
-        ours, other = (np.array([ranked[m][p] for p in both]) for m in (OURS, best))
-        compared[split] = {"best": best, **paired_bootstrap(ours, other, seed=1)}
-    return compared
+        for kind in ("any", "liked"):
+            people = {m: per_person(lines, split, m, kind) for m in {x.model for x in lines}}
+            ranked = {m: p for m, p in people.items() if p}
+            peers = [m for m in ranked if not m.startswith(OURS)]
+            if OURS in ranked and peers:
+                peers.sort(key=lambda m: (-statistics.mean(ranked[m].values()), m))
+                own = ranked[OURS]
+                compared[split][kind] = {m: _difference(own, ranked[m]) for m in peers}
+    return dict(compared)
 
 
-def per_person(lines: Sequence[Line], split: str, model: str) -> dict[int, float]:
+def _difference(own: dict[int, float], other: dict[int, float]) -> dict[str, Any]:
+    both = sorted(own.keys() & other.keys())
+    ours, theirs = (np.array([values[p] for p in both]) for values in (own, other))
+    return {"people": len(both), **paired_bootstrap(ours, theirs, seed=1)}
+
+
+def per_person(
+    lines: Sequence[Line], split: str, model: str, kind: str = "any"
+) -> dict[int, float]:
     """Each person's nDCG, averaged over the seeds that every ranking model has in this split."""
     chosen = [x for x in lines if x.split == split and x.people]
     models = {x.model for x in chosen}
@@ -92,6 +110,6 @@ def per_person(lines: Sequence[Line], split: str, model: str) -> dict[int, float
     found: dict[int, list[float]] = defaultdict(list)
     for line in chosen:
         if line.model == model and line.seed in shared:
-            for person, value in line.people.items():
+            for person, value in (line.people if kind == "any" else line.liked).items():
                 found[person].append(value)
     return {person: statistics.mean(values) for person, values in found.items()}

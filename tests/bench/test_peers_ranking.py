@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.peers_ranking import EASE, LATELY, PEERS, Peer, Question, ease, popularity_lately
+from bench.peers_ranking import (
+    EASE,
+    LATELY,
+    PEERS,
+    Peer,
+    Question,
+    ease,
+    item_knn,
+    popularity_lately,
+)
 from bench.recommender_splits import RULES, inner_rule
 from scoring.recommender.ratings_arrays import Ratings
 
@@ -55,6 +64,24 @@ def test_ease_is_the_ridge_solution(question: Question) -> None:
     assert found.any()
 
 
+def test_item_knn_keeps_the_nearest_of_each_title() -> None:
+    rng = np.random.default_rng(3)
+    rows = [(u, int(m), u) for u in range(30) for m in rng.permutation(12)[:5]]
+    question = Question.of(to_ratings(rows), to_ratings([(3, 1, 50), (7, 2, 50)]), CATALOGUE, 1)
+    both, neighbours, shrinkage = question.seen.T @ question.seen, 5, 10.0
+    norms = np.sqrt(np.diag(both))
+    for place, row in enumerate(question.user_rows.tolist()):
+        expected = np.zeros(12)
+        for title in range(12):
+            cosine = both[title] / (norms[title] * norms + shrinkage)
+            cosine[title] = 0.0
+            near = cosine >= np.sort(cosine)[-neighbours]
+            expected[title] = cosine[near & (question.seen[row] > 0)].sum()
+        found = item_knn(question)(neighbours=neighbours, shrinkage=shrinkage)(place)
+        assert found.any()
+        assert np.allclose(found, expected)
+
+
 @pytest.mark.parametrize("name", ["popularity", "popularity lately", "SAR", "item-kNN", "EASE"])
 def test_a_peer_lists_unseen_titles_and_says_what_it_chose(name: str) -> None:
     rng = np.random.default_rng(5)
@@ -69,8 +96,10 @@ def test_a_peer_lists_unseen_titles_and_says_what_it_chose(name: str) -> None:
     train = every.take(~held)
     question = Question.of(train, every.take(held), CATALOGUE, seed=1)
     peer = PEERS[name]
-    lists, chosen = peer(question, inner_rule("session"))
-    assert chosen in peer.grid
+    lists, tried = peer(question, inner_rule("random75"))
+    assert tried[0][1] in peer.grid
+    assert len(tried) == len(peer.grid)
+    assert tried[0][0] == max(value for value, _ in tried)
     seen = {(u, m) for u, m in zip(train.user_ids.tolist(), train.movie_ids.tolist())}
     listed = [(u, m) for u, own in zip(question.people.tolist(), lists.tolist()) for m in own]
     assert listed

@@ -13,9 +13,9 @@ from spark_apps.recommender.recipes import read_recipes
 
 
 def line(model: str, seed: int, rmse: float, people: dict[int, float]) -> Line:
-    return Line(
-        "random75", seed, model, ResourceUse(seconds=float(seed)), {"rmse": rmse}, {}, people
-    )
+    cost = ResourceUse(seconds=float(seed))
+    liked = {1: 1.0 - people[1]}
+    return Line("random75", seed, model, cost, {"rmse": rmse}, {}, people, liked)
 
 
 LINES = [
@@ -36,10 +36,14 @@ def test_people_are_averaged_over_the_seeds_that_all_models_share() -> None:
     assert per_person(LINES, "random75", OURS) == {1: 0.5, 2: 0.7}
 
 
-def test_ours_is_compared_with_the_best_peer() -> None:
+def test_ours_is_compared_with_every_peer_the_best_first() -> None:
     found = compare(LINES)["random75"]
-    assert found["best"] == "strong"
-    assert found["difference"] == pytest.approx(0.1)
+    assert [*found["any"]] == ["strong", "weak"]
+    assert found["any"]["strong"]["difference"] == pytest.approx(0.1)
+    assert found["any"]["strong"]["people"] == 2
+    assert [*found["liked"]] == ["weak", "strong"]
+    assert found["liked"]["weak"]["difference"] == pytest.approx(-0.4)
+    assert found["liked"]["weak"]["people"] == 1
 
 
 def test_without_a_ranking_peer_nothing_is_compared() -> None:
