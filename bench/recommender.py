@@ -4,13 +4,14 @@
 
 FOLDER is MovieLens 100K or any release (`ratings.csv`, or `ratings.dat`). Splits: `u1`-`u5`
 (100K's own), `session` (each person's last sitting), `global` (all that comes after one moment),
-`last20`, `random75`. `marquee` is the default recipe as a run trains
-and serves it, by the weekly run's own code in one warm Spark session, scored from the bundle it
-writes; other recipes of config/ stand beside it by name (`--recipes`; `+demographics` after a name:
-with the demographics of ML-100K). Every parameter was fixed, or is chosen here, on inner
-splits of train. The error counts every held-out pair, cold ones too. Ranking: ten
-titles a person out of all in the catalogue that they have not rated in train; every held-out
-title is relevant (`ndcg@10`), or those rated 4 and more (`liked`).
+`last20`, `random75`. `marquee` is the default recipe as a run trains and evaluates it, by the
+weekly run's own code in one warm Spark session, scored from the bundle it writes. Other recipes of
+config/ stand beside it by name (`--recipes`). After a name, `+demographics`: with the demographics
+of ML-100K; `+served`: chains go on from an earlier fit inside train, as those of the served bundle
+go on from the evaluated one's. Every parameter was fixed, or is chosen here, on inner splits of
+train. The error counts every held-out pair, cold ones too. Ranking: ten titles a person out of all
+in the catalogue that they have not rated in train; every held-out title is relevant (`ndcg@10`),
+or those rated 4 and more (`liked`).
 
 A person asks at the time of their first held-out rating: what is rated lately is counted in train
 rows before it. Rating peers stand beside all splits but `random75`, ranking peers beside all but

@@ -27,6 +27,7 @@ from scoring.recommender.holdout import (
     LIST_LENGTH,
     HoldoutSplit,
     Relevant,
+    last_share,
     mae,
     random_share,
     ranking_metrics,
@@ -35,7 +36,7 @@ from scoring.recommender.holdout import (
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import OFFICIAL_SPLITS, Release
-from spark_apps.recommender.recipe_search import affordable_recipes, choose
+from spark_apps.recommender.recipe_search import Choice, affordable_recipes, choose
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipes
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import SideInformation, title_features, user_features
@@ -46,6 +47,9 @@ RANKING_SPLITS = ("session", "global", "last20", "random75")
 AS_OF = "2026-01-01T00:00:00Z"
 INNER_SHARE = 0.9  # of train that a recipe is tried on where rows are held out by lot
 PEOPLE = "+demographics"  # after a recipe's name: with the demographics of a release
+SERVED = "+served"
+"""After a recipe's name: chains go on from a fit on nine tenths of train, as the fit that a run
+serves goes on from the evaluated one. Neither has seen a held-out row."""
 OTHERS = dict.fromkeys(OFFICIAL_SPLITS, ("bayes-20" + PEOPLE,)) | {
     "random75": ("bayes-16-all-alike",)
 }
@@ -144,15 +148,25 @@ class Comparison:
     def _train(self, split: Split, seed: int, out: Path, name: str) -> tuple[str, dict[str, Any]]:
         """The recipe's name, and what the search tried."""
         clip = scale_of(split.train)
-        given = self.side_information if name.endswith(PEOPLE) else None
+        given = self.side_information if PEOPLE in name else None
         trainer = Trainer(self.spark, self.release.titles, clip, AS_OF, seed, given)
         recipes, notes = affordable_recipes(recipes_from(name), trainer, split.train)
         held = None if is_late(split.name) else random_share(split.train, seed, INNER_SHARE)
         if self.search == "none":
             recipes = recipes[:1]
         choice = choose(trainer, split.train, recipes, held)
+        if SERVED in name:
+            trainer = self._going_on(trainer, split, choice)
         notes += trainer.fit_bundle(split.train, choice.recipe, choice.blend_share, out / "bundle")
         return choice.recipe.name, {"tried": choice.tried(), "notes": notes}
+
+    def _going_on(self, trainer: Trainer, split: Split, choice: Choice) -> Trainer:
+        """The trainer after a fit of the predictor on nine tenths of the split's train rows."""
+        rule = last_share if is_late(split.name) else random_share
+        args = (INNER_SHARE,) if is_late(split.name) else (trainer.seed, INNER_SHARE)
+        rows = trainer.index(split.train.take(~rule(split.train, *args)))
+        trainer.fit_predictor(rows, rows.frame(self.spark), choice.recipe, choice.blend_share)
+        return trainer.going_on()
 
     def _rating_peer(self, name: str, split: Split, seed: int) -> Line:
         clip = scale_of(split.train)
@@ -179,7 +193,7 @@ def recipes_from(name: str) -> list[RecommenderRecipe]:
     """All of config/, the one to prefer (or the default) first; those after it stand in for one
     over budget. SourceError where none has that name."""
     listed = read_recipes(load_settings().recipes.recommender)
-    wanted = name.removesuffix(PEOPLE) or listed[0].name
+    wanted = name.replace(PEOPLE, "").replace(SERVED, "") or listed[0].name
     if wanted not in (known := [recipe.name for recipe in listed]):
         raise SourceError(f"no recipe is called {wanted}", f"use {', '.join(known)}")
     return sorted(listed, key=lambda recipe: recipe.name != wanted)
