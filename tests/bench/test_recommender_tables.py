@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.recommender_comparison import OTHERS, OURS, PEOPLE, Line, recipes_from
+from bench.recommender_comparison import OTHERS, OURS, PEOPLE, SERVED, Line, recipes_from
 from bench.recommender_tables import compare, per_person, table
 from bench.resource_use import ResourceUse
 from marquee.errors import SourceError
@@ -57,5 +57,6 @@ def test_the_default_of_config_is_first_and_others_are_found_by_name() -> None:
         for name in names:
             chosen = recipes_from(name)[0]
             assert chosen.name == name.removesuffix(PEOPLE) != every[0].name, split
+    assert recipes_from(every[0].name + SERVED + PEOPLE)[0] == every[0]
     with pytest.raises(SourceError, match="no recipe is called odd"):
         recipes_from("odd" + PEOPLE)
