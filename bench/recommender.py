@@ -29,6 +29,7 @@ enter()
 
 import argparse  # noqa: E402
 import json  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -48,12 +49,13 @@ def main() -> int:
     """Run every split with every seed; print tables, keep the figures."""
     options = _options()
     lines: list[Line] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         compare_all(options, lines)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    finally:  # an hour's lines are not lost with the one that failed
+    finally:  # an hour's lines are not lost with the one that failed or was stopped
         result = show(lines)
         if options.json and lines:
             options.json.write_text(json.dumps(result, indent=1) + "\n")
