@@ -116,7 +116,7 @@ async function recommend() {
   const mine = ++wanted;
   const form = $("#filters").elements;
   const filters = {};
-  for (const key of ["genre", "year_from", "year_to"]) if (form[key].value) filters[key] = form[key].value;
+  for (const key of ["genre", "year_from", "year_to", "diversity"]) if (form[key].value) filters[key] = form[key].value;
   const user = form.user.value.trim();
   const ratings = ratingsForRequest();
   let answer;
