@@ -255,8 +255,9 @@ def _answer(
 def _ordered_by(strategies: set[str], diversity: float) -> str:
     """One sentence, because the order is not that of the stars; empty for an empty list."""
     order = next((what for how, what in ORDERED_BY.items() if how in strategies), "")
-    varied = f", then varied (diversity {diversity:g}): unlike titles and less popular ones come up"
-    order += varied if diversity and order else ""
+    if diversity and order:
+        order += f", then varied (diversity {diversity:g}): titles unlike those before them come up"
+        order += ", and less popular ones"
     return f"ordered by {order}; expected stars stand beside each title" if order else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,12 @@ def test_the_reference_describes_it(client: httpx.Client) -> None:
         assert (schema["default"], schema["minimum"], schema["maximum"]) == (0.0, 0, 1)
     assert "0 (the default) orders by the score alone" in query["description"]
     assert body["description"] == query["description"]
+
+
+def test_the_page_offers_moods_that_the_api_takes(client: httpx.Client) -> None:
+    (choice,) = re.findall(r'<select name="diversity">(.*?)</select>', client.get("/").text, re.S)
+    values = re.findall(r'value="(.*?)"', choice)
+    assert len(values) == 3 and values[0] == "0"  # the safe one is chosen first
+    answers = [good(client.get(GET, params={"diversity": value})) for value in values]
+    assert [answer["diversity"] for answer in answers] == [float(value) for value in values]
+    assert movies(answers[0]) == movies(good(client.get(GET)))
