@@ -149,10 +149,13 @@ async def recommend(
     champion: RecommenderDep,
     user_id: UserId,
     n: Count = 10,
-    genre: str | None = None,
-    year_from: int | None = None,
-    year_to: int | None = None,
-    exclude: Annotated[list[AnyId], Query(max_length=1_000)] = [],  # noqa: B006 - never changed
+    genre: Annotated[str | None, Query(description="only titles of this genre")] = None,
+    year_from: Annotated[int | None, Query(description="only titles of this year or later")] = None,
+    year_to: Annotated[int | None, Query(description="only titles of this year or earlier")] = None,
+    exclude: Annotated[
+        list[AnyId],
+        Query(max_length=1_000, description="a title to leave out; may be given several times"),
+    ] = [],  # noqa: B006 - never changed
     diversity: Annotated[
         float, Query(ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
     ] = 0.0,

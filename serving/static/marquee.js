@@ -136,6 +136,7 @@ async function recommend() {
 
 function how(answer, user) {
   if (user && answer.strategy === "popular") return `no ratings of ${user} to go by, so what most people watch`;
+  if (user && answer.strategy === "fold-in") return `from the ratings that ${user} gave`;
   return STRATEGIES[answer.strategy] || answer.strategy;
 }
 
