@@ -33,6 +33,9 @@ OutFlag = Annotated[
     Path, typer.Option("--out", help="The file to write: .parquet or .csv.", show_default=False)
 ]
 CountFlag = Annotated[int, typer.Option("-n", "--n", min=1, max=1000, help="Titles a person.")]
+DiversityFlag = Annotated[
+    float, typer.Option(help="Trade relevance for variety: 0, by score, to 1.")
+]
 COMPARED_METRICS = (RMSE, NDCG, LOG_RMSE)
 FURTHER_METRICS = (
     "mae", "coverage", "ndcg@10_any", "recall@10", "precision@10", "map@10", "catalogue_coverage",
@@ -185,6 +188,7 @@ def recommend_all(
     bundle: BundleArgument,
     out_file: OutFlag,
     n: CountFlag = 10,
+    diversity: DiversityFlag = 0.0,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     data: WorldFlag = "",
@@ -194,10 +198,12 @@ def recommend_all(
 
     Columns: user_id, rank, movie_id, title, year, score, strategy. The lists
     equal those of the API. The file is complete when it appears under its
-    name.
+    name. Lists with a diversity above 0 are more varied: unlike titles and
+    less popular ones come up, and rank is their order.
 
     \b
     marquee recommend-all champion:recommender --out everybody.parquet --n 20
+    marquee recommend-all champion:recommender --out varied.csv --diversity 0.3
     """
     from scoring.any_bundle import bundle_kind
     from scoring.recommender.top_n import WRITERS
@@ -205,21 +211,23 @@ def recommend_all(
     with checking_arguments():
         if out_file.suffix not in WRITERS:
             raise SourceError(f"{out_file} is neither .parquet nor .csv", "name it one of the two")
+        if not 0.0 <= diversity <= 1.0:
+            raise SourceError(f"--diversity {diversity} is off its scale", "give 0 to 1")
     started = time.monotonic()
     with fetched(bundle, lake, webhdfs, data) as folder:
         if (kind := bundle_kind(folder)) != "recommender":
             raise SourceError(f"{bundle} is a {kind} model", "give a recommender's bundle")
-        people, rows = _write(folder, out_file, n)
+        people, rows = _write(folder, out_file, n, diversity)
     seconds = time.monotonic() - started
     if as_json:
         facts = {"people": people, "rows": rows, "out": str(out_file), "seconds": seconds}
-        print(json.dumps({"bundle": bundle, "n": n, **facts}))
+        print(json.dumps({"bundle": bundle, "n": n, "diversity": diversity, **facts}))
     else:
         where = escape(str(out_file))
         out.print(f"{rows:,} recommendations for {people:,} people in {seconds:.1f} s: {where}")
 
 
-def _write(folder: Path, out_file: Path, n: int) -> tuple[int, int]:
+def _write(folder: Path, out_file: Path, n: int, diversity: float) -> tuple[int, int]:
     from scoring.recommender.model import Recommender
     from scoring.recommender.top_n import write_top_n
 
@@ -229,7 +237,8 @@ def _write(folder: Path, out_file: Path, n: int) -> tuple[int, int]:
     # The progress bar goes to standard error: a script reads --json from standard output.
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("people", total=people)
-        return people, write_top_n(model, n, out_file, lambda k: progress.advance(task, k))
+        rows = write_top_n(model, n, out_file, lambda k: progress.advance(task, k), diversity)
+        return people, rows
 
 
 def parse_pages(

@@ -55,6 +55,7 @@ class RecommenderEngine(Protocol):
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        diversity: float = 0.0,
     ) -> list[Recommendation]: ...
 
     def recommend_for(
@@ -64,6 +65,7 @@ class RecommenderEngine(Protocol):
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        diversity: float = 0.0,
     ) -> list[Recommendation]: ...
 
     def similar(self, movie_id: int, n: int = 10) -> list[Similar]: ...

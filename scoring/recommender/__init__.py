@@ -7,6 +7,7 @@ Answering:
 - `rankers`, `item_weights`: the families of rankers; the ranker by weights between titles.
 - `fold_in`: the fold-in of each family of predictors.
 - `content`, `fallback`: scores of titles the ranker does not know; the order of strategies.
+- `reranking`: varied lists: relevance traded for variety.
 - `golden_check`: compares answers with the recorded golden queries.
 - `top_n`: everybody's lists, in blocks and as a file.
 
@@ -34,6 +35,7 @@ __all__ = [
     "rankers",
     "ratings_arrays",
     "ratings_files",
+    "reranking",
     "timed_titles",
     "top_n",
 ]

@@ -7,6 +7,9 @@
   similarity to these, times its popularity.
 - `popular` titles fill the list up: those that are rated most lately.
 
+With `diversity` a list is chosen from more candidates than it has titles (`reranking.py`). What
+fills up a short list stays in its order.
+
 People and titles are rows here; `Recommender` turns them into ids.
 """
 
@@ -17,38 +20,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
-from scoring.recommender.content import TITLES_PER_COLD_TITLE, ColdScores, ContentMap
+from scoring.recommender.bundle import RecommenderBundle, lately_facts
+from scoring.recommender.content import (
+    TITLES_PER_COLD_TITLE,
+    ColdScores,
+    ContentMap,
+    read_content,
+)
 from scoring.recommender.rankers import Ranker
 from scoring.recommender.ratings_arrays import History
+from scoring.recommender.reranking import RankedRows, Reranker, candidates
 from scoring.recommender.timed_titles import HOUR, Counts, TimedTitles
 
 REASONS = 3  # titles named in "because you rated ..."
 PERSONAL, FOLD_IN, CONTENT, POPULAR = "personal", "fold-in", "content", "popular"
-
-
-@dataclass(frozen=True)
-class RankedRows:
-    """Rows of titles, best first, with the score and the strategy of each."""
-
-    rows: Rows
-    scores: Floats
-    strategies: NDArray[np.str_]
-
-    @classmethod
-    def of(cls, rows: Rows, scores: Floats, strategy: str) -> RankedRows:
-        """Titles of one strategy; `scores` [I] are of all titles."""
-        return cls(rows, scores[rows], np.full(len(rows), strategy, dtype="<U8"))
-
-    def then(self, other: RankedRows) -> RankedRows:
-        """These titles, then the other's."""
-        return RankedRows(
-            np.concatenate([self.rows, other.rows]),
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.strategies, other.strategies]),
-        )
 
 
 @dataclass(frozen=True)
@@ -122,6 +109,8 @@ def _scaled(scores: Floats, known: Mask) -> Floats:
 class FallbackOrder:
     """Orders titles by a ranker, by content (None in bundles without it), and by popularity.
 
+    `reranker` chooses from these where a list has a `diversity` above 0.
+
     `excluded` [I] marks titles that must not be in the list. `by_ranker` and `by_content` change
     it: they mark the titles they use.
     """
@@ -129,6 +118,15 @@ class FallbackOrder:
     ranker: Ranker
     content: ContentMap | None
     popularity: Popularity
+    reranker: Reranker
+
+    @classmethod
+    def of(cls, bundle: RecommenderBundle, ranker: Ranker) -> FallbackOrder:
+        """From a bundle and its ranker."""
+        content = read_content(bundle.facts, bundle.content_vectors, ranker.known)
+        popular = Popularity.of(bundle.popularity, bundle.timed, lately_facts(bundle.facts))
+        varied = Reranker(bundle.content_vectors, bundle.item_factors, bundle.popularity)
+        return cls(ranker, content, popular, varied)
 
     def knows_any(self, history: History) -> bool:
         """Whether the ranker knows any of the rated titles."""
@@ -148,20 +146,44 @@ class FallbackOrder:
     # Lists
 
     def by_ranker(
-        self, scores: Floats, strategy: str, history: History, excluded: Mask, n: int
+        self,
+        scores: Floats,
+        strategy: str,
+        history: History,
+        excluded: Mask,
+        n: int,
+        diversity: float = 0.0,
     ) -> RankedRows:
-        """The list of `n` from scores [I] of `personal` or `fold_in`."""
+        """The list of `n` from scores [I] of `personal` or `fold_in`.
+
+        A cold title is a candidate where it is in the list without diversity.
+        """
         excluded[history.rows] = True
-        best = top_rows(np.where(excluded | ~self.ranker.known, -np.inf, scores), n)
-        ranked = self.with_cold(best, scores, self.cold(scores, n), strategy, excluded, n)
+        known = np.where(excluded | ~self.ranker.known, -np.inf, scores)
+        best = top_rows(known, candidates(n, diversity))
+        ranked = self.with_cold(best[:n], scores, self.cold(scores, n), strategy, excluded, n)
+        if diversity:
+            others = best[~np.isin(best, ranked.rows)]
+            pool = ranked.then(RankedRows.of(others, scores, strategy))
+            ranked = self.reranker.choose(pool, n, diversity)
         return self._filled_up(ranked, history, excluded, n)
 
-    def by_content(self, history: History, excluded: Mask, n: int) -> RankedRows:
-        """The list of `n` for a person without a rated title that the ranker knows."""
+    def by_content(
+        self, history: History, excluded: Mask, n: int, diversity: float = 0.0
+    ) -> RankedRows:
+        """The list of `n` for a person without a rated title that the ranker knows.
+
+        Where content knows none either, it is a list of popular titles.
+        """
         excluded[history.rows] = True
         scores = self._content_scores(history)
-        best = top_rows(np.where(excluded | (scores <= 0.0), -np.inf, scores), n)
-        return self._filled_up(RankedRows.of(best, scores, CONTENT), history, excluded, n)
+        available = np.where(excluded | (scores <= 0.0), -np.inf, scores)
+        wanted = candidates(n, diversity)
+        ranked = RankedRows.of(top_rows(available, wanted), scores, CONTENT)
+        if diversity:
+            pool = ranked if len(ranked.rows) else self.popular(history, excluded, wanted)
+            ranked = self.reranker.choose(pool, n, diversity)
+        return self._filled_up(ranked, history, excluded, n)
 
     def popular(self, history: History, excluded: Mask, n: int) -> RankedRows:
         """The most popular titles that are not excluded."""

@@ -20,19 +20,13 @@ from numpy.typing import NDArray
 from marquee.errors import BundleError
 from scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
 from scoring.evaluation_blocks import GoldenReport
-from scoring.recommender.bundle import RecommenderBundle, Title, lately_facts, read_bundle
-from scoring.recommender.content import read_content
-from scoring.recommender.fallback import (
-    FOLD_IN,
-    PERSONAL,
-    FallbackOrder,
-    Popularity,
-    RankedRows,
-)
+from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle
+from scoring.recommender.fallback import FOLD_IN, PERSONAL, FallbackOrder
 from scoring.recommender.fold_in import read_fold_in
 from scoring.recommender.golden_check import check_golden
 from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
 from scoring.recommender.ratings_arrays import History
+from scoring.recommender.reranking import RankedRows
 
 STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
 BY_MEAN, BY_BIAS, BY_FOLD_IN, BY_FACTORS = range(4)  # places in `STRATEGIES`
@@ -86,9 +80,7 @@ class Recommender:
         # A Bayesian predictor has factors for unrated titles; such answers are not `personal`.
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
-        popular = Popularity.of(bundle.popularity, bundle.timed, lately_facts(bundle.facts))
-        content = read_content(bundle.facts, bundle.content_vectors, self.ranker.known)
-        self.fallback = FallbackOrder(self.ranker, content, popular)
+        self.fallback = FallbackOrder.of(bundle, self.ranker)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
@@ -173,15 +165,17 @@ class Recommender:
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
         at: int | None = None,
+        diversity: float = 0.0,
     ) -> list[Recommendation]:
         """The best `n` titles that the person has not rated; popular titles for an unknown person.
 
         `allowed` limits the answer to these movie ids; `exclude` leaves these out. `at` is the
-        moment of asking in UTC seconds, by default that of the newest rating.
+        moment of asking in UTC seconds, by default that of the newest rating. `diversity`, 0 to 1,
+        trades relevance for variety: see `reranking.py`.
         """
         row, excluded = self._user_row(user_id), self._excluded(allowed, exclude)
         history = self.bundle.history(row, at)
-        return self._with_reasons(self._list_of(row, history, excluded, n), history)
+        return self._with_reasons(self._list_of(row, history, excluded, n, diversity), history)
 
     def recommend_for(
         self,
@@ -190,6 +184,7 @@ class Recommender:
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        diversity: float = 0.0,
     ) -> list[Recommendation]:
         """The best `n` unrated titles for a person who is described by `ratings` only.
 
@@ -197,12 +192,7 @@ class Recommender:
         given.
         """
         history, excluded = self._given(ratings), self._excluded(allowed, exclude)
-        if not self.fallback.knows_any(history):
-            ranked = self.fallback.by_content(history, excluded, n)
-        else:
-            scores = self.fallback.fold_in(history)
-            ranked = self.fallback.by_ranker(scores, FOLD_IN, history, excluded, n)
-        return self._with_reasons(ranked, history)
+        return self._with_reasons(self._list_of(-1, history, excluded, n, diversity), history)
 
     def strategy_for(self, ratings: Mapping[int, float]) -> str:
         """The strategy of `recommend_for` for a person with these ratings."""
@@ -221,10 +211,12 @@ class Recommender:
             top[place, : len(rows)] = self.movie_ids[rows]
         return top
 
-    def ranked_rows(self, user_id: int, n: int, at: int | None = None) -> RankedRows:
+    def ranked_rows(
+        self, user_id: int, n: int, at: int | None = None, diversity: float = 0.0
+    ) -> RankedRows:
         """`recommend` as rows of `movie_ids`, without `because`."""
-        row = self._user_row(user_id)
-        return self._list_of(row, self.bundle.history(row, at), self._excluded(None, ()), n)
+        row, excluded = self._user_row(user_id), self._excluded(None, ())
+        return self._list_of(row, self.bundle.history(row, at), excluded, n, diversity)
 
     def scores(self, user_id: int) -> Floats:
         """The scores [I] of a known person by row of `movie_ids`, by which the list is ordered.
@@ -279,12 +271,16 @@ class Recommender:
         excluded[self._rows(exclude)] = True
         return excluded
 
-    def _list_of(self, row: int, history: History, excluded: Mask, n: int) -> RankedRows:
-        """The list of a person by their row; an unknown person has row -1."""
-        if not self.fallback.knows_any(history):
-            return self.fallback.by_content(history, excluded, n)
-        scores = self.fallback.personal(row, history)
-        return self.fallback.by_ranker(scores, PERSONAL, history, excluded, n)
+    def _list_of(
+        self, row: int, history: History, excluded: Mask, n: int, diversity: float
+    ) -> RankedRows:
+        """The list of a person by their row, or of anybody by their history with row -1."""
+        order, asked = self.fallback, (history, excluded, n, diversity)
+        if not order.knows_any(history):
+            return order.by_content(*asked)
+        if row < 0:
+            return order.by_ranker(order.fold_in(history), FOLD_IN, *asked)
+        return order.by_ranker(order.personal(row, history), PERSONAL, *asked)
 
     def _with_reasons(self, ranked: RankedRows, history: History) -> list[Recommendation]:
         movies = self.movie_ids[ranked.rows].tolist()

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from marquee.errors import SourceError
 from scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of
-from scoring.recommender.fallback import PERSONAL, RankedRows
+from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
 from scoring.recommender.rankers import FactorRanker
+from scoring.recommender.reranking import RankedRows
 
 PEOPLE_PER_BLOCK = 256  # with 20,000 titles, 20 MB of scores
 SCHEMA = pa.schema(
@@ -67,7 +68,9 @@ class TopLists:
 # The file
 
 
-def write_top_n(model: Recommender, n: int, out: Path, done: Callable[[int], None]) -> int:
+def write_top_n(
+    model: Recommender, n: int, out: Path, done: Callable[[int], None], diversity: float = 0.0
+) -> int:
     """Write one row for each recommendation to `out` (Parquet or CSV); returns the number of rows.
 
     `done` is called after each block, with its number of people. An old file stays until the new
@@ -79,7 +82,7 @@ def write_top_n(model: Recommender, n: int, out: Path, done: Callable[[int], Non
     rows = 0
     try:
         with WRITERS[out.suffix](partial, SCHEMA) as writer:
-            for lists in top_lists(model, n):
+            for lists in top_lists(model, n, diversity=diversity):
                 table = _table(model, lists)
                 writer.write_table(table)
                 rows += table.num_rows
@@ -113,13 +116,21 @@ def _table(model: Recommender, lists: TopLists) -> pa.Table:
 
 
 def top_lists(
-    model: Recommender, n: int, user_ids: Ints | None = None, block: int = PEOPLE_PER_BLOCK
+    model: Recommender,
+    n: int,
+    user_ids: Ints | None = None,
+    block: int = PEOPLE_PER_BLOCK,
+    diversity: float = 0.0,
 ) -> Iterator[TopLists]:
-    """The best `n` titles that each of `user_ids` (by default everybody) has not rated."""
+    """The best `n` titles that each of `user_ids` (by default everybody) has not rated.
+
+    With `diversity` (`Recommender.recommend`) each person's list is chosen on its own.
+    """
     people = model.user_ids if user_ids is None else user_ids
-    answer = _by_factors if ranks_by_factors(model) else _one_by_one
+    by_factors = ranks_by_factors(model) and not diversity
     for start in range(0, len(people), block):
-        yield answer(model, people[start : start + block], n)
+        some = people[start : start + block]
+        yield _by_factors(model, some, n) if by_factors else _one_by_one(model, some, n, diversity)
 
 
 def ranks_by_factors(model: Recommender) -> bool:
@@ -128,10 +139,10 @@ def ranks_by_factors(model: Recommender) -> bool:
     return by_factors and model.bundle.timed is None
 
 
-def _one_by_one(model: Recommender, people: Ints, n: int) -> TopLists:
+def _one_by_one(model: Recommender, people: Ints, n: int, diversity: float) -> TopLists:
     lists = TopLists.empty(people, n)
     for person, user_id in enumerate(people.tolist()):
-        ranked = model.ranked_rows(user_id, n)
+        ranked = model.ranked_rows(user_id, n, diversity=diversity)
         lists.put(person, model.movie_ids[ranked.rows], ranked)
     return lists
 

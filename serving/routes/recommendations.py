@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from serving.backend import Backend
 from serving.engines import LoadedRecommender
@@ -31,6 +31,7 @@ from serving.routes.request_context import (
     combined_strategy,
     known_title,
     ratings_by_number,
+    refuse_boolean,
     request_user,
     title_card,
     title_card_fields,
@@ -46,6 +47,13 @@ ORDERED_BY = {
     "popular": "how often people have rated them lately",
 }
 """What a list is ordered by, for the first strategy here that is in it."""
+
+
+DIVERSITY = (
+    "0 (the default) orders by the score alone; above it, titles that are unlike those before them "
+    "and less popular come up from among the best candidates, and at 1 the score only says which "
+    "titles are candidates"
+)
 
 
 class Recommended(TitleCard):
@@ -71,6 +79,7 @@ class RecommendationsAnswer(ModelAnswer):
         default="",
         description="what the order is by, in a sentence; it is not that of the expected stars",
     )
+    diversity: float = Field(default=0.0, description="as asked for")
     recommendations: list[Recommended]
 
 
@@ -85,6 +94,9 @@ class AnonymousRequest(BaseModel):
     year_from: int | None = None
     year_to: int | None = None
     exclude: list[AnyId] = Field(default=[], max_length=10_000)
+    diversity: Annotated[float, BeforeValidator(refuse_boolean)] = Field(
+        default=0.0, ge=0, le=1, allow_inf_nan=False, description=DIVERSITY
+    )
 
 
 class PredictionAnswer(ModelAnswer):
@@ -137,10 +149,16 @@ async def recommend(
     champion: RecommenderDep,
     user_id: UserId,
     n: Count = 10,
-    genre: str | None = None,
-    year_from: int | None = None,
-    year_to: int | None = None,
-    exclude: Annotated[list[AnyId], Query(max_length=1_000)] = [],  # noqa: B006 - never changed
+    genre: Annotated[str | None, Query(description="only titles of this genre")] = None,
+    year_from: Annotated[int | None, Query(description="only titles of this year or later")] = None,
+    year_to: Annotated[int | None, Query(description="only titles of this year or earlier")] = None,
+    exclude: Annotated[
+        list[AnyId],
+        Query(max_length=1_000, description="a title to leave out; may be given several times"),
+    ] = [],  # noqa: B006 - never changed
+    diversity: Annotated[
+        float, Query(ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
+    ] = 0.0,
 ) -> RecommendationsAnswer:
     """The best titles that this person has not rated; popular titles for an unknown person.
 
@@ -148,7 +166,7 @@ async def recommend(
     """
     user = request_user(champion.model, backend, user_id)
     allowed = allowed_movie_ids(champion.model.title_index, genre, year_from, year_to)
-    return _answer(champion, user, user_id, n, allowed, exclude)
+    return _answer(champion, user, user_id, n, allowed, exclude, diversity)
 
 
 @router.post("/v1/recommendations", tags=["recommendations"])
@@ -161,7 +179,7 @@ async def recommend_anonymously(
     allowed = allowed_movie_ids(
         loaded.title_index, request.genre, request.year_from, request.year_to
     )
-    return _answer(champion, user, None, request.n, allowed, request.exclude)
+    return _answer(champion, user, None, request.n, allowed, request.exclude, request.diversity)
 
 
 @router.get("/v1/users/{user_id}/predictions/{movie_id}", tags=["predictions"])
@@ -211,15 +229,17 @@ def _answer(
     n: int,
     allowed: Ids | None,
     exclude: Sequence[int | str],
+    diversity: float,
 ) -> RecommendationsAnswer:
     model, titles = champion.model.recommender, champion.model.title_index.by_id
     excluded = [title_number(champion.model, m, "exclude") for m in exclude]
-    found = user.recommend(model, n, allowed, excluded)
+    found = user.recommend(model, n, allowed, excluded, diversity)
     stars = user.predict(model, np.array([r.movie_id for r in found], dtype=np.int64)).values
     return RecommendationsAnswer(
         **answer_origin(champion, combined_strategy([r.strategy for r in found])),
         user_id=user_id,
-        ordered_by=_ordered_by({r.strategy for r in found}),
+        ordered_by=_ordered_by({r.strategy for r in found}, diversity),
+        diversity=diversity,
         recommendations=[
             Recommended.model_validate(
                 title_card_fields(titles[r.movie_id])
@@ -235,9 +255,12 @@ def _answer(
     )
 
 
-def _ordered_by(strategies: set[str]) -> str:
+def _ordered_by(strategies: set[str], diversity: float) -> str:
     """One sentence, because the order is not that of the stars; empty for an empty list."""
     order = next((what for how, what in ORDERED_BY.items() if how in strategies), "")
+    if diversity and order:
+        order += f", then varied (diversity {diversity:g}): titles unlike those before them come up"
+        order += ", and less popular ones"
     return f"ordered by {order}; expected stars stand beside each title" if order else ""
 
 

@@ -47,7 +47,7 @@ def _require_encodable(written: int | str) -> int | str:
     return written
 
 
-def _refuse_boolean(value: Any) -> Any:
+def refuse_boolean(value: Any) -> Any:
     """Refuse true and false, which Python would accept as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("is true or false, where a number or a text is wanted")
@@ -59,7 +59,7 @@ def browser_safe_number(number: int | str) -> int | str:
     return str(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT_NUMBER else number
 
 
-AnyId = Annotated[int | str, BeforeValidator(_refuse_boolean), AfterValidator(_require_encodable)]
+AnyId = Annotated[int | str, BeforeValidator(refuse_boolean), AfterValidator(_require_encodable)]
 """An id in the spelling of its release: a number or text."""
 MovieNumber = Annotated[int, PlainSerializer(browser_safe_number, return_type=int | str)]
 """A title's number in an answer; as text if JavaScript would round it."""
@@ -108,7 +108,7 @@ class Rating(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     movie_id: AnyId
-    rating: Annotated[float, BeforeValidator(_refuse_boolean)] = Field(allow_inf_nan=False)
+    rating: Annotated[float, BeforeValidator(refuse_boolean)] = Field(allow_inf_nan=False)
 
 
 # The backend and the champion of a request ----------------------------------------------------
@@ -156,13 +156,22 @@ class RequestUser:
     ratings: Mapping[int, float] | None = None
 
     def recommend(
-        self, model: RecommenderEngine, n: int, allowed: Ids | None, exclude: list[int]
+        self,
+        model: RecommenderEngine,
+        n: int,
+        allowed: Ids | None,
+        exclude: list[int],
+        diversity: float,
     ) -> list[Recommendation]:
         """The best `n` titles; None for `allowed` allows every title."""
         wanted = None if allowed is None else allowed.tolist()
         if self.ratings is None:
-            return model.recommend(self.user_id, n, allowed=wanted, exclude=exclude)
-        return model.recommend_for(self.ratings, n, allowed=wanted, exclude=exclude)
+            return model.recommend(
+                self.user_id, n, allowed=wanted, exclude=exclude, diversity=diversity
+            )
+        return model.recommend_for(
+            self.ratings, n, allowed=wanted, exclude=exclude, diversity=diversity
+        )
 
     def predict(self, model: RecommenderEngine, movie_ids: Ids) -> Predictions:
         """The stars that this person would give to each title."""

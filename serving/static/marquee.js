@@ -113,26 +113,31 @@ async function search(query) {
 
 let wanted = 0;
 async function recommend() {
+  if (!$("#filters").reportValidity()) return; // the browser says which field is no year
   const mine = ++wanted;
   const form = $("#filters").elements;
   const filters = {};
-  for (const key of ["genre", "year_from", "year_to"]) if (form[key].value) filters[key] = form[key].value;
+  for (const key of ["genre", "year_from", "year_to", "diversity"]) if (form[key].value) filters[key] = form[key].value;
   const user = form.user.value.trim();
   const ratings = ratingsForRequest();
+  const note = $("#recommended-by");
   let answer;
   try {
     answer = user
       ? await request(`/v1/users/${encodeURIComponent(user)}/recommendations?${new URLSearchParams({n: 10, ...filters})}`)
       : await request("/v1/recommendations", {ratings, n: 10, ...filters});
-  } catch (error) {
-    if (mine === wanted) $("#recommended-by").textContent = error.message;
-    return;
-  }
+  } catch (error) { answer = {recommendations: [], error: error.message}; }
   if (mine !== wanted) return;
   $("#for-whom").textContent = user ? `For ${user}` : ratings.length ? "For you" : "Popular now";
   $("#recommended").replaceChildren(...answer.recommendations.map(recommended));
-  const by = [STRATEGIES[answer.strategy] || answer.strategy, answer.ordered_by, `bundle ${answer.bundle}`];
-  $("#recommended-by").textContent = by.filter(Boolean).join(" · ");
+  note.className = answer.error ? "warning" : "note";
+  note.textContent = answer.error || [how(answer, user), answer.ordered_by, `bundle ${answer.bundle}`].filter(Boolean).join(" · ");
+}
+
+function how(answer, user) {
+  if (user && answer.strategy === "popular") return `no ratings of ${user} to go by, so what most people watch`;
+  if (user && answer.strategy === "fold-in") return `from the ratings that ${user} gave`;
+  return STRATEGIES[answer.strategy] || answer.strategy;
 }
 
 function recommended(title) {

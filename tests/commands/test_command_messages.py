@@ -48,6 +48,7 @@ WRONG = {
     "bundle": ("evaluate champion:films --on README.md", "'films' is no model"),
     "file": ("evaluate champion:budget --on no-such.csv", "no-such.csv"),
     "ending": ("recommend-all champion:recommender --out x.txt", "neither .parquet nor .csv"),
+    "diversity": ("recommend-all champion:recommender --out x.csv --diversity nan", "give 0 to 1"),
     "accepted run": ("accept-world budget --run ../r --reason r", "is not the name of a run"),
     "release and hold": ("rollback budget --reason r --release --hold", "neither --to nor --hold"),
 }

@@ -116,6 +116,15 @@ def test_recommend_all_is_what_each_is_recommended(lived: Lake, tmp_path: Path) 
     assert (said["people"], said["rows"]) == (len(model.user_ids), len(rows))
 
 
+def test_recommend_all_varies_lists_as_asked(lived: Lake, tmp_path: Path) -> None:
+    out, asked = tmp_path / "all.parquet", ("--n", "5", "--diversity", "0.5")
+    said = printed(lived, "recommend-all", "champion:recommender", "--out", str(out), *asked)
+    model = Recommender.load(tmp_path / "new")
+    wanted = [r.movie_id for u in model.user_ids for r in model.recommend(int(u), 5, diversity=0.5)]
+    assert [row["movie_id"] for row in pq.read_table(out).to_pylist()] == wanted
+    assert said["diversity"] == 0.5 and said["rows"] == len(wanted) > 0
+
+
 WRONG: dict[str, tuple[list[str], type[MarqueeError]]] = {
     "no such bundle": (["evaluate", "runs/x/models/recommender"], NotFoundError),
     "no such model": (["evaluate", "champion:oracle"], SourceError),

@@ -54,6 +54,7 @@ class ToyRecommender:
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        diversity: float = 0.0,
     ) -> list[Recommendation]:
         return self.recommend_for(self.ratings_of(user_id), n, allowed=allowed, exclude=exclude)
 
@@ -64,6 +65,7 @@ class ToyRecommender:
         *,
         allowed: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        diversity: float = 0.0,
     ) -> list[Recommendation]:
         known = self.bundle.movie_ids.tolist() if allowed is None else sorted(allowed)
         found = [m for m in known if m not in ratings and m not in exclude]

@@ -65,6 +65,18 @@ def test_the_page_recommends_and_estimates(
     assert page.count('class="stars"') >= 12
 
 
+@pytest.mark.browser
+def test_a_person_who_cannot_be_is_a_warning_and_nobody_elses_list(
+    two: Backend, serve: Callable[[Backend], httpx.Client], rendered: Callable[[str], str]
+) -> None:
+    client = serve(two)
+    page = rendered(str(client.base_url.join("/?person=Zoe")))
+    assert "For Zoe" in page and 'class="poster"' not in page
+    assert re.search(r'id="recommended-by" class="warning">user_id: .Zoe. is not a user id', page)
+    page = rendered(str(client.base_url.join("/?person=4711")))
+    assert "no ratings of 4711 to go by" in page and page.count('class="poster"') == 10
+
+
 AMOUNTS = {
     0: "$0", 0.6: "$1", 42: "$42", 949.6: "$950", 999.7: "$1,000", 1_604: "$1,600",
     68_449: "$68,400", 999_499: "$999,000", 999_500: "$1.00 million",
