@@ -13,10 +13,10 @@ spark.task.cpus for its Python workers, so that two chains on two cores do not c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark import Broadcast
@@ -34,7 +34,10 @@ from spark_apps.recommender.rating_blocks import (
     Blocks,
     SentBlock,
 )
-from spark_apps.recommender.training_data import Catalogue, FeatureBlocks
+from spark_apps.recommender.training_data import FeatureBlocks
+
+if TYPE_CHECKING:  # executors import this module, and read no Parquet
+    from spark_apps.recommender.indexed_ratings import Catalogue
 
 INITIAL_DEVIATION = 0.1  # standard deviation of the initial vectors
 NOISE, START = 2, 3  # beside PEOPLE and TITLES: what a seed is for
@@ -132,7 +135,7 @@ def _rows(table: Singles, rows: Rows) -> Singles:
 def run_chains(
     spark: SparkSession,
     problem: Problem,
-    blocks: Sequence[SentBlock],
+    blocks: Iterable[SentBlock],
     plan: ChainPlan,
     chains: int,
     seed: int,
@@ -147,7 +150,9 @@ def run_chains(
     shared = context.broadcast((problem, list(starts)))
     try:
         chain = partial(_chain_task, shared, plan, seeds, current_stage())
-        sent = context.parallelize(blocks, len(blocks)).flatMap(partial(_to_each, chains))
+        held = list(blocks)
+        sent = context.parallelize(held, len(held)).flatMap(partial(_to_each, chains))
+        del held  # the JVM has them now
         tasks = sent.partitionBy(chains, int).mapPartitionsWithIndex(chain)
         found: list[tuple[ChainMean, ChainState]] = tasks.collect()
         return found
