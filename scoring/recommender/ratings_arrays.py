@@ -193,7 +193,7 @@ def places_of(indptr: Ints, times: Ints) -> ShortInts:
     Of ratings of the same time, the one of the later title is later.
     """
     places: ShortInts = np.empty(len(times), dtype=np.int32)
-    for people in people_at_once(indptr):
+    for people in people_at_once(indptr, RATINGS_AT_ONCE):
         span, owner, ends = _owners(indptr, people)
         order = np.lexsort((times[span], owner))  # stable: the titles of a person ascend
         places[span][order] = ends - 1 - np.arange(len(owner))
@@ -204,7 +204,7 @@ def _are_places(places: ShortInts, indptr: Ints) -> bool:
     """Whether each person's `places` are 0 to n - 1 in some order."""
     if len(places) != indptr[-1]:
         return False
-    for people in people_at_once(indptr):
+    for people in people_at_once(indptr, RATINGS_AT_ONCE):
         span, owner, ends = _owners(indptr, people)
         wanted = ends - 1 - places[span]
         seen = np.zeros(len(owner), dtype=np.bool_)
@@ -216,7 +216,7 @@ def _are_places(places: ShortInts, indptr: Ints) -> bool:
     return True
 
 
-def people_at_once(indptr: Ints, most: int = RATINGS_AT_ONCE) -> Iterator[slice]:
+def people_at_once(indptr: Ints, most: int) -> Iterator[slice]:
     """Consecutive rows of at most `most` ratings together; a row of more comes alone."""
     first, people = 0, len(indptr) - 1
     while first < people:

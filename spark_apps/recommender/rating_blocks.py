@@ -156,6 +156,18 @@ def rectangles(starts: Ints, most: int) -> Iterator[tuple[slice, slice]]:
                 yield slice(row, last), slice(int(starts[row]), int(starts[last]))
 
 
+def gathers(starts: Ints, most: int) -> Iterator[list[tuple[slice, slice]]]:
+    """Consecutive rectangles of at most `most` ratings together, to be gathered at once."""
+    held: list[tuple[slice, slice]] = []
+    for rows, ratings in rectangles(starts, most):
+        if held and ratings.stop - held[0][1].start > most:
+            yield held
+            held = []
+        held.append((rows, ratings))
+    if held:
+        yield held
+
+
 def _pieces(first: int, end: int, starts: Ints, most: int) -> Iterator[tuple[slice, slice]]:
     """Rows one by one, in pieces of at most `most` ratings."""
     for row in range(first, end):

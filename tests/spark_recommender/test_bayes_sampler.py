@@ -221,7 +221,7 @@ def test_a_chain_goes_on_from_its_state_and_new_rows_start_afresh():
     assert np.isfinite(resumed.run().checked).all()
 
 
-def test_a_killed_worker_costs_time_and_changes_nothing(spark, tmp_path: Path):  # noqa: F811
+def test_a_killed_worker_costs_time_and_changes_nothing(spark, capsys, tmp_path: Path):  # noqa: F811
     users, items, values = some_ratings()
     given, plan = some_problem(blocks=1), read_recipe(BAYES).plan()
     blocks = all_blocks(users, items, star_indices(values)[1], (PEOPLE, TITLES))
@@ -230,6 +230,7 @@ def test_a_killed_worker_costs_time_and_changes_nothing(spark, tmp_path: Path): 
     deadly = DeadlyProblem(*vars(given.problem).values(), marker=str(marker))
     again = run_chains(spark, deadly, blocks, plan, 2, 5)
     assert marker.exists()
+    assert capsys.readouterr().out.count("a sweep took") == 2
     assert [same(a[0], b[0]) for a, b in zip(whole, again, strict=True)] == [True, True]
     seeds = [int(s) for s in np.random.SeedSequence(5).generate_state(2)]
     assert same(whole[1][0], one_chain(given, seeds[1]).run())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from spark_apps.recommender.rating_blocks import (
     BlockFile,
     RatingBlock,
     block_count,
+    gathers,
     rectangles,
     star_indices,
 )
@@ -110,3 +113,15 @@ def test_rectangles_cover_rows_of_equal_length_and_cut_long_ones():
         (2, 4),
         (4, 5),
     ]
+
+
+def test_what_is_gathered_together_is_contiguous_and_small_enough():
+    counts = np.array([0, 1, 1, 2, 3, 3, 4, 9, 25])
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    together = list(gathers(starts, 10))
+    flat = [one for some in together for one in some]
+    assert flat == list(rectangles(starts, 10))
+    assert len(together) < len(flat) > 5
+    for some in together:
+        assert some[-1][1].stop - some[0][1].start <= 10
+        assert all(a[1].stop == b[1].start for a, b in pairwise(some))
