@@ -70,8 +70,7 @@ def measure(
     job: Job, trainer: Trainer, ratings: IndexedRatings, card: Card
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The figures, and notes on the fit; None where all ratings have the same time."""
-    every = ratings.by_id()
-    late = global_time(every)
+    late = global_time(ratings.by_id())
     if not late.any():
         return None, ["all ratings have the same time"]
     recipe = read_recipe(card.recipe)
@@ -81,7 +80,7 @@ def measure(
     with job.stopwatch("fit"), checkpoints(job, [brief]):
         trainer.fit_bundle(ratings.where(~late), brief, blend_share(card, recipe), bundle)
     with job.stopwatch("evaluate"):
-        return evaluate_forecast(bundle, every, job.inputs.seed), [note] if note else []
+        return evaluate_forecast(bundle, ratings.by_id(), job.inputs.seed), [note] if note else []
 
 
 def take_content_vectors(job: Job, trainer: Trainer, recipe: RecommenderRecipe) -> None:

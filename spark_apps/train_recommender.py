@@ -43,7 +43,7 @@ from spark_apps.recommender.training_titles import (
     without_titles,
 )
 
-BYTES_A_RATING = 60  # at the peak, of the driver, its JVM and the chains together
+BYTES_A_RATING = 90  # at the peak, of the driver, its JVM and the chains together
 LEAST_BYTES = 1_500_000_000  # of the same, without ratings
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, Singles, row_ends, sparse_fault
 
-Number = TypeVar("Number", np.int64, np.float64)
 Scale = tuple[float, float]
 """The lowest and the highest stars of a release."""
 DAY = 86_400  # seconds
@@ -36,44 +33,6 @@ class Ratings:
         return Ratings(
             self.user_ids[chosen], self.movie_ids[chosen], self.values[chosen], self.times[chosen]
         )
-
-    def join(self, other: Ratings) -> Ratings:
-        """These rows, then the other's. Joining the two results of `cut` makes no copy."""
-        return Ratings(
-            _joined(self.user_ids, other.user_ids),
-            _joined(self.movie_ids, other.movie_ids),
-            _joined(self.values, other.values),
-            _joined(self.times, other.times),
-        )
-
-    def cut(self, at: int) -> tuple[Ratings, Ratings]:
-        """The first `at` rows and the other rows, as views without a copy."""
-        return self.take(slice(None, at)), self.take(slice(at, None))
-
-    def sort(self) -> None:
-        """Sort the rows by person and title in place, one column at a time, to save memory."""
-        order = np.lexsort((self.movie_ids, self.user_ids))
-        for column in (self.user_ids, self.movie_ids, self.values, self.times):
-            column[:] = column[order]
-
-
-def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
-    whole = first.base
-    if isinstance(whole, np.ndarray) and whole is second.base:
-        pieces = whole[: len(first)], whole[len(first) :]
-        if len(whole) == len(first) + len(second) and all(
-            map(_is_same_piece, pieces, (first, second))
-        ):
-            return whole
-    return np.concatenate([first, second])
-
-
-def _is_same_piece(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two views share their memory and order; two empty views do."""
-    if not len(one):
-        return True
-    places = (a.__array_interface__["data"][0] for a in (one, other))
-    return len(set(places)) == 1 and one.strides == other.strides
 
 
 # One person

@@ -8,7 +8,7 @@ row group at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -204,9 +204,8 @@ def read_indexed(
     The catalogue has everybody who rated, and all titles rated or listed in `titles`. The order of
     the files changes nothing. Raises ContractError where a folder breaks the contract.
     """
-    users, movies, levels = (
-        _distinct(rating_groups(folders, name)) for name in ("user_id", "movie_id", "rating")
-    )
+    users, movies = (_distinct(folders, name, np.int64) for name in ("user_id", "movie_id"))
+    levels = _distinct(folders, "rating", np.float64)
     listed = np.array(sorted(titles), dtype=np.int64)
     catalogue = Catalogue(users, np.union1d(movies, listed).astype(np.int64), titles)
     owners = _rows(folders, "user_id", users, np.int32)
@@ -214,15 +213,15 @@ def read_indexed(
     indptr, indices, order = compress(owners, items, catalogue.shape)
     del owners, items
     stars = _rows(folders, "rating", levels, np.min_scalar_type(max(len(levels) - 1, 0)))[order]
-    times = np.concatenate([*rating_groups(folders, "time"), np.empty(0, np.int64)])[order]
+    times = np.concatenate(list(rating_groups(folders, "time"))).astype(np.int64, copy=False)[order]
     ends = np.cumsum([count_rows(folder) for folder in folders])
     places = np.searchsorted(ends, order, side="right").astype(np.int32)
     return IndexedRatings(catalogue, indptr, indices, stars, levels, times), places
 
 
-def _distinct(pieces: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """The ascending distinct values."""
-    return np.unique(np.concatenate([*map(np.unique, pieces)]))
+def _distinct(folders: Sequence[Path], name: str, kind: Any) -> NDArray[Any]:
+    """The ascending distinct values of a column."""
+    return np.unique(np.concatenate([*map(np.unique, rating_groups(folders, name))]).astype(kind))
 
 
 def _rows(folders: Sequence[Path], name: str, values: NDArray[Any], kind: Any) -> NDArray[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scoring.recommender import ratings_arrays
@@ -72,6 +74,20 @@ def test_prepared_files_are_read_into_rows_whatever_their_order(tmp_path: Path) 
         assert np.array_equal(getattr(back, name), column), name
 
 
+def test_narrow_columns_of_files_become_the_same_rows(tmp_path: Path) -> None:
+    rows = make_ratings(20, 15)
+    save_ratings(tmp_path / "wide", rows)
+    kinds = {"user_id": pa.int32(), "movie_id": pa.int32(), "rating": pa.float32()}
+    table = pq.read_table(tmp_path / "wide")
+    narrow = pa.table({n: table[n].cast(kinds.get(n, pa.int64())) for n in table.column_names})
+    (tmp_path / "narrow").mkdir()
+    pq.write_table(narrow, tmp_path / "narrow" / "part-0.parquet", row_group_size=7)
+    found, _ = read_indexed([tmp_path / "narrow"], {})
+    assert equal(found, indexed(rows)) and len(found) > 50
+    assert found.catalogue.user_ids.dtype == found.catalogue.movie_ids.dtype == np.int64
+    assert (found.levels.dtype, found.stars.dtype) == (np.float64, np.uint8)
+
+
 def test_a_part_has_its_own_people_titles_and_stars() -> None:
     rows = Ratings(
         *(np.array(c) for c in ([3, 3, 5, 9], [2, 8, 8, 4], [1.0, 2.5, 4.0, 2.5], [7] * 4))
@@ -118,7 +134,7 @@ def test_a_training_too_large_for_the_machine_is_refused_with_its_bytes() -> Non
     rows = 32_000_204
     refuse_too_large(rows, LEAST_BYTES + BYTES_A_RATING * rows)
     with pytest.raises(
-        Exception, match=r"training on 32000204 ratings needs about 3\.4 GB"
+        Exception, match=r"training on 32000204 ratings needs about 4\.4 GB"
     ) as error:
         refuse_too_large(rows, 2 * 10**9)
     assert "this machine has 2.0" in str(error.value)
