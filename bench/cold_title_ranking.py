@@ -28,9 +28,9 @@ from scoring.recommender.ratings_files import Release
 from sources.titles_imdb5000 import read_imdb5000
 from spark_apps.recommender.families import fit_ranker
 from spark_apps.recommender.fitted_order import FittedOrder
+from spark_apps.recommender.indexed_ratings import IndexedRatings
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.recommender.training_data import IndexedRatings
 from spark_apps.recommender.training_titles import words_table
 
 Figures = dict[str, dict[str, float]]

@@ -150,7 +150,7 @@ class Comparison:
         clip = scale_of(split.train)
         given = self.side_information if PEOPLE in name else None
         trainer = Trainer(self.spark, self.release.titles, clip, AS_OF, seed, given)
-        recipes, notes = affordable_recipes(recipes_from(name), trainer, split.train)
+        recipes, notes = affordable_recipes(recipes_from(name), trainer.index(split.train))
         held = None if is_late(split.name) else random_share(split.train, seed, INNER_SHARE)
         if self.search == "none":
             recipes = recipes[:1]

@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pyspark.sql import DataFrame
 
 from marquee.lake import drill_fault
 from spark_apps.job import Job
 from spark_apps.recommender.families import Predictor
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.recommender.training_data import IndexedRatings
 
 SHARE_MIXED = 1 / 8
 """Share of the ratings that exchange their stars. The RMSE gets clearly worse, but the bias model's
@@ -34,7 +33,7 @@ class MixedStarsTrainer(Trainer):
     def fit_predictor(
         self,
         ratings: IndexedRatings,
-        frame: DataFrame,
+        frame: Frame,
         recipe: RecommenderRecipe,
         blend_share: float,
     ) -> Predictor:
@@ -46,10 +45,10 @@ class MixedStarsTrainer(Trainer):
 def with_mixed_stars(ratings: IndexedRatings, seed: int) -> IndexedRatings:
     """The ratings, with the stars of a seeded SHARE_MIXED of the rows permuted."""
     rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(rng.random(len(ratings.values)) < SHARE_MIXED)
-    values = ratings.values.copy()
-    values[rows] = values[rng.permutation(rows)]
-    return replace(ratings, values=values)
+    rows = np.flatnonzero(rng.random(len(ratings)) < SHARE_MIXED)
+    stars = ratings.stars.copy()
+    stars[rows] = stars[rng.permutation(rows)]
+    return replace(ratings, stars=stars)
 
 
 def trainer_class(job: Job) -> type[Trainer]:

@@ -22,8 +22,8 @@ from marquee.run_folder import forecast_path, forecast_sentence, model_folder, r
 from scoring.recommender.bundle import read_bundle
 from scoring.recommender.holdout import global_time
 from scoring.recommender.holdout_evaluation import evaluate_forecast
-from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.job import Job, run_job
+from spark_apps.recommender.indexed_ratings import IndexedRatings
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe
 from spark_apps.recommender.trainer import Trainer
 from spark_apps.recommender.training_data import FeatureTable
@@ -42,8 +42,8 @@ def forecast(job: Job) -> None:
         print(f"[forecast_recommender] {target} is written already: nothing to do")
         return
     card = trained_card(job)
-    trainer, rows, holdout = read_training(job)
-    figures, notes = measure(job, trainer, rows.join(holdout), card)
+    trainer, split = read_training(job)
+    figures, notes = measure(job, trainer, split.every, card)
     job.write_once(
         target,
         lambda: forecast_json(
@@ -67,10 +67,10 @@ def trained_card(job: Job) -> Card:
 
 
 def measure(
-    job: Job, trainer: Trainer, every: Ratings, card: Card
+    job: Job, trainer: Trainer, ratings: IndexedRatings, card: Card
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The figures, and notes on the fit; None where all ratings have the same time."""
-    late = global_time(every)
+    late = global_time(ratings.by_id())
     if not late.any():
         return None, ["all ratings have the same time"]
     recipe = read_recipe(card.recipe)
@@ -78,9 +78,9 @@ def measure(
     bundle: Path = job.scratch / "forecast"
     take_content_vectors(job, trainer, recipe)
     with job.stopwatch("fit"), checkpoints(job, [brief]):
-        trainer.fit_bundle(every.take(~late), brief, blend_share(card, recipe), bundle)
+        trainer.fit_bundle(ratings.where(~late), brief, blend_share(card, recipe), bundle)
     with job.stopwatch("evaluate"):
-        return evaluate_forecast(bundle, every, job.inputs.seed), [note] if note else []
+        return evaluate_forecast(bundle, ratings.by_id(), job.inputs.seed), [note] if note else []
 
 
 def take_content_vectors(job: Job, trainer: Trainer, recipe: RecommenderRecipe) -> None:

@@ -5,17 +5,20 @@
 - `incumbent` is the champion's recipe, fitted on train; only where the chosen recipe is another.
 
 One job does all fits, because the first fit in a Spark session is much slower than later ones. The
-driver reads all ratings, because the bundle holds them.
+driver reads all ratings, because the bundle holds them, and holds them once: train is a part that
+lives as long as its fits. What this takes is known before anything is read (`refuse_too_large`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,12 @@ import numpy as np
 from marquee.artefacts.model_card import card_json
 from marquee.clock import iso
 from marquee.errors import RecipeError
-from scoring.recommender.ratings_arrays import Ratings
-from scoring.recommender.ratings_files import count_rows, read_ratings
+from scoring.arrays import Mask
+from scoring.recommender.bundle import Title
 from spark_apps.drill import inject_fault, trainer_class
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.als import needs_checkpoints
+from spark_apps.recommender.indexed_ratings import IndexedRatings, read_indexed
 from spark_apps.recommender.recipe_search import Choice, affordable_recipes, choose
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe, read_recipes
 from spark_apps.recommender.trainer import Trainer
@@ -39,7 +43,12 @@ from spark_apps.recommender.training_titles import (
     without_titles,
 )
 
-MOST_ROWS = 20_000_000  # about 100 bytes each at the peak of this Python process: 2 GB
+BYTES_A_RATING = 90  # at the peak, of the driver, its JVM and the chains together
+LEAST_BYTES = 1_500_000_000  # of the same, without ratings
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,15 +63,15 @@ def train(job: Job) -> None:
         print(f"[train_recommender] {target} is published already: nothing to do")
         return
     recipes = read_recipes(job.inputs.models["recommender"].recipes)
-    trainer, rows, holdout = read_training(job)
+    trainer, split = read_training(job)
     degraded = [one.model_dump() for one in without_titles(job.lake, job.inputs, job.run)]
     out = job.scratch / "recommender"
-    recipes, notes = affordable_recipes(recipes, trainer, rows.join(holdout))
+    recipes, notes = affordable_recipes(recipes, split.every)
     with checkpoints(job, [*recipes, champion_recipe(job)]):
         with job.stopwatch("search"):
-            choice = choose(trainer, rows, recipes_to_try(job, recipes))
-        notes += fit_all(job, trainer, rows, holdout, choice, out)
-    card = make_card(job, choice, rows.join(holdout), notes) | {"degraded": degraded}
+            choice = choose(trainer, split.train(), recipes_to_try(job, recipes))
+        notes += fit_all(job, trainer, split, choice, out)
+    card = make_card(job, choice, split.every, notes) | {"degraded": degraded}
     (out / "card.json").write_text(json.dumps(card_json(card), indent=1), "utf-8")
     inject_fault(job, out)
     with job.stopwatch("publish"):
@@ -70,29 +79,51 @@ def train(job: Job) -> None:
     print(f"[train_recommender] {choice.recipe.name}, fitted to {card['rows']} ratings", flush=True)
 
 
-def read_training(job: Job) -> tuple[Trainer, Ratings, Ratings]:
-    """A trainer with the titles that the run knows, and the rows of train and holdout."""
-    refuse_too_many_rows(job)
+@dataclass(frozen=True)
+class Split:
+    """All ratings of a run, and which of them [ratings] are `held` out of train."""
+
+    every: IndexedRatings
+    held: Mask
+
+    def train(self) -> IndexedRatings:
+        """A copy of train's rows; whoever holds it holds them twice."""
+        return self.every.where(~self.held)
+
+
+def read_training(job: Job) -> tuple[Trainer, Split]:
+    """A trainer with the titles that the run knows, and the ratings of train and holdout."""
+    refuse_too_large(job.lake.manifest(job.path("split/ratings")).rows or 0, memory_of_machine())
     with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
-        rows, holdout = read_split(job)
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
         titles = with_names(titles, job.lake, job.inputs, job.run, job.scratch)
         words = read_words(job.scratch / "titles", titles)
+        split = read_split(job, titles)
         session.result()
     facts = titles, job.inputs.ratings.scale, iso(job.inputs.as_of), job.inputs.seed
     named = job.inputs.ratings.text_ids
-    return trainer_class(job)(job.spark, *facts, words=words, text_ids=named), rows, holdout
+    return trainer_class(job)(job.spark, *facts, words=words, text_ids=named), split
 
 
-def refuse_too_many_rows(job: Job) -> None:
-    """RecipeError where the ratings exceed the driver's memory."""
-    rows = job.lake.manifest(job.path("split/ratings")).rows or 0
-    if rows > MOST_ROWS:
+def refuse_too_large(rows: int, memory: int) -> None:
+    """RecipeError where training on `rows` ratings needs more than `memory` bytes."""
+    wanted = LEAST_BYTES + BYTES_A_RATING * rows
+    if wanted > memory:
         raise RecipeError(
-            f"{rows} ratings are more than the {MOST_ROWS} this job's driver holds",
-            "train on a smaller release, or on later ratings only",
+            f"training on {rows} ratings needs about {wanted / 1e9:.1f} GB of memory, "
+            f"and this machine has {memory / 1e9:.1f}",
+            "train on a larger machine, a smaller release, or later ratings only",
         )
+
+
+def memory_of_machine() -> int:
+    """Bytes of memory that this process may have: the machine's, or its control group's limit."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for limit in CGROUP_LIMITS:
+        with suppress(OSError, ValueError):  # no such file, or the word max
+            found.append(int(limit.read_text()))
+    return min(found)
 
 
 @contextmanager
@@ -130,35 +161,40 @@ def champion_recipe(job: Job) -> RecommenderRecipe | None:
     return read_recipe(champion.recipe) if champion else None
 
 
-def read_split(job: Job) -> tuple[Ratings, Ratings]:
-    """Train and holdout, sorted, so that the order of Spark's files changes no fit."""
+def read_split(job: Job, titles: Mapping[int, Title]) -> Split:
+    """Train and holdout, in an order to which that of Spark's files does not matter."""
     folder = job.lake.fetch(job.path("split/ratings"), job.scratch / "split")
-    train, holdout = folder / "train", folder / "holdout"
-    rows = read_ratings(train, holdout)
-    split = rows.cut(count_rows(train))
+    every, place = read_indexed((folder / "train", folder / "holdout"), titles)
     shutil.rmtree(folder)
-    for ratings in split:
-        ratings.sort()
-    return split
+    return Split(every, place == 1)
 
 
-def fit_all(
-    job: Job, trainer: Trainer, rows: Ratings, holdout: Ratings, choice: Choice, out: Path
+def fit_all(job: Job, trainer: Trainer, split: Split, choice: Choice, out: Path) -> list[str]:
+    """Make all fits of the model folder; notes for the card.
+
+    The shipped fit is last: then train's copy of the ratings is no longer in memory.
+    """
+    notes = fit_on_train(job, trainer, split.train(), choice, out)
+    with job.stopwatch("fit shipped"):
+        shipped = trainer.going_on()  # it is measured on nothing, so it may go on from the others
+        shipped.fit(split.every, choice.recipe, choice.blend_share, out / "shipped")
+    return notes
+
+
+def fit_on_train(
+    job: Job, trainer: Trainer, rows: IndexedRatings, choice: Choice, out: Path
 ) -> list[str]:
-    """Make all fits of the model folder; notes for the card."""
+    """The evaluated fit and the incumbent's."""
     with job.stopwatch("fit evaluated"):
         notes = trainer.fit(
             rows, choice.recipe, choice.blend_share, out / "evaluated", serves=False
         )
-    with job.stopwatch("fit shipped"):
-        shipped = trainer.going_on()  # it is measured on nothing, so it may go on from the others
-        shipped.fit(rows.join(holdout), choice.recipe, choice.blend_share, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)
 
 
 def fit_incumbent(
-    job: Job, trainer: Trainer, rows: Ratings, choice: Choice, out: Path
+    job: Job, trainer: Trainer, rows: IndexedRatings, choice: Choice, out: Path
 ) -> list[str]:
     """Fit the champion's recipe on the same rows, unless the challenger has it; notes."""
     recipe, champion = champion_recipe(job), job.inputs.models["recommender"].champion
@@ -175,15 +211,15 @@ def fit_incumbent(
     return ["the challenger has the champion's recipe under other code: its record is compared"]
 
 
-def make_card(job: Job, choice: Choice, rows: Ratings, notes: list[str]) -> dict[str, Any]:
+def make_card(job: Job, choice: Choice, rows: IndexedRatings, notes: list[str]) -> dict[str, Any]:
     """The content of `card.json`."""
     return {
         "model": "recommender",
         "recipe": choice.recipe.model_dump(mode="json"),
         "recipes_tried": choice.tried(),
         "rows": len(rows),
-        "people": len(np.unique(rows.user_ids)),
-        "titles": len(np.unique(rows.movie_ids)),
+        "people": len(rows.catalogue.user_ids),
+        "titles": int(np.count_nonzero(rows.title_counts)),
         "as_of": iso(job.inputs.as_of),
         "seconds": dict(job.work),
         "notes": notes,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, Singles, row_ends, sparse_fault
 
-Number = TypeVar("Number", np.int64, np.float64)
 Scale = tuple[float, float]
 """The lowest and the highest stars of a release."""
 DAY = 86_400  # seconds
+RATINGS_AT_ONCE = 1_000_000
+"""Ratings whose order is found at a time; the arrays of it do not grow with all ratings."""
 
 
 @dataclass(frozen=True)
@@ -33,44 +33,6 @@ class Ratings:
         return Ratings(
             self.user_ids[chosen], self.movie_ids[chosen], self.values[chosen], self.times[chosen]
         )
-
-    def join(self, other: Ratings) -> Ratings:
-        """These rows, then the other's. Joining the two results of `cut` makes no copy."""
-        return Ratings(
-            _joined(self.user_ids, other.user_ids),
-            _joined(self.movie_ids, other.movie_ids),
-            _joined(self.values, other.values),
-            _joined(self.times, other.times),
-        )
-
-    def cut(self, at: int) -> tuple[Ratings, Ratings]:
-        """The first `at` rows and the other rows, as views without a copy."""
-        return self.take(slice(None, at)), self.take(slice(at, None))
-
-    def sort(self) -> None:
-        """Sort the rows by person and title in place, one column at a time, to save memory."""
-        order = np.lexsort((self.movie_ids, self.user_ids))
-        for column in (self.user_ids, self.movie_ids, self.values, self.times):
-            column[:] = column[order]
-
-
-def _joined(first: NDArray[Number], second: NDArray[Number]) -> NDArray[Number]:
-    whole = first.base
-    if isinstance(whole, np.ndarray) and whole is second.base:
-        pieces = whole[: len(first)], whole[len(first) :]
-        if len(whole) == len(first) + len(second) and all(
-            map(_is_same_piece, pieces, (first, second))
-        ):
-            return whole
-    return np.concatenate([first, second])
-
-
-def _is_same_piece(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two views share their memory and order; two empty views do."""
-    if not len(one):
-        return True
-    places = (a.__array_interface__["data"][0] for a in (one, other))
-    return len(set(places)) == 1 and one.strides == other.strides
 
 
 # One person
@@ -162,7 +124,7 @@ class RatingsMatrix:
         """What does not fit a catalogue of this size, in a sentence; empty where all fits."""
         shape = (people, titles)
         fault = sparse_fault("ratings", self.indptr, self.indices, self.values, shape)
-        if fault or self.places is None or _are_places(self.places, np.diff(self.indptr)):
+        if fault or self.places is None or _are_places(self.places, self.indptr):
             return fault
         return "ratings_places does not count back from each person's latest rating"
 
@@ -175,29 +137,60 @@ class RatingsMatrix:
         With `times`, `places` follow the order of (time, title).
         """
         order = np.lexsort((items, users))
-        counts = np.bincount(users, minlength=people)
-        places = None if times is None else _places(users, items, times, counts)[order]
+        indptr = row_ends(np.bincount(users, minlength=people))
         return cls(
-            row_ends(counts),
+            indptr,
             items[order].astype(np.int32),
             values[order].astype(np.float32),
-            places,
+            None if times is None else places_of(indptr, times[order]),
         )
 
 
-def _places(users: Rows, items: Rows, times: Ints, counts: Rows) -> ShortInts:
-    """For each row, the number of the same person's later ratings."""
-    order = np.lexsort((items, times, users))
-    ends = np.repeat(np.cumsum(counts), counts)
-    places: ShortInts = np.empty(len(users), dtype=np.int32)
-    places[order] = ends - 1 - np.arange(len(users))
+def places_of(indptr: Ints, times: Ints) -> ShortInts:
+    """`RatingsMatrix.places` [ratings] of rows by person and title, from their times.
+
+    Of ratings of the same time, the one of the later title is later.
+    """
+    places: ShortInts = np.empty(len(times), dtype=np.int32)
+    for people in people_at_once(indptr, RATINGS_AT_ONCE):
+        span, owner, ends = _owners(indptr, people)
+        order = np.lexsort((times[span], owner))  # stable: the titles of a person ascend
+        places[span][order] = ends - 1 - np.arange(len(owner))
     return places
 
 
-def _are_places(places: ShortInts, counts: Ints) -> bool:
+def _are_places(places: ShortInts, indptr: Ints) -> bool:
     """Whether each person's `places` are 0 to n - 1 in some order."""
-    if len(places) != counts.sum():
+    if len(places) != indptr[-1]:
         return False
-    owner = np.repeat(np.arange(len(counts)), counts)
-    wanted = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return bool(np.array_equal(places[np.lexsort((places, owner))], wanted))
+    for people in people_at_once(indptr, RATINGS_AT_ONCE):
+        span, owner, ends = _owners(indptr, people)
+        wanted = ends - 1 - places[span]
+        seen = np.zeros(len(owner), dtype=np.bool_)
+        if len(owner) and not (wanted.min() >= 0 and wanted.max() < len(owner)):
+            return False
+        seen[wanted] = True
+        if not (seen.all() and np.array_equal(owner[wanted], owner)):
+            return False
+    return True
+
+
+def people_at_once(indptr: Ints, most: int) -> Iterator[slice]:
+    """Consecutive rows of at most `most` ratings together; a row of more comes alone."""
+    first, people = 0, len(indptr) - 1
+    while first < people:
+        end = int(np.searchsorted(indptr, indptr[first] + most, side="right")) - 1
+        end = min(max(end, first + 1), people)
+        yield slice(first, end)
+        first = end
+
+
+def _owners(indptr: Ints, people: slice) -> tuple[slice, ShortInts, Ints]:
+    """The span of their ratings; in it, each rating's person and the end of the person's ratings.
+
+    Both count from the first of these people.
+    """
+    ends = indptr[people.start : people.stop + 1]
+    counts = np.diff(ends)
+    owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return slice(int(ends[0]), int(ends[-1])), owner, np.repeat(ends[1:] - ends[0], counts)

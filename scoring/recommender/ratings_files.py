@@ -65,6 +65,14 @@ def read_ratings(*folders: Path) -> Ratings:
     return Ratings(users, movies, values, times)
 
 
+def rating_groups(folders: Iterable[Path], column: str) -> Iterator[NDArray[Any]]:
+    """One of COLUMNS of all folders in their order, a row group at a time; errors as above."""
+    for folder in folders:
+        for file in _open(folder):
+            for group in range(file.num_row_groups):
+                yield _filled(file.read_row_group(group, columns=[column]), column)
+
+
 def count_rows(folder: Path) -> int:
     """The number of rows in a folder of Parquet, from the file footers."""
     rows: int = sum(file.metadata.num_rows for file in _open(folder))
@@ -90,10 +98,15 @@ def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
     """Copy a row group into `columns` from row `at` on; returns the row after its last."""
     end: int = at + table.num_rows
     for column, name in zip(columns, COLUMNS):
-        if table[name].null_count:
-            raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
-        column[at:end] = table[name].to_numpy()
+        column[at:end] = _filled(table, name)
     return end
+
+
+def _filled(table: pa.Table, name: str) -> NDArray[Any]:
+    if table[name].null_count:
+        raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
+    column: NDArray[Any] = table[name].to_numpy()
+    return column
 
 
 # A user's own file: MovieLens' CSV, or Parquet with the column names of MovieLens or of the lake

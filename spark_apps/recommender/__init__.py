@@ -8,7 +8,8 @@ In the order of a run:
 - `fitted_order`: the order of a list: a ranker's scores, and what is rated lately.
 - `recipe_search`: chooses a recipe and its blend on an inner split.
 - `trainer`: fits a recipe to ratings and writes the bundle.
-- `training_data`: ratings and side information by row number, the input of every fit.
+- `indexed_ratings`: the ratings by row number, the input of every fit; reads prepared files.
+- `training_data`: side information of people and titles.
 - `golden_queries`: the answers that a loaded bundle must repeat.
 - `content_fit`: content vectors, and scores of titles that the ranker does not know.
 - `als`: Spark's ALS, for the families that need it.
@@ -23,6 +24,7 @@ __all__ = [
     "content_fit",
     "families",
     "fitted_order",
+    "indexed_ratings",
     "recipe_search",
     "recipes",
     "trainer",

@@ -20,7 +20,7 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame
 
 from scoring.arrays import Singles
-from spark_apps.recommender.training_data import IndexedRatings
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 
 ROWS_PER_BLOCK = 500_000
 CHECKPOINT_EVERY = 10  # iterations; the lineage of twenty would overflow the stack
@@ -91,9 +91,9 @@ def make_als(ratings: IndexedRatings, recipe: AlsParameters, seed: int) -> ALS:
     )
 
 
-def fit_als(als: ALS, ratings: IndexedRatings, frame: DataFrame) -> AlsFit:
+def fit_als(als: ALS, ratings: IndexedRatings, frame: Frame) -> AlsFit:
     """Fit, and collect the factors on the driver."""
-    model = als.fit(frame)
+    model = als.fit(frame())
     catalogue = ratings.catalogue
     users = _by_row(model.userFactors, len(catalogue.user_ids), model.rank)
     return AlsFit(model, users, _by_row(model.itemFactors, len(catalogue.movie_ids), model.rank))

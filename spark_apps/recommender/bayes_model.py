@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from scoring.arrays import Floats, Ints, ShortInts, Singles
-from spark_apps.recommender.rating_blocks import RatingBlock, rectangles
+from spark_apps.recommender.rating_blocks import RatingBlock, gathers, rectangles
 from spark_apps.recommender.training_data import FeatureBlocks
 
 RATE_PRIOR = 0.1  # rate of the gamma prior of the people's rate
@@ -36,6 +36,7 @@ WEIGHT_PRIOR = 1e-3  # rate of the gamma prior of a block's weight
 ROWS_AT_ZERO = 1.0  # rows at 0 that the prior of the mean counts as
 GATHERED = 6_000  # ratings gathered at a time: 0.9 MB of 19 columns stay in the second cache
 FEW = 10  # most ratings of a row that is solved by its ratings rather than by its factors
+SHORT = 3_000  # up to so many ratings GEMM with a column more beats SYRK, NumPy's choice for x'x
 SYSTEMS = 512  # rows whose systems are solved together
 
 
@@ -103,9 +104,8 @@ class Prior:
         weights = np.repeat(self.weights, self.columns.blocks)
         own = vectors - self._from_columns
         residual = own - self.m
-        known: Floats = (
-            _scale(width) + residual.T @ residual + (self.effects.T * weights) @ self.effects
-        )
+        scale = np.diag([BIAS_VARIANCE] + [FACTOR_VARIANCE] * (width - 1)) * (width + 2.0)
+        known: Floats = scale + residual.T @ residual + (self.effects.T * weights) @ self.effects
         known += ROWS_AT_ZERO * np.outer(self.m, self.m)
         freedom = width + 2.0 + rows + len(weights) + 1.0
         self.precision = wishart(freedom, known, rng)
@@ -144,12 +144,6 @@ def wishart(freedom: float, inverse_scale: Floats, rng: np.random.Generator) -> 
     factor = np.linalg.cholesky(np.linalg.inv(inverse_scale)) @ lower
     drawn: Floats = factor @ factor.T
     return drawn
-
-
-def _scale(width: int) -> Floats:
-    spread = np.diag([BIAS_VARIANCE] + [FACTOR_VARIANCE] * (width - 1))
-    scale: Floats = spread * (width + 2.0)
-    return scale
 
 
 class RowPosterior:
@@ -223,19 +217,31 @@ class RowPosterior:
         """Sums [r, K + 1, K + 1] of [x, h][x, h]' of consecutive rows, h = z - partner's bias."""
         width = self.width + 1
         grams = np.zeros((len(starts) - 1, width, width))
-        for rows, ratings in rectangles(starts, GATHERED):
-            table = self._gather(block, ratings).reshape(rows.stop - rows.start, -1, width + 1)
-            x = table[..., :width]
-            grams[rows] += np.matmul(x.transpose(0, 2, 1), x)
+        for together in gathers(starts, GATHERED):
+            first = together[0][1].start
+            gathered = self._gather(block, slice(first, together[-1][1].stop))
+            for rows, ratings in together:
+                table = gathered[ratings.start - first : ratings.stop - first]
+                shape = rows.stop - rows.start, -1, width + 1
+                grams[rows] += self._products(table.reshape(shape))
         return grams
+
+    def _products(self, table: Floats | Singles) -> Floats | Singles:
+        """Sums [r, K + 1, K + 1] of a rectangle [r, ratings, K + 2]."""
+        x = table[..., :-1]
+        left = table if table.dtype == np.float32 and table.shape[1] <= SHORT else x
+        products: Floats | Singles = np.matmul(left.transpose(0, 2, 1), x)
+        return products[:, : x.shape[2]]
 
     def _gather(self, block: RatingBlock, ratings: slice) -> Floats | Singles:
         """[ratings, K + 2]: x and h, weighted, and the root of the partner's weight."""
         partners = block.partners[ratings]
         table = self._gathered[: len(partners)]
         self._table.take(partners, axis=0, out=table, mode="clip")
-        at = self.width
-        table[:, at] = self.z[block.stars[ratings]] * table[:, at + 1] - table[:, at]
+        h, bias = self.z.take(block.stars[ratings]), table[:, self.width]
+        if self.own is None:  # else the partners are titles, and weigh 1
+            h *= table[:, self.width + 1]
+        np.subtract(h, bias, out=bias)
         return table
 
     def _solve(self, grams: Floats, rows: ShortInts, noise: Floats) -> tuple[Floats, Floats]:

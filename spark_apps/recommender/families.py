@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from marquee.errors import RecipeError
 from scoring.arrays import Floats, Mask, Rows, Singles
 from scoring.recommender.ratings_arrays import History
-from spark_apps.recommender.training_data import IndexedRatings
 
 if TYPE_CHECKING:
     from pyspark.ml.recommendation import ALSModel
 
+    from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
     from spark_apps.recommender.recipes import RankerRecipe, RecommenderRecipe
     from spark_apps.recommender.training_data import SideInformation
 
@@ -68,7 +68,7 @@ class RankerFamily:
     """
 
     recipe: type[RankerRecipe]
-    fit: Callable[[IndexedRatings, DataFrame, Any, int], FittedRanker]
+    fit: Callable[[IndexedRatings, Frame, Any, int], FittedRanker]
     cost: Callable[[Any, IndexedRatings], str] = _without_cost
 
 
@@ -108,7 +108,7 @@ def _module_names(kind: str) -> set[str]:
 
 
 def fit_ranker(
-    ratings: IndexedRatings, frame: DataFrame, recipe: RankerRecipe, seed: int
+    ratings: IndexedRatings, frame: Frame, recipe: RankerRecipe, seed: int
 ) -> FittedRanker:
     """Fit by the recipe's family; RecipeError where the cost exceeds the recipe's limits."""
     family = ranker_family(recipe.family)
@@ -146,7 +146,7 @@ class PredictorTask:
 
     spark: SparkSession
     ratings: IndexedRatings
-    frame: DataFrame
+    frame: Frame
     side_information: SideInformation
     blend_share: float  # the share of this model in its blend; one of the recipe's shares
     seed: int

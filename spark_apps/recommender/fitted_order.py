@@ -16,8 +16,8 @@ from scoring.arrays import Floats, Ints, Mask, Rows
 from scoring.recommender.ratings_arrays import History
 from scoring.recommender.timed_titles import TimedTitles
 from spark_apps.recommender.families import Clip, FittedRanker
+from spark_apps.recommender.indexed_ratings import AT_ONCE, IndexedRatings, counted
 from spark_apps.recommender.recipes import LatelyRecipe
-from spark_apps.recommender.training_data import IndexedRatings
 
 HOUR = 3_600
 DAMPING = 25.0  # ratings at the mean that are added to each title for its popularity
@@ -79,31 +79,30 @@ class FittedOrder:
     @cached_property
     def popularity(self) -> Floats:
         """Popularity [I]: number of ratings * damped mean / mean of all ratings."""
-        items, values = self.ratings.items, self.ratings.values
-        titles, mean = len(self.ratings.catalogue.movie_ids), values.mean()
-        counts, totals = np.zeros(titles), np.zeros(titles)
-        np.add.at(counts, items, 1.0)
-        np.add.at(totals, items, values / mean)
+        ratings, mean = self.ratings, self.ratings.moments[0]
+        counts, totals = ratings.title_counts, np.zeros(len(ratings.title_counts))
+        for start in range(0, len(ratings), AT_ONCE):
+            span = slice(start, start + AT_ONCE)
+            np.add.at(totals, ratings.indices[span], ratings.levels[ratings.stars[span]] / mean)
         found: Floats = counts * (totals + DAMPING) / (counts + DAMPING)
         return found
 
     def rated_lately(self, at: int | None) -> Floats:
         """The sum [I] of 2^(-age / half-life) over the ratings before the hour of `at`."""
-        hours, items = self._by_time
         now = (self._newest if at is None else at) // HOUR
         life = 24.0 * self.lately.half_life if self.lately else 1.0
-        start, end = np.searchsorted(hours, now - HALF_LIVES * life), np.searchsorted(hours, now)
         counts: Floats = np.zeros(len(self.ratings.catalogue.movie_ids))
-        ages = (now - hours[start:end]) / life
-        np.add.at(counts, items[start:end], np.exp(-np.log(2.0) * ages))
+        first = np.searchsorted(self._times.hours, now - HALF_LIVES * life)
+        for hour in self._times.hours[first : np.searchsorted(self._times.hours, now)].tolist():
+            items = self._times.titles[self._before(hour) : self._before(hour + 1)]
+            np.add.at(counts, items, np.exp(-np.log(2.0) * (now - hour) / life))
         return counts
 
     def rated_ever(self, at: int | None) -> Floats:
         """The number [I] of ratings before the hour of `at`."""
-        hours, items = self._by_time
         now = (self._newest if at is None else at) // HOUR
-        titles = len(self.ratings.catalogue.movie_ids)
-        return np.bincount(items[hours < now], minlength=titles).astype(np.float64)
+        earlier = self._times.titles[: self._before(now)]
+        return counted(earlier, len(self.ratings.catalogue.movie_ids)).astype(np.float64)
 
     def facts(self) -> dict[str, Any]:
         """`fold_in` of `bundle.json` without the predictor's part."""
@@ -112,14 +111,21 @@ class FittedOrder:
 
     def timed(self) -> TimedTitles | None:
         """The times that the bundle keeps."""
-        one, people = self.ratings, len(self.ratings.catalogue.user_ids)
-        return TimedTitles.build(one.users, one.items, one.times, people) if self.lately else None
+        return self._times if self.lately else None
 
     @cached_property
-    def _by_time(self) -> tuple[Ints, Rows]:
-        """The hour and the title of each rating, in the order of time."""
-        order = np.argsort(self.ratings.times, kind="stable")
-        return self.ratings.times[order] // HOUR, self.ratings.items[order]
+    def _times(self) -> TimedTitles:
+        """The titles of all ratings by hour, the arrays that the bundle holds."""
+        hours = (self.ratings.times // HOUR).astype(np.int32)
+        order = np.argsort(hours, kind="stable")
+        titles, hours = self.ratings.indices[order], hours[order]
+        ends = np.flatnonzero(np.diff(hours, append=np.int32(-1))) + 1
+        return TimedTitles(titles, hours[ends - 1].astype(np.int64), ends, self._last)
+
+    def _before(self, hour: int) -> int:
+        """The number of ratings before this hour."""
+        place = int(np.searchsorted(self._times.hours, hour))
+        return int(self._times.ends[place - 1]) if place else 0
 
     @cached_property
     def _newest(self) -> int:
@@ -129,10 +135,9 @@ class FittedOrder:
     @cached_property
     def _last(self) -> Ints:
         """The time of each person's last rating, [U]."""
-        times, people = self.ratings.times, len(self.ratings.catalogue.user_ids)
-        last = np.zeros(people, dtype=np.int64)
-        order = np.argsort(times, kind="stable")
-        last[self.ratings.users[order]] = times[order]  # of several, the last one stays
+        starts, ends = self.ratings.indptr[:-1], self.ratings.indptr[1:]
+        last, rated = np.zeros(len(starts), dtype=np.int64), ends > starts
+        last[rated] = np.maximum.reduceat(self.ratings.times, starts[rated])
         return last
 
 

@@ -25,7 +25,7 @@ from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.content_fit import ContentFit, best_unseen, list_unseen
 from spark_apps.recommender.families import Clip, FittedRanker, Predictor
 from spark_apps.recommender.fitted_order import FittedOrder
-from spark_apps.recommender.training_data import IndexedRatings
+from spark_apps.recommender.indexed_ratings import IndexedRatings
 
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
 FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings of a query
@@ -144,7 +144,7 @@ def _top(frame: DataFrame) -> Mapping[int, list[tuple[int, float]]]:
 
 def _light_raters(ratings: IndexedRatings, rng: np.random.Generator) -> Rows:
     """Seeded people of the half with the fewest ratings."""
-    counts = np.bincount(ratings.users, minlength=len(ratings.catalogue.user_ids))
+    counts = np.diff(ratings.indptr)
     half = np.argsort(counts, kind="stable")[: max(1, (len(counts) + 1) // 2)]
     chosen: Rows = np.sort(rng.choice(half, size=min(RANKINGS, len(half)), replace=False))
     return chosen
@@ -156,8 +156,8 @@ def _given_ratings(
     """Seeded ratings of fold-in queries: the oldest ratings of trained people, one rating, the same
     titles at both ends of the scale, at the lowest and at the highest star, MANY ratings, cold
     titles, unknown titles, known and unknown ones, none."""
-    ids, rated = fitted.ratings.catalogue.movie_ids, np.unique(fitted.ratings.items)
-    levels, unknown = np.unique(fitted.ratings.values), _unknown_ids(ids)
+    ids, rated = fitted.ratings.catalogue.movie_ids, np.flatnonzero(fitted.ratings.title_counts)
+    levels, unknown = fitted.ratings.levels, _unknown_ids(ids)
 
     def some(rows: Rows, most: int) -> GivenRatings:
         chosen = rng.permutation(rows)[:most]

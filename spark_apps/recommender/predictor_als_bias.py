@@ -27,8 +27,8 @@ from spark_apps.recommender.families import (
     PredictorFamily,
     PredictorTask,
 )
+from spark_apps.recommender.indexed_ratings import IndexedRatings
 from spark_apps.recommender.recipes import Positive, RecommenderRecipe, Share, Whole
-from spark_apps.recommender.training_data import IndexedRatings
 
 
 class AlsBiasRecipe(RecommenderRecipe):

@@ -30,10 +30,11 @@ from spark_apps.recommender.families import (
     Size,
 )
 from spark_apps.recommender.gibbs_sampler import ChainPlan, LastStates, Problem, run_chains
+from spark_apps.recommender.indexed_ratings import IndexedRatings
 from spark_apps.recommender.posterior_mean import Packed, mean_of_chains, random_pairs
 from spark_apps.recommender.rating_blocks import blocks_of
 from spark_apps.recommender.recipes import Positive, RecommenderRecipe, Whole
-from spark_apps.recommender.training_data import IndexedRatings, feature_blocks, rated_matrix
+from spark_apps.recommender.training_data import feature_blocks, rated_matrix
 
 CHAIN_WIDTH = 2  # a chain's own mean is packed into this many times the final rank
 FEWEST_SWEEPS = 100  # chains of fewer sweeps are not shortened for the forecast
@@ -120,11 +121,11 @@ def fit_bayes(task: PredictorTask, recipe: BayesRecipe) -> BayesFit:
     """
     ratings, seed = task.ratings, task.seed
     shape = ratings.catalogue.shape
-    refuse_over_budget(recipe, Size(len(ratings.values), *shape))
+    refuse_over_budget(recipe, Size(len(ratings), *shape))
     columns = feature_blocks(ratings, task.side_information, recipe.side_columns, seed)
-    levels, blocks = blocks_of(ratings.users, ratings.items, ratings.values, shape)
-    mean, pairs = float(ratings.values.mean()), random_pairs(shape, seed)
-    problem = Problem(levels - mean, float(ratings.values.var()), *columns, pairs)
+    (mean, variance), pairs = ratings.moments, random_pairs(shape, seed)
+    problem = Problem(ratings.levels - mean, variance, *columns, pairs)
+    blocks = blocks_of(ratings.indptr, ratings.indices, ratings.stars, shape[1])
     plan, starts = recipe.plan(), []
     if isinstance(task.start, LastStates):
         plan, starts = plan.after_burn_in_of(recipe.burn_in_warm), task.start.at(ratings.catalogue)

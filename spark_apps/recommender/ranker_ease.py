@@ -2,37 +2,32 @@
 
 X [people, titles] is 1 where a person rated a title. Steck, Embarrassingly Shallow Autoencoders for
 Sparse Data (WWW 2019): the weights are B = I - P diag(1 / P_jj) with P = (X'X + ridge)^-1. The
-driver sums X'X where that is quick, else Spark does. The driver inverts it in time cubic in the
-titles, so only the most rated titles take part. Only the largest weights of each title are kept.
+driver holds the ratings for the bundle, so it sums X'X itself, in blocks of people, and inverts it
+in time cubic in the titles: only the most rated titles take part, and only the largest weights of
+each title are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
-from pyspark.sql import DataFrame
+from scipy.sparse import csr_matrix
 
 from marquee.errors import RecipeError
-from scoring.arrays import Floats, Mask, Rows, ShortInts
+from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts
 from scoring.recommender.item_weights import ItemWeights
-from scoring.recommender.ratings_arrays import History
-from spark_apps.recommender.als import blocks_for
+from scoring.recommender.ratings_arrays import RATINGS_AT_ONCE, History, people_at_once
 from spark_apps.recommender.families import FittedRanker, RankerFamily
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.recipes import Positive, RankerRecipe, Recipe, Share, StarsRecipe
-from spark_apps.recommender.training_data import IndexedRatings
 
 DENSE_ARRAYS = 3  # float64 [N, N] in memory at once: the Gramian, its inverse, LAPACK's copy
-PEOPLE_AT_ONCE = 256
-ROWS_AT_ONCE = 256  # rows of the Gramian in one record: 8 MB at 4,000 titles
-MOST_PRODUCTS_ON_DRIVER = 10**11  # people x titles²: 2 to 20 s of one core
-MOST_TASKS = 8  # each task holds a whole Gramian
-Partial = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+PEOPLE_AT_ONCE = 1_024  # in one dense block: 10 MB at 2,500 titles
 
 
 class RecencyRecipe(Recipe):
@@ -73,11 +68,9 @@ class EaseRecipe(RankerRecipe):
     most_gigabytes: Positive = 1.0
 
 
-def fit_ease_ranker(
-    ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe, seed: int
-) -> Ease:
-    """Fit EASE; `seed` has no effect."""
-    return Ease(*ratings.catalogue.shape, recipe, fit_ease(ratings, frame, recipe))
+def fit_ease_ranker(ratings: IndexedRatings, frame: Frame, recipe: EaseRecipe, seed: int) -> Ease:
+    """Fit EASE; `frame` and `seed` have no effect."""
+    return Ease(*ratings.catalogue.shape, recipe, fit_ease(ratings, recipe))
 
 
 @dataclass(frozen=True)
@@ -142,26 +135,19 @@ class Ease(FittedRanker):
         return self.weights.arrays()
 
 
-def fit_ease(ratings: IndexedRatings, frame: DataFrame, recipe: EaseRecipe) -> ItemWeights:
+def fit_ease(ratings: IndexedRatings, recipe: EaseRecipe) -> ItemWeights:
     """Fit, and keep the largest weights; rows are the catalogue's."""
     titles = len(ratings.catalogue.movie_ids)
-    kept = most_rated(ratings.items, titles, recipe.titles)
+    kept = most_rated(ratings.title_counts, recipe.titles)
     column = np.full(titles, -1, dtype=np.int32)
     column[kept] = np.arange(len(kept), dtype=np.int32)
-    users = ratings.users[column[ratings.items] >= 0]
-    mean = len(users) / max(len(np.unique(users)), 1)
-    if len(np.unique(users)) * len(kept) ** 2 <= MOST_PRODUCTS_ON_DRIVER:
-        rows = ratings.users, ratings.items
-        found = driver_gramian(*rows, column, recipe.people_power, mean)
-    else:
-        found = gramian(frame, column, len(ratings.values), recipe.people_power, mean)
+    found = gramian(ratings, column, recipe.people_power)
     return pruned(solve_weights(found, recipe), kept, titles, recipe.keep)
 
 
 def ease_cost(recipe: EaseRecipe, ratings: IndexedRatings) -> str:
     """Bytes and operations in a sentence; RecipeError above `most_gigabytes`."""
-    titles = len(ratings.catalogue.movie_ids)
-    return state_cost(len(most_rated(ratings.items, titles, recipe.titles)), recipe)
+    return state_cost(len(most_rated(ratings.title_counts, recipe.titles)), recipe)
 
 
 def state_cost(titles: int, recipe: EaseRecipe) -> str:
@@ -176,9 +162,8 @@ def state_cost(titles: int, recipe: EaseRecipe) -> str:
     return text
 
 
-def most_rated(items: Rows, titles: int, most: int) -> Rows:
-    """The rows of the `most` titles with the most ratings, ascending."""
-    counts = np.bincount(items, minlength=titles)
+def most_rated(counts: Ints, most: int) -> Rows:
+    """The rows of the `most` titles with the highest `counts` [I] of ratings, ascending."""
     order = np.argsort(-counts, kind="stable")[:most]
     return np.sort(order[counts[order] > 0])
 
@@ -209,73 +194,43 @@ def pruned(weights: Floats, kept: Rows, titles: int, keep: int) -> ItemWeights:
     return ItemWeights(indptr, kept[columns].astype(np.int32), values)
 
 
-def driver_gramian(
-    users: Rows, items: Rows, column: ShortInts, power: float, mean: float
-) -> Floats:
-    """`gramian` by the driver alone, as one task of it.
-
-    The driver holds the ratings anyway, and a job would wait until a Markov chain frees a core.
-    """
-    titles = int(column.max(initial=-1)) + 1
-    batch = pa.RecordBatch.from_arrays([pa.array(users), pa.array(items)], names=["user", "item"])
-    total: Floats = np.zeros((titles, titles))
-    for pieces in _partial(column, titles, power, mean)(iter([batch])):
-        for first, cells in zip(pieces["first"].to_pylist(), pieces["cells"]):
-            rows = np.frombuffer(cells.as_buffer(), dtype=np.float64).reshape(-1, titles)
-            total[first : first + len(rows)] += rows
-    return total
-
-
-def gramian(frame: DataFrame, column: ShortInts, rows: int, power: float, mean: float) -> Floats:
+def gramian(ratings: IndexedRatings, column: ShortInts, power: float) -> Floats:
     """X' diag((n / mean)^-power) X [N, N] over the titles whose `column` is not -1.
 
     `column` [I] maps a title's row to 0 .. N-1. n is the number of those titles that a person
-    rated. Each task multiplies dense blocks of 256 people, in milliseconds each. A self-join of
-    100,000 ratings would instead make 47 million rows.
+    rated; the mean is of people with at least one. Dense blocks of people are multiplied: a product
+    of sparse matrices makes a term for each pair of titles of each person. A block's sums are small
+    whole numbers, so single precision loses nothing where all people weigh the same.
     """
     titles = int(column.max(initial=-1)) + 1
-    tasks = min(MOST_TASKS, blocks_for(rows))
-    pieces = (
-        frame.select("user", "item")
-        .repartition(tasks, "user")
-        .mapInArrow(_partial(column, titles, power, mean), "first int, cells binary")
-        # The shuffle cuts each task's Gramian (50 MB at 2,500 titles) into pieces; as one result it
-        # could exceed the driver's memory.
-        .repartition(-(-titles // ROWS_AT_ONCE) or 1, "first")
-    )
     total: Floats = np.zeros((titles, titles))
-    for piece in pieces.toLocalIterator():
-        cells = np.frombuffer(piece["cells"], dtype=np.float64).reshape(-1, titles)
-        total[piece["first"] : piece["first"] + len(cells)] += cells
+    mean = _mean_count(ratings, column, titles) if power else 1.0
+    for seen in _seen(ratings, column, titles):
+        for first in range(0, seen.shape[0], PEOPLE_AT_ONCE):
+            block = seen[first : first + PEOPLE_AT_ONCE].toarray()
+            if power:
+                counts = np.maximum(block.sum(axis=1, keepdims=True), 1.0)
+                block = block * (counts.astype(np.float64) / mean) ** (-0.5 * power)
+            total += block.T @ block
     return total
 
 
-def _partial(column: ShortInts, titles: int, power: float, mean: float) -> Partial:
-    """The function of one task; Spark pickles it, so it calls no function of this module."""
-    at_once, rows_at_once = PEOPLE_AT_ONCE, ROWS_AT_ONCE
+def _seen(ratings: IndexedRatings, column: ShortInts, titles: int) -> Iterator[Any]:
+    """X [people, N] in single precision, some people at a time."""
+    for people in people_at_once(ratings.indptr, RATINGS_AT_ONCE):
+        ends = ratings.indptr[people.start : people.stop + 1]
+        columns = column[ratings.indices[ends[0] : ends[-1]]]
+        kept = columns >= 0
+        rows = np.concatenate([[0], np.cumsum(kept)])[ends - ends[0]]
+        ones = np.ones(rows[-1], dtype=np.float32)
+        yield csr_matrix((ones, columns[kept], rows), shape=(len(rows) - 1, titles))
 
-    def multiply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rated = [(b["user"].to_numpy(), column[b["item"].to_numpy()]) for b in batches]
-        if not rated:
-            return
-        users, items = (np.concatenate(arrays) for arrays in zip(*rated))
-        users, items = users[items >= 0], items[items >= 0]
-        _, person, counts = np.unique(users, return_inverse=True, return_counts=True)
-        weights = (counts / mean) ** (-0.5 * power)
-        total = np.zeros((titles, titles))
-        for first in range(0, len(counts), at_once):
-            here = (person >= first) & (person < first + at_once)
-            block = np.zeros((min(at_once, len(counts) - first), titles))
-            block[person[here] - first, items[here]] = weights[person[here]]
-            total += block.T @ block
-        for first in range(0, titles, rows_at_once):
-            cells = total[first : first + rows_at_once].tobytes()
-            yield pa.RecordBatch.from_arrays(
-                [pa.array([first], pa.int32()), pa.array([cells], pa.binary())],
-                names=["first", "cells"],
-            )
 
-    return multiply
+def _mean_count(ratings: IndexedRatings, column: ShortInts, titles: int) -> float:
+    """The mean number of the titles that a person rated, of people with at least one."""
+    pieces = [np.diff(seen.indptr) for seen in _seen(ratings, column, titles)]
+    counts = np.concatenate([*pieces, np.zeros(0, np.int64)])
+    return float(counts.sum() / max(np.count_nonzero(counts), 1))
 
 
 FAMILY = RankerFamily(EaseRecipe, fit_ease_ranker, ease_cost)

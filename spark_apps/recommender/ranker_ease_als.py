@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
 from scoring.arrays import Floats, Mask, Singles
 from scoring.recommender.ratings_arrays import History
 from spark_apps.recommender.families import FittedRanker, RankerFamily
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.ranker_ease import Ease, EaseRecipe, ease_cost, fit_ease_ranker
 from spark_apps.recommender.ranker_implicit_als import (
     ImplicitAls,
@@ -24,7 +24,6 @@ from spark_apps.recommender.ranker_implicit_als import (
     fit_implicit_als,
 )
 from spark_apps.recommender.recipes import RankerRecipe, Share
-from spark_apps.recommender.training_data import IndexedRatings
 
 
 class EaseAlsRecipe(RankerRecipe):
@@ -42,7 +41,7 @@ class EaseAlsRecipe(RankerRecipe):
 
 
 def fit_ease_als(
-    ratings: IndexedRatings, frame: DataFrame, recipe: EaseAlsRecipe, seed: int
+    ratings: IndexedRatings, frame: Frame, recipe: EaseAlsRecipe, seed: int
 ) -> EaseAls:
     """Fit both in parallel, because a fit on small data uses one core."""
     with ThreadPoolExecutor(1) as pool:

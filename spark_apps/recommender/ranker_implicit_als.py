@@ -17,13 +17,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 from pyspark.ml.recommendation import ALSModel
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from scoring.arrays import Floats, Mask, Singles
 from scoring.recommender.ratings_arrays import History, RatingsMatrix, liking_of
 from spark_apps.recommender.als import AlsFit, fit_als, make_als, save_als
 from spark_apps.recommender.families import FittedRanker, RankerFamily
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.recipes import (
     Positive,
     RankerRecipe,
@@ -32,7 +33,6 @@ from spark_apps.recommender.recipes import (
     StarsRecipe,
     Whole,
 )
-from spark_apps.recommender.training_data import IndexedRatings
 
 
 class PersonRidge(Recipe):
@@ -68,7 +68,7 @@ class ImplicitAlsRecipe(RankerRecipe):
 
 
 def fit_implicit_als(
-    ratings: IndexedRatings, frame: DataFrame, recipe: ImplicitAlsRecipe, seed: int
+    ratings: IndexedRatings, frame: Frame, recipe: ImplicitAlsRecipe, seed: int
 ) -> ImplicitAls:
     """Fit with Spark; refine on the driver where the recipe has a `person` ridge."""
     als = make_als(ratings, recipe, seed).setImplicitPrefs(True).setAlpha(recipe.alpha)
@@ -76,7 +76,8 @@ def fit_implicit_als(
         fit = fit_als(als.setRatingCol("seen"), ratings, frame)
     else:
         weight = _weight_column(recipe.stars, _scale(ratings))
-        fit = fit_als(als.setRatingCol("weight"), ratings, frame.withColumn("weight", weight))
+        weighted = Frame(lambda: frame().withColumn("weight", weight))
+        fit = fit_als(als.setRatingCol("weight"), ratings, weighted)
     fit = _refined(ratings, fit, recipe) if recipe.person else fit
     return ImplicitAls(*ratings.catalogue.shape, recipe, fit)
 

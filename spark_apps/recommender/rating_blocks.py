@@ -20,7 +20,9 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
+from marquee.errors import ContractError
 from scoring.arrays import Floats, Ints, Rows, ShortInts
 
 RATINGS_A_BLOCK = 1_000_000
@@ -77,45 +79,55 @@ def block_count(ratings: int) -> int:
     return min(max(1, -(-ratings // RATINGS_A_BLOCK)), MOST_BLOCKS)
 
 
+def compress(
+    own: Rows | ShortInts, partners: Rows | ShortInts, shape: tuple[int, int]
+) -> tuple[Ints, ShortInts, ShortInts]:
+    """Ratings in any order as compressed rows: ends [n + 1], ascending partners, their positions.
+
+    A sort by counting, in time that grows with the ratings. Each pair is given at most once.
+    """
+    positions = np.arange(len(own), dtype=np.int32)
+    places = own.astype(np.int32, copy=False), partners.astype(np.int32, copy=False)
+    rows = csr_matrix((positions, places), shape=shape)
+    if rows.nnz != len(own):
+        raise ContractError("a person rated a title twice", "prepare the ratings again")
+    return rows.indptr.astype(np.int64), rows.indices, rows.data
+
+
 def make_blocks(
-    own: Rows, partners: Rows, stars: NDArray[Any], count: int, blocks: int
+    ends: Ints, partners: ShortInts, stars: NDArray[Any], blocks: int
 ) -> Iterator[RatingBlock]:
-    """Blocks of the rows 0..count-1; `own`, `partners`, `stars` [ratings] may have any order."""
+    """Blocks of compressed rows: row r has the ratings `ends[r]` to `ends[r + 1]`."""
     for number in range(blocks):
-        chosen = slice(None) if blocks == 1 else np.flatnonzero(own % blocks == number)
-        rows = np.arange(number, count, blocks)
-        yield make_block(number, rows, own[chosen], partners[chosen], stars[chosen])
-
-
-def make_block(
-    number: int, rows: Rows, own: Rows, partners: Rows, stars: NDArray[Any]
-) -> RatingBlock:
-    """The block of these ascending `rows` from all their ratings, in any order."""
-    counts = np.bincount(np.searchsorted(rows, own), minlength=len(rows))
-    by_count = np.argsort(counts, kind="stable")
-    place = np.empty_like(by_count)
-    place[by_count] = np.arange(len(rows))
-    order = np.lexsort((partners, place[np.searchsorted(rows, own)]))
-    return RatingBlock(
-        number,
-        rows[by_count].astype(np.int32),
-        counts[by_count].astype(np.int32),
-        partners[order].astype(np.int32),
-        stars[order],
-    )
+        rows = np.arange(number, len(ends) - 1, blocks)
+        counts = ends[rows + 1] - ends[rows]
+        by_count = np.argsort(counts, kind="stable")
+        rows, counts = rows[by_count], counts[by_count]
+        chosen = np.repeat(ends[rows] - (np.cumsum(counts) - counts), counts)
+        chosen += np.arange(len(chosen))
+        yield RatingBlock(
+            number,
+            rows.astype(np.int32),
+            counts.astype(np.int32),
+            partners[chosen].astype(np.int32),
+            stars[chosen],
+        )
 
 
 def blocks_of(
-    users: Rows, items: Rows, values: Floats, shape: tuple[int, int]
-) -> tuple[Floats, list[SentBlock]]:
-    """The distinct stars, and all blocks of people and of titles."""
-    levels, stars = star_indices(values)
-    rows, blocks = (users, items), block_count(len(values))
-    return levels, [
-        (side, block.number, block.to_bytes())
-        for side in (PEOPLE, TITLES)
-        for block in make_blocks(rows[side], rows[1 - side], stars, shape[side], blocks)
-    ]
+    ends: Ints, items: ShortInts, stars: NDArray[Any], titles: int
+) -> Iterator[SentBlock]:
+    """All blocks of people, then of titles, from the compressed rows of people.
+
+    They are made as they are taken, so that a receiver holds them once.
+    """
+    blocks = block_count(len(items))
+    for block in make_blocks(ends, items, stars, blocks):
+        yield PEOPLE, block.number, block.to_bytes()
+    by_title = csr_matrix((stars, items, ends), shape=(len(ends) - 1, titles)).tocsc()
+    rows = by_title.indptr.astype(np.int64), by_title.indices, by_title.data
+    for block in make_blocks(*rows, blocks):
+        yield TITLES, block.number, block.to_bytes()
 
 
 def star_indices(values: Floats) -> tuple[Floats, NDArray[Any]]:
@@ -142,6 +154,18 @@ def rectangles(starts: Ints, most: int) -> Iterator[tuple[slice, slice]]:
             for row in range(first, end, step):
                 last = min(row + step, end)
                 yield slice(row, last), slice(int(starts[row]), int(starts[last]))
+
+
+def gathers(starts: Ints, most: int) -> Iterator[list[tuple[slice, slice]]]:
+    """Consecutive rectangles of at most `most` ratings together, to be gathered at once."""
+    held: list[tuple[slice, slice]] = []
+    for rows, ratings in rectangles(starts, most):
+        if held and ratings.stop - held[0][1].start > most:
+            yield held
+            held = []
+        held.append((rows, ratings))
+    if held:
+        yield held
 
 
 def _pieces(first: int, end: int, starts: Ints, most: int) -> Iterator[tuple[slice, slice]]:

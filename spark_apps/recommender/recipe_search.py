@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame
 
 from marquee.errors import RecipeError
 from scoring import model_comparison
@@ -35,22 +34,22 @@ from scoring.recommender.holdout import (
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.families import Size, fit_ranker, refuse_over_budget
 from spark_apps.recommender.fitted_order import FittedOrder
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.recipes import RecommenderRecipe
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.recommender.training_data import Catalogue, IndexedRatings
 
 MARGIN_RMSE, MARGIN_NDCG = 0.01, 0.03
 """The gate's margins in `config/base.toml`; a run's form may tighten them at the gate alone."""
 
 
 def affordable_recipes(
-    recipes: Sequence[RecommenderRecipe], trainer: Trainer, ratings: Ratings
+    recipes: Sequence[RecommenderRecipe], ratings: IndexedRatings
 ) -> tuple[list[RecommenderRecipe], list[str]]:
     """The recipes within their cost limits on all rows, and a note for each other recipe.
 
     RecipeError where no recipe is within its limits.
     """
-    size = Size(len(ratings), *Catalogue.of(ratings, trainer.titles).shape)
+    size = Size(len(ratings), *ratings.catalogue.shape)
     kept, notes = [], []
     for recipe in recipes:
         try:
@@ -79,7 +78,7 @@ class Choice:
 
 def choose(
     trainer: Trainer,
-    ratings: Ratings,
+    ratings: Ratings | IndexedRatings,
     recipes: Sequence[RecommenderRecipe],
     held: Mask | None = None,
 ) -> Choice:
@@ -89,7 +88,8 @@ def choose(
     """
     if len(recipes) == 1 and len(recipes[0].shares) == 1:
         return Choice(recipes[0], recipes[0].shares[0], ())  # nothing to choose
-    inner = InnerSplit.of(trainer, ratings, held)
+    rows = ratings.by_id() if isinstance(ratings, IndexedRatings) else ratings
+    inner = InnerSplit.of(trainer, rows, held)
     if inner is None:
         # No row can be held out: the first recipe, with its smallest share beside the bias model.
         return Choice(recipes[0], min(recipes[0].shares), ())
@@ -163,7 +163,7 @@ class InnerSplit:
     """
 
     train: IndexedRatings
-    frame: DataFrame
+    frame: Frame
     held_out: IndexedRatings
     rows: Ratings
 

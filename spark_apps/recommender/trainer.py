@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from scoring.recommender.baselines import popularity
 from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
@@ -30,14 +30,9 @@ from spark_apps.recommender.families import (
 )
 from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.golden_queries import NO_QUERIES, FittedRecommender, record_golden
+from spark_apps.recommender.indexed_ratings import Catalogue, Frame, IndexedRatings
 from spark_apps.recommender.recipes import ContentRecipe, RecommenderRecipe
-from spark_apps.recommender.training_data import (
-    Catalogue,
-    FeatureTable,
-    IndexedRatings,
-    SideInformation,
-    title_features,
-)
+from spark_apps.recommender.training_data import FeatureTable, SideInformation, title_features
 from spark_apps.recommender.training_titles import listed_words
 
 
@@ -74,13 +69,15 @@ class Trainer:
         """
         return replace(self, starts=dict(self.ended))
 
-    def index(self, ratings: Ratings) -> IndexedRatings:
+    def index(self, ratings: Ratings | IndexedRatings) -> IndexedRatings:
         """The ratings by row, in a catalogue of their people and titles and every listed title."""
+        if isinstance(ratings, IndexedRatings):
+            return ratings
         return IndexedRatings.of(ratings, Catalogue.of(ratings, self.titles))
 
     def fit(
         self,
-        ratings: Ratings,
+        ratings: Ratings | IndexedRatings,
         recipe: RecommenderRecipe,
         blend_share: float,
         out: Path,
@@ -98,7 +95,11 @@ class Trainer:
         return fitted.notes()
 
     def fit_bundle(
-        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float, out: Path
+        self,
+        ratings: Ratings | IndexedRatings,
+        recipe: RecommenderRecipe,
+        blend_share: float,
+        out: Path,
     ) -> list[str]:
         """Fit all models, write the bundle `out` without golden queries; notes for the card."""
         fitted = self.fit_models(ratings, recipe, blend_share)
@@ -106,7 +107,7 @@ class Trainer:
         return fitted.notes()
 
     def fit_models(
-        self, ratings: Ratings, recipe: RecommenderRecipe, blend_share: float
+        self, ratings: Ratings | IndexedRatings, recipe: RecommenderRecipe, blend_share: float
     ) -> FittedRecommender:
         """Fit predictor, ranker and content.
 
@@ -128,7 +129,7 @@ class Trainer:
     def fit_predictor(
         self,
         ratings: IndexedRatings,
-        frame: DataFrame,
+        frame: Frame,
         recipe: RecommenderRecipe,
         blend_share: float,
     ) -> Predictor:

@@ -1,9 +1,6 @@
-"""The data of a fit by row number: the ratings, the catalogue, and the side information.
+"""Side information: what is known of people and titles beside their ratings.
 
-Every family is fitted to `IndexedRatings`. Ids become row numbers in ascending order, because
-Spark's ALS needs 32-bit ids and ours have 64 bits. The bundle's arrays have the same order.
-
-The family `bayes` learns its priors from side information, which has two kinds of columns:
+The family `bayes` learns its priors from it. It has two kinds of columns:
 
 - *Given* columns: demographics of people; genres and decade of titles.
 - *Set* columns: the titles that a person rated, and the people who rated a title, in the training
@@ -16,90 +13,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from scoring.arrays import Floats, Ints, Rows, rows_of
+from scoring.arrays import Floats, Ints, rows_of
 from scoring.recommender.bundle import Title
-from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 
-ARROW_SETTINGS = {"localRelationThreshold": "4m", "maxRecordsPerBatch": "80000"}
-"""Above 4 MB (350,000 rows) the JVM keeps Arrow's bytes, one partition a batch. Below, each row is
-a JVM object, and a million such objects fill a heap of 900 MB."""
+if TYPE_CHECKING:  # executors import this module, and read no Parquet
+    from spark_apps.recommender.indexed_ratings import IndexedRatings
+
 DECADES = range(1920, 2030, 10)  # earlier and later years count as the first and last decade
 BANDS, MOST_VALUES = 9, 50  # bands of a demographic number; most values of a demographic word
 EXTRA_DIRECTIONS, PASSES = 16, 4  # of the random projection: oversampling, power iterations
 Sparse = Any
 """A `scipy.sparse.csr_matrix`; SciPy has no types."""
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """Ascending ids of people and titles, and the listed titles by id."""
-
-    user_ids: Ints
-    movie_ids: Ints
-    titles: Mapping[int, Title]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(number of people, number of titles)"""
-        return len(self.user_ids), len(self.movie_ids)
-
-    @classmethod
-    def of(cls, ratings: Ratings, titles: Mapping[int, Title]) -> Catalogue:
-        """All people who rated, and all titles rated or listed, so that cold titles have a row."""
-        listed = np.array(sorted(titles), dtype=np.int64)
-        movies = np.union1d(np.unique(ratings.movie_ids), listed)
-        return cls(np.unique(ratings.user_ids), movies.astype(np.int64), titles)
-
-
-@dataclass(frozen=True)
-class IndexedRatings:
-    """Ratings by row of a catalogue; `times` are UTC seconds."""
-
-    catalogue: Catalogue
-    users: Rows
-    items: Rows
-    values: Floats
-    times: Ints
-
-    @classmethod
-    def of(cls, ratings: Ratings, catalogue: Catalogue) -> IndexedRatings:
-        """Index ratings; every id must be in the catalogue."""
-        users = rows_of(catalogue.user_ids, ratings.user_ids)
-        items = rows_of(catalogue.movie_ids, ratings.movie_ids)
-        return cls(catalogue, users, items, ratings.values, ratings.times)
-
-    @cached_property
-    def matrix(self) -> RatingsMatrix:
-        """The ratings [people, titles], with their order in time."""
-        people = len(self.catalogue.user_ids)
-        return RatingsMatrix.build(self.users, self.items, self.values, people, self.times)
-
-    def rated(self, user: int) -> Rows:
-        """The titles a person rated, oldest first."""
-        return self.matrix.items(user)[self.matrix.oldest_first(user)].astype(np.intp)
-
-    def frame(self, spark: SparkSession) -> DataFrame:
-        """A Spark frame: `user` int, `item` int, `rating` float, `seen` float (always 1)."""
-        columns = {
-            "user": self.users.astype(np.int32),
-            "item": self.items.astype(np.int32),
-            "rating": self.values.astype(np.float32),
-        }
-        for key, value in ARROW_SETTINGS.items():
-            spark.conf.set(f"spark.sql.execution.arrow.{key}", value)
-        frame = spark.createDataFrame(pa.table(columns))
-        return frame.withColumn("seen", F.lit(1.0).cast("float"))
-
-
-# Side information
 
 
 @dataclass(frozen=True)
@@ -200,9 +129,9 @@ def feature_blocks(
     """Columns of people and of titles: set (at most `count`), log number of ratings, given."""
     catalogue = ratings.catalogue
     rated = rated_matrix(ratings)
-    people, titles = (
-        [_set_columns(sets, count, seed), _log_counts(sets)] for sets in (rated, rated.T.tocsr())
-    )
+    people = [_set_columns(rated, count, seed), _log_counts(rated)]
+    rated = rated.T.tocsr()
+    titles = [_set_columns(rated, count, seed), _log_counts(rated)]
     people += [table.of(catalogue.user_ids) for table in given.people.values()]
     titles += [table.of(catalogue.movie_ids) for table in given.titles.values()]
     return FeatureBlocks.of(people), FeatureBlocks.of(titles)
@@ -210,9 +139,8 @@ def feature_blocks(
 
 def rated_matrix(ratings: IndexedRatings) -> Sparse:
     """[people, titles], compressed rows: 1 where the person rated the title."""
-    ones = np.ones(len(ratings.values), dtype=np.float32)
-    places = ratings.users.astype(np.int32), ratings.items.astype(np.int32)
-    return csr_matrix((ones, places), shape=ratings.catalogue.shape)
+    ones = np.ones(len(ratings), dtype=np.float32)
+    return csr_matrix((ones, ratings.indices, ratings.indptr), shape=ratings.catalogue.shape)
 
 
 def _set_columns(rated: Sparse, count: int, seed: int) -> Floats:

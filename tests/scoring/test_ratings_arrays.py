@@ -1,4 +1,4 @@
-"""Ratings as arrays: read in pieces, sorted in place, cut and joined without a copy."""
+"""Ratings as arrays: read from folders in pieces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def same(one: Ratings, other: Ratings) -> bool:
 
 def test_folders_are_read_one_after_the_other_in_row_groups(tmp_path: Path) -> None:
     half = len(ROWS) // 2
-    first, second = ROWS.cut(half)
+    first, second = ROWS.take(slice(half)), ROWS.take(slice(half, None))
     folder = save_ratings(tmp_path / "first", first)
     table = pq.read_table(save_ratings(tmp_path / "whole", second))
     (tmp_path / "second").mkdir()
@@ -48,28 +48,3 @@ def test_narrow_types_are_widened_and_nulls_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [1]}), tmp_path / "part-0.parquet")
     with pytest.raises(ContractError, match="columns are missing"):
         read_ratings(tmp_path)
-
-
-@pytest.mark.parametrize("at", [0, 40, len(ROWS)])
-def test_what_was_cut_is_joined_without_a_copy(at: int) -> None:
-    rows = ROWS.take(np.arange(len(ROWS)))
-    first, second = rows.cut(at)
-    first.sort()
-    second.sort()
-    joined = first.join(second)
-    assert np.shares_memory(joined.values, rows.values)
-    assert joined.user_ids is rows.user_ids
-    copied = np.concatenate([first.times, second.times])
-    assert np.array_equal(joined.times, copied)
-    for piece in (first, second):
-        order = np.lexsort((piece.movie_ids, piece.user_ids))
-        assert np.array_equal(order, np.arange(len(piece)))
-
-
-def test_other_pieces_are_copied() -> None:
-    rows = ROWS.take(np.arange(len(ROWS)))
-    first, second = rows.cut(40)
-    for one, other in ((second, first), (first, first), (first, second.take(slice(1, None)))):
-        joined = one.join(other)
-        assert not np.shares_memory(joined.values, rows.values)
-        assert joined.user_ids.tolist() == [*one.user_ids.tolist(), *other.user_ids.tolist()]

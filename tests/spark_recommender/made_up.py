@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from marquee.lake import Lake, open_lake
+from scoring.arrays import Rows
 from spark_apps.recommender.gibbs_sampler import Problem
+from spark_apps.recommender.rating_blocks import (
+    RatingBlock,
+    SentBlock,
+    blocks_of,
+    compress,
+    make_blocks,
+)
 from tests.frozen_inputs import frozen
 from tests.scoring.made_up import make_ratings
 
@@ -90,6 +100,22 @@ def _segment(lake: Lake, folder: Path, lines: Sequence[str]) -> dict[str, str]:
 def flags(lake: Lake, run: str = "r-1") -> list[str]:
     """The flags of a job."""
     return ["--lake", lake.root, "--run", run]
+
+
+def made_blocks(
+    own: Rows, partners: Rows, stars: NDArray[Any], shape: tuple[int, int], blocks: int
+) -> Iterator[RatingBlock]:
+    """Blocks of `own` rows from ratings in any order."""
+    ends, columns, order = compress(own, partners, shape)
+    return make_blocks(ends, columns, stars[order], blocks)
+
+
+def all_blocks(
+    users: Rows, items: Rows, stars: NDArray[Any], shape: tuple[int, int]
+) -> list[SentBlock]:
+    """The blocks of both sides, from ratings in any order."""
+    ends, columns, order = compress(users, items, shape)
+    return list(blocks_of(ends, columns, stars[order], shape[1]))
 
 
 @dataclass(frozen=True)

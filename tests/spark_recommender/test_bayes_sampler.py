@@ -22,17 +22,18 @@ from spark_apps.recommender.bayes_model import (
 )
 from spark_apps.recommender.families import Size
 from spark_apps.recommender.gibbs_sampler import Chain, ChainState, LastStates, Problem, run_chains
+from spark_apps.recommender.indexed_ratings import Catalogue
 from spark_apps.recommender.posterior_mean import ChainMean, random_pairs
 from spark_apps.recommender.predictor_bayes import (
     bytes_needed,
     operations_needed,
     refuse_over_budget,
 )
-from spark_apps.recommender.rating_blocks import RatingBlock, blocks_of, make_blocks, star_indices
+from spark_apps.recommender.rating_blocks import RatingBlock, star_indices
 from spark_apps.recommender.recipes import read_recipe
-from spark_apps.recommender.training_data import Catalogue, FeatureBlocks
+from spark_apps.recommender.training_data import FeatureBlocks
 from tests.plugins.spark_session import spark  # noqa: F401
-from tests.spark_recommender.made_up import BAYES, DeadlyProblem
+from tests.spark_recommender.made_up import BAYES, DeadlyProblem, all_blocks, made_blocks
 
 PEOPLE, TITLES, WIDTH = 40, 60, 4
 
@@ -42,7 +43,8 @@ def some_ratings(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     rated = rng.random((PEOPLE, TITLES)) < 0.3
     rated[0], rated[1], rated[2] = False, True, np.arange(TITLES) == 7
-    users, items = (x[rng.permutation(rated.sum())] for x in np.nonzero(rated))
+    order = rng.permutation(rated.sum())
+    users, items = (column[order] for column in np.nonzero(rated))
     return users, items, rng.integers(1, 6, len(users)).astype(np.float64)
 
 
@@ -78,7 +80,7 @@ def test_a_row_without_noise_is_the_mean_of_the_dense_sums(monkeypatch, side, ki
     posterior = RowPosterior(prior, vectors, levels - 3.0, **given, kind=np.dtype(kind).type)
     within = 1e-9 if kind == "f8" else 1e-4
     seen, paths = 0, set()
-    for block in make_blocks(own, other, stars, rows, blocks=3):
+    for block in made_blocks(own, other, stars, (rows, partners), 3):
         shape = len(block.rows), WIDTH
         solved, squares = posterior.draw(
             block, np.zeros(shape), np.zeros(posterior.errors_needed(block))
@@ -169,8 +171,10 @@ def some_problem(blocks: int = 2) -> Given:
     blank = [FeatureBlocks.of([np.ones((n, 1))]) for n in (PEOPLE, TITLES)]
     pairs = random_pairs((PEOPLE, TITLES), 1)
     problem = Problem(levels - values.mean(), float(values.var()), *blank, pairs)
-    people = list(make_blocks(users, items, stars, PEOPLE, blocks))
-    return Given(problem, (people, list(make_blocks(items, users, stars, TITLES, blocks))))
+    people = list(made_blocks(users, items, stars, (PEOPLE, TITLES), blocks))
+    return Given(
+        problem, (people, list(made_blocks(items, users, stars, (TITLES, PEOPLE), blocks)))
+    )
 
 
 def one_chain(given: Given, seed: int, state: ChainState | None = None) -> Chain:
@@ -217,15 +221,16 @@ def test_a_chain_goes_on_from_its_state_and_new_rows_start_afresh():
     assert np.isfinite(resumed.run().checked).all()
 
 
-def test_a_killed_worker_costs_time_and_changes_nothing(spark, tmp_path: Path):  # noqa: F811
+def test_a_killed_worker_costs_time_and_changes_nothing(spark, capsys, tmp_path: Path):  # noqa: F811
     users, items, values = some_ratings()
     given, plan = some_problem(blocks=1), read_recipe(BAYES).plan()
-    _, blocks = blocks_of(users, items, values, (PEOPLE, TITLES))
+    blocks = all_blocks(users, items, star_indices(values)[1], (PEOPLE, TITLES))
     whole = run_chains(spark, given.problem, blocks, plan, 2, 5)
     marker = tmp_path / "killed"
     deadly = DeadlyProblem(*vars(given.problem).values(), marker=str(marker))
     again = run_chains(spark, deadly, blocks, plan, 2, 5)
     assert marker.exists()
+    assert capsys.readouterr().out.count("a sweep took") == 2
     assert [same(a[0], b[0]) for a, b in zip(whole, again, strict=True)] == [True, True]
     seeds = [int(s) for s in np.random.SeedSequence(5).generate_state(2)]
     assert same(whole[1][0], one_chain(given, seeds[1]).run())

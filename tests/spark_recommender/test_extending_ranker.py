@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
 from marquee.errors import BundleError, RecipeError
 from scoring.arrays import Floats, Mask, Rows
@@ -29,11 +28,11 @@ from scoring.recommender.ratings_arrays import History
 from scoring.recommender.top_n import top_lists
 from spark_apps.recommender import families
 from spark_apps.recommender.families import FittedRanker, PredictorFamily, RankerFamily
+from spark_apps.recommender.indexed_ratings import Frame, IndexedRatings
 from spark_apps.recommender.predictor_als_bias import AlsBiasRecipe, BlendedAls, fit_als_bias
 from spark_apps.recommender.recipe_search import choose
 from spark_apps.recommender.recipes import Positive, RankerRecipe, read_recipe
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.recommender.training_data import IndexedRatings
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import history_of, make_ratings
 from tests.spark_recommender.made_up import RECIPE
@@ -81,10 +80,10 @@ class FittedToy(FittedRanker):
         return {"counts": self.counts}
 
 
-def fit_toy(ratings: IndexedRatings, frame: DataFrame, recipe: ToyRecipe, seed: int) -> FittedToy:
+def fit_toy(ratings: IndexedRatings, frame: Frame, recipe: ToyRecipe, seed: int) -> FittedToy:
     titles = ratings.catalogue.shape[1]
     found = np.zeros(titles)
-    for row in frame.groupBy("item").count().collect():
+    for row in frame().groupBy("item").count().collect():
         found[row["item"]] = row["count"]
     return FittedToy(*ratings.catalogue.shape, recipe, found)
 

@@ -146,14 +146,14 @@ def test_odd_ratings_give_a_whole_bundle(spark, tmp_path, family, case):  # noqa
 
 def test_a_recipe_over_budget_gives_way_to_the_next_and_alone_is_refused(spark):  # noqa: F811
     trainer = Trainer(spark, TITLES, (0.5, 5.0), "x", seed=7)
-    large = read_recipe(BAYES | {"most_gigabytes": 1e-6})
-    kept, notes = affordable_recipes([large, read_recipe(RECIPE)], trainer, GRID)
+    large, rows = read_recipe(BAYES | {"most_gigabytes": 1e-6}), trainer.index(GRID)
+    kept, notes = affordable_recipes([large, read_recipe(RECIPE)], rows)
     assert [r.name for r in kept] == ["als-bias-4"]
     assert "bayes-4" in notes[0]
     with pytest.raises(RecipeError, match="als_bias"):
-        affordable_recipes([large], trainer, GRID)
+        affordable_recipes([large], rows)
     with pytest.raises(RecipeError, match="bayes-4"):
-        trainer.fit_predictor(trainer.index(GRID), None, large, 1.0)
+        trainer.fit_predictor(rows, None, large, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.ranker_ease import (
     EaseRecipe,
-    driver_gramian,
     fit_ease,
     gramian,
     most_rated,
@@ -112,28 +111,27 @@ def dense(weights, titles: int) -> np.ndarray:
 def test_ease_is_each_title_regressed_on_the_others(spark):  # noqa: F811
     ratings = indexed(spark, ROWS)
     recipe = EaseRecipe(family="ease", titles=100, keep=100, reg=5.0)
-    weights = fit_ease(ratings, ratings.frame(spark), recipe)
+    weights = fit_ease(ratings, recipe)
     titles = len(ratings.catalogue.movie_ids)
     assert titles == 40
     assert dense(weights, titles) == pytest.approx(twin_of_ease(matrix_of(ratings), 5.0), abs=1e-6)
 
 
-def test_the_gramian_is_that_of_whole_people_however_many_tasks(spark, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("spark_apps.recommender.als.ROWS_PER_BLOCK", 150)
+@pytest.mark.parametrize("power", [0.0, 0.6])
+def test_the_gramian_is_that_of_whole_people_in_blocks_of_any_size(spark, monkeypatch, power):  # noqa: F811
     monkeypatch.setattr("spark_apps.recommender.ranker_ease.PEOPLE_AT_ONCE", 4)
-    monkeypatch.setattr("spark_apps.recommender.ranker_ease.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("spark_apps.recommender.ranker_ease.RATINGS_AT_ONCE", 70)
     ratings = indexed(spark, ROWS)
-    kept = most_rated(ratings.items, 40, 20)
+    kept = most_rated(ratings.title_counts, 20)
     column = np.full(40, -1, dtype=np.int32)
     column[kept] = np.arange(20)
     seen = matrix_of(ratings)[:, kept]
     counts = seen.sum(axis=1)
-    expected = seen.T @ (seen * ((counts / counts.mean()) ** -0.6)[:, None])
-    found = gramian(ratings.frame(spark), column, len(ratings.values), 0.6, counts.mean())
-    alone = driver_gramian(ratings.users, ratings.items, column, 0.6, counts.mean())
-    assert alone == pytest.approx(found, abs=1e-9)
-    assert len(ratings.values) > 300
-    assert found == pytest.approx(expected)
+    expected = seen.T @ (seen * ((counts / counts.mean()) ** -power)[:, None])
+    found = gramian(ratings, column, power)
+    assert len(ratings) > 300
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert power or np.array_equal(found, expected)
 
 
 def test_a_popular_title_is_held_back_more():
@@ -157,9 +155,9 @@ def test_pruning_keeps_the_largest_of_each_scored_title():
 
 
 def test_the_most_rated_are_kept_and_none_that_nobody_rated():
-    items = np.array([4, 4, 1, 1, 3, 0, 0])
-    assert most_rated(items, 6, 2).tolist() == [0, 1]
-    assert most_rated(items, 6, 9).tolist() == [0, 1, 3, 4]
+    counts = np.bincount([4, 4, 1, 1, 3, 0, 0], minlength=6)
+    assert most_rated(counts, 2).tolist() == [0, 1]
+    assert most_rated(counts, 9).tolist() == [0, 1, 3, 4]
 
 
 def test_what_does_not_fit_is_refused_by_arithmetic():

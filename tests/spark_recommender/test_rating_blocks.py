@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,11 @@ from spark_apps.recommender.rating_blocks import (
     BlockFile,
     RatingBlock,
     block_count,
-    blocks_of,
-    make_blocks,
+    gathers,
     rectangles,
     star_indices,
 )
+from tests.spark_recommender.made_up import all_blocks, made_blocks
 
 SHAPE = (50, 30)
 
@@ -34,7 +36,7 @@ def some_ratings() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_every_row_and_rating_is_in_one_block(blocks):
     users, items, values = some_ratings()
     levels, stars = star_indices(values)
-    made = list(make_blocks(users, items, stars, SHAPE[0], blocks))
+    made = list(made_blocks(users, items, stars, SHAPE, blocks))
     assert [block.number for block in made] == list(range(blocks))
     assert sorted(np.concatenate([b.rows for b in made]).tolist()) == list(range(SHAPE[0]))
     found = []
@@ -51,16 +53,18 @@ def test_every_row_and_rating_is_in_one_block(blocks):
 
 
 def test_the_order_of_the_ratings_changes_no_byte():
-    ratings = some_ratings()
-    order = np.random.default_rng(1).permutation(len(ratings[0]))
-    first = blocks_of(*ratings, SHAPE)[1]
-    assert first == blocks_of(*(column[order] for column in ratings), SHAPE)[1]
+    users, items, values = some_ratings()
+    stars = star_indices(values)[1]
+    order = np.random.default_rng(1).permutation(len(users))
+    first = all_blocks(users, items, stars, SHAPE)
+    assert first == all_blocks(users[order], items[order], stars[order], SHAPE)
     assert [(side, number) for side, number, _ in first] == [(PEOPLE, 0), (TITLES, 0)]
 
 
 def test_a_rating_takes_five_bytes_a_side():
     users, items, values = some_ratings()
-    people, titles = (len(data) for _, _, data in blocks_of(users, items, values, SHAPE)[1])
+    stars = star_indices(values)[1]
+    people, titles = (len(data) for _, _, data in all_blocks(users, items, stars, SHAPE))
     rows = 8 * (SHAPE[0] + SHAPE[1]) + 2 * 24
     assert people + titles - rows == 2 * 5 * len(values)
 
@@ -68,8 +72,8 @@ def test_a_rating_takes_five_bytes_a_side():
 def test_a_file_gives_the_blocks_back_by_number():
     users, items, values = some_ratings()
     _, stars = star_indices(values)
-    made = list(make_blocks(users, items, stars, SHAPE[0], 3))
-    other = make_blocks(items, users, stars, SHAPE[1], 1)
+    made = list(made_blocks(users, items, stars, SHAPE, 3))
+    other = made_blocks(items, users, stars, SHAPE[::-1], 1)
     sent = [(TITLES, b.number, b.to_bytes()) for b in other]
     sent += [(PEOPLE, b.number, b.to_bytes()) for b in made[::-1]]
     file = BlockFile.spool(sent)
@@ -86,7 +90,8 @@ def test_any_stars_are_kept_exactly():
     for values in (np.array([3.0]), np.arange(300) / 7, np.arange(70_000) / 3):
         levels, stars = star_indices(values)
         assert np.array_equal(levels[stars], values)
-        block = next(make_blocks(np.zeros(len(values), int), np.arange(len(values)), stars, 1, 1))
+        one_row = np.zeros(len(values), int), np.arange(len(values)), stars
+        block = next(made_blocks(*one_row, (1, len(values)), 1))
         again = RatingBlock.of_bytes(0, np.frombuffer(block.to_bytes(), np.uint8))
         assert np.array_equal(levels[again.stars], values)
 
@@ -108,3 +113,15 @@ def test_rectangles_cover_rows_of_equal_length_and_cut_long_ones():
         (2, 4),
         (4, 5),
     ]
+
+
+def test_what_is_gathered_together_is_contiguous_and_small_enough():
+    counts = np.array([0, 1, 1, 2, 3, 3, 4, 9, 25])
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    together = list(gathers(starts, 10))
+    flat = [one for some in together for one in some]
+    assert flat == list(rectangles(starts, 10))
+    assert len(together) < len(flat) > 5
+    for some in together:
+        assert some[-1][1].stop - some[0][1].start <= 10
+        assert all(a[1].stop == b[1].start for a, b in pairwise(some))

@@ -8,6 +8,7 @@ import pytest
 from marquee.settings import load_settings
 from scoring.recommender.holdout import LIKED
 from scoring.recommender.ratings_arrays import Ratings
+from spark_apps.recommender.indexed_ratings import Catalogue, IndexedRatings
 from spark_apps.recommender.recipe_search import (
     MARGIN_NDCG,
     MARGIN_RMSE,
@@ -17,7 +18,6 @@ from spark_apps.recommender.recipe_search import (
     best_trial,
 )
 from spark_apps.recommender.recipes import read_recipe
-from spark_apps.recommender.training_data import Catalogue, IndexedRatings
 from tests.spark_recommender.made_up import RECIPE
 
 PEOPLE, EACH = 120, 6

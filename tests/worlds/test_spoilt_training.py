@@ -12,8 +12,8 @@ from marquee.identifiers import digest_file
 from marquee.lake import DRILL_FAULTS, drill_fault, open_lake
 from spark_apps.drill import MixedStarsTrainer, inject_fault, trainer_class, with_mixed_stars
 from spark_apps.job import Job
+from spark_apps.recommender.indexed_ratings import Catalogue, IndexedRatings
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.recommender.training_data import Catalogue, IndexedRatings
 from steps.unchanged import code_version
 from tests.scoring.made_up import make_ratings
 
