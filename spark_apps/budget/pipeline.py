@@ -126,24 +126,22 @@ def fit_questions(
     and the trend, and no question.
     """
     above = F.col(TARGET) - F.expr(trend_sql(vocabulary.trend))
-    rows = titles.withColumn(TARGET, above)
+    rows, stages = titles.withColumn(TARGET, above), vocabulary.stages
+    wanted = {} if recipe.features else {q: expressions(stages, q) for q in questions}
+    means = fill_values(rows, wanted) if wanted else {}
+
+    def fit(question: str) -> FittedQuestion:
+        stated = rows.where("rating IS NOT NULL") if question == WITH_RATING else rows
+        if recipe.features:
+            return _fit_on_stages(recipe, stated, stages, question, seed)
+        vector = vector_stages(question, wanted[question], means[question])
+        for stage in vector:
+            stated = stage.transform(stated)
+        components = _fit_components(recipe, stated, question, seed)
+        return FittedQuestion(vector, means[question], components)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        fits = pool.map(lambda q: _fit(recipe, rows, vocabulary.stages, q, seed), questions)
-        return replace(vocabulary, questions=dict(zip(questions, fits)))
-
-
-def _fit(
-    recipe: BudgetRecipe, titles: DataFrame, stages: FeatureEncoder, question: str, seed: int
-) -> FittedQuestion:
-    rows = titles.where("rating IS NOT NULL") if question == WITH_RATING else titles
-    if recipe.features:
-        return _fit_on_stages(recipe, rows, stages, question, seed)
-    wanted = expressions(stages, question)
-    means = fill_values(rows, wanted)
-    vector = vector_stages(question, wanted, means)
-    for stage in vector:
-        rows = stage.transform(rows)
-    return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
+        return replace(vocabulary, questions=dict(zip(questions, pool.map(fit, questions))))
 
 
 def _fit_on_stages(
