@@ -72,8 +72,7 @@ class History(NamedTuple):
         if not count:
             return NO_TRACK_RECORD
         last = count - 1
-        gap = year - years[last]
-        gap = LONGEST_GAP if gap > LONGEST_GAP else float(gap)
+        gap = min(float(year - years[last]), LONGEST_GAP)
         return TrackRecord(total[last] / (count + smoothing), above[last], most[last], count, gap)
 
 
