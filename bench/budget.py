@@ -8,7 +8,7 @@ of log10 dollars (nominal: a title's own inflation adds the same to both). Three
 keywords, running time, certificate, language; no rating, votes or anything known only later),
 `wide` (everything the file tells by now: votes, takings, reviews and likes too). The champion is
 the product's default recipe, the first of config/base.toml, scored from its bundle; it was chosen
-among five fits on films before 2003 (bench/logs/budget_search.jsonl). Every peer has six
+on films before 2003 and other films' train (bench/logs/budget_search.jsonl). Every peer has six
 configurations, chosen at each origin by least error on the three rolling origins before it and
 never on the scored years. "pooled" is the ratio of the champion's error to LightGBM's over the
 titles of all origins, with its 95 % interval, directors resampled. Two plain intervals of one width

@@ -58,7 +58,7 @@ class Champion:
             o: Fold(f"origin {o}", int((years < o).sum()), int((years < o + 2).sum()))
             for o in origins
         }
-        self.recipe = recipe or wide_recipe()
+        self.recipe = recipe or default_recipe()
         frame = self.spark.createDataFrame(list(rows), SCHEMA)
         titles = with_place(with_attributes(with_target(self.spark, frame, prices))).cache()
         questions = (WITH_RATING, "before release", ALL_BEFORE_RELEASE, ALL_KNOWN)
@@ -122,9 +122,9 @@ class Champion:
         return model
 
 
-def wide_recipe() -> BudgetRecipe:
-    """The recipe in config/base.toml that answers every question: the first that is wide."""
-    return next(r for r in map(read_recipe, load_settings().recipes.budget) if r.wide)
+def default_recipe() -> BudgetRecipe:
+    """The product's default: the first recipe of config/base.toml."""
+    return read_recipe(load_settings().recipes.budget[0])
 
 
 def _session() -> SparkSession:

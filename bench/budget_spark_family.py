@@ -30,7 +30,7 @@ from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
 from bench.budget import SETS, YEARS, usable  # noqa: E402
-from bench.budget_champion import Champion, Data, wide_recipe  # noqa: E402
+from bench.budget_champion import Champion, Data, default_recipe  # noqa: E402
 from bench.budget_table import print_errors  # noqa: E402
 from bench.budget_titles import read_budget_titles  # noqa: E402
 from marquee.errors import MarqueeError, SourceError  # noqa: E402
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if not origins:
         raise SourceError(f"{options.titles} has no origin to score from", "give more films")
     kept = {"name", "wide", "director_smoothing", "recent", "reg"}
-    recipe = read_recipe(wide_recipe().model_dump(include=kept) | {"family": "linear"})
+    recipe = read_recipe(default_recipe().model_dump(include=kept) | {"family": "linear"})
     with tempfile.TemporaryDirectory() as scratch:
         source = Champion(rows, prices, origins, Path(scratch), recipe)
         try:

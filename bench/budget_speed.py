@@ -84,7 +84,8 @@ def made_up(count: int) -> BudgetBundle:
     """A bundle with `count` titles, which answers all four questions."""
     rng = np.random.default_rng(5)
     recipe = next(one for one in load_settings().recipes.budget if one.get("wide"))
-    trees = 2 * int(recipe.get("rounds", 1)) * int(recipe.get("trees", 1))
+    ensembles = 1 + bool(recipe.get("direct_share"))
+    trees = ensembles * int(recipe.get("rounds", 1)) * int(recipe.get("trees", 1))
     people = ("writer", "cast", "company", "keyword")
     encoder = FeatureEncoder(
         GENRES, 1950, 2020, 2.0, 1.0, RECORD_FEATURES, people, ("runtime", "vote_count"), LABELS

@@ -100,6 +100,9 @@ def candidates(
     tries a recipe with `beside`, unless the run names no other.
     """
     recipes = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
+    # Which search tries a recipe changes no fit: a champion of another release stays the same.
+    searched = {"tried_in": champion.tried_in} if champion else {}
+    recipes = [champion if r.model_copy(update=searched) == champion else r for r in recipes]
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
     tried = [recipe for recipe in recipes if search == "full" or recipe.tried_in == search]

@@ -77,7 +77,7 @@ class FlatTrees:
         """
         walk, flat = self._walk, np.ascontiguousarray(rows).ravel()
         start = rows.shape[1] * np.arange(len(rows))[:, None]
-        nodes = np.broadcast_to(self.root.astype(np.intp), (len(rows), len(self.root)))
+        nodes = np.zeros_like(start) + walk.root
         yield nodes
         for _ in range(walk.depth):
             is_left = flat.take(walk.feature.take(nodes) + start) <= self.threshold.take(nodes)
@@ -93,12 +93,14 @@ class FlatTrees:
         while len(inner := reached[~is_leaf[reached]]):
             depth, reached = depth + 1, np.unique(np.concatenate([left[inner], right[inner]]))
         children = np.stack([right, left], axis=1).ravel()
-        return Walk(np.where(is_leaf, 0, self.feature).astype(np.intp), children, depth)
+        feature = np.where(is_leaf, 0, self.feature).astype(np.intp)
+        return Walk(self.root.astype(np.intp), feature, children, depth)
 
 
 class Walk(NamedTuple):
     """What a walk through FlatTrees reads, made once."""
 
+    root: NDArray[np.intp]  # [T]
     feature: NDArray[np.intp]  # [N]; 0 at a leaf
     children: NDArray[np.intp]  # [2 N]: the right child of node n at 2 n, the left one at 2 n + 1
     depth: int  # splits on the longest path

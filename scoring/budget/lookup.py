@@ -67,13 +67,13 @@ class History(NamedTuple):
 
         The mean is shrunk towards 0, the usual budget: sum / (titles + smoothing).
         """
-        count = bisect_left(self.years, year)
+        years, above, total, most = self
+        count = len(years) if years[-1] < year else bisect_left(years, year)
         if not count:
             return NO_TRACK_RECORD
         last = count - 1
-        gap = min(float(year - self.years[last]), LONGEST_GAP)
-        mean = self.total[last] / (count + smoothing)
-        return TrackRecord(mean, self.above[last], self.most[last], count, gap)
+        gap = min(float(year - years[last]), LONGEST_GAP)
+        return TrackRecord(total[last] / (count + smoothing), above[last], most[last], count, gap)
 
 
 @dataclass
@@ -99,11 +99,17 @@ class PeopleIndex:
 
     def record(self, key: str, year: int, smoothing: float) -> TrackRecord:
         """The person's track record at the start of `year`."""
-        if (history := self._histories.get(key)) is None:
-            if key not in self.made:
-                return NO_TRACK_RECORD
-            history = self._histories[key] = History.of(self.made[key])
-        return history.before(year, smoothing)
+        return self.records((key,), year, smoothing)[0]
+
+    def records(self, keys: Sequence[str], year: int, smoothing: float) -> list[TrackRecord]:
+        """The track record of each person at the start of `year`."""
+        made, histories, found = self.made, self._histories, []
+        for key in keys:
+            history = histories.get(key)
+            if history is None and key in made:
+                history = histories[key] = History.of(made[key])
+            found.append(history.before(year, smoothing) if history else NO_TRACK_RECORD)
+        return found
 
 
 class NearestTitles:
@@ -112,8 +118,8 @@ class NearestTitles:
     def __init__(self, titles: Sequence[KnownTitle]) -> None:
         self.titles = sorted(titles, key=lambda t: (-t.year, t.title_id))
         self.years = np.array([title.year / YEARS for title in self.titles])
-        ratings = [math.nan if t.rating is None else t.rating / POINTS for t in self.titles]
-        self.ratings = np.array(ratings)
+        self.is_rated = np.array([float(t.rating is not None) for t in self.titles])
+        self.ratings = np.array([(t.rating or 0.0) / POINTS for t in self.titles])
         sets = [set(title.genres) for title in self.titles]
         self.genre_counts = np.array([float(len(genres)) for genres in sets])
         names = sorted(set().union(*sets))
@@ -140,7 +146,7 @@ class NearestTitles:
         """
         distance: Floats = np.abs(self.years - query.year / YEARS)
         if query.rating is not None:
-            distance += np.nan_to_num(np.abs(self.ratings - query.rating / POINTS))
+            distance += np.abs(self.ratings - query.rating / POINTS) * self.is_rated
         distance -= self._overlap(set(query.genres))
         shared = {place for key in directors for place in self.of_director.get(key, ())}
         if shared:

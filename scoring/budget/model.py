@@ -148,7 +148,7 @@ class BudgetModel:
             names = query.directors if role == DIRECTOR else query.people.get(role, ())
             keys[role] = list(dict.fromkeys(self._key(role, name) for name in names))
         records = {
-            role: [self._people[role].record(key, query.year, smoothing) for key in keys[role]]
+            role: self._people[role].records(keys[role], query.year, smoothing)
             for role in layout.roles
         }
         if isinstance(layout, ChainLayout):
@@ -195,8 +195,11 @@ class BudgetModel:
 
     def _key(self, role: str, name: str) -> str:
         """A person's key: `name` is an id, a key of known titles, or a credited name."""
+        made = self._people[role].made
+        if name in made:  # a key is its own key
+            return name
         key = person_key(name)
-        return key if key in self._people[role].made else self._key_of_name[role].get(key, key)
+        return key if key in made else self._key_of_name[role].get(key, key)
 
     def _notes(self, query: BudgetQuery, read: _Reading) -> list[str]:
         """Sentences about unseen people, genres and words, clipped years, unused values."""

@@ -63,7 +63,7 @@ __all__ = [
     "read_recipes",
 ]
 
-_UNSHARED = {"name": "", "tried_in": "quick", "beside": False, "direct_share": 0.0}
+_UNSHARED = {"name": "", "tried_in": "quick", "beside": False}
 """What does not change the fits of a recipe."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -83,7 +83,9 @@ class BudgetRecipe(BaseModel):
 
         linear_share * linear model
         + direct_share * (mean + forests fitted to the target less its mean)
-        + the rest * (linear model + forests fitted to its residuals)
+        + the rest * (start + forests fitted to the target less the start)
+
+    where start = mean + start_share * (linear model - mean).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,6 +101,8 @@ class BudgetRecipe(BaseModel):
     """Ratings are rounded to multiples of this; 0: no rounding."""
     linear_share: Share = 0.0
     direct_share: Share = 0.0
+    """Share of forests that start from the mean; where it is 0 they are not fitted."""
+    start_share: Share = 1.0  # of the linear model in the start of the other forests
     recent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Years in which a title's weight halves; 0: all titles have the same weight."""
     trend: bool = False
@@ -156,8 +160,9 @@ class BudgetRecipe(BaseModel):
     @property
     def without_shares(self) -> BudgetRecipe:
         """The recipe with standard shares and no name; equal values share their fits."""
-        share = 0.5 if self.has_line else 0.0
-        return self.model_copy(update=_UNSHARED | {"linear_share": share})
+        line, direct = 0.5 if self.has_line else 0.0, 0.5 if self.direct_share else 0.0
+        shares = {"linear_share": line, "direct_share": direct}
+        return self.model_copy(update=_UNSHARED | shares)
 
     @property
     def cost(self) -> int:
@@ -270,7 +275,7 @@ FAMILIES: dict[str, RegressorFamily] = {
     "boosted": RegressorFamily(
         fit_boosted,
         boosted_weights,
-        cost=lambda recipe: 2 * recipe.rounds * recipe.depth,
+        cost=lambda recipe: (1 + (recipe.direct_share > 0)) * recipe.rounds * recipe.depth,
         has_direct_share=True,
     ),
     "generalized_linear": RegressorFamily(

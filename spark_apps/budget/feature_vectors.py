@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from pyspark.ml import Transformer
@@ -26,6 +27,7 @@ from scoring.budget.features import (
     PLAIN_NUMBERS,
     QUESTIONS,
     RECORD_FEATURES,
+    WITH_RATING,
     FeatureEncoder,
     is_rated,
     number_feature,
@@ -106,11 +108,21 @@ def expressions(stages: FeatureEncoder, question: str) -> list[str]:
     ]
 
 
-def fill_values(titles: DataFrame, wanted: Sequence[str]) -> Floats:
-    """The mean [features] of each expression over `titles`; 0 where every value is null."""
-    means = [F.avg(F.expr(sql)).alias(f"m{i}") for i, sql in enumerate(wanted)]
-    found = titles.agg(*means).first()
-    return np.array([0.0 if value is None else float(value) for value in found or ()])
+def fill_values(titles: DataFrame, wanted: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
+    """The mean [features] of each question's expressions; 0 where every value is null.
+
+    `WITH_RATING` takes the means of the titles with a rating. One query serves all questions.
+    """
+    averages = {q: [_average(sql, q) for sql in listed] for q, listed in wanted.items()}
+    places = {sql: i for i, sql in enumerate(dict.fromkeys(chain(*averages.values())))}
+    found = titles.agg(*(F.expr(sql).alias(f"m{i}") for sql, i in places.items())).first() or ()
+    means = np.array([0.0 if value is None else float(value) for value in found])
+    return {q: means[[places[sql] for sql in listed]] for q, listed in averages.items()}
+
+
+def _average(sql: str, question: str) -> str:
+    rated = " FILTER (WHERE rating IS NOT NULL)" if question == WITH_RATING else ""
+    return f"AVG({sql}){rated}"
 
 
 def vector_stages(question: str, wanted: Sequence[str], fills: Floats) -> tuple[Transformer, ...]:

@@ -8,14 +8,17 @@ rolling origins inside train choose the recipe and give the residuals of the int
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import numpy as np
 from pyspark.ml import Transformer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from scoring.arrays import Ints
 from scoring.budget.features import (
     ALL_BEFORE_RELEASE,
     ALL_KNOWN,
@@ -42,6 +45,7 @@ from spark_apps.budget.pipeline import (
 EVALUATED, SHIPPED = "evaluated", "shipped"
 ORIGINS = (0.55, 0.7, 0.85)
 """Shares of train that the rolling origins are fitted on; each is scored up to the next share."""
+FEWEST_EFFECTIVE, LONGEST_HALF_LIFE = 350.0, 128.0
 FEWEST_RATED = 25
 """Titles with a rating that a fit with ratings needs."""
 
@@ -53,6 +57,21 @@ class Fold:
     name: str
     fitted: int
     scored: int
+
+
+def half_life(recent: float, years: Ints) -> float:
+    """The years in which a title's weight halves: `recent`, doubled while the titles of `years`
+    count for fewer than FEWEST_EFFECTIVE; infinite for 0, or where no doubling is enough.
+
+    Unequal weights count for (sum of weights)^2 / sum of squares (Kish, Survey Sampling, 1965). Few
+    titles cannot spare the old ones.
+    """
+    while recent and recent < LONGEST_HALF_LIFE:
+        weights = 0.5 ** ((years.max() - years) / recent)
+        if weights.sum() ** 2 / (weights @ weights) >= FEWEST_EFFECTIVE:
+            return recent
+        recent *= 2.0
+    return math.inf
 
 
 def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
@@ -149,11 +168,13 @@ class FoldFits:
         return fit_trend([r["year"] for r in rows], [r[TARGET] for r in rows])
 
     def fitted_titles(self, recipe: BudgetRecipe, fold: Fold) -> DataFrame:
-        """The fold's featured training titles, with `weight`: it halves every `recent` years."""
+        """The fold's featured training titles, with `weight`: it halves every `half_life` years."""
         titles = self._titles_of(recipe, fold, is_fitted=True)
-        last = max(int(row["year"]) for row in self.rows(recipe, fold))
-        weight = F.pow(F.lit(0.5), (F.lit(last) - F.col("year")) / (recipe.recent or 1.0))
-        return titles.withColumn("weight", weight if recipe.recent else F.lit(1.0))
+        years = np.array([int(row["year"]) for row in self.rows(recipe, fold)])
+        if math.isinf(halving := half_life(recipe.recent, years)):
+            return titles.withColumn("weight", F.lit(1.0))
+        age = (F.lit(int(years.max())) - F.col("year")) / halving
+        return titles.withColumn("weight", F.pow(F.lit(0.5), age))
 
     def rows(self, recipe: BudgetRecipe, fold: Fold) -> list[Row]:
         """The fold's featured training titles, collected: a few thousand."""

@@ -39,6 +39,8 @@ from spark_apps.budget.stage_recipes import StageVector, stage_vector
 
 AT_ONCE = 2
 """Questions fitted at a time."""
+WEIGHTED = (f"{TARGET} * weight", "weight")
+"""Their averages give the weighted mean of the target."""
 
 
 @dataclass(frozen=True)
@@ -126,24 +128,23 @@ def fit_questions(
     and the trend, and no question.
     """
     above = F.col(TARGET) - F.expr(trend_sql(vocabulary.trend))
-    rows = titles.withColumn(TARGET, above)
+    rows, stages = titles.withColumn(TARGET, above), vocabulary.stages
+    wanted = {} if recipe.features else {q: expressions(stages, q) for q in questions}
+    means = fill_values(rows, {q: [*sql, *WEIGHTED] for q, sql in wanted.items()}) if wanted else {}
+
+    def fit(question: str) -> FittedQuestion:
+        stated = rows.where("rating IS NOT NULL") if question == WITH_RATING else rows
+        if recipe.features:
+            return _fit_on_stages(recipe, stated, stages, question, seed)
+        fills, (weighted, weight) = np.split(means[question], [-len(WEIGHTED)])
+        vector = vector_stages(question, wanted[question], fills)
+        for stage in vector:
+            stated = stage.transform(stated)
+        fitted = _fit_components(recipe, stated, question, seed, float(weighted / weight))
+        return FittedQuestion(vector, fills, fitted)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        fits = pool.map(lambda q: _fit(recipe, rows, vocabulary.stages, q, seed), questions)
-        return replace(vocabulary, questions=dict(zip(questions, fits)))
-
-
-def _fit(
-    recipe: BudgetRecipe, titles: DataFrame, stages: FeatureEncoder, question: str, seed: int
-) -> FittedQuestion:
-    rows = titles.where("rating IS NOT NULL") if question == WITH_RATING else titles
-    if recipe.features:
-        return _fit_on_stages(recipe, rows, stages, question, seed)
-    wanted = expressions(stages, question)
-    means = fill_values(rows, wanted)
-    vector = vector_stages(question, wanted, means)
-    for stage in vector:
-        rows = stage.transform(rows)
-    return FittedQuestion(vector, means, _fit_components(recipe, rows, question, seed))
+        return replace(vocabulary, questions=dict(zip(questions, pool.map(fit, questions))))
 
 
 def _fit_on_stages(
@@ -156,16 +157,18 @@ def _fit_on_stages(
     for stage in found.transformers:
         rows = stage.transform(rows)
     rows = rows.select(column, TARGET, "weight").localCheckpoint()
-    means = rows.select(Summarizer.mean(F.col(column))).first()[0].toArray()
-    components = _fit_components(recipe, rows, question, seed)
-    return FittedQuestion(found.transformers, means, components, found)
+    averages = [Summarizer.mean(F.col(column)), *(F.avg(F.expr(sql)) for sql in WEIGHTED)]
+    means, weighted, weight = rows.select(*averages).first()
+    components = _fit_components(recipe, rows, question, seed, weighted / weight)
+    return FittedQuestion(found.transformers, means.toArray(), components, found)
 
 
-def _fit_components(recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int) -> Components:
-    """Fit on `rows` with the question's vector, TARGET and `weight`."""
+def _fit_components(
+    recipe: BudgetRecipe, rows: DataFrame, question: str, seed: int, mean: float
+) -> Components:
+    """Fit on `rows` with the question's vector, TARGET and `weight`; `mean` is the weighted one."""
     features = question_column("features", question)
     kept = rows.select(features, TARGET, "weight").localCheckpoint()
-    mean = float(kept.agg(F.sum(F.col(TARGET) * F.col("weight")) / F.sum("weight")).first()[0])
     linear = _linear(recipe, question).fit(kept) if recipe.has_line else None
     data = TrainingData(
         rows=linear.transform(kept) if linear else kept,

@@ -156,13 +156,14 @@ def _sampled(recipe: BudgetRecipe) -> dict[str, Any]:
 
 
 def fit_boosted(recipe: BudgetRecipe, data: TrainingData) -> Ensembles:
-    """Gradient boosting with a small forest at each step, from two starts: linear model and mean.
+    """Gradient boosting with a forest at each step, from a shrunken linear model and from the mean.
 
     Friedman, "Greedy function approximation", Annals of Statistics 29, 2001, with Breiman's
     bagging. A few forests reach the error of hundreds of boosted trees, and Spark grows thirty
     trees in the time of one.
     """
-    starts = {"on_line": F.col(data.line), "direct": F.lit(data.mean)}
+    shrunken = F.lit(data.mean) + F.lit(recipe.start_share) * (F.col(data.line) - data.mean)
+    starts = {"on_line": shrunken} | ({"direct": F.lit(data.mean)} if recipe.direct_share else {})
     return {
         name: _boost(recipe, data, start, name, data.seed + 1000 * number)
         for number, (name, start) in enumerate(starts.items())
@@ -209,10 +210,11 @@ def _small_forest(recipe: BudgetRecipe, features: str, seed: int) -> RandomFores
 def boosted_weights(recipe: BudgetRecipe) -> Weights:
     """The three parts of a boosted answer."""
     on_line, direct = 1.0 - recipe.linear_share - recipe.direct_share, recipe.direct_share
+    started = on_line * recipe.start_share
     ensembles = {"on_line": on_line * recipe.step, "direct": direct * recipe.step}
     return Weights(
-        line=recipe.linear_share + on_line,
-        mean=direct,
+        line=recipe.linear_share + started,
+        mean=direct + on_line - started,
         ensembles={name: weight for name, weight in ensembles.items() if weight > 0},
     )
 

@@ -40,6 +40,9 @@ def test_without_a_search_what_serves_is_trained_again() -> None:
     assert candidates(known, known[1], "none") == known[1:]
     assert candidates(known, read_recipe(FOREST), "none") == known[:1], "config names it no longer"
     assert candidates(known, read_recipe(FOREST), "quick") == [*known, read_recipe(FOREST)]
+    moved = [known[0], known[1].model_copy(update={"tried_in": "full"})]
+    assert candidates(moved, known[1], "none") == known[1:], "only its search is another"
+    assert candidates(moved, known[1], "full") == known
 
 
 def test_a_recipe_beside_the_model_is_no_candidate_unless_it_is_the_only_one() -> None:
