@@ -65,6 +65,8 @@ def prepare(job: Job) -> None:
     with job.stopwatch("start"):
         partitions = partitions_of(rows_to_read(job), ROWS_PER_PARTITION)
         raise_shuffle_partitions(job.spark, partitions)
+        # Columns of titles are read a few times: to compress them costs more than it saves.
+        job.spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
     with job.stopwatch("read"):
         is_text = "titles" in job.inputs.ratings.text_ids
         listed = read_listed(job.spark, job.lake, job.inputs.ratings.path, is_text)

@@ -217,12 +217,14 @@ def repeats(titles: DataFrame, keys: Mapping[str, Column]) -> dict[str, int]:
     and for its other columns.
     """
     pairs = [
-        F.when(key.isNotNull(), F.struct(F.lit(name).alias("name"), key.cast("string").alias("key")))
+        F.when(
+            key.isNotNull(), F.struct(F.lit(name).alias("name"), key.cast("string").alias("key"))
+        )
         for name, key in keys.items()
     ]
     rows = titles.select(F.inline(F.array_compact(F.array(*pairs))))
     counted = rows.groupBy("name", "key").count().groupBy("name").agg(F.sum(F.col("count") - 1))
-    return dict.fromkeys(keys, 0) | {name: count for name, count in counted.collect()}
+    return dict.fromkeys(keys, 0) | dict(counted.collect())
 
 
 def _is_empty(name: str, type: str) -> tuple[str, Column]:

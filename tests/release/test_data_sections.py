@@ -87,7 +87,14 @@ def test_drift_is_drawn_run_by_run() -> None:
 
 def test_the_page_shows_them_and_one_without_figures_goes_without() -> None:
     page = page_of(figures=WEEKS)
-    for expected in ('id="statistics"', "Action", "0.40", "budget: decades", "<polyline", "Drift, run by run"):
+    for expected in (
+        'id="statistics"',
+        "Action",
+        "0.40",
+        "budget: decades",
+        "<polyline",
+        "Drift, run by run",
+    ):
         assert expected in page
     assert 'id="statistics"' not in page_of(figures=())
 
