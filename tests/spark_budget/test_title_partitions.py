@@ -179,10 +179,15 @@ def test_a_title_with_one_item_is_merged_as_one_with_several(spark: SparkSession
 
 
 def test_no_title_is_shuffled_again_after_its_items(spark: SparkSession) -> None:
+    before = spark.conf.get("spark.sql.adaptive.enabled")
+    spark.conf.set("spark.sql.adaptive.enabled", "false")  # as our jobs have it
     raw = spark.read.schema(ITEM_SCHEMA).json(spark.sparkContext.parallelize([item(1), item(2)]))
     moments = {"snapshot": F.lit("s"), "fetched": F.to_timestamp(F.lit("2026-01-01"))}
     movielens = spark.createDataFrame([("tt0000001", 1999)], "title_id string, year int")
     items = with_reason(raw.withColumns(moments | {"known": F.lit(True)}), movielens).cache()
-    merged = merged_per_title(items)._jdf.queryExecution().executedPlan()
-    assert merged.outputPartitioning().toString().startswith("hashpartitioning(title_id")
-    items.unpersist()
+    try:
+        merged = merged_per_title(items)._jdf.queryExecution().executedPlan()
+        assert merged.outputPartitioning().toString().startswith("hashpartitioning(title_id")
+    finally:
+        items.unpersist()
+        spark.conf.set("spark.sql.adaptive.enabled", before)
