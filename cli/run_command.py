@@ -91,6 +91,12 @@ def run(
         str, typer.Option(help="See only rows before this moment.", show_default="now")
     ] = "",
     force: Annotated[bool, typer.Option(help="Train even where nothing changed.")] = False,
+    recommender_recipe: Annotated[
+        str, typer.Option(help="Train this recipe alone.", show_default="by --search")
+    ] = "",
+    budget_recipe: Annotated[
+        str, typer.Option(help="Train this recipe alone.", show_default="by --search")
+    ] = "",
     unpause: UnpauseFlag = False,
 ) -> None:
     """Bring the stack up, run weekly_retrain through Airflow, and show what the API answers.
@@ -102,6 +108,8 @@ def run(
     unwind_on_signals()
     given: dict[str, Any] = {"max_pages": max_pages, "search": search or None}
     given |= {"promote": promote or None, "as_of": as_of or None, "force": force or None}
+    named = {"recommender_recipe": recommender_recipe, "budget_recipe": budget_recipe}
+    given |= {key: name or None for key, name in named.items()}
     form = {key: value for key, value in given.items() if value is not None}
     with checking_arguments():
         check_form(load_settings(), form)

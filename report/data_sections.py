@@ -1,8 +1,8 @@
 """The report's sections on data: the world then and now, and the statistics of the titles.
 
 The statistics are those of `runs/R/data/titles.json`, which `prepare_titles` writes: Spark's
-Summarizer of each number, the chi-square tests of genres and directors against the class of budget,
-and the drift of each distribution from run to run.
+Summarizer of each number, the chi-square tests of genres, directors and decades against the class
+of budget, and the drift of each distribution from run to run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from report.charts import Bar, DriftChart, Spread, bars, drift_chart, spread
 Figures = RatingsFigures | TitlesFigures
 
 _SIZES = ("rows", "people", "titles", "films", "mean")
+TESTED = ("genres", "directors", "decades")
 RUNS_SHOWN = 26
 """Runs in the picture of the drift."""
 RISK = 0.05
@@ -130,7 +131,7 @@ class NumberSummary:
 
 @dataclass(frozen=True)
 class Association:
-    """One genre or director, and how far its titles differ in their class of budget.
+    """One genre, director or decade, and how far its titles differ in their class of budget.
 
     `strength` is Cramér's V (Mathematical Methods of Statistics, 1946): 0 none, 1 complete.
     """
@@ -185,7 +186,7 @@ def _summary(name: str, one: Any) -> NumberSummary:
 
 
 def _associations(now: Any) -> dict[str, list[Association]]:
-    tested = {kind: rows_in(now, "chi_square", kind) for kind in ("genres", "directors")}
+    tested = {kind: rows_in(now, "chi_square", kind) for kind in TESTED}
     tests = sum(map(len, tested.values()))
     titles = number(now, "with_budget") or 0.0
     return {kind: _tested(rows, tests, titles) for kind, rows in tested.items() if rows}

@@ -31,12 +31,14 @@ from spark_apps.preparation.raw_ratings import read_listed
 from spark_apps.preparation.title_dataset import (
     USABLE,
     rate_frame,
+    repeats,
     split_by_release,
     split_sizes,
     titles_figures,
     with_dollars,
 )
 from spark_apps.preparation.title_items import (
+    ALONE,
     CORRUPT,
     KEY,
     merged_per_title,
@@ -63,6 +65,8 @@ def prepare(job: Job) -> None:
     with job.stopwatch("start"):
         partitions = partitions_of(rows_to_read(job), ROWS_PER_PARTITION)
         raise_shuffle_partitions(job.spark, partitions)
+        # Columns of titles are read a few times: to compress them costs more than it saves.
+        job.spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
     with job.stopwatch("read"):
         is_text = "titles" in job.inputs.ratings.text_ids
         listed = read_listed(job.spark, job.lake, job.inputs.ratings.path, is_text)
@@ -70,10 +74,10 @@ def prepare(job: Job) -> None:
         items = with_reason(read_items(job.spark, job.inputs, job.lake.root), movielens).cache()
         seen = count_items(items)
     with job.stopwatch("merge"):
-        joined = join_movielens(merged_per_title(items.where("reason IS NULL")), movielens)
+        merged = merged_per_title(items.where("reason IS NULL"))
         if seen.pop("names_without_id"):
-            joined = with_linked_directors(joined, is_small=partitions == 1)
-        every = with_dollar_budgets(joined, as_of)
+            merged = with_linked_directors(merged, is_small=partitions == 1)
+        every = with_dollar_budgets(join_movielens(merged, movielens), as_of)
         named = every.where("title IS NOT NULL").withColumn("is_released", is_released(as_of))
         named = named.coalesce(partitions).cache()
         titles = named.where("is_released").drop("is_released")
@@ -168,7 +172,6 @@ def count_titles(titles: DataFrame) -> dict[str, Any]:
 
     SourceError where there is no title, ContractError where two titles have one key.
     """
-    repeats = {key: F.count(key) - F.count_distinct(key) for key in TITLES.unique}
     is_earlier = F.expr("budget_usd IS NOT NULL AND NOT is_exact")
     counts = titles.agg(
         F.count("*").alias("titles"),
@@ -179,10 +182,9 @@ def count_titles(titles: DataFrame) -> dict[str, Any]:
         F.count_if(F.expr(USABLE)).alias("usable"),
         F.count("budget_reason").alias("budgets_refused"),
         F.count_if(is_earlier).alias("budgets_at_an_earlier_rate"),
-        F.struct(*(repeated.alias(key) for key, repeated in repeats.items())).alias("repeats"),
     )
     facts: dict[str, Any] = counts.collect()[0].asDict()
-    TITLES.check_unique(facts.pop("repeats").asDict())
+    TITLES.check_unique(repeats(titles, {key: F.col(key) for key in TITLES.unique}))
     if not facts["titles"]:
         raise SourceError(
             "no title was released before as-of",
@@ -234,7 +236,9 @@ def quarantine(titles: DataFrame, items: DataFrame) -> DataFrame:
 def _row(items: DataFrame) -> Any:
     """The item as JSON; the unchanged line where it is no title item."""
     fields = [
-        name for name in items.columns if name not in (CORRUPT, KEY, "reason", "fetched", "known")
+        name
+        for name in items.columns
+        if name not in (ALONE, CORRUPT, KEY, "reason", "fetched", "known")
     ]
     return F.coalesce("corrupt", F.to_json(F.struct(*fields))).alias("row")
 

@@ -102,6 +102,7 @@ def _are_sources(value: Any, known: tuple[str, ...]) -> bool:
 
 
 _BOUNDS = {f"{model}_{f.name}" for model in MODELS for f in fields(POLICIES[model])}
+_RECIPE_KEYS: dict[str, Model] = {f"{model}_recipe": model for model in MODELS}
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "promote": (lambda v: v in PROMOTE, "yes, ask or no"),
     "search": (lambda v: v in SEARCH, "none, quick or full"),
@@ -123,7 +124,7 @@ def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError
             lambda v: _are_sources(v, sources),
             f"a list of {', '.join(sources)}: at least one, none twice",
         ),
-        **{f"{model}_recipe": _recipe_kind(recipe_names(settings, model)) for model in MODELS},
+        **{key: _recipe_kind(recipe_names(settings, m)) for key, m in _RECIPE_KEYS.items()},
     }
     known = [*kinds, *BOUNDS]
     for key, value in conf.items():
@@ -134,7 +135,10 @@ def _wrong(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError
             continue
         is_right, wanted = kinds.get(key, _BOUND)
         if not is_right(value):
-            yield SettingsError(f"the form's '{key}' is {_shown(value)}", f"give {wanted}")
+            names = recipe_names(settings, model) if (model := _RECIPE_KEYS.get(key)) else []
+            near = get_close_matches(str(value), names, 1)
+            hint = f"did you mean '{near[0]}'? known are {', '.join(names)}" if near else ""
+            yield SettingsError(f"the form's '{key}' is {_shown(value)}", hint or f"give {wanted}")
 
 
 def _recipe_kind(names: list[str]) -> tuple[Callable[[Any], bool], str]:

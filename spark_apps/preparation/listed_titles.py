@@ -90,31 +90,35 @@ def join_movielens(items: DataFrame, movielens: DataFrame) -> DataFrame:
 def with_linked_directors(titles: DataFrame, *, is_small: bool = False) -> DataFrame:
     """Replace a folded name in `directors` by the person's id, where exactly one id has that name.
 
-    A name that several ids have stays a name, because two people may share a name. `is_small`:
-    every name fits the driver, which sends them to each task instead of sorting the titles by name.
+    Each title has an id of its own. A name that several ids have stays a name, because two people
+    may share a name. `is_small`: every name fits the driver, which sends them to each task instead
+    of sorting the titles by name.
     """
     sent = F.broadcast if is_small else _unchanged
-    credits = titles.select(
-        "title_id", F.posexplode(F.arrays_zip("directors", "director_names")).alias("place", "one")
-    ).select("title_id", "place", "one.directors", "one.director_names")
-    by_id = credits.where(F.col("directors").rlike(IS_ID))
-    unique = (
-        by_id.groupBy(folded(F.col("director_names")).alias("key"))
-        .agg(F.min("directors").alias("name_id"), F.max("directors").alias("other"))
-        .where("name_id = other AND NOT key RLIKE '" + IS_ID + "'")
-        .select("key", "name_id")
+    nameless = F.exists("directors", lambda key: ~key.rlike(IS_ID))
+    credits = titles.where(nameless).select(
+        "title_id", F.posexplode("directors").alias("place", "director")
     )
-    named = credits.where(~F.col("directors").rlike(IS_ID))
-    touched = credits.join(named.select("title_id").distinct(), on="title_id", how="left_semi")
-    found = touched.join(
-        sent(unique), on=F.col("directors") == F.col("key"), how="left"
-    ).withColumn("person", F.struct("place", F.coalesce("name_id", "directors").alias("key")))
+    found = credits.join(
+        sent(_ids_of_names(titles)), on=F.col("director") == F.col("key"), how="left"
+    ).withColumn("person", F.struct("place", F.coalesce("name_id", "director").alias("key")))
     keys = found.groupBy("title_id").agg(
         F.transform(F.array_sort(F.collect_list("person")), lambda p: p["key"]).alias("keys")
     )
-    keyed = titles.withColumn(KEY, _key_of_title())
-    joined = keyed.join(sent(keys.withColumnRenamed("title_id", KEY)), on=KEY, how="left")
-    return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys", KEY)
+    joined = titles.join(sent(keys), on="title_id", how="left")
+    return joined.withColumn("directors", F.coalesce("keys", "directors")).drop("keys")
+
+
+def _ids_of_names(titles: DataFrame) -> DataFrame:
+    """Rows of `key`, a director's folded name, and `name_id`, the one id that has it."""
+    people = titles.select(F.explode(F.arrays_zip("directors", "director_names")).alias("one"))
+    named = people.where(F.col("one.directors").rlike(IS_ID))
+    return (
+        named.groupBy(folded(F.col("one.director_names")).alias("key"))
+        .agg(F.min("one.directors").alias("name_id"), F.max("one.directors").alias("other"))
+        .where("name_id = other AND NOT key RLIKE '" + IS_ID + "'")
+        .select("key", "name_id")
+    )
 
 
 def _key_of_title() -> Column:

@@ -5,9 +5,9 @@ rate of the release year, or gets a reason why it is not converted. The holdout 
 titles, because people ask the model about future titles.
 
 `runs/R/data/titles.json` holds the figures: summaries, missing values, duplicates, tests of
-independence and drift. Pearson's chi-square tests whether a genre or director is independent of the
-class of budget. Drift is the population stability index (PSI) of each distribution against the run
-before.
+independence and drift. Pearson's chi-square tests whether a genre, a director or a decade is
+independent of the class of budget. Drift is the population stability index (PSI) of each
+distribution against the run before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMAT = 2
 NUMBERS = ("year", "runtime", "rating", "log10_budget_usd")
 BUDGET_EDGES = (6.0, 7.0, 7.7)
 """Bounds of the budget classes in log10 dollars: 1, 10 and 50 million dollars."""
-TESTED = ("genres", "directors")
+TESTED = ("genres", "directors", "decades")
 MOST_TESTED = 20
 FEWEST_TO_TEST = 50
 """Titles with a budget that the chi-square tests need."""
@@ -152,7 +152,7 @@ def titles_figures(titles: DataFrame, earlier: Mapping[str, Any] | None = None) 
         **counts,
         "numbers": _summaries(sized, [name for name in NUMBERS if missing[name] < 1]),
         "shares": {
-            "decade": _shares(titles.select((F.floor(F.col("year") / 10) * 10).alias("word"))),
+            "decade": _shares(titles.select(_decade().alias("word"))),
             "genre": _shares(titles.select(F.explode("genres").alias("word"))),
             "budget_class": _shares(sized.select(F.col("budget_class").alias("word"))),
         },
@@ -168,10 +168,14 @@ def counts_of_usable(sized: DataFrame) -> dict[str, Any]:
     The gate compares the counts with the champion's.
     """
     usable = sized.where(USABLE).cache()
-    decade, budget = F.floor(F.col("year") / 10) * 10, F.col("budget_class")
+    decade, budget = _decade(), F.col("budget_class")
     words = {"decade": decade, "genre": F.explode("genres"), "budget_class": budget}
     found = {name: _tally(usable.select(word.alias("word"))) for name, word in words.items()}
     return {"films": usable.count(), **found}
+
+
+def _decade() -> Column:
+    return F.floor(F.col("year") / 10) * 10
 
 
 def drift(now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, float]:
@@ -191,12 +195,10 @@ def _sized(titles: DataFrame) -> DataFrame:
 def _counts(titles: DataFrame) -> dict[str, Any]:
     """Number of rows, share of rows that lack each column, number of duplicates."""
     empty = [_is_empty(column.name, column.type) for column in TITLES.columns]
-    same = F.when(F.size("directors") > 0, F.struct(F.lower("title"), "year", "directors"))
+    same = F.when(F.size("directors") > 0, F.xxhash64(F.lower("title"), "year", "directors"))
     row = titles.agg(
         F.count("*").alias("rows"),
         F.count("budget_usd").alias("with_budget"),
-        (F.count("title_id") - F.count_distinct("title_id")).alias("twice"),
-        (F.count(same) - F.count_distinct(same)).alias("alike"),
         *(F.count_if(is_).alias(f"no_{name}") for name, is_ in empty),
     ).collect()[0]
     rows = row["rows"] or 1
@@ -204,8 +206,25 @@ def _counts(titles: DataFrame) -> dict[str, Any]:
         "rows": row["rows"],
         "with_budget": row["with_budget"],
         "missing": {name: round(row[f"no_{name}"] / rows, 9) for name, _ in empty},
-        "duplicates": {"title_id": row["twice"], "title_year_directors": row["alike"]},
+        "duplicates": repeats(titles, {"title_year_directors": same}),
     }
+
+
+def repeats(titles: DataFrame, keys: Mapping[str, Column]) -> dict[str, int]:
+    """By name, how many titles repeat the key of another; a null key repeats nothing.
+
+    One aggregate over (name, key), because Spark writes a row for each `count_distinct` of a query
+    and for its other columns.
+    """
+    pairs = [
+        F.when(
+            key.isNotNull(), F.struct(F.lit(name).alias("name"), key.cast("string").alias("key"))
+        )
+        for name, key in keys.items()
+    ]
+    rows = titles.select(F.inline(F.array_compact(F.array(*pairs))))
+    counted = rows.groupBy("name", "key").count().groupBy("name").agg(F.sum(F.col("count") - 1))
+    return dict.fromkeys(keys, 0) | dict(counted.collect())
 
 
 def _is_empty(name: str, type: str) -> tuple[str, Column]:
@@ -247,8 +266,9 @@ def _shares(words: DataFrame) -> dict[str, float]:
 
 
 def _chi_square(sized: DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Statistic, degrees of freedom and p-value of the most frequent genres and directors."""
-    known = sized.where("budget_class IS NOT NULL")
+    """Statistic, degrees of freedom and p-value of the most frequent words of each of TESTED."""
+    decades = F.when(F.col("year").isNotNull(), F.array(_decade().cast("string")))
+    known = sized.where("budget_class IS NOT NULL").withColumn("decades", decades)
     words = [(column, word) for column in TESTED for word in _commonest(known, column)]
     flags = [F.array_contains(column, word).cast("double") for column, word in words]
     frame = known.select("budget_class", array_to_vector(F.array(*flags)).alias("words"))

@@ -21,6 +21,8 @@ from sources.title_snapshots import FETCHED_AT_PATTERN
 
 CORRUPT = "corrupt"
 KEY = "item_key"
+ALONE = "is_alone"
+"""Whether an item is the only one of its KEY."""
 PERSON = "struct<name_id: string, name: string>"
 ITEM_SCHEMA = f"""
     title_id string, title string, type string, year int, release_date string,
@@ -60,7 +62,9 @@ EMPTY_ARRAY = "cast(array() as array<string>)"
 BUDGET = ("amount", "currency", "confidence")
 INVISIBLE = r"[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad]"
 """Combining accents, and characters without a glyph."""
-SPACES = r"[\s\u00a0\u2000-\u200a\u202f\u3000]+"
+SPACE = r"\s\u00a0\u2000-\u200a\u202f\u3000"
+UNEVEN = rf"[{SPACE}]{{2,}}|[{SPACE}&&[^ ]]"
+"""Spaces to write as one; a single plain one is left, because most names have no other."""
 
 
 def read_items(spark: SparkSession, inputs: Inputs, root: str) -> DataFrame:
@@ -77,7 +81,7 @@ def read_items(spark: SparkSession, inputs: Inputs, root: str) -> DataFrame:
 
 
 def with_reason(items: DataFrame, movielens: DataFrame) -> DataFrame:
-    """Add `reason`: why an item cannot be used, or null; and KEY, the title id of a usable item.
+    """Add `reason`: why an item cannot be used, or null; KEY, the title id of a usable item; ALONE.
 
     The frame is partitioned by KEY, which spares `merged_per_title` a shuffle. A release date that
     does not match ISO_DATE becomes null. An item without a year is usable where another item of its
@@ -93,8 +97,11 @@ def with_reason(items: DataFrame, movielens: DataFrame) -> DataFrame:
         Window.unboundedPreceding, Window.unboundedFollowing
     )
     keyed = dated.withColumn(KEY, _key_of_item())
-    joined = keyed.join(years.withColumnRenamed("title_id", KEY), on=KEY, how="left").withColumn(
-        "any_year", F.coalesce(F.max("year").over(whole), "listed_year")
+    joined = keyed.join(years.withColumnRenamed("title_id", KEY), on=KEY, how="left").withColumns(
+        {
+            "any_year": F.coalesce(F.max("year").over(whole), "listed_year"),
+            ALONE: F.count("*").over(whole) == 1,
+        }
     )
     return joined.withColumn("reason", _first_reason()).drop("listed_year", "any_year")
 
@@ -107,18 +114,41 @@ def only_states_budget() -> Column:
 def merged_per_title(items: DataFrame) -> DataFrame:
     """One row a title: each field from the latest known item that states it, else the latest item.
 
-    CHANGING_FIELDS and ratings come from known items alone.
+    CHANGING_FIELDS and ratings come from known items alone. Most titles have one item, which
+    needs no sorted aggregate. Both parts keep the partitions of `with_reason`.
     """
-    order = F.struct("known", "fetched", "snapshot")
     known = F.col("known")
-    votes = F.struct("rating", "vote_count")
-    rated = F.when(known & F.col("rating").isNotNull(), order)
-    merged = items.groupBy(F.col(KEY).alias("title_id")).agg(
+    alone = items.where(ALONE).select(
+        F.col(KEY).alias("title_id"),
+        *FINAL_FIELDS,
+        *(F.when(known, F.col(name)).alias(name) for name in CHANGING_FIELDS),
+        F.when(_is_rated(), _votes()).alias("votes"),
+        "notes",
+    )
+    return _merged_columns(alone.unionByName(_latest_of_several(items.where(f"NOT {ALONE}"))))
+
+
+def _latest_of_several(items: DataFrame) -> DataFrame:
+    """The fields of each title with several items."""
+    order, known = F.struct("known", "fetched", "snapshot"), F.col("known")
+    return items.groupBy(F.col(KEY).alias("title_id")).agg(
         *(_latest(name, order) for name in FINAL_FIELDS),
         *(_latest(name, order, known) for name in CHANGING_FIELDS),
-        F.max_by(votes, rated).alias("votes"),
+        F.max_by(_votes(), F.when(_is_rated(), order)).alias("votes"),
         F.max_by("notes", order).alias("notes"),
     )
+
+
+def _votes() -> Column:
+    return F.struct("rating", "vote_count")
+
+
+def _is_rated() -> Column:
+    """Whether a known item states a rating."""
+    return F.col("known") & F.col("rating").isNotNull()
+
+
+def _merged_columns(merged: DataFrame) -> DataFrame:
     return merged.select(
         *("title_id", "title", "type", "year", "release_date", "runtime", "certificate", "plot"),
         *(F.coalesce(name, F.expr(EMPTY_ARRAY)).alias(name) for name in LISTS),
@@ -143,8 +173,9 @@ def credit_keys(role: str, named: bool = False) -> Column:
 
 def folded(name: Column) -> Column:
     """`marquee.normalise.text.fold` as a column; letters outside its table become lower case."""
-    plain = F.regexp_replace(name, INVISIBLE, "")
-    return F.lower(F.translate(_spaced(plain), *folding_table()))
+    is_ascii = F.length(name) == F.octet_length(name)  # nothing to translate, and ten times faster
+    plain = F.translate(_spaced(F.regexp_replace(name, INVISIBLE, "")), *folding_table())
+    return F.lower(F.when(is_ascii, _spaced(name)).otherwise(plain))
 
 
 def _read_snapshot(
@@ -223,4 +254,4 @@ def _key(person: Column, named: bool) -> Column:
 
 
 def _spaced(name: Column) -> Column:
-    return F.trim(F.regexp_replace(name, SPACES, " "))
+    return F.trim(F.regexp_replace(name, UNEVEN, " "))

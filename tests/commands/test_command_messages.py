@@ -27,6 +27,11 @@ from tests.plugins.tiny_stack import TinyStack
 WRONG = {
     "promote": ("run --promote perhaps", "'perhaps' — give yes, ask or no"),
     "search": ("run --search deep", "none, quick or full"),
+    "budget's recipe": ("run --budget-recipe gbt-trnd", "did you mean 'gbt-trend'? known are"),
+    "recommender's recipe": (
+        "run --recommender-recipe no-such",
+        "the form's 'recommender_recipe' is 'no-such' — give one of bayes",
+    ),
     "pages below none": ("run --max-pages -3", "a whole number from 0"),
     "pages beyond all": ("run --max-pages 100001", "a whole number from 0 to 100,000"),
     "pages in words": ("run --max-pages many", "--max-pages"),

@@ -21,6 +21,11 @@ GENRES = [
     {"word": "War", "statistic": 8.5, "df": 3, "p": 0.037},
 ]
 
+DECADES = [
+    {"word": "1960", "statistic": 1.0, "df": 3, "p": 0.8},
+    {"word": "2000", "statistic": 27.0, "df": 3, "p": 6e-6},
+]
+
 
 def page_of(figures: Any = (), **changes: Any) -> str:
     evaluation = budget_evaluation() | changes
@@ -34,7 +39,7 @@ def week(as_of: str, drift: Any) -> dict[str, Any]:
         "as_of": as_of,
         "with_budget": 300,
         "numbers": {"rating": SUMMARY, "runtime": {"count": 0}},
-        "chi_square": {"genres": GENRES, "directors": []},
+        "chi_square": {"genres": GENRES, "directors": [], "decades": DECADES},
         "drift": drift,
     }
 
@@ -51,10 +56,14 @@ def test_genres_are_shown_by_their_strength_and_chance_is_counted_over_all_tests
     assert found is not None
     rows = found.associations["genres"]
     assert [row.name for row in rows] == ["Action", "War", "Drama"]
-    # The root of 48 / 300; with three tests, a p of 0.037 is not beyond chance.
+    # The root of 48 / 300; with five tests, a p of 0.037 is not beyond chance.
     assert [row.strength for row in rows] == ["0.40", "0.17", "0.10"]
     assert [row.is_certain for row in rows] == [True, False, False]
     assert rows[0].bar.length == WIDTH and rows[0].chance == "under 0.001"
+    assert [(row.name, row.strength) for row in found.associations["decades"]] == [
+        ("2000", "0.30"),
+        ("1960", "0.06"),
+    ]
 
 
 def test_a_number_is_drawn_between_its_least_and_greatest() -> None:
@@ -78,7 +87,14 @@ def test_drift_is_drawn_run_by_run() -> None:
 
 def test_the_page_shows_them_and_one_without_figures_goes_without() -> None:
     page = page_of(figures=WEEKS)
-    for expected in ('id="statistics"', "Action", "0.40", "<polyline", "Drift, run by run"):
+    for expected in (
+        'id="statistics"',
+        "Action",
+        "0.40",
+        "budget: decades",
+        "<polyline",
+        "Drift, run by run",
+    ):
         assert expected in page
     assert 'id="statistics"' not in page_of(figures=())
 

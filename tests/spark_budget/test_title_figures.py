@@ -41,10 +41,12 @@ def test_the_data_report(tmp_path: Path, spark: SparkSession) -> None:
     assert sum(report["counts"]["budget_class"].values()) == 61
     assert report["numbers"]["log10_budget_usd"]["count"] == report["with_budget"] == 61
     assert report["missing"]["title"] == 0.0 and report["missing"]["plot"] == 1.0
-    assert report["duplicates"] == {"title_id": 0, "title_year_directors": 1}
+    assert report["duplicates"] == {"title_year_directors": 1}
     chance = {one["word"]: one["p"] for one in report["chi_square"]["genres"]}
     assert chance["Action"] < 1e-6 and chance["Drama"] < 1e-6
     assert all(one["p"] > 1e-3 for one in report["chi_square"]["directors"])
+    (decade,) = report["chi_square"]["decades"]
+    assert (decade["word"], decade["df"], decade["p"]) == ("2000", 0, 1.0)
     assert sum(report["shares"]["genre"].values()) == pytest.approx(1.0, abs=1e-4)
     assert set(drift(report, report).values()) == {0.0}
     other = {**report, "shares": {**report["shares"], "decade": {"1950": 1.0}}}

@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_apps import prepare_titles
 from spark_apps.preparation.listed_titles import with_linked_directors
 from spark_apps.preparation.title_dataset import split_by_release, split_sizes, year_of_end
-from spark_apps.preparation.title_items import KEY, with_reason
+from spark_apps.preparation.title_items import (
+    ALONE,
+    ITEM_SCHEMA,
+    KEY,
+    merged_per_title,
+    with_reason,
+)
 from tests.spark_budget.budget_lake import item
 from tests.spark_budget.prepared_titles import Prepared, prepare
 
@@ -142,3 +149,45 @@ def test_lines_that_are_no_items_do_not_meet_in_one_task(spark: SparkSession) ->
     keys = {row[KEY] for row in found.select(KEY).collect()}
     assert len(keys) == 200
     assert {row["reason"] for row in found.select("reason").collect()} == {"not a title item"}
+
+
+def test_a_line_again_and_again_is_one_title(tmp_path: Path, spark: SparkSession) -> None:
+    """One key with most of the rows: a title stated a thousand times, a torn line as often."""
+    usual = [item(100 + n, year=1990 + n % 20) for n in range(20)]
+    often = [item(1, year=1994, fetched_at=None)] * 1_000
+    found = prepare(tmp_path, spark, (LOADED, [*usual, *often, *["torn"] * 700]))
+    assert found.rows["tt0000001"]["year"] == 1994
+    assert sum(row["title_id"] == "tt0000001" for row in found.frame.collect()) == 1
+    assert (found.facts["items"], found.facts["items_refused"]) == (1_720, 700)
+    assert [line["reason"] for line in found.refused] == ["not a title item"] * 700
+
+
+def test_a_title_with_one_item_is_merged_as_one_with_several(spark: SparkSession) -> None:
+    """The short way of titles with one item gives what the aggregate gives."""
+    lines = [item(1), item(2, genres=[], directors=[]), item(3, rating=None, vote_count=5)]
+    raw = spark.read.schema(ITEM_SCHEMA).json(spark.sparkContext.parallelize(lines))
+    moments = {"snapshot": F.lit("s"), "fetched": F.to_timestamp(F.lit("2026-01-01"))}
+    movielens = spark.createDataFrame([("tt0000001", 1999)], "title_id string, year int")
+    for known in (True, False):
+        items = with_reason(raw.withColumns(moments | {"known": F.lit(known)}), movielens)
+        assert items.where(ALONE).count() == 3
+        twice = items.withColumn(ALONE, F.lit(False))
+        short, long = (
+            sorted(str(row) for row in merged_per_title(one).collect()) for one in (items, twice)
+        )
+        assert short == long and len(short) == 3
+
+
+def test_no_title_is_shuffled_again_after_its_items(spark: SparkSession) -> None:
+    before = spark.conf.get("spark.sql.adaptive.enabled")
+    spark.conf.set("spark.sql.adaptive.enabled", "false")  # as our jobs have it
+    raw = spark.read.schema(ITEM_SCHEMA).json(spark.sparkContext.parallelize([item(1), item(2)]))
+    moments = {"snapshot": F.lit("s"), "fetched": F.to_timestamp(F.lit("2026-01-01"))}
+    movielens = spark.createDataFrame([("tt0000001", 1999)], "title_id string, year int")
+    items = with_reason(raw.withColumns(moments | {"known": F.lit(True)}), movielens).cache()
+    try:
+        merged = merged_per_title(items)._jdf.queryExecution().executedPlan()
+        assert merged.outputPartitioning().toString().startswith("hashpartitioning(title_id")
+    finally:
+        items.unpersist()
+        spark.conf.set("spark.sql.adaptive.enabled", before)

@@ -16,13 +16,14 @@ from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_recommender.made_up import flags, make_lake, ratings_lines
 
 KEY = "spark.sql.shuffle.partitions"
-POPULAR, HEAVY, WIDE = 39, 9_001, 2**60
+POPULAR, HEAVY, AGAIN, WIDE = 39, 9_001, 9_002, 2**60
 LINES = [
     *ratings_lines(),
     *(f"{1000 + n},{POPULAR},4.0,{1_400_000_000 + n}" for n in range(3_000)),  # rated by everybody
     *(f"{HEAVY},{n},3.5,{1_300_000_000 + n}" for n in range(20_000)),  # rates everything
     *(f"{WIDE + n},{WIDE + n % 7},1.0,{1_200_000_000 + n}" for n in range(50)),
     *(f"x{n},1,4.0,1000" for n in range(500)),
+    *([f"{AGAIN},5,4.5,1350000000"] * 5_000),  # one row again and again
 ]
 
 
@@ -57,6 +58,7 @@ def test_the_number_of_partitions_changes_nothing(
     assert sum(row[0] == HEAVY for row in one["split/ratings/holdout"]) == 4_000
     assert sum(row[1] == POPULAR for row in one["prepared/ratings"]) > 3_000
     assert sum(row[0] >= WIDE for row in one["prepared/ratings"]) == 50
+    assert sum(row[0] == AGAIN for row in one["prepared/ratings"]) == 1
     files = many.manifest("runs/r-1/prepared/quarantine/ratings").files
     assert sum(f.bytes > 0 for f in files) == partitions_of(500, 400) == 2
 
