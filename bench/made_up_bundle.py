@@ -202,7 +202,7 @@ def save_ratings(folder: Path, ratings: Ratings) -> None:
 
 
 def write_folder(folder: Path, rows: int, seed: int, split: bool) -> None:
-    """The bundle of all ratings; with `split` also that of the train rows, and both sets of rows."""
+    """The bundle of all ratings; with `split` also that of the train rows, and these rows."""
     world = MadeUpWorld(rows, seed)
     ratings = made_up_ratings(world)
     save_bundle(folder / "shipped", world, ratings)

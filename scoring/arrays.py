@@ -21,6 +21,13 @@ def rows_of(ids: Ints, wanted: Ints) -> Rows:
     return np.where(ids[rows] == wanted, rows, -1)
 
 
+def places_in(chosen: Rows, rows: int, other: int) -> Rows:
+    """The place of each of so many rows in `chosen`; `other` for a row that is not there."""
+    places = np.full(rows, other, dtype=np.intp)
+    places[chosen] = np.arange(len(chosen))
+    return places
+
+
 def top_rows(scores: Floats | Singles, n: int) -> Rows:
     """The rows of the `n` highest scores, best first; equal scores in row order.
 

@@ -76,9 +76,9 @@ class ContentMap:
         self.facts, self.vectors = facts, vectors
         self._norms: Floats = _lengths(vectors)
         self.known: Mask = self._norms > 0.0
-        self._fitted: Rows = np.flatnonzero(warm & self.known)
+        self.fitted: Rows = np.flatnonzero(warm & self.known)
         self.cold: Rows = np.flatnonzero(~warm & self.known)
-        base = vectors[self._fitted].astype(np.float64)
+        base = vectors[self.fitted].astype(np.float64)
         self._mean: Floats = base.mean(axis=0) if len(base) else np.zeros(vectors.shape[1])
         self._base: Floats = base - self._mean
         self._gram: Floats = self._base.T @ self._base
@@ -90,7 +90,10 @@ class ContentMap:
 
     def score(self, scores: Floats | Singles) -> ColdScores:
         """Cold titles' scores from the ranker's, [I] of one person or [people, I] of many."""
-        warm = scores[..., self._fitted]
+        return self.score_fitted(scores[..., self.fitted])
+
+    def score_fitted(self, warm: Floats | Singles) -> ColdScores:
+        """As `score`, from the ranker's scores of the titles `fitted` alone."""
         mean = warm.mean(axis=-1, keepdims=True) if warm.size else np.zeros((*warm.shape[:-1], 1))
         centred = warm - mean
         moment = centred @ self._base

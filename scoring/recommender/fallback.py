@@ -83,7 +83,7 @@ class Popularity:
         """
         if self.timed is None:
             return self.all_time
-        lately = self._counts(self.timed, at).lately
+        lately = self.counts(self.timed, at).lately
         return lately + self.all_time / max(float(self.all_time.max()), 1e-12)
 
     def with_lately(self, scores: Floats, known: Mask, liked: bool, history: History) -> Floats:
@@ -98,11 +98,12 @@ class Popularity:
         share = self.share * history.away
         if self.timed is None or not share:
             return scores
-        counts, ratings = self._counts(self.timed, history.at), int(known[history.rows].sum())
+        counts, ratings = self.counts(self.timed, history.at), int(known[history.rows].sum())
         lift = counts.lift(ratings / (ratings + self.damping))
         return _scaled(scores, known) + share * _scaled(lift, known)
 
-    def _counts(self, timed: TimedTitles, at: int | None) -> Counts:
+    def counts(self, timed: TimedTitles, at: int | None) -> Counts:
+        """The counts of `timed` at this moment, by default that of the newest rating."""
         moment = timed.newest if at is None else at
         earlier = self.memory[0] if self.memory else None
         if earlier is None or earlier.hour != moment // HOUR:

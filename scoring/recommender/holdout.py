@@ -16,6 +16,7 @@ from scoring.model_comparison import paired_bootstrap
 from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, Ratings
+from scoring.recommender.top_n import top_unseen
 
 # Split rules: masks over `Ratings`, True for the holdout
 #
@@ -133,7 +134,7 @@ class HoldoutSplit:
         """The model's stars for every holdout row, and its list for every person."""
         answers = model.predict(self.holdout.user_ids, self.holdout.movie_ids)
         personal: Mask = answers.strategies == PERSONAL
-        lists = model.top_unseen(self.people, LIST_LENGTH, self.moments)
+        lists = top_unseen(model, self.people, LIST_LENGTH, self.moments)
         return HoldoutScores(answers.values, lists, personal)
 
     @property

@@ -5,15 +5,16 @@ A bundle holds them where its recipe says how much counts what is rated lately (
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.arrays import Floats, Ints, Rows, ShortInts
+from scoring.arrays import Floats, Ints, Rows, ShortInts, places_in
 
 HOUR = 3_600  # seconds
 ADDED = 0.2  # ratings added to each count before its logarithm
-SPAN = 16  # half-lives after which a rating counts as nothing: it has lost all but 2^-16
+AT_ONCE = 1_000_000  # ratings in memory at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,31 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class MovingCounts:
+    """`Counts` at P moments, of some titles: `lately` and `ever` [P, titles + 1].
+
+    The last column is the sum over all other titles.
+    """
+
+    lately: Floats
+    ever: Floats
+
+    def lift(self, share: Floats) -> Floats:
+        """`Counts.lift` at each moment, [P, titles + 1]; `share` [P, 1]."""
+        lately, ever = (c.sum(axis=1, keepdims=True) for c in (self.lately, self.ever))
+        expected = self.ever * (lately / np.maximum(ever, 1.0))
+        found: Floats = np.log(ADDED + self.lately) - share * np.log(ADDED + expected)
+        return found
+
+
+@dataclass(frozen=True)
 class TimedTitles:
     """The title of every rating in the order of time, and each person's last rating.
 
     `titles` [ratings] are sorted by hour. `hours` [H] are the hours since 1970 with a rating,
     ascending; `ends` [H] is the number of ratings up to the end of each. `last` [U] is the time of
-    each person's last rating, in UTC seconds. 32 million ratings take 130 MB, of which an answer
-    reads the latest weeks only.
+    each person's last rating, in UTC seconds. 32 million ratings take 130 MB; the first answer
+    reads all, the next ones what was rated since.
     """
 
     titles: ShortInts
@@ -73,16 +92,35 @@ class TimedTitles:
         now, life = at // HOUR, 24.0 * half_life
         if earlier is None or earlier.hour > now:
             earlier = Counts(min(now, int(self.hours[0])), np.zeros(titles), np.zeros(titles))
-        first, _, counts = self._window(earlier.hour, now)
-        recent = max(now - SPAN * life, earlier.hour)
-        late, later, some = self._window(recent, now)
-        weights = np.repeat(0.5 ** ((now - later) / life), some)
         lately = earlier.lately * 0.5 ** ((now - earlier.hour) / life)
-        return Counts(
-            now,
-            lately + self._sums(late, weights, titles),
-            earlier.ever + self._sums(first, np.ones(int(counts.sum())), titles),
-        )
+        ever = earlier.ever.copy()
+        start, hours, counts = self._window(earlier.hour, now)
+        for part in _parts(counts):
+            weights = np.repeat(0.5 ** ((now - hours[part]) / life), counts[part])
+            lately += self._sums(start, weights, titles)
+            ever += self._sums(start, np.ones(len(weights)), titles)
+            start += len(weights)
+        return Counts(now, lately, ever)
+
+    def moving(self, hours: Ints, half_life: float, titles: Rows, start: Counts) -> MovingCounts:
+        """The counts of `titles` before each of `hours` [P], which ascend from that of `start` on.
+
+        Weights are relative to the first hour, so the hours span 1,000 half-lives at most.
+        """
+        width, life = len(titles) + 1, 24.0 * half_life
+        column = places_in(titles, len(start.ever), width - 1)
+        first, found, counts = self._window(start.hour, int(hours[-1]))
+        place = np.searchsorted(hours, found, side="right") * width
+        rated = self.titles[first : first + int(counts.sum())]
+        cells = np.repeat(place, counts) + column[rated]
+        weights = np.repeat(2.0 ** ((found - start.hour) / life), counts)
+        size = len(hours), width
+        ever = np.bincount(cells, minlength=len(hours) * width).reshape(size).astype(np.float64)
+        lately = np.bincount(cells, weights, len(hours) * width).reshape(size).astype(np.float64)
+        ever[0] += np.bincount(column, start.ever, width)
+        lately[0] += np.bincount(column, start.lately, width)
+        faded = 2.0 ** ((start.hour - hours) / life)[:, None]
+        return MovingCounts(np.cumsum(lately, axis=0) * faded, np.cumsum(ever, axis=0))
 
     def since(self, start: int, end: int, titles: int) -> Floats:
         """How often each title [titles] was rated from the hour of `start` to before that of `end`.
@@ -113,3 +151,11 @@ class TimedTitles:
         if self.titles.min() < 0 or self.titles.max() >= titles:
             return "timed_titles points outside the titles"
         return ""
+
+
+def _parts(counts: Ints) -> Iterator[slice]:
+    """Spans of hours with about AT_ONCE ratings each."""
+    cuts = np.searchsorted(np.cumsum(counts), np.arange(AT_ONCE, counts.sum(), AT_ONCE)) + 1
+    ends = np.unique(np.append(cuts, len(counts))).tolist()
+    for start, end in zip([0, *ends], ends):
+        yield slice(start, end)

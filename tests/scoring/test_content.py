@@ -12,7 +12,7 @@ from scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bun
 from scoring.recommender.content import ContentFacts, ContentMap
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import RatingsMatrix
-from scoring.recommender.top_n import top_lists
+from scoring.recommender.top_n import top_lists, top_unseen
 from tests.scoring.made_up import FOLD_IN, make_bundle
 from tests.scoring.test_rankers import sparse
 
@@ -125,7 +125,7 @@ def test_at_most_one_in_ten_is_cold_and_says_so(family, optimism, n):
 def test_fold_in_top_unseen_and_blocks_agree_with_recommend(family):
     model = Recommender(bundle_of(family, optimism=3.0))
     people = np.append(model.user_ids, 999)
-    top, lists = model.top_unseen(people, 20), next(top_lists(model, 20, people))
+    top, lists = top_unseen(model, people, 20), next(top_lists(model, 20, people))
     for place, user in enumerate(people.tolist()):
         known = model.recommend(user, 20)
         assert top[place].tolist() == [r.movie_id for r in known]

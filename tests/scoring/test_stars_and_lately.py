@@ -13,6 +13,7 @@ from scoring.recommender.holdout_people import turn_stars
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, History, liking_of
 from scoring.recommender.timed_titles import HOUR, TimedTitles
+from scoring.recommender.top_n import top_unseen
 from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings
 from tests.scoring.test_rankers import FAMILIES, PEOPLE, TITLES, bundle_of
 
@@ -111,7 +112,7 @@ def test_a_stranger_gets_what_is_rated_lately() -> None:
 def test_everybody_asked_at_once_is_each_asked_alone() -> None:
     model = Recommender(timed_bundle())
     moments = NOW - np.array([0, 3, 1, 9, 2, 400]) * DAY
-    top = model.top_unseen(model.user_ids, 6, moments)
+    top = top_unseen(model, model.user_ids, 6, moments)
     for place, user in enumerate(model.user_ids.tolist()):
         alone = Recommender(model.bundle).recommend(user, 6, at=int(moments[place]))
         assert top[place].tolist() == [r.movie_id for r in alone]
