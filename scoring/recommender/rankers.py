@@ -179,8 +179,7 @@ class FactorRanker:
 
     def of_people(self, histories: Histories, titles: Rows) -> Floats:
         """`personal` of many people: one product."""
-        scores = self._users[histories.people] @ self._items[titles].T
-        return np.asarray(scores, dtype=np.float64)
+        return (self._users[histories.people] @ self._items[titles].T).astype(np.float64)
 
     def fold_in(self, history: History) -> Floats:
         """By factors solved from the history."""
@@ -241,9 +240,8 @@ class BlendedRanker:
         blended: Floats = np.zeros((len(histories.people), len(titles)))
         for ranker, share in ((self.factors, self.share), (self.items, 1.0 - self.share)):
             scores = ranker.of_people(histories, titles)
-            spread = scores.std(axis=1, keepdims=True)
-            centred = scores - scores.mean(axis=1, keepdims=True)
-            blended += share * (centred / np.where(spread > 1e-12, spread, 1.0))
+            mean, spread = (f(axis=1, keepdims=True) for f in (scores.mean, scores.std))
+            blended += share * ((scores - mean) / np.where(spread > 1e-12, spread, 1.0))
         return blended
 
     def fold_in(self, history: History) -> Floats:

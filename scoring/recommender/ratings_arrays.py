@@ -14,6 +14,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 Scale = tuple[float, float]
 """The lowest and the highest stars of a release."""
 DAY = 86_400  # seconds
+PLACES_AT_ONCE = 1_000_000  # ratings checked at once: 20 MB
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,18 @@ def _are_places(places: ShortInts, counts: Ints) -> bool:
     """Whether each person's `places` are 0 to n - 1 in some order."""
     if len(places) != counts.sum():
         return False
-    owner = np.repeat(np.arange(len(counts)), counts)
-    wanted = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return bool(np.array_equal(places[np.lexsort((places, owner))], wanted))
+    ends = np.cumsum(counts)
+    cuts = np.searchsorted(ends, np.arange(PLACES_AT_ONCE, len(places), PLACES_AT_ONCE)) + 1
+    blocks = np.split(np.arange(len(counts)), np.unique(cuts))
+    return all(_are_places_of(places, ends[b], counts[b]) for b in blocks if len(b))
+
+
+def _are_places_of(places: ShortInts, ends: Rows, counts: Ints) -> bool:
+    """As `_are_places` for neighbouring people, whose ratings end at `ends`: each place once."""
+    first = int(ends[0] - counts[0])
+    here = places[first : ends[-1]]
+    if len(here) and (here.min() < 0 or (here >= np.repeat(counts, counts)).any()):
+        return False
+    seen = np.zeros(len(here), dtype=np.bool_)
+    seen[np.repeat(ends - counts - first, counts) + here] = True
+    return bool(seen.all())

@@ -14,6 +14,7 @@ from scoring.arrays import Floats, Ints, Rows, ShortInts, places_in
 
 HOUR = 3_600  # seconds
 ADDED = 0.2  # ratings added to each count before its logarithm
+SPAN = 16  # half-lives after which a rating counts as nothing: it has lost all but 2^-16
 AT_ONCE = 1_000_000  # ratings in memory at once: 32 MB
 
 
@@ -93,14 +94,11 @@ class TimedTitles:
         if earlier is None or earlier.hour > now:
             earlier = Counts(min(now, int(self.hours[0])), np.zeros(titles), np.zeros(titles))
         lately = earlier.lately * 0.5 ** ((now - earlier.hour) / life)
-        ever = earlier.ever.copy()
-        start, hours, counts = self._window(earlier.hour, now)
-        for part in _parts(counts):
-            weights = np.repeat(0.5 ** ((now - hours[part]) / life), counts[part])
-            lately += self._sums(start, weights, titles)
-            ever += self._sums(start, np.ones(len(weights)), titles)
-            start += len(weights)
-        return Counts(now, lately, ever)
+        old, late = earlier.hour - SPAN * life, now - SPAN * life
+        lately -= self._weighed(old, min(late, earlier.hour), now, life, titles)
+        lately += self._weighed(max(late, earlier.hour), now, now, life, titles)
+        ever = self._weighed(earlier.hour, now, now, np.inf, titles)
+        return Counts(now, lately, earlier.ever + ever)
 
     def moving(self, hours: Ints, half_life: float, titles: Rows, start: Counts) -> MovingCounts:
         """The counts of `titles` before each of `hours` [P], which ascend from that of `start` on.
@@ -109,14 +107,20 @@ class TimedTitles:
         """
         width, life = len(titles) + 1, 24.0 * half_life
         column = places_in(titles, len(start.ever), width - 1)
-        first, found, counts = self._window(start.hour, int(hours[-1]))
-        place = np.searchsorted(hours, found, side="right") * width
-        rated = self.titles[first : first + int(counts.sum())]
-        cells = np.repeat(place, counts) + column[rated]
-        weights = np.repeat(2.0 ** ((found - start.hour) / life), counts)
-        size = len(hours), width
-        ever = np.bincount(cells, minlength=len(hours) * width).reshape(size).astype(np.float64)
-        lately = np.bincount(cells, weights, len(hours) * width).reshape(size).astype(np.float64)
+
+        def entering(ends: Floats | Ints) -> tuple[Floats, Floats]:
+            """Numbers and weights of the ratings before each of `ends` and not before the last."""
+            first, found, counts = self._window(ends[0], ends[-1])
+            place = np.searchsorted(ends, found, side="right") * width
+            rated = self.titles[first : first + int(counts.sum())]
+            cells = np.repeat(place, counts) + column[rated]
+            weights = np.repeat(2.0 ** ((found - start.hour) / life), counts)
+            sums = (np.bincount(cells, w, len(hours) * width) for w in (None, weights))
+            number, weight = (s.reshape(len(hours), width).astype(np.float64) for s in sums)
+            return number, weight
+
+        ever, lately = entering(hours)
+        lately -= entering(np.asarray(hours - SPAN * life, dtype=np.float64))[1]
         ever[0] += np.bincount(column, start.ever, width)
         lately[0] += np.bincount(column, start.lately, width)
         faded = 2.0 ** ((start.hour - hours) / life)[:, None]
@@ -127,8 +131,7 @@ class TimedTitles:
 
         Both are in UTC seconds.
         """
-        first, _, counts = self._window(start // HOUR, end // HOUR)
-        return self._sums(first, np.ones(int(counts.sum())), titles)
+        return self._weighed(start // HOUR, end // HOUR, 0, np.inf, titles)
 
     def _window(self, first: float, end: float) -> tuple[int, Ints, Ints]:
         """The place of the first rating in a span of hours, its hours, and their ratings."""
@@ -136,9 +139,15 @@ class TimedTitles:
         start = int(self.ends[low - 1]) if low else 0
         return start, self.hours[low:high], np.diff(self.ends[low:high], prepend=start)
 
-    def _sums(self, start: int, weights: Floats, titles: int) -> Floats:
-        found = np.bincount(self.titles[start : start + len(weights)], weights, titles)
-        return found.astype(np.float64)
+    def _weighed(self, first: float, end: float, now: int, life: float, titles: int) -> Floats:
+        """Sums [titles] of 2^(-age / `life`) over the ratings of a span of hours."""
+        start, hours, counts = self._window(first, end)
+        found = np.zeros(titles)
+        for part in _parts(counts):
+            weights = np.repeat(0.5 ** ((now - hours[part]) / life), counts[part])
+            found += np.bincount(self.titles[start : start + len(weights)], weights, titles)
+            start += len(weights)
+        return found
 
     def fault(self, people: int, titles: int) -> str:
         """What does not fit a catalogue of this size, in a sentence; empty where all fits."""
