@@ -60,9 +60,10 @@ class ColdScores:
     values: Floats
     error: Floats
 
-    def of(self, person: int) -> ColdScores:
-        """The scores of one person, where these are of many."""
-        return ColdScores(self.rows, self.values[person], self.error[person])
+    def best(self, excluded: Mask, n: int) -> ColdScores:
+        """The `n` best of one person that are not excluded, best first."""
+        best = top_rows(np.where(excluded[self.rows], -np.inf, self.values), n)
+        return ColdScores(self.rows[best], self.values[best], self.error)
 
 
 class ContentMap:
@@ -102,23 +103,23 @@ class ContentMap:
         explained = (effect * (2.0 * moment - effect @ self._gram)).sum(axis=-1)
         residual = (centred**2).sum(axis=-1) - explained
         error = np.sqrt(np.maximum(residual, 0.0) / self._degrees_of_freedom)
-        return ColdScores(self.cold, values.astype(np.float64), error)
+        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
 
-    def admit(self, best: Rows, scores: Floats, cold: ColdScores, excluded: Mask, n: int) -> Rows:
-        """The ranker's list `best` with at most `n` / 10 cold titles admitted.
+    def admit(self, best: Rows, scores: Floats, cold: ColdScores, n: int) -> tuple[Rows, Floats]:
+        """The ranker's list `best` with at most `n` / 10 of the `cold` titles admitted.
 
         A cold title replaces the last warm one where its score plus `optimism` standard errors is
         higher (an upper confidence bound: Li et al., A Contextual-Bandit Approach to Personalized
-        News Article Recommendation, WWW 2010). `scores` [I] include those of the cold titles.
+        News Article Recommendation, WWW 2010). `scores` are those of `best`, as in the answer.
         """
-        available = np.where(excluded[cold.rows], -np.inf, cold.values)
-        candidates = cold.rows[top_rows(available, n // TITLES_PER_COLD_TITLE)]
-        list_scores = np.full(n, -np.inf)
-        list_scores[: len(best)] = scores[best]
-        upper_bounds = scores[candidates] + self.facts.optimism * float(cold.error)
-        admitted = int(np.cumprod(upper_bounds > list_scores[::-1][: len(candidates)]).sum())
-        rows = np.concatenate([best[: n - admitted], candidates[:admitted]])
-        return rows[np.argsort(-scores[rows], kind="stable")]
+        last = np.full(n, -np.inf)
+        last[: len(best)] = scores
+        upper_bounds = cold.values + self.facts.optimism * float(cold.error)
+        admitted = int(np.cumprod(upper_bounds > last[::-1][: len(cold.rows)]).sum())
+        rows = np.concatenate([best[: n - admitted], cold.rows[:admitted]])
+        values = np.concatenate([scores[: n - admitted], cold.values[:admitted]])
+        order = np.argsort(-values, kind="stable")
+        return rows[order], values[order]
 
     def likeness(self, rated: Rows) -> Floats:
         """Cosine [I] of each title with the mean of the rated ones; 0 without content."""

@@ -26,13 +26,13 @@ class Counts:
     lately: Floats
     ever: Floats
 
-    def lift(self, share: float) -> Floats:
-        """log(c + lately) - `share` * log(c + expected) [I], c = 0.2.
+    def lift(self, share: float, titles: Rows) -> Floats:
+        """log(c + lately) - `share` * log(c + expected) of these titles, c = 0.2.
 
         Expected is what `lately` would be at a title's share of the ratings of all time.
         """
-        expected = self.ever * (self.lately.sum() / max(float(self.ever.sum()), 1.0))
-        found: Floats = np.log(ADDED + self.lately) - share * np.log(ADDED + expected)
+        expected = self.ever[titles] * (self.lately.sum() / max(float(self.ever.sum()), 1.0))
+        found: Floats = np.log(ADDED + self.lately[titles]) - share * np.log(ADDED + expected)
         return found
 
 

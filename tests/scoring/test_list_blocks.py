@@ -139,7 +139,7 @@ def test_moving_counts_are_those_of_each_hour() -> None:
         assert found.ever[place, :3].tolist() == wanted.ever[chosen].tolist()
         assert found.ever[place].sum() == wanted.ever.sum() > 0
         lift = found.lift(np.full((30, 1), 0.7))[place, :3]
-        assert lift == pytest.approx(wanted.lift(0.7)[chosen])
+        assert lift == pytest.approx(wanted.lift(0.7, chosen))
 
 
 def test_the_best_columns_keep_the_first_of_equal_scores() -> None:
