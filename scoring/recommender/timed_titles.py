@@ -70,7 +70,9 @@ class TimedTitles:
     last: Ints
 
     @classmethod
-    def build(cls, users: Rows, items: Rows, times: Ints, people: int) -> TimedTitles:
+    def build(
+        cls, users: Rows | ShortInts, items: Rows | ShortInts, times: Ints, people: int
+    ) -> TimedTitles:
         """From rows in any order; somebody without a rating has the time 0."""
         hours = times // HOUR
         order = np.argsort(hours, kind="stable")
@@ -108,23 +110,41 @@ class TimedTitles:
         width, life = len(titles) + 1, 24.0 * half_life
         column = places_in(titles, len(start.ever), width - 1)
 
-        def entering(ends: Floats | Ints) -> tuple[Floats, Floats]:
-            """Numbers and weights of the ratings before each of `ends` and not before the last."""
-            first, found, counts = self._window(ends[0], ends[-1])
-            place = np.searchsorted(ends, found, side="right") * width
-            rated = self.titles[first : first + int(counts.sum())]
-            cells = np.repeat(place, counts) + column[rated]
-            weights = np.repeat(2.0 ** ((found - start.hour) / life), counts)
-            sums = (np.bincount(cells, w, len(hours) * width) for w in (None, weights))
-            number, weight = (s.reshape(len(hours), width).astype(np.float64) for s in sums)
-            return number, weight
-
-        ever, lately = entering(hours)
-        lately -= entering(np.asarray(hours - SPAN * life, dtype=np.float64))[1]
+        ever = self._entering(hours, column, width, start.hour, np.inf)
+        lately = self._entering(hours, column, width, start.hour, life)
+        lately -= self._entering(
+            np.asarray(hours - SPAN * life, np.float64), column, width, start.hour, life
+        )
         ever[0] += np.bincount(column, start.ever, width)
         lately[0] += np.bincount(column, start.lately, width)
         faded = 2.0 ** ((start.hour - hours) / life)[:, None]
         return MovingCounts(np.cumsum(lately, axis=0) * faded, np.cumsum(ever, axis=0))
+
+    def within(self, hours: Ints, span: int, titles: Rows, catalogue: int) -> Floats:
+        """How often each of `titles` was rated in the `span` hours before each of `hours`.
+
+        `hours` [P] ascend; the answer is [P, titles].
+        """
+        width = len(titles)
+        column = places_in(titles, catalogue, width)
+        change = self._entering(hours, column, width + 1, 0, np.inf)
+        change -= self._entering(hours - span, column, width + 1, 0, np.inf)
+        first = self.since(int(hours[0] - span) * HOUR, int(hours[0]) * HOUR, catalogue)
+        return np.cumsum(change, axis=0)[:, :width] + first[titles]
+
+    def _entering(
+        self, ends: Floats | Ints, column: Rows, width: int, zero: int, life: float
+    ) -> Floats:
+        """Sums [P, width] by column, over the ratings from each of `ends` [P] to the next.
+
+        A rating counts 2^(hours since `zero` / `life`).
+        """
+        first, found, counts = self._window(ends[0], ends[-1])
+        place = np.searchsorted(ends, found, side="right") * width
+        cells = np.repeat(place, counts) + column[self.titles[first : first + int(counts.sum())]]
+        weights = np.repeat(2.0 ** ((found - zero) / life), counts)
+        sums = np.bincount(cells, weights, len(ends) * width)
+        return sums.reshape(len(ends), width).astype(np.float64)
 
     def since(self, start: int, end: int, titles: int) -> Floats:
         """How often each title [titles] was rated from the hour of `start` to before that of `end`.
