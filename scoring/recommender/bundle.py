@@ -182,6 +182,7 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
         _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
     fault = bundle.ratings.fault(people, titles)
     _require(not fault, folder, fault)
+    bundle.forget_pages()
     if lately_facts(bundle.facts):
         _require(bundle.timed is not None, folder, "what is rated lately is missing")
         fault = bundle.timed.fault(people, titles) if bundle.timed else ""

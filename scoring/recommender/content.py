@@ -24,6 +24,8 @@ TITLES_PER_COLD_TITLE = 10
 is one the ranker does not know."""
 TIE_DECIMALS = 6
 """Cosines that are equal when rounded to 6 decimals are tied."""
+ROUNDING = 1e-5
+"""A score's share by which single precision may be wrong."""
 SMALLEST_COSINE = 1e-5
 """A smaller cosine counts as 0: single precision rounds that of titles without a shared word."""
 
@@ -88,6 +90,7 @@ class ContentMap:
         effective_parameters = float(np.trace(self._gram @ self._inverse))
         self._degrees_of_freedom = max(len(base) - 1 - effective_parameters, 1.0)
         self._cold_vectors: Singles = vectors[self.cold] - self._mean.astype(np.float32)
+        self._longest = float(_lengths(self._cold_vectors).max(initial=0.0))
 
     def score(self, scores: Floats | Singles) -> ColdScores:
         """Cold titles' scores from the ranker's, [I] of one person or [people, I] of many."""
@@ -95,15 +98,33 @@ class ContentMap:
 
     def score_fitted(self, warm: Floats | Singles) -> ColdScores:
         """As `score`, from the ranker's scores of the titles `fitted` alone."""
+        effect, mean, error = self._fit(warm)
+        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
+        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+
+    def best_of(self, scores: Floats, last: float, excluded: Mask, n: int) -> ColdScores:
+        """One person's cold titles that may be let in to a list of `n` whose last score is `last`.
+
+        None are scored where even the longest vector in the best direction would not be: no score
+        is above mean + |effect| |vector| (Cauchy and Schwarz).
+        """
+        effect, mean, error = self._fit(scores[self.fitted])
+        bound = float(mean[0] + np.linalg.norm(effect) * self._longest)
+        if bound + self.facts.optimism * float(error) < last - ROUNDING * abs(last):
+            return ColdScores(self.cold[:0], np.zeros(0), error)
+        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
+        found = ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+        return found.best(excluded, n // TITLES_PER_COLD_TITLE)
+
+    def _fit(self, warm: Floats | Singles) -> tuple[Floats, Floats, Floats]:
+        """The regression of scores [..., fitted]: effect [..., K], mean [..., 1], error [...]."""
         mean = warm.mean(axis=-1, keepdims=True) if warm.size else np.zeros((*warm.shape[:-1], 1))
         centred = warm - mean
         moment = centred @ self._base
         effect = moment @ self._inverse
-        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
         explained = (effect * (2.0 * moment - effect @ self._gram)).sum(axis=-1)
         residual = (centred**2).sum(axis=-1) - explained
-        error = np.sqrt(np.maximum(residual, 0.0) / self._degrees_of_freedom)
-        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+        return effect, mean, np.sqrt(np.maximum(residual, 0.0) / self._degrees_of_freedom)
 
     def admit(self, best: Rows, scores: Floats, cold: ColdScores, n: int) -> tuple[Rows, Floats]:
         """The ranker's list `best` with at most `n` / 10 of the `cold` titles admitted.

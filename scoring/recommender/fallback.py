@@ -167,7 +167,8 @@ class FallbackOrder:
         best = rows[top_rows(np.where(excluded[rows], -np.inf, scores[rows]), n)]
         ranked = RankedRows.of(best, scores, strategy)
         if self.content is not None and n >= TITLES_PER_COLD_TITLE:
-            cold = self.content.score(scores).best(excluded, n // TITLES_PER_COLD_TITLE)
+            last = float(ranked.scores[-1]) if len(best) == n else -np.inf
+            cold = self.content.best_of(scores, last, excluded, n)
             best, own = self.content.admit(ranked.rows, ranked.scores, cold, n)
             ranked = RankedRows(best, own, np.where(self.ranker.known[best], strategy, CONTENT))
         return self._filled_up(ranked, history, excluded, n)
