@@ -109,12 +109,20 @@ class ContentMap:
         is above mean + |effect| |vector| (Cauchy and Schwarz).
         """
         effect, mean, error = self._fit(scores[self.fitted])
-        bound = float(mean[0] + np.linalg.norm(effect) * self._longest)
-        if bound + self.facts.optimism * float(error) < last - ROUNDING * abs(last):
+        if not self._may_come(effect, mean, error, np.array(last)):
             return ColdScores(self.cold[:0], np.zeros(0), error)
         values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
         found = ColdScores(self.cold, values.astype(np.float64, copy=False), error)
         return found.best(excluded, n // TITLES_PER_COLD_TITLE)
+
+    def may_come(self, warm: Floats, last: Floats) -> Mask:
+        """Whether a cold title may be let in to each list [people] whose last score is `last`."""
+        return self._may_come(*self._fit(warm), last)
+
+    def _may_come(self, effect: Floats, mean: Floats, error: Floats, last: Floats) -> Mask:
+        bound = mean[..., 0] + np.linalg.norm(effect, axis=-1) * self._longest
+        allowed = bound + self.facts.optimism * error
+        return np.asarray(~(allowed < last - ROUNDING * np.abs(last)))
 
     def _fit(self, warm: Floats | Singles) -> tuple[Floats, Floats, Floats]:
         """The regression of scores [..., fitted]: effect [..., K], mean [..., 1], error [...]."""

@@ -144,7 +144,8 @@ def ranked_block(model: Recommender, histories: Histories, n: int) -> RankedBloc
     best = best_columns(scores, n)
     listed = _padded(known[best], np.take_along_axis(scores, best, axis=1), n)
     if content is not None and n >= TITLES_PER_COLD_TITLE:
-        cold = _best_cold(content, fitted, histories, n)
+        may = content.may_come(fitted, listed.scores[:, -1])
+        cold = _best_cold(content, fitted, may, histories, n)
         listed = _admitted(listed, cold, content.facts.optimism, n)
     return listed
 
@@ -207,21 +208,24 @@ def _scaled(scores: Floats) -> Floats:
 # Cold titles
 
 
-def _best_cold(content: ContentMap, fitted: Floats, histories: Histories, n: int) -> ColdScores:
+def _best_cold(
+    content: ContentMap, fitted: Floats, may: Mask, histories: Histories, n: int
+) -> ColdScores:
     """The best unrated cold titles of each person, n / 10 of them; a score may be -inf.
 
-    `rows` [P, n / 10]. Scores of all cold titles are made for some people at a time.
+    `rows` [P, n / 10]. Only people of whom one `may` come are asked, some at a time.
     """
     most, people = min(n // TITLES_PER_COLD_TITLE, len(content.cold)), len(fitted)
-    rows, values = np.empty((people, most), dtype=np.intp), np.empty((people, most))
-    error, ends = np.empty(people), np.append(0, np.cumsum(histories.counts))
+    rows = np.zeros((people, most), dtype=np.intp)
+    values, error = np.full(rows.shape, -np.inf), np.zeros(people)
     rated = places_in(content.cold, len(content.known), -1)[histories.rows]
-    step = max(1, CELLS // max(len(content.cold), 1))
-    for start in range(0, people, step):
-        part = slice(start, min(start + step, people))
-        found, span = content.score_fitted(fitted[part]), slice(ends[part.start], ends[part.stop])
-        is_cold = rated[span] >= 0
-        found.values[histories.person[span][is_cold] - start, rated[span][is_cold]] = -np.inf
+    is_cold = rated >= 0
+    person, rated = histories.person[is_cold], rated[is_cold]
+    step, asked = max(1, CELLS // max(len(content.cold), 1)), np.flatnonzero(may)
+    for start in range(0, len(asked), step):
+        part = asked[start : start + step]
+        found, place = content.score_fitted(fitted[part]), places_in(part, people, -1)[person]
+        found.values[place[place >= 0], rated[place >= 0]] = -np.inf
         best = best_columns(found.values, most)
         rows[part], error[part] = content.cold[best], found.error
         values[part] = np.take_along_axis(found.values, best, axis=1)
