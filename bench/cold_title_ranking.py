@@ -15,7 +15,7 @@ from bench.recommender_comparison import AS_OF, INNER_SHARE, scale_of
 from bench.recommender_splits import Split, is_late
 from marquee.errors import SourceError
 from scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
-from scoring.recommender.content import ContentFacts, ContentMap
+from scoring.recommender.content import TITLES_PER_COLD_TITLE, ContentFacts, ContentMap
 from scoring.recommender.holdout import (
     LIST_LENGTH,
     Relevant,
@@ -172,9 +172,8 @@ def _place(fitted: Fitted, content: ContentMap | None, relevant: Relevant) -> di
         excluded[rated] = True
         best = top_rows(np.where(excluded | ~known, -np.inf, scores), LIST_LENGTH)
         if content is not None:
-            found = content.score(scores)
-            scores[found.rows] = found.values
-            best = content.admit(best, scores, found, excluded, LIST_LENGTH)
+            found = content.score(scores).best(excluded, LIST_LENGTH // TITLES_PER_COLD_TITLE)
+            best, _ = content.admit(best, scores[best], found, LIST_LENGTH)
         cold += int((~known[best]).sum())
         lists[place, : len(best)] = ids[best]
     shares = {"lists with one": cold / len(users)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +24,25 @@ def rows_of(ids: Ints, wanted: Ints) -> Rows:
     return np.where(ids[rows] == wanted, rows, -1)
 
 
+def places_in(chosen: Rows, rows: int, other: int) -> Rows:
+    """The place of each of so many rows in `chosen`; `other` for a row that is not there."""
+    places = np.full(rows, other, dtype=np.intp)
+    places[chosen] = np.arange(len(chosen))
+    return places
+
+
+def forget_pages(array: NDArray[Any]) -> None:
+    """Give the pages of a mapped array back; the kernel keeps them in its cache, and no memory.
+
+    They are read again where they are needed. Does nothing to an array that is not mapped.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
 def top_rows(scores: Floats | Singles, n: int) -> Rows:
     """The rows of the `n` highest scores, best first; equal scores in row order.
 
@@ -29,6 +51,9 @@ def top_rows(scores: Floats | Singles, n: int) -> Rows:
     n = min(n, len(scores))
     if n <= 0:
         return np.empty(0, dtype=np.intp)
+    if n == 1:  # an eighth of a partition's time
+        first = int(np.argmax(scores))
+        return np.array([first] if scores[first] > -np.inf else [], dtype=np.intp)
     bound = np.partition(scores, len(scores) - n)[len(scores) - n]
     rows = np.flatnonzero((scores >= bound) & (scores > -np.inf))
     return rows[np.argsort(-scores[rows], kind="stable")][:n]

@@ -126,6 +126,7 @@ def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecomm
     """Raises BundleError for a torn bundle, or one with other answers than the golden ones."""
     recommender = engine_named(engine).load_recommender(folder)
     require_golden_answers(folder, recommender.check_golden())
+    recommender.bundle.forget_pages()
     return LoadedRecommender.of(recommender)
 
 

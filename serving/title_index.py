@@ -28,6 +28,7 @@ LARGEST_ID = 2**63 - 1
 LARGEST_SEQUENTIAL_ID = 2**48
 """Ids that a release counts from 0 or 1 stay below; most numbers made from names lie above."""
 ARTICLES = "The|A|An|Le|La|Les|L'|Un|Une|Der|Die|Das|El|Los|Las|Il|Lo|Gli|O|Os"
+_SPACES = {code: " " for code in range(128) if not chr(code).isalnum()}
 _TRAILING_ARTICLE = re.compile(rf"(?P<rest>.+), (?P<article>{ARTICLES})")
 
 
@@ -81,8 +82,9 @@ def build_title_index(bundle: RecommenderBundle) -> TitleIndex:
     A title without a description is shown by its number: `title 17`.
     """
     ids = np.union1d(bundle.movie_ids, np.fromiter(bundle.titles, dtype=np.int64))
-    popularity = dict(zip(bundle.movie_ids.tolist(), bundle.popularity.tolist(), strict=True))
-    movie_ids = np.array(sorted(ids.tolist(), key=lambda m: -popularity.get(m, 0.0)))
+    popularity = np.zeros(len(ids))
+    popularity[np.searchsorted(ids, bundle.movie_ids)] = bundle.popularity
+    movie_ids = ids[np.argsort(-popularity, kind="stable")]
     titles = tuple(_title(bundle, m) for m in movie_ids.tolist())
     return TitleIndex(
         titles=titles,
@@ -96,7 +98,7 @@ def build_title_index(bundle: RecommenderBundle) -> TitleIndex:
 
 def article_first(title: str) -> str:
     """`Glass Tide, The` (MovieLens' spelling) becomes `The Glass Tide`."""
-    match = _TRAILING_ARTICLE.fullmatch(title)
+    match = _TRAILING_ARTICLE.fullmatch(title) if ", " in title else None
     if match is None:
         return title
     space = "" if match["article"].endswith("'") else " "
@@ -105,6 +107,8 @@ def article_first(title: str) -> str:
 
 def search_key(text: str) -> str:
     """The text in lower case, without accents and punctuation, to compare titles with queries."""
+    if text.isascii():
+        return " ".join(text.lower().translate(_SPACES).split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     kept = (c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join("".join(kept).split())
@@ -114,7 +118,8 @@ def _title(bundle: RecommenderBundle, movie_id: int) -> Title:
     known = bundle.titles.get(movie_id)
     if known is None:
         return Title(movie_id, None, f"title {movie_id}", None, ())
-    return replace(known, title=article_first(known.title))
+    title = article_first(known.title)
+    return known if title == known.title else replace(known, title=title)
 
 
 def _rank(key: str, wanted: str) -> int:

@@ -60,7 +60,7 @@ ENGINES = {
     "numpy": ("scoring", "spark_apps", "serving", "replica"),
     "pyarrow": ("scoring", "spark_apps", "serving", "replica"),
     "pandas": ("spark_apps",),
-    "scipy": ("spark_apps",),
+    "scipy": ("spark_apps", "scoring"),
     "hdfs": ("marquee/lake",),
     "supervisor": ("local_stack",),
     "typer": ("cli",),

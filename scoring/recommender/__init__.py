@@ -9,7 +9,7 @@ Answering:
 - `content`, `fallback`: scores of titles the ranker does not know; the order of strategies.
 - `reranking`: varied lists: relevance traded for variety.
 - `golden_check`: compares answers with the recorded golden queries.
-- `top_n`: everybody's lists, in blocks and as a file.
+- `list_blocks`, `top_n`: the lists of many people at once; everybody's, as a file.
 
 Measuring:
 

@@ -6,14 +6,14 @@ fills lists up. `holdout_evaluation` and `live_record` compare a bundle with the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from marquee.errors import BundleError
-from scoring.arrays import Floats, Ints, Rows, rows_of, top_rows
+from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, places_in, rows_of, top_rows
 from scoring.recommender.holdout import (
     LIST_LENGTH,
     HoldoutScores,
@@ -23,15 +23,17 @@ from scoring.recommender.holdout import (
     mean_or_zero,
     rmse,
 )
+from scoring.recommender.list_blocks import CELLS, MOST_PEOPLE, best_columns
 from scoring.recommender.list_variety import catalogue_metrics
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import DAY
-from scoring.recommender.timed_titles import TimedTitles
+from scoring.recommender.timed_titles import HOUR, TimedTitles
 
 ROUNDS = 10  # after five, the biases move by less than 1e-3 stars a round
 BIAS_REG = (5.0, 3.0)  # of people, of titles; see `fit_bias`
 RECENT_DAYS = 28
 """Popularity lately counts the ratings of the four weeks before a person asks."""
+RECENT_PEOPLE, CANDIDATES = 32, 1_000
+"""People counted at once, and titles that are counted for them unless a person needs more."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class BiasModel:
 
 
 def fit_bias(
-    users: Rows,
-    items: Rows,
+    users: Rows | ShortInts,
+    items: Rows | ShortInts,
     values: Floats,
     people: int,
     titles: int,
@@ -98,9 +100,8 @@ def _known(biases: Floats, rows: Rows) -> Floats:
 def bias_predictions(split: HoldoutSplit) -> Floats:
     """Stars [rows of the holdout] of the bias model fitted on train, clipped to the scale."""
     train, later = split.train, split.holdout
-    users, movies = np.unique(train.user_ids), np.unique(train.movie_ids)
-    rows = rows_of(users, train.user_ids), rows_of(movies, train.movie_ids)
-    bias = fit_bias(*rows, train.values, len(users), len(movies), *BIAS_REG)
+    users, movies = split.learnt_people[0], split.learnt_titles[0]
+    bias = fit_bias(*split.train_rows, train.values, len(users), len(movies), *BIAS_REG)
     values = bias.predict(rows_of(users, later.user_ids), rows_of(movies, later.movie_ids))
     return values.clip(train.values.min(), train.values.max())
 
@@ -111,8 +112,19 @@ def popular_lists(split: HoldoutSplit, movies: Ints) -> Ints:
     Raises BundleError where the catalogue lacks a title of train.
     """
     known = _known_rows(split, movies)
-    ranks = popularity(known, split.train.values, len(movies))
-    return _lists(split, known, movies, (ranks for _ in split.people))
+    ranks = popularity(known[split.train_rows[1]], split.train.values, len(movies))
+    order = np.argsort(-ranks, kind="stable")
+    counts = _counts_of(split)
+    by_counts, start = np.argsort(counts, kind="stable"), 0
+    lists = np.full((len(counts), LIST_LENGTH), -1, dtype=np.int64)
+    while start < len(counts):
+        # Of so many titles at most all but ten are rated.
+        width = min(counts[by_counts[start : start + MOST_PEOPLE][-1]] + LIST_LENGTH, len(movies))
+        places = by_counts[start : start + max(1, min(MOST_PEOPLE, CELLS // width))]
+        ranked = np.broadcast_to(ranks[order[:width]], (len(places), width)).copy()
+        lists[places] = _unrated(split, known, places, order[:width], ranked, movies)[0]
+        start += len(places)
+    return lists
 
 
 def recent_lists(split: HoldoutSplit, movies: Ints, timed: TimedTitles | None) -> Ints:
@@ -123,40 +135,85 @@ def recent_lists(split: HoldoutSplit, movies: Ints, timed: TimedTitles | None) -
     times, on a user's own file), all of them are recent.
     """
     known = _known_rows(split, movies)
+    users, titles = split.train_rows
     if split.train.times.any():
-        people, users = np.unique(split.train.user_ids, return_inverse=True)
-        timed = TimedTitles.build(users, known, split.train.times, len(people))
+        timed = TimedTitles.build(users, known[titles], split.train.times, int(users.max()) + 1)
     if timed is None:
         return popular_lists(split, movies)
     at = split.moments
-    moments = np.full(len(split.people), timed.newest) if at is None else at
-    ranks = popularity(known, split.train.values, len(movies))
-    ties = ranks / (1.0 + ranks.max())
-    recent = (timed.since(m - RECENT_DAYS * DAY, m, len(movies)) + ties for m in moments.tolist())
-    return _lists(split, known, movies, recent)
+    hours = (np.full(len(split.people), timed.newest) if at is None else at) // HOUR
+    ranks = popularity(known[titles], split.train.values, len(movies))
+    ties, order = ranks / (1.0 + ranks.max()), np.argsort(hours, kind="stable")
+    lists = np.full((len(hours), LIST_LENGTH), -1, dtype=np.int64)
+    for start in range(0, len(order), RECENT_PEOPLE):
+        places = order[start : start + RECENT_PEOPLE]
+        found, sure = _recent(split, known, places, hours[places], timed, ties, movies, CANDIDATES)
+        if not sure.all():
+            places = places[~sure]
+            found[~sure], _ = _recent(
+                split, known, places, hours[places], timed, ties, movies, len(movies)
+            )
+        lists[order[start : start + RECENT_PEOPLE]] = found
+    return lists
+
+
+def _recent(
+    split: HoldoutSplit,
+    known: Rows,
+    places: Rows,
+    hours: Ints,
+    timed: TimedTitles,
+    ties: Floats,
+    movies: Ints,
+    most: int,
+) -> tuple[Ints, Mask]:
+    """`recent_lists` of some people from `most` candidates, and whether no other title is better.
+
+    Candidates are the titles rated most often from the first person's four weeks to the last's.
+    """
+    span = RECENT_DAYS * 24
+    upper = timed.since((int(hours[0]) - span) * HOUR, int(hours[-1]) * HOUR, len(movies)) + ties
+    best = top_rows(upper, most + 1)
+    candidates = np.sort(best[:most])
+    scores = timed.within(hours, span, candidates, len(movies)) + ties[candidates]
+    lists, last = _unrated(split, known, places, candidates, scores, movies)
+    return lists, last > (upper[best[most]] if len(best) > most else -np.inf)
 
 
 def _known_rows(split: HoldoutSplit, movies: Ints) -> Rows:
-    """The rows of train's titles in `movies`; BundleError where one is missing."""
-    known = rows_of(movies, split.train.movie_ids)
+    """The row in `movies` of each title of train; BundleError where one is missing."""
+    known = rows_of(movies, split.learnt_titles[0])
     if known.min() < 0:
         raise BundleError("the evaluated bundle lacks titles of its train rows", "train again")
     return known
 
 
-def _lists(split: HoldoutSplit, known: Rows, movies: Ints, ranks: Iterable[Floats]) -> Ints:
-    """The ten titles of the highest `ranks` [I], one array a person, without what they rated."""
-    order = np.argsort(split.train.user_ids, kind="stable")
-    users, items = split.train.user_ids[order], known[order]
-    starts = np.searchsorted(users, split.people)
-    ends = np.searchsorted(users, split.people, side="right")
-    lists = np.full((len(split.people), LIST_LENGTH), -1, dtype=np.int64)
-    for place, (start, end, own) in enumerate(zip(starts, ends, ranks, strict=True)):
-        scores = own.copy()
-        scores[items[start:end]] = -np.inf
-        best = top_rows(scores, LIST_LENGTH)
-        lists[place, : len(best)] = movies[best]
-    return lists
+def _counts_of(split: HoldoutSplit) -> Ints:
+    """Train rows of each of the split's people."""
+    rows = rows_of(split.learnt_people[0], split.people)
+    return np.where(rows >= 0, split.learnt_people[1][rows], 0)
+
+
+def _unrated(
+    split: HoldoutSplit, known: Rows, places: Rows, columns: Rows, scores: Floats, movies: Ints
+) -> tuple[Ints, Floats]:
+    """The ten best unrated titles of some people, -1 past the end, and the score of the tenth.
+
+    `scores` [people, columns] are those of the titles at the rows `columns`; they are changed.
+    """
+    ends, titles = split.rated
+    rows, counts = rows_of(split.learnt_people[0], split.people[places]), _counts_of(split)[places]
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    entries = np.arange(counts.sum()) - before + np.repeat(ends[rows], counts)
+    column = places_in(columns, len(movies), -1)[known[titles[entries]]]
+    person, rated = np.repeat(np.arange(len(places)), counts), column >= 0
+    scores[person[rated], column[rated]] = -np.inf
+    best = best_columns(scores, LIST_LENGTH)
+    values = np.full((len(places), LIST_LENGTH), -np.inf)
+    values[:, : best.shape[1]] = np.take_along_axis(scores, best, axis=1)
+    lists = np.full(values.shape, -1, dtype=np.int64)
+    lists[:, : best.shape[1]] = movies[columns[best]]
+    return np.where(values > -np.inf, lists, -1), values[:, -1]
 
 
 @dataclass(frozen=True)

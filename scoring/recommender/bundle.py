@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marquee.errors import BundleError
-from scoring.arrays import Floats, Ints, Singles
+from scoring.arrays import Floats, Ints, Singles, forget_pages
 from scoring.recommender.rankers import keeps_order, rank_array_types, rank_arrays_fault
 from scoring.recommender.ratings_arrays import History, RatingsMatrix, Scale
 from scoring.recommender.timed_titles import TimedTitles
@@ -72,6 +72,13 @@ class RecommenderBundle:
         low, high = self.facts["clip"]
         return float(low), float(high)
 
+    def forget_pages(self) -> None:
+        """Give back the memory of the mapped arrays; answers read what they need again."""
+        owners = [vars(one) for one in (self, self.ratings, self.timed) if one is not None]
+        for array in (a for owner in (*owners, self.rank_arrays) for a in owner.values()):
+            if isinstance(array, np.ndarray):
+                forget_pages(array)
+
     def history(self, user_row: int, at: int | None = None) -> History:
         """What a person rated; row -1 is an unknown one. By default they ask at the newest rating's
         moment."""
@@ -119,7 +126,7 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
         _save(folder, "timed", bundle.timed, TIMED)
     for name, kind in rank_array_types(bundle.facts).items():
         np.save(folder / f"rank_{name}.npy", np.asarray(bundle.rank_arrays[name], dtype=kind))
-    if _has_content(bundle.facts):
+    if bundle.facts.get("content") is not None:
         np.save(folder / f"{CONTENT}.npy", np.asarray(bundle.content_vectors, dtype=np.float32))
     facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
@@ -136,7 +143,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
     arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
     ratings = _load(folder, "ratings", _ratings_files(facts))
     kinds = rank_array_types(facts)
-    has_content = _has_content(facts)
+    has_content = facts.get("content") is not None
     timed = _load(folder, "timed", TIMED) if lately_facts(facts) else None
     bundle = RecommenderBundle(
         **arrays,
@@ -149,6 +156,7 @@ def read_bundle(folder: Path) -> RecommenderBundle:
         timed=TimedTitles(**timed) if timed else None,
     )
     _check(folder, bundle)
+    bundle.forget_pages()
     return bundle
 
 
@@ -174,6 +182,7 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
         _require(bool((np.diff(ids) > 0).all()), folder, f"{name} does not ascend")
     fault = bundle.ratings.fault(people, titles)
     _require(not fault, folder, fault)
+    bundle.forget_pages()
     if lately_facts(bundle.facts):
         _require(bundle.timed is not None, folder, "what is rated lately is missing")
         fault = bundle.timed.fault(people, titles) if bundle.timed else ""
@@ -194,7 +203,7 @@ def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
 def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
     """Raise BundleError where `content_vectors` lacks a finite row for each title."""
     vectors = bundle.content_vectors
-    if not _has_content(bundle.facts):
+    if bundle.facts.get("content") is None:
         return
     _require(vectors is not None, folder, f"no {CONTENT}")
     if vectors is not None:
@@ -209,10 +218,6 @@ def lately_facts(facts: Mapping[str, Any]) -> Mapping[str, float] | None:
     fold_in = facts.get("fold_in")
     found = fold_in.get("lately") if isinstance(fold_in, Mapping) else None
     return found if isinstance(found, Mapping) else None
-
-
-def _has_content(facts: Mapping[str, Any]) -> bool:
-    return facts.get("content") is not None
 
 
 def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -250,7 +255,7 @@ def _array(path: Path, kind: type[np.generic]) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise BundleError(f"{path} cannot be read: {error}", REMEDY) from None
     _require(array.dtype == np.dtype(kind), path, f"holds {array.dtype}, not {np.dtype(kind)}")
-    return array
+    return array.view(np.ndarray)  # a slice of a memmap takes five times as long
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -24,6 +24,8 @@ TITLES_PER_COLD_TITLE = 10
 is one the ranker does not know."""
 TIE_DECIMALS = 6
 """Cosines that are equal when rounded to 6 decimals are tied."""
+ROUNDING = 1e-5
+"""A score's share by which single precision may be wrong."""
 SMALLEST_COSINE = 1e-5
 """A smaller cosine counts as 0: single precision rounds that of titles without a shared word."""
 
@@ -60,9 +62,10 @@ class ColdScores:
     values: Floats
     error: Floats
 
-    def of(self, person: int) -> ColdScores:
-        """The scores of one person, where these are of many."""
-        return ColdScores(self.rows, self.values[person], self.error[person])
+    def best(self, excluded: Mask, n: int) -> ColdScores:
+        """The `n` best of one person that are not excluded, best first."""
+        best = top_rows(np.where(excluded[self.rows], -np.inf, self.values), n)
+        return ColdScores(self.rows[best], self.values[best], self.error)
 
 
 class ContentMap:
@@ -76,9 +79,9 @@ class ContentMap:
         self.facts, self.vectors = facts, vectors
         self._norms: Floats = _lengths(vectors)
         self.known: Mask = self._norms > 0.0
-        self._fitted: Rows = np.flatnonzero(warm & self.known)
+        self.fitted: Rows = np.flatnonzero(warm & self.known)
         self.cold: Rows = np.flatnonzero(~warm & self.known)
-        base = vectors[self._fitted].astype(np.float64)
+        base = vectors[self.fitted].astype(np.float64)
         self._mean: Floats = base.mean(axis=0) if len(base) else np.zeros(vectors.shape[1])
         self._base: Floats = base - self._mean
         self._gram: Floats = self._base.T @ self._base
@@ -87,35 +90,65 @@ class ContentMap:
         effective_parameters = float(np.trace(self._gram @ self._inverse))
         self._degrees_of_freedom = max(len(base) - 1 - effective_parameters, 1.0)
         self._cold_vectors: Singles = vectors[self.cold] - self._mean.astype(np.float32)
+        self._longest = float(_lengths(self._cold_vectors).max(initial=0.0))
 
     def score(self, scores: Floats | Singles) -> ColdScores:
         """Cold titles' scores from the ranker's, [I] of one person or [people, I] of many."""
-        warm = scores[..., self._fitted]
+        return self.score_fitted(scores[..., self.fitted])
+
+    def score_fitted(self, warm: Floats | Singles) -> ColdScores:
+        """As `score`, from the ranker's scores of the titles `fitted` alone."""
+        effect, mean, error = self._fit(warm)
+        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
+        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+
+    def best_of(self, scores: Floats, last: float, excluded: Mask, n: int) -> ColdScores:
+        """One person's cold titles that may be let in to a list of `n` whose last score is `last`.
+
+        None are scored where even the longest vector in the best direction would not be: no score
+        is above mean + |effect| |vector| (Cauchy and Schwarz).
+        """
+        effect, mean, error = self._fit(scores[self.fitted])
+        if not self._may_come(effect, mean, error, np.array(last)):
+            return ColdScores(self.cold[:0], np.zeros(0), error)
+        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
+        found = ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+        return found.best(excluded, n // TITLES_PER_COLD_TITLE)
+
+    def may_come(self, warm: Floats, last: Floats) -> Mask:
+        """Whether a cold title may be let in to each list [people] whose last score is `last`."""
+        return self._may_come(*self._fit(warm), last)
+
+    def _may_come(self, effect: Floats, mean: Floats, error: Floats, last: Floats) -> Mask:
+        bound = mean[..., 0] + np.linalg.norm(effect, axis=-1) * self._longest
+        allowed = bound + self.facts.optimism * error
+        return np.asarray(~(allowed < last - ROUNDING * np.abs(last)))
+
+    def _fit(self, warm: Floats | Singles) -> tuple[Floats, Floats, Floats]:
+        """The regression of scores [..., fitted]: effect [..., K], mean [..., 1], error [...]."""
         mean = warm.mean(axis=-1, keepdims=True) if warm.size else np.zeros((*warm.shape[:-1], 1))
         centred = warm - mean
         moment = centred @ self._base
         effect = moment @ self._inverse
-        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
         explained = (effect * (2.0 * moment - effect @ self._gram)).sum(axis=-1)
         residual = (centred**2).sum(axis=-1) - explained
-        error = np.sqrt(np.maximum(residual, 0.0) / self._degrees_of_freedom)
-        return ColdScores(self.cold, values.astype(np.float64), error)
+        return effect, mean, np.sqrt(np.maximum(residual, 0.0) / self._degrees_of_freedom)
 
-    def admit(self, best: Rows, scores: Floats, cold: ColdScores, excluded: Mask, n: int) -> Rows:
-        """The ranker's list `best` with at most `n` / 10 cold titles admitted.
+    def admit(self, best: Rows, scores: Floats, cold: ColdScores, n: int) -> tuple[Rows, Floats]:
+        """The ranker's list `best` with at most `n` / 10 of the `cold` titles admitted.
 
         A cold title replaces the last warm one where its score plus `optimism` standard errors is
         higher (an upper confidence bound: Li et al., A Contextual-Bandit Approach to Personalized
-        News Article Recommendation, WWW 2010). `scores` [I] include those of the cold titles.
+        News Article Recommendation, WWW 2010). `scores` are those of `best`, as in the answer.
         """
-        available = np.where(excluded[cold.rows], -np.inf, cold.values)
-        candidates = cold.rows[top_rows(available, n // TITLES_PER_COLD_TITLE)]
-        list_scores = np.full(n, -np.inf)
-        list_scores[: len(best)] = scores[best]
-        upper_bounds = scores[candidates] + self.facts.optimism * float(cold.error)
-        admitted = int(np.cumprod(upper_bounds > list_scores[::-1][: len(candidates)]).sum())
-        rows = np.concatenate([best[: n - admitted], candidates[:admitted]])
-        return rows[np.argsort(-scores[rows], kind="stable")]
+        last = np.full(n, -np.inf)
+        last[: len(best)] = scores
+        upper_bounds = cold.values + self.facts.optimism * float(cold.error)
+        admitted = int(np.cumprod(upper_bounds > last[::-1][: len(cold.rows)]).sum())
+        rows = np.concatenate([best[: n - admitted], cold.rows[:admitted]])
+        values = np.concatenate([scores[: n - admitted], cold.values[:admitted]])
+        order = np.argsort(-values, kind="stable")
+        return rows[order], values[order]
 
     def likeness(self, rated: Rows) -> Floats:
         """Cosine [I] of each title with the mean of the rated ones; 0 without content."""

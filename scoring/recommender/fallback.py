@@ -17,18 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Mask, Rows, Singles, top_rows
+from scoring.arrays import Floats, Mask, Rows, top_rows
 from scoring.recommender.bundle import RecommenderBundle, lately_facts
-from scoring.recommender.content import (
-    TITLES_PER_COLD_TITLE,
-    ColdScores,
-    ContentMap,
-    read_content,
-)
+from scoring.recommender.content import TITLES_PER_COLD_TITLE, ContentMap, read_content
 from scoring.recommender.rankers import Ranker
 from scoring.recommender.ratings_arrays import History
 from scoring.recommender.reranking import RankedRows, Reranker, candidates
@@ -70,26 +66,29 @@ class Popularity:
         """
         if self.timed is None:
             return self.all_time
-        lately = self._counts(self.timed, at).lately
+        lately = self.counts(self.timed, at).lately
         return lately + self.all_time / max(float(self.all_time.max()), 1e-12)
 
-    def with_lately(self, scores: Floats, known: Mask, liked: bool, history: History) -> Floats:
+    def with_lately(self, scores: Floats, known: Rows, liked: bool, history: History) -> Floats:
         """A ranker's scores [I] with what is rated more lately than ever; in standard deviations.
+
+        Only the scores of `known` titles, which the ranker knows, are those of the list.
 
         Somebody who liked none of the titles they rated gets what is popular, less what is like
         these.
         """
         if not liked:
-            popular = _scaled(np.log1p(self.popular(history.at)), known)
-            return np.minimum(_scaled(scores, known), 0.0) + popular
+            popular = _scaled(np.log1p(self.popular(history.at)[known]))
+            return _put(scores, known, np.minimum(_scaled(scores[known]), 0.0) + popular)
         share = self.share * history.away
         if self.timed is None or not share:
             return scores
-        counts, ratings = self._counts(self.timed, history.at), int(known[history.rows].sum())
-        lift = counts.lift(ratings / (ratings + self.damping))
-        return _scaled(scores, known) + share * _scaled(lift, known)
+        ratings = int(np.isin(history.rows, known).sum())
+        lift = self.counts(self.timed, history.at).lift(ratings / (ratings + self.damping), known)
+        return _put(scores, known, _scaled(scores[known]) + share * _scaled(lift))
 
-    def _counts(self, timed: TimedTitles, at: int | None) -> Counts:
+    def counts(self, timed: TimedTitles, at: int | None) -> Counts:
+        """The counts of `timed` at this moment, by default that of the newest rating."""
         moment = timed.newest if at is None else at
         earlier = self.memory[0] if self.memory else None
         if earlier is None or earlier.hour != moment // HOUR:
@@ -98,10 +97,17 @@ class Popularity:
         return earlier
 
 
-def _scaled(scores: Floats, known: Mask) -> Floats:
-    """Scores divided by their standard deviation over `known`, where that is not 0."""
-    spread = float(scores[known].std()) if known.any() else 0.0
+def _scaled(scores: Floats) -> Floats:
+    """Scores divided by their standard deviation, where that is not 0."""
+    spread = float(scores.std()) if len(scores) else 0.0
     found: Floats = scores / (spread if spread > 1e-12 else 1.0)
+    return found
+
+
+def _put(scores: Floats, rows: Rows, values: Floats) -> Floats:
+    """The scores with those of `rows` replaced."""
+    found = scores.copy()
+    found[rows] = values
     return found
 
 
@@ -159,14 +165,32 @@ class FallbackOrder:
         A cold title is a candidate where it is in the list without diversity.
         """
         excluded[history.rows] = True
-        known = np.where(excluded | ~self.ranker.known, -np.inf, scores)
-        best = top_rows(known, candidates(n, diversity))
-        ranked = self.with_cold(best[:n], scores, self.cold(scores, n), strategy, excluded, n)
+        rows = self._known_rows
+        available = np.where(excluded[rows], -np.inf, scores[rows])
+        best = rows[top_rows(available, candidates(n, diversity))]
+        ranked = self._with_cold(best[:n], scores, strategy, excluded, n)
         if diversity:
             others = best[~np.isin(best, ranked.rows)]
             pool = ranked.then(RankedRows.of(others, scores, strategy))
             ranked = self.reranker.choose(pool, n, diversity)
         return self._filled_up(ranked, history, excluded, n)
+
+    def _with_cold(
+        self, best: Rows, scores: Floats, strategy: str, excluded: Mask, n: int
+    ) -> RankedRows:
+        """The ranker's best rows with the cold titles that are let in."""
+        ranked = RankedRows.of(best, scores, strategy)
+        if self.content is None or n < TITLES_PER_COLD_TITLE:
+            return ranked
+        last = float(ranked.scores[-1]) if len(ranked.rows) == n else -np.inf
+        cold = self.content.best_of(scores, last, excluded, n)
+        best, own = self.content.admit(ranked.rows, ranked.scores, cold, n)
+        return RankedRows(best, own, np.where(self.ranker.known[best], strategy, CONTENT))
+
+    @cached_property
+    def _known_rows(self) -> Rows:
+        """The titles that the ranker knows: few of a large catalogue."""
+        return np.flatnonzero(self.ranker.known)
 
     def by_content(
         self, history: History, excluded: Mask, n: int, diversity: float = 0.0
@@ -191,32 +215,6 @@ class FallbackOrder:
         rows = top_rows(np.where(excluded, -np.inf, popular), n)
         return RankedRows.of(rows, popular, POPULAR)
 
-    def cold(self, scores: Floats | Singles, n: int) -> ColdScores | None:
-        """Content's scores of cold titles; None where a list of `n` has no room for one.
-
-        `scores` are the ranker's, [I] of one person or [people, I] of many.
-        """
-        has_room = n >= TITLES_PER_COLD_TITLE
-        return self.content.score(scores) if self.content is not None and has_room else None
-
-    def with_cold(
-        self,
-        best: Rows,
-        scores: Floats,
-        cold: ColdScores | None,
-        strategy: str,
-        excluded: Mask,
-        n: int,
-    ) -> RankedRows:
-        """The ranker's list `best` with the cold titles that content admits."""
-        if cold is not None and self.content is not None:
-            scores = scores.copy()
-            scores[cold.rows] = cold.values
-            best = self.content.admit(best, scores, cold, excluded, n)
-        ranked = RankedRows.of(best, scores, strategy)
-        ranked.strategies[~self.ranker.known[best]] = CONTENT
-        return ranked
-
     def _filled_up(
         self, ranked: RankedRows, history: History, excluded: Mask, n: int
     ) -> RankedRows:
@@ -235,9 +233,8 @@ class FallbackOrder:
         return self._with_lately(self.ranker.fold_in(history), history)
 
     def _with_lately(self, scores: Floats, history: History) -> Floats:
-        known = self.ranker.known
-        liked = bool(known[self._liked_rows(history)].any())
-        return self.popularity.with_lately(scores, known, liked, history)
+        liked = bool(self.ranker.known[self._liked_rows(history)].any())
+        return self.popularity.with_lately(scores, self._known_rows, liked, history)
 
     def all_scores(self, scores: Floats) -> Floats:
         """The scores [I], with content's scores of cold titles."""

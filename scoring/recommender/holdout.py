@@ -6,16 +6,18 @@ Called by the evaluations, the recipe searches of the training job and the bench
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from marquee.errors import ContractError
-from scoring.arrays import Floats, Ints, Mask, rows_of
+from scoring.arrays import Floats, Ints, Mask, ShortInts, row_ends, rows_of
 from scoring.model_comparison import paired_bootstrap
 from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, Ratings
+from scoring.recommender.top_n import top_unseen
 
 # Split rules: masks over `Ratings`, True for the holdout
 #
@@ -133,7 +135,7 @@ class HoldoutSplit:
         """The model's stars for every holdout row, and its list for every person."""
         answers = model.predict(self.holdout.user_ids, self.holdout.movie_ids)
         personal: Mask = answers.strategies == PERSONAL
-        lists = model.top_unseen(self.people, LIST_LENGTH, self.moments)
+        lists = top_unseen(model, self.people, LIST_LENGTH, self.moments)
         return HoldoutScores(answers.values, lists, personal)
 
     @property
@@ -145,6 +147,31 @@ class HoldoutSplit:
         first = np.full(len(self.people), np.iinfo(np.int64).max)
         np.minimum.at(first, rows, self.holdout.times)
         return first
+
+    @cached_property
+    def learnt_people(self) -> tuple[Ints, Ints]:
+        """The people of train, ascending, and the number of their train rows."""
+        return np.unique(self.train.user_ids, return_counts=True)
+
+    @cached_property
+    def learnt_titles(self) -> tuple[Ints, Ints]:
+        """The titles of train, ascending, and the number of their train rows."""
+        return np.unique(self.train.movie_ids, return_counts=True)
+
+    @cached_property
+    def train_rows(self) -> tuple[ShortInts, ShortInts]:
+        """Each train row's person and title, as places in `learnt_people` and `learnt_titles`."""
+        people = np.searchsorted(self.learnt_people[0], self.train.user_ids)
+        titles = np.searchsorted(self.learnt_titles[0], self.train.movie_ids)
+        return people.astype(np.int32), titles.astype(np.int32)
+
+    @cached_property
+    def rated(self) -> tuple[Ints, ShortInts]:
+        """Train as compressed rows: the end of each person's rows from 0 on, and the titles."""
+        users, titles = self.train_rows
+        ascend = bool((np.diff(users) >= 0).all())
+        ordered = titles if ascend else titles[np.argsort(users, kind="stable")]
+        return row_ends(self.learnt_people[1]), ordered
 
     def errors(self, values: Floats) -> tuple[Floats, Floats]:
         """Each person's sum of squared errors and number of rows, [people] each."""
@@ -161,7 +188,7 @@ class HoldoutSplit:
 
     def ratings_in_train(self, of: str) -> Ints:
         """Train rows of each holdout row's person (`user_ids`) or title (`movie_ids`)."""
-        known, counts = np.unique(getattr(self.train, of), return_counts=True)
+        known, counts = self.learnt_people if of == "user_ids" else self.learnt_titles
         rows = rows_of(known, getattr(self.holdout, of))
         return np.where(rows >= 0, counts[rows], 0)
 
@@ -192,18 +219,6 @@ def compare_ndcg(split: HoldoutSplit, ours: Ints, other: Ints, seed: int) -> dic
         return None
     ndcg = (split.ranking_liked(lists)["ndcg"] for lists in (ours, other))
     return paired_bootstrap(*ndcg, seed=seed)
-
-
-def intervals(split: HoldoutSplit, scores: HoldoutScores, seed: int) -> dict[str, list[float]]:
-    """95 % intervals of one model's RMSE and nDCG@10."""
-    errors, rows = split.errors(scores.values)
-    # The difference from zero is the figure itself.
-    own = paired_bootstrap(errors, np.zeros_like(errors), weights=rows, root=True, seed=seed)
-    found = {"rmse": own["interval"]}
-    if len(split.liked.people):
-        ndcg = split.ranking_liked(scores.lists)["ndcg"]
-        found["ndcg@10"] = paired_bootstrap(ndcg, np.zeros_like(ndcg), seed=seed)["interval"]
-    return found
 
 
 # Metrics; tests compare each with a slow implementation

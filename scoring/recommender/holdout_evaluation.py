@@ -31,7 +31,6 @@ from scoring.recommender.holdout import (
     compare_ndcg,
     compare_rmse,
     global_time,
-    intervals,
     mae,
     mean_or_zero,
     rmse,
@@ -140,7 +139,7 @@ def _measure_scores(
         "model": "recommender",
         "holdout": _sizes(split),
         "metrics": _metrics(split, ours, model.movie_ids),
-        "intervals": intervals(split, ours, seed),
+        "intervals": _intervals(split, ours, seed),
         "baselines": baselines.figures(split, model.movie_ids),
         "versus": {
             **baselines.compare(split, ours, seed),
@@ -155,6 +154,18 @@ def _measure_scores(
         "turned_stars": turn_stars(model, split, seed),
         "people": sample_people(model, split, seed),
     }
+
+
+def _intervals(split: HoldoutSplit, scores: HoldoutScores, seed: int) -> dict[str, list[float]]:
+    """95 % intervals of one model's RMSE and nDCG@10."""
+    errors, rows = split.errors(scores.values)
+    # The difference from zero is the figure itself.
+    own = paired_bootstrap(errors, np.zeros_like(errors), weights=rows, root=True, seed=seed)
+    found = {"rmse": own["interval"]}
+    if len(split.liked.people):
+        ndcg = split.ranking_liked(scores.lists)["ndcg"]
+        found["ndcg@10"] = paired_bootstrap(ndcg, np.zeros_like(ndcg), seed=seed)["interval"]
+    return found
 
 
 def _sizes(split: HoldoutSplit) -> dict[str, int]:

@@ -111,7 +111,7 @@ def sample_people(model: Recommender, split: HoldoutSplit, seed: int) -> list[di
 
 def _drawn_people(split: HoldoutSplit, seed: int) -> Ints:
     """One random person from each twentieth of the people; people are ordered by rows in train."""
-    users, counts = np.unique(split.train.user_ids, return_counts=True)
+    users, counts = split.learnt_people
     rows = rows_of(users, split.people)
     length = np.where(rows >= 0, counts[rows], 0)
     ordered = split.people[np.lexsort((split.people, length))]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.arrays import Floats, Ints, Mask, Rows, ShortInts, Singles, row_ends, sparse_fault
 from scoring.recommender.ratings_arrays import History
+
+if TYPE_CHECKING:
+    from scoring.recommender.list_blocks import Histories
 
 WEIGHT_ARRAYS: dict[str, type[np.generic]] = {
     "weights_indptr": np.int64,
@@ -61,6 +64,21 @@ class ItemWeights:
         before = np.repeat(np.cumsum(counts) - counts, counts)
         entries = np.arange(len(position)) - before + np.repeat(starts, counts)
         return position, self.indices[entries].astype(np.int64), self.values[entries]
+
+
+def weighted_sums(
+    weights: ItemWeights, titles: Rows, rated: Rows, importance: Floats, counts: Ints
+) -> Floats:
+    """Sums [people, titles] of the weights of what each person rated, times the `importance`.
+
+    `rated` and `importance` [ratings] are person after person, `counts` [people] of each.
+    """
+    from scipy.sparse import csr_matrix  # a server does without
+
+    size = len(weights.indptr) - 1
+    matrix = csr_matrix((weights.values, weights.indices, weights.indptr), shape=(size, size))
+    people = csr_matrix((importance, rated, row_ends(counts)), shape=(len(counts), size))
+    return np.asarray((people @ matrix[:, titles]).toarray(), dtype=np.float64)
 
 
 def item_weights_fault(arrays: Mapping[str, NDArray[Any]], titles: int) -> str:
@@ -153,6 +171,16 @@ class ItemWeightRanker:
         scores: Floats = found.astype(np.float64)  # bincount of an empty array returns integers
         return scores
 
+    def of_people(self, histories: Histories, titles: Rows) -> Floats:
+        """`fold_in` of many people: one sparse product, each sum in the order of the ratings."""
+        importance = np.ones(len(histories.rows))
+        if self.recency is not None:
+            away = np.repeat(histories.away, histories.counts)
+            importance = self.recency.of_ages(histories.ages, away)
+        if self.stars is not None:
+            importance = importance * self.stars.weights(histories.liking)
+        return weighted_sums(self.weights, titles, histories.rows, importance, histories.counts)
+
     def liked(self, history: History) -> Mask:
         """The rated titles [n] with a positive weight."""
         return likes(self.stars, history)
@@ -197,11 +225,14 @@ class Recency:
 
     def weights(self, ratings: int, away: float = 0.0) -> Floats:
         """Weights of a person's ratings [ratings], oldest first; the latest has 1."""
-        span, floor = self.span, self.floor
-        span += away * ((self.span_back or span) - span)
-        floor += away * ((floor if self.floor_back is None else self.floor_back) - floor)
-        age = np.arange(ratings - 1, -1, -1, dtype=np.float64)
-        weights: Floats = floor + (1.0 - floor) * np.exp(-age / span)
+        return self.of_ages(np.arange(ratings - 1, -1, -1, dtype=np.float64), np.asarray(away))
+
+    def of_ages(self, ages: Floats, away: Floats) -> Floats:
+        """Weights of ratings of these ages; `away` is that of each rating's person."""
+        span = self.span + away * ((self.span_back or self.span) - self.span)
+        back = self.floor if self.floor_back is None else self.floor_back
+        floor = self.floor + away * (back - self.floor)
+        weights: Floats = floor + (1.0 - floor) * np.exp(-ages / span)
         return weights
 
 

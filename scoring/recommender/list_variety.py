@@ -10,9 +10,9 @@ from scoring.recommender.holdout import HoldoutSplit
 
 def catalogue_metrics(split: HoldoutSplit, lists: Ints, catalogue: Ints) -> dict[str, float]:
     """Coverage of the catalogue, novelty and Gini of the lists."""
-    rows = rows_of(catalogue, split.train.movie_ids)
-    raters = np.bincount(rows[rows >= 0], minlength=len(catalogue))
-    people = len(np.unique(split.train.user_ids))
+    titles, counts = split.learnt_titles
+    rows, people = rows_of(titles, catalogue), len(split.learnt_people[0])
+    raters = np.where(rows >= 0, counts[rows], 0)
     return {
         "catalogue_coverage": catalogue_coverage(lists, len(catalogue)),
         "novelty": novelty(lists, catalogue, raters, people),

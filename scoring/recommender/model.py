@@ -198,19 +198,6 @@ class Recommender:
         """The strategy of `recommend_for` for a person with these ratings."""
         return self.fallback.strategy_for(self._given(ratings))
 
-    def top_unseen(self, user_ids: Ints, n: int, at: Ints | None = None) -> Ints:
-        """Movie ids [people, n] of each `recommend`, -1 past the end; for the evaluation.
-
-        `at` [people] are moments of asking.
-        """
-        top = np.full((len(user_ids), n), -1, dtype=np.int64)
-        order = np.arange(len(user_ids)) if at is None else np.argsort(at, kind="stable")
-        for place in order.tolist():  # in the order of time, counts of ratings only grow
-            moment = None if at is None else int(at[place])
-            rows = self.ranked_rows(int(user_ids[place]), n, moment).rows
-            top[place, : len(rows)] = self.movie_ids[rows]
-        return top
-
     def ranked_rows(
         self, user_id: int, n: int, at: int | None = None, diversity: float = 0.0
     ) -> RankedRows:

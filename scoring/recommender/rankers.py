@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ from scoring.recommender.item_weights import (
     likes,
 )
 from scoring.recommender.ratings_arrays import History
+
+if TYPE_CHECKING:
+    from scoring.recommender.list_blocks import Histories
 
 Arrays = Mapping[str, NDArray[Any]]
 ArrayTypes = Mapping[str, type[np.generic]]
@@ -174,6 +177,10 @@ class FactorRanker:
         scores: Floats = (self._items @ self._users[user]).astype(np.float64)
         return scores
 
+    def of_people(self, histories: Histories, titles: Rows) -> Floats:
+        """`personal` of many people: one product."""
+        return (self._users[histories.people] @ self._items[titles].T).astype(np.float64)
+
     def fold_in(self, history: History) -> Floats:
         """By factors solved from the history."""
         scores: Floats = (self._items @ self.person(history).astype(np.float32)).astype(np.float64)
@@ -227,6 +234,15 @@ class BlendedRanker:
     def personal(self, user: int, history: History) -> Floats:
         """Trained factors and item weights."""
         return self._blended(self.factors.personal(user, history), self.items.fold_in(history))
+
+    def of_people(self, histories: Histories, titles: Rows) -> Floats:
+        """`personal` of many people; `titles` are those that either ranker knows."""
+        blended: Floats = np.zeros((len(histories.people), len(titles)))
+        for ranker, share in ((self.factors, self.share), (self.items, 1.0 - self.share)):
+            scores = ranker.of_people(histories, titles)
+            mean, spread = (f(axis=1, keepdims=True) for f in (scores.mean, scores.std))
+            blended += share * ((scores - mean) / np.where(spread > 1e-12, spread, 1.0))
+        return blended
 
     def fold_in(self, history: History) -> Floats:
         """Factors solved from the history, and item weights."""

@@ -1,8 +1,8 @@
 """Everybody's top N: the lists of `Recommender.recommend` for all people, in blocks and as a file.
 
-A ranker of factors scores a block of people by one matrix product; any other ranker scores one
-person at a time. A product in single precision rounds otherwise than one person's, so titles with
-scores equal to about 1e-6 may change places. `marquee recommend-all` writes the file.
+`list_blocks.py` makes a block's lists. A ranker that scores one person at a time, people of whom
+the ranker knows no title, and the ends of short lists are answered as `recommend` does, one by one.
+`marquee recommend-all` writes the file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from marquee.errors import SourceError
-from scoring.arrays import Floats, Ints, Mask, Rows, Singles, rows_of
-from scoring.recommender.fallback import PERSONAL
+from scoring.arrays import Floats, Ints, Rows, rows_of
+from scoring.recommender.fallback import CONTENT, PERSONAL
+from scoring.recommender.list_blocks import (
+    MOST_PEOPLE,
+    BlockRanker,
+    blocks_in_time,
+    histories_of,
+    people_at_once,
+    ranked_block,
+)
 from scoring.recommender.model import Recommender
-from scoring.recommender.rankers import FactorRanker
 from scoring.recommender.reranking import RankedRows
 
-PEOPLE_PER_BLOCK = 256  # with 20,000 titles, 20 MB of scores
+PEOPLE_PER_BLOCK = MOST_PEOPLE
 SCHEMA = pa.schema(
     [
         ("user_id", pa.int64()),
@@ -127,77 +134,70 @@ def top_lists(
     With `diversity` (`Recommender.recommend`) each person's list is chosen on its own.
     """
     people = model.user_ids if user_ids is None else user_ids
-    by_factors = ranks_by_factors(model) and not diversity
-    for start in range(0, len(people), block):
-        some = people[start : start + block]
-        yield _by_factors(model, some, n) if by_factors else _one_by_one(model, some, n, diversity)
+    size = min(block, people_at_once(model))
+    for start in range(0, len(people), size):
+        yield lists_of(model, people[start : start + size], n, None, diversity)
 
 
-def ranks_by_factors(model: Recommender) -> bool:
-    """Whether scores are the product of the bundle's rank factors only."""
-    by_factors = isinstance(model.ranker, FactorRanker) and model.ranker.equations.stars is None
-    return by_factors and model.bundle.timed is None
+def top_unseen(model: Recommender, user_ids: Ints, n: int, at: Ints | None = None) -> Ints:
+    """Movie ids [people, n] of each `recommend`, -1 past the end; for the evaluation.
+
+    `at` [people] are moments of asking.
+    """
+    top = np.full((len(user_ids), n), -1, dtype=np.int64)
+    for places in blocks_in_time(model, at, len(user_ids), people_at_once(model)):
+        moments = None if at is None else at[places]
+        top[places] = lists_of(model, user_ids[places], n, moments).movie_ids
+    return top
 
 
-def _one_by_one(model: Recommender, people: Ints, n: int, diversity: float) -> TopLists:
-    lists = TopLists.empty(people, n)
-    for person, user_id in enumerate(people.tolist()):
-        ranked = model.ranked_rows(user_id, n, diversity=diversity)
-        lists.put(person, model.movie_ids[ranked.rows], ranked)
+def lists_of(
+    model: Recommender, people: Ints, n: int, at: Ints | None, diversity: float = 0.0
+) -> TopLists:
+    """The lists of some people, whose moments of asking ascend."""
+    lists, users = TopLists.empty(people, n), rows_of(model.user_ids, people)
+    in_block = isinstance(model.ranker, BlockRanker) and not diversity
+    places = np.flatnonzero(users >= 0) if in_block else users[:0]
+    for _ in range(2):  # first everybody, to see of whom the ranker knows a title
+        moments = None if at is None else at[places]
+        histories = histories_of(model, users[places], moments)
+        known = histories.any_of(model.ranker.known[histories.rows])
+        if known.all():
+            break
+        places = places[known]
+    if len(places):
+        found = ranked_block(model, histories, n)
+        is_listed = found.scores > -np.inf
+        lists.movie_ids[places] = np.where(is_listed, model.movie_ids[found.rows], -1)
+        lists.scores[places] = np.where(is_listed, found.scores, np.nan)
+        strategies = np.where(found.cold, CONTENT, PERSONAL)
+        lists.strategies[places] = np.where(is_listed, strategies, "")
+    rest = np.setdiff1d(np.arange(len(people)), places)
+    _one_by_one(model, lists, rest, at, diversity)
+    for short in np.setdiff1d(np.flatnonzero((lists.movie_ids < 0).any(axis=1)), rest).tolist():
+        moment = None if at is None else int(at[short])
+        _fill_with_popular(model, lists, short, int(users[short]), moment)
     return lists
 
 
-def _by_factors(model: Recommender, people: Ints, n: int) -> TopLists:
-    lists, bundle = TopLists.empty(people, n), model.bundle
-    users = rows_of(model.user_ids, people)
-    known = np.flatnonzero(users >= 0)
-    scores: Singles = bundle.rank_user_factors[users[known]] @ bundle.rank_item_factors.T
-    cold = model.fallback.cold(scores, n)
-    scores[:, ~model.ranker.known] = -np.inf
-    for row, user in enumerate(users[known].tolist()):
-        scores[row, bundle.ratings.items(user)] = -np.inf
-    best = _best(scores, n)
-    width = best.shape[1]
-    best_scores = np.take_along_axis(scores, best, axis=1)
-    ranked: Mask = best_scores > -np.inf
-    lists.movie_ids[known, :width] = np.where(ranked, model.movie_ids[best], -1)
-    lists.scores[known, :width] = np.where(ranked, best_scores, np.nan)
-    lists.strategies[known, :width] = np.where(ranked, PERSONAL, "")
-    for row, person in enumerate(known.tolist() if cold is not None else []):
-        rows, own = best[row][ranked[row]], scores[row].astype(np.float64)
-        excluded = _rated(model, int(users[person]))
-        with_cold = model.fallback.with_cold(
-            rows, own, cold and cold.of(row), PERSONAL, excluded, n
-        )
-        lists.put(person, model.movie_ids[with_cold.rows], with_cold)
-    for short in np.flatnonzero((lists.movie_ids < 0).any(axis=1)).tolist():
-        _fill_with_popular(model, lists, short, int(users[short]))
-    return lists
+def _one_by_one(
+    model: Recommender, lists: TopLists, places: Rows, at: Ints | None, diversity: float
+) -> None:
+    n = lists.movie_ids.shape[1]
+    for place in places.tolist():
+        moment = None if at is None else int(at[place])
+        ranked = model.ranked_rows(int(lists.user_ids[place]), n, moment, diversity)
+        lists.put(place, model.movie_ids[ranked.rows], ranked)
 
 
-def _best(scores: Singles, n: int) -> Rows:
-    """Columns of the `n` highest scores of each row, best first; equal scores in column order."""
-    n = min(n, scores.shape[1])
-    cut = scores.shape[1] - n
-    highest = np.sort(np.argpartition(scores, cut, axis=1)[:, cut:])
-    order = np.argsort(-np.take_along_axis(scores, highest, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(highest, order, axis=1)
-
-
-def _rated(model: Recommender, user: int) -> Mask:
-    """True [I] for the titles that this person rated; `user` -1 is an unknown person."""
-    rated = np.zeros(len(model.movie_ids), dtype=np.bool_)
-    if user >= 0:
-        rated[model.bundle.ratings.items(user)] = True
-    return rated
-
-
-def _fill_with_popular(model: Recommender, lists: TopLists, person: int, user: int) -> None:
+def _fill_with_popular(
+    model: Recommender, lists: TopLists, person: int, user: int, at: int | None
+) -> None:
     """Fill the end of a short list with popular titles, as `recommend` does."""
-    excluded = _rated(model, user)
+    excluded = np.zeros(len(model.movie_ids), dtype=np.bool_)
+    excluded[model.bundle.ratings.items(user)] = True
     length = int((lists.movie_ids[person] >= 0).sum())
     excluded[rows_of(model.movie_ids, lists.movie_ids[person, :length])] = True
-    popular = model.fallback.popular(
-        model.bundle.history(user), excluded, lists.movie_ids.shape[1] - length
-    )
+    history, missing = model.bundle.history(user, at), lists.movie_ids.shape[1] - length
+    popular = model.fallback.popular(history, excluded, missing)
     lists.put(person, model.movie_ids[popular.rows], popular, start=length)

@@ -12,7 +12,7 @@ from scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bun
 from scoring.recommender.content import ContentFacts, ContentMap
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import RatingsMatrix
-from scoring.recommender.top_n import top_lists
+from scoring.recommender.top_n import top_lists, top_unseen
 from tests.scoring.made_up import FOLD_IN, make_bundle
 from tests.scoring.test_rankers import sparse
 
@@ -125,7 +125,7 @@ def test_at_most_one_in_ten_is_cold_and_says_so(family, optimism, n):
 def test_fold_in_top_unseen_and_blocks_agree_with_recommend(family):
     model = Recommender(bundle_of(family, optimism=3.0))
     people = np.append(model.user_ids, 999)
-    top, lists = model.top_unseen(people, 20), next(top_lists(model, 20, people))
+    top, lists = top_unseen(model, people, 20), next(top_lists(model, 20, people))
     for place, user in enumerate(people.tolist()):
         known = model.recommend(user, 20)
         assert top[place].tolist() == [r.movie_id for r in known]
@@ -280,3 +280,20 @@ def test_hardly_any_title_to_learn_from_gives_finite_scores(warm):
     cold = found.score(np.arange(9, dtype=np.float64))
     assert len(cold.values) == 9 - warm
     assert np.isfinite(cold.values).all() and np.isfinite(cold.error)
+
+
+def test_no_cold_title_that_would_come_is_left_unscored(family):
+    model = Recommender(bundle_of(family))
+    content, excluded, pruned = model.fallback.content, np.zeros(TITLES, dtype=np.bool_), 0
+    for row, user in enumerate(model.user_ids.tolist()):
+        scores = model.fallback.personal(row, model.bundle.history(row))
+        whole = content.score(scores).best(excluded, 1)
+        for last in np.linspace(scores.min(), 3.0 * abs(scores).max(), 12).tolist():
+            found = content.best_of(scores, last, excluded, 10)
+            comes = whole.values[0] + content.facts.optimism * whole.error > last
+            assert len(found.rows) or not comes, user
+            assert found.rows.tolist() in ([], whole.rows.tolist())
+            may = content.may_come(scores[None, content.fitted], np.array([last]))
+            assert may.tolist() == [bool(len(found.rows))]
+            pruned += not len(found.rows)
+    assert 0 < pruned < 12 * PEOPLE

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scoring.recommender.model import Recommender
+from scoring.recommender.top_n import top_unseen
 from tests.scoring.made_up import FOLD_IN, history_of, make_bundle
 
 UNKNOWN_PERSON, UNKNOWN_TITLE = 999, 998
@@ -163,7 +164,7 @@ def test_a_title_nobody_rated_has_no_similar_ones(model, bundle):
 
 def test_top_unseen_is_recommend(model):
     people = np.array([10, 30, UNKNOWN_PERSON])
-    top = model.top_unseen(people, 5)
+    top = top_unseen(model, people, 5)
     for place, user in enumerate(people.tolist()):
         assert top[place].tolist() == [r.movie_id for r in model.recommend(user, 5)]
 
