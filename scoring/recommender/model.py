@@ -32,6 +32,7 @@ from scoring.recommender.fallback import (
 from scoring.recommender.fold_in import read_fold_in
 from scoring.recommender.golden_check import check_golden
 from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
+from scoring.recommender.rating_intervals import RatingIntervals
 from scoring.recommender.ratings_arrays import History
 
 STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
@@ -89,6 +90,7 @@ class Recommender:
         popular = Popularity.of(bundle.popularity, bundle.timed, lately_facts(bundle.facts))
         content = read_content(bundle.facts, bundle.content_vectors, self.ranker.known)
         self.fallback = FallbackOrder(self.ranker, content, popular)
+        self.intervals = RatingIntervals.of(bundle)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 
