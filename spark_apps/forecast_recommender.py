@@ -43,7 +43,11 @@ def forecast(job: Job) -> None:
         return
     card = trained_card(job)
     trainer, rows, holdout = read_training(job)
-    figures, notes = measure(job, trainer, rows.join(holdout), card)
+    every = rows.join(holdout)
+    late = global_time(every)
+    if late.any():
+        trainer = calibrated(job, trainer, holdout.take(~late[len(rows) :]))
+    figures, notes = measure(job, trainer, every, card)
     job.write_once(
         target,
         lambda: forecast_json(
@@ -64,6 +68,14 @@ def trained_card(job: Job) -> Card:
     """The card of the model that this run trained."""
     path = f"{model_folder(job.run, 'recommender')}/card.json"
     return read_card(job.lake.read_bytes(path), job.lake.uri(path))
+
+
+def calibrated(job: Job, trainer: Trainer, held: Ratings) -> Trainer:
+    """A trainer whose intervals are calibrated on earlier ratings that the evaluated fit lacks."""
+    below = "evaluated/bundle"
+    folder = job.lake.fetch(model_folder(job.run, "recommender"), job.scratch / "evaluated", below)
+    with job.stopwatch("calibrate"):
+        return trainer.with_intervals(folder, held)
 
 
 def measure(

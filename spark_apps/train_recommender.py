@@ -150,8 +150,10 @@ def fit_all(
         notes = trainer.fit(
             rows, choice.recipe, choice.blend_share, out / "evaluated", serves=False
         )
+    with job.stopwatch("calibrate"):
+        calibrated = trainer.with_intervals(out / "evaluated" / "bundle", holdout)
     with job.stopwatch("fit shipped"):
-        shipped = trainer.going_on()  # it is measured on nothing, so it may go on from the others
+        shipped = calibrated.going_on()  # it is measured on nothing: it may go on from the others
         shipped.fit(rows.join(holdout), choice.recipe, choice.blend_share, out / "shipped")
     with job.stopwatch("fit incumbent"):
         return notes + fit_incumbent(job, trainer, rows, choice, out)

@@ -16,14 +16,12 @@ from scoring.arrays import Floats, Ints, Mask, Rows, rows_of
 from scoring.recommender.holdout import HoldoutSplit
 from scoring.recommender.rating_intervals import (
     COLUMNS,
-    PEOPLE_FROM,
-    TITLES_FROM,
     Bounds,
     Cases,
     Growth,
+    Masses,
     RatingIntervals,
     StarModel,
-    count_stars,
 )
 from scoring.recommender.ratings_arrays import Ratings
 
@@ -40,6 +38,8 @@ FEWEST_ROWS, MOST_ROWS = 300, 12_000  # of a calibration; of more rows, a sample
 FOLDED = (1, 3, 10, 30)  # ratings known of somebody folded in
 FOLDED_WEIGHT = 0.5  # of such a row beside the two others
 PERSON_POWER = 0.5  # m rows of a person count m to this power
+PRIORS = 5.0, 10.0  # ratings of everybody that are added to a person's, and to a title's
+PEOPLE_FROM, TITLES_FROM = (0, 1, 20), (0, 5, 30)  # least ratings of each class of the masses
 CLASS_PRIOR = 300.0  # rows of all classes that are added to a class
 RIDGE, MOST_STEPS, LEAST_STEP = 1.0, 50, 1e-6
 HALF_WIDTHS = np.arange(0.02, 2.01, 0.005)  # that are tried, in halves of the scale
@@ -69,7 +69,8 @@ def calibrate(model: Recommender, held: Ratings, seed: int) -> RatingIntervals |
     sample = _sample(model, start, held.take(rows))
     columns = start.stars.columns(sample.cases)
     stars = replace(start.stars, weights=fit_weights(columns, sample.actual, sample.weights))
-    return replace(start, stars=stars, masses=_masses(stars, sample))
+    masses = replace(start.masses, table=_masses(stars, start.masses, sample))
+    return replace(start, stars=stars, masses=masses)
 
 
 def _unfitted(model: Recommender) -> RatingIntervals | None:
@@ -80,11 +81,10 @@ def _unfitted(model: Recommender) -> RatingIntervals | None:
         return None
     # Single precision holds a neighbour of 3.7; the fewest digits that name it are the stars.
     levels = np.array([float(str(level)) for level in found])
-    stars = StarModel(levels, counts / counts.sum(), np.zeros(len(COLUMNS)))
-    titles = count_stars(
-        bundle.ratings.indices, bundle.ratings.values, len(bundle.movie_ids), levels
-    )
-    masses = np.zeros((len(PEOPLE_FROM), len(TITLES_FROM)))
+    stars = StarModel(levels, counts / counts.sum(), np.zeros(len(COLUMNS)), PRIORS)
+    titles = bundle.ratings.stars_by_title(len(bundle.movie_ids), levels)
+    edges = [np.array(least, dtype=np.float64) for least in (PEOPLE_FROM, TITLES_FROM)]
+    masses = Masses(edges[0], edges[1], np.zeros((len(PEOPLE_FROM), len(TITLES_FROM))))
     return RatingIntervals(stars, masses, titles, bundle.user_ids, bundle.movie_ids, bundle.ratings)
 
 
@@ -150,15 +150,15 @@ def fit_weights(columns: Floats, actual: Rows, weights: Floats) -> Floats:
     return found
 
 
-def _masses(stars: StarModel, sample: Sample) -> Floats:
+def _masses(stars: StarModel, classes: Masses, sample: Sample) -> Floats:
     """The mass of each class of people and titles that holds AIM of the sample's ratings.
 
     A class of few rows gets nearly the mass of all strangers, or of all known people.
     """
     growth = Growth.of(stars.probabilities(sample.cases))
     before = growth.before[np.arange(len(sample.actual)), sample.actual]
-    people, titles = sample.cases.classes()
-    masses = np.zeros((len(PEOPLE_FROM), len(TITLES_FROM)))
+    people, titles = classes.classes(sample.cases)
+    masses = np.zeros_like(classes.table)
     for (person, title), _ in np.ndenumerate(masses):
         alike = (people == 0) == (person == 0)
         own = (people == person) & (titles == title)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import BundleError
-from scoring.arrays import Floats, Ints, Rows, ShortInts, Singles, rows_of
+from scoring.arrays import Floats, Ints, Rows, Singles, rows_of
 from scoring.recommender.bundle import RecommenderBundle
 from scoring.recommender.ratings_arrays import RatingsMatrix
 
@@ -46,7 +46,7 @@ PERSON_PRIOR, TITLE_PRIOR = (
     10.0,
 )  # ratings of everybody that are added to a person's, a title's
 PEOPLE_FROM, TITLES_FROM = (0, 1, 20), (0, 5, 30)  # least ratings of each class of the masses
-FEW_RATINGS, FEW_RATERS = 20, 5  # with fewer, an answer says that we hardly know
+FEW_RATINGS = 20  # with fewer, an answer says that we hardly know the person
 ROWS_AT_ONCE = 8_192
 
 
@@ -75,23 +75,18 @@ class Cases:
         """All pairs, in their order."""
         return cls(*(np.concatenate([getattr(c, name) for c in cases]) for name in vars(cases[0])))
 
-    def take(self, chosen: slice) -> Cases:
-        """The chosen pairs."""
-        return Cases(self.values[chosen], self.given[chosen], self.got[chosen])
-
-    def classes(self) -> tuple[Rows, Rows]:
-        """The class of each person by PEOPLE_FROM, and of each title by TITLES_FROM."""
-        of_people = np.searchsorted(PEOPLE_FROM, self.given.sum(axis=1), side="right") - 1
-        return of_people, np.searchsorted(TITLES_FROM, self.got.sum(axis=1), side="right") - 1
-
 
 @dataclass(frozen=True)
 class StarModel:
-    """The probabilities of the L stars `levels`; `shares` [L] are those of all ratings."""
+    """The probabilities of the L stars `levels`; `shares` [L] are those of all ratings.
+
+    `priors` are the numbers of such ratings that are added to a person's, and to a title's.
+    """
 
     levels: Floats
     shares: Floats
     weights: Floats
+    priors: tuple[float, float]
 
     def probabilities(self, cases: Cases) -> Floats:
         """[n, L]."""
@@ -108,10 +103,10 @@ class StarModel:
         middle = ((cases.values - self.levels.mean()) / half)[:, None]
         ratings, raters = cases.given.sum(axis=1), cases.got.sum(axis=1)
         new, rare = (1.0 / np.sqrt(1.0 + n)[:, None] for n in (ratings, raters))
-        person = self._shrunken(cases.given, PERSON_PRIOR)
+        person = self._shrunken(cases.given, self.priors[0])
         above = (cases.values - person @ self.levels)[:, None]
         everybody, own = np.broadcast_to(np.log(self.shares), d.shape), np.log(person)
-        title = np.log(self._shrunken(cases.got, TITLE_PRIOR))
+        title = np.log(self._shrunken(cases.got, self.priors[1]))
         unknown = everybody * (ratings == 0.0)[:, None]
         square = -d * d
         of_predicted = [square, square * new, square * rare, -np.abs(d), everybody, unknown]
@@ -169,11 +164,30 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Masses:
+    """The probability that an interval holds, `table` [classes of people, classes of titles].
+
+    `people_from` and `titles_from` are the least ratings of each class, 0 first.
+    """
+
+    people_from: Floats
+    titles_from: Floats
+    table: Floats
+
+    def classes(self, cases: Cases) -> tuple[Rows, Rows]:
+        """The class of each person and of each title."""
+        counts = cases.given.sum(axis=1), cases.got.sum(axis=1)
+        edges = self.people_from, self.titles_from
+        people, titles = (np.searchsorted(e, n, "right") - 1 for e, n in zip(edges, counts))
+        return people, titles
+
+
+@dataclass(frozen=True)
 class RatingIntervals:
-    """The intervals of one bundle. `masses` [classes of people, classes of titles]."""
+    """The intervals of one bundle; `title_stars` [I, L] counts each title's ratings by star."""
 
     stars: StarModel
-    masses: Floats
+    masses: Masses
     title_stars: Singles
     user_ids: Ints
     movie_ids: Ints
@@ -199,13 +213,19 @@ class RatingIntervals:
         return {
             "levels": self.stars.levels.tolist(),
             "shares": self.stars.shares.tolist(),
+            "priors": list(self.stars.priors),
             "weights": dict(zip(COLUMNS, self.stars.weights.tolist(), strict=True)),
-            "masses": self.masses.tolist(),
+            "people_from": self.masses.people_from.tolist(),
+            "titles_from": self.masses.titles_from.tolist(),
+            "masses": self.masses.table.tolist(),
         }
 
     def of_known(self, user_ids: Ints, movie_ids: Ints, values: Floats) -> Bounds:
         """Intervals around the predicted stars `values` [n] of pairs."""
-        return self.bounds(self.cases(user_ids, movie_ids, values))
+        pieces = [slice(i, i + ROWS_AT_ONCE) for i in range(0, max(len(values), 1), ROWS_AT_ONCE)]
+        each = [self.bounds(self.cases(user_ids[p], movie_ids[p], values[p])) for p in pieces]
+        low, high = ([getattr(one, end) for one in each] for end in ("low", "high"))
+        return Bounds(np.concatenate(low), np.concatenate(high))
 
     def of_given(self, ratings: Mapping[int, float], movie_ids: Ints, values: Floats) -> Bounds:
         """Intervals for a person who is described by these ratings only."""
@@ -229,12 +249,8 @@ class RatingIntervals:
 
     def bounds(self, cases: Cases) -> Bounds:
         """The intervals; each holds the star nearest to the predicted ones."""
-        low, high = (np.empty(len(cases.values), dtype=np.intp) for _ in range(2))
-        for start in range(0, len(low), ROWS_AT_ONCE):
-            piece = slice(start, start + ROWS_AT_ONCE)
-            some = cases.take(piece)
-            growth = Growth.of(self.stars.probabilities(some))
-            low[piece], high[piece] = growth.reaching(self.masses[some.classes()])
+        growth = Growth.of(self.stars.probabilities(cases))
+        low, high = growth.reaching(self.masses.table[self.masses.classes(cases)])
         near, levels = self.stars.counted(cases.values), self.stars.levels
         return Bounds(levels[np.minimum(low, near)], levels[np.maximum(high, near)])
 
@@ -249,43 +265,33 @@ class RatingIntervals:
         return found
 
 
-def count_stars(
-    items: Rows | ShortInts, values: Floats | Singles, titles: int, levels: Floats
-) -> Singles:
-    """How often each title got each star, [titles, L]: `title_stars` of a bundle."""
-    places = np.searchsorted((levels[1:] + levels[:-1]) / 2.0, values)
-    cells = np.bincount(items * np.int64(len(levels)) + places, minlength=titles * len(levels))
-    return cells.reshape(titles, len(levels)).astype(np.float32)
-
-
-def read_facts(facts: Any) -> tuple[StarModel, Floats]:
+def read_facts(facts: Any) -> tuple[StarModel, Masses]:
     """The star model and the masses of `intervals`; BundleError where they are not complete."""
     try:
-        weights = [float(facts["weights"][name]) for name in COLUMNS]
-        numbers = facts["levels"], facts["shares"], weights, facts["masses"]
-        levels, shares, found, masses = (np.array(one, dtype=np.float64) for one in numbers)
+        weights = np.array([facts["weights"][name] for name in COLUMNS], dtype=np.float64)
+        names = "levels", "shares", "people_from", "titles_from", "masses"
+        levels, shares, *masses = (np.array(facts[name], dtype=np.float64) for name in names)
+        person, title = (float(prior) for prior in facts["priors"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"intervals in bundle.json is not complete: {error}", "train again"
         ) from None
-    fits = masses.shape == (len(PEOPLE_FROM), len(TITLES_FROM)) and levels.shape == shares.shape
-    finite = all(np.isfinite(one).all() for one in (levels, shares, found, masses))
-    if not (fits and finite and levels.ndim == 1 and len(levels) > 1 and (shares > 0.0).all()):
-        raise BundleError("intervals in bundle.json do not fit each other", "train again")
-    if not (np.diff(levels) > 0.0).all():
-        raise BundleError("the levels of intervals in bundle.json do not ascend", "train again")
-    return StarModel(levels, shares, found), masses
+    found = Masses(*masses)
+    edges = masses[:2]
+    fits = found.table.shape == tuple(map(len, edges)) and levels.shape == shares.shape
+    fits = fits and all(bool((np.diff(one) > 0.0).all()) for one in (levels, *edges))
+    finite = all(np.isfinite(one).all() for one in (levels, shares, weights, *masses))
+    positive = min(person, title, shares.min(initial=1.0)) > 0.0
+    if not (fits and finite and positive and len(levels) > 1 and edges[0][0] == edges[1][0] == 0.0):
+        raise BundleError("the numbers of intervals in bundle.json do not fit", "train again")
+    return StarModel(levels, shares, weights, (person, title)), found
 
 
-def how_well_known(ratings: int, raters: int | None = None) -> str:
-    """What widens an interval, in a sentence; empty where person and title are known well.
-
-    `ratings` are those of the person, `raters` those of the title.
-    """
+def how_well_known(ratings: int) -> str:
+    """What widens the intervals of a person with these ratings, in a sentence; empty from
+    FEW_RATINGS on."""
     if ratings == 0:
-        return "we do not know you: what people give this title" if raters else "we do not know you"
+        return "we do not know you: this is how people rate"
     if ratings < FEW_RATINGS:
         return f"we hardly know you: from {ratings} rating{'s' if ratings > 1 else ''}"
-    if raters is not None and raters < FEW_RATERS:
-        return f"we hardly know this title: from {raters} rating{'s' if raters != 1 else ''}"
     return ""
