@@ -71,9 +71,15 @@ def trained_card(job: Job) -> Card:
 
 
 def calibrated(job: Job, trainer: Trainer, held: Ratings) -> Trainer:
-    """A trainer whose intervals are calibrated on earlier ratings that the evaluated fit lacks."""
-    below = "evaluated/bundle"
-    folder = job.lake.fetch(model_folder(job.run, "recommender"), job.scratch / "evaluated", below)
+    """A trainer whose intervals are calibrated on earlier ratings that the evaluated fit lacks.
+
+    Without that fit in the lake there are no intervals to measure.
+    """
+    below, folder = "evaluated/bundle", job.scratch / "evaluated"
+    try:
+        job.lake.fetch(model_folder(job.run, "recommender"), folder, below)
+    except NotFoundError:
+        return trainer
     with job.stopwatch("calibrate"):
         return trainer.with_intervals(folder, held)
 

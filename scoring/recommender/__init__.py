@@ -7,6 +7,7 @@ Answering:
 - `rankers`, `item_weights`: the families of rankers; the ranker by weights between titles.
 - `fold_in`: the fold-in of each family of predictors.
 - `content`, `fallback`: scores of titles the ranker does not know; the order of strategies.
+- `rating_intervals`: the interval of a predicted rating.
 - `golden_check`: compares answers with the recorded golden queries.
 - `top_n`: everybody's lists, in blocks and as a file.
 
@@ -16,6 +17,7 @@ Measuring:
 - `timed_titles`: how often each title was rated lately, and ever.
 - `holdout`: the ratings held out, the metrics on them, paired comparisons of two models.
 - `baselines`: the bias model and popularity, of all time and lately.
+- `interval_calibration`: fits intervals to ratings held out, and measures them.
 - `list_variety`: how varied lists are.
 - `holdout_evaluation`, `holdout_people`: `evaluation.json`; the record of each person.
 - `live_record`: the serving bundle on newer ratings.
@@ -27,11 +29,13 @@ __all__ = [
     "fold_in",
     "holdout",
     "holdout_evaluation",
+    "interval_calibration",
     "item_weights",
     "list_variety",
     "live_record",
     "model",
     "rankers",
+    "rating_intervals",
     "ratings_arrays",
     "ratings_files",
     "timed_titles",

@@ -48,6 +48,11 @@ ORDERED_BY = {
 """What a list is ordered by, for the first strategy here that is in it."""
 
 
+OF_INTERVAL = "four in five ratings lie between low and high; null where the model has no intervals"
+Stars = Annotated[float | None, Field(default=None, description=OF_INTERVAL)]
+Known = Annotated[str, Field(default="", description="why intervals are wide; empty: known well")]
+
+
 class Recommended(TitleCard):
     """One recommendation; `because` are the liked titles that count most for it.
 
@@ -56,6 +61,8 @@ class Recommended(TitleCard):
 
     score: float
     predicted_rating: float
+    low: Stars
+    high: Stars
     strategy: str = Field(
         description="personal, fold-in, content (from what the title is about: too few people "
         "rated it) or popular; of ten titles at most one is by content"
@@ -71,6 +78,7 @@ class RecommendationsAnswer(ModelAnswer):
         default="",
         description="what the order is by, in a sentence; it is not that of the expected stars",
     )
+    known: Known
     recommendations: list[Recommended]
 
 
@@ -97,6 +105,9 @@ class PredictionAnswer(ModelAnswer):
     )
     title: str
     predicted_rating: float
+    low: Stars
+    high: Stars
+    known: Known
 
 
 class Pair(BaseModel):
@@ -122,7 +133,10 @@ class PairPrediction(Pair):
     user_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
     movie_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
     predicted_rating: float
+    low: Stars
+    high: Stars
     strategy: str
+    known: Known
 
 
 class PredictionsAnswer(ModelAnswer):
@@ -171,7 +185,9 @@ async def predict(
     """The stars that this person would give; the title's mean rating for an unknown person."""
     user = request_user(champion.model, backend, user_id)
     title = known_title(champion.model, movie_id)
-    found = user.predict(champion.model.recommender, np.array([title.movie_id]))
+    wanted = np.array([title.movie_id])
+    found = user.predict(champion.model.recommender, wanted)
+    [(low, high)] = user.intervals(champion.model, wanted, found.values)
     return PredictionAnswer(
         **answer_origin(champion, str(found.strategies[0])),
         user_id=user_id,
@@ -179,6 +195,9 @@ async def predict(
         name=title.name,
         title=title.title,
         predicted_rating=float(found.values[0]),
+        low=low,
+        high=high,
+        known=user.known(champion.model.recommender),
     )
 
 
@@ -215,22 +234,27 @@ def _answer(
     model, titles = champion.model.recommender, champion.model.title_index.by_id
     excluded = [title_number(champion.model, m, "exclude") for m in exclude]
     found = user.recommend(model, n, allowed, excluded)
-    stars = user.predict(model, np.array([r.movie_id for r in found], dtype=np.int64)).values
+    wanted = np.array([r.movie_id for r in found], dtype=np.int64)
+    stars = user.predict(model, wanted).values
+    ends = user.intervals(champion.model, wanted, stars)
     return RecommendationsAnswer(
         **answer_origin(champion, combined_strategy([r.strategy for r in found])),
         user_id=user_id,
         ordered_by=_ordered_by({r.strategy for r in found}),
+        known=user.known(model),
         recommendations=[
             Recommended.model_validate(
                 title_card_fields(titles[r.movie_id])
                 | {
                     "score": r.score,
                     "predicted_rating": round(rating, 3),
+                    "low": low,
+                    "high": high,
                     "strategy": r.strategy,
                     "because": [title_card(titles[m]) for m in r.because],
                 }
             )
-            for r, rating in zip(found, stars.tolist(), strict=True)
+            for r, rating, (low, high) in zip(found, stars.tolist(), ends, strict=True)
         ],
     )
 
@@ -252,12 +276,18 @@ def _predict_pairs(
     answers: dict[int, PairPrediction] = {}
     for user_id, rows in rows_of_user.items():
         wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
-        found = request_user(loaded, backend, user_id).predict(loaded.recommender, wanted)
-        for row, stars, how in zip(rows, found.values.tolist(), found.strategies, strict=True):
+        user = request_user(loaded, backend, user_id)
+        found = user.predict(loaded.recommender, wanted)
+        ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded.recommender)
+        each = zip(rows, found.values.tolist(), ends, found.strategies, strict=True)
+        for row, stars, (low, high), how in each:
             answers[row] = PairPrediction(
                 user_id=pairs[row].user_id,
                 movie_id=pairs[row].movie_id,
                 predicted_rating=stars,
+                low=low,
+                high=high,
                 strategy=str(how),
+                known=known,
             )
     return [answers[row] for row in range(len(pairs))]

@@ -131,7 +131,7 @@ async function recommend() {
   if (mine !== wanted) return;
   $("#for-whom").textContent = user ? `For ${user}` : ratings.length ? "For you" : "Popular now";
   $("#recommended").replaceChildren(...answer.recommendations.map(recommended));
-  const by = [STRATEGIES[answer.strategy] || answer.strategy, answer.ordered_by, `bundle ${answer.bundle}`];
+  const by = [STRATEGIES[answer.strategy] || answer.strategy, answer.ordered_by, answer.known, `bundle ${answer.bundle}`];
   $("#recommended-by").textContent = by.filter(Boolean).join(" · ");
 }
 
@@ -144,7 +144,12 @@ function recommended(title) {
   return make("li", {}, poster,
     make("span", {class: "name"}, make("b", {}, title.title), " ", make("small", {}, about),
       make("span", {class: "why"}, why(title, because))),
-    make("span", {class: "guess"}, `★ ${title.predicted_rating.toFixed(1)}`, make("small", {}, "expected")));
+    make("span", {class: "guess"}, `★ ${title.predicted_rating.toFixed(1)}`, make("small", {}, expected(title))));
+}
+
+function expected(title) {
+  if (title.low === null) return "expected";
+  return title.low === title.high ? `${title.low} stars` : `${title.low} to ${title.high} stars`;
 }
 
 function why(title, because) {
