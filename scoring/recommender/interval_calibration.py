@@ -34,7 +34,7 @@ AIM = 0.83
 """The share of a holdout of everybody's last ratings that gives NOMINAL in the weeks that follow:
 that holdout shares its weeks with train. Chosen on inner splits (ADR 42)."""
 MOST_LEVELS = 20  # with more different stars there are no intervals
-FEWEST_ROWS, MOST_ROWS = 300, 12_000  # of a calibration; of more rows, a sample
+FEWEST_ROWS, MOST_ROWS = 100, 12_000  # of a calibration; of more rows, a sample
 FOLDED = (1, 3, 10, 30)  # ratings known of somebody folded in
 FOLDED_WEIGHT = 0.5  # of such a row beside the two others
 PERSON_POWER = 0.5  # m rows of a person count m to this power
