@@ -253,6 +253,8 @@ def rating_intervals(found: Any) -> Coverage | None:
     text += f" ({', '.join(by)}). Intervals are {figure(width)} stars wide on average"
     if one := number(found, "one_width"):
         text += f"; one width for all of equal coverage is {figure(one)} stars"
+        if whole := number(found, "one_width_whole"):
+            text += f", {figure(whole)} where its ends are stars of the scale"
     low, high = COVERAGE_WARNING
     warning = "" if low <= coverage <= high else "The intervals do not hold what they promise: "
     if warning:
