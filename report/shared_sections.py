@@ -250,11 +250,11 @@ def rating_intervals(found: Any) -> Coverage | None:
     text = f"{share(coverage)} of the ratings lie in their 80 % interval"
     parts = {"of known people": number(found, "known"), "of strangers": number(found, "strangers")}
     by = [f"{share(value)} {whose}" for whose, value in parts.items() if value is not None]
-    text += f" ({', '.join(by)}). Intervals are {figure(width)} stars wide on average"
+    text += f" ({', '.join(by)}). Intervals are {width:.2f} stars wide on average"
     if one := number(found, "one_width"):
-        text += f"; one width for all of equal coverage is {figure(one)} stars"
+        text += f"; one width for all of equal coverage is {one:.2f} stars"
         if whole := number(found, "one_width_whole"):
-            text += f", {figure(whole)} where its ends are stars of the scale"
+            text += f", {whole:.2f} where its ends are stars of the scale"
     low, high = COVERAGE_WARNING
     warning = "" if low <= coverage <= high else "The intervals do not hold what they promise: "
     if warning:
