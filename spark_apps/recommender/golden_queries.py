@@ -36,6 +36,7 @@ TOLERANCE = 1e-5
 NO_QUERIES: dict[str, Any] = {
     "tolerance": TOLERANCE,
     "predictions": [],
+    "intervals": [],
     "rankings": [],
     "cold": [],
     "fold_in": [],
