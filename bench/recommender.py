@@ -66,7 +66,7 @@ def compare_all(options: argparse.Namespace, lines: list[Line]) -> None:
     """Add all lines to `lines`; each is printed as it comes."""
     release = read_any_release(options.data)
     with spark_session("recommender bench", MEMORY) as spark:
-        comparison = Comparison(spark, release, options.search)
+        comparison = Comparison(spark, release, options.search, options.intervals)
         comparison.warm_up()
         for name in options.splits:
             for seed in options.seeds:
@@ -90,6 +90,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--search", choices=["none", "quick", "full"], default="none")
     parser.add_argument(
         "--recipes", type=_recipes, help="of config/, beside the default; none: the default alone"
+    )
+    parser.add_argument(
+        "--intervals", action="store_true", help="measure ours' 80 %% intervals: one more fit"
     )
     parser.add_argument("--json", type=Path, help="keep every line and the means")
     return parser.parse_args()

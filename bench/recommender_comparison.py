@@ -33,6 +33,7 @@ from scoring.recommender.holdout import (
     ranking_metrics,
     rmse,
 )
+from scoring.recommender.interval_calibration import measure_intervals
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import OFFICIAL_SPLITS, Release
@@ -93,6 +94,7 @@ class Comparison:
     spark: SparkSession
     release: Release
     search: str
+    intervals: bool = False  # calibrated on an earlier fit, as a run's are on the evaluated one
 
     def warm_up(self) -> None:
         """A small fit, thrown away: a JVM's first is four times as slow as its second."""
@@ -118,6 +120,7 @@ class Comparison:
         figures, *ndcg = ranking_figures(split.holdout, holdout.people, scores.lists)
         facts = {"recipe": recipe, **facts}
         figures = error_figures(split.holdout, scores.values) | figures
+        figures |= interval_figures(model, holdout, scores.values)
         model_name = f"{OURS} {name}" if name else OURS
         return printed(Line(split.name, seed, model_name, cost, figures, facts, *ndcg))
 
@@ -155,6 +158,8 @@ class Comparison:
         if self.search == "none":
             recipes = recipes[:1]
         choice = choose(trainer, split.train, recipes, held)
+        if self.intervals:
+            trainer = calibrated(trainer, split.train, choice, out / "earlier")
         if SERVED in name:
             trainer = self._going_on(trainer, split, choice)
         notes += trainer.fit_bundle(split.train, choice.recipe, choice.blend_share, out / "bundle")
@@ -199,6 +204,24 @@ def recipes_from(name: str) -> list[RecommenderRecipe]:
     return sorted(listed, key=lambda recipe: recipe.name != wanted)
 
 
+def calibrated(trainer: Trainer, train: Ratings, choice: Choice, out: Path) -> Trainer:
+    """A trainer whose bundles have intervals, from a fit without everybody's last ratings."""
+    late = last_share(train)
+    trainer.fit_bundle(train.take(~late), choice.recipe, choice.blend_share, out)
+    return trainer.with_intervals(out, train.take(late)).going_on()
+
+
+def interval_figures(model: Recommender, split: HoldoutSplit, values: Floats) -> dict[str, float]:
+    """Coverage and width of the bundle's intervals, if it has any; least coverage of a group."""
+    if model.intervals is None:
+        return {}
+    bounds = model.intervals.of_known(split.holdout.user_ids, split.holdout.movie_ids, values)
+    found = measure_intervals(model, split, values, bounds)
+    names = ("coverage", "known", "strangers", "width", "one_width", "one_width_whole")
+    least = {f"interval {of}": min(g["coverage"] for g in found[of]) for of in ("people", "titles")}
+    return {f"interval {n}": found[n] for n in names if found[n] is not None} | least
+
+
 def scale_of(train: Ratings) -> tuple[float, float]:
     """The lowest and highest stars that train knows: all answers are clipped to them."""
     return float(train.values.min()), float(train.values.max())
@@ -231,6 +254,7 @@ def ranking_figures(
 def printed(line: Line) -> Line:
     """Print a line as soon as it is known: the whole takes long."""
     shown = {k: line.figures[k] for k in ("rmse", f"ndcg@{LIST_LENGTH}") if k in line.figures}
+    shown |= {k: v for k, v in line.figures.items() if k.startswith("interval ")}
     text = "  ".join(f"{k} {v:.4f}" for k, v in shown.items())
     print(
         f"{line.split:<9} seed {line.seed:<3} {line.model:<22} {text}"

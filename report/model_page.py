@@ -51,6 +51,7 @@ from report.data_sections import data_section, statistics
 from report.shared_sections import (
     headlines,
     paired_comparisons,
+    rating_intervals,
     recipe_search,
     training_costs,
     variety,
@@ -141,6 +142,7 @@ def model_report(
         forecast=_forecast_section(verdict, evaluation),
         plot=calibration_plot(evaluation, *((_dollars_of_log10, _tick_label) if is_budget else ())),
         segments=model_sections.segments(evaluation),
+        intervals=rating_intervals(dig(evaluation, "rating_intervals")),
         people=model_sections.people(evaluation),
         turned_stars=model_sections.turned_stars(evaluation),
         questions=model_sections.questions(evaluation) if is_budget else [],
@@ -202,6 +204,8 @@ def insert_forecast(page: str, forecast: Forecast | None) -> str:
     before, found, rest = page.partition(FORECAST_BEGINS)
     if not found:  # a page of an earlier release
         return page
+    covered = rating_intervals(dig(forecast.figures, "rating_intervals"))
+    whose += f" {covered.text} {covered.warning}".rstrip() if covered else ""
     section = _section(text + whose, {"versus": dig(forecast.figures, "versus")})
     return before + section + rest.partition(FORECAST_ENDS)[2]
 

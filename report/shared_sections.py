@@ -22,7 +22,7 @@ from report.cells import (
     signed,
     text,
 )
-from report.charts import Bar, Interval, Whisker, bars, whiskers
+from report.charts import WIDTH, Bar, Interval, Whisker, bars, whiskers
 
 _OTHER_MODELS = {
     "bias": "the bias model",
@@ -216,3 +216,61 @@ def _memory(peaks: Any) -> str:
     """The peak memory of each process of the task: `Python driver 310 MB, …`."""
     found = [(key, number(value)) for key, value in flat_figures(peaks)]
     return ", ".join(f"{key} {mb:,.0f} MB" for key, mb in found if mb is not None) or DASH
+
+
+COVERAGE_WARNING = (0.75, 0.85)
+"""A coverage outside is a warning: intervals are made to hold 80 %."""
+_TENTHS = {"people": "People, by their ratings in train", "titles": "Titles, by theirs"}
+
+
+@dataclass(frozen=True)
+class Tenth:
+    """The coverage of intervals in one group of people or titles."""
+
+    name: str
+    rows: str
+    coverage: str
+    bar: Bar
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many held-out ratings lie in their intervals; `warning` is empty where four in five."""
+
+    text: str
+    warning: str
+    tenths: dict[str, list[Tenth]]
+
+
+def rating_intervals(found: Any) -> Coverage | None:
+    """`rating_intervals` of an evaluation or a forecast; None without figures."""
+    coverage, width = number(found, "coverage"), number(found, "width")
+    if coverage is None or width is None:
+        return None
+    text = f"{share(coverage)} of the ratings lie in their 80 % interval"
+    parts = {"of known people": number(found, "known"), "of strangers": number(found, "strangers")}
+    by = [f"{share(value)} {whose}" for whose, value in parts.items() if value is not None]
+    text += f" ({', '.join(by)}). Intervals are {width:.2f} stars wide on average"
+    if one := number(found, "one_width"):
+        text += f"; one width for all of equal coverage is {one:.2f} stars"
+        if whole := number(found, "one_width_whole"):
+            text += f", {whole:.2f} where its ends are stars of the scale"
+    low, high = COVERAGE_WARNING
+    warning = "" if low <= coverage <= high else "The intervals do not hold what they promise: "
+    if warning:
+        warning += f"{share(coverage)}, not {share(low, 0)} to {share(high, 0)}."
+    return Coverage(text + ".", warning, {name: _tenths(found, k) for k, name in _TENTHS.items()})
+
+
+def _tenths(found: Any, key: str) -> list[Tenth]:
+    rows = [row for row in rows_in(found, key) if number(row, "coverage") is not None]
+    names = [f"{figure(number(row, 'from'))} to {figure(number(row, 'to'))}" for row in rows]
+    drawn = [Bar("", value, round(value * WIDTH, 1)) for value in _coverages(rows)]
+    return [
+        Tenth(name, figure(number(row, "rows")), share(bar.value), bar)
+        for name, row, bar in zip(names, rows, drawn, strict=True)
+    ]
+
+
+def _coverages(rows: Sequence[Any]) -> list[float]:
+    return [min(max(number(row, "coverage") or 0.0, 0.0), 1.0) for row in rows]

@@ -24,6 +24,7 @@ from scoring.budget.model import BudgetEstimate, BudgetModel, BudgetQuery
 from scoring.evaluation_blocks import GoldenReport
 from scoring.recommender.bundle import RecommenderBundle
 from scoring.recommender.model import Predictions, Recommendation, Recommender, Similar
+from scoring.recommender.rating_intervals import RatingIntervals
 from serving.title_index import IdIndex, TitleIndex, build_title_index
 
 BAD_BUNDLE_REMEDY = "it is never served; train again, or copy it again from the lake"
@@ -105,12 +106,16 @@ def engine_named(name: str) -> Engine:
 
 @dataclass(frozen=True)
 class LoadedRecommender:
-    """A recommender with the indexes of its titles, its people's ids and its titles' ids."""
+    """A recommender with the indexes of its titles, its people's ids and its titles' ids.
+
+    `intervals` are those of the bundle, the same for every engine; None for older bundles.
+    """
 
     recommender: RecommenderEngine
     title_index: TitleIndex
     user_ids: IdIndex
     title_ids: IdIndex
+    intervals: RatingIntervals | None = None
 
     @classmethod
     def of(cls, recommender: RecommenderEngine) -> LoadedRecommender:
@@ -119,7 +124,11 @@ class LoadedRecommender:
         index, facts = build_title_index(bundle), bundle.facts
         names = {t.name: t.movie_id for t in index.titles if t.name}
         title_ids = IdIndex.of("titles", np.sort(index.movie_ids), facts, names)
-        return cls(recommender, index, IdIndex.of("users", bundle.user_ids, facts), title_ids)
+        user_ids, intervals = (
+            IdIndex.of("users", bundle.user_ids, facts),
+            RatingIntervals.of(bundle),
+        )
+        return cls(recommender, index, user_ids, title_ids, intervals)
 
 
 def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecommender:

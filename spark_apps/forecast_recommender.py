@@ -19,9 +19,11 @@ from marquee.artefacts.model_card import Card, forecast_json, read_card
 from marquee.clock import iso
 from marquee.errors import NotFoundError
 from marquee.run_folder import forecast_path, forecast_sentence, model_folder, read_forecast
+from scoring.arrays import Mask
 from scoring.recommender.bundle import read_bundle
 from scoring.recommender.holdout import global_time
 from scoring.recommender.holdout_evaluation import evaluate_forecast
+from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.job import Job, run_job
 from spark_apps.recommender.indexed_ratings import IndexedRatings
 from spark_apps.recommender.recipes import RecommenderRecipe, read_recipe
@@ -43,7 +45,10 @@ def forecast(job: Job) -> None:
         return
     card = trained_card(job)
     trainer, split = read_training(job)
-    figures, notes = measure(job, trainer, split.every, card)
+    late = global_time(split.every.by_id())
+    if late.any():
+        trainer = calibrated(job, trainer, split.every.where(split.held & ~late).by_id())
+    figures, notes = measure(job, trainer, split.every, late, card)
     job.write_once(
         target,
         lambda: forecast_json(
@@ -66,11 +71,24 @@ def trained_card(job: Job) -> Card:
     return read_card(job.lake.read_bytes(path), job.lake.uri(path))
 
 
+def calibrated(job: Job, trainer: Trainer, held: Ratings) -> Trainer:
+    """A trainer whose intervals are calibrated on earlier ratings that the evaluated fit lacks.
+
+    Without that fit in the lake there are no intervals to measure.
+    """
+    below, folder = "evaluated/bundle", job.scratch / "evaluated"
+    try:
+        job.lake.fetch(model_folder(job.run, "recommender"), folder, below)
+    except NotFoundError:
+        return trainer
+    with job.stopwatch("calibrate"):
+        return trainer.with_intervals(folder, held)
+
+
 def measure(
-    job: Job, trainer: Trainer, ratings: IndexedRatings, card: Card
+    job: Job, trainer: Trainer, ratings: IndexedRatings, late: Mask, card: Card
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """The figures, and notes on the fit; None where all ratings have the same time."""
-    late = global_time(ratings.by_id())
+    """The figures on the `late` ratings, and notes on the fit; None where none is late."""
     if not late.any():
         return None, ["all ratings have the same time"]
     recipe = read_recipe(card.recipe)

@@ -175,8 +175,13 @@ def fit_all(job: Job, trainer: Trainer, split: Split, choice: Choice, out: Path)
     The shipped fit is last: then train's copy of the ratings is no longer in memory.
     """
     notes = fit_on_train(job, trainer, split.train(), choice, out)
+    with job.stopwatch("calibrate"):
+        held = split.every.where(split.held).by_id()
+        calibrated = trainer.with_intervals(out / "evaluated" / "bundle", held)
     with job.stopwatch("fit shipped"):
-        shipped = trainer.going_on()  # it is measured on nothing, so it may go on from the others
+        shipped = (
+            calibrated.going_on()
+        )  # it is measured on nothing, so it may go on from the others
         shipped.fit(split.every, choice.recipe, choice.blend_share, out / "shipped")
     return notes
 

@@ -107,7 +107,8 @@ class Forecast(Document):
     recipe: Mapping[str, Any]
     """The recipe as the model's card states it; the fit itself may use shorter chains."""
     figures: Mapping[str, Any] | None = None
-    """`rows`, `people`, `since`, `metrics` and `versus`; None where all ratings have one time."""
+    """`rows`, `people`, `since`, `metrics`, `versus` and `rating_intervals`; None where all ratings
+    have one time."""
     notes: tuple[str, ...] = ()
 
     def is_of(self, recipe: Mapping[str, Any], code: str) -> bool:

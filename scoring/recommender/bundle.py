@@ -45,8 +45,8 @@ class RecommenderBundle:
 
     Predicted stars = clip(mean + user_bias + item_bias + user_factors . item_factors).
     `fold_in.ranker` in `facts` names the ranker's family, and `fold_in.lately` says how much counts
-    what is rated lately. The family decides what `rank_arrays`
-    holds, and L is 0 for a family without factors: see `rankers.py`.
+    what is rated lately. The family decides what `rank_arrays` holds, and L is 0 for a family
+    without factors: see `rankers.py`.
     """
 
     user_ids: Ints
@@ -64,6 +64,7 @@ class RecommenderBundle:
     golden: Mapping[str, Any]  # golden.json: the training job's answers
     rank_arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # rank_<name>.npy
     content_vectors: Singles | None = None  # [I, C]; None in older bundles
+    title_stars: Singles | None = None  # [I, levels], see `rating_intervals.py`; None likewise
     timed: TimedTitles | None = None  # None in bundles without `fold_in.lately`
 
     @property
@@ -80,8 +81,7 @@ class RecommenderBundle:
                 forget_pages(array)
 
     def history(self, user_row: int, at: int | None = None) -> History:
-        """What a person rated; row -1 is an unknown one. By default they ask at the newest rating's
-        moment."""
+        """What a person rated; row -1 is unknown. `at` is by default the newest rating's moment."""
         if self.timed is None:
             return self.ratings.history(user_row, self.scale)
         last = int(self.timed.last[user_row]) if user_row >= 0 else None
@@ -112,7 +112,8 @@ TIMED: dict[str, type[np.generic]] = {  # where bundle.json has `fold_in.lately`
     "ends": np.int64,
     "last": np.int64,
 }
-CONTENT = "content_vectors"  # where bundle.json has `content`
+BY_TITLE = {"content_vectors": "content", "title_stars": "intervals"}
+"""Arrays of a row for each title, and the facts of `bundle.json` with which a bundle has them."""
 
 
 def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
@@ -126,8 +127,8 @@ def write_bundle(folder: Path, bundle: RecommenderBundle) -> Path:
         _save(folder, "timed", bundle.timed, TIMED)
     for name, kind in rank_array_types(bundle.facts).items():
         np.save(folder / f"rank_{name}.npy", np.asarray(bundle.rank_arrays[name], dtype=kind))
-    if bundle.facts.get("content") is not None:
-        np.save(folder / f"{CONTENT}.npy", np.asarray(bundle.content_vectors, dtype=np.float32))
+    for name in _arrays_by_title(bundle.facts):
+        np.save(folder / f"{name}.npy", np.asarray(getattr(bundle, name), dtype=np.float32))
     facts = {"format": FORMAT, "model": "recommender", **bundle.facts}
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1, allow_nan=False), "utf-8")
     (folder / "golden.json").write_text(json.dumps(bundle.golden, allow_nan=False), "utf-8")
@@ -140,10 +141,10 @@ def read_bundle(folder: Path) -> RecommenderBundle:
     facts = _json(folder / "bundle.json")
     if facts.get("format") != FORMAT or facts.get("model") != "recommender":
         raise BundleError(f"{folder} is not a recommender bundle of format {FORMAT}", REMEDY)
-    arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
+    wanted = ARRAYS | dict.fromkeys(_arrays_by_title(facts), np.float32)
+    arrays = {name: _array(folder / f"{name}.npy", kind) for name, kind in wanted.items()}
     ratings = _load(folder, "ratings", _ratings_files(facts))
     kinds = rank_array_types(facts)
-    has_content = facts.get("content") is not None
     timed = _load(folder, "timed", TIMED) if lately_facts(facts) else None
     bundle = RecommenderBundle(
         **arrays,
@@ -152,7 +153,6 @@ def read_bundle(folder: Path) -> RecommenderBundle:
         facts=facts,
         golden=_json(folder / "golden.json"),
         rank_arrays={n: _array(folder / f"rank_{n}.npy", kind) for n, kind in kinds.items()},
-        content_vectors=_array(folder / f"{CONTENT}.npy", np.float32) if has_content else None,
         timed=TimedTitles(**timed) if timed else None,
     )
     _check(folder, bundle)
@@ -189,7 +189,7 @@ def _check(folder: Path, bundle: RecommenderBundle) -> None:
         _require(not fault, folder, fault)
     _check_facts(folder, bundle.facts)
     _check_ranker(folder, bundle, titles)
-    _check_content(folder, bundle, titles)
+    _check_by_title(folder, bundle, titles)
 
 
 def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
@@ -200,17 +200,15 @@ def _check_ranker(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
     _require(not fault, folder, fault)
 
 
-def _check_content(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
-    """Raise BundleError where `content_vectors` lacks a finite row for each title."""
-    vectors = bundle.content_vectors
-    if bundle.facts.get("content") is None:
-        return
-    _require(vectors is not None, folder, f"no {CONTENT}")
-    if vectors is not None:
-        fits = vectors.ndim == 2 and len(vectors) == titles
-        _require(fits, folder, f"{CONTENT} is {vectors.shape}, not a row for each of {titles}")
-        finite = bool(np.isfinite(vectors).all())
-        _require(finite, folder, f"{CONTENT} holds a value that is not finite")
+def _check_by_title(folder: Path, bundle: RecommenderBundle, titles: int) -> None:
+    """Raise BundleError where an array of BY_TITLE lacks a finite row for each title."""
+    for name in _arrays_by_title(bundle.facts):
+        array = getattr(bundle, name)
+        _require(array is not None, folder, f"no {name}")
+        fits = array.ndim == 2 and len(array) == titles
+        _require(fits, folder, f"{name} is {array.shape}, not a row for each of {titles}")
+        finite = bool(np.isfinite(array).all())
+        _require(finite, folder, f"{name} holds a value that is not finite")
 
 
 def lately_facts(facts: Mapping[str, Any]) -> Mapping[str, float] | None:
@@ -218,6 +216,10 @@ def lately_facts(facts: Mapping[str, Any]) -> Mapping[str, float] | None:
     fold_in = facts.get("fold_in")
     found = fold_in.get("lately") if isinstance(fold_in, Mapping) else None
     return found if isinstance(found, Mapping) else None
+
+
+def _arrays_by_title(facts: Mapping[str, Any]) -> list[str]:
+    return [name for name, fact in BY_TITLE.items() if facts.get(fact) is not None]
 
 
 def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:

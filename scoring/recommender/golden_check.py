@@ -2,6 +2,7 @@
 
     {"tolerance": 1e-5,
      "predictions": [{"user_id", "movie_id", "value"}...],
+     "intervals": [{"user_id", "movie_id", "value", "shares": [...]}...],
      "rankings": [{"user_id", "n", "movie_ids": [...], "scores": [...]}...],
      "cold": [{"user_id", "movie_id", "score"}...],
      "fold_in": [{"ratings": [[movie_id, stars]...], "strategy", "predictions": [{"movie_id",
@@ -14,6 +15,8 @@ shows.
 - `rankings`: a person's list of `n` unrated titles, best first, without the popular titles at its
   end. Tied titles may change places: each recorded title must have its recorded score here, and
   each position of our list the recorded score.
+- `intervals`: the probability of each star, given the recorded prediction. Empty for a bundle
+  without intervals, missing in older ones.
 - `cold`: each person's best title among those the ranker does not know. Missing in bundles without
   content.
 - `fold_in`: ratings, oldest first, of a person unknown to the bundle. The lists include popular
@@ -43,6 +46,8 @@ def check_golden(model: Recommender) -> GoldenReport:
     try:
         tolerance = float(golden["tolerance"])
         found = _predictions(model, golden["predictions"])
+        asked = golden.get("intervals", ())
+        found += [(f"interval {q['user_id']} {q['movie_id']}", _interval(model, q)) for q in asked]
         found += [(f"recommend {q['user_id']}", _ranking(model, q)) for q in golden["rankings"]]
         found += [(f"cold {q['user_id']}", _cold(model, q)) for q in golden.get("cold", ())]
         folded = enumerate(golden.get("fold_in", ()))
@@ -59,6 +64,16 @@ def _predictions(model: Recommender, queries: list[Query]) -> list[tuple[str, fl
     recorded = np.array([q["value"] for q in queries], dtype=np.float64)
     differences = golden_differences(model.predict(users, movies).values, recorded)
     return [(f"predict {u} {m}", float(d)) for u, m, d in zip(users, movies, differences)]
+
+
+def _interval(model: Recommender, query: Query) -> float:
+    """The largest difference of the stars' probabilities; infinite without intervals."""
+    if model.intervals is None:
+        return float("inf")
+    user, movie = (np.array([query[key]], dtype=np.int64) for key in ("user_id", "movie_id"))
+    cases = model.intervals.cases(user, movie, np.array([query["value"]], dtype=np.float64))
+    shares = model.intervals.stars.probabilities(cases)[0]
+    return _largest(np.array(query["shares"], dtype=np.float64), shares)
 
 
 def _ranking(model: Recommender, query: Query) -> float:

@@ -43,6 +43,7 @@ from scoring.recommender.holdout_people import (
     sample_people,
     turn_stars,
 )
+from scoring.recommender.interval_calibration import cross_fitted, measure_intervals
 from scoring.recommender.list_variety import catalogue_metrics
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
@@ -124,6 +125,7 @@ def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, An
         "since": int(split.holdout.times.min()),
         "metrics": _metrics(split, ours, model.movie_ids),
         "versus": Baselines.of(split, model).compare(split, ours, seed),
+        "rating_intervals": _own_intervals(model, split, ours.values),
     }
 
 
@@ -151,6 +153,8 @@ def _measure_scores(
             "actual": shares_of_stars(split.holdout.values),
             "predicted": shares_of_stars(ours.values),
         },
+        "rating_intervals": _own_intervals(model, split, ours.values)
+        or cross_fitted(model, split, ours.values, seed),
         "turned_stars": turn_stars(model, split, seed),
         "people": sample_people(model, split, seed),
     }
@@ -166,6 +170,17 @@ def _intervals(split: HoldoutSplit, scores: HoldoutScores, seed: int) -> dict[st
         ndcg = split.ranking_liked(scores.lists)["ndcg"]
         found["ndcg@10"] = paired_bootstrap(ndcg, np.zeros_like(ndcg), seed=seed)["interval"]
     return found
+
+
+def _own_intervals(
+    model: Recommender, split: HoldoutSplit, values: Floats
+) -> dict[str, Any] | None:
+    """`rating_intervals` of a bundle's own intervals; None where it has none."""
+    if model.intervals is None:
+        return None
+    asked = split.holdout.user_ids, split.holdout.movie_ids
+    bounds = model.intervals.of_known(*asked, values)
+    return measure_intervals(model, split, values, bounds)
 
 
 def _sizes(split: HoldoutSplit) -> dict[str, int]:

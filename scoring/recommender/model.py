@@ -25,6 +25,7 @@ from scoring.recommender.fallback import FOLD_IN, PERSONAL, FallbackOrder
 from scoring.recommender.fold_in import read_fold_in
 from scoring.recommender.golden_check import check_golden
 from scoring.recommender.rankers import RankArrays, Ranker, read_ranker
+from scoring.recommender.rating_intervals import RatingIntervals
 from scoring.recommender.ratings_arrays import History
 from scoring.recommender.reranking import RankedRows
 
@@ -81,6 +82,7 @@ class Recommender:
         rated = np.bincount(bundle.ratings.indices, minlength=len(bundle.movie_ids)) > 0
         self._warm: Mask = bundle.item_factors.any(axis=1) & rated
         self.fallback = FallbackOrder.of(bundle, self.ranker)
+        self.intervals = RatingIntervals.of(bundle)
         if self.predictor_fold_in.rank > bundle.item_factors.shape[1]:
             raise BundleError("fold_in names more factors than item_factors has", "train again")
 

@@ -120,6 +120,16 @@ class RatingsMatrix:
         rows = self.items(user_row)[order].astype(np.intp)
         return History(rows, liking_of(self.stars(user_row)[order], scale), at, last)
 
+    def stars_by_title(self, titles: int, levels: Floats) -> Singles:
+        """How often each title got each of the ascending stars `levels`, [titles, levels].
+
+        Other stars count as the nearest of them.
+        """
+        places = np.searchsorted((levels[1:] + levels[:-1]) / 2.0, self.values)
+        cells = self.indices * np.int64(len(levels)) + places
+        counts = np.bincount(cells, minlength=titles * len(levels))
+        return counts.reshape(titles, len(levels)).astype(np.float32)
+
     def fault(self, people: int, titles: int) -> str:
         """What does not fit a catalogue of this size, in a sentence; empty where all fits."""
         shape = (people, titles)

@@ -3,7 +3,8 @@
 `ROUTERS` is the table of routers. `serving.app` serves them, and makes the OpenAPI description and
 `/docs` from them. A new subject is one module here and one line in the table.
 
-- `recommendations`: the titles to watch next, and the stars a person would give
+- `recommendations`: the titles to watch next
+- `star_predictions`: the stars a person would give, and their interval
 - `person_ratings`: people give ratings and take them back
 - `title_search`: find titles, and titles similar to one
 - `budget_estimates`: the budget of a title
@@ -22,6 +23,7 @@ from serving.routes import (
     model_ledger,
     person_ratings,
     recommendations,
+    star_predictions,
     title_search,
 )
 
@@ -29,6 +31,7 @@ __all__ = ["ROUTERS", "health", "model_ledger", "request_context"]
 
 ROUTERS: tuple[APIRouter, ...] = (
     recommendations.router,
+    star_predictions.router,
     person_ratings.router,
     title_search.router,
     budget_estimates.router,

@@ -1,4 +1,4 @@
-"""Recommendations for a person, and predictions of the stars that a person would give."""
+"""Recommendations: the titles that a person should watch next."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from serving.backend import Backend
 from serving.engines import LoadedRecommender
 from serving.follower import LoadedChampion
 from serving.problems import ProblemError
@@ -19,17 +18,13 @@ from serving.routes.request_context import (
     BackendDep,
     Count,
     ModelAnswer,
-    MovieId,
-    MovieNumber,
     Rating,
     RecommenderDep,
     RequestUser,
     TitleCard,
     UserId,
     answer_origin,
-    browser_safe_number,
     combined_strategy,
-    known_title,
     ratings_by_number,
     refuse_boolean,
     request_user,
@@ -37,6 +32,7 @@ from serving.routes.request_context import (
     title_card_fields,
     title_number,
 )
+from serving.routes.star_predictions import Known, Stars
 from serving.title_index import Ids, TitleIndex
 
 router = APIRouter()
@@ -47,8 +43,6 @@ ORDERED_BY = {
     "popular": "how often people have rated them lately",
 }
 """What a list is ordered by, for the first strategy here that is in it."""
-
-
 DIVERSITY = (
     "0 (the default) orders by the score alone; above it, titles that are unlike those before them "
     "and less popular come up from among the best candidates, and at 1 the score only says which "
@@ -64,6 +58,8 @@ class Recommended(TitleCard):
 
     score: float
     predicted_rating: float
+    low: Stars
+    high: Stars
     strategy: str = Field(
         description="personal, fold-in, content (from what the title is about: too few people "
         "rated it) or popular; of ten titles at most one is by content"
@@ -80,6 +76,7 @@ class RecommendationsAnswer(ModelAnswer):
         description="what the order is by, in a sentence; it is not that of the expected stars",
     )
     diversity: float = Field(default=0.0, description="as asked for")
+    known: Known
     recommendations: list[Recommended]
 
 
@@ -97,50 +94,6 @@ class AnonymousRequest(BaseModel):
     diversity: Annotated[float, BeforeValidator(refuse_boolean)] = Field(
         default=0.0, ge=0, le=1, allow_inf_nan=False, description=DIVERSITY
     )
-
-
-class PredictionAnswer(ModelAnswer):
-    """The stars that a person would give one title."""
-
-    user_id: str
-    movie_id: MovieNumber
-    name: str | None = Field(
-        default=None, description="the title's id, where the release names titles by text"
-    )
-    title: str
-    predicted_rating: float
-
-
-class Pair(BaseModel):
-    """A person and a title."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    user_id: AnyId = Field(description="as the release names them, or `p-<name>`")
-    movie_id: AnyId = Field(description="as the release names it")
-
-
-class PairsRequest(BaseModel):
-    """Up to 10,000 pairs."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    pairs: list[Pair] = Field(min_length=1, max_length=10_000)
-
-
-class PairPrediction(Pair):
-    """The stars for one pair, and the strategy that predicted them."""
-
-    user_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
-    movie_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
-    predicted_rating: float
-    strategy: str
-
-
-class PredictionsAnswer(ModelAnswer):
-    """Predictions in the order of the request; `strategy` is `mixed` if they differ in it."""
-
-    predictions: list[PairPrediction]
 
 
 @router.get("/v1/users/{user_id}/recommendations", tags=["recommendations"])
@@ -182,35 +135,6 @@ async def recommend_anonymously(
     return _answer(champion, user, None, request.n, allowed, request.exclude, request.diversity)
 
 
-@router.get("/v1/users/{user_id}/predictions/{movie_id}", tags=["predictions"])
-async def predict(
-    backend: BackendDep, champion: RecommenderDep, user_id: UserId, movie_id: MovieId
-) -> PredictionAnswer:
-    """The stars that this person would give; the title's mean rating for an unknown person."""
-    user = request_user(champion.model, backend, user_id)
-    title = known_title(champion.model, movie_id)
-    found = user.predict(champion.model.recommender, np.array([title.movie_id]))
-    return PredictionAnswer(
-        **answer_origin(champion, str(found.strategies[0])),
-        user_id=user_id,
-        movie_id=title.movie_id,
-        name=title.name,
-        title=title.title,
-        predicted_rating=float(found.values[0]),
-    )
-
-
-@router.post("/v1/predictions", tags=["predictions"])
-def predict_many(
-    backend: BackendDep, champion: RecommenderDep, request: PairsRequest
-) -> PredictionsAnswer:
-    """The stars for up to 10,000 pairs; every pair gets an answer."""
-    found = _predict_pairs(champion.model, backend, request.pairs)
-    return PredictionsAnswer(
-        **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
-    )
-
-
 def allowed_movie_ids(
     index: TitleIndex, genre: str | None, year_from: int | None, year_to: int | None
 ) -> Ids | None:
@@ -234,23 +158,28 @@ def _answer(
     model, titles = champion.model.recommender, champion.model.title_index.by_id
     excluded = [title_number(champion.model, m, "exclude") for m in exclude]
     found = user.recommend(model, n, allowed, excluded, diversity)
-    stars = user.predict(model, np.array([r.movie_id for r in found], dtype=np.int64)).values
+    wanted = np.array([r.movie_id for r in found], dtype=np.int64)
+    stars = user.predict(model, wanted).values
+    ends = user.intervals(champion.model, wanted, stars)
     return RecommendationsAnswer(
         **answer_origin(champion, combined_strategy([r.strategy for r in found])),
         user_id=user_id,
         ordered_by=_ordered_by({r.strategy for r in found}, diversity),
         diversity=diversity,
+        known=user.known(model),
         recommendations=[
             Recommended.model_validate(
                 title_card_fields(titles[r.movie_id])
                 | {
                     "score": r.score,
                     "predicted_rating": round(rating, 3),
+                    "low": low,
+                    "high": high,
                     "strategy": r.strategy,
                     "because": [title_card(titles[m]) for m in r.because],
                 }
             )
-            for r, rating in zip(found, stars.tolist(), strict=True)
+            for r, rating, (low, high) in zip(found, stars.tolist(), ends, strict=True)
         ],
     )
 
@@ -262,25 +191,3 @@ def _ordered_by(strategies: set[str], diversity: float) -> str:
         order += f", then varied (diversity {diversity:g}): titles unlike those before them come up"
         order += ", and less popular ones"
     return f"ordered by {order}; expected stars stand beside each title" if order else ""
-
-
-def _predict_pairs(
-    loaded: LoadedRecommender, backend: Backend, pairs: list[Pair]
-) -> list[PairPrediction]:
-    """Predict all pairs of one person together, so that each fold-in is solved only once."""
-    numbers = [title_number(loaded, pair.movie_id) for pair in pairs]
-    rows_of_user: dict[str, list[int]] = {}
-    for row, pair in enumerate(pairs):
-        rows_of_user.setdefault(str(pair.user_id), []).append(row)
-    answers: dict[int, PairPrediction] = {}
-    for user_id, rows in rows_of_user.items():
-        wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
-        found = request_user(loaded, backend, user_id).predict(loaded.recommender, wanted)
-        for row, stars, how in zip(rows, found.values.tolist(), found.strategies, strict=True):
-            answers[row] = PairPrediction(
-                user_id=pairs[row].user_id,
-                movie_id=pairs[row].movie_id,
-                predicted_rating=stars,
-                strategy=str(how),
-            )
-    return [answers[row] for row in range(len(pairs))]

@@ -17,8 +17,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from marquee.clock import iso
 from marquee.identifiers import person_id
+from scoring.arrays import Floats
 from scoring.recommender.bundle import Title
 from scoring.recommender.model import Predictions, Recommendation
+from scoring.recommender.rating_intervals import how_well_known
 from serving.backend import Backend, current_champion
 from serving.engines import LoadedRecommender, RecommenderEngine
 from serving.feedback_log import FeedbackLog, current_ratings
@@ -59,6 +61,8 @@ def browser_safe_number(number: int | str) -> int | str:
     return str(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT_NUMBER else number
 
 
+Ends = tuple[float | None, float | None]
+"""The lowest and the highest stars of an interval."""
 AnyId = Annotated[int | str, BeforeValidator(refuse_boolean), AfterValidator(_require_encodable)]
 """An id in the spelling of its release: a number or text."""
 MovieNumber = Annotated[int, PlainSerializer(browser_safe_number, return_type=int | str)]
@@ -178,6 +182,23 @@ class RequestUser:
         if self.ratings is None:
             return model.predict(np.full(len(movie_ids), self.user_id), movie_ids)
         return model.predict_for(self.ratings, movie_ids)
+
+    def intervals(self, loaded: LoadedRecommender, movie_ids: Ids, stars: Floats) -> list[Ends]:
+        """The lowest and highest stars around each prediction; None in older bundles."""
+        if loaded.intervals is None:
+            return [(None, None)] * len(movie_ids)
+        if self.ratings is None:
+            people = np.full(len(movie_ids), self.user_id)
+            found = loaded.intervals.of_known(people, movie_ids, stars)
+        else:
+            found = loaded.intervals.of_given(self.ratings, movie_ids, stars)
+        return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+
+    def known(self, model: RecommenderEngine) -> str:
+        """`how_well_known` of this person."""
+        return how_well_known(
+            len(model.ratings_of(self.user_id) if self.ratings is None else self.ratings)
+        )
 
 
 def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str) -> RequestUser:

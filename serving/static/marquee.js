@@ -131,7 +131,7 @@ async function recommend() {
   $("#for-whom").textContent = user ? `For ${user}` : ratings.length ? "For you" : "Popular now";
   $("#recommended").replaceChildren(...answer.recommendations.map(recommended));
   note.className = answer.error ? "warning" : "note";
-  note.textContent = answer.error || [how(answer, user), answer.ordered_by, `bundle ${answer.bundle}`].filter(Boolean).join(" · ");
+  note.textContent = answer.error || [how(answer, user), answer.ordered_by, answer.known, `bundle ${answer.bundle}`].filter(Boolean).join(" · ");
 }
 
 function how(answer, user) {
@@ -149,7 +149,12 @@ function recommended(title) {
   return make("li", {}, poster,
     make("span", {class: "name"}, make("b", {}, title.title), " ", make("small", {}, about),
       make("span", {class: "why"}, why(title, because))),
-    make("span", {class: "guess"}, `★ ${title.predicted_rating.toFixed(1)}`, make("small", {}, "expected")));
+    make("span", {class: "guess"}, `★ ${title.predicted_rating.toFixed(1)}`, make("small", {}, expected(title))));
+}
+
+function expected(title) {
+  if (title.low === null) return "expected";
+  return title.low === title.high ? `${title.low} stars` : `${title.low} to ${title.high} stars`;
 }
 
 function why(title, because) {

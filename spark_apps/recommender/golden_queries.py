@@ -8,6 +8,7 @@ models answer the others by other algorithms than the scorer's.
 - `predictions`: stars of random pairs.
 - `rankings`: lists of people with few ratings.
 - `cold`: the best cold title of each of these people.
+- `intervals`: the probabilities of the stars, for some of these pairs.
 - `fold_in`: answers for people who are not in the bundle, from ratings in the request.
 """
 
@@ -30,10 +31,12 @@ from spark_apps.recommender.indexed_ratings import IndexedRatings
 PREDICTIONS, RANKINGS, TOP = 40, 10, 10
 FOLDED_PEOPLE, FEW, MANY = 3, 5, 60  # trained people folded in; ratings of a query
 STARS_EACH = 4  # titles of the catalogue in a fold-in query's predictions; one unknown id is added
+INTERVALS = 10  # pairs
 TOLERANCE = 1e-5
 NO_QUERIES: dict[str, Any] = {
     "tolerance": TOLERANCE,
     "predictions": [],
+    "intervals": [],
     "rankings": [],
     "cold": [],
     "fold_in": [],
@@ -43,11 +46,15 @@ GivenRatings = tuple[Ints, Floats]  # movie ids and stars, oldest first
 
 @dataclass(frozen=True)
 class FittedRecommender:
-    """The fitted models; `content` is None where no title has content."""
+    """The fitted models; `content` is None where no title has content.
+
+    `intervals` are those of `bundle.json`, or None.
+    """
 
     predictor: Predictor
     order: FittedOrder
     content: ContentFit | None
+    intervals: Mapping[str, Any] | None = None
 
     @property
     def ratings(self) -> IndexedRatings:
@@ -75,6 +82,7 @@ def record_golden(
     return {
         "tolerance": TOLERANCE,
         "predictions": predictions,
+        "intervals": _intervals(fitted, predictions[:INTERVALS]),
         "rankings": rankings,
         "cold": cold,
         "fold_in": folded,
@@ -97,6 +105,45 @@ def _predictions(
         }
         for (u, i), value in zip(pairs.tolist(), stars)
     ]
+
+
+def _intervals(fitted: FittedRecommender, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`intervals` of the pairs `asked`; none where the bundle has no intervals."""
+    if fitted.intervals is None:
+        return []
+    ratings, found = fitted.ratings, []
+    for query in asked:
+        user = np.searchsorted(ratings.catalogue.user_ids, query["user_id"])
+        item = np.searchsorted(ratings.catalogue.movie_ids, query["movie_id"])
+        given = ratings.values[ratings.users == user], ratings.values[ratings.items == item]
+        shares = _star_shares(fitted.intervals, query["value"], *given)
+        found.append({**query, "shares": shares})
+    return found
+
+
+def _star_shares(facts: Mapping[str, Any], value: float, given: Floats, got: Floats) -> list[float]:
+    """The probability of each star, one star at a time."""
+    levels, every, w = facts["levels"], facts["shares"], facts["weights"]
+
+    def shrunken(stars: Floats, prior: float) -> list[float]:
+        near = [levels[int(np.argmin([abs(star - one) for one in levels]))] for star in stars]
+        total = len(near) + prior
+        return [(near.count(one) + prior * p) / total for one, p in zip(levels, every)]
+
+    person, title = (shrunken(s, p) for s, p in zip((given, got), facts["priors"]))
+    own = value - sum(share * level for share, level in zip(person, levels))
+    half, new, rare = (levels[-1] - levels[0]) / 2, *(1 / (1 + len(s)) ** 0.5 for s in (given, got))
+    middle = (value - sum(levels) / len(levels)) / half
+    odds = []
+    for level, share, mine, its in zip(levels, every, person, title):
+        d = (level - value) / half
+        tilt = w["tilt"] + w["tilt_new"] * new + w["tilt_middle"] * middle + w["tilt_own"] * own
+        narrow = w["square"] + w["square_new"] * new + w["square_rare"] * rare
+        common = w["everybody"] + (0 if len(given) else w["everybody_unknown"])
+        power = d * tilt - d * d * narrow - abs(d) * w["distance"]
+        liked = mine ** (w["person"] + w["person_new"] * new) * its ** w["title"]
+        odds.append(float(np.exp(power) * share**common * liked))
+    return [one / sum(odds) for one in odds]
 
 
 def _rankings(

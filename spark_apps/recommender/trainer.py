@@ -17,8 +17,11 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from scoring.arrays import Singles
 from scoring.recommender.baselines import popularity
 from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
+from scoring.recommender.interval_calibration import calibrate
+from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.content_fit import ContentFit, content_vectors, fit_content
 from spark_apps.recommender.families import (
@@ -42,7 +45,8 @@ class Trainer:
 
     `given` is the side information, `words` the words of titles. Where one is None, the titles'
     genres and years are used. `starts` are last states of an earlier fit by recipe, from which
-    fits go on; `ended` collects those of the fits made.
+    fits go on; `ended` collects those of the fits made. `intervals` are the facts of the bundles'
+    intervals, calibrated on an earlier fit; without them, bundles have none.
     """
 
     spark: SparkSession
@@ -56,6 +60,7 @@ class Trainer:
     text_ids: Sequence[str] = ()  # which of `users` and `titles` have text ids
     starts: Mapping[str, object] = field(default_factory=dict)
     ended: dict[str, object] = field(default_factory=dict)
+    intervals: Mapping[str, Any] | None = None
 
     @cached_property
     def side_information(self) -> SideInformation:
@@ -68,6 +73,14 @@ class Trainer:
         Only for fits that are not measured on ratings which the earlier fits have seen.
         """
         return replace(self, starts=dict(self.ended))
+
+    def with_intervals(self, bundle: Path, held: Ratings) -> Trainer:
+        """A trainer whose bundles have intervals, calibrated on ratings that `bundle` has not seen.
+
+        `bundle` is a folder, of an earlier fit of the same recipe.
+        """
+        found = calibrate(Recommender.load(bundle), held, self.seed)
+        return self if found is None else replace(self, intervals=found.facts())
 
     def index(self, ratings: Ratings | IndexedRatings) -> IndexedRatings:
         """The ratings by row, in a catalogue of their people and titles and every listed title."""
@@ -124,7 +137,7 @@ class Trainer:
             order = FittedOrder(indexed, ranker.result(), self.clip, recipe.lately)
             content = self.fit_content(order, recipe.content)
             predicts = predictor.result()
-        return FittedRecommender(predicts, order, content)
+        return FittedRecommender(predicts, order, content, self.intervals)
 
     def fit_predictor(
         self,
@@ -174,7 +187,7 @@ class Trainer:
             "clip": list(self.clip),
             "fold_in": {"predictor": fitted.predictor.fold_in()} | fitted.order.facts(),
             "text_ids": list(self.text_ids),
-        }
+        } | ({} if self.intervals is None else {"intervals": dict(self.intervals)})
 
 
 def assemble(
@@ -199,7 +212,15 @@ def assemble(
         facts=facts,
         golden=golden,
         timed=fitted.order.timed(),
+        title_stars=_title_stars(ratings, facts.get("intervals")),
     )
+
+
+def _title_stars(ratings: IndexedRatings, intervals: Mapping[str, Any] | None) -> Singles | None:
+    if intervals is None:
+        return None
+    levels = np.array(intervals["levels"])
+    return ratings.matrix.stars_by_title(ratings.catalogue.shape[1], levels)
 
 
 def with_content(bundle: RecommenderBundle, content: ContentFit | None) -> RecommenderBundle:

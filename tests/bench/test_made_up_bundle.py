@@ -15,6 +15,7 @@ from marquee.settings import REPOSITORY
 from scoring.recommender.holdout import last_share, training_ratings
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_files import read_ratings
+from tests.scoring.made_up import joined
 
 
 def test_a_made_up_folder_is_a_release_split_and_its_bundles(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_a_made_up_folder_is_a_release_split_and_its_bundles(tmp_path: Path) -> 
     assert len(shipped.titles) == world.titles == len(shipped.movie_ids)
     assert shipped.check_golden().passed and shipped.check_golden().count == 60
     train, holdout = (read_ratings(tmp_path / name) for name in ("train", "holdout"))
-    whole = train.join(holdout)
+    whole = joined(train, holdout)
     assert len(whole) == 20_000 and last_share(whole).sum() == len(holdout)
     kept = training_ratings(evaluated)
     assert len(kept) == len(train) > 15_000

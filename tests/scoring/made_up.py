@@ -83,6 +83,12 @@ def make_ratings(people: int = 30, titles: int = 40, seed: int = 3, share: float
     )
 
 
+def joined(first: Ratings, second: Ratings) -> Ratings:
+    """The rows of the first, then those of the second."""
+    columns = ("user_ids", "movie_ids", "values", "times")
+    return Ratings(*(np.concatenate([getattr(first, c), getattr(second, c)]) for c in columns))
+
+
 def save_ratings(folder: Path, ratings: Ratings) -> Path:
     """As a folder of Parquet in the contract."""
     folder.mkdir(parents=True)

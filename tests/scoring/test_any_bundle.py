@@ -19,7 +19,7 @@ from scoring.recommender.live_record import is_among, live_record
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings
 from scoring.recommender.ratings_files import read_ratings_file
-from tests.scoring.made_up import save_ratings
+from tests.scoring.made_up import joined, save_ratings
 from tests.scoring.test_holdout_evaluation import HOLDOUT, ROWS, TRAIN, bundle_of
 
 
@@ -155,7 +155,7 @@ def test_the_rows_a_bundle_has_learnt_from(model: Recommender) -> None:
 
 def live(folder: Path, noise: float, newer: Ratings, since: int = 10**10) -> dict:
     moved = Ratings(newer.user_ids, newer.movie_ids, newer.values, newer.times + 10**10)
-    every = save_ratings(folder / "ratings", TRAIN.join(moved))
+    every = save_ratings(folder / "ratings", joined(TRAIN, moved))
     return live_record(bundle_of(folder / "bundle", TRAIN, noise), every, since, seed=1)
 
 

@@ -91,6 +91,16 @@ def test_evaluated_has_not_seen_the_holdout_and_shipped_has(trained):
     assert shipped.ratings_of(person)[movie] == trained.holdout.values[0]
 
 
+def test_shipped_has_the_intervals_that_the_holdout_taught(trained):
+    evaluated, shipped = trained.load("evaluated"), trained.load("shipped")
+    assert evaluated.intervals is None and evaluated.bundle.golden["intervals"] == []
+    bounds = shipped.intervals.of_known(
+        trained.holdout.user_ids, trained.holdout.movie_ids, trained.holdout.values
+    )
+    assert (bounds.low <= bounds.high).all() and 0.5 < (bounds.high - bounds.low).mean() < 4.0
+    assert len(shipped.bundle.golden["intervals"]) == 10
+
+
 def test_the_bundle_repeats_what_spark_answered(trained):
     model = trained.load("shipped")
     report = model.check_golden()
@@ -198,6 +208,7 @@ def test_a_forecast_takes_the_content_vectors_of_the_shipped_bundle(trained, mon
     assert trained.load("shipped").bundle.content_vectors is not None
     assert forecast_recommender.main(flags(trained.lake)) == 0
     found = read_forecast(trained.lake, "r-1")
+    assert "rating_intervals" in found.figures
     assert found.figures["rows"] > 100 and found.recipe == trained.card["recipe"]
 
 

@@ -1,0 +1,144 @@
+"""Predictions: the stars that a person would give a title, and their interval."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from serving.backend import Backend
+from serving.engines import LoadedRecommender
+from serving.routes.request_context import (
+    AnyId,
+    BackendDep,
+    ModelAnswer,
+    MovieId,
+    MovieNumber,
+    RecommenderDep,
+    UserId,
+    answer_origin,
+    browser_safe_number,
+    combined_strategy,
+    known_title,
+    request_user,
+    title_number,
+)
+
+router = APIRouter()
+OF_INTERVAL = "four in five ratings lie between low and high; null where the model has no intervals"
+Stars = Annotated[float | None, Field(default=None, description=OF_INTERVAL)]
+Known = Annotated[str, Field(default="", description="why intervals are wide; empty: known well")]
+
+
+class PredictionAnswer(ModelAnswer):
+    """The stars that a person would give one title."""
+
+    user_id: str
+    movie_id: MovieNumber
+    name: str | None = Field(
+        default=None, description="the title's id, where the release names titles by text"
+    )
+    title: str
+    predicted_rating: float
+    low: Stars
+    high: Stars
+    known: Known
+
+
+class Pair(BaseModel):
+    """A person and a title."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_id: AnyId = Field(description="as the release names them, or `p-<name>`")
+    movie_id: AnyId = Field(description="as the release names it")
+
+
+class PairsRequest(BaseModel):
+    """Up to 10,000 pairs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: list[Pair] = Field(min_length=1, max_length=10_000)
+
+
+class PairPrediction(Pair):
+    """The stars for one pair, and the strategy that predicted them."""
+
+    user_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
+    movie_id: Annotated[AnyId, PlainSerializer(browser_safe_number, return_type=int | str)]
+    predicted_rating: float
+    low: Stars
+    high: Stars
+    strategy: str
+    known: Known
+
+
+class PredictionsAnswer(ModelAnswer):
+    """Predictions in the order of the request; `strategy` is `mixed` if they differ in it."""
+
+    predictions: list[PairPrediction]
+
+
+@router.get("/v1/users/{user_id}/predictions/{movie_id}", tags=["predictions"])
+async def predict(
+    backend: BackendDep, champion: RecommenderDep, user_id: UserId, movie_id: MovieId
+) -> PredictionAnswer:
+    """The stars that this person would give; the title's mean rating for an unknown person."""
+    user = request_user(champion.model, backend, user_id)
+    title = known_title(champion.model, movie_id)
+    wanted = np.array([title.movie_id])
+    found = user.predict(champion.model.recommender, wanted)
+    [(low, high)] = user.intervals(champion.model, wanted, found.values)
+    return PredictionAnswer(
+        **answer_origin(champion, str(found.strategies[0])),
+        user_id=user_id,
+        movie_id=title.movie_id,
+        name=title.name,
+        title=title.title,
+        predicted_rating=float(found.values[0]),
+        low=low,
+        high=high,
+        known=user.known(champion.model.recommender),
+    )
+
+
+@router.post("/v1/predictions", tags=["predictions"])
+def predict_many(
+    backend: BackendDep, champion: RecommenderDep, request: PairsRequest
+) -> PredictionsAnswer:
+    """The stars for up to 10,000 pairs; every pair gets an answer."""
+    found = _predict_pairs(champion.model, backend, request.pairs)
+    return PredictionsAnswer(
+        **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
+    )
+
+
+def _predict_pairs(
+    loaded: LoadedRecommender, backend: Backend, pairs: list[Pair]
+) -> list[PairPrediction]:
+    """Predict all pairs of one person together, so that each fold-in is solved only once."""
+    numbers = [title_number(loaded, pair.movie_id) for pair in pairs]
+    rows_of_user: dict[str, list[int]] = {}
+    for row, pair in enumerate(pairs):
+        rows_of_user.setdefault(str(pair.user_id), []).append(row)
+    answers: dict[int, PairPrediction] = {}
+    for user_id, rows in rows_of_user.items():
+        wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
+        user = request_user(loaded, backend, user_id)
+        found = user.predict(loaded.recommender, wanted)
+        ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded.recommender)
+        each = zip(rows, found.values.tolist(), ends, found.strategies, strict=True)
+        for row, stars, (low, high), how in each:
+            answers[row] = PairPrediction(
+                user_id=pairs[row].user_id,
+                movie_id=pairs[row].movie_id,
+                predicted_rating=stars,
+                low=low,
+                high=high,
+                strategy=str(how),
+                known=known,
+            )
+    return [answers[row] for row in range(len(pairs))]
