@@ -23,8 +23,8 @@ from serving.backend import Backend
 from serving.engines import LoadedRecommender
 from serving.feedback_log import FeedbackLog
 from serving.routes.person_ratings import RatingsRequest
-from serving.routes.recommendations import PairPrediction
 from serving.routes.request_context import is_api_person
+from serving.routes.star_predictions import PairPrediction
 from serving.title_index import LARGEST_ID, IdIndex
 from sources.ratings_cells import IdSpellings as Keep
 
