@@ -41,11 +41,6 @@ COLUMNS = (
     "person_new",
     "title",  # log share of the star among the title's ratings, shrunken to all ratings
 )
-PERSON_PRIOR, TITLE_PRIOR = (
-    5.0,
-    10.0,
-)  # ratings of everybody that are added to a person's, a title's
-PEOPLE_FROM, TITLES_FROM = (0, 1, 20), (0, 5, 30)  # least ratings of each class of the masses
 FEW_RATINGS = 20  # with fewer, an answer says that we hardly know the person
 ROWS_AT_ONCE = 8_192
 
@@ -288,8 +283,7 @@ def read_facts(facts: Any) -> tuple[StarModel, Masses]:
 
 
 def how_well_known(ratings: int) -> str:
-    """What widens the intervals of a person with these ratings, in a sentence; empty from
-    FEW_RATINGS on."""
+    """What widens the intervals of a person with so many ratings; empty from FEW_RATINGS on."""
     if ratings == 0:
         return "we do not know you: this is how people rate"
     if ratings < FEW_RATINGS:
