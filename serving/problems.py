@@ -49,7 +49,8 @@ def problem_response(
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        # A detail may quote half of a surrogate pair, which UTF-8 cannot hold.
+        "detail": detail.encode("utf-8", "backslashreplace").decode("utf-8"),
         "instance": request.url.path,
         **extensions,
     }

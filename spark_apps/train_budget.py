@@ -97,12 +97,15 @@ def candidates(
     """The recipes to score: those of config, and the champion's.
 
     Without a search: the champion's recipe if config still names it, else the default. No search
-    tries a recipe with `beside`, unless the run names no other.
+    tries a recipe with `beside`, unless the run names no other. The only recipe of a run is tried
+    alone.
     """
     recipes = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
     # Which search tries a recipe changes no fit: a champion of another release stays the same.
     searched = {"tried_in": champion.tried_in} if champion else {}
     recipes = [champion if r.model_copy(update=searched) == champion else r for r in recipes]
+    if len(recipes) == 1:
+        return recipes
     if search == "none":
         return [champion] if champion and champion in recipes else [recipes[0]]
     tried = [recipe for recipe in recipes if search == "full" or recipe.tried_in == search]

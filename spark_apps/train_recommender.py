@@ -149,6 +149,9 @@ def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[Recommend
     Without a search: the champion's recipe if config still names it, else the default.
     """
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
+    # Which search tries a recipe changes no fit: a champion of another release stays the same.
+    searched = {"tried_in": champion.tried_in} if champion else {}
+    recipes = [champion if r.model_copy(update=searched) == champion else r for r in recipes]
     if job.inputs.search == "none":
         return [champion] if champion and champion in recipes else recipes[:1]
     wanted = [r for r in recipes if r.tried_in in searches[job.inputs.search] or r == champion]

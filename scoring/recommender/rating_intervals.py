@@ -200,6 +200,8 @@ class RatingIntervals:
         stars, masses = read_facts(facts)
         if bundle.title_stars.shape[1] != len(stars.levels):
             raise BundleError("title_stars has other stars than `intervals`", "train again")
+        if bundle.title_stars.min(initial=0.0) < 0.0:
+            raise BundleError("title_stars counts less than no rating", "train again")
         kept = bundle.title_stars, bundle.user_ids, bundle.movie_ids, bundle.ratings
         return cls(stars, masses, *kept)
 
@@ -267,19 +269,26 @@ def read_facts(facts: Any) -> tuple[StarModel, Masses]:
         names = "levels", "shares", "people_from", "titles_from", "masses"
         levels, shares, *masses = (np.array(facts[name], dtype=np.float64) for name in names)
         person, title = (float(prior) for prior in facts["priors"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(
             f"intervals in bundle.json is not complete: {error}", "train again"
         ) from None
-    found = Masses(*masses)
-    edges = masses[:2]
-    fits = found.table.shape == tuple(map(len, edges)) and levels.shape == shares.shape
-    fits = fits and all(bool((np.diff(one) > 0.0).all()) for one in (levels, *edges))
-    finite = all(np.isfinite(one).all() for one in (levels, shares, weights, *masses))
-    positive = min(person, title, shares.min(initial=1.0)) > 0.0
-    if not (fits and finite and positive and len(levels) > 1 and edges[0][0] == edges[1][0] == 0.0):
+    found, stars = Masses(*masses), StarModel(levels, shares, weights, (person, title))
+    if not _are_sound(stars, found):
         raise BundleError("the numbers of intervals in bundle.json do not fit", "train again")
-    return StarModel(levels, shares, weights, (person, title)), found
+    return stars, found
+
+
+def _are_sound(stars: StarModel, masses: Masses) -> bool:
+    """Whether shapes fit, levels and edges ascend, and shares and masses lie in (0, 1]."""
+    levels, edges = stars.levels, (masses.people_from, masses.titles_from)
+    fits = all(one.ndim == 1 and len(one) for one in (levels, *edges)) and len(levels) > 1
+    fits = fits and stars.shares.shape == levels.shape
+    fits = fits and masses.table.shape == tuple(map(len, edges))
+    ascend = fits and all(bool((np.diff(one) > 0.0).all()) for one in (levels, *edges))
+    finite = all(np.isfinite(one).all() for one in (levels, stars.weights, stars.priors))
+    within = all(((v > 0.0) & (v <= 1.0 + 1e-6)).all() for v in (stars.shares, masses.table))
+    return ascend and finite and within and edges[0][0] == edges[1][0] == 0.0 < min(stars.priors)
 
 
 def how_well_known(ratings: int) -> str:

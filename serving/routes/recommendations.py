@@ -166,7 +166,7 @@ def _answer(
         user_id=user_id,
         ordered_by=_ordered_by({r.strategy for r in found}, diversity),
         diversity=diversity,
-        known=user.known(model),
+        known=user.known(champion.model),
         recommendations=[
             Recommended.model_validate(
                 title_card_fields(titles[r.movie_id])

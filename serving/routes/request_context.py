@@ -194,11 +194,10 @@ class RequestUser:
             found = loaded.intervals.of_given(self.ratings, movie_ids, stars)
         return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
-    def known(self, model: RecommenderEngine) -> str:
-        """`how_well_known` of this person."""
-        return how_well_known(
-            len(model.ratings_of(self.user_id) if self.ratings is None else self.ratings)
-        )
+    def known(self, loaded: LoadedRecommender) -> str:
+        """`how_well_known` of this person, by the ratings of titles that the model has."""
+        own = loaded.recommender.ratings_of(self.user_id) if self.ratings is None else self.ratings
+        return how_well_known(sum(movie in loaded.title_index.by_id for movie in own))
 
 
 def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str) -> RequestUser:

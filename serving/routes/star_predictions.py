@@ -101,7 +101,7 @@ async def predict(
         predicted_rating=float(found.values[0]),
         low=low,
         high=high,
-        known=user.known(champion.model.recommender),
+        known=user.known(champion.model),
     )
 
 
@@ -129,7 +129,7 @@ def _predict_pairs(
         wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
         user = request_user(loaded, backend, user_id)
         found = user.predict(loaded.recommender, wanted)
-        ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded.recommender)
+        ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded)
         each = zip(rows, found.values.tolist(), ends, found.strategies, strict=True)
         for row, stars, (low, high), how in each:
             answers[row] = PairPrediction(

@@ -14,7 +14,12 @@ from scoring.recommender.baselines import popularity
 from scoring.recommender.bundle import RecommenderBundle, read_bundle, write_bundle
 from scoring.recommender.holdout import HoldoutSplit, last_share
 from scoring.recommender.holdout_evaluation import evaluate_forecast, measure
-from scoring.recommender.interval_calibration import calibrate, cross_fitted, fit_weights
+from scoring.recommender.interval_calibration import (
+    calibrate,
+    cross_fitted,
+    fit_weights,
+    measure_intervals,
+)
 from scoring.recommender.model import Recommender
 from scoring.recommender.rating_intervals import (
     COLUMNS,
@@ -190,6 +195,15 @@ def test_a_forecast_measures_the_intervals_of_its_bundle(model, fitted, tmp_path
         {"shares": None},
         {"priors": [5.0, 0.0]},
         {"people_from": [1, 2, 3]},
+        {"people_from": 0.0},
+        {"people_from": []},
+        {"titles_from": [[0.0, 5.0, 30.0]]},
+        {"priors": [float("nan"), 5.0]},
+        {"priors": [5.0, float("inf")]},
+        {"priors": 10**400},
+        {"masses": [[1.5, 0.8, 0.8]] * 3},
+        {"masses": [[-0.1, 0.8, 0.8]] * 3},
+        {"shares": [2.0] * 10},
     ],
 )
 def test_damaged_facts_are_a_bundle_error(model, fitted, change) -> None:
@@ -198,6 +212,26 @@ def test_damaged_facts_are_a_bundle_error(model, fitted, change) -> None:
     counts = np.zeros((len(bundle.movie_ids), 10), dtype=np.float32)
     with pytest.raises(BundleError, match="intervals"):
         Recommender(replace(bundle, title_stars=counts))
+
+
+def test_less_than_no_rating_is_a_bundle_error(model, fitted) -> None:
+    bundle = with_intervals(model.bundle, fitted.facts())
+    counts = np.array(bundle.title_stars)
+    counts[0, 0] = -1.0
+    with pytest.raises(BundleError, match="title_stars"):
+        Recommender(replace(bundle, title_stars=counts))
+
+
+def test_stars_that_single_precision_rounds_are_inside() -> None:
+    third = replace(ROWS, values=ROWS.values / 3.0)
+    bundle = bias_bundle(third.take(~LATE))
+    model = Recommender(replace(bundle, facts={**bundle.facts, "clip": [1 / 6, 5 / 3]}))
+    held = third.take(LATE)
+    found = calibrate(model, held, seed=1)
+    split = HoldoutSplit.of(third.take(~LATE), held)
+    values = model.predict(held.user_ids, held.movie_ids).values
+    bounds = found.of_known(held.user_ids, held.movie_ids, values)
+    assert measure_intervals(model, split, values, bounds)["coverage"] > 0.7
 
 
 def test_a_missing_array_is_a_bundle_error(model, fitted, tmp_path) -> None:

@@ -246,6 +246,14 @@ def test_other_refusals(client: httpx.Client, backend: Backend) -> None:
     refused(client.post("/v1/recommendations", content=nan, headers=text), 422)
     big = b'{"ratings": [' + b" " * 3_000_000 + b"]}"
     refused(client.post("/v1/recommendations", content=big, headers=text), 413)
+    for half in (
+        b'"genre": "\\ud800"',
+        b'"exclude": ["\\ud800"]',
+        b'"\\ud800": 1',
+        b'"n": "\\ud800"',
+    ):
+        body = b'{"ratings": [], ' + half + b"}"
+        refused(client.post("/v1/recommendations", content=body, headers=text), 422)
     unknown = {"ratings": [{"movie_id": 999_999, "rating": 4}]}
     refused(client.post("/v1/users/p-x/ratings", json=unknown), 404)
     assert backend.feedback.lines == 0

@@ -56,6 +56,14 @@ def test_without_a_rating_it_answers_before_release_and_says_what_it_does_not_kn
     assert "A. Stranger" in notes and "Opera" in notes
 
 
+@pytest.mark.parametrize("field", ["directors", "genres", "cast", "keywords", "languages"])
+def test_half_of_a_surrogate_pair_is_no_server_error(client: httpx.Client, field: str) -> None:
+    body = b'{"year": 2020, "' + field.encode() + b'": ["\\ud800"]}'
+    as_json = {"content-type": "application/json"}
+    found = client.post("/v1/budget-estimates", content=body, headers=as_json)
+    assert found.status_code in (200, 422), found.text
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -81,6 +81,13 @@ def test_without_a_search_what_serves_is_trained_again(tmp_path, serves, tried):
     assert train_recommender.recipes_to_try(job, known) == [read_recipe(tried)]
 
 
+def test_a_champion_stays_where_config_only_moved_its_recipe_to_another_search(tmp_path):
+    lake = make_lake(tmp_path, [], models=models([RECIPE, OTHER], CHAMPION | {"recipe": OTHER}))
+    job = Job("train_recommender", "r-1", lake, tmp_path)
+    moved = [read_recipe(RECIPE), read_recipe(OTHER | {"tried_in": "full"})]
+    assert train_recommender.recipes_to_try(job, moved) == [read_recipe(OTHER)]
+
+
 def test_evaluated_has_not_seen_the_holdout_and_shipped_has(trained):
     evaluated, shipped = trained.load("evaluated"), trained.load("shipped")
     assert len(evaluated.bundle.ratings.values) == len(trained.train)
