@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.made_up_ratings import FULL_ROWS, KINDS, MadeUpWorld
+from bench.made_up_ratings import FULL_ROWS, KINDS, MadeUpWorld, number_of_rows
 from scoring.arrays import Mask, Rows, Singles, row_ends
 from scoring.recommender.baselines import popularity
 from scoring.recommender.bundle import RecommenderBundle, Title, write_bundle
@@ -218,7 +218,7 @@ def main() -> int:
     """Write a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=FULL_ROWS)
+    parser.add_argument("--rows", type=number_of_rows, default=FULL_ROWS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--split", action="store_true")
     options = parser.parse_args()

@@ -44,8 +44,18 @@ SECONDS_BETWEEN, A_SITTING, FORTNIGHT = 20, 60, 14 * 86_400
 YEAR = 365 * 86_400
 START, JOINING_YEARS, MOST_YEARS = 900_000_000, 20, 5
 
+FEWEST_ROWS = 2_000
+"""With fewer, a person may rate nearly all titles, and drawing different ones takes for ever."""
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+def number_of_rows(text: str) -> int:
+    """The value of `--rows`; ArgumentTypeError unless it is a whole number from FEWEST_ROWS on."""
+    if not text.strip().isdecimal() or int(text) < FEWEST_ROWS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {FEWEST_ROWS} on")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.made_up_ratings import number_of_rows
 from bench.scale_chart import draw
 from bench.scale_table import report
 from bench.scale_tasks import TASKS, Figures, Limits, run_task, surroundings
@@ -42,7 +43,7 @@ def main() -> int:
     """Measure every number of rows; 1 where a task failed, was refused or was stopped."""
     options = parser().parse_args()
     unwind_on_signals()
-    sizes = sorted(map(int, options.rows.split(",")))
+    sizes = sorted(options.rows)
     found = [one for one in read(options.log) if one.rows in sizes]
     tasks = TASKS[: TASKS.index(options.until) + 1]
     for rows in sizes:
@@ -58,7 +59,7 @@ def main() -> int:
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     flags = argparse.ArgumentParser(description=__doc__)
-    flags.add_argument("--rows", default=ROWS)
+    flags.add_argument("--rows", type=numbers_of_rows, default=ROWS, help="with commas")
     flags.add_argument("--until", choices=TASKS, default=TASKS[-1], help="the last task")
     flags.add_argument("--seed", type=int, default=1)
     flags.add_argument("--driver-memory", default="", help="of the JVM; default: by rows")
@@ -70,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--json", type=Path)
     flags.add_argument("--plot", type=Path)
     return flags
+
+
+def numbers_of_rows(text: str) -> list[int]:
+    """The value of `--rows`: numbers with commas between them."""
+    return [number_of_rows(one) for one in text.split(",")]
 
 
 def measure(

@@ -85,18 +85,22 @@ def run(
     max_pages: Annotated[
         int | None, typer.Option(help="Pages to crawl at most.", show_default="config's")
     ] = None,
-    search: Annotated[str, typer.Option(help="none, quick or full.", show_default="config's")] = "",
-    promote: Annotated[str, typer.Option(help="yes, ask or no.", show_default="config's")] = "",
+    search: Annotated[
+        str | None, typer.Option(help="none, quick or full.", show_default="config's")
+    ] = None,
+    promote: Annotated[
+        str | None, typer.Option(help="yes, ask or no.", show_default="config's")
+    ] = None,
     as_of: Annotated[
-        str, typer.Option(help="See only rows before this moment.", show_default="now")
-    ] = "",
+        str | None, typer.Option(help="See only rows before this moment.", show_default="now")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Train even where nothing changed.")] = False,
     recommender_recipe: Annotated[
-        str, typer.Option(help="Train this recipe alone.", show_default="by --search")
-    ] = "",
+        str | None, typer.Option(help="Train this recipe alone.", show_default="by --search")
+    ] = None,
     budget_recipe: Annotated[
-        str, typer.Option(help="Train this recipe alone.", show_default="by --search")
-    ] = "",
+        str | None, typer.Option(help="Train this recipe alone.", show_default="by --search")
+    ] = None,
     unpause: UnpauseFlag = False,
 ) -> None:
     """Bring the stack up, run weekly_retrain through Airflow, and show what the API answers.
@@ -106,10 +110,9 @@ def run(
     you can look. A stack that ran before stays up in any case.
     """
     unwind_on_signals()
-    given: dict[str, Any] = {"max_pages": max_pages, "search": search or None}
-    given |= {"promote": promote or None, "as_of": as_of or None, "force": force or None}
-    named = {"recommender_recipe": recommender_recipe, "budget_recipe": budget_recipe}
-    given |= {key: name or None for key, name in named.items()}
+    given: dict[str, Any] = {"max_pages": max_pages, "search": search, "promote": promote}
+    given |= {"as_of": as_of, "force": force or None}
+    given |= {"recommender_recipe": recommender_recipe, "budget_recipe": budget_recipe}
     form = {key: value for key, value in given.items() if value is not None}
     with checking_arguments():
         check_form(load_settings(), form)

@@ -256,7 +256,12 @@ def rating_intervals(found: Any) -> Coverage | None:
         if whole := number(found, "one_width_whole"):
             text += f", {whole:.2f} where its ends are stars of the scale"
     low, high = COVERAGE_WARNING
-    warning = "" if low <= coverage <= high else "The intervals do not hold what they promise: "
+    is_narrowest = width < (number(found, "step") or 0.0)  # most intervals are one star alone
+    warning = (
+        ""
+        if low <= coverage and (coverage <= high or is_narrowest)
+        else "The intervals do not hold what they promise: "
+    )
     if warning:
         warning += f"{share(coverage)}, not {share(low, 0)} to {share(high, 0)}."
     return Coverage(text + ".", warning, {name: _tenths(found, k) for k, name in _TENTHS.items()})

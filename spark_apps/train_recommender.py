@@ -12,6 +12,7 @@ lives as long as its fits. What this takes is known before anything is read (`re
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -111,8 +112,8 @@ def refuse_too_large(rows: int, memory: int) -> None:
     wanted = LEAST_BYTES + BYTES_A_RATING * rows
     if wanted > memory:
         raise RecipeError(
-            f"training on {rows} ratings needs about {wanted / 1e9:.1f} GB of memory, "
-            f"and this machine has {memory / 1e9:.1f}",
+            f"training on {rows} ratings needs about {math.ceil(wanted / 1e8) / 10} GB of memory, "
+            f"and this machine has {math.floor(memory / 1e8) / 10}",
             "train on a larger machine, a smaller release, or later ratings only",
         )
 

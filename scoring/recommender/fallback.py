@@ -131,7 +131,8 @@ class FallbackOrder:
         """From a bundle and its ranker."""
         content = read_content(bundle.facts, bundle.content_vectors, ranker.known)
         popular = Popularity.of(bundle.popularity, bundle.timed, lately_facts(bundle.facts))
-        varied = Reranker(bundle.content_vectors, bundle.item_factors, bundle.popularity)
+        kept = bundle.content_vectors, bundle.item_factors, bundle.popularity
+        varied = Reranker(*kept, ranker.known)
         return cls(ranker, content, popular, varied)
 
     def knows_any(self, history: History) -> bool:

@@ -221,6 +221,7 @@ def measure_intervals(
         "rows": len(held),
         "coverage": coverage,
         "width": float((bounds.high - bounds.low).mean()),
+        "step": float(np.diff(levels).min()) if len(levels := np.unique(actual)) > 1 else None,
         "one_width": _one_width(model, values, actual, coverage, None),
         "one_width_whole": _one_width(model, values, actual, coverage, np.unique(actual)),
         "known": _share(inside[known]),

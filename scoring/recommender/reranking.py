@@ -8,7 +8,9 @@ candidates one by one, each time with the candidate of the highest
 
 - relevance: the person's score, 0 for the last candidate and 1 for the best;
 - unlikeness: 1 - the largest cosine to a title that is already in the list;
-- novelty: -log2 of popularity, 0 for the most and 1 for the least popular candidate.
+- novelty: -log2 of popularity, 0 for the most and 1 for the least popular candidate. A cold title,
+  which the ranker does not know, has the mean of the others: few ratings say nothing of how known
+  it is, and as the most novel it would lead every list.
 
 Novelty is not part of MMR. Without it lists name other genres, and no more titles of the catalogue
 than before: popular titles differ from each other, too (ADR 43).
@@ -67,12 +69,14 @@ class Reranker:
     """Chooses lists from candidates.
 
     Two titles are as like as the cosine of their rows of `content` [I, K], or, where one of them
-    has none, of their rows of `factors` [I, L]. `popularity` [I] counts ratings.
+    has none, of their rows of `factors` [I, L]. `popularity` [I] counts ratings. `known` [I] marks
+    the titles that the ranker knows.
     """
 
     content: Singles | None
     factors: Singles
     popularity: Floats
+    known: Mask
 
     def choose(self, pool: RankedRows, n: int, diversity: float) -> RankedRows:
         """The list of `n` from the candidates `pool`.
@@ -92,11 +96,19 @@ class Reranker:
         return pool.take(chosen)
 
     def novelty(self, rows: Rows) -> Floats:
-        """Novelty [C] of candidates; one that nobody rated counts as the least popular other."""
-        popularity = self.popularity[rows]
-        rated = popularity[popularity > 0.0]
+        """Novelty [C] of candidates; where the ranker knows none, all count by their popularity.
+
+        One that nobody rated counts as the least popular other.
+        """
+        popularity, known = self.popularity[rows], self.known[rows]
+        if not known.any():
+            known = np.ones_like(known)
+        rated = popularity[known & (popularity > 0.0)]
         least = rated.min() if len(rated) else SMALLEST_POPULARITY
-        return _unit_range(-np.log2(np.maximum(popularity, least)))
+        novelty = _unit_range(-np.log2(np.maximum(popularity[known], least)))
+        found = np.full(len(rows), novelty.mean() if len(novelty) else 0.0)
+        found[known] = novelty
+        return found
 
 
 @dataclass(frozen=True)

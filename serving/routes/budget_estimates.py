@@ -6,17 +6,23 @@ answer names the question that was answered, and what each field that was not st
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from marquee.normalise.canonical_names import country_code, language_code
 from scoring.budget.model import BudgetEstimate, BudgetQuery
 from serving.backend import current_champion
 from serving.engines import BudgetEngine
 from serving.follower import LoadedChampion
-from serving.routes.request_context import BackendDep, ModelAnswer, answer_origin
+from serving.routes.request_context import (
+    BackendDep,
+    ModelAnswer,
+    answer_origin,
+    refuse_boolean,
+)
 
 router = APIRouter(tags=["budgets"])
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -65,9 +71,16 @@ class BudgetRequest(BaseModel):
         default=None, ge=0, le=10**9, description="IMDb's number of votes; none before release"
     )
 
+    @field_validator("year", "rating", "runtime", "vote_count", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return refuse_boolean(value)
+
     @model_validator(mode="after")
     def _one_year(self) -> BudgetRequest:
         planned = int(self.release_date[:4]) if self.release_date else None
+        if self.release_date and len(self.release_date) == len("2027-05-14"):
+            date.fromisoformat(self.release_date)  # the 31st of February is a ValueError
         if self.year is None and planned is None:
             raise ValueError("give the year or the release date")
         if None not in (self.year, planned) and self.year != planned:

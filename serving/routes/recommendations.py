@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from serving.engines import LoadedRecommender
 from serving.follower import LoadedChampion
@@ -91,9 +91,12 @@ class AnonymousRequest(BaseModel):
     year_from: int | None = None
     year_to: int | None = None
     exclude: list[AnyId] = Field(default=[], max_length=10_000)
-    diversity: Annotated[float, BeforeValidator(refuse_boolean)] = Field(
-        default=0.0, ge=0, le=1, allow_inf_nan=False, description=DIVERSITY
-    )
+    diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
+
+    @field_validator("n", "year_from", "year_to", "diversity", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return refuse_boolean(value)
 
 
 @router.get("/v1/users/{user_id}/recommendations", tags=["recommendations"])

@@ -27,7 +27,10 @@ from serving.routes.request_context import (
 )
 
 router = APIRouter()
-OF_INTERVAL = "four in five ratings lie between low and high; null where the model has no intervals"
+OF_INTERVAL = (
+    "four in five ratings lie from low to high, which are stars of the scale; the predicted mean may "
+    "lie just outside. Null where the model has no intervals"
+)
 Stars = Annotated[float | None, Field(default=None, description=OF_INTERVAL)]
 Known = Annotated[str, Field(default="", description="why intervals are wide; empty: known well")]
 

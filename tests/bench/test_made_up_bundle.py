@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bench.made_up_bundle import write_folder
 from bench.made_up_ratings import MadeUpWorld
@@ -31,6 +32,15 @@ def test_a_made_up_folder_is_a_release_split_and_its_bundles(tmp_path: Path) -> 
     kept = training_ratings(evaluated)
     assert len(kept) == len(train) > 15_000
     assert np.bincount(kept.user_ids).tolist() == np.bincount(train.user_ids).tolist()
+
+
+@pytest.mark.parametrize("rows", ["x", "", "-5", "1999", "2e4"])
+def test_impossible_numbers_of_rows_are_refused(rows: str) -> None:
+    for module, value in (("bench.made_up_bundle", rows), ("bench.scale", f"5000,{rows}")):
+        command = [sys.executable, "-m", module, "--rows", value]
+        command += ["/nowhere"] if module == "bench.made_up_bundle" else []
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 2 and "is no whole number from 2000 on" in done.stderr
 
 
 def test_what_a_bundle_costs_a_server_is_measured(tmp_path: Path) -> None:

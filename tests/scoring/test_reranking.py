@@ -39,9 +39,13 @@ def between_0_and_1(values: list[float]) -> list[float]:
 def chosen_slowly(model: Recommender, pool: list, n: int, diversity: float) -> list[int]:
     """Movie ids: one by one the best of (1 - d) relevance + d (unlikeness + novelty) / 2."""
     rows = {r.movie_id: model.movie_ids.tolist().index(r.movie_id) for r in pool}
-    popular = [model.bundle.popularity[rows[r.movie_id]] for r in pool]
-    least = min([p for p in popular if p > 0], default=1.0)
-    novelty = between_0_and_1([-math.log2(max(p, least)) for p in popular])
+    popular = [float(model.bundle.popularity[rows[r.movie_id]]) for r in pool]
+    known = [bool(model.ranker.known[rows[r.movie_id]]) for r in pool]
+    known = known if any(known) else [True] * len(known)
+    least = min([p for p, k in zip(popular, known) if k and p > 0], default=1.0)
+    novel = between_0_and_1([-math.log2(max(p, least)) for p, k in zip(popular, known) if k])
+    each, middle = iter(novel), sum(novel) / len(novel)
+    novelty = [next(each) if k else middle for k in known]
     relevance = between_0_and_1([r.score for r in pool])
     left, found = list(range(len(pool))), []
     while left and len(found) < n:
@@ -67,7 +71,8 @@ def model(request: pytest.FixtureRequest) -> Recommender:
         vectors = rng.normal(size=(240, COLUMNS)).astype(np.float32)
         vectors[:: 2 if request.param == "some content" else 500] = 0.0
         object.__setattr__(bundle, "content_vectors", vectors)
-        reranker = Reranker(vectors, bundle.item_factors, bundle.popularity)
+        kept = vectors, bundle.item_factors, bundle.popularity
+        reranker = Reranker(*kept, model.ranker.known)
         object.__setattr__(model.fallback, "reranker", reranker)
     return model
 
@@ -176,13 +181,18 @@ def test_everybodys_lists_are_those_of_recommend(model: Recommender, tmp_path: P
 
 
 def test_titles_that_nobody_rated_are_as_novel_as_the_least_rated() -> None:
-    reranker = Reranker(None, np.ones((5, 2), np.float32), np.array([8.0, 2.0, 0.0, 4.0, 0.0]))
-    assert reranker.novelty(np.arange(5)).tolist() == [0.0, 1.0, 1.0, 0.5, 1.0]
-    assert reranker.novelty(np.array([2, 4])).tolist() == [0.0, 0.0]
+    popularity, known = (
+        np.array([8.0, 2.0, 0.0, 4.0, 1.0]),
+        np.array([True, True, True, True, False]),
+    )
+    reranker = Reranker(None, np.ones((5, 2), np.float32), popularity, known)
+    assert reranker.novelty(np.arange(5)).tolist() == [0.0, 1.0, 1.0, 0.5, 0.625]
+    assert reranker.novelty(np.array([2, 4])).tolist() == [0.0, 0.0], "of the others there is one"
+    assert reranker.novelty(np.array([4])).tolist() == [0.0]
 
 
 def test_no_candidate_and_equal_candidates() -> None:
-    reranker = Reranker(None, np.zeros((3, 0), np.float32), np.zeros(3))
+    reranker = Reranker(None, np.zeros((3, 0), np.float32), np.zeros(3), np.ones(3, np.bool_))
     none = RankedRows.of(np.empty(0, dtype=np.intp), np.zeros(3), "popular")
     assert len(reranker.choose(none, 10, 0.5).rows) == 0
     equal = RankedRows.of(np.array([2, 0, 1]), np.ones(3), "popular")

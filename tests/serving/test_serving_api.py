@@ -223,6 +223,8 @@ def test_bad_questions_get_problem_documents(
         ("/v1/recommendations", {"ratings": [{"movie_id": 1, "rating": "x"}]}, "rating"),
         ("/v1/recommendations", {"ratings": [{"movie_id": 2**70, "rating": 3}]}, "movie_id"),
         ("/v1/recommendations", {"ratings": [], "m": 3}, "Extra inputs"),
+        ("/v1/recommendations", {"ratings": [], "n": True}, "true or false"),
+        ("/v1/recommendations", {"ratings": [], "year_from": False}, "true or false"),
         ("/v1/predictions", {"pairs": []}, "at least 1"),
         ("/v1/predictions", {"pairs": [{"user_id": "bob", "movie_id": 1}]}, "not a user id"),
         ("/v1/predictions", {"pairs": [{"user_id": -4, "movie_id": 1}]}, "not a user id"),

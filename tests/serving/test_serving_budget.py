@@ -74,6 +74,10 @@ def test_half_of_a_surrogate_pair_is_no_server_error(client: httpx.Client, field
         {"year": 2020, "genres": [f"genre {k}" for k in range(15)]},
         {"year": 2020, "budget": 3},
         {"year": "soon"},
+        {"year": True},
+        {"year": 2020, "rating": True},
+        {"year": 2020, "runtime": True},
+        {"release_date": "2027-02-31"},
     ],
 )
 def test_titles_that_cannot_be_are_refused(client: httpx.Client, facts: dict) -> None:
