@@ -257,12 +257,9 @@ def rating_intervals(found: Any) -> Coverage | None:
             text += f", {whole:.2f} where its ends are stars of the scale"
     low, high = COVERAGE_WARNING
     is_narrowest = width < (number(found, "step") or 0.0)  # most intervals are one star alone
-    warning = (
-        ""
-        if low <= coverage and (coverage <= high or is_narrowest)
-        else "The intervals do not hold what they promise: "
-    )
-    if warning:
+    warning = ""
+    if coverage < low or (coverage > high and not is_narrowest):
+        warning = "The intervals do not hold what they promise: "
         warning += f"{share(coverage)}, not {share(low, 0)} to {share(high, 0)}."
     return Coverage(text + ".", warning, {name: _tenths(found, k) for k, name in _TENTHS.items()})
 

@@ -28,8 +28,8 @@ from serving.routes.request_context import (
 
 router = APIRouter()
 OF_INTERVAL = (
-    "four in five ratings lie from low to high, which are stars of the scale; the predicted mean may "
-    "lie just outside. Null where the model has no intervals"
+    "four in five ratings lie from low to high, which are stars of the scale; the predicted mean "
+    "may lie just outside. Null where the model has no intervals"
 )
 Stars = Annotated[float | None, Field(default=None, description=OF_INTERVAL)]
 Known = Annotated[str, Field(default="", description="why intervals are wide; empty: known well")]

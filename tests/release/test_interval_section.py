@@ -44,6 +44,8 @@ def test_a_coverage_outside_is_a_warning() -> None:
         found = rating_intervals({**FOUND, "coverage": coverage})
         assert found is not None and f"{coverage:.1%}" in found.warning
     assert rating_intervals(FOUND | {"coverage": 0.8}).warning == ""
+    narrowest = FOUND | {"coverage": 0.9, "width": 0.14, "step": 1.0}
+    assert rating_intervals(narrowest).warning == "", "no interval is narrower than one star"
 
 
 def test_damaged_figures_are_no_section_or_an_empty_table() -> None:
