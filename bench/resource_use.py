@@ -33,10 +33,14 @@ def measured(root: int = 0) -> Iterator[ResourceUse]:
     root = root or os.getpid()
     found, over = ResourceUse(), threading.Event()
     started, before = time.perf_counter(), cpu_seconds(root)
+    first, last = own_seconds(root), dict[Process, float]()
 
     def sample() -> None:
         found.peak_mb = max(found.peak_mb, memory_mb([root]))
-        found.cpu_seconds = max(found.cpu_seconds, cpu_seconds(root) - before)
+        # Spark's workers are lost to the tree when they end, and short children to the samples.
+        last.update(own_seconds(root))
+        seen = sum(last.values()) - sum(first.values())
+        found.cpu_seconds = max(found.cpu_seconds, cpu_seconds(root) - before, seen)
 
     def keep_sampling() -> None:
         sample()
@@ -52,6 +56,20 @@ def measured(root: int = 0) -> Iterator[ResourceUse]:
         watch.join()
         sample()
         found.seconds = time.perf_counter() - started
+
+
+Process = tuple[int, float]
+"""A process id and when the process began: ids are used again."""
+
+
+def own_seconds(root: int) -> dict[Process, float]:
+    """CPU seconds of `root` and each of its living descendants, without their children."""
+    found = {}
+    with suppress(psutil.NoSuchProcess):
+        for one in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
+            with suppress(psutil.Error):
+                found[one.pid, one.create_time()] = sum(one.cpu_times()[:2])
+    return found
 
 
 def cpu_seconds(root: int) -> float:
