@@ -115,8 +115,9 @@ def _intervals(fitted: FittedRecommender, asked: list[dict[str, Any]]) -> list[d
     for query in asked:
         user = np.searchsorted(ratings.catalogue.user_ids, query["user_id"])
         item = np.searchsorted(ratings.catalogue.movie_ids, query["movie_id"])
-        given = ratings.values[ratings.users == user], ratings.values[ratings.items == item]
-        shares = _star_shares(fitted.intervals, query["value"], *given)
+        own = ratings.stars[ratings.indptr[user] : ratings.indptr[user + 1]]
+        stars = ratings.levels[own], ratings.levels[ratings.stars[ratings.indices == item]]
+        shares = _star_shares(fitted.intervals, query["value"], *stars)
         found.append({**query, "shares": shares})
     return found
 
@@ -134,15 +135,16 @@ def _star_shares(facts: Mapping[str, Any], value: float, given: Floats, got: Flo
     own = value - sum(share * level for share, level in zip(person, levels))
     half, new, rare = (levels[-1] - levels[0]) / 2, *(1 / (1 + len(s)) ** 0.5 for s in (given, got))
     middle = (value - sum(levels) / len(levels)) / half
-    odds = []
+    logs = []
     for level, share, mine, its in zip(levels, every, person, title):
         d = (level - value) / half
         tilt = w["tilt"] + w["tilt_new"] * new + w["tilt_middle"] * middle + w["tilt_own"] * own
         narrow = w["square"] + w["square_new"] * new + w["square_rare"] * rare
         common = w["everybody"] + (0 if len(given) else w["everybody_unknown"])
         power = d * tilt - d * d * narrow - abs(d) * w["distance"]
-        liked = mine ** (w["person"] + w["person_new"] * new) * its ** w["title"]
-        odds.append(float(np.exp(power) * share**common * liked))
+        liked = (w["person"] + w["person_new"] * new) * np.log(mine) + w["title"] * np.log(its)
+        logs.append(float(power + common * np.log(share) + liked))
+    odds = [float(np.exp(one - max(logs))) for one in logs]
     return [one / sum(odds) for one in odds]
 
 
