@@ -26,7 +26,7 @@ from spark_apps.recommender import bayes_model
 from spark_apps.recommender.bayes_model import Noise, Prior, RowPosterior
 from spark_apps.recommender.gibbs_sampler import Chain, ChainPlan, Problem
 from spark_apps.recommender.posterior_mean import pair_scores
-from spark_apps.recommender.rating_blocks import make_blocks
+from spark_apps.recommender.rating_blocks import compress, make_blocks
 from spark_apps.recommender.training_data import FeatureBlocks
 
 PEOPLE, TITLES, WIDTH, SHAPE = 7, 6, 3, 3.0
@@ -49,10 +49,9 @@ class Small:
     def chain(self) -> Chain:
         """A chain before its first sweep."""
         ratings = len(self.users)
-        rows, sizes = (self.users, self.items), (PEOPLE, TITLES)
-        blocks = [
-            list(make_blocks(rows[s], rows[1 - s], np.arange(ratings), sizes[s], 2)) for s in (0, 1)
-        ]
+        given = compress(self.users, self.items, (PEOPLE, TITLES))
+        got = compress(self.items, self.users, (TITLES, PEOPLE))
+        blocks = [list(make_blocks(*rows, 2)) for rows in (given, got)]
         pairs = np.zeros((2, 1), dtype=np.intp)
         problem = Problem(np.zeros(ratings), 1.0, self.people, self.titles, pairs)
         plan = ChainPlan(SHAPE, WIDTH - 1, 1, 0, 1, 1)
@@ -236,8 +235,8 @@ def without_the_columns(patch: pytest.MonkeyPatch) -> None:
 
 def with_another_scale(patch: pytest.MonkeyPatch) -> None:
     """The inverse scale of another prior."""
-    scale = bayes_model._scale
-    patch.setattr(bayes_model, "_scale", lambda width: 2.0 * scale(width))
+    patch.setattr(bayes_model, "BIAS_VARIANCE", 2.0 * BIAS)
+    patch.setattr(bayes_model, "FACTOR_VARIANCE", 2.0 * TASTE)
 
 
 def with_another_prior_mean(patch: pytest.MonkeyPatch) -> None:

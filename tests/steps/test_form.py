@@ -58,7 +58,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "a recipe that config does not hold": (
         {"budget_recipe": "tolk"},
-        "the form's 'budget_recipe' is 'tolk' — give one of ",
+        "the form's 'budget_recipe' is 'tolk' — did you mean 'talk'?",
     ),
     "a hyphen": ({"max-pages": 4}, "a run knows no 'max-pages' — did you mean 'max_pages'?"),
     "another word": ({"promote": "later"}, "the form's 'promote' is 'later' — give yes, ask or no"),

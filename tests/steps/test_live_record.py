@@ -17,7 +17,7 @@ from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import load_ratings
 from steps.run import Run
 from steps.run_report import report
-from tests.scoring.made_up import save_ratings
+from tests.scoring.made_up import joined, save_ratings
 from tests.scoring.test_holdout_evaluation import HOLDOUT, TRAIN, bundle_of
 from tests.serving.serving_bundles import promote_folder
 
@@ -36,7 +36,7 @@ def begin(run: Run, folder: Path, rows: Ratings | None) -> None:
     if rows is not None:
         moved = Ratings(rows.user_ids, rows.movie_ids, rows.values, rows.times * 0 + NEWER)
         run.lake.publish(
-            save_ratings(folder / run.id, TRAIN.join(moved)), run.path("prepared/ratings")
+            save_ratings(folder / run.id, joined(TRAIN, moved)), run.path("prepared/ratings")
         )
 
 
