@@ -31,6 +31,11 @@ def places_in(chosen: Rows, rows: int, other: int) -> Rows:
     return places
 
 
+def pieces(rows: int, most: int) -> list[slice]:
+    """All rows, at most so many at a time."""
+    return [slice(start, start + most) for start in range(0, rows, most)]
+
+
 def forget_pages(array: NDArray[Any]) -> None:
     """Give the pages of a mapped array back; the kernel keeps them in its cache, and no memory.
 

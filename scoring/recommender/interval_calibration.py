@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Ints, Mask, Rows, rows_of
+from scoring.arrays import Floats, Ints, Mask, Rows, pieces, rows_of
 from scoring.recommender.holdout import HoldoutSplit
 from scoring.recommender.rating_intervals import (
     COLUMNS,
+    ROWS_AT_ONCE,
     Bounds,
     Cases,
     Growth,
@@ -68,7 +69,7 @@ def calibrate(model: Recommender, held: Ratings, seed: int) -> RatingIntervals |
         return None
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
     sample = _sample(model, start, held.take(rows))
-    columns = start.stars.columns(sample.cases)
+    columns = _columns(start.stars, sample.cases)
     stars = replace(start.stars, weights=fit_weights(columns, sample.actual, sample.weights))
     masses = replace(start.masses, table=_masses(stars, start.masses, sample))
     return replace(start, stars=stars, masses=masses)
@@ -128,6 +129,14 @@ def _weights(users: Ints) -> Floats:
     return found
 
 
+def _columns(stars: StarModel, cases: Cases) -> Floats:
+    """`StarModel.columns`, made in pieces."""
+    found = np.empty((len(cases.values), len(stars.levels), len(COLUMNS)))
+    for piece in pieces(len(found), ROWS_AT_ONCE):
+        found[piece] = stars.columns(cases.take(piece))
+    return found
+
+
 def fit_weights(columns: Floats, actual: Rows, weights: Floats) -> Floats:
     """The weights [J] of the most likely conditional logit with a ridge, by Newton's method.
 
@@ -137,14 +146,17 @@ def fit_weights(columns: Floats, actual: Rows, weights: Floats) -> Floats:
     found = np.zeros(columns.shape[2])
     given = columns[np.arange(len(actual)), actual]
     for _ in range(MOST_STEPS):
-        scores = columns @ found
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares *= (weights / shares.sum(axis=1))[:, None]
-        means = np.einsum("nl,nlj->nj", shares, columns)
-        slope = weights @ given - means.sum(axis=0) - RIDGE * found
-        curve = np.einsum("nl,nlj,nlk->jk", shares, columns, columns, optimize=True)
-        curve -= (means / weights[:, None]).T @ means
-        step = np.linalg.solve(curve + RIDGE * np.eye(len(found)), slope)
+        slope, curve = weights @ given - RIDGE * found, RIDGE * np.eye(len(found))
+        for piece in pieces(len(actual), ROWS_AT_ONCE):
+            part, weight = columns[piece], weights[piece]
+            scores = part @ found
+            shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+            shares *= (weight / shares.sum(axis=1))[:, None]
+            means = np.einsum("nl,nlj->nj", shares, part)
+            slope -= means.sum(axis=0)
+            curve += np.einsum("nl,nlj,nlk->jk", shares, part, part, optimize=True)
+            curve -= (means / weight[:, None]).T @ means
+        step = np.linalg.solve(curve, slope)
         found += step
         if np.abs(step).max() < LEAST_STEP:
             break
@@ -156,8 +168,11 @@ def _masses(stars: StarModel, classes: Masses, sample: Sample) -> Floats:
 
     A class of few rows gets nearly the mass of all strangers, or of all known people.
     """
-    growth = Growth.of(stars.probabilities(sample.cases))
-    before = growth.before[np.arange(len(sample.actual)), sample.actual]
+    before = np.empty(len(sample.actual))
+    for piece in pieces(len(before), ROWS_AT_ONCE):
+        growth = Growth.of(stars.probabilities(sample.cases.take(piece)))
+        actual = sample.actual[piece]
+        before[piece] = growth.before[np.arange(len(actual)), actual]
     people, titles = classes.classes(sample.cases)
     masses = np.zeros_like(classes.table)
     for (person, title), _ in np.ndenumerate(masses):

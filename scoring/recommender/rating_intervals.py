@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from marquee.errors import BundleError
-from scoring.arrays import Floats, Ints, Rows, Singles, rows_of
+from scoring.arrays import Floats, Ints, Rows, Singles, pieces, rows_of
 from scoring.recommender.bundle import RecommenderBundle
 from scoring.recommender.ratings_arrays import RatingsMatrix
 
@@ -42,7 +42,7 @@ COLUMNS = (
     "title",  # log share of the star among the title's ratings, shrunken to all ratings
 )
 FEW_RATINGS = 20  # with fewer, an answer says that we hardly know the person
-ROWS_AT_ONCE = 8_192
+ROWS_AT_ONCE = 8_192  # pairs whose columns are made at a time: 9 MB where there are ten stars
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class Cases:
         """All pairs, in their order."""
         return cls(*(np.concatenate([getattr(c, name) for c in cases]) for name in vars(cases[0])))
 
+    def take(self, rows: slice) -> Cases:
+        """Some of the pairs."""
+        return Cases(self.values[rows], self.given[rows], self.got[rows])
+
 
 @dataclass(frozen=True)
 class StarModel:
@@ -92,27 +96,24 @@ class StarModel:
 
     def columns(self, cases: Cases) -> Floats:
         """COLUMNS of each pair and star, [n, L, columns]."""
-        low, high = self.levels[0], self.levels[-1]
-        half = (high - low) / 2.0
+        half = (self.levels[-1] - self.levels[0]) / 2.0
         d = (self.levels - cases.values[:, None]) / half
         middle = ((cases.values - self.levels.mean()) / half)[:, None]
-        ratings, raters = cases.given.sum(axis=1), cases.got.sum(axis=1)
-        new, rare = (1.0 / np.sqrt(1.0 + n)[:, None] for n in (ratings, raters))
-        person = self._shrunken(cases.given, self.priors[0])
+        ratings = cases.given.sum(axis=1)
+        new, rare = (1.0 / np.sqrt(1.0 + n)[:, None] for n in (ratings, cases.got.sum(axis=1)))
+        person, title = map(self._shrunken, (cases.given, cases.got), self.priors)
         above = (cases.values - person @ self.levels)[:, None]
-        everybody, own = np.broadcast_to(np.log(self.shares), d.shape), np.log(person)
-        title = np.log(self._shrunken(cases.got, self.priors[1]))
+        everybody = np.broadcast_to(np.log(self.shares), d.shape)
+        own, title = np.log(person), np.log(title)
         unknown = everybody * (ratings == 0.0)[:, None]
         square = -d * d
-        of_predicted = [square, square * new, square * rare, -np.abs(d), everybody, unknown]
-        of_tilt = [d, d * new, d * middle, d * above]
-        return np.stack([*of_predicted, *of_tilt, own, own * new, title], axis=2)
+        first = [square, square * new, square * rare, -np.abs(d), everybody, unknown]
+        tilts = [d, d * new, d * middle, d * above]
+        return np.stack([*first, *tilts, own, own * new, title], axis=2)
 
     def _shrunken(self, counts: Floats, prior: float) -> Floats:
-        shares: Floats = (counts + prior * self.shares) / (
-            counts.sum(axis=1, keepdims=True) + prior
-        )
-        return shares
+        total = counts.sum(axis=1, keepdims=True) + prior
+        return np.asarray((counts + prior * self.shares) / total)
 
     def counted(self, stars: Floats | Singles) -> Rows:
         """The place of each number of stars among `levels`; the nearest."""
@@ -197,13 +198,10 @@ class RatingIntervals:
         facts = bundle.facts.get("intervals")
         if facts is None or bundle.title_stars is None:
             return None
-        stars, masses = read_facts(facts)
-        if bundle.title_stars.shape[1] != len(stars.levels):
-            raise BundleError("title_stars has other stars than `intervals`", "train again")
-        if bundle.title_stars.min(initial=0.0) < 0.0:
-            raise BundleError("title_stars counts less than no rating", "train again")
-        kept = bundle.title_stars, bundle.user_ids, bundle.movie_ids, bundle.ratings
-        return cls(stars, masses, *kept)
+        stars, counts = read_facts(facts), bundle.title_stars
+        if counts.shape[1] != len(stars[0].levels) or counts.min(initial=0.0) < 0.0:
+            raise BundleError("title_stars does not count the stars of `intervals`", "train again")
+        return cls(*stars, counts, bundle.user_ids, bundle.movie_ids, bundle.ratings)
 
     def facts(self) -> dict[str, Any]:
         """`intervals` of `bundle.json`."""
@@ -219,10 +217,11 @@ class RatingIntervals:
 
     def of_known(self, user_ids: Ints, movie_ids: Ints, values: Floats) -> Bounds:
         """Intervals around the predicted stars `values` [n] of pairs."""
-        pieces = [slice(i, i + ROWS_AT_ONCE) for i in range(0, max(len(values), 1), ROWS_AT_ONCE)]
-        each = [self.bounds(self.cases(user_ids[p], movie_ids[p], values[p])) for p in pieces]
-        low, high = ([getattr(one, end) for one in each] for end in ("low", "high"))
-        return Bounds(np.concatenate(low), np.concatenate(high))
+        low, high = np.empty(len(values)), np.empty(len(values))
+        for p in pieces(len(values), ROWS_AT_ONCE):
+            found = self.bounds(self.cases(user_ids[p], movie_ids[p], values[p]))
+            low[p], high[p] = found.low, found.high
+        return Bounds(low, high)
 
     def of_given(self, ratings: Mapping[int, float], movie_ids: Ints, values: Floats) -> Bounds:
         """Intervals for a person who is described by these ratings only."""
@@ -230,7 +229,7 @@ class RatingIntervals:
 
     def cases(self, user_ids: Ints, movie_ids: Ints, values: Floats) -> Cases:
         """What the intervals of known and unknown people depend on."""
-        users, place = np.unique(np.asarray(user_ids, dtype=np.int64), return_inverse=True)
+        users, place = np.unique(user_ids, return_inverse=True)
         given = np.zeros((len(users), len(self.stars.levels)))
         for row, user in enumerate(rows_of(self.user_ids, users).tolist()):
             if user >= 0:
@@ -252,8 +251,8 @@ class RatingIntervals:
         return Bounds(levels[np.minimum(low, near)], levels[np.maximum(high, near)])
 
     def _counts(self, stars: Floats | Singles) -> Floats:
-        places = self.stars.counted(stars)
-        return np.bincount(places, minlength=len(self.stars.levels)).astype(np.float64)
+        found = np.bincount(self.stars.counted(stars), minlength=len(self.stars.levels))
+        return found.astype(np.float64)
 
     def _got(self, movie_ids: Ints) -> Floats:
         rows = rows_of(self.movie_ids, np.asarray(movie_ids, dtype=np.int64))
@@ -270,9 +269,8 @@ def read_facts(facts: Any) -> tuple[StarModel, Masses]:
         levels, shares, *masses = (np.array(facts[name], dtype=np.float64) for name in names)
         person, title = (float(prior) for prior in facts["priors"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BundleError(
-            f"intervals in bundle.json is not complete: {error}", "train again"
-        ) from None
+        why = f"intervals in bundle.json is not complete: {error}"
+        raise BundleError(why, "train again") from None
     found, stars = Masses(*masses), StarModel(levels, shares, weights, (person, title))
     if not _are_sound(stars, found):
         raise BundleError("the numbers of intervals in bundle.json do not fit", "train again")

@@ -105,8 +105,12 @@ def _fill(columns: Sequence[NDArray[Any]], at: int, table: pa.Table) -> int:
 def _filled(table: pa.Table, name: str) -> NDArray[Any]:
     if table[name].null_count:
         raise ContractError(f"a rating's {name} is null", "prepare the ratings again")
-    column: NDArray[Any] = table[name].to_numpy()
-    return column
+    kind = table.schema.field(name).type
+    if not (pa.types.is_integer(kind) or (name == "rating" and pa.types.is_floating(kind))):
+        raise ContractError(f"a rating's {name} is {kind}", "prepare the ratings again")
+    # `ChunkedArray.to_numpy` imports pandas, which takes a second and 50 MB.
+    chunks = [np.from_dlpack(chunk) for chunk in table[name].chunks]
+    return np.concatenate(chunks or [np.empty(0, kind.to_pandas_dtype())])
 
 
 # A user's own file: MovieLens' CSV, or Parquet with the column names of MovieLens or of the lake

@@ -8,12 +8,12 @@ title. What the reduction loses is measured on random pairs, whose means are kep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.arrays import Floats, Rows, Singles
+from scoring.arrays import Floats, Rows, Singles, pieces
 from spark_apps.recommender.families import FactorModel
 
 PAIRS = 20_000  # pairs whose posterior means are kept exactly
@@ -57,7 +57,7 @@ class FactorSum:
         used, rank = self.used, min(self.rank, self.used)
         ways = reduction(self.left[:, :used], self.right[:, :used], rank)
         for table, way in zip((self.left, self.right), ways, strict=True):
-            for rows in _pieces(len(table)):
+            for rows in pieces(len(table), ROWS_AT_ONCE):
                 table[rows, :rank] = table[rows, :used] @ way
         self.used = rank
 
@@ -82,7 +82,7 @@ def reduction(left: Singles | Floats, right: Singles | Floats, rank: int) -> tup
 def _root(table: Singles | Floats) -> tuple[Floats, Floats]:
     """R [k, k] with R'R = table'table, and its pseudo-inverse."""
     gram: Floats = np.zeros((table.shape[1],) * 2)
-    for rows in _pieces(len(table)):
+    for rows in pieces(len(table), ROWS_AT_ONCE):
         piece = table[rows].astype(np.float64)
         gram += piece.T @ piece
     values, vectors = np.linalg.eigh(gram)
@@ -90,10 +90,6 @@ def _root(table: Singles | Floats) -> tuple[Floats, Floats]:
     known = values > LEAST_SHARE * max(values.max(initial=0.0), np.finfo(np.float64).tiny)
     inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=known)
     return (vectors * lengths).T, vectors * inverse
-
-
-def _pieces(rows: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE))
 
 
 @dataclass(frozen=True)
