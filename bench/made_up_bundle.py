@@ -30,7 +30,7 @@ from scoring.recommender.item_weights import ItemWeights
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 from scoring.recommender.ratings_files import COLUMNS
-from scoring.recommender.timed_titles import TimedTitles
+from scoring.recommender.timed_titles import TimedTitles, last_times
 
 FACTORS, COLUMNS_OF_CONTENT, CONTENT_MB = 32, 128, 32.0
 WEIGHED, KEPT = 2_500, 200
@@ -105,7 +105,7 @@ def made_up_bundle(world: MadeUpWorld, ratings: Ratings) -> RecommenderBundle:
         golden={"tolerance": 1e-5, "predictions": [], "rankings": []},
         rank_arrays=weights_of(items, titles, rng).arrays(),
         content_vectors=content_of(rng, titles, wide),
-        timed=TimedTitles.build(users, items, ratings.times, people),
+        timed=TimedTitles.build(items, ratings.times, last_times(users, ratings.times, people)),
     )
 
 

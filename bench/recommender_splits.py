@@ -16,7 +16,7 @@ from scoring.recommender.ratings_files import OFFICIAL_SPLITS, Release, read_off
 
 RULES: dict[str, Callable[[Ratings, int], Mask]] = {
     "session": lambda rows, seed: last_session(rows),
-    "global": lambda rows, seed: global_time(rows),
+    "global": lambda rows, seed: global_time(rows.times),
     "last20": lambda rows, seed: last_share(rows),
     "random75": random_share,
 }

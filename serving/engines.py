@@ -124,11 +124,8 @@ class LoadedRecommender:
         index, facts = build_title_index(bundle), bundle.facts
         names = {t.name: t.movie_id for t in index.titles if t.name}
         title_ids = IdIndex.of("titles", np.sort(index.movie_ids), facts, names)
-        user_ids, intervals = (
-            IdIndex.of("users", bundle.user_ids, facts),
-            RatingIntervals.of(bundle),
-        )
-        return cls(recommender, index, user_ids, title_ids, intervals)
+        user_ids = IdIndex.of("users", bundle.user_ids, facts)
+        return cls(recommender, index, user_ids, title_ids, RatingIntervals.of(bundle))
 
 
 def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecommender:

@@ -45,7 +45,7 @@ def forecast(job: Job) -> None:
         return
     card = trained_card(job)
     trainer, split = read_training(job)
-    late = global_time(split.every.by_id())
+    late = global_time(split.every.times)
     if late.any():
         trainer = calibrated(job, trainer, split.every.where(split.held & ~late).by_id())
     figures, notes = measure(job, trainer, split.every, late, card)

@@ -26,8 +26,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from pyspark.sql import DataFrame, SparkSession
 
 from marquee.artefacts.inputs import Inputs
@@ -53,6 +54,9 @@ OUTAGES = re.compile(
 DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
 MISSING_PATH = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
 RESOURCE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
 
 
 def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) -> int:
@@ -212,3 +216,14 @@ def error_report(error: Exception) -> tuple[str, int]:
         what = ": ".join(part.strip() for part in outage.groups() if part)
         return f"HDFS or Spark did not hold: {what} — look at their daemons' logs", AWAY
     return "", 1
+
+
+def with_champion(recipes: Sequence[AnyRecipe], champion: AnyRecipe | None) -> list[AnyRecipe]:
+    """The recipes, with the champion's own in place of one that differs in `tried_in` alone.
+
+    Which search tries a recipe changes no fit, so a champion of another release stays the same.
+    """
+    if champion is None:
+        return list(recipes)
+    searched = {"tried_in": champion.model_dump()["tried_in"]}
+    return [champion if r.model_copy(update=searched) == champion else r for r in recipes]

@@ -24,7 +24,7 @@ from spark_apps.budget.features import with_attributes, with_target
 from spark_apps.budget.folds import Fold, FoldFits, make_folds, with_place
 from spark_apps.budget.out_of_sample import choose
 from spark_apps.budget.trainer import FOLDS_AT_ONCE, Trainer, make_card, notes_of
-from spark_apps.job import Job, run_job
+from spark_apps.job import Job, run_job, with_champion
 
 MODEL, SPLIT, TITLES = "models/budget", "split/titles", "prepared/titles"
 BESIDE = "beside"
@@ -100,10 +100,8 @@ def candidates(
     tries a recipe with `beside`, unless the run names no other. The only recipe of a run is tried
     alone.
     """
-    recipes = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
-    # Which search tries a recipe changes no fit: a champion of another release stays the same.
-    searched = {"tried_in": champion.tried_in} if champion else {}
-    recipes = [champion if r.model_copy(update=searched) == champion else r for r in recipes]
+    candidates = [recipe for recipe in recipes if not recipe.beside] or list(recipes)
+    recipes = with_champion(candidates, champion)
     if len(recipes) == 1:
         return recipes
     if search == "none":

@@ -31,7 +31,7 @@ from marquee.errors import RecipeError
 from scoring.arrays import Mask
 from scoring.recommender.bundle import Title
 from spark_apps.drill import inject_fault, trainer_class
-from spark_apps.job import Job, run_job
+from spark_apps.job import Job, run_job, with_champion
 from spark_apps.recommender.als import needs_checkpoints
 from spark_apps.recommender.indexed_ratings import IndexedRatings, read_indexed
 from spark_apps.recommender.recipe_search import Choice, affordable_recipes, choose
@@ -150,9 +150,7 @@ def recipes_to_try(job: Job, recipes: list[RecommenderRecipe]) -> list[Recommend
     Without a search: the champion's recipe if config still names it, else the default.
     """
     champion, searches = champion_recipe(job), {"quick": ("quick",), "full": ("quick", "full")}
-    # Which search tries a recipe changes no fit: a champion of another release stays the same.
-    searched = {"tried_in": champion.tried_in} if champion else {}
-    recipes = [champion if r.model_copy(update=searched) == champion else r for r in recipes]
+    recipes = with_champion(recipes, champion)
     if job.inputs.search == "none":
         return [champion] if champion and champion in recipes else recipes[:1]
     wanted = [r for r in recipes if r.tried_in in searches[job.inputs.search] or r == champion]
@@ -183,9 +181,8 @@ def fit_all(job: Job, trainer: Trainer, split: Split, choice: Choice, out: Path)
         held = split.every.where(split.held).by_id()
         calibrated = trainer.with_intervals(out / "evaluated" / "bundle", held)
     with job.stopwatch("fit shipped"):
-        shipped = (
-            calibrated.going_on()
-        )  # it is measured on nothing, so it may go on from the others
+        # The shipped fit is measured on nothing, so it may go on from the others.
+        shipped = calibrated.going_on()
         shipped.fit(split.every, choice.recipe, choice.blend_share, out / "shipped")
     return notes
 

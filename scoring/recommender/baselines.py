@@ -26,7 +26,7 @@ from scoring.recommender.holdout import (
 from scoring.recommender.list_blocks import CELLS, MOST_PEOPLE, best_columns
 from scoring.recommender.list_variety import catalogue_metrics
 from scoring.recommender.model import Recommender
-from scoring.recommender.timed_titles import HOUR, TimedTitles
+from scoring.recommender.timed_titles import HOUR, TimedTitles, last_times
 
 ROUNDS = 10  # after five, the biases move by less than 1e-3 stars a round
 BIAS_REG = (5.0, 3.0)  # of people, of titles; see `fit_bias`
@@ -114,7 +114,7 @@ def popular_lists(split: HoldoutSplit, movies: Ints) -> Ints:
     known = _known_rows(split, movies)
     ranks = popularity(known[split.train_rows[1]], split.train.values, len(movies))
     order = np.argsort(-ranks, kind="stable")
-    counts = _counts_of(split)
+    counts = _counts_of(split, split.people)
     by_counts, start = np.argsort(counts, kind="stable"), 0
     lists = np.full((len(counts), LIST_LENGTH), -1, dtype=np.int64)
     while start < len(counts):
@@ -137,7 +137,9 @@ def recent_lists(split: HoldoutSplit, movies: Ints, timed: TimedTitles | None) -
     known = _known_rows(split, movies)
     users, titles = split.train_rows
     if split.train.times.any():
-        timed = TimedTitles.build(users, known[titles], split.train.times, int(users.max()) + 1)
+        times = split.train.times
+        last = last_times(users, times, len(split.learnt_people[0]))
+        timed = TimedTitles.build(known[titles], times, last)
     if timed is None:
         return popular_lists(split, movies)
     at = split.moments
@@ -188,9 +190,9 @@ def _known_rows(split: HoldoutSplit, movies: Ints) -> Rows:
     return known
 
 
-def _counts_of(split: HoldoutSplit) -> Ints:
-    """Train rows of each of the split's people."""
-    rows = rows_of(split.learnt_people[0], split.people)
+def _counts_of(split: HoldoutSplit, people: Ints) -> Ints:
+    """How many train rows each of these people has."""
+    rows = rows_of(split.learnt_people[0], people)
     return np.where(rows >= 0, split.learnt_people[1][rows], 0)
 
 
@@ -202,7 +204,8 @@ def _unrated(
     `scores` [people, columns] are those of the titles at the rows `columns`; they are changed.
     """
     ends, titles = split.rated
-    rows, counts = rows_of(split.learnt_people[0], split.people[places]), _counts_of(split)[places]
+    people = split.people[places]
+    rows, counts = rows_of(split.learnt_people[0], people), _counts_of(split, people)
     before = np.repeat(np.cumsum(counts) - counts, counts)
     entries = np.arange(counts.sum()) - before + np.repeat(ends[rows], counts)
     column = places_in(columns, len(movies), -1)[known[titles[entries]]]

@@ -98,9 +98,7 @@ class ContentMap:
 
     def score_fitted(self, warm: Floats | Singles) -> ColdScores:
         """As `score`, from the ranker's scores of the titles `fitted` alone."""
-        effect, mean, error = self._fit(warm)
-        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
-        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
+        return self._scored(*self._fit(warm))
 
     def best_of(self, scores: Floats, last: float, excluded: Mask, n: int) -> ColdScores:
         """One person's cold titles that may be let in to a list of `n` whose last score is `last`.
@@ -111,13 +109,15 @@ class ContentMap:
         effect, mean, error = self._fit(scores[self.fitted])
         if not self._may_come(effect, mean, error, np.array(last)):
             return ColdScores(self.cold[:0], np.zeros(0), error)
-        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
-        found = ColdScores(self.cold, values.astype(np.float64, copy=False), error)
-        return found.best(excluded, n // TITLES_PER_COLD_TITLE)
+        return self._scored(effect, mean, error).best(excluded, n // TITLES_PER_COLD_TITLE)
 
     def may_come(self, warm: Floats, last: Floats) -> Mask:
         """Whether a cold title may be let in to each list [people] whose last score is `last`."""
         return self._may_come(*self._fit(warm), last)
+
+    def _scored(self, effect: Floats, mean: Floats, error: Floats) -> ColdScores:
+        values = (effect.astype(np.float32) @ self._cold_vectors.T) + mean
+        return ColdScores(self.cold, values.astype(np.float64, copy=False), error)
 
     def _may_come(self, effect: Floats, mean: Floats, error: Floats, last: Floats) -> Mask:
         bound = mean[..., 0] + np.linalg.norm(effect, axis=-1) * self._longest

@@ -58,15 +58,15 @@ def random_share(ratings: Ratings, seed: int, share: float = 0.75, fewest: int =
     return _after_share(ratings.user_ids, order, share, fewest)
 
 
-def global_time(ratings: Ratings, share: float = TRAIN_SHARE) -> Mask:
+def global_time(times: Ints, share: float = TRAIN_SHARE) -> Mask:
     """All rows from one moment on; `share` of the rows lie before it.
 
     A model measured on them must forecast. No row is held out where all have the same time.
     """
-    if not len(ratings):
+    if not len(times):
         return np.zeros(0, dtype=np.bool_)
-    late: Mask = ratings.times >= np.sort(ratings.times)[int(np.ceil(share * len(ratings))) - 1]
-    return late if not late.all() else np.zeros(len(ratings), dtype=np.bool_)
+    late: Mask = times >= np.sort(times)[int(np.ceil(share * len(times))) - 1]
+    return late if not late.all() else np.zeros(len(times), dtype=np.bool_)
 
 
 def _after_share(users: Ints, order: Ints, share: float, fewest: int) -> Mask:

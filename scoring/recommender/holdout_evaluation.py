@@ -113,7 +113,7 @@ def evaluate_forecast(bundle: Path, ratings: Ratings, seed: int) -> dict[str, An
     In the other holdout, each person's last ratings, train has other people's later ratings. Here
     train has no later rating, and new people are unknown to the bundle, as in serving.
     """
-    late = global_time(ratings)
+    late = global_time(ratings.times)
     if not late.any():
         return None
     model = Recommender.load(bundle)

@@ -70,16 +70,13 @@ class TimedTitles:
     last: Ints
 
     @classmethod
-    def build(
-        cls, users: Rows | ShortInts, items: Rows | ShortInts, times: Ints, people: int
-    ) -> TimedTitles:
-        """From rows in any order; somebody without a rating has the time 0."""
-        hours = times // HOUR
+    def build(cls, items: Rows | ShortInts, times: Ints, last: Ints) -> TimedTitles:
+        """From the titles and times of ratings in any order, and everybody's `last` time."""
+        hours = (times // HOUR).astype(np.int32)
         order = np.argsort(hours, kind="stable")
-        found, counts = np.unique(hours, return_counts=True)
-        last = np.zeros(people, dtype=np.int64)
-        np.maximum.at(last, users, times)
-        return cls(items[order].astype(np.int32), found, np.cumsum(counts).astype(np.int64), last)
+        titles, hours = items[order].astype(np.int32, copy=False), hours[order]
+        ends = np.flatnonzero(np.diff(hours, append=np.int32(-1))) + 1
+        return cls(titles, hours[ends - 1].astype(np.int64), ends, last)
 
     @property
     def newest(self) -> int:
@@ -180,6 +177,13 @@ class TimedTitles:
         if self.titles.min() < 0 or self.titles.max() >= titles:
             return "timed_titles points outside the titles"
         return ""
+
+
+def last_times(users: Rows | ShortInts, times: Ints, people: int) -> Ints:
+    """The time of each person's last rating, [people]; 0 for somebody without a rating."""
+    last = np.zeros(people, dtype=np.int64)
+    np.maximum.at(last, users, times)
+    return last
 
 
 def _parts(counts: Ints) -> Iterator[slice]:

@@ -7,7 +7,7 @@ answer names the question that was answered, and what each field that was not st
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -71,10 +71,9 @@ class BudgetRequest(BaseModel):
         default=None, ge=0, le=10**9, description="IMDb's number of votes; none before release"
     )
 
-    @field_validator("year", "rating", "runtime", "vote_count", mode="before")
-    @classmethod
-    def _numbers(cls, value: Any) -> Any:
-        return refuse_boolean(value)
+    _numbers = field_validator("year", "rating", "runtime", "vote_count", mode="before")(
+        refuse_boolean
+    )
 
     @model_validator(mode="after")
     def _one_year(self) -> BudgetRequest:

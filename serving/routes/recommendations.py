@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -93,10 +93,9 @@ class AnonymousRequest(BaseModel):
     exclude: list[AnyId] = Field(default=[], max_length=10_000)
     diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
 
-    @field_validator("n", "year_from", "year_to", "diversity", mode="before")
-    @classmethod
-    def _numbers(cls, value: Any) -> Any:
-        return refuse_boolean(value)
+    _numbers = field_validator("n", "year_from", "year_to", "diversity", mode="before")(
+        refuse_boolean
+    )
 
 
 @router.get("/v1/users/{user_id}/recommendations", tags=["recommendations"])

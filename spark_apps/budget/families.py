@@ -102,7 +102,8 @@ class BudgetRecipe(BaseModel):
     linear_share: Share = 0.0
     direct_share: Share = 0.0
     """Share of forests that start from the mean; where it is 0 they are not fitted."""
-    start_share: Share = 1.0  # of the linear model in the start of the other forests
+    start_share: Share = 1.0
+    """Share of the linear model in the start of the other forests."""
     recent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Years in which a title's weight halves; 0: all titles have the same weight."""
     trend: bool = False

@@ -116,11 +116,7 @@ class FittedOrder:
     @cached_property
     def _times(self) -> TimedTitles:
         """The titles of all ratings by hour, the arrays that the bundle holds."""
-        hours = (self.ratings.times // HOUR).astype(np.int32)
-        order = np.argsort(hours, kind="stable")
-        titles, hours = self.ratings.indices[order], hours[order]
-        ends = np.flatnonzero(np.diff(hours, append=np.int32(-1))) + 1
-        return TimedTitles(titles, hours[ends - 1].astype(np.int64), ends, self._last)
+        return TimedTitles.build(self.ratings.indices, self.ratings.times, self._last)
 
     def _before(self, hour: int) -> int:
         """The number of ratings before this hour."""

@@ -16,13 +16,13 @@ from scoring.recommender.holdout_evaluation import evaluate_forecast, evaluate_r
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix
 from scoring.recommender.ratings_files import read_ratings
-from scoring.recommender.timed_titles import TimedTitles
+from scoring.recommender.timed_titles import TimedTitles, last_times
 from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings, save_bundle, save_ratings
 
 ROWS = make_ratings(people=50, titles=40)
 LATE = last_share(ROWS)
 TRAIN, HOLDOUT = ROWS.take(~LATE), ROWS.take(LATE)
-LATER = global_time(ROWS)
+LATER = global_time(ROWS.times)
 LATELY = {"half_life": 0.1, "share": 0.4, "damping": 5.0}
 
 RANKER = FOLD_IN["ranker"] | {"stars": {"neutral": 0.4}}  # the gate wants stars to count
@@ -49,7 +49,7 @@ def bundle_of(folder: Path, rows: Ratings, noise: float, seed: int = 1) -> Path:
         rank_item_factors=known[1],
         ratings=RatingsMatrix.build(u, i, rows.values, len(users)),
         popularity=np.bincount(i, minlength=len(movies)).astype(float),
-        timed=TimedTitles.build(u, i, rows.times, len(users)),
+        timed=TimedTitles.build(i, rows.times, last_times(u, rows.times, len(users))),
         facts=FACTS | {"fold_in": FOLD_IN | {"ranker": RANKER, "lately": LATELY}},
     )
 

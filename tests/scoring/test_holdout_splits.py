@@ -64,7 +64,7 @@ def test_random_share_keeps_three_quarters_of_each_person():
 
 def test_global_time_cuts_at_one_moment():
     ratings = to_ratings([(u, m, 10 * m + u) for u in range(5) for m in range(8)])
-    held = global_time(ratings)
+    held = global_time(ratings.times)
     assert 0 < held.sum() <= 9
     assert ratings.times[~held].max() < ratings.times[held].min()
 

@@ -12,7 +12,7 @@ from scoring.recommender.item_weights import ItemWeights
 from scoring.recommender.list_blocks import best_columns, blocks_in_time
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, RatingsMatrix
-from scoring.recommender.timed_titles import HOUR, TimedTitles
+from scoring.recommender.timed_titles import HOUR, TimedTitles, last_times
 from scoring.recommender.top_n import lists_of, top_unseen
 from tests.scoring.made_up import FACTS, FOLD_IN, make_bundle
 from tests.scoring.test_rankers import FAMILIES, sparse
@@ -56,7 +56,7 @@ def bundle_of(family: str, parts: str) -> RecommenderBundle:
     }
     if "lately" in parts:
         facts["fold_in"] |= {"lately": LATELY}
-        fields["timed"] = TimedTitles.build(users, items, times, PEOPLE)
+        fields["timed"] = TimedTitles.build(items, times, last_times(users, times, PEOPLE))
     if "content" in parts:
         facts["content"] = {"ridge": 2.0, "optimism": 1.0}
         fields["content_vectors"] = rng.normal(size=(TITLES, 5)).astype(np.float32)
@@ -128,7 +128,7 @@ def facts_of(half_life: float) -> dict[str, object]:
 def test_moving_counts_are_those_of_each_hour() -> None:
     rng = np.random.default_rng(2)
     items, times = rng.integers(0, 9, 400), rng.integers(0, 90 * DAY, 400)
-    timed = TimedTitles.build(np.zeros(400, int), items, times, 1)
+    timed = TimedTitles.build(items, times, last_times(np.zeros(400, int), times, 1))
     hours = np.sort(rng.integers(20 * DAY, 95 * DAY, 30)) // HOUR
     start = timed.counts(int(hours[0]) * HOUR, 7.0, 9, None)
     chosen = np.array([1, 4, 8])

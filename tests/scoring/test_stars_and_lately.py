@@ -12,7 +12,7 @@ from scoring.recommender.holdout import HoldoutSplit
 from scoring.recommender.holdout_people import turn_stars
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, History, liking_of
-from scoring.recommender.timed_titles import HOUR, TimedTitles
+from scoring.recommender.timed_titles import HOUR, TimedTitles, last_times
 from scoring.recommender.top_n import top_unseen
 from tests.scoring.made_up import FACTS, FOLD_IN, make_ratings
 from tests.scoring.test_rankers import FAMILIES, PEOPLE, TITLES, bundle_of
@@ -26,7 +26,7 @@ def timed_bundle(family: str = "ease with stars", **lately: float) -> Recommende
     plain = bundle_of(family)
     users = np.repeat(np.arange(PEOPLE), np.diff(plain.ratings.indptr))
     times = NOW - users * DAY - np.arange(len(users)) % 7 * HOUR
-    timed = TimedTitles.build(users, plain.ratings.indices, times, PEOPLE)
+    timed = TimedTitles.build(plain.ratings.indices, times, last_times(users, times, PEOPLE))
     fold_in = FOLD_IN | {"ranker": FAMILIES[family], "lately": LATELY | lately}
     return bundle_of(family, facts=FACTS | {"fold_in": fold_in}, timed=timed)
 
@@ -41,7 +41,7 @@ def test_a_star_means_the_same_on_both_common_scales() -> None:
 def test_counts_are_those_of_plain_sums_from_any_earlier_hour() -> None:
     rng = np.random.default_rng(2)
     items, times = rng.integers(0, 9, 400), rng.integers(0, 90 * DAY, 400)
-    timed = TimedTitles.build(np.zeros(400, int), items, times, 1)
+    timed = TimedTitles.build(items, times, last_times(np.zeros(400, int), times, 1))
     earlier = None
     for at in (10 * DAY, 40 * DAY + 1800, 40 * DAY + 1900, 95 * DAY):
         ages = at // HOUR - times // HOUR

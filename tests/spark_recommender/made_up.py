@@ -133,3 +133,8 @@ class DeadlyProblem(Problem):
             return len(self.people.values), len(self.titles.values)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("a killed process does not go on")
+
+
+def models(recipes: list[dict], champion: dict | None = None) -> dict[str, object]:
+    """`models` of `inputs.json`: the recommender's recipes and its champion."""
+    return {"recommender": {"recipes": recipes, "champion": champion}}

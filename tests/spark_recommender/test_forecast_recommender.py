@@ -20,7 +20,7 @@ from tests.scoring.made_up import make_ratings, save_ratings
 from tests.spark_recommender.made_up import RECIPE, flags, make_lake
 
 ROWS = make_ratings(60, 40)
-LATE = global_time(ROWS)
+LATE = global_time(ROWS.times)
 CARD = {"model": "recommender", "recipe": RECIPE}
 CHOSEN = {"name": RECIPE["name"], "chosen": True, "weight": 0.5}
 

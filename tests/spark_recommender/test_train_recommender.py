@@ -21,12 +21,12 @@ from scoring.recommender.ratings_arrays import Ratings
 from spark_apps import forecast_recommender, train_recommender
 from spark_apps.job import Job
 from spark_apps.recommender import trainer
-from spark_apps.recommender.recipe_search import Choice, choose
+from spark_apps.recommender.recipe_search import Choice
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings, save_ratings
-from tests.spark_recommender.made_up import RECIPE, flags, make_lake
+from tests.spark_recommender.made_up import RECIPE, flags, make_lake, models
 
 OTHER = RECIPE | {"name": "als-bias-3", "rank": 3}
 OLD = RECIPE | {"name": "als-bias-2", "rank": 2, "iterations": 12}
@@ -59,10 +59,6 @@ def split_and_train(where: Path, rows: Ratings, **inputs: object) -> Trained:
     assert train_recommender.main(flags(lake)) == 0
     folder = lake.fetch("runs/r-1/models/recommender", where / "model")
     return Trained(lake, folder, rows.take(~late), rows.take(late), where / "split")
-
-
-def models(recipes: list[dict], champion: dict | None = None) -> dict[str, object]:
-    return {"recommender": {"recipes": recipes, "champion": champion}}
 
 
 @pytest.fixture(scope="module")
@@ -279,65 +275,3 @@ def test_rank_one_taste_is_found(spark, tmp_path):  # noqa: F811
     bias = fit_bias(seen.user_ids - 1, seen.movie_ids - 1, seen.values, people, titles, 0.0, 0.0)
     additive = bias.predict(held.user_ids - 1, held.movie_ids - 1)
     assert np.abs(additive - known).max() > 0.2  # which no sum of biases can do
-
-
-ONES = np.ones(1, dtype=np.int64)
-GRID = make_ratings(6, 8, share=1.1)
-TINY = {
-    "one person, one title": Ratings(ONES, ONES, ONES * 4.0, ONES * 1000),
-    "one person": GRID.take(GRID.user_ids == 1),
-    "one title": GRID.take(GRID.movie_ids == 1),
-    "all ratings equal": Ratings(GRID.user_ids, GRID.movie_ids, GRID.values * 0 + 3.0, GRID.times),
-    "wide ids": Ratings(GRID.user_ids + 2**40, GRID.movie_ids + 2**41, GRID.values, GRID.times),
-}
-
-
-@pytest.mark.parametrize("case", list(TINY))
-def test_a_tiny_world_gives_a_whole_bundle(spark, tmp_path, case):  # noqa: F811
-    rows, recipe = TINY[case], read_recipe(RECIPE | {"rank": 2, "iterations": 2})
-    trainer = Trainer(spark, {}, (0.5, 5.0), "x", seed=7)
-    choice = choose(trainer, rows, [recipe])
-    trainer.fit(rows, recipe, choice.blend_share, tmp_path)
-    model = Recommender.load(tmp_path / "bundle")
-    assert model.check_golden().failures == ()
-    answers = model.predict(rows.user_ids, rows.movie_ids)
-    assert set(answers.strategies) == {"personal"}
-    assert ((answers.values >= 0.5) & (answers.values <= 5.0)).all()
-
-
-@pytest.mark.usefixtures("spark")
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"family": "magic"}, "family"),
-        ({"rank": 0}, "rank"),
-        ({"reg": -1.0}, "reg"),
-        ({"blend": []}, "blend"),
-        ({"surprise": 1}, "surprise"),
-        ({"ranker": {"family": "implicit_als"}}, "ranker.rank"),
-    ],
-)
-def test_a_recipe_that_cannot_be_trained_is_refused(tmp_path, capsys, change, says):
-    lake = make_lake(tmp_path, [], models=models([RECIPE | change]))
-    assert train_recommender.main(flags(lake)) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: recipe als-bias-4: ")
-    assert says in error
-    assert error.count("\n") == 1
-
-
-def test_ratings_that_no_memory_holds_are_refused_before_they_are_read(tmp_path, capsys):
-    lake = make_lake(tmp_path, [])
-    save_ratings(tmp_path / "split" / "train", GRID)
-    lake.publish(tmp_path / "split", "runs/r-1/split/ratings", rows=30_000_000_000_000)
-    assert train_recommender.main(flags(lake)) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: training on 30000000000000 ratings needs about 2700001.5 GB")
-    assert error.count("\n") == 1
-
-
-def test_a_run_that_was_not_prepared_is_refused_in_one_line(tmp_path, capsys):
-    assert train_recommender.main(flags(make_lake(tmp_path, []))) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: nothing lies at ")
-    assert error.count("\n") == 1
