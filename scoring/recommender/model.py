@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marquee.errors import BundleError
-from scoring.arrays import Floats, Ints, Mask, Rows, rows_of, top_rows
+from scoring.arrays import Floats, Ints, Mask, Rows, pieces, rows_of, top_rows
 from scoring.evaluation_blocks import GoldenReport
 from scoring.recommender.bundle import RecommenderBundle, Title, read_bundle
 from scoring.recommender.fallback import FOLD_IN, PERSONAL, FallbackOrder
@@ -31,14 +31,26 @@ from scoring.recommender.reranking import RankedRows
 
 STRATEGIES = np.array(["mean", "bias", FOLD_IN, PERSONAL])
 BY_MEAN, BY_BIAS, BY_FOLD_IN, BY_FACTORS = range(4)  # places in `STRATEGIES`
+PAIRS_AT_ONCE = 100_000
+"""Predicted at once: 32 factors of so many pairs take 50 MB."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Stars, clipped to the scale, and the strategy of each prediction."""
+    """Stars, clipped to the scale, and the strategy of each prediction as a place in STRATEGIES."""
 
     values: Floats
-    strategies: NDArray[np.str_]
+    codes: NDArray[np.int8]
+
+    @property
+    def strategies(self) -> NDArray[np.str_]:
+        """The names of the strategies."""
+        return STRATEGIES[self.codes]
+
+    @property
+    def personal(self) -> Mask:
+        """Whether the stars come from the person's own factors."""
+        return np.asarray(self.codes == BY_FACTORS)
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,13 @@ class Recommender:
         """Stars for pairs of `user_ids` and `movie_ids`; every pair is answered."""
         users = rows_of(self.user_ids, np.asarray(user_ids, dtype=np.int64))
         items = rows_of(self.movie_ids, np.asarray(movie_ids, dtype=np.int64))
+        values, codes = np.empty(len(users)), np.empty(len(users), dtype=np.int8)
+        for part in pieces(len(users), PAIRS_AT_ONCE):
+            values[part], codes[part] = self._stars(users[part], items[part])
+        return Predictions(values, codes)
+
+    def _stars(self, users: Rows, items: Rows) -> tuple[Floats, NDArray[np.int8]]:
+        """Clipped stars and strategies of pairs of rows; -1 is unknown."""
         known = (users >= 0) & (items >= 0)
         values = np.full(len(users), self._mean)
         values += np.where(users >= 0, self.bundle.user_bias[users], 0.0)
@@ -138,7 +157,7 @@ class Recommender:
         values[known] += np.einsum("nk,nk->n", factors, self.bundle.item_factors[items[known]])
         code = np.where((users >= 0) | (items >= 0), BY_BIAS, BY_MEAN)
         code[known & self._warm[items]] = BY_FACTORS
-        return Predictions(values.clip(*self._scale), STRATEGIES[code])
+        return values.clip(*self._scale), code.astype(np.int8)
 
     def predict_for(self, ratings: Mapping[int, float], movie_ids: Ints) -> Predictions:
         """Stars for a person who is described by these ratings only."""
@@ -155,7 +174,7 @@ class Recommender:
         values[known] += self.bundle.item_factors[items[known]].astype(np.float64) @ factors
         code = np.where(known | bool(len(rows)), BY_BIAS, BY_MEAN)
         code[known & self._warm[items] & bool(factors.any())] = BY_FOLD_IN
-        return Predictions(values.clip(*self._scale), STRATEGIES[code])
+        return Predictions(values.clip(*self._scale), code.astype(np.int8))
 
     # Lists
 
