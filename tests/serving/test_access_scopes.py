@@ -1,0 +1,156 @@
+"""Who may ask what: the scope of every route, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from starlette.routing import Mount
+
+from marquee.access_tokens import RATE, READ, REPORTS
+from serving.access import OPEN, ROUTE_SCOPES
+from serving.app import create_app
+from serving.backend import Backend
+from tests.serving.test_serving_api import refused
+
+FILLED = {
+    "{user_id}": "10",
+    "{person}": "p-anna",
+    "{movie_id}": "1",
+    "{name}": "recommender",
+    "{run}": "r1",
+    "{file:path}": "marquee.css",
+}
+BODIES = {
+    "POST /v1/recommendations": {"ratings": []},
+    "POST /v1/predictions": {"pairs": [{"user_id": 10, "movie_id": 1}]},
+    "POST /v1/users/{person}/ratings": {"ratings": [{"movie_id": 1, "rating": 4}]},
+    "POST /v1/budget-estimates": {"year": 2020},
+}
+
+
+def ask(client: httpx.Client, route: str, secret: str = "") -> httpx.Response:
+    """One request to a route of the table."""
+    method, path = route.split()
+    for name, value in FILLED.items():
+        path = path.replace(name, value)
+    headers = {"authorization": f"Bearer {secret}"} if secret else {}
+    return client.request(method, path, json=BODIES.get(route), headers=headers)
+
+
+def routes_with(scope: str) -> list[str]:
+    return [route for route, needed in ROUTE_SCOPES.items() if needed == scope]
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret}"}
+
+
+def test_every_route_of_the_app_has_a_scope_and_every_scope_a_route() -> None:
+    found = set()
+    for route in _flat(create_app(None).routes):  # type: ignore[arg-type]
+        if isinstance(route, Mount):
+            found.add(f"GET {route.path}/{{file:path}}")
+        else:
+            found |= {f"{method} {route.path}" for method in route.methods - {"HEAD"}}
+    assert len(found) > 20
+    assert found == ROUTE_SCOPES.keys()
+
+
+def _flat(routes: list) -> list:
+    """The routes, with those of included routers in their place."""
+    flat = []
+    for route in routes:
+        inner = getattr(getattr(route, "original_router", None), "routes", None)
+        flat += _flat(inner) if inner else [route]
+    return flat
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTE_SCOPES if ROUTE_SCOPES[r] != OPEN])
+def test_nothing_but_open_routes_answers_without_a_token(guarded: httpx.Client, route: str) -> None:
+    answer = ask(guarded, route)
+    assert "none was made yet — make one" in refused(answer, 401)
+    assert "marquee tokens add" in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == 'Bearer realm="marquee"'
+
+
+@pytest.mark.parametrize("route", routes_with(OPEN))
+def test_open_routes_answer_everybody(guarded: httpx.Client, route: str) -> None:
+    assert ask(guarded, route).status_code in (200, 303, 403)  # 403: an empty sign-in form
+    assert ask(guarded, "GET /livez").json() == {"status": "alive"}
+
+
+@pytest.mark.parametrize("scope", [READ, REPORTS, "rate:*", "rate:p-anna"])
+def test_a_token_opens_the_routes_of_its_scope_and_no_other(
+    guarded: httpx.Client, make_token: Callable[..., str], scope: str
+) -> None:
+    secret = make_token("holder", scope)
+    opened = routes_with(RATE if scope.startswith("rate") else scope)
+    assert opened
+    for route in opened:
+        # No run has left a report here; the request has passed all the same.
+        assert ask(guarded, route, secret).status_code in (200, 202, 404), route
+    for route in set(ROUTE_SCOPES) - set(opened) - set(routes_with(OPEN)):
+        answer = ask(guarded, route, secret)
+        assert "the token of 'holder' may not" in refused(answer, 403), route
+        assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_what_no_table_lists_is_no_route_even_for_every_scope(
+    guarded: httpx.Client, make_token: Callable[..., str], method: str
+) -> None:
+    all_of_it = bearer(make_token("chief", READ, REPORTS, "rate:*"))
+    for path in ("/v1/nothing", "/v1/recommendations"):
+        refused(guarded.request(method, path), 401)
+        refused(guarded.request(method, path, headers=all_of_it), 404)
+
+
+@pytest.mark.parametrize(
+    "person",
+    ["p-bob", "p%2Dbob", "p%252Dbob", "p-Anna", "p-anna%2F..%2Fp-bob", "p-anna%00", "p-anna."],
+)
+def test_who_rates_as_one_person_rates_as_nobody_else(
+    guarded: httpx.Client, make_token: Callable[..., str], two: Backend, person: str
+) -> None:
+    two.feedback.write("p-bob", {2: 5.0})
+    anna = bearer(make_token("anna", READ, "rate:p-anna"))
+    rated = {"ratings": [{"movie_id": 1, "rating": 4}]}
+    for prefix in ("/v1", "/%761", "//v1", "/static/../v1"):
+        path = f"{prefix}/users/{person}"
+        for method, below in (("GET", "/ratings"), ("DELETE", ""), ("DELETE", "/ratings/2")):
+            answer = guarded.request(method, path + below, headers=anna)
+            assert answer.status_code in (403, 404), answer.text
+        answer = guarded.post(f"{path}/ratings", json=rated, headers=anna)
+        assert answer.status_code in (403, 404), answer.text
+    assert two.feedback.lines == 1 and two.feedback.feedback_of("p-bob") == {2: 5.0}
+    kept = guarded.post("/v1/users/p%2Danna/ratings", json=rated, headers=anna)
+    assert kept.status_code == 202 and two.feedback.feedback_of("p-anna") == {1: 4.0}
+
+
+def test_a_list_of_another_person_would_tell_of_their_ratings(
+    guarded: httpx.Client, make_token: Callable[..., str], two: Backend
+) -> None:
+    two.feedback.write("p-bob", {2: 5.0})
+    anna = bearer(make_token("anna", READ, "rate:p-anna"))
+    for path in ("recommendations", "predictions/1"):
+        assert guarded.get(f"/v1/users/p-anna/{path}", headers=anna).status_code == 200
+        assert guarded.get(f"/v1/users/10/{path}", headers=anna).status_code == 200
+        refused(guarded.get(f"/v1/users/p-bob/{path}", headers=anna), 403)
+    pairs = [{"user_id": user, "movie_id": 1} for user in ("p-anna", 10)]
+    answer = guarded.post("/v1/predictions", json={"pairs": pairs}, headers=anna)
+    assert answer.status_code == 200 and len(answer.json()["predictions"]) == 2
+    pairs.append({"user_id": "p-bob", "movie_id": 1})
+    detail = refused(guarded.post("/v1/predictions", json={"pairs": pairs}, headers=anna), 403)
+    assert "may not rate:p-bob" in detail
+
+
+def test_the_description_names_the_scheme_and_each_scope(guarded: httpx.Client) -> None:
+    api = guarded.get("/openapi.json").json()
+    assert api["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    paths = api["paths"]
+    assert paths["/v1/titles"]["get"]["security"] == [{"token": ["read"]}]
+    assert paths["/v1/users/{person}"]["delete"]["security"] == [{"token": ["rate"]}]
+    assert paths["/livez"]["get"]["security"] == []
+    assert "Scope: <code>reports</code>" in guarded.get("/docs").text
