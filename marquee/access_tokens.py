@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -177,6 +178,7 @@ def asks_for_tokens(access: Access, host: str, public_url: str) -> bool:
     return access == "tokens"
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the host; a name other than `localhost` may lie."""
     try:

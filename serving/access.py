@@ -8,6 +8,8 @@ list reaches no route there.
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote, urlsplit
@@ -105,14 +107,15 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if self.rules.asks_for_tokens and not scope["path"].startswith("/static/"):
+            send = _uncached(send)
         request = Request(scope)
         try:
             scope[CALLER] = self.rules.admit(request)
         except ProblemError as error:
             await _refusal(request, error)(scope, receive, send)
-            return
-        is_own = self.rules.asks_for_tokens and not scope["path"].startswith("/static/")
-        await self.app(scope, receive, _uncached(send) if is_own else send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class OpenRules:
@@ -129,7 +132,8 @@ class OpenRules:
 
     def admit(self, request: Request) -> Caller:
         names = (host_name(request), request.client.host if request.client else "127.0.0.1")
-        if not all(map(is_loopback, names)) and names[0] != self._public_host:
+        is_public = bool(self._public_host) and names[0] == self._public_host
+        if not is_public and not all(map(is_loopback, names)):
             raise ProblemError(
                 421,
                 f"this server is open to its own machine alone, not to {names[1]} at '{names[0]}'",
@@ -145,11 +149,17 @@ class TokenRules:
 
     asks_for_tokens = True
 
-    def __init__(self, tokens: KnownTokens, requests_per_minute: float, burst: int) -> None:
+    def __init__(
+        self,
+        tokens: KnownTokens,
+        requests_per_minute: float,
+        burst: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.tokens = tokens
-        self.sessions = Sessions()
-        self._rate = RateLimit(requests_per_minute, burst)
-        self._wrong = RateLimit(WRONG_PER_MINUTE, WRONG_PER_MINUTE)
+        self.sessions = Sessions(clock)
+        self._rate = RateLimit(requests_per_minute, burst, clock)
+        self._wrong = RateLimit(WRONG_PER_MINUTE, WRONG_PER_MINUTE, clock)
 
     def admit(self, request: Request) -> Caller:
         caller, need = self._caller(request), need_of(request)

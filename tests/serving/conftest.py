@@ -81,9 +81,17 @@ def make_token(token_file: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def guarded(two: Backend, serve: Callable[..., httpx.Client], token_file: Path) -> httpx.Client:
-    """A client without a token, of a server that asks for one; both models serve."""
-    return serve(two, TokenRules(KnownTokens(token_file), 6_000, 100))
+def rules(token_file: Path) -> TokenRules:
+    """The rules of a server that asks for tokens; its clock stands still."""
+    return TokenRules(KnownTokens(token_file), 60, burst=200, clock=lambda: 0.0)
+
+
+@pytest.fixture
+def guarded(
+    backend: Backend, serve: Callable[..., httpx.Client], rules: TokenRules
+) -> httpx.Client:
+    """A client without a token, of a server that asks for one; no model serves there."""
+    return serve(backend, rules)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""To add an API route: one module with a router, and one line in `serving.routes.ROUTERS`."""
+"""To add an API route: one module with a router, one line in `serving.routes.ROUTERS`, and the scope.
+
+This server is open, so that it asks for no scope; `test_access_scopes` shows what one without does.
+"""
 
 from __future__ import annotations
 
