@@ -1,6 +1,6 @@
-"""To add an API route: one module with a router, one line in `serving.routes.ROUTERS`, and the scope.
+"""To add an API route: one module with a router, one line in `serving.routes.ROUTERS`, its scope.
 
-This server is open, so that it asks for no scope; `test_access_scopes` shows what one without does.
+This server is open and asks for no scope; `test_access_scopes` has servers that do.
 """
 
 from __future__ import annotations
