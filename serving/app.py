@@ -29,6 +29,9 @@ from serving.routes.health import RequestMetrics
 API_DESCRIPTION = """\
 What to watch next, how somebody would rate a title, and what a film costs to make.
 
+Beyond loopback a request needs a token: `Authorization: Bearer TOKEN`. `marquee tokens add` makes
+one, with scopes.
+
 Every answer names the bundle it came from, the moment that bundle knows the world up to (`as_of`)
 and the strategy that made it. Errors are problem documents (RFC 9457). A promotion is picked up
 without a restart; no request sees two models.

@@ -33,6 +33,8 @@ router = APIRouter(tags=["health"])
 SECONDS_FOR_THE_DISK = 1.0
 BUCKET_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram's buckets, in seconds."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods with counts of their own; a client may make up any other."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 UNTOLD = "something is wrong; ask with a token that may read"
@@ -154,5 +156,6 @@ class RequestMetrics:
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, such as `/v1/users/{user_id}`."""
-        self._requests.labels(method, route, str(status)).inc()
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
+import pytest
 
 from marquee.access_tokens import READ, REPORTS, add_token, revoke_token
+from marquee.settings import load_settings
 from serving.access import TokenRules
 from serving.backend import Backend
 from serving.callers import KnownTokens
 from serving.rate_limits import RateLimit
+from steps.release_model import verify_serving
 from tests.serving.test_access_scopes import bearer
 from tests.serving.test_serving_api import refused
 
@@ -153,3 +157,23 @@ def test_every_answer_has_the_security_headers(guarded: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_the_weekly_run_verifies_what_serves_without_a_token(
+    two: Backend, guarded: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARQUEE_STACK__PORTS__SERVING", str(guarded.base_url.port))
+    champion = two.recommender.view.champion
+    assert champion is not None
+    run = SimpleNamespace(settings=load_settings("local"))
+    state = verify_serving(run, "recommender", champion.entry.bundle)  # type: ignore[arg-type]
+    assert state["serving"] and state["bundle"] == champion.entry.bundle
+
+
+def test_methods_that_no_route_has_are_counted_as_one(
+    guarded: httpx.Client, make_token: Callable[..., str]
+) -> None:
+    for method in ("PROPFIND", "LOCK", "MKCOL"):
+        refused(guarded.request(method, "/v1/models"), 401)
+    page = guarded.get("/metrics", headers=bearer(make_token("prometheus", REPORTS))).text
+    assert 'method="other",route="unknown",status="401"} 3.0' in page and "PROPFIND" not in page
