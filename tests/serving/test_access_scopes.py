@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import pytest
+from fastapi import APIRouter
 from starlette.routing import Mount
 
 from marquee.access_tokens import RATE, READ, REPORTS
-from serving.access import OPEN, ROUTE_SCOPES
+from serving import app
+from serving.access import OPEN, ROUTE_SCOPES, TokenRules
 from serving.app import create_app
 from serving.backend import Backend
 from tests.serving.test_serving_api import refused
@@ -104,6 +107,21 @@ def test_what_no_table_lists_is_no_route_even_for_every_scope(
         for path in ("/v1/nothing", "/v1/recommendations"):
             refused(guarded.request(method, path), 401)
             refused(guarded.request(method, path, headers=all_of_it), 404)
+
+
+def test_a_route_without_a_scope_is_closed(
+    backend: Backend,
+    rules: TokenRules,
+    serve: Callable[..., httpx.Client],
+    make_token: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = APIRouter()
+    router.add_api_route("/v1/secret", lambda: {"told": True})
+    monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
+    assert serve(backend).get("/v1/secret").json() == {"told": True}
+    all_of_it = bearer(make_token("chief", READ, REPORTS, "rate:*"))
+    refused(serve(backend, rules).get("/v1/secret", headers=all_of_it), 404)
 
 
 BOB = ("p-bob", "p%2Dbob", "p%252Dbob", "p-Anna", "p-anna%2F..%2Fp-bob", "p-anna%00", "p-anna.")
