@@ -93,7 +93,7 @@ class AccessRules(Protocol):
     asks_for_tokens: bool
 
     def admit(self, request: Request) -> Caller:
-        """Who calls; raises a problem (401, 403, 404, 405, 421, 429) for who may not."""
+        """Who calls; raises a problem (401, 403, 404, 421, 429, 503) for who may not."""
 
 
 class AccessMiddleware:

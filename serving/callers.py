@@ -88,8 +88,8 @@ class KnownTokens:
     def with_secret(self, secret: str) -> Token | None:
         """The valid token with that secret.
 
-        The digests are compared in constant time. So are their prefixes, in effect: nobody can
-        choose a secret by the beginning of its SHA-256.
+        Digests are compared in constant time. What the look-up's own time could tell is of a
+        SHA-256, and nobody can choose a secret by the beginning of that.
         """
         return self.with_digest(digest_of(secret))
 
