@@ -8,6 +8,7 @@ started), 130 after an interrupt.
 - `stack_commands`: `up`, `down`, `status`, `doctor`
 - `ledger_views`: `history`, `ledger`, `champion`
 - `ledger_changes`: `rollback`, `accept-world`
+- `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
 - `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
 - `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
 - `terminal`: printing, and interrupts
@@ -28,6 +29,7 @@ from cli.ledger_views import champion, history, ledger
 from cli.run_command import run, step
 from cli.stack_commands import doctor, down, status, up
 from cli.terminal import as_typed_here
+from cli.token_commands import tokens
 from marquee import __version__
 from marquee.errors import MarqueeError
 
@@ -47,6 +49,7 @@ for command in (
     *(parse_pages, step),
 ):
     app.command()(command)
+app.add_typer(tokens)
 
 
 @app.callback(invoke_without_command=True)

@@ -19,6 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from marquee.access_tokens import Access, Network
 from marquee.errors import SettingsError
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
@@ -138,6 +139,10 @@ class ServingSettings(Section):
     poll_seconds: float = Field(gt=0)
     server: str
     public_url: str
+    access: Access
+    trusted_proxies: tuple[Network, ...]
+    requests_per_minute: float = Field(gt=0)
+    burst: int = Field(ge=1)
 
 
 class PortSettings(Section):

@@ -20,6 +20,7 @@ class StateFolders:
         self.world = state / "world"  # the synthetic world's files
         self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl
         self.feedback = state / "feedback"  # ratings from our own API that the lake does not hold
+        self.tokens = state / "tokens.json"  # who may use the API, each with a secret's hash
         self.bundles = state / "bundles"  # bundles that serving has fetched
         self.progress = state / "progress"  # the progress file of each running task
         self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes

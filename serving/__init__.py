@@ -6,7 +6,10 @@ module:
 
 - `app`: the web application and its middleware
 - `routes`: the routes of the API
-- `web_pages`: the pages `/` and `/docs`
+- `web_pages`: the pages `/`, `/docs` and `/sign-in`
+- `access`: the scope of every route, and the rules that each request passes
+- `callers`: tokens and sessions: who calls
+- `rate_limits`: so many requests a minute
 - `problems`: errors as RFC 9457 problem documents
 - `backend`: all that the routes need to answer
 - `follower`: follows a ledger and loads its champion

@@ -27,6 +27,8 @@ import uvicorn
 from marquee.errors import LakeUnavailableError, MarqueeError
 from marquee.lake import Lake, check_world, open_lake, read_world
 from marquee.settings import Settings, load_settings
+from marquee.state_folders import StateFolders
+from serving.access import access_rules
 from serving.app import create_app
 from serving.backend import open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
+        rules = access_rules(settings.serving, options.host, options.tokens)
         user, drill = settings.lake.user, settings.lake.drill
         lake = open_lake(options.lake, options.webhdfs, user, drill=drill)
         backend = open_backend(
@@ -60,14 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    app = create_app(backend)
+    asked = f"asks for the tokens of {options.tokens}" if rules.asks_for_tokens else "asks nobody"
+    log.info("the API %s", asked)
     server = uvicorn.Server(
         uvicorn.Config(
-            app,
+            create_app(backend, rules),
             options.host,
             options.port,
             log_level="info",
             access_log=False,
+            server_header=False,
+            forwarded_allow_ips=list(settings.serving.trusted_proxies),
             timeout_graceful_shutdown=SECONDS_TO_SHUT_DOWN,
         )
     )
@@ -85,6 +91,13 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     add("--webhdfs", default=settings.lake.webhdfs, help="the NameNode's http://host:port")
     add("--cache", type=Path, required=True, help="folder for fetched bundles")
     add("--feedback", type=Path, help="folder for people's ratings (default: CACHE/feedback)")
+    tokens = StateFolders(settings.state_folder).tokens
+    add(
+        "--tokens",
+        type=Path,
+        default=tokens,
+        help="file of `marquee tokens` (default: the world's)",
+    )
     add(
         "--engine",
         choices=ENGINES,

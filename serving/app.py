@@ -1,7 +1,8 @@
 """The web application: routes over one backend, and the middleware around every request.
 
 `serving.routes.ROUTERS` is the table of routes. The middleware measures each request, limits its
-body, adds security headers, and keeps an escaped slash inside a path segment escaped.
+body, adds security headers, and keeps an escaped slash inside a path segment escaped. Inside it,
+`serving.access` decides who may ask what.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from marquee import __version__
 from serving import web_pages
+from serving.access import AccessMiddleware, AccessRules, OpenRules, with_scopes
 from serving.backend import Backend
 from serving.problems import install_problems
 from serving.routes import ROUTERS
@@ -27,6 +29,9 @@ from serving.routes.health import RequestMetrics
 API_DESCRIPTION = """\
 What to watch next, how somebody would rate a title, and what a film costs to make.
 
+Beyond loopback a request needs a token: `Authorization: Bearer TOKEN`. `marquee tokens add` makes
+one, with scopes.
+
 Every answer names the bundle it came from, the moment that bundle knows the world up to (`as_of`)
 and the strategy that made it. Errors are problem documents (RFC 9457). A promotion is picked up
 without a restart; no request sees two models.
@@ -34,14 +39,23 @@ without a restart; no request sees two models.
 LARGEST_BODY_BYTES = 2 * 1024 * 1024
 # Pages load files of this server only, and no other page may frame them.
 SECURITY_HEADERS = (
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        b"object-src 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"same-origin"),
 )
 
 
-def create_app(backend: Backend) -> FastAPI:
-    """The app over `backend`. It starts the followers when it starts, and stops them at its end."""
+def create_app(backend: Backend, rules: AccessRules | None = None) -> FastAPI:
+    """The app over `backend`. It starts the followers when it starts, and stops them at its end.
+
+    `rules` decide who may ask what; by default the server is open to its own machine.
+    """
+    rules = rules or OpenRules()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,10 +73,14 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     app.state.metrics = RequestMetrics()
+    app.state.rules = rules
     install_problems(app)
     for router in (*ROUTERS, web_pages.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    described = app.openapi
+    app.openapi = lambda: with_scopes(described())  # type: ignore[method-assign]
+    app.add_middleware(AccessMiddleware, rules=rules)  # the last that is added is the outermost
     app.add_middleware(RequestMiddleware, metrics=app.state.metrics)
     return app
 

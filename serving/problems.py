@@ -24,9 +24,13 @@ log = logging.getLogger("marquee.serving")
 class ProblemError(MarqueeError):
     """A request that cannot be answered; `status` is the HTTP status."""
 
-    def __init__(self, status: int, message: str, remedy: str = "") -> None:
+    def __init__(
+        self, status: int, message: str, remedy: str = "", headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message, remedy)
         self.status = status
+        self.headers = headers or ({"Retry-After": "5"} if status == 503 else None)
+        """Headers of the answer, such as `Retry-After`."""
 
 
 class NothingServesError(ProblemError):
@@ -69,8 +73,7 @@ def install_problems(app: FastAPI) -> None:
 
 async def _problem_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)
-    headers = {"Retry-After": "5"} if error.status == 503 else None
-    return problem_response(request, error.status, str(error), headers)
+    return problem_response(request, error.status, str(error), error.headers)
 
 
 async def _source_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Web pages for people: `/`, to try both models, and `/docs`, the reference of the API.
+"""Web pages for people: `/`, to try both models, `/docs`, the reference of the API, and `/sign-in`.
 
 The server renders both from `serving/templates`. Their script and style are our own files under
 `/static`. `/docs` is made from the OpenAPI description that clients read.
@@ -13,20 +13,25 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from marquee.clock import now
 from scoring.budget.lookup import ChainLayout, VectorLayout, layout_of
+from serving.access import TokenRules
+from serving.callers import CallerDep, clear_session, is_same_site, session_of, set_session
 from serving.engines import BudgetEngine, LoadedRecommender
+from serving.problems import ProblemError
 from serving.routes.model_ledger import ModelState, model_state
 from serving.routes.request_context import BackendDep
 
 SUGGESTED_TITLES = 12
 """Number of popular titles that the home page offers to rate."""
+LARGEST_FORM_BYTES = 4_096
 MOST_DIRECTORS = 400
 """Number of directors that the home page offers to choose from."""
 FURTHER_FIELDS = {
@@ -64,7 +69,7 @@ templates.filters["with_code"] = _with_code
 
 @router.get("/", response_class=HTMLResponse)
 async def home(
-    backend: BackendDep, person: Annotated[str, Query(max_length=1_000)] = ""
+    backend: BackendDep, caller: CallerDep, person: Annotated[str, Query(max_length=1_000)] = ""
 ) -> HTMLResponse:
     """Rate a few titles, see what to watch; describe a film, see what it costs."""
     champion, budget = backend.recommender.view.champion, backend.budget.view.champion
@@ -86,18 +91,20 @@ async def home(
         budget_words=_further_fields(budget.model) if budget else [],
         budget_certificates=_certificates(budget.model) if budget else (),
         this_year=now().year,
+        signed_in=caller.name if caller.is_browser else "",
     )
     return HTMLResponse(page)
 
 
 @router.get("/docs", response_class=HTMLResponse)
-async def docs(request: Request) -> HTMLResponse:
+async def docs(request: Request, caller: CallerDep) -> HTMLResponse:
     """The reference of the API, made from its OpenAPI description."""
     api = request.app.openapi()
     page = templates.get_template("docs.html").render(
         about=api["info"]["description"].strip().split("\n\n"),
         version=api["info"]["version"],
         groups=_operations_by_tag(api),
+        signed_in=caller.name if caller.is_browser else "",
     )
     return HTMLResponse(page)
 
@@ -146,6 +153,72 @@ def _with_readable_times(state: ModelState) -> dict[str, Any]:
     return {**state.model_dump(), **moments}
 
 
+# Signing in -----------------------------------------------------------------------------------
+
+
+@router.get("/sign-in", response_class=HTMLResponse)
+async def sign_in_form(request: Request, next: str = "/") -> Response:
+    """The form that takes a token; on an open server there is nothing to sign in to."""
+    if not isinstance(request.app.state.rules, TokenRules):
+        return RedirectResponse("/", 303)
+    return _sign_in_page(own_page(next))
+
+
+@router.post("/sign-in", response_class=HTMLResponse)
+async def sign_in(request: Request) -> Response:
+    """Start a session with the token of the form, and go on to the page that was wanted."""
+    rules, form = request.app.state.rules, await _small_form(request)
+    wanted = own_page(form.get("next", "/"))
+    if not isinstance(rules, TokenRules):
+        return RedirectResponse("/", 303)
+    if not is_same_site(request):
+        return _sign_in_page(wanted, "Another site sent this form. Sign in here.", 403)
+    try:
+        token = rules.token_with(request, form.get("token", "").strip())
+    except ProblemError as error:
+        return _sign_in_page(wanted, str(error), error.status, error.headers)
+    answer = RedirectResponse(wanted, 303)
+    set_session(request, answer, rules.sessions.start(token))
+    return answer
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End the session."""
+    rules, session = request.app.state.rules, session_of(request)
+    answer = RedirectResponse("/sign-in", 303)
+    if session and isinstance(rules, TokenRules) and is_same_site(request):
+        rules.sessions.end(session)
+        clear_session(request, answer)
+    return answer
+
+
+def own_page(wanted: str) -> str:
+    """The path if it is one of this server; else the home page.
+
+    A browser takes `//name`, `/\\name` and a path with a control character for another server's.
+    """
+    is_own = re.fullmatch(r"/(?![/\\])[^\x00-\x20\x7f\\]*", wanted) is not None
+    return wanted if is_own and not wanted.startswith("/sign-") else "/"
+
+
+async def _small_form(request: Request) -> dict[str, str]:
+    """The fields of a form of at most LARGEST_FORM_BYTES; a 413 problem for a larger one."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_FORM_BYTES:
+            raise ProblemError(413, "this form holds a token and no more")
+    return dict(parse_qsl(body.decode("latin-1")))
+
+
+def _sign_in_page(
+    wanted: str, failure: str = "", status: int = 200, headers: dict[str, str] | None = None
+) -> HTMLResponse:
+    page = templates.get_template("sign_in.html").render(next=wanted, failure=failure)
+    return HTMLResponse(page, status, headers)
+
+
 # The reference --------------------------------------------------------------------------------
 
 
@@ -168,6 +241,7 @@ def _operations(api: Schema) -> Iterator[dict[str, Any]]:
                 "path": path,
                 "tag": operation.get("tags", ["other"])[0],
                 "about": operation.get("description", ""),
+                "scope": next((s["token"][0] for s in operation.get("security", [])), ""),
                 "parameters": operation.get("parameters", []),
                 "body": json.dumps(example_of(api, body), indent=1) if body else "",
                 "status": status,

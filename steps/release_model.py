@@ -168,11 +168,12 @@ def promote(run: Run, model: Model, answer: ApprovalAnswer | None = None) -> dic
 def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
     """Wait until the API serves `bundle`; returns the API's state of the model.
 
-    Raises StackError with the API's last response after `SERVING_SECONDS`.
+    It asks `/readyz`, which answers without a token. Raises StackError with the API's last
+    response after `SERVING_SECONDS`.
     """
     import httpx  # here, because Airflow parses this module for the DAG and needs no HTTP client
 
-    url = f"http://{run.settings.serving.host}:{run.settings.stack.port('serving')}/v1/models"
+    url = f"http://{run.settings.serving.host}:{run.settings.stack.port('serving')}/readyz"
     deadline, last = time.monotonic() + SERVING_SECONDS, "no answer"
     while time.monotonic() < deadline:
         try:

@@ -114,16 +114,18 @@ def routes() -> str:
     lines = [
         "# Routes of the API",
         "",
-        "`/docs` of a running server shows them with their fields, and takes requests.",
+        "`/docs` of a running server shows them with their fields, and takes requests. Beyond",
+        "loopback a request needs a token with the scope (`docs/guides/exposure.md`).",
         "",
-        "| method | path | what it answers |",
-        "|---|---|---|",
+        "| method | path | scope | what it answers |",
+        "|---|---|---|---|",
     ]
     # No source is asked: a description needs the routes alone.
     for path, methods in create_app(None).openapi()["paths"].items():  # type: ignore[arg-type]
         for method, route in methods.items():
             said = _first(route.get("description") or route.get("summary"))
-            lines.append(f"| {method.upper()} | `{path}` | {said.replace('|', '/')} |")
+            scope = next((need["token"][0] for need in route["security"]), "")
+            lines.append(f"| {method.upper()} | `{path}` | {scope} | {said.replace('|', '/')} |")
     return "\n".join(lines)
 
 

@@ -1,7 +1,8 @@
 """The routes of the API: one module for each subject, with its requests, answers and router.
 
 `ROUTERS` is the table of routers. `serving.app` serves them, and makes the OpenAPI description and
-`/docs` from them. A new subject is one module here and one line in the table.
+`/docs` from them. A new subject is one module here, one line in the table, and the scope of each of
+its routes in `serving.access.ROUTE_SCOPES`.
 
 - `recommendations`: the titles to watch next
 - `star_predictions`: the stars a person would give, and their interval

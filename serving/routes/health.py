@@ -22,7 +22,9 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from marquee.access_tokens import READ
 from serving.backend import Backend
+from serving.callers import CallerDep
 from serving.problems import ProblemError, problem_response
 from serving.routes.model_ledger import model_state
 from serving.routes.request_context import BackendDep
@@ -31,7 +33,11 @@ router = APIRouter(tags=["health"])
 SECONDS_FOR_THE_DISK = 1.0
 BUCKET_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram's buckets, in seconds."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods with counts of their own; a client may make up any other."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+UNTOLD = "something is wrong; ask with a token that may read"
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody reads the start times of counters
 
@@ -43,15 +49,20 @@ async def is_alive() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def is_ready(request: Request, backend: BackendDep) -> JSONResponse:
+async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> JSONResponse:
     """Which models serve, and since when; `wrong` lists all failures in short sentences.
 
+    Sentences name addresses and folders: a caller who may not read learns only that there are some.
     200 if a model serves: `ready`, or `degraded` if there are failures. 503 if no model serves, or
     if a ledger is not followed any more: such a server would miss every promotion.
     """
+    tells = caller.may(READ)
     states = [model_state(f) for f in backend.followers.values()]
+    if not tells:
+        states = [s.model_copy(update={"trouble": s.trouble and UNTOLD}) for s in states]
     wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
-    wrong += [f"feedback: {failure}"] if (failure := await _feedback_failure(backend)) else []
+    if failure := await _feedback_failure(backend):
+        wrong.append(f"feedback: {failure if tells else UNTOLD}")
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
     ended = [f.name for f in backend.followers.values() if f.has_ended]
     if ended or not any(s.serving for s in states):
@@ -145,5 +156,6 @@ class RequestMetrics:
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, such as `/v1/users/{user_id}`."""
-        self._requests.labels(method, route, str(status)).inc()
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)

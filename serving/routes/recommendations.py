@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from serving.callers import CallerDep
 from serving.engines import LoadedRecommender
 from serving.follower import LoadedChampion
 from serving.problems import ProblemError
@@ -102,6 +103,7 @@ class AnonymousRequest(BaseModel):
 async def recommend(
     backend: BackendDep,
     champion: RecommenderDep,
+    caller: CallerDep,
     user_id: UserId,
     n: Count = 10,
     genre: Annotated[str | None, Query(description="only titles of this genre")] = None,
@@ -119,7 +121,7 @@ async def recommend(
 
     Of ten titles at most one is recommended by `content`: too few people have rated it.
     """
-    user = request_user(champion.model, backend, user_id)
+    user = request_user(champion.model, backend, caller, user_id)
     allowed = allowed_movie_ids(champion.model.title_index, genre, year_from, year_to)
     return _answer(champion, user, user_id, n, allowed, exclude, diversity)
 

@@ -21,7 +21,9 @@ from scoring.arrays import Floats
 from scoring.recommender.bundle import Title
 from scoring.recommender.model import Predictions, Recommendation
 from scoring.recommender.rating_intervals import how_well_known
+from serving.access import require_person
 from serving.backend import Backend, current_champion
+from serving.callers import Caller
 from serving.engines import LoadedRecommender, RecommenderEngine
 from serving.feedback_log import FeedbackLog, current_ratings
 from serving.follower import LoadedChampion
@@ -74,10 +76,7 @@ MovieId = Annotated[
 ]
 UserId = Annotated[
     str,
-    Path(
-        description="a person as the ratings release names them (a number, or text), or one of "
-        "this API (`p-<name>`)",
-    ),
+    Path(description="a person of the release (a number, or text), or of this API (`p-<name>`)"),
     PathSegment,
 ]
 Count = Annotated[int, Query(ge=1, le=100, description="how many titles at most")]
@@ -200,13 +199,17 @@ class RequestUser:
         return how_well_known(sum(movie in loaded.title_index.by_id for movie in own))
 
 
-def request_user(loaded: LoadedRecommender, backend: Backend, user_id: int | str) -> RequestUser:
+def request_user(
+    loaded: LoadedRecommender, backend: Backend, caller: Caller, user_id: int | str
+) -> RequestUser:
     """The person of that id, either of this API (`p-<name>`) or of the release.
 
-    The feedback of a person of this API counts at once. Raises a 422 problem for an impossible id.
+    The feedback of a person of this API counts at once, so an answer tells of it: 403 for a caller
+    who may not rate as this person. 422 for an impossible id.
     """
     model, name = loaded.recommender, str(user_id)
     if is_api_person(model, loaded.user_ids, backend.feedback, name):
+        require_person(caller, name)
         number = person_id(name)
         ratings = current_ratings(model, number, backend.feedback.feedback_of(name))
         return RequestUser(number, None if ratings == model.ratings_of(number) else ratings)
@@ -225,8 +228,7 @@ def is_api_person(
 ) -> bool:
     """Whether the name belongs to a person of this API.
 
-    A release may contain the same name. Then the name belongs to the release, unless a person of
-    this API has given ratings under it.
+    A name that the release has, too, is the release's, unless ratings were given under it here.
     """
     if not PERSON_NAME.fullmatch(person):
         return False

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from serving.backend import Backend
+from serving.callers import Caller, CallerDep
 from serving.engines import LoadedRecommender
 from serving.routes.request_context import (
     AnyId,
@@ -87,10 +88,14 @@ class PredictionsAnswer(ModelAnswer):
 
 @router.get("/v1/users/{user_id}/predictions/{movie_id}", tags=["predictions"])
 async def predict(
-    backend: BackendDep, champion: RecommenderDep, user_id: UserId, movie_id: MovieId
+    backend: BackendDep,
+    champion: RecommenderDep,
+    caller: CallerDep,
+    user_id: UserId,
+    movie_id: MovieId,
 ) -> PredictionAnswer:
     """The stars that this person would give; the title's mean rating for an unknown person."""
-    user = request_user(champion.model, backend, user_id)
+    user = request_user(champion.model, backend, caller, user_id)
     title = known_title(champion.model, movie_id)
     wanted = np.array([title.movie_id])
     found = user.predict(champion.model.recommender, wanted)
@@ -110,17 +115,17 @@ async def predict(
 
 @router.post("/v1/predictions", tags=["predictions"])
 def predict_many(
-    backend: BackendDep, champion: RecommenderDep, request: PairsRequest
+    backend: BackendDep, champion: RecommenderDep, caller: CallerDep, request: PairsRequest
 ) -> PredictionsAnswer:
     """The stars for up to 10,000 pairs; every pair gets an answer."""
-    found = _predict_pairs(champion.model, backend, request.pairs)
+    found = _predict_pairs(champion.model, backend, caller, request.pairs)
     return PredictionsAnswer(
         **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
     )
 
 
 def _predict_pairs(
-    loaded: LoadedRecommender, backend: Backend, pairs: list[Pair]
+    loaded: LoadedRecommender, backend: Backend, caller: Caller, pairs: list[Pair]
 ) -> list[PairPrediction]:
     """Predict all pairs of one person together, so that each fold-in is solved only once."""
     numbers = [title_number(loaded, pair.movie_id) for pair in pairs]
@@ -130,7 +135,7 @@ def _predict_pairs(
     answers: dict[int, PairPrediction] = {}
     for user_id, rows in rows_of_user.items():
         wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
-        user = request_user(loaded, backend, user_id)
+        user = request_user(loaded, backend, caller, user_id)
         found = user.predict(loaded.recommender, wanted)
         ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded)
         each = zip(rows, found.values.tolist(), ends, found.strategies, strict=True)

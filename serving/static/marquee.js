@@ -28,6 +28,7 @@ async function request(path, body) {
   };
   const response = await fetch(path, options);
   const answer = await response.json();
+  if (response.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (!response.ok) throw new Error(answer.detail || response.statusText);
   return answer;
 }

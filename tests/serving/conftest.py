@@ -12,9 +12,12 @@ import pytest
 import uvicorn
 from serving_bundles import promote_budget, promote_recommender
 
+from marquee.access_tokens import add_token
 from marquee.lake import Lake, open_lake
+from serving.access import AccessRules, TokenRules
 from serving.app import create_app
 from serving.backend import Backend, open_backend
+from serving.callers import KnownTokens
 from serving.engines import LoadedRecommender
 from serving.follower import Follower
 from tests.serving.followers import open_follower
@@ -26,11 +29,10 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @contextmanager
-def running(backend: Backend) -> Iterator[httpx.Client]:
+def running(backend: Backend, rules: AccessRules | None = None) -> Iterator[httpx.Client]:
     """A client of a live server; the followers poll only where a test calls them."""
-    config = uvicorn.Config(
-        create_app(backend), host="127.0.0.1", port=0, log_level="warning", lifespan="off"
-    )
+    app = create_app(backend, rules)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -61,9 +63,35 @@ def two(lake: Lake, backend: Backend, tmp_path: Path) -> Backend:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Backend], httpx.Client]]:
+def serve() -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server over a backend, by default one that is open to everybody."""
     with ExitStack() as stack:
-        yield lambda backend: stack.enter_context(running(backend))
+        yield lambda backend, rules=None: stack.enter_context(running(backend, rules))
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "tokens.json"
+
+
+@pytest.fixture
+def make_token(token_file: Path) -> Callable[..., str]:
+    """Make a token with these scopes as `marquee tokens add` does; returns its secret."""
+    return lambda name, *scopes: add_token(token_file, name, scopes)[1]
+
+
+@pytest.fixture
+def rules(token_file: Path) -> TokenRules:
+    """The rules of a server that asks for tokens; its clock stands still."""
+    return TokenRules(KnownTokens(token_file), 60, burst=200, clock=lambda: 0.0)
+
+
+@pytest.fixture
+def guarded(
+    backend: Backend, serve: Callable[..., httpx.Client], rules: TokenRules
+) -> httpx.Client:
+    """A client without a token, of a server that asks for one; no model serves there."""
+    return serve(backend, rules)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""To add an API route: one module with a router, and one line in `serving.routes.ROUTERS`."""
+"""To add an API route: one module with a router, one line in `serving.routes.ROUTERS`, its scope.
+
+This server is open and asks for no scope; `test_access_scopes` has servers that do.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,143 @@
+"""Tokens for the API: `marquee tokens add`, `list` and `revoke`.
+
+Serving reads the file that these commands write, and notices a change by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.terminal import error_console
+from cli.world_and_lake import (
+    JsonFlag,
+    WorldFlag,
+    checking_arguments,
+    out,
+    running_settings,
+    running_stack,
+    state_root,
+    world_name_of,
+)
+from marquee.access_tokens import Token, add_token, asks_for_tokens, read_tokens, revoke_token
+from marquee.clock import iso
+from marquee.errors import SettingsError
+from marquee.settings import Settings, load_settings
+from marquee.state_folders import StateFolders
+
+HolderArgument = Annotated[
+    str, typer.Argument(help="Who holds the token, such as kiosk.", show_default=False)
+]
+MayFlag = Annotated[
+    list[str],
+    typer.Option(
+        "--may",
+        help="read, reports, rate:p-NAME (as one person) or rate:* (as every person); repeatable.",
+        show_default=False,
+    ),
+]
+DaysFlag = Annotated[
+    int | None,
+    typer.Option(min=1, max=36_500, help="Expires after so many days. Default: never."),
+]
+FileFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        help="The file that serving reads (--tokens). Default: the running stack's, else the "
+        "settings'.",
+        show_default=False,
+    ),
+]
+tokens = typer.Typer(
+    name="tokens",
+    help="Tokens for the API: who may read, rate as a person, and see reports.",
+    no_args_is_help=True,
+)
+
+
+@tokens.command()
+def add(
+    name: HolderArgument,
+    may: MayFlag,
+    days: DaysFlag = None,
+    file: FileFlag = None,
+    data: WorldFlag = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a token. Its secret is printed once, alone on standard output, and kept nowhere."""
+    with checking_arguments():
+        path, settings = _tokens_file(file, data)
+        token, secret = add_token(path, name, may, days)
+    if as_json:
+        print(json.dumps(_public(token) | {"secret": secret}))
+        return
+    print(secret)
+    until = f" until {iso(token.expires)}" if token.expires else ""
+    _note(f"'{name}' may {', '.join(token.scopes)}{until}; this is shown once, {path} has its hash")
+    if not _asks(settings):
+        _note("serving on loopback asks nobody for a token; [serving] access = 'tokens' makes it")
+
+
+@tokens.command("list")
+def list_all(file: FileFlag = None, data: WorldFlag = "", as_json: JsonFlag = False) -> None:
+    """Every token: its holder, its scopes, its dates, and how its secret ends."""
+    with checking_arguments():
+        path, _ = _tokens_file(file, data)
+        found = read_tokens(path)
+    if as_json:
+        print(json.dumps([_public(token) for token in found]))
+        return
+    if not found:
+        out.print(f"no token was made in {escape(str(path))} yet")
+        return
+    table = Table("holder", "may", "made", "expires", "ends with")
+    for token in found:
+        until = iso(token.expires)[:10] if token.expires else "never"
+        expires = "[red]expired[/red]" if token.has_expired else until
+        may = escape(", ".join(token.scopes))
+        table.add_row(token.name, may, iso(token.created)[:10], expires, token.ending)
+    out.print(table)
+
+
+@tokens.command()
+def revoke(name: HolderArgument, file: FileFlag = None, data: WorldFlag = "") -> None:
+    """Revoke a token; it counts no longer from the next request on, and its sessions end."""
+    with checking_arguments():
+        path, _ = _tokens_file(file, data)
+        token = revoke_token(path, name)
+    out.print(f"revoked the token of '{token.name}' (…{token.ending}) in {escape(str(path))}")
+
+
+def _tokens_file(file: Path | None, data: str) -> tuple[Path, Settings]:
+    """The file of the world that the command means, and the settings of its server."""
+    settings = load_settings()
+    if file is not None:
+        return file, settings
+    if (found := running_stack(data)) is not None:
+        return StateFolders(found.state).tokens, running_settings(found)
+    world = world_name_of(data, settings) if data else settings.world
+    return StateFolders(state_root(settings) / world).tokens, settings
+
+
+def _asks(settings: Settings) -> bool:
+    """Whether serving asks for tokens, by these settings; a wrong setting is serving's to say."""
+    own = settings.serving
+    try:
+        return asks_for_tokens(own.access, own.host, own.public_url)
+    except SettingsError:
+        return True
+
+
+def _public(token: Token) -> dict[str, object]:
+    """What anybody may see of a token."""
+    return token.model_dump(mode="json", exclude={"digest"})
+
+
+def _note(text: str) -> None:
+    error_console.print(escape(text))
