@@ -22,7 +22,7 @@ def connection(**words):
     lake = open_lake()
     read = SimpleNamespace(**{"port": None, "login": None, **given}, extra_dejson=extra)
     sent = lake.client._session.params.get("user.name")
-    return [lake.client._urls, lake.prefix, webhdfs(read), lake_user(read), sent]
+    return [list(lake.client._urls), lake.prefix, webhdfs(read), lake_user(read), sent]
 import marquee.lake as lakes
 lakes.check_world = lambda lake, world: None  # nobody answers at these made-up hosts
 found = {

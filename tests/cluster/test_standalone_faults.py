@@ -47,7 +47,9 @@ def submitted(place: Settings, job: str, run: str, log: Path) -> subprocess.Pope
 
 
 def executors_of(cluster: Standalone) -> int:
-    return sum(one["coresused"] > 0 for one in cluster.state()["workers"])
+    """Living workers that run an executor; a dead one keeps its last figures on the page."""
+    alive = [one for one in cluster.state()["workers"] if one["state"] == "ALIVE"]
+    return sum(one["coresused"] > 0 for one in alive)
 
 
 def has_begun(cluster: Standalone, log: Path) -> bool:
