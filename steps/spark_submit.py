@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -116,6 +117,9 @@ def _driver_conf(spark: SparkSettings) -> dict[str, str]:
         "spark.local.dir": spark.local_dir,
         "spark.pyspark.python": spark.worker_python,
     }
+    if spark.worker_python and spark.deploy_mode == "client":
+        # spark-submit prefers the workers' Python to PYSPARK_DRIVER_PYTHON (Spark's PythonRunner).
+        given["spark.pyspark.driver.python"] = sys.executable
     return {key: str(value) for key, value in given.items() if value}
 
 

@@ -21,7 +21,7 @@ from marquee.settings import load_settings
 from marquee.spark_master import read_state
 
 T = TypeVar("T")
-LONGEST = 180.0
+LONGEST = 600.0
 """Seconds after which a test gives up; a loaded machine takes long and is not wrong."""
 MASTER = "org.apache.spark.deploy.master.Master"
 WORKER = "org.apache.spark.deploy.worker.Worker"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import socket
 import sys
 
+import pytest
+
 from cli.stack_commands import check_spark_job
 from local_stack.spark_checks import check_spark
 from marquee.settings import Settings
 from tests.cluster.standalone import Standalone
+
+pytestmark = pytest.mark.timeout(1800)
 
 
 def roomy(place: Settings) -> Settings:

@@ -81,10 +81,11 @@ def test_nothing_of_the_local_stack_leaks(shelf: Settings) -> None:
     assert environment["PYSPARK_PYTHON"] == "environment/bin/python"
     command = submit_command(shelf, "train_recommender", "R", environment["SPARK_ARCHIVE"])
     assert "127.0.0.1" not in " ".join(command) and "localhost" not in " ".join(command)
-    executors = [word for word in command if word.startswith(("spark.exec", "spark.pyspark"))]
+    executors = [word for word in command if word.startswith(("spark.exec", "spark.pyspark.py"))]
     assert len(executors) == 2, "java options and the Python"
     assert not [word for word in executors if str(REPOSITORY) in word or "Archive" in word]
-    assert sys.executable not in command
+    own = [word for word in command if sys.executable in word]
+    assert own == [f"spark.pyspark.driver.python={sys.executable}"], "the driver alone"
     assert not any("127.0.0.1" in v for n, v in job_environment(shelf).items() if "LAKE" in n)
 
 
@@ -187,8 +188,11 @@ def test_what_cannot_be_a_place_is_refused(tmp_path: Path, text: str, named: str
 
 def test_yarn_passes_through(tmp_path: Path, shelf: Settings) -> None:
     file = tmp_path / "yarn.toml"
-    file.write_text("[spark]\nmaster = 'yarn'\ndeploy_mode = 'cluster'\n")
+    file.write_text(
+        "[spark]\nmaster = 'yarn'\ndeploy_mode = 'cluster'\nworker_python = 'python3'\n"
+    )
     command = submit_command(load_settings(str(file)), "train_budget", "R", "")
+    assert sys.executable not in " ".join(command), "YARN runs the driver, too"
     assert command[command.index("--master") + 1] == "yarn"
     assert command[command.index("--deploy-mode") + 1] == "cluster"
 

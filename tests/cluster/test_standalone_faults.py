@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from steps.run import Run
 from steps.spark_submit import submit_command
 from tests.cluster.standalone import Standalone, eventually
 
+pytestmark = pytest.mark.timeout(1800)
+Submit = Callable[[str, str], "subprocess.Popen[bytes]"]
 PARENT = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
 """A task that starts a driver and waits for it, as Airflow's does."""
 
@@ -35,15 +38,30 @@ def frozen(place: Settings, name: str) -> Run:
     return run
 
 
-def submitted(place: Settings, job: str, run: str, log: Path) -> subprocess.Popen[bytes]:
-    """A parent that waits for the driver of a job, as a task does."""
+@pytest.fixture
+def submit(place: Settings, log: Path) -> Iterator[Submit]:
+    """Start a parent that waits for a job's driver, as a task does; at the end none is left."""
+    started: list[subprocess.Popen[bytes]] = []
     environment = job_environment(place)
     Path(environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
-    command = submit_command(place, job, run, environment["SPARK_ARCHIVE"])
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            [sys.executable, "-c", PARENT, *command], env=environment, stdout=out, stderr=out
-        )
+
+    def start(job: str, run: str) -> subprocess.Popen[bytes]:
+        command = submit_command(place, job, run, environment["SPARK_ARCHIVE"])
+        with log.open("wb") as out:
+            words = [sys.executable, "-c", PARENT, *command]
+            started.append(subprocess.Popen(words, env=environment, stdout=out, stderr=out))
+        return started[-1]
+
+    yield start
+    for task in started:
+        task.kill()
+        task.wait()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the job prints."""
+    return tmp_path / "job.log"
 
 
 def executors_of(cluster: Standalone) -> int:
@@ -58,10 +76,10 @@ def has_begun(cluster: Standalone, log: Path) -> bool:
 
 
 def test_a_job_ends_well_although_a_worker_is_killed(
-    cluster: Standalone, place: Settings, tmp_path: Path
+    cluster: Standalone, place: Settings, tmp_path: Path, submit: Submit, log: Path
 ) -> None:
-    run, log = frozen(place, "manual-1"), tmp_path / "job.log"
-    task = submitted(place, "prepare_ratings", run.id, log)
+    run = frozen(place, "manual-1")
+    task = submit("prepare_ratings", run.id)
     eventually(lambda: task.poll() is not None or has_begun(cluster, log), tmp_path)
     assert task.poll() is None, log.read_text()[-3000:]
     cluster.kill("worker1")
@@ -77,10 +95,10 @@ def test_a_job_ends_well_although_a_worker_is_killed(
 
 
 def test_a_killed_task_leaves_no_application(
-    cluster: Standalone, place: Settings, tmp_path: Path
+    cluster: Standalone, place: Settings, tmp_path: Path, submit: Submit
 ) -> None:
     run = frozen(place, "manual-2")
-    task = submitted(place, "prepare_ratings", run.id, tmp_path / "job.log")
+    task = submit("prepare_ratings", run.id)
     prefix = f"marquee-prepare_ratings {run.id} try "
     found = eventually(lambda: active_applications([cluster.page], prefix), tmp_path)
     assert [one.name for one in found] == [f"{prefix}1"]
@@ -92,11 +110,11 @@ def test_a_killed_task_leaves_no_application(
 
 
 def test_an_orphan_is_ended_by_run_and_job_before_the_next_attempt(
-    cluster: Standalone, place: Settings, tmp_path: Path
+    cluster: Standalone, place: Settings, tmp_path: Path, submit: Submit
 ) -> None:
     """The driver's host may die without a word: then only its name tells whose it was."""
     run = frozen(place, "manual-3")
-    task = submitted(place, "prepare_ratings", run.id, tmp_path / "job.log")
+    task = submit("prepare_ratings", run.id)
     prefix = f"marquee-prepare_ratings {run.id} try "
     eventually(lambda: active_applications([cluster.page], prefix), tmp_path)
     assert end_applications([cluster.page], "marquee-prepare_ratings manual-30 try ") == []
