@@ -31,7 +31,7 @@ def test_an_executor_elsewhere_imports_what_was_sent(tmp_path: Path) -> None:
     environment = spark_environment(java_home(cache_folder(load_settings())))
     environment.pop("PYTHONPATH", None)
     command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local-cluster[1,1,512]"]
-    command += ["--driver-memory", "512m", "--executor-memory", "512m"]
+    command += ["--driver-memory", "512m", "--conf", "spark.executor.memory=512m"]
     command += ["--conf", "spark.ui.enabled=false", "--py-files", str(code_zip(tmp_path))]
     done = subprocess.run(
         [*command, str(tmp_path / "driver.py")],
