@@ -4,9 +4,18 @@
 - `environment`: addresses, variables and secrets of a stack, for Airflow too.
 - `airflow_api`: a client of Airflow's REST API.
 - `processes`: finds and ends processes of the stacks on this machine.
+- `host_daemon`: one daemon of a cluster on this host; `systemd_units`: the units that start it
 - `health_checks`: can this machine run a stack, and is each process ready?
 
 Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor`.
 """
 
-__all__ = ["airflow_api", "environment", "health_checks", "processes", "stack"]
+__all__ = [
+    "airflow_api",
+    "environment",
+    "health_checks",
+    "host_daemon",
+    "processes",
+    "stack",
+    "systemd_units",
+]
