@@ -7,7 +7,8 @@ loopback alone. Everything that a daemon keeps lies below MARQUEE_DATA, which sh
 
 `namenode --format` makes the name space, once, on an empty disk: a NameNode that formats by itself
 would lose everything where its disk is not mounted. `airflow-api --prepare` makes or migrates
-Airflow's database and its pools, and is right before every start.
+Airflow's database and its pools, and is right before every start. `airflow-api --airflow …` runs a
+command of Airflow's with the place's environment.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--format", action="store_true", help="make HDFS' name space, once")
     parser.add_argument("--prepare", action="store_true", help="migrate Airflow's database")
+    parser.add_argument(
+        "--airflow",
+        nargs=argparse.REMAINDER,
+        help="run Airflow's own command with these words, such as dags trigger weekly_retrain",
+    )
     options = parser.parse_args(argv)
     try:
         settings, data = load_settings(), data_folder()
@@ -86,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             prepare_airflow(settings)
         else:
             found = launch(options.name, settings, data)
+            if options.airflow:
+                command = (sys.executable, "-m", "airflow", *options.airflow)
+                found = Launch(command, found.environment)
             os.chdir(REPOSITORY)
             os.execvpe(found.command[0], found.command, os.environ | found.environment)
     except MarqueeError as error:

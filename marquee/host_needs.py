@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MEGABYTE = 2**20
@@ -46,6 +46,8 @@ DAEMONS = {
 }
 """Resident megabytes of each daemon. Postgres is an assumption; the two of Spark are between
 readings of 152 and 190; all others were measured. Serving grows with the bundle: `serving`."""
+CHAINS = 2
+"""Markov chains of the default recipe."""
 AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer")
 
 
@@ -90,13 +92,17 @@ class TaskNeed:
     """What the heap of the JVM that computes would hold; a smaller heap spills. 0: no Spark."""
     client_heap: float = 0.0
     """What the heap of the driver's JVM would hold where executors compute."""
+    buffers: float = 0.0
+    """Beside the heap of the JVM that computes: blocks on their way."""
     chains: float = 0.0
-    """Python workers below the executors, all together."""
+    """Python workers below the executors, all together, while they sweep."""
+    chains_after: float = 0.0
+    """What those still hold when the driver is at its peak, packing their draws."""
 
     def local(self, heap: float) -> float:
         """The whole task on one machine; the driver's JVM, of `heap`, computes."""
-        jvm = _jvm(heap, self.heap)
-        return self.launcher + self.python + jvm + self.chains
+        jvm = _jvm(heap, self.heap) + self.buffers
+        return self.launcher + self.python + jvm + self.chains_after
 
     def at_driver(self, heap: float) -> float:
         """What stays with Airflow where executors compute elsewhere."""
@@ -131,29 +137,27 @@ def _tasks(size: DataSize) -> Iterable[TaskNeed]:
 def training(size: DataSize) -> TaskNeed:
     """`train_recommender`: two fits; the driver holds each rating once (ADR 40).
 
-    EASE's solve holds seven matrices of at most 2,500 titles. The JVM holds the blocks of ratings
-    on their way to the chains. A chain grows with people and titles, not with ratings.
+    The driver is at its peak when it packs the draws: then the chains hold little. EASE's solve
+    holds seven matrices of at most 2,500 titles. The JVM holds the blocks of ratings on their way
+    to the chains. A chain grows with people and titles, not with ratings.
     """
     ease = 375 * min(1.0, size.titles / 2_500) ** 2
-    chain = 15 + 2.3 * size.rows / 1_000
     return TaskNeed(
         "train_recommender",
-        python=300 + ease + 30 * size.millions,
+        python=300 + ease + 75 * size.millions,
         heap=260 + 190 * min(1.0, size.millions) + 33 * size.millions,
         client_heap=100 + 20 * size.millions,
-        chains=CHAINS * chain,
+        buffers=15 * size.millions,
+        chains=CHAINS * (15 + 2.3 * size.rows / 1_000),
+        chains_after=CHAINS * (15 + 0.36 * size.rows / 1_000),
     )
 
 
 def _forecast(size: DataSize) -> TaskNeed:
-    """A fit on the earlier ratings, and the later fifth in columns of 32 bytes."""
+    """One fit, on the earlier ratings, and the later fifth in columns of 32 bytes."""
     fit = training(size)
-    later = 32 * size.millions / 5
-    heaps = {"heap": fit.heap, "client_heap": fit.client_heap}
-    return TaskNeed("forecast_recommender", python=fit.python + later, chains=fit.chains, **heaps)
-
-
-CHAINS = 2
+    python, heap = fit.python + 32 * size.millions / 5, fit.heap - 60
+    return replace(fit, task="forecast_recommender", python=python, heap=heap)
 
 
 def serving(size: DataSize) -> float:

@@ -129,9 +129,11 @@ def plan_boards(size: DataSize, boards: Sequence[Board], demo: bool = False) -> 
     if len(made) == 1:
         return _alone(size, made[0])
     heap = heap_for(size, computes=False)
-    needs = _head_needs(size, heap, demo)
-    for role, need in sorted(needs.items(), key=lambda item: -item[1]):
-        max(made, key=lambda board: board.left).roles[role] = need
+    for role, need in sorted(_head_needs(size, heap).items(), key=lambda item: -item[1]):
+        board = max(made, key=lambda board: board.left)
+        board.roles[role] = need
+        if demo and role == "airflow":  # it listens on loopback, for the crawl
+            board.roles["replica"] = DAEMONS["replica"]
     misfits = list(_too_small(size, made, heap))
     executor = _place_workers(size, made)
     if not executor:
@@ -169,15 +171,14 @@ def _alone(size: DataSize, board: Board) -> Plan:
     return Plan(size, (board,), settings, tuple(misfits), 1, lake_mb(size, RUNS_KEPT))
 
 
-def _head_needs(size: DataSize, heap: float, demo: bool) -> dict[str, float]:
+def _head_needs(size: DataSize, heap: float) -> dict[str, float]:
     """Megabytes of each role that one board has."""
-    needs = {
+    return {
         "airflow": airflow(size, heap),
         "serving": serving(size),
         "namenode": DAEMONS["namenode"],
         "spark-master": DAEMONS["spark-master"],
     }
-    return needs | ({"replica": DAEMONS["replica"]} if demo else {})
 
 
 def airflow(size: DataSize, heap: float) -> float:

@@ -1,4 +1,6 @@
-"""Every daemon of HDFS and Spark on one host: `unshare --net python -m tests.capacity.one_host DATA`.
+"""Every daemon of HDFS and Spark on one host, started as its units start them.
+
+    unshare --net python -m tests.capacity.one_host DATA
 
 In a network of its own the ports are Hadoop's and Spark's, whatever else runs here. Prints what the
 daemons answer, as JSON, and ends them.

@@ -110,7 +110,10 @@ def test_one_board_runs_the_local_stack() -> None:
 
 
 def test_the_demo_has_the_replica() -> None:
-    assert "replica" in roles(plan_boards(SMALL, read_boards("4x4GB"), demo=True))
+    found = plan_boards(SMALL, read_boards("4x4GB"), demo=True)
+    airflow = found.board_of("airflow")
+    assert airflow is not None and "replica" in airflow.roles
+    assert "replica" not in roles(plan("4x4GB"))
 
 
 @pytest.mark.parametrize(

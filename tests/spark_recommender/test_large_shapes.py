@@ -135,7 +135,7 @@ def test_a_training_too_large_for_the_machine_is_refused_with_its_bytes() -> Non
     size = DataSize.of(32_000_204, 200_948, 87_585)
     refuse_too_large(size, training_bytes(size))
     with pytest.raises(
-        Exception, match=r"training on 32000204 ratings needs about 5\.1 GB"
+        Exception, match=r"training on 32000204 ratings needs about 5\.9 GB"
     ) as error:
         refuse_too_large(size, 2 * 10**9)
     assert "this machine has 2.0" in str(error.value)
