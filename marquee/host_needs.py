@@ -162,7 +162,7 @@ def _forecast(size: DataSize) -> TaskNeed:
 
 def serving(size: DataSize) -> float:
     """The API at a promotion: the old bundle beside the new one, mapped pages included."""
-    return 270 + 2.25 * size.rows / 1_000
+    return 115 + 3.5 * size.rows / 1_000
 
 
 def daemons(size: DataSize) -> dict[str, float]:

@@ -17,7 +17,7 @@ from cli import app
 from local_stack import health_checks
 from local_stack.host_daemon import NAMES, ROLES
 from marquee.artefacts import model_card
-from marquee.host_needs import DataSize, heap_for, local_peak
+from marquee.host_needs import DataSize, heap_for, local_peak, serving
 from marquee.lake import FolderLake
 from marquee.settings import Settings, load_settings
 from sources.ratings_release import size_of_world
@@ -181,11 +181,7 @@ def test_memory_max_is_the_plan_and_a_quarter(tmp_path: Path) -> None:
     for name in ("airflow-scheduler", "serving"):
         assert limit(10_000_000, name) > limit(20_000, name)
     assert limit(10_000_000, "airflow-api") == limit(20_000, "airflow-api")
-    assert limit(20_000, "serving") > local_serving(20_000)
-
-
-def local_serving(rows: int) -> float:
-    return 270 + 2.25 * DataSize.of(rows).rows / 1_000
+    assert limit(20_000, "serving") >= 1.25 * serving(DataSize.of(20_000))
 
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
