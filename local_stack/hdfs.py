@@ -99,11 +99,11 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
-        **shared_by_places(),
+        **shared_values(),
     }
 
 
-def shared_by_places() -> dict[str, str]:
+def shared_values() -> dict[str, str]:
     """What every HDFS of ours has, on one machine or on many: durability and short waits."""
     return {
         # An acknowledged write survives a power cut: block, checksums and folder are synced first.

@@ -26,14 +26,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_stack.airflow_api import POOLS
-from local_stack.environment import admin_password, migrate_airflow, stack_environment
-from local_stack.hdfs import (
-    NAMENODE_CLASS,
-    class_path,
-    format_namenode,
-    shared_by_places,
-    write_conf,
+from local_stack.environment import (
+    admin_password,
+    migrate_airflow,
+    replica_titles,
+    stack_environment,
 )
+from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
 from local_stack.java_setup import cache_folder, java_home, spark_home
 from local_stack.stack import read_procfile
 from marquee.errors import MarqueeError, StackError
@@ -123,10 +122,27 @@ def launch(name: str, settings: Settings, data: Path) -> Launch:
         return _hdfs(name, settings, data)
     if name in ("spark-master", "spark-worker"):
         return _spark(name, settings, data)
-    made = stack_environment(settings)
     for folder in _folders(settings):
         folder.mkdir(parents=True, exist_ok=True)
+    made = stack_environment(settings) if name in AIRFLOW else procfile_variables(name, settings)
     return Launch(("/bin/sh", "-c", read_procfile()[name]), made)
+
+
+def procfile_variables(name: str, settings: Settings) -> dict[str, str]:
+    """What the commands of serving and the replica read; Airflow's secrets do not reach them."""
+    folders = StateFolders(settings.state_folder)
+    return {
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(REPOSITORY),
+        "STATE": str(folders.state),
+        "TMPDIR": str(folders.tmp),
+        "MARQUEE_LAKE__ROOT": settings.lake.root,
+        "MARQUEE_LAKE__WEBHDFS": settings.lake.webhdfs,
+        "MARQUEE_LAKE__USER": settings.lake.user,
+        "SERVING_PORT": str(settings.stack.port("serving")),
+        "REPLICA_PORT": str(settings.stack.port("replica")),
+        "REPLICA_TITLES": replica_titles(settings, folders) if name == "replica" else "",
+    }
 
 
 def _folders(settings: Settings) -> list[Path]:
@@ -167,7 +183,7 @@ def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
         "dfs.namenode.http-bind-host": "0.0.0.0",
         "dfs.namenode.http-address": page,
-        **shared_by_places(),
+        **shared_values(),
     }
 
 

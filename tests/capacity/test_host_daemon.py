@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -65,15 +66,28 @@ def test_spark_s_daemons_know_the_master_and_recover(place: Settings, tmp_path: 
 
 
 def test_airflow_s_and_serving_s_commands_are_those_of_the_procfile(
-    place: Settings, tmp_path: Path
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A place with Postgres takes its address from the environment alone.
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
     procfile = (REPOSITORY / "Procfile").read_text()
-    for name in ("airflow-scheduler", "airflow-dags", "serving"):
+    for name in ("airflow-scheduler", "airflow-dags", "serving", "replica"):
         found = made(name, place, tmp_path)
         assert found.command[:2] == ("/bin/sh", "-c")
         assert f"{name}: {found.command[2]}" in procfile
         assert found.environment["MARQUEE_LAKE__ROOT"] == "hdfs://namenode:8020/marquee"
     assert (place.state_folder / "tmp").is_dir()
+
+
+def test_no_secret_of_airflow_reaches_serving_and_each_variable_it_reads_is_there(
+    place: Settings, tmp_path: Path
+) -> None:
+    for name in ("serving", "replica"):
+        found = made(name, place, tmp_path)
+        assert not [key for key in found.environment if key.startswith("AIRFLOW")]
+        read = set(re.findall(r"\$(\w+)", found.command[2]))
+        assert read and read <= found.environment.keys()
+    assert not (place.state_folder / "airflow").exists()
 
 
 def test_the_master_of_this_host_is_its_own() -> None:
