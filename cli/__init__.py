@@ -6,6 +6,7 @@ started), 130 after an interrupt.
 - `run_command`: `run` and `step`
 - `run_watch`, `run_results`: what `run` prints during the run, and after it
 - `stack_commands`: `up`, `down`, `status`, `doctor`
+- `shelf_commands`: `plan`, `units`
 - `ledger_views`: `history`, `ledger`, `champion`
 - `ledger_changes`: `rollback`, `accept-world`
 - `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
@@ -27,6 +28,7 @@ from cli.file_commands import compare, evaluate, parse_pages, recommend_all
 from cli.ledger_changes import accept_world, rollback
 from cli.ledger_views import champion, history, ledger
 from cli.run_command import run, step
+from cli.shelf_commands import plan, units
 from cli.stack_commands import doctor, down, status, up
 from cli.terminal import as_typed_here
 from cli.token_commands import tokens
@@ -47,6 +49,7 @@ for command in (
     *(history, ledger, champion, rollback, accept_world),
     *(evaluate, compare, recommend_all),
     *(parse_pages, step),
+    *(plan, units),
 ):
     app.command()(command)
 app.add_typer(tokens)

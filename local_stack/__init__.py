@@ -4,6 +4,7 @@
 - `environment`: addresses, variables and secrets of a stack, for Airflow too.
 - `airflow_api`: a client of Airflow's REST API.
 - `processes`: finds and ends processes of the stacks on this machine.
+- `host_daemon`: one daemon of a cluster on this host; `systemd_units`: the units that start it
 - `health_checks`: can this machine run a stack, and is each process ready?
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
@@ -14,8 +15,10 @@ __all__ = [
     "airflow_api",
     "environment",
     "health_checks",
+    "host_daemon",
     "place_checks",
     "processes",
     "spark_checks",
     "stack",
+    "systemd_units",
 ]

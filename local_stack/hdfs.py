@@ -47,9 +47,14 @@ def write_hdfs_conf(settings: Settings, conf: Path, data: Path) -> None:
 
     `data` is the folder in which HDFS keeps its name space and its blocks.
     """
+    write_conf(conf, _core(settings, data), _hdfs(settings, data))
+
+
+def write_conf(conf: Path, core: dict[str, str], hdfs: dict[str, str]) -> None:
+    """Write the values of `core-site.xml` and `hdfs-site.xml`, and `log4j2.properties`."""
     conf.mkdir(parents=True, exist_ok=True)
-    (conf / "core-site.xml").write_text(_xml(_core(settings, data)))
-    (conf / "hdfs-site.xml").write_text(_xml(_hdfs(settings, data)))
+    (conf / "core-site.xml").write_text(_xml(core))
+    (conf / "hdfs-site.xml").write_text(_xml(hdfs))
     (conf / "log4j2.properties").write_text(LOG4J)
 
 
@@ -94,6 +99,13 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.address": f"127.0.0.1:{port('datanode')}",
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
+        **shared_values(),
+    }
+
+
+def shared_values() -> dict[str, str]:
+    """What every HDFS of ours has, on one machine or on many: durability and short waits."""
+    return {
         # An acknowledged write survives a power cut: block, checksums and folder are synced first.
         # The NameNode syncs its edit log by default.
         "dfs.datanode.synconclose": "true",

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,10 @@ import psutil
 
 from local_stack.java_setup import cache_folder, java_home, java_version
 from marquee.errors import LakeError, MarqueeError, StackError
+from marquee.host_needs import heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.settings import PortSettings, Settings
+from sources.ratings_release import size_of_world
 
 Probe = Callable[[Settings], str]
 """Returns why the process is not ready; empty if it is ready."""
@@ -74,11 +77,22 @@ def _java(settings: Settings) -> Finding:
 
 def _memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available // 2**20
-    needed = settings.stack.memory_mb
-    remedy = "close something, or lower spark.driver_memory and stack.memory_mb"
+    needed = max(settings.stack.memory_mb, _planned_mb(settings))
+    remedy = "close something, or train on a smaller release; `marquee plan` says what holds it"
     detail = f"{free} MB free, {needed} MB wanted"
     # Between the half and the whole a run swaps and is slow, but ends: machines of 4 GB lie there.
     return Finding("memory", free >= needed, detail, remedy, warning=free >= needed // 2)
+
+
+def _planned_mb(settings: Settings) -> int:
+    """What `marquee plan` counts for the world on this machine; 0 for a folder that is no release.
+
+    The load refuses such a folder by name.
+    """
+    with suppress(MarqueeError, OSError):
+        size = size_of_world(settings)
+        return round(local_peak(size, heap_for(size)))
+    return 0
 
 
 def _disk(settings: Settings) -> Finding:

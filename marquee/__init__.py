@@ -7,6 +7,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
 - `errors`: the family of errors, and which of them justify a retry
+- `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
 - `identifiers`: digests of content, names that are safe in paths, ids from names
 - `lake`: files and folders on HDFS or in a local folder
 - `lifetimes`: child processes that end with their parent process
@@ -19,6 +20,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
 - `spark_master`: the pages of a Spark Standalone master
+- `shelf`: which board of a cluster does what
 - `state_folders`: the folders of one world on this machine
 """
 
@@ -32,6 +34,7 @@ __all__ = [
     "contract",
     "dataset_contracts",
     "errors",
+    "host_needs",
     "identifiers",
     "lake",
     "lifetimes",
@@ -44,5 +47,6 @@ __all__ = [
     "schedule",
     "settings",
     "spark_master",
+    "shelf",
     "state_folders",
 ]

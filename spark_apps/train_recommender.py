@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,8 @@ import numpy as np
 from marquee.artefacts.model_card import card_json
 from marquee.clock import iso
 from marquee.errors import RecipeError
+from marquee.host_needs import DataSize, memory_of_machine, training_bytes
+from marquee.run_folder import figures_of_run
 from scoring.arrays import Mask
 from scoring.recommender.bundle import Title
 from spark_apps.drill import inject_fault, trainer_class
@@ -42,13 +43,6 @@ from spark_apps.recommender.training_titles import (
     read_words,
     with_names,
     without_titles,
-)
-
-BYTES_A_RATING = 90  # at the peak, of the driver, its JVM and the chains together
-LEAST_BYTES = 1_500_000_000  # of the same, without ratings
-CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 
 
@@ -94,7 +88,7 @@ class Split:
 
 def read_training(job: Job) -> tuple[Trainer, Split]:
     """A trainer with the titles that the run knows, and the ratings of train and holdout."""
-    refuse_too_large(job.lake.manifest(job.path("split/ratings")).rows or 0, memory_of_machine())
+    refuse_too_large(size_of_split(job), memory_of_machine())
     with job.stopwatch("read"), ThreadPoolExecutor(1) as pool:
         session = pool.submit(lambda: job.spark)  # the session starts while the rows arrive
         titles = read_titles(job.lake, job.inputs, job.run, job.scratch)
@@ -107,24 +101,24 @@ def read_training(job: Job) -> tuple[Trainer, Split]:
     return trainer_class(job)(job.spark, *facts, words=words, text_ids=named), split
 
 
-def refuse_too_large(rows: int, memory: int) -> None:
-    """RecipeError where training on `rows` ratings needs more than `memory` bytes."""
-    wanted = LEAST_BYTES + BYTES_A_RATING * rows
+def size_of_split(job: Job) -> DataSize:
+    """The ratings of train and holdout; people and titles as `prepare_ratings` recorded them."""
+    rows = job.lake.manifest(job.path("split/ratings")).rows or 0
+    figures = figures_of_run(job.lake, job.run).ratings
+    people, titles = (figures.people, figures.titles) if figures else (None, None)
+    return DataSize.of(rows, people or 0, titles or 0)
+
+
+def refuse_too_large(size: DataSize, memory: int) -> None:
+    """RecipeError where training needs more than `memory` bytes, as `marquee plan` counts them."""
+    wanted = training_bytes(size)
     if wanted > memory:
         raise RecipeError(
-            f"training on {rows} ratings needs about {math.ceil(wanted / 1e8) / 10} GB of memory, "
-            f"and this machine has {math.floor(memory / 1e8) / 10}",
-            "train on a larger machine, a smaller release, or later ratings only",
+            f"training on {size.ratings} ratings needs about {math.ceil(wanted / 1e8) / 10} GB of "
+            f"memory, and this machine has {math.floor(memory / 1e8) / 10}",
+            "train on a larger machine, a smaller release, or later ratings only; `marquee plan` "
+            "says what fits",
         )
-
-
-def memory_of_machine() -> int:
-    """Bytes of memory that this process may have: the machine's, or its control group's limit."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for limit in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # no such file, or the word max
-            found.append(int(limit.read_text()))
-    return min(found)
 
 
 @contextmanager

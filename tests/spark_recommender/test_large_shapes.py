@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from marquee.host_needs import DataSize, training_bytes
 from scoring.recommender import ratings_arrays
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import Ratings, RatingsMatrix, places_of
 from spark_apps.recommender.indexed_ratings import Catalogue, IndexedRatings, read_indexed
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
-from spark_apps.train_recommender import BYTES_A_RATING, LEAST_BYTES, refuse_too_large
+from spark_apps.train_recommender import refuse_too_large
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings, save_ratings
 from tests.spark_recommender.made_up import BAYES
@@ -131,10 +132,10 @@ def test_one_person_with_half_of_all_ratings_trains(spark, tmp_path: Path) -> No
 
 
 def test_a_training_too_large_for_the_machine_is_refused_with_its_bytes() -> None:
-    rows = 32_000_204
-    refuse_too_large(rows, LEAST_BYTES + BYTES_A_RATING * rows)
+    size = DataSize.of(32_000_204, 200_948, 87_585)
+    refuse_too_large(size, training_bytes(size))
     with pytest.raises(
-        Exception, match=r"training on 32000204 ratings needs about 4\.4 GB"
+        Exception, match=r"training on 32000204 ratings needs about 5\.9 GB"
     ) as error:
-        refuse_too_large(rows, 2 * 10**9)
+        refuse_too_large(size, 2 * 10**9)
     assert "this machine has 2.0" in str(error.value)

@@ -1,0 +1,296 @@
+"""Run one daemon of a cluster on this host: `python -m local_stack.host_daemon NAME`.
+
+The systemd units (`systemd_units`) start it. It builds the command and the environment of the place
+(MARQUEE_PLACE), and the process then becomes the daemon. `Procfile` has the commands of Airflow,
+serving and the replica; those of HDFS and Spark are here, since the local stack's listen on
+loopback alone. Everything that a daemon keeps lies below MARQUEE_DATA, which should be an SSD.
+
+`namenode --format` makes the name space, once, on an empty disk: a NameNode that formats by itself
+would lose everything where its disk is not mounted. `airflow-api --prepare` makes or migrates
+Airflow's database and its pools, and is right before every start. `airflow-api --airflow …` runs a
+command of Airflow's with the place's environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local_stack.airflow_api import POOLS
+from local_stack.environment import (
+    admin_password,
+    migrate_airflow,
+    replica_titles,
+    stack_environment,
+)
+from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
+from local_stack.java_setup import cache_folder, java_home, spark_home
+from local_stack.stack import read_procfile
+from marquee.errors import MarqueeError, StackError
+from marquee.settings import REPOSITORY, Settings, load_settings
+from marquee.state_folders import StateFolders
+
+DATA = "MARQUEE_DATA"
+"""The variable with the folder of the daemons' data, on each host."""
+DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+DEPLOY = "org.apache.spark.deploy"
+HEAPS = {"namenode": 96, "datanode": 64, "spark-master": 160, "spark-worker": 160}
+"""Megabytes of the heaps of daemons that run in a JVM."""
+JVM = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+COPIES = 2
+"""Of each block; with one DataNode there is one."""
+AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer")
+ROLES: dict[str, tuple[str, ...]] = {
+    "namenode": ("namenode",),
+    "datanode": ("datanode",),
+    "spark-master": ("spark-master",),
+    "spark-worker": ("spark-worker",),
+    "airflow": AIRFLOW,
+    "serving": ("serving",),
+    "replica": ("replica",),
+}
+"""The daemons of each role that a host may have. Postgres is the system's own package."""
+NAMES = tuple(name for names in ROLES.values() for name in names)
+MEGABYTES = re.compile(r"^(\d+)([mMgG])$")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A command, and the variables that it needs beside the host's own."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Become the daemon; the exit status where that, or `--format`, `--prepare`, fails."""
+    parser = argparse.ArgumentParser(prog="python -m local_stack.host_daemon")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--format", action="store_true", help="make HDFS' name space, once")
+    parser.add_argument("--prepare", action="store_true", help="migrate Airflow's database")
+    parser.add_argument(
+        "--airflow",
+        nargs=argparse.REMAINDER,
+        help="run Airflow's own command with these words, such as dags trigger weekly_retrain",
+    )
+    options = parser.parse_args(argv)
+    try:
+        settings, data = load_settings(), data_folder()
+        if options.format:
+            make_name_space(settings, data)
+        elif options.prepare:
+            prepare_airflow(settings)
+        else:
+            found = launch(options.name, settings, data)
+            if options.airflow:
+                command = (sys.executable, "-m", "airflow", *options.airflow)
+                found = Launch(command, found.environment)
+            os.chdir(REPOSITORY)
+            os.execvpe(found.command[0], found.command, os.environ | found.environment)
+    except MarqueeError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.status
+    return 0
+
+
+def data_folder() -> Path:
+    """The folder of MARQUEE_DATA; StackError where it is not there, so that none is made by name.
+
+    A disk that is not mounted must not be taken for an empty one.
+    """
+    folder = Path(os.environ.get(DATA, ""))
+    if not os.environ.get(DATA) or not folder.is_dir():
+        raise StackError(
+            f"{DATA} names no folder: '{os.environ.get(DATA, '')}'",
+            f"mount the disk and make the folder, or correct {DATA} in the environment file",
+        )
+    return folder
+
+
+def launch(name: str, settings: Settings, data: Path) -> Launch:
+    """The command and the variables of one daemon of this host."""
+    if name in ("namenode", "datanode"):
+        return _hdfs(name, settings, data)
+    if name in ("spark-master", "spark-worker"):
+        return _spark(name, settings, data)
+    for folder in _folders(settings):
+        folder.mkdir(parents=True, exist_ok=True)
+    made = stack_environment(settings) if name in AIRFLOW else procfile_variables(name, settings)
+    return Launch(("/bin/sh", "-c", read_procfile()[name]), made)
+
+
+def procfile_variables(name: str, settings: Settings) -> dict[str, str]:
+    """What the commands of serving and the replica read; Airflow's secrets do not reach them."""
+    folders = StateFolders(settings.state_folder)
+    return {
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(REPOSITORY),
+        "STATE": str(folders.state),
+        "TMPDIR": str(folders.tmp),
+        "MARQUEE_LAKE__ROOT": settings.lake.root,
+        "MARQUEE_LAKE__WEBHDFS": settings.lake.webhdfs,
+        "MARQUEE_LAKE__USER": settings.lake.user,
+        "SERVING_PORT": str(settings.stack.port("serving")),
+        "REPLICA_PORT": str(settings.stack.port("replica")),
+        "REPLICA_TITLES": replica_titles(settings, folders) if name == "replica" else "",
+    }
+
+
+def _folders(settings: Settings) -> list[Path]:
+    own = StateFolders(settings.state_folder)
+    return [own.logs, own.feedback, own.figures, own.progress, own.tmp]
+
+
+def _hdfs(name: str, settings: Settings, data: Path) -> Launch:
+    home = java_home(cache_folder(settings))
+    java_class = NAMENODE_CLASS if name == "namenode" else DATANODE_CLASS
+    classes = _class_path(settings, data)
+    java = (str(home / "bin" / "java"), f"-Xmx{HEAPS[name]}m", *JVM)
+    return Launch((*java, "-cp", classes, java_class), _variables(settings, data, home))
+
+
+def _class_path(settings: Settings, data: Path) -> str:
+    """The daemons' class path; writes the configuration that is its first entry."""
+    write_conf(data / "conf", core_site(settings, data), hdfs_site(settings, data))
+    return class_path(data / "conf", sorted((cache_folder(settings) / "jars").glob("*.jar")))
+
+
+def core_site(settings: Settings, data: Path) -> dict[str, str]:
+    """`core-site.xml` of a place."""
+    return {
+        "fs.defaultFS": f"hdfs://{namenode_address(settings)}",
+        "hadoop.tmp.dir": str(data / "tmp"),
+        "hadoop.http.staticuser.user": settings.lake.user,
+    }
+
+
+def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
+    """`hdfs-site.xml` of a place: ports as Hadoop's own, every interface, times of the stack."""
+    page = urlsplit(settings.lake.webhdfs.split(";")[0]).netloc
+    return {
+        "dfs.replication": str(COPIES),
+        "dfs.namenode.name.dir": f"file://{data / 'name'}",
+        "dfs.datanode.data.dir": f"file://{data / 'blocks'}",
+        "dfs.namenode.rpc-bind-host": "0.0.0.0",
+        "dfs.namenode.http-bind-host": "0.0.0.0",
+        "dfs.namenode.http-address": page,
+        **shared_values(),
+    }
+
+
+def namenode_address(settings: Settings) -> str:
+    """`host:port` of the lake's root; SettingsError's sentence where the root is no HDFS."""
+    found = urlsplit(settings.lake.root)
+    if found.scheme != "hdfs" or not found.hostname:
+        raise StackError(
+            f"lake.root is {settings.lake.root}, which no NameNode serves",
+            "set MARQUEE_PLACE to a place with hdfs://host:port/path",
+        )
+    return f"{found.hostname}:{found.port or 8020}"
+
+
+def _spark(name: str, settings: Settings, data: Path) -> Launch:
+    masters = settings.spark.master
+    if not masters.startswith("spark://"):
+        raise StackError(
+            f"spark.master is {masters}, which is no Standalone master",
+            "set MARQUEE_PLACE to a place with spark://host:port",
+        )
+    home = java_home(cache_folder(settings))
+    host, port = own_master(masters, socket.gethostname())
+    program = str(spark_home() / "bin" / "spark-class")
+    if name == "spark-master":
+        command = [program, f"{DEPLOY}.master.Master", "--host", host, "--port", port]
+    else:
+        megabytes = in_megabytes(settings.spark.executor_memory)
+        command = [program, f"{DEPLOY}.worker.Worker", "--memory", f"{megabytes}m"]
+        command += ["--work-dir", str(data / "work"), masters]
+    return Launch(tuple(command), _variables(settings, data, home) | _spark_variables(data))
+
+
+def own_master(masters: str, this_host: str) -> tuple[str, str]:
+    """Host and port of the master on this host: the one of its name, else the first."""
+    named = [one.partition(":") for one in masters.removeprefix("spark://").split(",")]
+    host, _, port = next((one for one in named if one[0] == this_host), named[0])
+    return host, port or "7077"
+
+
+def in_megabytes(memory: str) -> int:
+    """A heap as settings write it (`700m`, `1g`), in megabytes."""
+    found = MEGABYTES.match(memory)
+    if not found:
+        raise StackError(f"'{memory}' is no size of a heap", "write 700m or 1g in [spark]")
+    return int(found[1]) * (1024 if found[2] in "gG" else 1)
+
+
+def _variables(settings: Settings, data: Path, home: Path) -> dict[str, str]:
+    """Variables of the daemons of HDFS and Spark."""
+    tmp = data / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True)
+    return {
+        "JAVA_HOME": str(home),
+        "TMPDIR": str(tmp),
+        "HADOOP_USER_NAME": settings.lake.user,
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def _spark_variables(data: Path) -> dict[str, str]:
+    """A master that comes back knows its workers; a worker removes what is a week old."""
+    recovery = data / "recovery"
+    recovery.mkdir(parents=True, exist_ok=True)
+    options = [*JVM, "-Dspark.deploy.recoveryMode=FILESYSTEM"]
+    options += [f"-Dspark.deploy.recoveryDirectory={recovery}", "-Dspark.master.rest.enabled=false"]
+    return {
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_DAEMON_MEMORY": f"{HEAPS['spark-master']}m",
+        "SPARK_DAEMON_JAVA_OPTS": " ".join(options),
+        "SPARK_WORKER_OPTS": "-Dspark.worker.cleanup.enabled=true",
+        "SPARK_LOCAL_DIRS": str(data / "tmp"),
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    }
+
+
+def make_name_space(settings: Settings, data: Path) -> None:
+    """Format the NameNode, unless it is formatted."""
+    home = java_home(cache_folder(settings))
+    variables = _variables(settings, data, home)
+    format_namenode(home / "bin" / "java", _class_path(settings, data), data, variables)
+    print(f"the name space is in {data / 'name'}", flush=True)
+
+
+def prepare_airflow(settings: Settings) -> None:
+    """Make or migrate Airflow's database; make the pools that are missing, and the password."""
+    for folder in _folders(settings):
+        folder.mkdir(parents=True, exist_ok=True)
+    environment = stack_environment(settings)
+    admin_password(Path(environment["AIRFLOW_HOME"]))
+    migrate_airflow(environment)
+    known = {pool["pool"] for pool in json.loads(_airflow(environment, "list", "-o", "json"))}
+    for name, slots in POOLS.items():
+        if name not in known:
+            _airflow(environment, "set", name, str(slots), "made by Marquee")
+    print(f"Airflow's database is ready, with the pools {', '.join(POOLS)}", flush=True)
+
+
+def _airflow(environment: dict[str, str], *words: str) -> str:
+    """`airflow pools …`; its output, without the lines before a JSON list."""
+    command = [sys.executable, "-m", "airflow", "pools", *words]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no word"]
+        raise StackError(f"airflow pools {words[0]} failed: {last[0]}", "is its database there?")
+    return done.stdout[done.stdout.find("[") :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""systemd units of a host's roles, so that a shelf of boards comes back after a power cut.
+
+One service for each daemon of `host_daemon.ROLES`, and `marquee.target`, which starts and stops all
+of a host. MemoryMax is what the plan counts, and a quarter: estimates are that uncertain. The
+scheduler's holds the Spark drivers, the Spark worker's the executors, since these are its children.
+`systemd-analyze verify` accepts the files (tests).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_stack.host_daemon import DATA, ROLES, in_megabytes
+from marquee.errors import StackError
+from marquee.host_needs import DAEMONS, DataSize, serving
+from marquee.settings import REPOSITORY, Settings
+from marquee.shelf import drivers, executor_need
+
+UNCERTAIN = 1.25
+"""Factor from the plan's estimate to MemoryMax."""
+USER = "marquee"
+DATA_FOLDER = "/srv/marquee"
+ENVIRONMENT_FILE = "/etc/marquee/marquee.env"
+TARGET = "marquee.target"
+TITLES = {
+    "namenode": "HDFS NameNode",
+    "datanode": "HDFS DataNode",
+    "spark-master": "Spark master",
+    "spark-worker": "Spark worker and its executors",
+    "airflow-api": "Airflow's API server",
+    "airflow-scheduler": "Airflow's scheduler, tasks and Spark drivers",
+    "airflow-dags": "Airflow's DAG processor",
+    "airflow-triggerer": "Airflow's triggerer",
+    "serving": "the REST API",
+    "replica": "the replica of the crawled site",
+}
+AFTER = {
+    "datanode": ("namenode",),
+    "spark-worker": ("spark-master",),
+    "airflow-api": ("postgresql",),
+    "airflow-scheduler": ("airflow-api",),
+    "airflow-dags": ("airflow-api",),
+    "airflow-triggerer": ("airflow-api",),
+    "serving": ("namenode", "datanode"),
+}
+"""Daemons that start first where they are on the same host; others are waited for by retries."""
+PARENTS = ("airflow-scheduler", "spark-worker")
+"""Daemons whose children do the work: one that the kernel kills for its memory ends alone."""
+UNIT = """# Made by `marquee units --role {role}`.
+[Unit]
+Description=Marquee: {title}
+Documentation=file://{checkout}/docs/guides/cluster.md
+Wants=network-online.target time-sync.target
+After=network-online.target time-sync.target{after}
+RequiresMountsFor={data}
+PartOf={target}
+StartLimitIntervalSec=0
+
+[Service]
+User={user}
+Group={user}
+WorkingDirectory={checkout}
+Environment={variable}={data}
+EnvironmentFile={environment}
+{prepare}ExecStart={python} -m local_stack.host_daemon {name}
+Restart=always
+RestartSec=5
+TimeoutStartSec=600
+TimeoutStopSec=60
+MemoryMax={memory}M
+OOMPolicy={oom}
+UMask=0077
+NoNewPrivileges=true
+ProtectSystem=full
+
+[Install]
+WantedBy={target}
+"""
+TARGET_UNIT = """# Made by `marquee units`. Starts and stops every daemon of Marquee on this host.
+[Unit]
+Description=Marquee on this host
+
+[Install]
+WantedBy=multi-user.target
+"""
+ENVIRONMENT = """# Copy to {environment}; owner root, group {user}, mode 0640: it may hold secrets.
+MARQUEE_PLACE=cluster
+MARQUEE_STATE={data}/state
+# Only on the host of Airflow, where the place's database is Postgres:
+# AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://marquee:PASSWORD@localhost/airflow
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where things lie on the host that runs the units."""
+
+    checkout: Path = REPOSITORY
+    python: Path = Path(sys.executable)
+    data: str = DATA_FOLDER
+    user: str = USER
+
+
+def unit_files(
+    roles: Iterable[str], settings: Settings, size: DataSize, host: Host | None = None
+) -> dict[str, str]:
+    """The files by name: a service for each daemon, the target, an example of the environment.
+
+    Raises StackError for an unknown role.
+    """
+    host = host or Host()
+    names = [(role, name) for role in dict.fromkeys(roles) for name in daemons_of(role)]
+    memory = memory_limits(settings, size)
+    made = {
+        f"marquee-{name}.service": _service(role, name, memory[name], host) for role, name in names
+    }
+    environment = ENVIRONMENT.format(environment=ENVIRONMENT_FILE, user=host.user, data=host.data)
+    return made | {TARGET: TARGET_UNIT, "marquee.env.example": environment}
+
+
+def daemons_of(role: str) -> tuple[str, ...]:
+    """The daemons of a role; StackError where there is none of that name."""
+    if role == "postgres":
+        raise StackError(
+            "Postgres brings a unit of its own", "apt install postgresql, on the host of Airflow"
+        )
+    if role not in ROLES:
+        raise StackError(f"there is no role '{role}'", f"name one of: {', '.join(ROLES)}")
+    return ROLES[role]
+
+
+def memory_limits(settings: Settings, size: DataSize) -> Mapping[str, int]:
+    """MemoryMax in megabytes, by daemon: the plan's estimate with a quarter, in steps of 16."""
+    heap = in_megabytes(settings.spark.executor_memory)
+    tasks = drivers(size, in_megabytes(settings.spark.driver_memory))
+    needs: dict[str, float] = {**DAEMONS, "serving": serving(size)}
+    needs["airflow-scheduler"] += sum(tasks.values())
+    needs["spark-worker"] += executor_need(size, heap, 1)
+    return {name: math.ceil(need * UNCERTAIN / 16) * 16 for name, need in needs.items()}
+
+
+def _service(role: str, name: str, memory: int, host: Host) -> str:
+    after = "".join(f" {_unit_of(other)}" for other in AFTER.get(name, ()))
+    start = f"{host.python} -m local_stack.host_daemon {name}"
+    return UNIT.format(
+        role=role,
+        name=name,
+        title=TITLES[name],
+        checkout=host.checkout,
+        python=host.python,
+        after=after,
+        data=host.data,
+        user=host.user,
+        target=TARGET,
+        variable=DATA,
+        environment=ENVIRONMENT_FILE,
+        prepare=f"ExecStartPre={start} --prepare\n" if name == "airflow-api" else "",
+        memory=memory,
+        oom="continue" if name in PARENTS else "stop",
+    )
+
+
+def _unit_of(name: str) -> str:
+    return "postgresql.service" if name == "postgresql" else f"marquee-{name}.service"

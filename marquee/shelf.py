@@ -1,0 +1,288 @@
+"""Which board does what: place the roles of a cluster on boards, and say what does not fit.
+
+The heaviest role is placed first, on the board with the most memory left: Airflow with the Spark
+drivers, serving, NameNode, Spark master. Then every board with room for an executor becomes a
+worker: DataNode, Spark worker, executor. A board without that room holds a DataNode alone. One
+board by itself runs the local stack. All memory is in megabytes of 2^20 bytes; `marquee.host_needs`
+has the arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from marquee.errors import SettingsError
+from marquee.host_needs import (
+    AIRFLOW,
+    CHAINS,
+    DAEMONS,
+    LEAST_HEAP,
+    MOST_HEAP,
+    OUTSIDE_OF_HEAP,
+    TOGETHER,
+    DataSize,
+    heap_for,
+    lake_mb,
+    local_peak,
+    serving,
+    task_needs,
+    training,
+)
+
+VISIBLE = 0.93
+"""Of a board's nominal memory; the kernel and the graphics keep the rest."""
+SYSTEM = 300
+"""Megabytes for the operating system and its cache of files."""
+MARGIN = 0.25
+"""Airflow's board gets no worker unless this part of Airflow's need stays free: estimates are that
+uncertain, and the drivers are what a run cannot do without."""
+PYTHON_WORKERS = 60
+"""Below an executor, beside the chains: pyspark's daemon with NumPy and pyarrow."""
+MOST_BOARDS = 64
+MOST_GIGABYTES = 1024
+HOSTS = re.compile(r"^(?:(\d+)x)?(\d+(?:\.\d+)?)GB$", re.IGNORECASE)
+RUNS_KEPT = 52
+"""Runs for which the plan counts disk: a year; nothing removes a run before."""
+WORKER = ("datanode", "spark-worker", "executor")
+
+
+@dataclass
+class Board:
+    """A machine, and what it is to run: megabytes by role."""
+
+    name: str
+    memory: float
+    """Nominal megabytes."""
+    roles: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> float:
+        """What the operating system leaves."""
+        return self.memory * VISIBLE - SYSTEM
+
+    @property
+    def left(self) -> float:
+        """What the roles leave; negative where they do not fit."""
+        return self.usable - sum(self.roles.values())
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """What does not fit, and what to do."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what} — {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Boards with their roles, the settings, and what does not fit."""
+
+    size: DataSize
+    boards: tuple[Board, ...]
+    settings: dict[str, str | int]
+    """Of the section [spark] of a place's overlay."""
+    misfits: tuple[Misfit, ...]
+    replication: int
+    lake_mb: float
+    """All copies of a year's runs, in 10^6 bytes; the DataNodes share them."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether every role has its memory."""
+        return not self.misfits
+
+    @property
+    def workers(self) -> int:
+        """The number of boards with an executor."""
+        return sum("executor" in board.roles for board in self.boards)
+
+    def board_of(self, role: str) -> Board | None:
+        """The first board with the role; None where there is none."""
+        return next((board for board in self.boards if role in board.roles), None)
+
+
+def read_boards(text: str) -> list[Board]:
+    """`4x4GB`, or kinds joined by commas: `1x8GB,3x2GB`; SettingsError for anything else."""
+    sizes: list[float] = []
+    for part in text.split(","):
+        found = HOSTS.match(part.strip())
+        if not found or not int(found[1] or 1) or not 0 < float(found[2]) <= MOST_GIGABYTES:
+            raise SettingsError(
+                f"'{part.strip()}' names no boards", "write --hosts 4x4GB, or 1x8GB,3x2GB"
+            )
+        sizes += [float(found[2]) * 1024] * min(int(found[1] or 1), MOST_BOARDS + 1)
+    if len(sizes) > MOST_BOARDS:
+        raise SettingsError(f"more than {MOST_BOARDS} boards", "plan for a part of them")
+    return [Board(f"board{n}", memory) for n, memory in enumerate(sizes, 1)]
+
+
+def plan_boards(size: DataSize, boards: Sequence[Board], demo: bool = False) -> Plan:
+    """Place every role; `demo` adds the replica of the crawled site."""
+    made = [Board(board.name, board.memory) for board in boards]
+    if len(made) == 1:
+        return _alone(size, made[0])
+    heap = heap_for(size, computes=False)
+    for role, need in sorted(_head_needs(size, heap).items(), key=lambda item: -item[1]):
+        board = max(made, key=lambda board: board.left)
+        board.roles[role] = need
+        if demo and role == "airflow":  # it listens on loopback, for the crawl
+            board.roles["replica"] = DAEMONS["replica"]
+    misfits = list(_too_small(size, made, heap))
+    executor = _place_workers(size, made)
+    if not executor:
+        misfits.append(_without_workers(size, made))
+    for board in made:
+        if not board.roles.keys() & {"airflow", "executor"} and board.left >= DAEMONS["datanode"]:
+            board.roles["datanode"] = DAEMONS["datanode"]
+    workers = max(sum("executor" in board.roles for board in made), 1)
+    copies = max(1, min(2, sum("datanode" in board.roles for board in made)))
+    settings: dict[str, str | int] = {
+        "driver_memory": f"{heap}m",
+        "executor_memory": f"{executor or LEAST_HEAP}m",
+        "shuffle_partitions": _partitions(size, workers),
+    }
+    disk = copies * lake_mb(size, RUNS_KEPT)
+    return Plan(size, tuple(made), settings, tuple(misfits), copies, disk)
+
+
+def _alone(size: DataSize, board: Board) -> Plan:
+    """One board: everything with a local Spark master."""
+    heap = heap_for(size)
+    board.roles["local stack"] = local_peak(size, heap)
+    misfits = []
+    if board.left < 0:
+        wanted, there = local_peak(size, heap) + SYSTEM, board.memory * VISIBLE
+        swap = f", or swap of {-board.left:,.0f} MB, which is slow" if 2 * there >= wanted else ""
+        misfits.append(
+            Misfit(
+                f"{board.name}: the stack and its tasks need {wanted:,.0f} MB with the system's, "
+                f"and {there:,.0f} are there",
+                _larger(wanted) + swap,
+            )
+        )
+    settings: dict[str, str | int] = {"driver_memory": f"{heap}m", "shuffle_partitions": 2}
+    return Plan(size, (board,), settings, tuple(misfits), 1, lake_mb(size, RUNS_KEPT))
+
+
+def _head_needs(size: DataSize, heap: float) -> dict[str, float]:
+    """Megabytes of each role that one board has."""
+    return {
+        "airflow": airflow(size, heap),
+        "serving": serving(size),
+        "namenode": DAEMONS["namenode"],
+        "spark-master": DAEMONS["spark-master"],
+    }
+
+
+def airflow(size: DataSize, heap: float) -> float:
+    """Airflow's four processes, Postgres, and the two largest tasks that run together there."""
+    idle = sum(DAEMONS[name] for name in (*AIRFLOW, "postgres"))
+    return idle + sum(drivers(size, heap).values())
+
+
+def drivers(size: DataSize, heap: float) -> dict[str, float]:
+    """The tasks that together hold the most beside Airflow, each with its megabytes."""
+    needs = task_needs(size)
+    pairs = ({task: needs[task].at_driver(heap) for task in pair} for pair in TOGETHER)
+    return max(pairs, key=lambda pair: sum(pair.values()))
+
+
+def _too_small(size: DataSize, boards: Sequence[Board], heap: float) -> Iterator[Misfit]:
+    for board in boards:
+        if board.left >= 0:
+            continue
+        held = ", ".join(f"{role} {need:,.0f}" for role, need in board.roles.items())
+        why = f"{board.name} has {board.usable:,.0f} MB beside the system, for {held}"
+        if "airflow" in board.roles:
+            most = (f"{task} {need:,.0f}" for task, need in drivers(size, heap).items())
+            why += f" (of it {' beside '.join(most)})"
+        yield Misfit(why, _larger(sum(board.roles.values()) + SYSTEM))
+
+
+def _larger(wanted: float) -> str:
+    board = next((n for n in (1, 2, 4, 8, 16) if n * 1024 * VISIBLE >= wanted), None)
+    if board is None:
+        return f"take a machine of {math.ceil(wanted / 1024 / VISIBLE)} GB, or later ratings only"
+    return f"take a board of {board} GB, or a smaller release"
+
+
+def executor_need(size: DataSize, heap: float, workers: int) -> float:
+    """One executor: its JVM with a full heap, its Python workers, and its share of the chains."""
+    chains = math.ceil(CHAINS / workers) * training(size).chains / CHAINS
+    return OUTSIDE_OF_HEAP + heap + PYTHON_WORKERS + chains
+
+
+def wanted_heap(size: DataSize, workers: int) -> int:
+    """The heap of an executor with which `prepare_ratings` and training spill nothing."""
+    needs = task_needs(size)
+    most = max(needs[task].heap for task in ("prepare_ratings", "train_recommender"))
+    return round(min(MOST_HEAP, max(LEAST_HEAP, needs["train_budget"].heap, most / workers)))
+
+
+def _place_workers(size: DataSize, boards: Sequence[Board]) -> int:
+    """Give every board with room a worker; the executors' heap, which they share (0: none)."""
+    daemons = {role: float(DAEMONS[role]) for role in WORKER[:2]}
+    room = {board.name: _room(board) - sum(daemons.values()) for board in boards}
+    for count in range(len(boards), 0, -1):  # with more workers, each has fewer chains
+        least = executor_need(size, LEAST_HEAP, count)
+        able = [board for board in boards if room[board.name] >= least]
+        if len(able) >= count:
+            break
+    else:
+        return 0
+    spare = min(room[board.name] for board in able) - least
+    wanted = max(wanted_heap(size, len(able)), LEAST_HEAP + spare / 2)
+    heap = int(min(MOST_HEAP, wanted, LEAST_HEAP + spare)) // 4 * 4
+    for board in able:
+        board.roles |= daemons | {"executor": executor_need(size, heap, len(able))}
+    return heap
+
+
+def _room(board: Board) -> float:
+    """What a worker may take of a board."""
+    return board.left - MARGIN * board.roles.get("airflow", 0.0)
+
+
+def _without_workers(size: DataSize, boards: Sequence[Board]) -> Misfit:
+    wanted = executor_need(size, LEAST_HEAP, len(boards))
+    wanted += sum(DAEMONS[role] for role in WORKER[:2])
+    most = max(_room(board) for board in boards)
+    return Misfit(
+        f"no board has the {wanted:,.0f} MB that a worker needs (DataNode, Spark worker, an "
+        f"executor of Spark's least heap, {LEAST_HEAP} MB); the most that one has left is "
+        f"{max(most, 0):,.0f}",
+        f"add {_larger(wanted + SYSTEM).removeprefix('take ').split(',')[0]}",
+    )
+
+
+def _partitions(size: DataSize, workers: int) -> int:
+    """Two for each of four cores of a worker where there is much; never above a task of 4,000."""
+    most = max(2, size.ratings // 4_000)
+    return int(min(most, 8 * workers, 64))
+
+
+def overlay(plan: Plan) -> str:
+    """The section of a place's overlay (TOML), with the boards in comments."""
+    lines = [
+        f"# For {plan.size.ratings:,} ratings of {plan.size.people:,} people and "
+        f"{plan.size.titles:,} titles.",
+        *(f"# {board.name}: {', '.join(board.roles) or 'spare'}" for board in plan.boards),
+        f"# HDFS keeps {plan.replication} "
+        f"{'copy' if plan.replication == 1 else 'copies'} of each block.",
+        *(f"# DOES NOT FIT: {misfit}" for misfit in plan.misfits),
+        "",
+        "[spark]",
+        *(f"{key} = {_toml(value)}" for key, value in plan.settings.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else f'"{value}"'

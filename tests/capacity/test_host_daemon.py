@@ -1,0 +1,142 @@
+"""A daemon of a cluster's host: its command and its variables, and real ones that come back."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local_stack.host_daemon import (
+    DATA,
+    Launch,
+    in_megabytes,
+    launch,
+    main,
+    own_master,
+)
+from marquee.errors import StackError
+from marquee.settings import REPOSITORY, Settings, load_settings
+from tests.capacity.one_host import DAEMONS
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Settings:
+    """The place `cluster`, with its state in a folder of the test."""
+    return load_settings("cluster").model_copy(update={"state": str(tmp_path / "state")})
+
+
+def made(name: str, place: Settings, folder: Path) -> Launch:
+    return launch(name, place, folder)
+
+
+def test_hdfs_listens_beyond_loopback_and_keeps_its_data_on_the_disk(
+    place: Settings, tmp_path: Path
+) -> None:
+    found = made("namenode", place, tmp_path)
+    assert found.command[-1].endswith(".NameNode")
+    assert made("datanode", place, tmp_path).command[-1].endswith(".DataNode")
+    assert "-Xmx96m" in found.command
+    core = (tmp_path / "conf" / "core-site.xml").read_text()
+    site = (tmp_path / "conf" / "hdfs-site.xml").read_text()
+    assert "<value>hdfs://namenode:8020</value>" in core
+    assert "127.0.0.1" not in core + site
+    for folder in ("name", "blocks"):
+        assert f"<value>file://{tmp_path / folder}</value>" in site
+    assert "<name>dfs.datanode.synconclose</name><value>true</value>" in site
+
+
+def test_spark_s_daemons_know_the_master_and_recover(place: Settings, tmp_path: Path) -> None:
+    master = made("spark-master", place, tmp_path)
+    assert master.command[1:] == (
+        "org.apache.spark.deploy.master.Master", "--host", "spark-master", "--port", "7077",
+    )  # fmt: skip
+    options = master.environment["SPARK_DAEMON_JAVA_OPTS"]
+    assert "recoveryMode=FILESYSTEM" in options and str(tmp_path / "recovery") in options
+    assert "spark.master.rest.enabled=false" in options
+    worker = made("spark-worker", place, tmp_path)
+    assert worker.command[-1] == "spark://spark-master:7077"
+    memory = worker.command[worker.command.index("--memory") + 1]
+    assert memory == place.spark.executor_memory
+    assert "cleanup.enabled=true" in worker.environment["SPARK_WORKER_OPTS"]
+
+
+def test_airflow_s_and_serving_s_commands_are_those_of_the_procfile(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A place with Postgres takes its address from the environment alone.
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
+    procfile = (REPOSITORY / "Procfile").read_text()
+    for name in ("airflow-scheduler", "airflow-dags", "serving", "replica"):
+        found = made(name, place, tmp_path)
+        assert found.command[:2] == ("/bin/sh", "-c")
+        assert f"{name}: {found.command[2]}" in procfile
+        assert found.environment["MARQUEE_LAKE__ROOT"] == "hdfs://namenode:8020/marquee"
+    assert (place.state_folder / "tmp").is_dir()
+
+
+def test_no_secret_of_airflow_reaches_serving_and_each_variable_it_reads_is_there(
+    place: Settings, tmp_path: Path
+) -> None:
+    for name in ("serving", "replica"):
+        found = made(name, place, tmp_path)
+        assert not [key for key in found.environment if key.startswith("AIRFLOW")]
+        read = set(re.findall(r"\$(\w+)", found.command[2]))
+        assert read and read <= found.environment.keys()
+    assert not (place.state_folder / "airflow").exists()
+
+
+def test_the_master_of_this_host_is_its_own() -> None:
+    assert own_master("spark://a:7077,b:7078", "b") == ("b", "7078")
+    assert own_master("spark://a:7077,b:7078", "c") == ("a", "7077")
+    assert own_master("spark://a", "c") == ("a", "7077")
+
+
+@pytest.mark.parametrize(("text", "megabytes"), [("700m", 700), ("2g", 2048), ("1G", 1024)])
+def test_heaps_are_read_as_settings_write_them(text: str, megabytes: int) -> None:
+    assert in_megabytes(text) == megabytes
+
+
+@pytest.mark.parametrize("text", ["", "700", "0.5g", "m", "-1m"])
+def test_a_heap_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(StackError, match="is no size of a heap"):
+        in_megabytes(text)
+
+
+@pytest.mark.parametrize("value", ["", "/no/such/disk"])
+def test_a_disk_that_is_not_mounted_is_not_taken_for_an_empty_one(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATA, value)
+    assert main(["namenode"]) != 0
+    said = capsys.readouterr().err
+    assert said.startswith("error: MARQUEE_DATA names no folder") and said.count("\n") == 1
+
+
+def test_a_place_without_hdfs_or_a_master_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATA, str(tmp_path))
+    monkeypatch.setenv("MARQUEE_LAKE__ROOT", f"file://{tmp_path}")
+    assert main(["namenode"]) != 0
+    assert "which no NameNode serves" in capsys.readouterr().err
+    assert main(["spark-master"]) != 0
+    assert "which is no Standalone master" in capsys.readouterr().err
+
+
+def test_real_daemons_answer_and_the_name_space_outlives_a_kill(tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run([unshare, "--net", "true"], capture_output=True).returncode:
+        pytest.skip("a network of its own is not allowed here: the daemons are not started")
+    command = [unshare, "--net", sys.executable, "-m", "tests.capacity.one_host", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    logs = {name: (tmp_path / f"{name}.log").read_text()[-500:] for name in DAEMONS}
+    assert found["written"] == found["read_again"] == "came back", logs
+    (worker,) = found["workers"]
+    assert worker["memory"] == 600 and worker["cores"] >= 1

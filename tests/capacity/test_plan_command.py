@@ -1,0 +1,196 @@
+"""`marquee plan` and `marquee units` as somebody types them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import app
+from local_stack import health_checks
+from local_stack.host_daemon import NAMES, ROLES
+from marquee.artefacts import model_card
+from marquee.host_needs import DataSize, heap_for, local_peak, serving
+from marquee.lake import FolderLake
+from marquee.settings import Settings, load_settings
+from sources.ratings_release import size_of_world
+
+ROWS = 2_000
+
+
+def run(*words: str, status: int = 0) -> str:
+    found = CliRunner().invoke(app, list(words), catch_exceptions=status == 0)
+    assert found.exit_code == status, found.output
+    return found.output
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A release of 2,000 ratings and 50 titles."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = [f"{n % 40},{n % 50},4.0,{10**9 + n}" for n in range(ROWS)]
+    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows, ""]))
+    titles = [f"{n},Film {n} (1999),Drama" for n in range(50)]
+    (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *titles, ""]))
+    return folder
+
+
+def test_a_plan_names_boards_tasks_and_settings() -> None:
+    said = run("plan", "--rows", "1000000", "--hosts", "1x8GB,3x2GB")
+    for word in (
+        "board1",
+        "airflow",
+        "executor",
+        "train_recommender",
+        "executor_memory",
+        "it fits",
+    ):
+        assert word in said
+
+
+def test_a_plan_that_does_not_fit_has_the_status_1() -> None:
+    said = run("plan", "--rows", "1000000", "--hosts", "4x1GB", status=1)
+    assert "does not fit" in said and "it fits" not in said
+
+
+def test_the_json_and_the_toml_say_the_same() -> None:
+    words = ("--rows", "100836", "--people", "610", "--titles", "9724", "--hosts", "4x4GB")
+    found = json.loads(run("plan", *words, "--json"))
+    assert found["size"] == {"ratings": 100836, "people": 610, "titles": 9724}
+    assert found["fits"] is True and len(found["boards"]) == 4
+    assert tomllib.loads(run("plan", *words, "--toml"))["spark"] == found["spark"]
+    task = found["tasks"]["train_recommender"]
+    assert task["one_machine"] > task["at_airflow"] > task["python"] > 0
+
+
+def test_a_plan_reads_the_size_of_a_release(release: Path) -> None:
+    found = json.loads(run("plan", "--data", str(release), "--hosts", "1x16GB", "--json"))
+    assert found["size"]["ratings"] == pytest.approx(ROWS, rel=0.02)
+    assert found["size"]["titles"] == pytest.approx(50, abs=2)
+
+
+def test_a_packed_release_is_about_as_long(release: Path) -> None:
+    table = release / "ratings.csv"
+    with gzip.open(release / "ratings.csv.gz", "wb") as out:
+        out.write(table.read_bytes())
+    table.unlink()
+    source = load_settings("local").ratings.model_copy(update={"source": str(release)})
+    found = size_of_world(load_settings("local").model_copy(update={"ratings": source}))
+    assert ROWS / 3 < found.ratings < ROWS * 3
+
+
+def test_a_plan_reads_the_largest_run_of_a_lake(tmp_path: Path) -> None:
+    lake = FolderLake(f"file://{tmp_path}")
+    for run_id, rows in (("r-1", 5_000), ("r-2", 7_000)):
+        figures = {
+            "format": model_card.FORMATS["ratings"],
+            "rows": rows,
+            "people": 70,
+            "titles": 90,
+        }
+        lake.create(f"runs/{run_id}/data/ratings.json", json.dumps(figures).encode())
+    found = json.loads(run("plan", "--lake", f"file://{tmp_path}", "--hosts", "1x16GB", "--json"))
+    assert found["size"] == {"ratings": 7_000, "people": 70, "titles": 90}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("plan", "--hosts", "four"), "'four' names no boards"),
+        (("plan", "--data", "/nowhere"), "there is no folder"),
+        (("units", "--role", "postgres"), "apt install postgresql"),
+        (("units", "--role", "cook"), "there is no role 'cook'"),
+        (("units", "--role", "serving", "--user", "a b"), "holds a space"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_is_written(
+    words: tuple[str, ...], says: str
+) -> None:
+    found = CliRunner().invoke(app, list(words))
+    assert found.exit_code != 0
+    assert says in str(found.exception)
+
+
+def test_the_doctor_wants_what_the_plan_counts(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = SimpleNamespace(available=64 * 2**30)
+    monkeypatch.setattr(health_checks.psutil, "virtual_memory", lambda: memory)
+
+    def wanted(settings: Settings) -> int:
+        (found,) = (
+            one for one in health_checks.check_machine(settings, True) if one.name == "memory"
+        )
+        return int(found.detail.split("MB free, ")[1].removesuffix(" MB wanted"))
+
+    plain = load_settings("local")
+    assert wanted(plain) == plain.stack.memory_mb  # which holds the synthetic world
+    large = release / "ratings.csv"
+    with large.open("a") as out:
+        out.write("1,1,4.0,1000000000\n" * 200_000)
+    source = plain.ratings.model_copy(update={"source": str(release)})
+    size = size_of_world(plain.model_copy(update={"ratings": source}))
+    assert size.ratings > 150_000
+    grown = wanted(plain.model_copy(update={"ratings": source}))
+    assert grown == max(plain.stack.memory_mb, round(local_peak(size, heap_for(size))))
+    nothing = plain.ratings.model_copy(update={"source": str(release / "none")})
+    assert wanted(plain.model_copy(update={"ratings": nothing})) == plain.stack.memory_mb
+
+
+def test_units_hold_what_a_power_cut_needs(tmp_path: Path) -> None:
+    run("units", *(word for role in ROLES for word in ("--role", role)), "--to", str(tmp_path))
+    services = {path.stem.removeprefix("marquee-"): path for path in tmp_path.glob("*.service")}
+    assert services.keys() == set(NAMES)
+    for name, path in services.items():
+        text = path.read_text()
+        assert f"local_stack.host_daemon {name}\n" in text
+        for line in (
+            "Restart=always",
+            "User=marquee",
+            "WantedBy=marquee.target",
+            "RequiresMountsFor=",
+        ):
+            assert line in text
+        assert int(text.split("MemoryMax=")[1].split("M\n")[0]) >= 32
+    assert "After=network-online.target time-sync.target marquee-namenode.service" in (
+        services["datanode"].read_text()
+    )
+    assert "--prepare" in services["airflow-api"].read_text()
+    assert "OOMPolicy=continue" in services["spark-worker"].read_text()
+    assert "WantedBy=multi-user.target" in (tmp_path / "marquee.target").read_text()
+    assert "PASSWORD" in (tmp_path / "marquee.env.example").read_text()
+
+
+def test_memory_max_is_the_plan_and_a_quarter(tmp_path: Path) -> None:
+    for rows in (20_000, 10_000_000):
+        run("units", "--role", "airflow", "--role", "serving", "--rows", str(rows),
+            "--to", str(tmp_path / str(rows)))  # fmt: skip
+
+    def limit(rows: int, name: str) -> int:
+        text = (tmp_path / str(rows) / f"marquee-{name}.service").read_text()
+        return int(text.split("MemoryMax=")[1].split("M\n")[0])
+
+    for name in ("airflow-scheduler", "serving"):
+        assert limit(10_000_000, name) > limit(20_000, name)
+    assert limit(10_000_000, "airflow-api") == limit(20_000, "airflow-api")
+    assert limit(20_000, "serving") >= 1.25 * serving(DataSize.of(20_000))
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not on this machine: the units are not verified here")
+    run("units", *(word for role in ROLES for word in ("--role", role)), "--to", str(tmp_path))
+    files = sorted(map(str, [*tmp_path.glob("*.service"), *tmp_path.glob("*.target")]))
+    assert len(files) == len(NAMES) + 1
+    done = subprocess.run([verify, "verify", *files], capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "marquee" in line]
+    assert (done.returncode, said) == (0, [])
