@@ -1,0 +1,265 @@
+"""Seven hosts of a small cluster, and which daemon runs on which (`HOSTS`, `daemons_of`).
+
+NameNode, Spark master, three workers (each with a DataNode and a Spark worker), Airflow (its
+processes and the drivers they start), and serving (beside it the replica, for the world outside).
+HDFS keeps two copies of a block.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local_stack.environment import admin_password
+from local_stack.hdfs import NAMENODE_CLASS
+from marquee.errors import StackError
+from marquee.settings import REPOSITORY
+from tests.drill.cluster.environments import (
+    CACHE,
+    SPARK_OF_WORKER,
+    daemon_environment,
+    java_command,
+    place_settings,
+    product_environment,
+    worker_environment,
+    write_hadoop_conf,
+)
+from tests.drill.cluster.hosts import Host, Network
+
+DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+WORKERS = ("worker1", "worker2", "worker3")
+HOSTS = {
+    "namenode": 384,
+    "spark-master": 384,
+    **dict.fromkeys(WORKERS, 1100),
+    "airflow": 3584,
+    "serving": 900,
+}
+"""Hosts by the names that `config/cluster.toml` gives them, and the megabytes of each."""
+WITH_PRODUCT = ("airflow", "serving")
+"""Hosts that have the checkout and its environment."""
+MASTER = "spark://spark-master:7077"
+WORKER_CORES, WORKER_MB = 1, 768
+"""What a worker gives to executors."""
+READY_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One process of one host."""
+
+    host: str
+    name: str
+    command: tuple[str, ...]
+    is_ready: Callable[[], bool]
+
+
+class Cluster:
+    """The hosts, their disks below `folder`, and the daemons.
+
+    `updates` are variables of the product's own processes, such as its recipes; `workers` are the
+    worker hosts, all three or fewer.
+    """
+
+    def __init__(
+        self,
+        tag: str,
+        folder: Path,
+        updates: Mapping[str, str] | None = None,
+        workers: tuple[str, ...] = WORKERS,
+    ) -> None:
+        self.folder, self.workers = folder, workers
+        self.updates = dict(updates or {})
+        self.settings = place_settings(self.updates)
+        hosts = [_host(n, folder) for n in HOSTS if n in workers or n not in WORKERS]
+        self.network = Network(tag, hosts, folder)
+        self.daemons = daemons_of(self)
+        self.processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """Variables of the product's processes."""
+        return product_environment(self.settings, self.updates, self.airflow_home)
+
+    @property
+    def airflow_home(self) -> Path:
+        """AIRFLOW_HOME as this machine sees it."""
+        return self.network.data("airflow") / "airflow"
+
+    def prepare(self) -> None:
+        """Make all anew: disks, hosts, worlds, the name space, Airflow's database."""
+        self.network.down()
+        for below in ("hosts", "logs"):
+            shutil.rmtree(self.folder / below, ignore_errors=True)
+        write_hadoop_conf(self.folder / "conf", self.settings.lake.user)
+        self.network.up()
+        for host in WITH_PRODUCT:
+            self._make_world(host)
+        admin_password(self.airflow_home)
+        format_command = java_command(96, NAMENODE_CLASS, "-format", "-nonInteractive")
+        self.network.run("namenode", format_command, daemon_environment(self.settings.lake.user))
+        self.python("airflow", "-m", "airflow", "db", "migrate")
+
+    def _make_world(self, host: str) -> None:
+        state = self.network.data(host) / "state" / self.settings.world
+        for folder in ("logs", "feedback", "figures", "progress", "tmp"):
+            (state / folder).mkdir(parents=True)
+        command = [sys.executable, "-m", "replica", "make-world", "--out", str(state / "world")]
+        command += ["--seed", str(self.settings.seed)]
+        command += ["--people", str(self.settings.synthetic.people)]
+        command += ["--titles", str(self.settings.synthetic.titles)]
+        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+
+    def python(self, host: str, *arguments: str) -> str:
+        """Run the product's Python on a host that has it; what it printed."""
+        return self.network.run(host, [sys.executable, *arguments], self.environment)
+
+    def start(self, *hosts: str) -> None:
+        """Mend the links of `hosts` and start their daemons; wait until each is ready."""
+        chosen = [daemon for daemon in self.daemons if daemon.host in hosts]
+        for host in hosts:
+            self.network.mend(host)
+        for daemon in chosen:
+            self.start_daemon(daemon)
+        self.wait(chosen)
+
+    def start_daemon(self, daemon: Daemon) -> None:
+        """Start one process, without waiting for it."""
+        is_product = daemon.host in WITH_PRODUCT
+        given = self.environment if is_product else daemon_environment(self.settings.lake.user)
+        started = self.network.start(daemon.host, daemon.name, daemon.command, given)
+        self.processes[daemon.host, daemon.name] = started
+
+    def wait(self, daemons: Iterable[Daemon]) -> None:
+        """Wait until each is ready; StackError for one that is not, with its log's last line."""
+        deadline = time.monotonic() + READY_SECONDS
+        for daemon in daemons:
+            while not daemon.is_ready():
+                ended = self.processes[daemon.host, daemon.name].poll()
+                if ended is not None or time.monotonic() > deadline:
+                    log = self.folder / "logs" / f"{daemon.host}-{daemon.name}.log"
+                    last = log.read_text(errors="replace").strip().splitlines()[-1:]
+                    state = "is not ready" if ended is None else f"ended with {ended}"
+                    raise StackError(
+                        f"{daemon.name} on {daemon.host} {state}: {last}", f"read {log}"
+                    )
+                time.sleep(0.5)
+
+    def up(self, memory_mb: Mapping[str, int] | None = None) -> None:
+        """Prepare and start the whole cluster; `memory_mb` replaces the limits of some hosts."""
+        self.prepare()
+        for host, megabytes in (memory_mb or {}).items():
+            self.network.limit(host, megabytes)
+        for group in (["namenode", "spark-master"], self.workers, WITH_PRODUCT):
+            self.start(*group)
+
+    def get(self, host: str, port: int, path: str) -> bytes | None:
+        """A page of a host, asked for on the host itself; None without an answer of 200."""
+        with self.network.inside(host):
+            try:
+                url = f"http://{self.network.addresses[host]}:{port}{path}"
+                answer = httpx.get(url, timeout=5, trust_env=False)
+            except httpx.HTTPError:
+                return None
+        return answer.content if answer.status_code == 200 else None
+
+    def get_json(self, host: str, port: int, path: str) -> dict[str, Any]:
+        """The same, where the page is a JSON object; empty where there is none."""
+        found = json.loads(self.get(host, port, path) or b"{}")
+        return found if isinstance(found, dict) else {}
+
+    def master(self) -> dict[str, Any]:
+        """The master's own account: `workers`, `activeapps`, `completedapps`; empty while away."""
+        return self.get_json("spark-master", 8080, "/json/")
+
+    def live_datanodes(self) -> int:
+        """How many DataNodes the NameNode counts as live."""
+        query = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
+        beans = self.get_json("namenode", 9870, query).get("beans") or [{}]
+        return int(beans[0].get("NumLiveDataNodes", 0))
+
+    def alive_workers(self) -> list[str]:
+        """Hosts of the workers that the master counts as alive."""
+        found = self.master().get("workers", [])
+        return sorted(worker["host"] for worker in found if worker["state"] == "ALIVE")
+
+
+def _host(name: str, folder: Path) -> Host:
+    has = {"conf": folder / "conf", "jars": CACHE / "jars", "worker": worker_environment()}
+    if name in WITH_PRODUCT:
+        return Host(name, HOSTS[name], has, hidden=(folder,))
+    checkouts = {REPOSITORY, (REPOSITORY / ".venv").resolve().parent}
+    return Host(name, HOSTS[name], has, hidden=tuple(sorted(checkouts)))
+
+
+def daemons_of(cluster: Cluster) -> list[Daemon]:
+    """Every daemon of the cluster, in the order in which they start."""
+    python, spark = sys.executable, f"{SPARK_OF_WORKER}/bin/spark-class"
+    deploy = "org.apache.spark.deploy"
+    master = [spark, f"{deploy}.master.Master", "--host", "spark-master", "--port", "7077"]
+    master += ["--webui-port", "8080"]
+    worker = [spark, f"{deploy}.worker.Worker", "--cores", str(WORKER_CORES)]
+    worker += ["--memory", f"{WORKER_MB}m", "--port", "7078", "--work-dir", "/srv/data/work"]
+
+    def health(component: str) -> Callable[[], bool]:
+        def probe() -> bool:
+            found = cluster.get_json("airflow", 8080, "/api/v2/monitor/health")
+            return (found.get(component) or {}).get("status") == "healthy"
+
+        return probe
+
+    def airflow(name: str, component: str, *arguments: str) -> Daemon:
+        command = (python, "-m", "airflow", *arguments)
+        return Daemon("airflow", name, command, health(component))
+
+    def of_worker(host: str) -> list[Daemon]:
+        count = cluster.workers.index(host) + 1
+        datanode = tuple(java_command(64, DATANODE_CLASS))
+        own = (*worker, "--host", host, MASTER)
+        return [
+            Daemon(host, "datanode", datanode, lambda: cluster.live_datanodes() >= count),
+            Daemon(host, "spark-worker", own, lambda: host in cluster.alive_workers()),
+        ]
+
+    lake = ("--lake", cluster.settings.lake.root, "--webhdfs", cluster.settings.lake.webhdfs)
+    state = f"/srv/data/state/{cluster.settings.world}"
+    folders = ("--cache", f"{state}/bundles", "--feedback", f"{state}/feedback")
+    serving = (python, "-m", "serving", "--host", "0.0.0.0", "--port", "8000", *lake, *folders)
+    replica = (python, "-m", "replica", "serve", "--host", "0.0.0.0", "--port", "8001")
+    listing = "/webhdfs/v1/?op=LISTSTATUS"
+    return [
+        Daemon(
+            "namenode",
+            "namenode",
+            tuple(java_command(96, NAMENODE_CLASS)),
+            lambda: cluster.get("namenode", 9870, listing) is not None,
+        ),
+        Daemon("spark-master", "master", tuple(master), lambda: bool(cluster.master())),
+        *[daemon for host in cluster.workers for daemon in of_worker(host)],
+        airflow("api", "metadatabase", "api-server", "--host", "0.0.0.0", "--workers", "1"),
+        airflow("scheduler", "scheduler", "scheduler", "--skip-serve-logs"),
+        airflow("dags", "dag_processor", "dag-processor"),
+        airflow("triggerer", "triggerer", "triggerer", "--skip-serve-logs"),
+        Daemon(
+            "serving",
+            "replica",
+            (*replica, "--world", f"{state}/world"),
+            lambda: cluster.get("serving", 8001, "/healthz") is not None,
+        ),
+        Daemon(
+            "serving",
+            "serving",
+            serving,
+            lambda: cluster.get("serving", 8000, "/livez") is not None,
+        ),
+    ]
