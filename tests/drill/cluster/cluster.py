@@ -98,6 +98,12 @@ class Cluster:
 
     def prepare(self) -> None:
         """Make all anew: disks, hosts, worlds, the name space, Airflow's database."""
+        self.prepare_hosts()
+        admin_password(self.airflow_home)
+        self.python("airflow", "-m", "airflow", "db", "migrate")
+
+    def prepare_hosts(self) -> None:
+        """The same without Airflow."""
         self.network.down()
         for below in ("hosts", "logs"):
             shutil.rmtree(self.folder / below, ignore_errors=True)
@@ -105,10 +111,8 @@ class Cluster:
         self.network.up()
         for host in WITH_PRODUCT:
             self._make_world(host)
-        admin_password(self.airflow_home)
         format_command = java_command(96, NAMENODE_CLASS, "-format", "-nonInteractive")
         self.network.run("namenode", format_command, daemon_environment(self.settings.lake.user))
-        self.python("airflow", "-m", "airflow", "db", "migrate")
 
     def _make_world(self, host: str) -> None:
         state = self.network.data(host) / "state" / self.settings.world
@@ -133,12 +137,13 @@ class Cluster:
             self.start_daemon(daemon)
         self.wait(chosen)
 
-    def start_daemon(self, daemon: Daemon) -> None:
+    def start_daemon(self, daemon: Daemon) -> subprocess.Popen[bytes]:
         """Start one process, without waiting for it."""
         is_product = daemon.host in WITH_PRODUCT
         given = self.environment if is_product else daemon_environment(self.settings.lake.user)
         started = self.network.start(daemon.host, daemon.name, daemon.command, given)
         self.processes[daemon.host, daemon.name] = started
+        return started
 
     def wait(self, daemons: Iterable[Daemon]) -> None:
         """Wait until each is ready; StackError for one that is not, with its log's last line."""
@@ -187,6 +192,18 @@ class Cluster:
         query = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
         beans = self.get_json("namenode", 9870, query).get("beans") or [{}]
         return int(beans[0].get("NumLiveDataNodes", 0))
+
+    def applications(self) -> list[str]:
+        """Names of the applications that the master counts as active."""
+        return [app["name"] for app in self.master().get("activeapps", [])]
+
+    def executors_of(self, job: str) -> list[str]:
+        """Hosts of a job's executors; a job takes all cores, so a second one has none."""
+        found = self.master()
+        apps = [app for app in found.get("activeapps", []) if app["state"] == "RUNNING"]
+        if not any(job in app["name"] for app in apps):
+            return []
+        return [w["host"] for w in found["workers"] if w["state"] == "ALIVE" and w["coresused"]]
 
     def alive_workers(self) -> list[str]:
         """Hosts of the workers that the master counts as alive."""

@@ -1,9 +1,9 @@
 """What a run left in the lake, as digests: `python -m tests.drill.cluster.contents RUN`.
 
-It runs on a host that has the product and prints JSON: `digests` by path, and `promotions` by
-model. Rows of datasets are compared without order, for executors write them in any; documents
-without the moments, seconds and megabytes in them, for these are the attempt's own. All else is
-compared byte by byte.
+It runs on a host that has the product and prints JSON: `digests` by path, `promotions` by model,
+and the number of `ratings`. Rows of datasets are compared without order, for executors write them
+in any; documents without the moments, seconds and megabytes in them, for these are the attempt's
+own. All else is compared byte by byte.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def main() -> int:
     run = sys.argv[1]
     promotions = {model: len(Ledger(lake, model).entries()) for model in MODELS}
     digests = dict(sorted(digests_of(lake, f"runs/{run}")))
-    print(json.dumps({"digests": digests, "promotions": promotions}))
+    ratings = lake.read_json(f"runs/{run}/data/ratings.json")["rows"]
+    print(json.dumps({"digests": digests, "promotions": promotions, "ratings": ratings}))
     return 0
 
 

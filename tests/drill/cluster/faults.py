@@ -40,18 +40,10 @@ class Scene:
     def await_job(self, task: str) -> str:
         """Wait until the task's application has executors, and a while; one of their hosts."""
         job = SPARK_TASKS[task]
-        self.run.wait_for(lambda: bool(self._hosts_of(job)), f"{task} had executors")
+        self.run.wait_for(lambda: bool(self.cluster.executors_of(job)), f"{task} had executors")
         time.sleep(self.rng.uniform(0, 3))
-        hosts = self._hosts_of(job) or list(self.cluster.workers)
+        hosts = self.cluster.executors_of(job) or list(self.cluster.workers)
         return self.rng.choice(sorted(hosts))
-
-    def _hosts_of(self, job: str) -> list[str]:
-        """Hosts of a job's executors; the master knows them by the applications of its workers."""
-        master = self.cluster.master()
-        ids = [a["id"] for a in master.get("activeapps", []) if job in a["name"]]
-        if not ids:
-            return []
-        return [w["host"] for w in master["workers"] if w["state"] == "ALIVE" and w["coresused"]]
 
 
 Act = Callable[[Scene], None]

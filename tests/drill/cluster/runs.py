@@ -85,7 +85,7 @@ class WeeklyRun:
         while not holds():
             if self.state() in ENDED_STATES or time.monotonic() > deadline:
                 raise StackError(f"the run ended, or an hour passed, before {what}")
-            time.sleep(0.5)
+            time.sleep(1)
 
     def finish(self) -> Ended:
         """Wait for the run's end; what it left."""
@@ -115,13 +115,9 @@ class WeeklyRun:
     def _orphans(self, seconds: float = 30) -> list[str]:
         """Names of applications that are still registered `seconds` after the end."""
         deadline = time.monotonic() + seconds
-        while (found := self.applications()) and time.monotonic() < deadline:
+        while (found := self.cluster.applications()) and time.monotonic() < deadline:
             time.sleep(1)
         return found
-
-    def applications(self) -> list[str]:
-        """Names of the applications that the master counts as active."""
-        return [app["name"] for app in self.cluster.master().get("activeapps", [])]
 
     def serves(self) -> dict[str, Any]:
         """What the API says it serves."""
