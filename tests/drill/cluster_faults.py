@@ -15,6 +15,7 @@ from typing import Any
 
 from marquee.clock import iso, now
 from marquee.errors import StackError
+from marquee.settings import load_settings
 from tests.drill.cluster.cluster import Cluster
 from tests.drill.cluster.faults import FAULTS, Fault, Scene, fault_named
 from tests.drill.cluster.hosts import why_not
@@ -24,9 +25,11 @@ from tests.drill.rounds import Drill, Figures
 from tests.small_recipes import BUDGET, RECOMMENDER
 
 TAG = "d"
-RECIPES = {
+UPDATES = {
     "MARQUEE_RECIPES__RECOMMENDER": json.dumps([RECOMMENDER]),
     "MARQUEE_RECIPES__BUDGET": json.dumps([BUDGET]),
+    # Jobs of seconds: the first compiler alone halves the processor's time, as in local.toml.
+    "MARQUEE_SPARK__JAVA_OPTIONS": load_settings("local").spark.java_options,
 }
 
 
@@ -85,7 +88,7 @@ def one(name: str, seed: int, log: Log, folder: Path) -> dict[str, Any]:
 
 def under(fault: Fault, as_of: str, rng: random.Random, folder: Path) -> Ended:
     """A whole weekly run under a fault; afterwards no host and no process is left."""
-    cluster = Cluster(TAG, folder, {**RECIPES, **fault.updates})
+    cluster = Cluster(TAG, folder, {**UPDATES, **fault.updates})
     try:
         cluster.up(fault.memory_mb)
         weekly = WeeklyRun(cluster)

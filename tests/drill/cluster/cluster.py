@@ -1,4 +1,4 @@
-"""Seven hosts of a small cluster, and which daemon runs on which (`HOSTS`, `daemons_of`).
+"""Seven hosts of a small cluster, and what is done to all or some of them; `daemons` says which runs on which.
 
 NameNode, Spark master, three workers (each with a DataNode and a Spark worker), Airflow (its
 processes and the drivers they start), and serving (beside it the replica, for the world outside).
@@ -12,8 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ from local_stack.environment import admin_password
 from local_stack.hdfs import NAMENODE_CLASS
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
+from tests.drill.cluster.daemons import Daemon, daemons_of
 from tests.drill.cluster.environments import (
     CACHE,
-    SPARK_OF_WORKER,
+    DATABASE,
     daemon_environment,
     java_command,
     place_settings,
@@ -35,8 +35,8 @@ from tests.drill.cluster.environments import (
     write_hadoop_conf,
 )
 from tests.drill.cluster.hosts import Host, Network
+from tests.drill.cluster.metadata_database import make_database, why_sqlite
 
-DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 WORKERS = ("worker1", "worker2", "worker3")
 HOSTS = {
     "namenode": 384,
@@ -48,20 +48,7 @@ HOSTS = {
 """Hosts by the names that `config/cluster.toml` gives them, and the megabytes of each."""
 WITH_PRODUCT = ("airflow", "serving")
 """Hosts that have the checkout and its environment."""
-MASTER = "spark://spark-master:7077"
-WORKER_CORES, WORKER_MB = 1, 768
-"""What a worker gives to executors."""
 READY_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """One process of one host."""
-
-    host: str
-    name: str
-    command: tuple[str, ...]
-    is_ready: Callable[[], bool]
 
 
 class Cluster:
@@ -84,12 +71,15 @@ class Cluster:
         hosts = [_host(n, folder) for n in HOSTS if n in workers or n not in WORKERS]
         self.network = Network(tag, hosts, folder)
         self.daemons = daemons_of(self)
+        self.database = ""
+        """The address of Airflow's metadata, where they lie in Postgres."""
         self.processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
 
     @cached_property
     def environment(self) -> dict[str, str]:
         """Variables of the product's processes."""
-        return product_environment(self.settings, self.updates, self.airflow_home)
+        made = product_environment(self.settings, self.updates, self.airflow_home)
+        return made | ({DATABASE: self.database} if self.database else {})
 
     @property
     def airflow_home(self) -> Path:
@@ -100,6 +90,11 @@ class Cluster:
         """Make all anew: disks, hosts, worlds, the name space, Airflow's database."""
         self.prepare_hosts()
         admin_password(self.airflow_home)
+        if not why_sqlite():
+            self.database = make_database(self.network, "airflow")
+            (database,) = [daemon for daemon in self.daemons if daemon.name == "postgres"]
+            self.start_daemon(database)
+            self.wait([database])
         self.python("airflow", "-m", "airflow", "db", "migrate")
 
     def prepare_hosts(self) -> None:
@@ -134,13 +129,21 @@ class Cluster:
         for host in hosts:
             self.network.mend(host)
         for daemon in chosen:
-            self.start_daemon(daemon)
+            if not self.runs(daemon):
+                self.start_daemon(daemon)
+            if daemon.name == "postgres":
+                self.wait([daemon])  # Airflow's processes end where their database is away
         self.wait(chosen)
+
+    def runs(self, daemon: Daemon) -> bool:
+        """Whether the process was started and has not ended."""
+        found = self.processes.get((daemon.host, daemon.name))
+        return found is not None and found.poll() is None
 
     def start_daemon(self, daemon: Daemon) -> subprocess.Popen[bytes]:
         """Start one process, without waiting for it."""
-        is_product = daemon.host in WITH_PRODUCT
-        given = self.environment if is_product else daemon_environment(self.settings.lake.user)
+        of_hdfs = daemon_environment(self.settings.lake.user)
+        given = self.environment if daemon.is_product else of_hdfs
         started = self.network.start(daemon.host, daemon.name, daemon.command, given)
         self.processes[daemon.host, daemon.name] = started
         return started
@@ -217,66 +220,3 @@ def _host(name: str, folder: Path) -> Host:
         return Host(name, HOSTS[name], has, hidden=(folder,))
     checkouts = {REPOSITORY, (REPOSITORY / ".venv").resolve().parent}
     return Host(name, HOSTS[name], has, hidden=tuple(sorted(checkouts)))
-
-
-def daemons_of(cluster: Cluster) -> list[Daemon]:
-    """Every daemon of the cluster, in the order in which they start."""
-    python, spark = sys.executable, f"{SPARK_OF_WORKER}/bin/spark-class"
-    deploy = "org.apache.spark.deploy"
-    master = [spark, f"{deploy}.master.Master", "--host", "spark-master", "--port", "7077"]
-    master += ["--webui-port", "8080"]
-    worker = [spark, f"{deploy}.worker.Worker", "--cores", str(WORKER_CORES)]
-    worker += ["--memory", f"{WORKER_MB}m", "--port", "7078", "--work-dir", "/srv/data/work"]
-
-    def health(component: str) -> Callable[[], bool]:
-        def probe() -> bool:
-            found = cluster.get_json("airflow", 8080, "/api/v2/monitor/health")
-            return (found.get(component) or {}).get("status") == "healthy"
-
-        return probe
-
-    def airflow(name: str, component: str, *arguments: str) -> Daemon:
-        command = (python, "-m", "airflow", *arguments)
-        return Daemon("airflow", name, command, health(component))
-
-    def of_worker(host: str) -> list[Daemon]:
-        count = cluster.workers.index(host) + 1
-        datanode = tuple(java_command(64, DATANODE_CLASS))
-        own = (*worker, "--host", host, MASTER)
-        return [
-            Daemon(host, "datanode", datanode, lambda: cluster.live_datanodes() >= count),
-            Daemon(host, "spark-worker", own, lambda: host in cluster.alive_workers()),
-        ]
-
-    lake = ("--lake", cluster.settings.lake.root, "--webhdfs", cluster.settings.lake.webhdfs)
-    state = f"/srv/data/state/{cluster.settings.world}"
-    folders = ("--cache", f"{state}/bundles", "--feedback", f"{state}/feedback")
-    serving = (python, "-m", "serving", "--host", "0.0.0.0", "--port", "8000", *lake, *folders)
-    replica = (python, "-m", "replica", "serve", "--host", "0.0.0.0", "--port", "8001")
-    listing = "/webhdfs/v1/?op=LISTSTATUS"
-    return [
-        Daemon(
-            "namenode",
-            "namenode",
-            tuple(java_command(96, NAMENODE_CLASS)),
-            lambda: cluster.get("namenode", 9870, listing) is not None,
-        ),
-        Daemon("spark-master", "master", tuple(master), lambda: bool(cluster.master())),
-        *[daemon for host in cluster.workers for daemon in of_worker(host)],
-        airflow("api", "metadatabase", "api-server", "--host", "0.0.0.0", "--workers", "1"),
-        airflow("scheduler", "scheduler", "scheduler", "--skip-serve-logs"),
-        airflow("dags", "dag_processor", "dag-processor"),
-        airflow("triggerer", "triggerer", "triggerer", "--skip-serve-logs"),
-        Daemon(
-            "serving",
-            "replica",
-            (*replica, "--world", f"{state}/world"),
-            lambda: cluster.get("serving", 8001, "/healthz") is not None,
-        ),
-        Daemon(
-            "serving",
-            "serving",
-            serving,
-            lambda: cluster.get("serving", 8000, "/livez") is not None,
-        ),
-    ]

@@ -51,6 +51,7 @@ RECOVERY = (
     "-Dspark.master.rest.enabled=false"
 )
 """A master that is started again knows its workers and applications."""
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

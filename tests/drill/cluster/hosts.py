@@ -12,6 +12,7 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -191,6 +192,12 @@ class Network:
         """The memory of the host's processes now, without page cache, in megabytes."""
         stat = (CGROUPS / (self.prefix + name) / "memory.stat").read_text().split()
         return int(stat[stat.index("total_rss") + 1]) / 2**20
+
+    def listens(self, name: str, port: int) -> bool:
+        """Whether a process of the host listens on loopback at `port`."""
+        with self.inside(name), socket.socket() as probe:
+            probe.settimeout(2)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
