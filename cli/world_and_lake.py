@@ -186,7 +186,7 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
             raise _no_stack_runs(settings, world)
     place = settings.lake
     address = ("", "") if root.startswith("file:") else (webhdfs or place.webhdfs, place.user)
-    lake = open_lake(root or place.root, *address, drill=place.drill)
+    lake = open_lake(root or place.root, *address, drill=place.drill, replication=place.replication)
     if data or not root:
         check_world(lake, world)
     elif (named := read_world(lake)) is not None:
@@ -197,7 +197,8 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
 def lake_of(settings: Settings) -> Lake:
     """The lake that these settings name."""
     place = settings.lake
-    return open_lake(place.root, place.webhdfs, place.user, drill=place.drill)
+    address = (place.root, place.webhdfs, place.user)
+    return open_lake(*address, drill=place.drill, replication=place.replication)
 
 
 def is_local(settings: Settings) -> bool:

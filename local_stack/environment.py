@@ -1,8 +1,9 @@
-"""The environment of a local stack: addresses, variables, secrets.
+"""The environment of the processes of a place: addresses, variables, secrets.
 
-`Stack` passes it to every daemon; `marquee step` and benchmarks pass it to the processes they
-start. It contains Airflow's variables, keys and database (SQLite). Passwords and keys are in files
-that only their owner can read; no command prints them.
+`Stack` passes it to every process; `marquee step` and benchmarks pass it to the processes they
+start. It contains Airflow's variables, keys and database. What belongs to the local stack alone
+(loopback, its Hadoop configuration, the Python of this checkout) stays there: ADR 46. Passwords and
+keys are in files that only their owner can read; no command prints them.
 """
 
 from __future__ import annotations
@@ -15,24 +16,32 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local_stack.hdfs import class_path
 from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from marquee.clock import OFFSET
-from marquee.errors import StackError
+from marquee.errors import SettingsError, StackError
 from marquee.lake import COPIES
+from marquee.place_settings import is_local_master
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
 from sources.tables import find_table
 
 ADMIN_USER = "admin"
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+DATABASE_VARIABLES = (DATABASE, f"{DATABASE}_CMD", f"{DATABASE}_SECRET")
+"""The variables in which Airflow looks for the address of its database."""
 
 
 def with_local_addresses(settings: Settings) -> Settings:
-    """The settings with the addresses of a local lake and replica, made from the stack's ports."""
+    """The settings with the addresses of a local lake and replica, made from the stack's ports.
+
+    Settings of a place whose HDFS runs elsewhere stay as they are.
+    """
     port = settings.stack.port
-    if not settings.lake.root.startswith("hdfs://127.0.0.1:"):
+    if not settings.runs_hdfs or not settings.lake.root.startswith("hdfs://127.0.0.1:"):
         return settings
     lake = settings.lake.model_copy(
         update={
@@ -47,37 +56,67 @@ def with_local_addresses(settings: Settings) -> Settings:
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
-    """The caller's variables, and all that the processes of `Procfile` read."""
+    """The caller's variables, and all that the processes of `Procfile` read.
+
+    Where HDFS runs elsewhere, the caller's own variables of Airflow, Hadoop and Spark stay.
+    """
     folders = StateFolders(settings.state_folder)
-    cache = cache_folder(settings)
-    home = java_home(cache)
-    jars = sorted((cache / "jars").glob("*.jar"))
-    binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
-    return {
-        **spark_environment(home),
-        # glibc keeps freed memory for each thread; two such arenas suit two cores.
-        "MALLOC_ARENA_MAX": "2",
+    made = {
+        **job_environment(settings),
         **airflow_environment(settings, folders.airflow),
         # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        **_settings_environment(settings),
-        "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
+        **(_hdfs_environment(settings, folders) if settings.runs_hdfs else {}),
         "PYTHON": sys.executable,
-        "JAVA": str(home / "bin" / "java"),
-        "HADOOP_CONF_DIR": str(folders.conf),
-        "HADOOP_USER_NAME": settings.lake.user,
-        "HDFS_CLASS_PATH": class_path(folders.conf, jars),
-        "SPARK_ARCHIVE": str(class_archive(cache)),
+        "JAVA": str(java_home(cache_folder(settings)) / "bin" / "java"),
         "STATE": str(folders.state),
         PROGRESS: str(folders.progress),
         COPIES: str(folders.copies),
-        "TMPDIR": str(folders.tmp),
-        "SPARK_LOCAL_DIRS": str(folders.tmp),
         "AIRFLOW_PORT": str(settings.stack.port("airflow")),
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "SERVING_PORT": str(settings.stack.port("serving")),
         "REPLICA_TITLES": replica_titles(settings, folders),
     }
+    return made if settings.runs_hdfs else made | _own_variables()
+
+
+def job_environment(settings: Settings) -> dict[str, str]:
+    """The caller's variables, and those of a process that submits a Spark job at this place.
+
+    Only the settings' own addresses enter. Workers elsewhere must see nothing of this machine, so
+    the Python of this checkout is theirs only where Spark runs inside the driver.
+    """
+    cache, spark = cache_folder(settings), settings.spark
+    home, tmp = java_home(cache), str(StateFolders(settings.state_folder).tmp)
+    worker_python = sys.executable if is_local_master(spark.master) else spark.worker_python
+    binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
+    return {
+        **spark_environment(home, spark.driver_bind, worker_python),
+        # glibc keeps freed memory for each thread; two such arenas suit two cores.
+        "MALLOC_ARENA_MAX": "2",
+        **_settings_environment(settings),
+        "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(REPOSITORY),
+        "HADOOP_USER_NAME": settings.lake.user,
+        "SPARK_ARCHIVE": str(class_archive(cache)),
+        "TMPDIR": tmp,
+        "SPARK_LOCAL_DIRS": spark.local_dir or tmp,
+    }
+
+
+def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
+    """What the local stack's HDFS and its clients read."""
+    jars = sorted((cache_folder(settings) / "jars").glob("*.jar"))
+    return {
+        "HADOOP_CONF_DIR": str(folders.conf),
+        "HDFS_CLASS_PATH": class_path(folders.conf, jars),
+    }
+
+
+def _own_variables() -> dict[str, str]:
+    """The caller's variables of Airflow, Hadoop and Spark."""
+    names = ("AIRFLOW_", "HADOOP_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS", "PYSPARK_PYTHON")
+    return {name: value for name, value in os.environ.items() if name.startswith(names)}
 
 
 def replica_titles(settings: Settings, folders: StateFolders) -> str:
@@ -101,6 +140,7 @@ def replica_titles(settings: Settings, folders: StateFolders) -> str:
 def _settings_environment(settings: Settings) -> dict[str, str]:
     """The settings as variables, for child processes that load settings themselves."""
     return {
+        "MARQUEE_PLACE": settings.place,
         "MARQUEE_WORLD": settings.world,
         "MARQUEE_STATE": settings.state,
         "MARQUEE_STACK__PORT_OFFSET": str(settings.stack.port_offset),
@@ -132,7 +172,7 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        **_database(settings, home),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
@@ -152,6 +192,23 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
     }
 
 
+def _database(settings: Settings, home: Path) -> dict[str, str]:
+    """The address of Airflow's metadata; another database than SQLite has it in the environment.
+
+    Raises SettingsError where the place wants Postgres and no variable names it.
+    """
+    if settings.airflow.database == "sqlite":
+        return {DATABASE: f"sqlite:///{home / 'airflow.db'}"}
+    given = {name: os.environ[name] for name in DATABASE_VARIABLES if os.environ.get(name)}
+    if not given:
+        raise SettingsError(
+            f"the place '{settings.place}' keeps Airflow's metadata in Postgres, and {DATABASE} "
+            "is not set",
+            f"set {DATABASE}=postgresql+psycopg2://user:password@host/airflow, or its _CMD",
+        )
+    return given
+
+
 def _keys(path: Path) -> dict[str, str]:
     if not path.is_file():
         made = {
@@ -165,20 +222,29 @@ def _keys(path: Path) -> dict[str, str]:
 
 
 def _spark_connection(settings: Settings) -> dict[str, object]:
-    extra = {"deploy-mode": "client", "spark-binary": "spark-submit"}
+    extra = {"deploy-mode": settings.spark.deploy_mode, "spark-binary": "spark-submit"}
     return {"conn_type": "spark", "host": settings.spark.master, "extra": extra}
 
 
 def _lake_connection(settings: Settings) -> dict[str, object]:
-    """Airflow's WebHDFS connection; our own code reads the lake's root from `extra`."""
-    address = settings.lake.webhdfs.removeprefix("http://")
-    host, _, port = address.partition(":")
+    """Airflow's WebHDFS connection; our own code reads the lake's root from `extra`.
+
+    The provider takes a list of hosts, and one port for all. Where ports differ, each host keeps
+    its own.
+    """
+    pages = [urlsplit(page) for page in settings.lake.webhdfs.split(";") if page]
+    ports = {page.port for page in pages}
+    port = ports.pop() if len(ports) == 1 else None
+    extra: dict[str, object] = {"root": settings.lake.root}
+    if any(page.scheme == "https" for page in pages):
+        extra |= {"use_ssl": True, "verify": True}
+    hosts = (page.hostname or "" if port else page.netloc for page in pages)
     return {
         "conn_type": "webhdfs",
-        "host": host,
-        "port": int(port or 9870),
+        "host": ",".join(hosts),
+        "port": port,
         "login": settings.lake.user,
-        "extra": {"root": settings.lake.root},
+        "extra": extra,
     }
 
 

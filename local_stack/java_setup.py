@@ -235,18 +235,26 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
-def spark_environment(home: Path) -> dict[str, str]:
-    """The caller's variables, and those that spark-submit needs; `home` is the Java home."""
-    return dict(os.environ) | {
+def spark_environment(
+    home: Path, bind: str = "127.0.0.1", worker_python: str = sys.executable
+) -> dict[str, str]:
+    """The caller's variables, and those that spark-submit needs; `home` is the Java home.
+
+    The defaults suit workers on this machine, which listen on loopback. The caller's own
+    SPARK_LOCAL_IP stays. An empty value leaves that variable, and PYSPARK_PYTHON, to the caller.
+    """
+    own = os.environ
+    places = {"SPARK_LOCAL_IP": own.get("SPARK_LOCAL_IP", bind), "PYSPARK_PYTHON": worker_python}
+    return {
+        **own,
         "JAVA_HOME": str(home),
         "SPARK_HOME": str(spark_home()),
-        "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto",
-        "SPARK_LOCAL_IP": "127.0.0.1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        **{name: value for name, value in places.items() if value},
     }
 
 

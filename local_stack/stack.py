@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +46,7 @@ class Stack:
         self.settings = with_local_addresses(settings)
         self.folders = StateFolders(self.settings.state_folder)
         self.supervisor = Supervisor(self.folders.state)
-        self.processes = read_procfile()
+        self.processes = read_procfile(only=self.settings.stack.processes)
         self.daemon: psutil.Process | None = None
         """The supervisord that `up` found or started; None before `up`."""
         self.started = False
@@ -162,10 +162,15 @@ class Stack:
         own = self.folders
         for folder in (own.logs, own.feedback, own.figures, own.progress, own.tmp):
             folder.mkdir(parents=True, exist_ok=True)
-        write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
-        admin_password(self.folders.airflow)
+        jobs = [self._make_world] if "replica" in self.settings.stack.processes else []
+        if any(name.startswith("airflow") for name in self.settings.stack.processes):
+            admin_password(self.folders.airflow)
+            jobs.append(self._migrate)
+        if self.settings.runs_hdfs:
+            write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
+            jobs.append(self._format)
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(p) for p in (self._make_world, self._migrate, self._format)]:
+            for job in [pool.submit(one) for one in jobs]:
                 job.result()
 
     def _format(self) -> None:
@@ -210,8 +215,13 @@ class Stack:
         beside.rename(self.folders.world)
 
 
-def read_procfile(path: Path = REPOSITORY / "Procfile") -> dict[str, str]:
-    """Commands by process name, in the file's order; StackError for a line of another form."""
+def read_procfile(
+    path: Path = REPOSITORY / "Procfile", only: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Commands by process name, in the file's order; `only` those, where it is given.
+
+    Raises StackError for a line of another form, and for a name of `only` that the file lacks.
+    """
     processes = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -220,7 +230,10 @@ def read_procfile(path: Path = REPOSITORY / "Procfile") -> dict[str, str]:
         if not colon or not command.strip():
             raise StackError(f"{path}:{number} is not 'name: command'", "correct that line")
         processes[name.strip()] = command.strip()
-    return processes
+    if unknown := ", ".join(sorted(set(only or ()) - processes.keys())):
+        known = ", ".join(processes)
+        raise StackError(f"stack.processes names {unknown}", f"name some of: {known}")
+    return {name: text for name, text in processes.items() if only is None or name in only}
 
 
 def start_groups(names: list[str]) -> list[list[str]]:

@@ -10,12 +10,14 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `lake`: files and folders on HDFS or in a local folder
 - `lifetimes`: child processes that end with their parent process
 - `normalise`: dates, amounts and names, parsed from the text of files and pages
+- `place_settings`: the settings of a place: where HDFS, Spark and Airflow's database are
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
 - `progress`: how many pages or sweeps a long task has done
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
+- `spark_master`: the pages of a Spark Standalone master
 - `state_folders`: the folders of one world on this machine
 """
 
@@ -32,11 +34,13 @@ __all__ = [
     "lake",
     "lifetimes",
     "normalise",
+    "place_settings",
     "policy",
     "prices",
     "progress",
     "run_folder",
     "schedule",
     "settings",
+    "spark_master",
     "state_folders",
 ]

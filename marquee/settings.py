@@ -1,7 +1,7 @@
 """The settings: `config/base.toml`, then an overlay, then environment variables.
 
 Commands, tasks and servers call `load_settings()` once and pass the values on; no setting is
-global.
+global. `marquee.place_settings` holds the sections that say where things run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,26 +20,13 @@ from pydantic_settings import (
 )
 
 from marquee.errors import SettingsError
+from marquee.place_settings import AirflowSettings, LakeSettings, Section, SparkSettings
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-class Section(BaseModel):
-    """A frozen table of settings; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LakeSettings(Section):
-    """The address of the lake."""
-
-    root: str
-    webhdfs: str
-    user: str
-    shared_folder: bool
-    drill: bool
+LOCAL = "local"
+"""The place that is meant where nobody names one."""
 
 
 class RatingsSettings(Section):
@@ -98,18 +85,6 @@ class TitleSettings(Section):
         return self
 
 
-class SparkSettings(Section):
-    """Memory, cores and master of a Spark job."""
-
-    master: str
-    driver_memory: str
-    executor_memory: str
-    java_options: str
-    shuffle_partitions: int = Field(ge=1)
-    cores: int = Field(ge=0)
-    resource_minutes: float = Field(gt=0)
-
-
 class ScheduleSettings(Section):
     """The start, the promotion, the retries and the time-outs of the weekly run."""
 
@@ -154,8 +129,9 @@ class PortSettings(Section):
 
 
 class StackSettings(Section):
-    """The local stack."""
+    """The processes that `marquee up` starts on this machine."""
 
+    processes: tuple[str, ...] = Field(min_length=1)
     port_offset: int
     ready_seconds: int
     memory_mb: int
@@ -204,6 +180,8 @@ class Settings(BaseSettings):
         env_prefix="MARQUEE_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
+    place: str = LOCAL
+    """The name of the overlay, or the path of its file."""
     world: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")
     state: str
     cache: str
@@ -214,6 +192,7 @@ class Settings(BaseSettings):
     crawl: CrawlSettings
     titles: TitleSettings
     spark: SparkSettings
+    airflow: AirflowSettings
     schedule: ScheduleSettings
     serving: ServingSettings
     stack: StackSettings
@@ -225,6 +204,11 @@ class Settings(BaseSettings):
     def state_folder(self) -> Path:
         """`<state>/<world>`, absolute: the root of `marquee.state_folders`."""
         return (REPOSITORY / self.state / self.world).resolve()
+
+    @property
+    def runs_hdfs(self) -> bool:
+        """Whether the stack of this machine runs its own HDFS, at addresses of its own."""
+        return "namenode" in self.stack.processes
 
     @property
     def serving_url(self) -> str:
@@ -246,22 +230,17 @@ class Settings(BaseSettings):
 
 
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
-    """Read `base.toml` and the overlay `<place>.toml` in `folder`.
+    """Read `base.toml` in `folder` and the overlay of `place`.
 
-    `place` defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole
-    lists. Raises SettingsError with every unknown key and every value of a wrong kind.
+    `place` is the name of an overlay in `folder`, or the path of a `.toml` file anywhere. It
+    defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole lists.
+    Raises SettingsError with every unknown key and every value of a wrong kind.
     """
     folder = folder or REPOSITORY / "config"
-    place = place or os.environ.get("MARQUEE_PLACE", "local")
-    base, overlay = folder / "base.toml", folder / f"{place}.toml"
+    place = place or os.environ.get("MARQUEE_PLACE") or LOCAL
+    base, overlay = folder / "base.toml", overlay_file(place, folder)
     if not base.is_file():
         raise SettingsError(f"{base} is missing", "restore it from the repository")
-    if not overlay.is_file():
-        known = sorted(p.stem for p in folder.glob("*.toml") if p.stem != "base")
-        raise SettingsError(
-            f"there is no place '{place}' in {folder}",
-            f"set MARQUEE_PLACE to one of: {', '.join(known)}",
-        )
     try:
         found = Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
@@ -269,9 +248,30 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     if wrong:
-        remedy = f"correct it in {folder} or the environment"
+        remedy = f"correct it in {overlay.parent} or the environment"
         raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)
-    return found
+    return found.model_copy(update={"place": str(overlay) if _is_path(place) else place})
+
+
+def overlay_file(place: str, folder: Path) -> Path:
+    """The file of a place; SettingsError where there is none."""
+    if _is_path(place):
+        overlay = Path(place).expanduser().resolve()
+        if not overlay.is_file():
+            raise SettingsError(f"there is no file {overlay}", "correct MARQUEE_PLACE")
+        return overlay
+    overlay = folder / f"{place}.toml"
+    if not overlay.is_file():
+        known = sorted(p.stem for p in folder.glob("*.toml") if p.stem != "base")
+        raise SettingsError(
+            f"there is no place '{place}' in {folder}",
+            f"set MARQUEE_PLACE to one of: {', '.join(known)}; or to the path of a .toml file",
+        )
+    return overlay
+
+
+def _is_path(place: str) -> bool:
+    return place.endswith(".toml")
 
 
 class _ConfigFiles(TomlConfigSettingsSource):

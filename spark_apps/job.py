@@ -67,7 +67,8 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
     try:
-        lake = open_lake(options.lake, options.webhdfs)
+        place = (options.lake, options.webhdfs, options.user)
+        lake = open_lake(*place, replication=options.replication)
         job = Job(name, run_name(options.run), lake, scratch, options.resource_minutes)
         body(job)
         job.write_timings(started)
@@ -100,7 +101,7 @@ class Job:
     @cached_property
     def spark(self) -> SparkSession:
         """The session; the first access starts it."""
-        session = start_session(self.name, self.run, self.scratch, self.resource_minutes)
+        session = start_session(self.name, self.scratch, self.resource_minutes)
         self.session_ready = time.time()
         return session
 
@@ -186,7 +187,11 @@ def _flags(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=f"Marquee's job {name}.")
     parser.add_argument("--lake", required=True, help="root of the lake, hdfs://… or file:///…")
     parser.add_argument("--webhdfs", default="", help="NameNode's http://host:port")
+    parser.add_argument("--user", default="marquee", help="HDFS user name")
     parser.add_argument("--run", required=True, help="the run, as its folder is named")
+    parser.add_argument(
+        "--replication", type=int, default=0, help="copies of each block; 0: HDFS decides"
+    )
     parser.add_argument(
         "--resource-minutes",
         type=float,

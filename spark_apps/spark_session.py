@@ -1,4 +1,4 @@
-"""A job's Spark session: its start, its wait for executors, the code they get, peak memory.
+"""A job's Spark session: its start, its wait for executors, peak memory.
 
 `spark_apps.job` starts the session. Spark itself waits for executors without a limit. A job prints
 a line after two minutes without an executor, and ends as `AWAY` after `[spark] resource_minutes`.
@@ -15,33 +15,27 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import ZIP_DEFLATED, ZipFile
 
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from marquee.errors import AWAY
-from marquee.settings import REPOSITORY
 
 REPORT_AFTER = 120.0
 """Seconds without an executor after which a job prints that it waits."""
 SECONDS_BETWEEN_CHECKS = 2.0
 ROWS_PER_PARTITION = 500_000
 """Rows that one task sorts or joins in memory; about 50 MB of ratings."""
-SHIPPED_ROOMS = ("marquee", "sources", "scoring", "spark_apps")
-"""Packages that the Python of an executor may import."""
 
 
-def start_session(job: str, run: str, scratch: Path, resource_minutes: float) -> SparkSession:
-    """Start the session; spark-submit sets master and memory.
+def start_session(job: str, scratch: Path, resource_minutes: float) -> SparkSession:
+    """Start the session; spark-submit sets master, name, memory and the code for executors.
 
     The process ends with status `AWAY` after `resource_minutes` without an executor.
     """
     watch = ExecutorWatch(job, scratch, resource_minutes)
     watch.start()
     session = (
-        SparkSession.builder.appName(f"marquee {job} {run}")
-        .config("spark.sql.session.timeZone", "UTC")
+        SparkSession.builder.config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.caseSensitive", "true")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
@@ -49,7 +43,6 @@ def start_session(job: str, run: str, scratch: Path, resource_minutes: float) ->
     )
     session.sparkContext.setLogLevel("WARN")
     watch.session = session
-    ship_code(session.sparkContext, scratch)
     return session
 
 
@@ -137,23 +130,6 @@ class ExecutorWait:
             return ""
         self.has_reported = True
         return "report"
-
-
-def ship_code(context: SparkContext, scratch: Path) -> None:
-    """Send the packages SHIPPED_ROOMS to the executors, as one zip; nothing in local mode.
-
-    Executors import them for the Markov chains of a Bayesian fit. NumPy must be installed there.
-    """
-    if not context.master.startswith("local["):
-        context.addPyFile(str(_write_zip(scratch / "marquee-code.zip")))
-
-
-def _write_zip(target: Path) -> Path:
-    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        for room in SHIPPED_ROOMS:
-            for module in sorted((REPOSITORY / room).rglob("*.py")):
-                archive.write(module, module.relative_to(REPOSITORY))
-    return target
 
 
 def peak_mb() -> dict[str, float]:

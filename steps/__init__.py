@@ -13,6 +13,7 @@ steps, so an operator can repeat a task from a shell.
 - `run`: one run, and the check of the lake's world
 - `form`: the keys of a run's form, and their check
 - `spark_submit`: the options of spark-submit for the tasks prepare_* and train
+- `shipped_code`: the zip of our code for Spark executors
 - `sweep`: removes the leftovers of killed attempts
 """
 

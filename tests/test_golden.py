@@ -57,7 +57,7 @@ def test_jobs_differ_in_their_names_alone() -> None:
     for job in JOBS:
         command = submit_command(settings, job, "<run>", "")
         assert [word.replace(job, WHOLE) for word in command] == whole
-        assert f"marquee-{job}" in command
+        assert f"marquee-{job} <run> try 1" in command
 
 
 def test_airflow_submits_what_a_shell_would(dag: dict[str, Any]) -> None:
@@ -69,12 +69,12 @@ def test_airflow_submits_what_a_shell_would(dag: dict[str, Any]) -> None:
         told = submit_command(settings, job, "<run>", "")
         assert command[0] == told[0] == "spark-submit"
         assert _flags(command) == _flags(told)
-        assert command[-9:] == told[-9:]
+        assert command[-11:] == told[-11:]
 
 
 def _flags(command: list[str]) -> set[tuple[str, str]]:
-    """Flags with their values; the last seven words are the job and its own flags."""
-    return {(a, b) for a, b in pairwise(command[1:-7]) if a.startswith("--")}
+    """Flags with their values; the last eleven words are the job and its own flags."""
+    return {(a, b) for a, b in pairwise(command[1:-11]) if a.startswith("--")}
 
 
 if __name__ == "__main__":

@@ -42,14 +42,22 @@ class World:
         return manifest | ({"fault": self.fault} if self.fault else {})
 
 
-def open_lake(root: str, webhdfs: str = "", user: str = "marquee", *, drill: bool = False) -> Lake:
+def open_lake(
+    root: str,
+    webhdfs: str = "",
+    user: str = "marquee",
+    *,
+    drill: bool = False,
+    replication: int = 0,
+) -> Lake:
     """Open the lake at `root`: `hdfs://host:port/path` (with `webhdfs`) or `file:///path`.
 
     `webhdfs` is the NameNode's HTTP address, `http://host:port`, or several joined by `;`.
-    `drill` is the setting `lake.drill`. Raises SettingsError where `root` is not an address of
-    this form, or as `check_clock`.
+    `drill` is the setting `lake.drill`. `replication` is the number of copies of each block; with 0
+    HDFS decides. Raises SettingsError where `root` is not an address of this form, or as
+    `check_clock`.
     """
-    return check_clock(_lake_at(root, webhdfs, user), drill)
+    return check_clock(_lake_at(root, webhdfs, user, replication), drill)
 
 
 def check_clock(lake: Lake, drill: bool) -> Lake:
@@ -130,7 +138,7 @@ def drill_fault(lake: Lake) -> str | None:
     return fault if fault in DRILL_FAULTS else None
 
 
-def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
+def _lake_at(root: str, webhdfs: str, user: str, replication: int) -> Lake:
     parts = urlsplit(root)
     refuse_long(parts.path, "the lake's root")
     if parts.scheme == "file" and parts.path not in ("", "/"):
@@ -139,7 +147,7 @@ def _lake_at(root: str, webhdfs: str, user: str) -> Lake:
         # The import is here, because a process without HDFS needs no HTTP library.
         from marquee.lake.webhdfs import WebHdfsLake, connect
 
-        return WebHdfsLake(root, connect(webhdfs, user))
+        return WebHdfsLake(root, connect(webhdfs, user), replication=replication)
     raise SettingsError(
         f"'{root}' (WebHDFS '{webhdfs}') is not a lake",
         "give hdfs://host:port/path and the NameNode's http://host:port, or file:///path",

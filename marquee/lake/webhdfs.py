@@ -61,10 +61,20 @@ def connect(webhdfs: str, user: str) -> InsecureClient:
 
 
 class WebHdfsLake(Lake):
-    """A lake on HDFS. It retries an unavailable HDFS for `seconds_to_retry` (default 40)."""
+    """A lake on HDFS. It retries an unavailable HDFS for `seconds_to_retry` (default 40).
 
-    def __init__(self, root: str, client: InsecureClient, seconds_to_retry: float | None = None):
+    `replication` is the number of copies of each block; with 0 HDFS decides.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        client: InsecureClient,
+        seconds_to_retry: float | None = None,
+        replication: int = 0,
+    ):
         super().__init__(root)
+        self.replication = replication or None
         self.copies = LocalCopies.of_environment()
         self.client = client
         client._timeout = (SECONDS_TO_CONNECT, SECONDS_TO_READ)
@@ -187,7 +197,7 @@ class WebHdfsLake(Lake):
 
     def _put(self, path: str, opened: Callable[[], Any]) -> None:
         with opened() as data:
-            self.client.write(self._at(path), data, overwrite=False)
+            self.client.write(self._at(path), data, overwrite=False, replication=self.replication)
 
     def _rename(self, source: str, target: str, options: str) -> None:
         self.client._rename(self._at(source), destination=self._at(target), renameoptions=options)

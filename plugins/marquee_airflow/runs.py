@@ -14,6 +14,7 @@ from airflow.sdk import Connection, get_current_context
 from marquee.clock import from_machine_clock, parse_moment, refuse_ahead, to_whole_second
 from marquee.errors import SettingsError
 from marquee.identifiers import run_slug
+from marquee.place_settings import is_local_master
 from marquee.policy import Model
 from marquee.settings import load_settings
 from steps.form import Form
@@ -93,18 +94,18 @@ def open_lake() -> Lake:
     from marquee.lake import check_clock, check_world
 
     settings = load_settings()
-    lake = check_clock(_connected(), settings.lake.drill)
+    lake = check_clock(_connected(settings.lake.replication), settings.lake.drill)
     check_world(lake, settings.world)
     return lake
 
 
-def _connected() -> Lake:
+def _connected(replication: int) -> Lake:
     connection = Connection.get(LAKE_CONNECTION)
     root = str(connection.extra_dejson.get("root", ""))
     if root.startswith("hdfs://"):
         from marquee.lake.webhdfs import WebHdfsLake
 
-        return WebHdfsLake(root, _namenode_client())
+        return WebHdfsLake(root, _namenode_client(), replication=replication)
     if not root.startswith("file:///"):
         raise SettingsError(
             f"the connection {LAKE_CONNECTION} has no lake's root in its extras",
@@ -145,4 +146,9 @@ def _is_spark_remote() -> bool:
 
     Raises where the connection is missing, because the provider would use YARN instead.
     """
-    return not str(Connection.get(SPARK_CONNECTION).host).startswith("local")
+    return not is_local_master(spark_master())
+
+
+def spark_master() -> str:
+    """The master of the connection `spark_cluster`."""
+    return str(Connection.get(SPARK_CONNECTION).host)

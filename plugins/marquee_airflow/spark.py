@@ -12,13 +12,15 @@ from typing import Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from marquee.errors import BAD_INPUT
+from marquee.errors import BAD_INPUT, AwayError
 from marquee.identifiers import run_slug
+from marquee.place_settings import master_pages
 from marquee.policy import Model
-from marquee.settings import Settings
-from marquee_airflow.runs import SPARK_CONNECTION, current_run
+from marquee.settings import Settings, load_settings
+from marquee.spark_master import end_applications
+from marquee_airflow.runs import SPARK_CONNECTION, current_run, spark_master
 from marquee_airflow.tasks import airflow_step
-from steps.spark_submit import job_flags, submit_options
+from steps.spark_submit import job_flags, shipped_code, submit_options
 
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 
@@ -47,27 +49,55 @@ class SparkJobOperator(SparkSubmitOperator):
         self.job = job
         self.models = models
         self.required_path = required_path
+        self.spark = settings.spark
+        user, archive = "{{ lake_user(conn.hdfs_lake) }}", os.environ.get("SPARK_ARCHIVE", "")
         super().__init__(
             conn_id=SPARK_CONNECTION,
             application_args=job_flags(
                 settings,
                 "{{ conn.hdfs_lake.extra_dejson['root'] }}",
                 "{{ webhdfs(conn.hdfs_lake) }}",
+                user,
                 "{{ run_slug(run_id) }}",
             ),
+            env_vars={"HADOOP_USER_NAME": user},  # of the driver's JVM, which writes to HDFS, too
             durable=False,
-            **submit_options(settings, job, os.environ.get("SPARK_ARCHIVE", "")),
+            **submit_options(
+                settings, job, "{{ run_slug(run_id) }}", archive, "{{ ti.try_number }}"
+            ),
             **kwargs,
         )
 
     @airflow_step
     def execute(self, context: Any) -> None:
-        """Skip where the inputs are unchanged; else submit the job and wait for its end."""
+        """Skip where the inputs are unchanged; else submit the job and wait for its end.
+
+        An application that an earlier attempt has left on a Standalone master is ended first.
+        """
         self._skip_if_unchanged(context)
+        self.py_files = shipped_code(load_settings(), spark_master()) or None
+        self.end_earlier_attempts()
         try:
             super().execute(context)
         except AirflowException as error:
             raise job_error(error) from None
+
+    def on_kill(self) -> None:
+        """End the driver, and then the application that a master may still list."""
+        super().on_kill()
+        self.end_earlier_attempts()
+
+    def end_earlier_attempts(self) -> None:
+        """End this run's applications of this job; nothing where Spark is not Standalone.
+
+        A master whose page does not answer is no reason to fail: Spark itself may reach it.
+        """
+        prefix = str(self.name).rpartition("try ")[0]
+        try:
+            for one in end_applications(master_pages(spark_master(), self.spark), prefix):
+                print(f"ended {one.name} ({one.id}), which an earlier attempt left", flush=True)
+        except AwayError as error:
+            print(f"an earlier attempt may still hold workers: {error}", flush=True)
 
     def _skip_if_unchanged(self, context: Any) -> None:
         from marquee.run_folder import inputs_of
@@ -93,13 +123,23 @@ class ForecastOperator(SparkJobOperator):
 
 
 def webhdfs(connection: Any) -> str:
-    """The NameNode's HTTP address of a lake connection; empty where the lake is a folder."""
+    """The HTTP address of each NameNode of a lake connection, joined by `;`; empty for a folder.
+
+    Hosts, port and scheme are read as the provider's hook reads them.
+    """
     if not str(connection.extra_dejson.get("root", "")).startswith("hdfs://"):
         return ""
-    return f"http://{connection.host}:{connection.port}"
+    scheme = "https" if str(connection.extra_dejson.get("use_ssl")).lower() == "true" else "http"
+    port = f":{connection.port}" if connection.port else ""
+    return ";".join(f"{scheme}://{host.strip()}{port}" for host in connection.host.split(","))
 
 
-MACROS = {"run_slug": run_slug, "webhdfs": webhdfs}
+def lake_user(connection: Any) -> str:
+    """The HDFS user name of a lake connection; without one, that of the settings."""
+    return connection.login or load_settings().lake.user
+
+
+MACROS = {"run_slug": run_slug, "webhdfs": webhdfs, "lake_user": lake_user}
 
 
 def job_error(error: AirflowException) -> AirflowException:

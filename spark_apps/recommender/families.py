@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
+import spark_apps.recommender
 from marquee.errors import RecipeError
 from scoring.arrays import Floats, Mask, Rows, Singles
 from scoring.recommender.ratings_arrays import History
@@ -103,8 +105,9 @@ def _family(found: dict[str, Family], kind: str, name: object) -> Family:
 
 
 def _module_names(kind: str) -> set[str]:
-    names = (path.stem for path in Path(__file__).parent.glob(f"{kind}_*.py"))
-    return {name.removeprefix(f"{kind}_") for name in names}
+    """The families that have a module; the package may lie in a zip."""
+    names = (module.name for module in iter_modules(spark_apps.recommender.__path__))
+    return {name.removeprefix(f"{kind}_") for name in names if name.startswith(f"{kind}_")}
 
 
 def fit_ranker(

@@ -73,7 +73,10 @@ if dag:
         }
         if hasattr(task, "job"):
             lake, web = sys.argv[2:]
-            task.application_args[:6] = ["--lake", lake, "--webhdfs", web, "--run", "<run>"]
+            given = ["--lake", lake, "--webhdfs", web, "--user", "marquee", "--run", "<run>"]
+            task.application_args[:8] = given
+            task.name = task.name.replace("{{ run_slug(run_id) }}", "<run>")
+            task.name = task.name.replace("{{ ti.try_number }}", "1")
             command = task._get_hook()._build_spark_submit_command(task.application)
             out["commands"][task.job] = command
 def tries(name, hours_ago, *numbers, most=6):

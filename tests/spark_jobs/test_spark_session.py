@@ -10,13 +10,12 @@ from pathlib import Path
 
 from local_stack.java_setup import cache_folder, java_home, spark_environment, spark_home
 from marquee.settings import REPOSITORY, load_settings
+from steps.shipped_code import code_zip
 
 DRIVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from pathlib import Path
 from pyspark.sql import SparkSession
-from spark_apps.spark_session import ship_code
 
 def where(_):
     import spark_apps.job
@@ -25,8 +24,8 @@ def where(_):
 
 spark = (SparkSession.builder.master("local-cluster[1,1,512]").appName("shipping")
          .config("spark.executor.memory", "512m").config("spark.driver.memory", "512m")
+         .config("spark.submit.pyFiles", sys.argv[2])
          .config("spark.ui.enabled", "false").getOrCreate())
-ship_code(spark.sparkContext, Path(sys.argv[2]))
 print("APPLICATION", spark.sparkContext.applicationId)
 print("FOUND", *spark.sparkContext.parallelize([0], 1).flatMap(where).collect())
 spark.stop()
@@ -38,7 +37,7 @@ def test_an_executor_elsewhere_imports_what_was_sent(tmp_path: Path) -> None:
     environment = spark_environment(java_home(cache_folder(load_settings())))
     environment.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "driver.py"), str(REPOSITORY), str(tmp_path)],
+        [sys.executable, str(tmp_path / "driver.py"), str(REPOSITORY), str(code_zip(tmp_path))],
         cwd=tmp_path,
         env=environment | {"SPARK_LOCAL_DIRS": str(tmp_path / "spark"), "PATH": os.environ["PATH"]},
         capture_output=True,
@@ -50,4 +49,4 @@ def test_an_executor_elsewhere_imports_what_was_sent(tmp_path: Path) -> None:
     shutil.rmtree(spark_home() / "work" / output["APPLICATION"])
     paths = output["FOUND"].split()
     assert len(paths) == 2
-    assert all("marquee-code.zip" in path for path in paths), paths
+    assert all("marquee-code-" in path for path in paths), paths
