@@ -7,7 +7,6 @@ The long form, whole weekly runs under each fault, is `make drill ARGS="cluster"
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ MINUTES = 10  # until something that hangs is given up
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """HDFS and Spark on a NameNode's, a master's and two workers' hosts; no Airflow."""
     folder = tmp_path_factory.mktemp("hosts")
-    cluster = Cluster(f"t{os.getpid()}", folder, workers=("worker1", "worker2"))
+    cluster = Cluster(folder, workers=("worker1", "worker2"))
     try:
         cluster.prepare_hosts()
         cluster.start("namenode", "spark-master")
@@ -63,7 +62,7 @@ def test_a_worker_sees_none_of_the_checkout(cluster: Cluster) -> None:
 def test_a_job_outlives_a_worker_host(cluster: Cluster) -> None:
     cluster.python("airflow", "-m", "cli", "step", "freeze_inputs", "--run", RUN)
     command = submit_command(cluster.settings, "prepare_ratings", RUN, "")
-    driver = cluster.network.start("airflow", "driver", command, cluster.environment)
+    driver = cluster.network.start("airflow", "driver", command, cluster.environment("airflow"))
     wait_for(lambda: len(cluster.executors_of("prepare_ratings")) == 2, driver)
     cluster.network.kill("worker2")
     assert driver.poll() is None, "the job had ended before its worker was killed"
@@ -73,8 +72,8 @@ def test_a_job_outlives_a_worker_host(cluster: Cluster) -> None:
 
     left = json.loads(cluster.python("airflow", "-m", "tests.drill.cluster.contents", RUN))
     assert {"prepared/ratings", "split/ratings/train"} <= left["digests"].keys()
-    world = cluster.network.data("airflow") / "state" / cluster.settings.world / "world"
-    assert left["ratings"] == len((world / "ratings.csv").read_text().splitlines()) - 1
+    release = cluster.state("airflow") / "world" / "ratings.csv"
+    assert left["ratings"] == len(release.read_text().splitlines()) - 1
 
 
 def test_no_application_is_left(cluster: Cluster) -> None:

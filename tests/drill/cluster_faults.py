@@ -1,8 +1,9 @@
 """A weekly run on seven hosts that share this machine, and again with one fault each.
 
-After each, the lake's content equals that of the undisturbed run, each model was promoted once,
-and no application is left at the master. A log by fault (`cluster.jsonl`) lets an interrupted
-drill go on; `tests/drill/cluster/` holds the hosts, the daemons and the faults.
+After each, the lake's content equals that of the undisturbed run, each model was promoted once, no
+block of HDFS is lost and no application is left at the master. `cluster-<seed>/cluster.jsonl` has
+a line a fault: an interrupted drill goes on, and a fault whose line is removed is run again.
+`tests/drill/cluster/` holds the hosts, the daemons and the faults.
 """
 
 from __future__ import annotations
@@ -15,21 +16,18 @@ from typing import Any
 
 from marquee.clock import iso, now
 from marquee.errors import StackError
-from marquee.settings import load_settings
 from tests.drill.cluster.cluster import Cluster
-from tests.drill.cluster.faults import FAULTS, Fault, Scene, fault_named
+from tests.drill.cluster.faults import FAULTS, RELEASE, Fault, Scene
 from tests.drill.cluster.hosts import why_not
+from tests.drill.cluster.metadata_database import why_sqlite
 from tests.drill.cluster.report import Record, failures, table
 from tests.drill.cluster.runs import Ended, WeeklyRun
 from tests.drill.rounds import Drill, Figures
 from tests.small_recipes import BUDGET, RECOMMENDER
 
-TAG = "d"
-UPDATES = {
+SMALL_RECIPES = {
     "MARQUEE_RECIPES__RECOMMENDER": json.dumps([RECOMMENDER]),
     "MARQUEE_RECIPES__BUDGET": json.dumps([BUDGET]),
-    # Jobs of seconds: the first compiler alone halves the processor's time, as in local.toml.
-    "MARQUEE_SPARK__JAVA_OPTIONS": load_settings("local").spark.java_options,
 }
 
 
@@ -38,24 +36,28 @@ def run(seed: int, count: int, folder: Path) -> Figures:
     if reason := why_not():
         print(f"cluster: this machine cannot hold several hosts: {reason}", flush=True)
         return {"refused": 1, "failures": 1}
-    log = Log(folder / "cluster.jsonl")
+    print(f"cluster: Airflow's metadata: {why_sqlite() or 'Postgres'}", flush=True)
+    home = folder.parent / f"cluster-{seed}"
+    home.mkdir(parents=True, exist_ok=True)
+    log = Log(home / "cluster.jsonl")
     for name in list(FAULTS)[:count]:
         if name not in log.records:
-            log.add(one(name, seed, log, folder))
+            log.add(one(name, seed, log, home))
     text = table(log.records)
-    (folder / "cluster.txt").write_text(text + "\n", "utf-8")
+    (home / "cluster.txt").write_text(text + "\n", "utf-8")
     print(text, flush=True)
     bad = sum(bool(record["failures"]) for record in log.records.values())
     return {"faults": len(log.records), "failures": bad}
 
 
 class Log:
-    """The faults that are done, one a line."""
+    """The faults that are done, one a line; half a line of a killed drill is no line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        found = [json.loads(line) for line in lines if line.endswith("}")]
+        whole = path.read_text("utf-8").rpartition("\n")[0] if path.is_file() else ""
+        path.write_text(whole + "\n" if whole else "", "utf-8")
+        found = [json.loads(line) for line in whole.splitlines()]
         self.records: dict[str, Record] = {record["fault"]: record for record in found}
 
     def add(self, record: dict[str, Any]) -> None:
@@ -67,34 +69,39 @@ class Log:
     @property
     def as_of(self) -> str:
         """What every run may see up to: the moment the first one was given."""
-        return next((str(r["as_of"]) for r in self.records.values()), iso(now()))
+        present = iso(now().replace(microsecond=0))
+        return next((str(record["as_of"]) for record in self.records.values()), present)
 
 
-def one(name: str, seed: int, log: Log, folder: Path) -> dict[str, Any]:
+def one(name: str, seed: int, log: Log, home: Path) -> dict[str, Any]:
     """Run one fault on a cluster made anew; its line of the log."""
-    started, as_of = time.monotonic(), log.as_of
-    print(f"cluster: {name}: {FAULTS[name].does}", flush=True)
-    record: dict[str, Any] = {"fault": name, "as_of": as_of, "seed": seed}
+    fault, started, as_of = FAULTS[name], time.monotonic(), log.as_of
+    print(f"cluster: {name}: {fault.does}", flush=True)
+    record: dict[str, Any] = {"fault": name, "as_of": as_of, "seed": seed, "did": "", "ended": None}
+    undisturbed = log.records.get("undisturbed", {}).get("ended") if fault.is_compared else None
     try:
-        ended = under(fault_named(name), as_of, random.Random(f"{seed} {name}"), folder / "state")
-        undisturbed = log.records.get("undisturbed", {}).get("ended")
-        record |= {"ended": ended.as_json(), "failures": failures(ended.as_json(), undisturbed)}
+        if not fault.is_compared and not RELEASE.is_dir():
+            raise StackError(f"{RELEASE.name} is not beside the repository")
+        did, ended = under(fault, as_of, random.Random(f"{seed} {name}"), home / "state")
+        record |= {"did": did, "ended": ended.as_json()}
+        record["failures"] = failures(ended.as_json(), undisturbed)
     except StackError as error:
-        record |= {"ended": None, "failures": [str(error)]}
+        record["failures"] = [str(error)]
     record["minutes"] = round((time.monotonic() - started) / 60, 1)
-    print(f"cluster: {name}: {record['failures'] or 'holds'}", flush=True)
+    print(f"cluster: {name}: {record['did']}; {record['failures'] or 'holds'}", flush=True)
     return record
 
 
-def under(fault: Fault, as_of: str, rng: random.Random, folder: Path) -> Ended:
+def under(fault: Fault, as_of: str, rng: random.Random, folder: Path) -> tuple[str, Ended]:
     """A whole weekly run under a fault; afterwards no host and no process is left."""
-    cluster = Cluster(TAG, folder, {**UPDATES, **fault.updates})
+    updates = {**(SMALL_RECIPES if fault.is_compared else {}), **fault.updates}
+    cluster = Cluster(folder, updates)
     try:
         cluster.up(fault.memory_mb)
         weekly = WeeklyRun(cluster)
         weekly.trigger({"as_of": as_of})
-        fault.act(Scene(cluster, weekly, rng))
-        return weekly.finish()
+        did = fault.act(Scene(cluster, weekly, rng))
+        return did, weekly.finish()
     finally:
         cluster.network.down()
 

@@ -1,4 +1,4 @@
-"""Seven hosts of a small cluster, and what is done to all or some of them; `daemons` says which runs on which.
+"""Seven hosts of a small cluster, and what is done to them; `daemons` says what runs on which.
 
 NameNode, Spark master, three workers (each with a DataNode and a Spark worker), Airflow (its
 processes and the drivers they start), and serving (beside it the replica, for the world outside).
@@ -13,26 +13,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from local_stack.environment import admin_password
 from local_stack.hdfs import NAMENODE_CLASS
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
 from tests.drill.cluster.daemons import Daemon, daemons_of
 from tests.drill.cluster.environments import (
     CACHE,
-    DATABASE,
     daemon_environment,
     java_command,
     place_settings,
     product_environment,
     worker_environment,
     write_hadoop_conf,
+    write_place,
 )
 from tests.drill.cluster.hosts import Host, Network
 from tests.drill.cluster.metadata_database import make_database, why_sqlite
@@ -60,36 +58,42 @@ class Cluster:
 
     def __init__(
         self,
-        tag: str,
         folder: Path,
         updates: Mapping[str, str] | None = None,
         workers: tuple[str, ...] = WORKERS,
     ) -> None:
         self.folder, self.workers = folder, workers
         self.updates = dict(updates or {})
-        self.settings = place_settings(self.updates)
+        write_hadoop_conf(folder / "conf", "marquee")
+        place = write_place(folder / "conf", "sqlite" if why_sqlite() else "postgres")
+        self.settings = place_settings(place, self.updates)
         hosts = [_host(n, folder) for n in HOSTS if n in workers or n not in WORKERS]
-        self.network = Network(tag, hosts, folder)
+        self.network = Network(hosts, folder)
         self.daemons = daemons_of(self)
         self.database = ""
         """The address of Airflow's metadata, where they lie in Postgres."""
+        self._environments: dict[str, dict[str, str]] = {}
         self.processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
 
-    @cached_property
-    def environment(self) -> dict[str, str]:
-        """Variables of the product's processes."""
-        made = product_environment(self.settings, self.updates, self.airflow_home)
-        return made | ({DATABASE: self.database} if self.database else {})
+    def environment(self, host: str) -> dict[str, str]:
+        """Variables of the product's processes on a host; made once for each start of the drill."""
+        if host not in self._environments:
+            made = product_environment(self.network, host, self.updates, self.database)
+            self._environments[host] = made
+        return self._environments[host]
+
+    def state(self, host: str) -> Path:
+        """The world's state folder on a host, as this machine sees it."""
+        return self.network.data(host) / "state" / self.settings.world
 
     @property
     def airflow_home(self) -> Path:
         """AIRFLOW_HOME as this machine sees it."""
-        return self.network.data("airflow") / "airflow"
+        return self.state("airflow") / "airflow"
 
     def prepare(self) -> None:
         """Make all anew: disks, hosts, worlds, the name space, Airflow's database."""
         self.prepare_hosts()
-        admin_password(self.airflow_home)
         if not why_sqlite():
             self.database = make_database(self.network, "airflow")
             (database,) = [daemon for daemon in self.daemons if daemon.name == "postgres"]
@@ -102,7 +106,7 @@ class Cluster:
         self.network.down()
         for below in ("hosts", "logs"):
             shutil.rmtree(self.folder / below, ignore_errors=True)
-        write_hadoop_conf(self.folder / "conf", self.settings.lake.user)
+        self._environments, self.database = {}, ""
         self.network.up()
         for host in WITH_PRODUCT:
             self._make_world(host)
@@ -110,9 +114,11 @@ class Cluster:
         self.network.run("namenode", format_command, daemon_environment(self.settings.lake.user))
 
     def _make_world(self, host: str) -> None:
-        state = self.network.data(host) / "state" / self.settings.world
+        state = self.state(host)
         for folder in ("logs", "feedback", "figures", "progress", "tmp"):
             (state / folder).mkdir(parents=True)
+        if self.settings.ratings.source:
+            return
         command = [sys.executable, "-m", "replica", "make-world", "--out", str(state / "world")]
         command += ["--seed", str(self.settings.seed)]
         command += ["--people", str(self.settings.synthetic.people)]
@@ -121,7 +127,7 @@ class Cluster:
 
     def python(self, host: str, *arguments: str) -> str:
         """Run the product's Python on a host that has it; what it printed."""
-        return self.network.run(host, [sys.executable, *arguments], self.environment)
+        return self.network.run(host, [sys.executable, *arguments], self.environment(host))
 
     def start(self, *hosts: str) -> None:
         """Mend the links of `hosts` and start their daemons; wait until each is ready."""
@@ -143,7 +149,7 @@ class Cluster:
     def start_daemon(self, daemon: Daemon) -> subprocess.Popen[bytes]:
         """Start one process, without waiting for it."""
         of_hdfs = daemon_environment(self.settings.lake.user)
-        given = self.environment if daemon.is_product else of_hdfs
+        given = self.environment(daemon.host) if daemon.is_product else of_hdfs
         started = self.network.start(daemon.host, daemon.name, daemon.command, given)
         self.processes[daemon.host, daemon.name] = started
         return started
@@ -189,6 +195,12 @@ class Cluster:
     def master(self) -> dict[str, Any]:
         """The master's own account: `workers`, `activeapps`, `completedapps`; empty while away."""
         return self.get_json("spark-master", 8080, "/json/")
+
+    def missing_blocks(self) -> int:
+        """Blocks of which no DataNode has a copy, as the NameNode counts."""
+        query = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem"
+        beans = self.get_json("namenode", 9870, query).get("beans") or [{}]
+        return int(beans[0].get("MissingBlocks", -1))
 
     def live_datanodes(self) -> int:
         """How many DataNodes the NameNode counts as live."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 MASTER = "spark://spark-master:7077"
+PORT = "--host 0.0.0.0 --port 8001"
 WORKER_CORES, WORKER_MB = 1, 768
 """What a worker gives to executors."""
 
@@ -72,7 +73,7 @@ def daemons_of(cluster: Cluster) -> list[Daemon]:
     state = f"/srv/data/state/{cluster.settings.world}"
     folders = ("--cache", f"{state}/bundles", "--feedback", f"{state}/feedback")
     serving = (python, "-m", "serving", "--host", "0.0.0.0", "--port", "8000", *lake, *folders)
-    replica = (python, "-m", "replica", "serve", "--host", "0.0.0.0", "--port", "8001")
+    replica = ("sh", "-c", f'eval exec {python} -m replica serve {PORT} "$REPLICA_TITLES"')
     database = []
     if not why_sqlite():
         is_ready = partial(cluster.network.listens, "airflow", 5432)
@@ -92,6 +93,6 @@ def daemons_of(cluster: Cluster) -> list[Daemon]:
         airflow("scheduler", "scheduler", "scheduler", "--skip-serve-logs"),
         airflow("dags", "dag_processor", "dag-processor"),
         airflow("triggerer", "triggerer", "triggerer", "--skip-serve-logs"),
-        outside("replica", (*replica, "--world", f"{state}/world"), 8001, "/healthz"),
+        outside("replica", replica, 8001, "/healthz"),
         outside("serving", serving, 8000, "/livez"),
     ]

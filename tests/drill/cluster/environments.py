@@ -6,6 +6,7 @@ Nothing here comes from the variables of whoever starts the drill: a host knows 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from local_stack.environment import airflow_environment
 from local_stack.hdfs import JARS_FROM_PYSPARK, LOG4J
-from local_stack.java_setup import cache_folder, java_home, spark_home, spark_jars
+from local_stack.java_setup import cache_folder, java_home, spark_jars
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings, load_settings
+from tests.drill.cluster.hosts import Network
 
 CACHE = cache_folder(load_settings("local"))
 WORKER_NEEDS = ("numpy", "scipy", "pyarrow", "pydantic", "pydantic-settings", "pyspark")
@@ -51,6 +52,43 @@ RECOVERY = (
     "-Dspark.master.rest.enabled=false"
 )
 """A master that is started again knows its workers and applications."""
+PLACE = """\
+state = "/srv/data/state"
+
+[lake]
+root = "hdfs://namenode:8020/marquee"
+webhdfs = "http://namenode:9870"
+replication = 2
+drill = true
+
+[crawl]
+site = "http://serving:8001"
+
+[spark]
+master = "spark://spark-master:7077"
+driver_memory = "700m"
+executor_memory = "700m"
+shuffle_partitions = 4
+worker_python = "/srv/worker/bin/python"
+# Jobs of seconds: the first compiler alone halves the processor's time, as in local.toml.
+java_options = "{java}"
+
+[airflow]
+database = "{database}"
+
+[stack]
+processes = ["airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer", "serving"]
+
+[serving]
+host = "serving"
+"""
+PRINT_ENVIRONMENT = (
+    "import json; from local_stack.environment import admin_password, stack_environment; "
+    "from marquee.settings import load_settings; from marquee.state_folders import StateFolders; "
+    "settings = load_settings(); "
+    "admin_password(StateFolders(settings.state_folder).airflow); "
+    "print(json.dumps(stack_environment(settings)))"
+)
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -129,44 +167,45 @@ def daemon_environment(user: str) -> dict[str, str]:
     }
 
 
-def place_variables(updates: Mapping[str, str]) -> dict[str, str]:
-    """The place `cluster` as a process of the product learns it; `updates` replace single ones."""
-    return {
-        "MARQUEE_PLACE": "cluster",
-        "MARQUEE_STATE": "/srv/data/state",
-        "MARQUEE_LAKE__DRILL": "true",
-        "MARQUEE_CRAWL__SITE": "http://serving:8001",
-        "MARQUEE_SERVING__HOST": "serving",
-        **updates,
-    }
+def write_place(conf: Path, database: str) -> Path:
+    """Write the place that the product's hosts are told of: one file, as a reader would write it.
+
+    `database` is sqlite or postgres.
+    """
+    java = load_settings("local").spark.java_options
+    path = conf / "place.toml"
+    path.write_text(PLACE.format(database=database, java=java))
+    return path
 
 
-def place_settings(updates: Mapping[str, str]) -> Settings:
-    """The settings that `place_variables` make."""
-    with _variables(place_variables(updates)):
-        return load_settings()
+def place_settings(path: Path, updates: Mapping[str, str]) -> Settings:
+    """The settings of the place; `updates` are variables that replace single ones."""
+    with _variables(updates):
+        return load_settings(str(path))
 
 
 def product_environment(
-    settings: Settings, updates: Mapping[str, str], home: Path
+    network: Network, host: str, updates: Mapping[str, str], database: str
 ) -> dict[str, str]:
-    """Variables of Airflow, of the drivers it starts, and of serving.
+    """Variables of the product's processes on a host, made there by the product itself.
 
-    `home` is AIRFLOW_HOME as this machine sees it, for its keys; its host sees /srv/data/airflow.
+    `database` is the address of Airflow's metadata, or "" where they lie in SQLite.
     """
-    made = airflow_environment(settings, home)
-    binaries = f"{REPOSITORY / 'plugins/marquee_airflow/bin'}:{Path(sys.executable).parent}"
-    daemon, state = daemon_environment(settings.lake.user), f"/srv/data/state/{settings.world}"
-    return {
-        **daemon,
-        **place_variables(updates),
-        **{key: value.replace(str(home), "/srv/data/airflow") for key, value in made.items()},
-        "PATH": f"{binaries}:{daemon['PATH']}",
-        "SPARK_HOME": str(spark_home()),
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "MARQUEE_PROGRESS": f"{state}/progress",
-        "MARQUEE_COPIES": f"{state}/copies",
+    java = java_home(CACHE)
+    given = {
+        "PATH": f"{java}/bin:/usr/bin:/bin",
+        "HOME": "/srv/data",
+        "LANG": "C.UTF-8",
+        "JAVA_HOME": str(java),
+        "HADOOP_CONF_DIR": "/srv/conf",
+        "MARQUEE_PLACE": "/srv/conf/place.toml",
+        "PYTHONPATH": str(REPOSITORY),
+        **updates,
+        **({DATABASE: database} if database else {}),
     }
+    printed = network.run(host, [sys.executable, "-c", PRINT_ENVIRONMENT], given)
+    made: dict[str, str] = json.loads(printed.splitlines()[-1])
+    return {**made, **updates, **ONE_THREAD}
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The faults of the cluster drill, one function each: `FAULTS`.
 
-A fault waits for its moment in a run that has just been triggered, does its harm, and, where
-somebody would come to repair it, repairs it. Which host is hit, and how late, comes from the seed.
+A fault waits for its moment in a run that has just been triggered, does its harm and says what it
+did; where somebody would come to repair it, it repairs it. Which host is hit, and how late, comes
+from the seed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from marquee.errors import StackError
+from marquee.settings import REPOSITORY
 from tests.drill.cluster.cluster import Cluster
 from tests.drill.cluster.runs import WeeklyRun
 
@@ -25,8 +27,9 @@ SPARK_TASKS = {
 }
 """Tasks that a Spark job does, and the job, which names the application."""
 REPAIR_SECONDS = 10.0
-"""How long a host, a link or a daemon is away where somebody repairs it."""
+"""How long a host or a daemon is away where somebody repairs it."""
 SMALL_MB = 560
+RELEASE = REPOSITORY.parent / "shared" / "data" / "ml-latest-small"
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,22 @@ class Scene:
 
     def await_job(self, task: str) -> str:
         """Wait until the task's application has executors, and a while; one of their hosts."""
-        job = SPARK_TASKS[task]
-        self.run.wait_for(lambda: bool(self.cluster.executors_of(job)), f"{task} had executors")
-        time.sleep(self.rng.uniform(0, 3))
-        hosts = self.cluster.executors_of(job) or list(self.cluster.workers)
+        job, executors = SPARK_TASKS[task], self.cluster.executors_of
+        self.run.wait_for(lambda: bool(executors(job)), f"{task} had executors")
+        time.sleep(self.rng.uniform(0, 2))
+        hosts = executors(job)
+        if not hosts:
+            raise StackError(f"{task} ended before it could be disturbed")
         return self.rng.choice(sorted(hosts))
 
 
-Act = Callable[[Scene], None]
+Act = Callable[[Scene], str]
+"""Disturb a run; a sentence on what was done, empty where nothing was."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: what it does, in words; when, as a function; and what differs from the start."""
+    """One fault: what it does in words, and when and how as a function."""
 
     does: str
     act: Act
@@ -59,59 +65,73 @@ class Fault:
     """Variables of the product that differ."""
     memory_mb: Mapping[str, int] = field(default_factory=dict)
     """By host: memory that differs."""
+    is_compared: bool = True
+    """Whether the lake must be as after the undisturbed run, with its small recipes."""
 
 
-def nothing(scene: Scene) -> None:
+def nothing(scene: Scene) -> str:
     """The undisturbed run."""
+    return ""
 
 
-def kill_worker(task: str, scene: Scene) -> None:
+def kill_worker(task: str, scene: Scene) -> str:
     """A worker host with an executor of the task loses its power, and stays off."""
-    scene.cluster.network.kill(scene.await_job(task))
+    host = scene.await_job(task)
+    scene.cluster.network.kill(host)
+    return f"{host} lost its power in {task}"
 
 
-def kill_master(scene: Scene) -> None:
+def kill_master(scene: Scene) -> str:
     """The master dies in training and is started again; the recovery folder has its state."""
     scene.await_job("recommender.train")
-    _restart(scene, "spark-master")
+    return _restart(scene, "spark-master")
 
 
-def restart_namenode(scene: Scene) -> None:
+def restart_namenode(scene: Scene) -> str:
     """The NameNode dies while ratings are prepared, and is started again."""
     scene.await_job("prepare_ratings")
-    _restart(scene, "namenode")
+    return _restart(scene, "namenode")
 
 
-def kill_airflow(scene: Scene) -> None:
+def kill_airflow(scene: Scene) -> str:
     """The host of Airflow, and of every driver, loses its power in training, and comes back."""
     scene.await_job("recommender.train")
-    _restart(scene, "airflow")
+    return _restart(scene, "airflow")
 
 
-def lose_datanode(scene: Scene) -> None:
+def lose_datanode(scene: Scene) -> str:
     """One DataNode dies in training and stays away; its host's Spark worker goes on."""
     host = scene.await_job("recommender.train")
     process = scene.cluster.processes[host, "datanode"]
     process.kill()
     process.wait()
+    return f"the DataNode of {host} was killed"
 
 
-def cut_link(scene: Scene) -> None:
-    """A worker's link is cut in training for longer than HDFS and Spark wait, then mended."""
+def cut_link(scene: Scene) -> str:
+    """A worker's link is cut in training for 10 to 30 seconds."""
     host = scene.await_job("recommender.train")
+    seconds = scene.rng.uniform(10, 30)
     scene.cluster.network.cut(host)
-    time.sleep(REPAIR_SECONDS + scene.rng.uniform(0, 20))
+    time.sleep(seconds)
     scene.cluster.network.mend(host)
+    return f"{host} was cut off for {seconds:.0f} s"
 
 
-def _restart(scene: Scene, host: str) -> None:
+def _restart(scene: Scene, host: str) -> str:
     scene.cluster.network.kill(host)
     time.sleep(REPAIR_SECONDS)
     scene.cluster.start(host)
+    return f"{host} lost its power for {REPAIR_SECONDS:.0f} s"
 
 
 FAULTS: dict[str, Fault] = {
     "undisturbed": Fault("nothing: the others are compared with this run", nothing),
+    "local": Fault(
+        "no cluster: Spark is local[2] on the Airflow host",
+        nothing,
+        updates={"MARQUEE_SPARK__MASTER": "local[2,4]"},
+    ),
     **{
         f"kill_worker_in_{task.replace('.', '_')}": Fault(
             f"a worker host is killed in {task}", partial(kill_worker, task)
@@ -126,17 +146,15 @@ FAULTS: dict[str, Fault] = {
         f"one worker host has {SMALL_MB} MB", nothing, memory_mb={"worker1": SMALL_MB}
     ),
     "kill_airflow": Fault("the Airflow host is killed in training, back after 10 s", kill_airflow),
-    "local": Fault(
-        "no cluster: Spark is local[2] on the Airflow host",
+    "real_release": Fault(
+        "nothing: ml-latest-small with the recipes that ship",
         nothing,
-        updates={"MARQUEE_SPARK__MASTER": "local[2,4]"},
+        updates={
+            "MARQUEE_WORLD": "ml-latest-small",
+            "MARQUEE_RATINGS__SOURCE": str(RELEASE),
+            "MARQUEE_RATINGS__NAME": "ml-latest-small",
+        },
+        is_compared=False,
     ),
 }
-"""By name; the first is run first, and the seconds of the last stand beside the cluster's."""
-
-
-def fault_named(name: str) -> Fault:
-    """The fault; StackError with the known names where there is none."""
-    if name not in FAULTS:
-        raise StackError(f"no fault is called {name}", f"there are {', '.join(FAULTS)}")
-    return FAULTS[name]
+"""By name, in the order in which they are run; the first is what most are compared with."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ CGROUPS = Path("/sys/fs/cgroup/memory")
 NAMESPACES = Path("/run/netns")
 NAMES = Path("/etc/netns")
 SUBNET = "10.77.0"
+OWNED = re.compile(r"mq-\d+-")
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 VIEW = """\
 set -e
@@ -70,16 +72,17 @@ def why_not() -> str:
 
 
 class Network:
-    """The hosts of one cluster. Everything it makes on the machine is named `mq-<tag>-…`."""
+    """The hosts of one cluster. All that it makes on the machine is named `mq-<our pid>-…`."""
 
-    def __init__(self, tag: str, hosts: Sequence[Host], folder: Path) -> None:
-        self.prefix = f"mq-{tag}-"
+    def __init__(self, hosts: Sequence[Host], folder: Path) -> None:
+        self.prefix = f"mq-{os.getpid()}-"
         self.hosts = {host.name: host for host in hosts}
         self.folder = folder
         self.addresses = {name: f"{SUBNET}.{10 + n}" for n, name in enumerate(self.hosts)}
 
     def up(self) -> None:
-        """Make bridge, hosts and links. What an interrupted run left is removed first."""
+        """Make bridge, hosts and links. What an interrupted drill left is removed first."""
+        remove_abandoned()
         self.down()
         bridge = self.prefix + "bridge"
         _run("ip", "netns", "add", bridge)
@@ -110,13 +113,7 @@ class Network:
 
     def down(self) -> None:
         """End every process of every host and remove all that `up` makes."""
-        for cgroup in CGROUPS.glob(f"{self.prefix}*"):
-            _end(cgroup)
-            cgroup.rmdir()
-        for namespace in NAMESPACES.glob(f"{self.prefix}*"):
-            _run("ip", "netns", "del", namespace.name)
-        for names in NAMES.glob(f"{self.prefix}*"):
-            shutil.rmtree(names)
+        _remove(self.prefix)
 
     def data(self, name: str) -> Path:
         """The host's disk: the folder that its processes see as /srv/data."""
@@ -208,6 +205,25 @@ class Network:
                 yield
             finally:
                 _set_namespace(outside.fileno())
+
+
+def remove_abandoned() -> None:
+    """Remove what drills left whose process is no more, with the processes of their hosts."""
+    found = [path.name for place in (CGROUPS, NAMESPACES, NAMES) for path in place.glob("mq-*")]
+    owners = {int(name.split("-")[1]) for name in found if OWNED.match(name)}
+    for owner in owners:
+        if not Path(f"/proc/{owner}").exists():
+            _remove(f"mq-{owner}-")
+
+
+def _remove(prefix: str) -> None:
+    for cgroup in CGROUPS.glob(f"{prefix}*"):
+        _end(cgroup)
+        cgroup.rmdir()
+    for namespace in NAMESPACES.glob(f"{prefix}*"):
+        _run("ip", "netns", "del", namespace.name)
+    for names in NAMES.glob(f"{prefix}*"):
+        shutil.rmtree(names)
 
 
 def _enter(namespace: Path) -> None:

@@ -21,6 +21,8 @@ def failures(ended: Mapping[str, Any], undisturbed: Mapping[str, Any] | None) ->
     found += [f"the ledger of the {model} has {count} entries" for model, count in wrong.items()]
     if ended["orphans"]:
         found.append(f"left behind: {', '.join(ended['orphans'])}")
+    if ended["missing_blocks"]:
+        found.append(f"{ended['missing_blocks']} blocks of HDFS have no copy")
     if not ended["digests"]:
         found.append("the run left nothing in the lake")
     if undisturbed is not None:
@@ -47,7 +49,8 @@ def table(records: Mapping[str, Record]) -> str:
         verdict = "FAILED" if record["failures"] else "holds"
         again = [f"{t} ({n})" for t, n in _attempts(record).items() if n > 1]
         lines.append(f"{name:<38} {verdict:<8} {record['minutes']:>7.1f}  {', '.join(again)}")
-        lines += [f"{'':<38} {fault.does}", *(f"{'':<38} {one}" for one in record["failures"])]
+        said = [fault.does, record["did"], *record["failures"]]
+        lines += [f"  {sentence}" for sentence in said if sentence]
     return "\n".join([*lines, "", _seconds(records), "", _megabytes(records)])
 
 

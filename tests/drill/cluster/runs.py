@@ -32,6 +32,8 @@ class Ended:
     """What the run left in the lake, by path; see `contents`."""
     orphans: list[str]
     """Applications that the master still holds after the run's end."""
+    missing_blocks: int
+    """Blocks of HDFS without any copy."""
     peak_mb: dict[str, int]
     """By host: the most memory that was used, page cache included."""
 
@@ -105,6 +107,7 @@ class WeeklyRun:
             promotions=left["promotions"],
             digests=left["digests"],
             orphans=self._orphans(),
+            missing_blocks=self.cluster.missing_blocks(),
             peak_mb={name: round(network.peak_mb(name)) for name in network.hosts},
         )
 
@@ -118,7 +121,3 @@ class WeeklyRun:
         while (found := self.cluster.applications()) and time.monotonic() < deadline:
             time.sleep(1)
         return found
-
-    def serves(self) -> dict[str, Any]:
-        """What the API says it serves."""
-        return self.cluster.get_json("serving", 8000, "/v1/models")
