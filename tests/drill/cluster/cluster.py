@@ -46,7 +46,7 @@ HOSTS = {
 """Hosts by the names that `config/cluster.toml` gives them, and the megabytes of each."""
 WITH_PRODUCT = ("airflow", "serving")
 """Hosts that have the checkout and its environment."""
-READY_SECONDS = 300
+READY_SECONDS = 900
 
 
 class Cluster:
