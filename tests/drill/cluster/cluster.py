@@ -231,4 +231,5 @@ def _host(name: str, folder: Path) -> Host:
     if name in WITH_PRODUCT:
         return Host(name, HOSTS[name], has, hidden=(folder,))
     checkouts = {REPOSITORY, (REPOSITORY / ".venv").resolve().parent}
-    return Host(name, HOSTS[name], has, hidden=tuple(sorted(checkouts)))
+    fetched_java = (CACHE / "java",) if (CACHE / "java").is_dir() else ()
+    return Host(name, HOSTS[name], has, hidden=tuple(sorted(checkouts)), kept=fetched_java)

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from marquee.errors import StackError
 
@@ -50,6 +51,8 @@ class Host:
     """What the host has below /srv, by its name there; beside them `data` and `tmp` of its own."""
     hidden: tuple[Path, ...] = ()
     """Folders that its processes see empty."""
+    kept: tuple[Path, ...] = ()
+    """Folders inside of hidden ones that stay, at their own paths."""
 
 
 def why_not() -> str:
@@ -152,11 +155,17 @@ class Network:
         return ["sh", "-c", enter, "sh", *inside, *command]
 
     def _mounts(self, name: str) -> Iterator[str]:
-        has = {"data": self.data(name), "tmp": self._tmp(name), **self.hosts[name].folders}
-        for target, source in has.items():
-            yield f"mkdir -p /srv/{target}; mount --bind {source.resolve()} /srv/{target}"
-        for folder in self.hosts[name].hidden:
-            yield f"mount -t tmpfs tmpfs {folder}"
+        host = self.hosts[name]
+        has = {"data": self.data(name), "tmp": self._tmp(name), **host.folders}
+        kept = {f".kept{n}": folder for n, folder in enumerate(host.kept)}
+        for target, source in {**has, **kept}.items():
+            yield f"mkdir -p /srv/{target}"
+            yield f"mount --bind {quote(str(source.resolve()))} /srv/{target}"
+        for folder in host.hidden:
+            yield f"mount -t tmpfs tmpfs {quote(str(folder))}"
+        for target, folder in kept.items():
+            yield f"mkdir -p {quote(str(folder))}"
+            yield f"mount --bind /srv/{target} {quote(str(folder))}"
 
     def processes(self, name: str) -> list[int]:
         """The ids of the host's processes."""
@@ -165,7 +174,7 @@ class Network:
     def kill(self, name: str) -> None:
         """The host loses its power: nobody is told, and nothing of its memory is left."""
         self.cut(name)
-        _end(CGROUPS / (self.prefix + name))
+        _kill_all(CGROUPS / (self.prefix + name))
 
     def cut(self, name: str) -> None:
         """Cut the link between the host and the bridge."""
@@ -218,7 +227,7 @@ def remove_abandoned() -> None:
 
 def _remove(prefix: str) -> None:
     for cgroup in CGROUPS.glob(f"{prefix}*"):
-        _end(cgroup)
+        _kill_all(cgroup)
         cgroup.rmdir()
     for namespace in NAMESPACES.glob(f"{prefix}*"):
         _run("ip", "netns", "del", namespace.name)
@@ -242,7 +251,7 @@ def _processes(cgroup: Path) -> list[int]:
     return [int(pid) for pid in (cgroup / "cgroup.procs").read_text().split()]
 
 
-def _end(cgroup: Path, seconds: float = 60) -> None:
+def _kill_all(cgroup: Path, seconds: float = 60) -> None:
     """Kill until nobody is left: a process may fork while it is killed."""
     deadline = time.monotonic() + seconds
     while pids := _processes(cgroup):
