@@ -69,7 +69,6 @@ master = "spark://spark-master:7077"
 driver_memory = "700m"
 executor_memory = "700m"
 shuffle_partitions = 4
-worker_python = "/srv/worker/bin/python"
 # Jobs of seconds: the first compiler alone halves the processor's time, as in local.toml.
 java_options = "{java}"
 
@@ -198,6 +197,7 @@ def product_environment(
         "LANG": "C.UTF-8",
         "JAVA_HOME": str(java),
         "HADOOP_CONF_DIR": "/srv/conf",
+        "PYSPARK_PYTHON": "/srv/worker/bin/python",
         "MARQUEE_PLACE": "/srv/conf/place.toml",
         "PYTHONPATH": str(REPOSITORY),
         **updates,
