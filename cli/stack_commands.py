@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -37,14 +40,19 @@ from cli.world_and_lake import (
     worlds,
 )
 from local_stack.airflow_api import DAG, AirflowApi
-from local_stack.health_checks import check_machine
+from local_stack.environment import job_environment
+from local_stack.health_checks import Finding, check_machine
+from local_stack.place_checks import check_database, check_lake
 from local_stack.processes import stack_processes
+from local_stack.spark_checks import check_spark, judge_spark_job
 from local_stack.stack import Stack
 from marquee.clock import iso
 from marquee.errors import ConflictError, MarqueeError
 from marquee.lake import check_world
+from marquee.place_settings import is_local_master
 from marquee.run_folder import latest_live, live_sentence
 from marquee.settings import Settings, load_settings
+from steps.spark_submit import submit_command
 
 DataFlag = Annotated[
     str,
@@ -62,6 +70,8 @@ RunningWorldFlag = Annotated[
     ),
 ]
 UnpauseFlag = Annotated[bool, typer.Option("--unpause", help="Unpause the DAG, if it is paused.")]
+PROBE_MINUTES = 2.0
+"""Minutes that the doctor's job waits for an executor."""
 out = console()
 
 
@@ -227,17 +237,56 @@ def newest_live(settings: Settings) -> dict[str, Any] | None:
         return None
 
 
-def doctor(data: DataFlag = "", as_json: JsonFlag = False) -> None:
-    """Check whether this machine can run the stack: Java, memory, disk and ports."""
+def doctor(
+    data: DataFlag = "",
+    place: Annotated[
+        str,
+        typer.Option(help="Also check this place: HDFS, Spark and every worker. A name or a file."),
+    ] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Check whether this machine, and a place of several machines, can do the work.
+
+    Of this machine: Java, memory, disk and ports. Of a place: every address, user and port, clocks,
+    room on each DataNode and worker, and the Python and packages of each worker.
+    """
+    if place:
+        os.environ["MARQUEE_PLACE"] = place
     with checking_arguments():
         settings = settings_for(data)
-    stack = stack_to_start(settings)
-    findings = list(check_machine(stack.settings, running=stack.supervisor.is_running()))
-    if as_json:
-        print(json.dumps([vars(f) for f in findings]))
-    else:
-        for found in findings:
+    stack = Stack(settings) if place else stack_to_start(settings)
+    findings = []
+    for found in _all_checks(stack):
+        findings.append(found)
+        if not as_json:
             failed = "[yellow]scarce[/yellow]" if found.warning else "[red]not so[/red]"
             mark = "[green]fine[/green]" if found.passed else failed
             out.print(f"{mark}  {escape(str(found))}", highlight=False)
+    if as_json:
+        print(json.dumps([vars(f) for f in findings]))
     raise typer.Exit(0 if all(f.passed or f.warning for f in findings) else 1)
+
+
+def _all_checks(stack: Stack) -> Iterator[Finding]:
+    """The checks of this machine, then of what the place has elsewhere."""
+    settings = stack.settings
+    yield from check_machine(settings, running=stack.supervisor.is_running())
+    yield from check_database(settings)
+    if not settings.runs_hdfs:
+        yield from check_lake(settings)
+    if is_local_master(settings.spark.master):
+        return
+    found = list(check_spark(settings.spark))
+    yield from found
+    if all(one.passed for one in found):
+        yield from check_spark_job(settings)
+
+
+def check_spark_job(settings: Settings) -> Iterator[Finding]:
+    """Run the job `probe_workers`, and judge what it reports of each worker."""
+    spark = settings.spark.model_copy(update={"resource_minutes": PROBE_MINUTES})
+    settings = settings.model_copy(update={"spark": spark})
+    environment = job_environment(settings)
+    command = submit_command(settings, "probe_workers", "doctor", environment["SPARK_ARCHIVE"])
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    yield from judge_spark_job(done.stdout, done.stderr, spark, settings.stack.disk_mb)

@@ -5,8 +5,17 @@
 - `airflow_api`: a client of Airflow's REST API.
 - `processes`: finds and ends processes of the stacks on this machine.
 - `health_checks`: can this machine run a stack, and is each process ready?
+- `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
 Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor`.
 """
 
-__all__ = ["airflow_api", "environment", "health_checks", "processes", "stack"]
+__all__ = [
+    "airflow_api",
+    "environment",
+    "health_checks",
+    "place_checks",
+    "processes",
+    "spark_checks",
+    "stack",
+]

@@ -90,7 +90,10 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
+    here = {process.partition("-")[0] for process in settings.stack.processes}
     for name in PortSettings.model_fields:
+        if name.partition("_")[0] not in here:
+            continue
         port = settings.stack.port(name)
         if not 0 < port < 2**16:
             remedy = "correct MARQUEE_STACK__PORT_OFFSET"

@@ -133,7 +133,8 @@ def _namenode_client() -> Any:
     class UntriedHook(WebHDFSHook):
         def _find_valid_server(self) -> Any:
             given = self.get_connection(self.webhdfs_conn_id)
-            rest = (given.port, given.login, given.password, given.schema, given.extra_dejson)
+            user = given.login or load_settings().lake.user
+            rest = (given.port, user, given.password, given.schema, given.extra_dejson)
             first, *others = [self._get_client(host, *rest) for host in str(given.host).split(",")]
             first._urls.extend(url for other in others for url in other._urls)
             return first

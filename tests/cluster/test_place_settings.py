@@ -203,3 +203,14 @@ def test_the_code_travels_once_for_each_version(tmp_path: Path) -> None:
     assert {"marquee/errors.py", "marquee/prices/data/cpi.csv", "spark_apps/job.py"} <= names
     assert not [name for name in names if name.startswith(("cli/", "tests/", "local_stack/"))]
     assert [*tmp_path.iterdir()] == [made]
+
+
+def test_workers_get_the_drivers_versions() -> None:
+    locks = REPOSITORY / "requirements"
+    pin = re.compile(r"^([\w-]+==[\w.]+)", re.MULTILINE)
+    workers, drivers = (
+        set(pin.findall((locks / f"{name}.txt").read_text())) for name in ("worker", "run")
+    )
+    names = {one.partition("==")[0] for one in workers}
+    assert {"numpy", "scipy", "pyarrow", "pydantic"} <= names and "pyspark" not in names
+    assert workers <= drivers

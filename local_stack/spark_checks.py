@@ -1,0 +1,177 @@
+"""Checks of a place's Spark: its masters, their workers, and the Python on each worker.
+
+`marquee doctor --place` prints the findings. The first part asks the masters' pages and costs no
+job. The second judges what the job `probe_workers` reports.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+
+from local_stack.health_checks import Finding
+from local_stack.place_checks import clock_finding, port_finding
+from marquee.errors import AwayError
+from marquee.place_settings import SparkSettings
+from marquee.spark_master import read_state
+
+JVM_OVERHEAD_MB = 384
+"""What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
+VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
+WORKERS = "WORKERS "
+"""The beginning of the line that `spark_apps/probe_workers.py` prints."""
+UNITS = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
+
+
+def check_spark(settings: SparkSettings) -> Iterator[Finding]:
+    """Check each master's port, page, version and clock, and the workers of the one in charge."""
+    yield from _driver(settings)
+    for host, port in settings.masters:
+        yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
+    states = []
+    for page in settings.pages:
+        try:
+            state = read_state(page)
+        except AwayError as error:
+            yield Finding(f"Spark's page {page}", False, error.message, error.remedy)
+            continue
+        states.append((page, state))
+        yield from _version(page)
+    if states:
+        yield from _workers(settings, states)
+
+
+def _driver(settings: SparkSettings) -> Iterator[Finding]:
+    """Whether the workers can reach a driver on this machine by the name that it gives them."""
+    if not settings.masters or settings.deploy_mode == "cluster":
+        return
+    name = settings.driver_host or socket.gethostname()
+    remedy = "set [spark] driver_host to an address of this machine that the workers reach"
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        yield Finding("driver's host", False, f"{name} has no address here", remedy)
+        return
+    elsewhere = any(not _is_loopback(host) for host, _ in settings.masters)
+    lost = _is_loopback(address) and elsewhere
+    detail = f"{name} is {address}" + (", which no worker elsewhere reaches" if lost else "")
+    yield Finding("driver's host", not lost, detail, remedy)
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            detail = f"{name} is {address}, which is not an address of this machine"
+            yield Finding("driver's host", False, detail, remedy)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.")
+
+
+def _version(page: str) -> Iterator[Finding]:
+    """The master's version must be that of our pyspark, in its first two numbers; and its clock."""
+    own = version("pyspark")
+    try:
+        found = httpx.get(page, timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        yield Finding(f"Spark's page {page}", False, type(error).__name__, "is the master running?")
+        return
+    host = httpx.URL(page).host
+    if named := VERSION_ON_PAGE.search(found.text):
+        same = named[1].split(".")[:2] == own.split(".")[:2]
+        remedy = f"install Spark {own} on {host} and on its workers"
+        yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
+    if moment := found.headers.get("date"):
+        yield clock_finding(host, moment)
+
+
+def _workers(
+    settings: SparkSettings, states: list[tuple[str, dict[str, Any]]]
+) -> Iterator[Finding]:
+    """Whether one master is in charge, and whether a living worker can run an executor."""
+    alive = [(page, state) for page, state in states if state.get("status") == "ALIVE"]
+    said = ", ".join(f"{page} {state.get('status')}" for page, state in states)
+    yield Finding(
+        "Spark master in charge",
+        len(alive) == 1,
+        said,
+        "exactly one must be ALIVE: start one, or stop the second, and let them share ZooKeeper",
+    )
+    needed = megabytes(settings.executor_memory)
+    for page, state in alive:
+        workers = [one for one in state.get("workers", []) if one.get("state") == "ALIVE"]
+        text = f"{len(workers)} alive at {page}"
+        yield Finding("Spark workers", bool(workers), text, "start a worker with this master")
+        for one in workers:
+            detail = f"{one['cores']} cores, {one['memory']} MB for executors, {needed} MB wanted"
+            remedy = f"raise SPARK_WORKER_MEMORY on {one['host']}, or lower spark.executor_memory"
+            fits = one["memory"] >= needed and one["cores"] > 0
+            yield Finding(f"Spark worker {one['host']}:{one['port']}", fits, detail, remedy)
+
+
+def judge_spark_job(
+    stdout: str, stderr: str, settings: SparkSettings, disk_mb: int
+) -> Iterator[Finding]:
+    """Judge what the job `probe_workers` has printed; it has just ended."""
+    for line in stdout.splitlines():
+        if line.startswith(WORKERS):
+            reports = json.loads(line.removeprefix(WORKERS))
+            yield Finding("Spark job", bool(reports), f"{len(reports)} hosts ran it")
+            yield from check_workers(reports, settings, time.time(), disk_mb)
+            return
+    printed = (stderr or stdout).strip().splitlines()
+    errors = [line.partition("error: ")[2] for line in printed if line.startswith("error: ")]
+    detail = (errors or printed or ["no word"])[-1]
+    yield Finding("Spark job", False, detail[:300], "look at the master's and the workers' logs")
+
+
+def check_workers(
+    reports: list[dict[str, Any]], settings: SparkSettings, now: float, disk_mb: int
+) -> Iterator[Finding]:
+    """Judge the reports of `probe_workers`, which ended at `now` (seconds since 1970)."""
+    own = sys.version_info[:3]
+    python = settings.worker_python or "python3"
+    for one in reports:
+        host = one["host"]
+        if error := one.get("error"):
+            remedy = f"install it on {host}, or correct [spark] worker_python"
+            yield Finding(f"Python on {host}", False, f"{python} does not start: {error}", remedy)
+            continue
+        theirs = tuple(one["python"])
+        remedy = f"let [spark] worker_python name a Python {own[0]}.{own[1]} on {host}"
+        detail = f"{_dotted(theirs)}, the driver's is {_dotted(own)}"
+        yield Finding(f"Python on {host}", theirs[:2] == own[:2], detail, remedy)
+        lacks = [name for name, found in one["packages"].items() if not found]
+        detail = f"{python} lacks {', '.join(lacks)}" if lacks else f"{python} has all"
+        remedy = f"on {host}: {python} -m pip install -r requirements/worker.txt"
+        yield Finding(f"packages on {host}", not lacks, detail, remedy)
+        yield clock_finding(host, one["time"], now)
+        yield from _room(one, disk_mb)
+
+
+def _room(report: dict[str, Any], disk_mb: int) -> Iterator[Finding]:
+    """Free memory and disk of a worker, while one executor runs there."""
+    host, memory, disk = report["host"], report["free_mb"], report["free_disk_mb"]
+    if memory >= 0:
+        remedy = f"close something on {host}, or lower spark.executor_memory"
+        yield Finding(f"memory on {host}", memory >= 128, f"{memory} MB free", remedy, warning=True)
+    remedy = f"make room below SPARK_WORKER_DIR and SPARK_LOCAL_DIRS on {host}"
+    yield Finding(f"disk on {host}", disk >= disk_mb, f"{disk} MB free, {disk_mb} wanted", remedy)
+
+
+def megabytes(size: str) -> int:
+    """`700m` or `1g`, as Spark writes memory, in megabytes; without a unit they are megabytes."""
+    number, unit = re.fullmatch(r"(\d+)([kmgt]?)b?", size.lower().strip()).groups()  # type: ignore[union-attr]
+    return int(int(number) * UNITS[unit or "m"])
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))

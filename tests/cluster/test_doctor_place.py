@@ -1,0 +1,205 @@
+"""`marquee doctor --place`: real daemons on loopback, and addresses at which there are none."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from local_stack.health_checks import Finding
+from local_stack.place_checks import check_database, check_lake, clock_finding
+from local_stack.spark_checks import check_spark, check_workers, judge_spark_job, megabytes
+from local_stack.stack import Stack
+from marquee.settings import Settings, load_settings
+from tests.cluster.standalone import free_port
+
+OWN = sys.version_info
+REPORT = {
+    "host": "pi3",
+    "python": [OWN.major, OWN.minor, 1],
+    "user": "marquee",
+    "time": 1000.0,
+    "free_mb": 900,
+    "free_disk_mb": 9000,
+    "packages": {"numpy": "2.3.1", "pyarrow": "21.0.0"},
+}
+
+
+def by_name(findings: Iterator[Finding]) -> dict[str, Finding]:
+    found = {one.name: one for one in findings}
+    assert found
+    return found
+
+
+def failed(findings: Iterator[Finding]) -> list[str]:
+    return [str(one) for one in findings if not one.passed]
+
+
+def lake_of(stack: Stack, **changed: object) -> Settings:
+    """The settings of a running HDFS; a made-up machine has one megabyte to spare."""
+    lake = stack.settings.lake.model_copy(update=changed)
+    room = stack.settings.stack.model_copy(update={"disk_mb": 1})
+    return stack.settings.model_copy(update={"lake": lake, "stack": room})
+
+
+@pytest.mark.hdfs
+def test_a_real_hdfs_is_as_its_file_says(hdfs: Stack) -> None:
+    found = by_name(check_lake(lake_of(hdfs)))
+    assert [str(one) for one in found.values() if not one.passed] == []
+    port = hdfs.settings.stack.port("namenode")
+    expected = {f"NameNode 127.0.0.1:{port}", "clock of 127.0.0.1", "active NameNode"}
+    assert expected | {"safe mode", "DataNodes", "writing as marquee"} <= found.keys()
+    assert any(name.startswith("disk of DataNode") for name in found)
+
+
+@pytest.mark.hdfs
+def test_a_full_datanode_and_too_few_are_named(hdfs: Stack) -> None:
+    settings = lake_of(hdfs, replication=3)
+    room = settings.stack.model_copy(update={"disk_mb": 2**40})
+    wrong = failed(check_lake(settings.model_copy(update={"stack": room})))
+    assert any("1 alive, 3 wanted" in one and "[lake] replication" in one for one in wrong), wrong
+    disk = next(one for one in wrong if one.startswith("disk of DataNode"))
+    assert "MB free" in disk and "make room on" in disk
+
+
+@pytest.mark.hdfs
+def test_a_user_who_may_not_write_is_named(hdfs: Stack) -> None:
+    found = by_name(check_lake(lake_of(hdfs, user="stranger", root=_root_of_nobody(hdfs))))
+    denied = found["writing as stranger"]
+    assert not denied.passed and "Permission denied" in denied.detail
+
+
+def _root_of_nobody(hdfs: Stack) -> str:
+    """A folder that HDFS's superuser owns and nobody else may write to."""
+    from hdfs import InsecureClient
+
+    client = InsecureClient(hdfs.settings.lake.webhdfs, user=_superuser())
+    client.makedirs("/closed", permission="755")
+    return f"{hdfs.settings.lake.root.rsplit('/', 1)[0]}/closed"
+
+
+def _superuser() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [("127.0.0.1", "no NameNode answers"), ("namenode.invalid", "namenode.invalid has no address")],
+)
+def test_a_wrong_host_and_a_closed_port_are_one_line_each(host: str, says: str) -> None:
+    settings = load_settings("cluster")
+    port = free_port()
+    update = {"root": f"hdfs://{host}:{port}/m", "webhdfs": f"http://{host}:{port}"}
+    lake = settings.lake.model_copy(update=update)
+    wrong = failed(check_lake(settings.model_copy(update={"lake": lake})))
+    assert len(wrong) == 3, "the port, the page, and so no active NameNode"
+    assert says in wrong[1] and "[lake] webhdfs" in wrong[1]
+    assert all("\n" not in line for line in wrong)
+
+
+@pytest.fixture
+def late_page() -> Iterator[str]:
+    """Stands in for a NameNode whose clock is five minutes ahead; no daemon here can have one."""
+
+    class Late(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"beans": [{"name": "Hadoop:service=NameNode,name=NameNodeInfo"}]}'
+            self.send_response_only(200)
+            self.send_header("Date", formatdate(time.time() + 300, usegmt=True))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Late) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_clock_five_minutes_off_is_named(late_page: str) -> None:
+    settings = load_settings("cluster")
+    root = late_page.replace("http", "hdfs") + "/m"
+    lake = settings.lake.model_copy(update={"root": root, "webhdfs": late_page})
+    found = by_name(check_lake(settings.model_copy(update={"lake": lake})))
+    clock = found["clock of 127.0.0.1"]
+    assert not clock.passed and "s ahead" in clock.detail and "127.0.0.1" in clock.remedy
+    assert not clock_finding("pi3", 700.0, 1000.0).passed
+    assert clock_finding("pi3", 999.0, 1000.0).passed
+
+
+def test_no_spark_at_the_address_is_one_line_for_port_and_page() -> None:
+    spark = load_settings("cluster").spark
+    update = {"master": f"spark://127.0.0.1:{free_port()}", "driver_host": "127.0.0.1"}
+    pages = (f"http://127.0.0.1:{free_port()}",)
+    wrong = failed(check_spark(spark.model_copy(update={**update, "master_pages": pages})))
+    assert len(wrong) == 2
+    assert "is closed" in wrong[0] and "start it on 127.0.0.1" in wrong[0]
+    assert "no Spark master answers" in wrong[1]
+
+
+def test_a_driver_that_no_worker_reaches_is_named() -> None:
+    spark = load_settings("cluster").spark
+    update = {"master": "spark://master.invalid:7077", "driver_host": "127.0.0.1"}
+    wrong = failed(check_spark(spark.model_copy(update=update)))
+    assert "no worker elsewhere reaches" in wrong[0] and "[spark] driver_host" in wrong[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"python": [3, 1, 4]}, "Python on pi3: 3.1.4, the driver's is"),
+        ({"packages": {"numpy": "2.3.1", "pyarrow": ""}}, "lacks pyarrow — on pi3:"),
+        ({"time": 1300.0}, "clock of pi3: 300 s ahead"),
+        ({"free_disk_mb": 10}, "disk on pi3: 10 MB free, 4096 wanted"),
+        ({"free_mb": 20}, "memory on pi3: 20 MB free"),
+    ],
+)
+def test_what_is_wrong_on_a_worker_is_one_line(changed: dict[str, object], named: str) -> None:
+    spark = load_settings("cluster").spark
+    assert failed(check_workers([REPORT], spark, 1000.0, 4096)) == []
+    (line,) = failed(check_workers([REPORT | changed], spark, 1000.0, 4096))
+    assert named in line and "pi3" in line
+
+
+def test_a_job_that_fails_says_its_own_sentence() -> None:
+    spark = load_settings("cluster").spark
+    stderr = "WARN x\nerror: no Spark executor for 2 minutes — look at Spark's master\nINFO bye\n"
+    (line,) = failed(judge_spark_job("", stderr, spark, 1))
+    assert "no Spark executor for 2 minutes" in line
+    report = 'noise\nWORKERS [{"host": "pi4", "error": "sh: python9: not found"}]\n'
+    (line,) = failed(judge_spark_job(report, "", spark, 1))
+    assert "Python on pi4" in line and "python9: not found" in line and "install it on pi4" in line
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings, name = load_settings("cluster"), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    monkeypatch.delenv(name, raising=False)
+    (line,) = failed(check_database(settings))
+    assert "does not name it" in line
+    monkeypatch.setenv(name, f"postgresql+psycopg2://airflow:hush@127.0.0.1:{free_port()}/airflow")
+    (line,) = failed(check_database(settings))
+    assert "hush" not in line
+    monkeypatch.setenv(name, f"sqlite:///{tmp_path}/airflow.db")
+    assert failed(check_database(settings)) == []
+
+
+def test_memory_is_read_as_spark_writes_it() -> None:
+    assert [megabytes(size) for size in ("700m", "1g", "512", "2048k", "1GB")] == [
+        *(700, 1024, 512, 2),
+        1024,
+    ]
