@@ -22,9 +22,8 @@ from marquee.settings import REPOSITORY, Settings, load_settings
 from tests.drill.cluster.hosts import Network
 
 CACHE = cache_folder(load_settings("local"))
-WORKER_NEEDS = ("numpy", "scipy", "pyarrow", "pydantic", "pydantic-settings", "pyspark")
-"""What a worker's Python imports, and pyspark's own jars; versions are those of the lock."""
-WORKER_LOCK = REPOSITORY / "requirements" / "run.txt"
+LOCK = REPOSITORY / "requirements" / "run.txt"
+WORKER_LOCK = REPOSITORY / "requirements" / "worker.txt"
 SPARK_OF_WORKER = f"/srv/worker/lib/python3.{sys.version_info.minor}/site-packages/pyspark"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
 HDFS_SITE = {
@@ -114,9 +113,12 @@ def _xml(values: Mapping[str, str]) -> str:
 
 
 def worker_environment() -> Path:
-    """A virtual environment for workers, made once for each lock; hosts see it as /srv/worker."""
-    lock = hashlib.sha256(WORKER_LOCK.read_bytes() + " ".join(WORKER_NEEDS).encode()).hexdigest()
-    folder = CACHE / f"worker-{lock[:12]}"
+    """A worker's Python, made once for each lock; hosts see it as /srv/worker.
+
+    pyspark is in it for its jars: on other machines a Spark distribution brings them.
+    """
+    locks = hashlib.sha256(LOCK.read_bytes() + WORKER_LOCK.read_bytes()).hexdigest()
+    folder = CACHE / f"worker-{locks[:12]}"
     if (folder / "made").is_file():
         return folder
     uv = str(REPOSITORY / ".venv" / "tool" / "bin" / "uv")
@@ -124,7 +126,8 @@ def worker_environment() -> Path:
     install = [uv, "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
     for command in (
         [uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)],
-        [*install, "--constraint", str(WORKER_LOCK), *WORKER_NEEDS],
+        [*install, "--require-hashes", "-r", str(WORKER_LOCK)],
+        [*install, "--constraint", str(LOCK), "pyspark"],
     ):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
