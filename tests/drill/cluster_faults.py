@@ -37,7 +37,7 @@ def run(seed: int, count: int, folder: Path) -> Figures:
         print(f"cluster: this machine cannot hold several hosts: {reason}", flush=True)
         return {"refused": 1, "failures": 1}
     print(f"cluster: Airflow's metadata: {why_sqlite() or 'Postgres'}", flush=True)
-    home = folder.parent / f"cluster-{seed}"
+    home = folder.with_name(folder.name.rpartition("-")[0])  # whatever the count
     home.mkdir(parents=True, exist_ok=True)
     log = Log(home / "cluster.jsonl")
     for name in list(FAULTS)[:count]:
