@@ -14,6 +14,7 @@ from marquee.settings import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "tests" / "scrapy_imdb"))  # the crawl's rig lives with its tests
 
+from tests.drill.cluster_faults import CLUSTER
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.power_cut import POWER_CUT
@@ -21,6 +22,7 @@ from tests.drill.rounds import run_drill, table
 from tests.drill.wrong_worlds import WRONG_WORLDS
 
 DRILLS = {
+    "cluster": CLUSTER,
     "crawl_kill": CRAWL_KILL,
     "fuzz_pages": FUZZ_PAGES,
     "power_cut": POWER_CUT,
