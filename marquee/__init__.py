@@ -46,7 +46,7 @@ __all__ = [
     "run_folder",
     "schedule",
     "settings",
-    "spark_master",
     "shelf",
+    "spark_master",
     "state_folders",
 ]
