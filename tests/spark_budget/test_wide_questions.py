@@ -32,7 +32,7 @@ from spark_apps.budget.families import read_recipe
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)
-SMALL = {"rounds": 2, "trees": 3, "depth": 3, "min_instances": 2}
+SMALL = {"rounds": 2, "step": 0.5, "trees": 3, "depth": 3, "min_instances": 2}
 ORIGIN, INNER = 2008, [2004, 2006]
 MISTYPED = 285  # a title of 2009: no screen is sixteen times as wide as high
 
