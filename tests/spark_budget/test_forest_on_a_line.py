@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, SparkSession
 
 from marquee.errors import RecipeError
 from marquee.settings import load_settings
 from scoring.budget.model import BudgetModel, BudgetQuery
 from spark_apps.budget.families import BudgetRecipe, family_of, read_recipe, read_recipes
 from spark_apps.budget.folds import FEWEST_EFFECTIVE, half_life, sized
+from spark_apps.budget.regressors import TrainingData, fit_boosted
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.spark_budget.budget_lake import RUN, day_before, run_of, title_lines
 
@@ -87,6 +90,33 @@ def test_recipes_share_fits_only_where_they_fit_the_same_forests() -> None:
     one, other = boosted(direct_share=0.2), boosted(direct_share=0.4, linear_share=0.3)
     assert one.without_shares == other.without_shares
     assert one.without_shares != boosted().without_shares != boosted(start_share=0.5).without_shares
+
+
+def test_the_step_is_in_the_forests_and_not_in_the_shares(
+    spark: SparkSession,  # noqa: F811
+) -> None:
+    """The second forest learns from what half of the first one leaves."""
+    recipe = boosted(step=0.5, rounds=2, trees=2, depth=2, start_share=0.7, linear_share=0.2)
+    assert family_of(recipe).weights(recipe).ensembles == {"on_line": pytest.approx(0.8)}
+    rng = np.random.default_rng(1)
+    table = [
+        (Vectors.dense(x), float(x[0] + x[1] * x[2]), float(x[0]), 1.0)
+        for x in rng.normal(size=(60, 3))
+    ]
+    rows = spark.createDataFrame(table, ["features", "y", "line", "weight"]).coalesce(1)
+    data = TrainingData(rows, "features", "y", "line", mean=0.0, suffix="q", seed=7)
+    first, second = fit_boosted(recipe, data)["on_line"]
+    whole = fit_boosted(recipe.model_copy(update={"step": 1.0, "rounds": 1}), data)["on_line"][0]
+    half = column(first, rows)
+    np.testing.assert_allclose(half, 0.5 * column(whole, rows), atol=1e-12)
+    left = np.array([y - 0.7 * line for _, y, line, _ in table])
+    errors = [np.mean((left - a) ** 2) for a in (0.0 * left, half, half + column(second, rows))]
+    assert errors[0] > errors[1] > errors[2] > 0
+
+
+def column(model: Any, rows: DataFrame) -> np.ndarray:
+    found = model.transform(rows).select(model.getPredictionCol()).collect()
+    return np.array([row[0] for row in found])
 
 
 def test_films_of_one_price_are_answered_with_a_price_like_theirs(
