@@ -111,7 +111,8 @@ class FeatureEncoder:
     people: tuple[str, ...] = ()  # further roles with track records
     numbers: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # column to vocabulary
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # a number is clipped
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What a fit has seen of a number or of a record's feature; values outside are clipped."""
     chains: Mapping[str, StageChain] = field(default_factory=dict)  # by question
 
     def roles(self, question: str) -> tuple[str, ...]:
@@ -149,11 +150,12 @@ class FeatureEncoder:
         step = self.rating_step
         return math.floor(rating / step + 0.5) * step if step else rating
 
-    def clip(self, name: str, value: float | None) -> float:
-        """`number_feature`, clipped to its range; NaN where it is missing."""
-        low, high = self.ranges.get(name, (-math.inf, math.inf))
-        found = number_feature(name, value)
-        return low if found < low else high if found > high else found
+    def limits(self, question: str) -> tuple[Floats, Floats]:
+        """The least and the greatest value of each feature of a question, [features] each."""
+        anything = -math.inf, math.inf
+        pairs = [self.ranges.get(name, anything) for name in self.names(question)]
+        low, high = np.array(pairs).T
+        return low, high
 
     def clip_year(self, year: int) -> int:
         """Years outside training count as the nearest one inside."""

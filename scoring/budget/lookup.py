@@ -33,6 +33,7 @@ from scoring.budget.features import (
     TitleFacts,
     TrackRecord,
     is_rated,
+    number_feature,
     person_key,
     role_features,
     round_to_grid,
@@ -178,6 +179,7 @@ class VectorLayout:
         for place, (column, word) in enumerate(encoder.labels_of(question)):
             self.words.setdefault(column, {})[word] = place
         self.genres = {genre: place for place, genre in enumerate(encoder.genres)}
+        self.least, self.most = encoder.limits(question)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -232,8 +234,9 @@ class VectorLayout:
         found.append(float(len(set(title.genres))))
         if self.is_rated:
             found.append(math.nan if title.rating is None else encoder.round_rating(title.rating))
-        found += [encoder.clip(name, title.numbers.get(name)) for name in self.numbers]
-        return round_to_grid(np.array([*found, *self._labels(title), *self._genres(title)]))
+        found += [number_feature(name, title.numbers.get(name)) for name in self.numbers]
+        vector = np.array([*found, *self._labels(title), *self._genres(title)])
+        return round_to_grid(np.minimum(np.maximum(vector, self.least), self.most))  # NaN stays
 
     def _labels(self, title: TitleFacts) -> list[float]:
         found: list[float] = []

@@ -75,6 +75,16 @@ LINKS = {
 """Spark's links of each distribution that a positive target may have."""
 
 
+class ManyFilms(BaseModel, extra="forbid", frozen=True):
+    """The parameters that a fit on at least `films` films takes in place of the recipe's own."""
+
+    films: Annotated[int, Field(ge=1)]
+    rounds: Annotated[int, Field(ge=1, le=20)]
+    step: Annotated[float, Field(gt=0, le=1)]
+    feature_share: Annotated[float, Field(gt=0, le=1)]
+    subsample: Annotated[float, Field(gt=0, le=1)]
+
+
 class BudgetRecipe(BaseModel):
     """One recipe; an unknown key is an error.
 
@@ -120,6 +130,7 @@ class BudgetRecipe(BaseModel):
     """Share of the features that are tried at each split."""
     step: Annotated[float, Field(gt=0, le=1)] = 0.1
     subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    many: ManyFilms | None = None
     stages: tuple[StageRecipe, ...] = ()
     """Spark's transformers, which make the features in place of track records."""
     features: tuple[str, ...] = ()
@@ -270,9 +281,7 @@ FAMILIES: dict[str, RegressorFamily] = {
     "linear": RegressorFamily(no_ensembles, all_linear, cost=lambda recipe: 1),
     "tree": RegressorFamily(fit_tree, line_and_trees, cost=lambda recipe: recipe.depth),
     "forest": RegressorFamily(fit_forest, line_and_trees, cost=lambda recipe: recipe.depth),
-    "gbt": RegressorFamily(
-        fit_gbt, line_and_trees, cost=lambda recipe: recipe.trees * recipe.depth
-    ),
+    "gbt": RegressorFamily(fit_gbt, line_and_trees, cost=lambda r: r.trees * r.depth),
     "boosted": RegressorFamily(
         fit_boosted,
         boosted_weights,
@@ -280,21 +289,11 @@ FAMILIES: dict[str, RegressorFamily] = {
         has_direct_share=True,
     ),
     "generalized_linear": RegressorFamily(
-        fit_generalized,
-        curve_alone,
-        cost=lambda recipe: 10,
-        read=read_saved_generalized,
-        recipe=GeneralizedRecipe,
+        fit_generalized, curve_alone, lambda r: 10, read_saved_generalized, GeneralizedRecipe
     ),
-    "aft_survival": RegressorFamily(
-        fit_survival, curve_alone, cost=lambda recipe: 50, read=read_saved_survival
-    ),
+    "aft_survival": RegressorFamily(fit_survival, curve_alone, lambda r: 50, read_saved_survival),
     "isotonic": RegressorFamily(
-        fit_isotonic,
-        curve_alone,
-        cost=lambda recipe: 2,
-        read=read_saved_isotonic,
-        recipe=IsotonicRecipe,
+        fit_isotonic, curve_alone, lambda r: 2, read_saved_isotonic, IsotonicRecipe
     ),
 }
 """Families by the name in a recipe's `family`."""

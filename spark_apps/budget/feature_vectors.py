@@ -46,6 +46,7 @@ def make_stages(recipe: BudgetRecipe, titles: Sequence[Row]) -> FeatureEncoder:
     counts = Counter(g for title in titles for g in set(title["genres"]))
     wide = titles if recipe.wide else []
     numbers, labels = _stated(wide, "numbers"), _stated(wide, "labels")
+    people = [role for role in _stated(wide, "people") if role != DIRECTOR]
     words = {c: _frequent(Counter(t["labels"].get(c) for t in wide)) for c in labels}
     return FeatureEncoder(
         genres=tuple(sorted(g for g, n in counts.items() if n >= FEWEST_OF_A_GENRE)),
@@ -54,10 +55,11 @@ def make_stages(recipe: BudgetRecipe, titles: Sequence[Row]) -> FeatureEncoder:
         director_smoothing=recipe.director_smoothing,
         rating_step=recipe.rating_step,
         record=RECORD_FEATURES,
-        people=tuple(role for role in _stated(wide, "people") if role != DIRECTOR),
+        people=tuple(people),
         numbers=tuple(numbers),
         labels={c: tuple(frequent) for c, frequent in words.items() if frequent},
-        ranges={name: _range(name, wide) for name in numbers},
+        ranges={name: _range(name, wide) for name in numbers}
+        | _record_ranges((DIRECTOR, *people), titles),
         chains={q: recipe.plan(q).blank for q in QUESTIONS} if recipe.features else {},
     )
 
@@ -84,6 +86,20 @@ def _range(name: str, titles: Sequence[Row]) -> tuple[float, float]:
     return float(max(seen.min(), first - fence)), float(min(seen.max(), third + fence))
 
 
+def _record_ranges(roles: Sequence[str], titles: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each feature of a track record.
+
+    A line through records that hardly differ in training would answer any other one with decades.
+    """
+    ranges = {}
+    for role in roles:
+        records = [title["record"][role] for title in titles if role in (title["record"] or ())]
+        for feature in RECORD_FEATURES if records else ():
+            seen = [float(record[feature]) for record in records]
+            ranges[f"{role}_{feature}"] = min(seen), max(seen)
+    return ranges
+
+
 def question_column(kind: str, question: str) -> str:
     """The name of a question's column: `features`, `with rating` gives `features_with_rating`."""
     return f"{kind}_{column_suffix(question)}"
@@ -99,7 +115,7 @@ def expressions(stages: FeatureEncoder, question: str) -> list[str]:
     year = f"GREATEST(LEAST(year, {stages.last_year}), {stages.first_year})"
     return [
         f"CAST({year} AS DOUBLE)",
-        *(_record(role, feature) for role in stages.roles(question) for feature in stages.record),
+        *(_record(stages, role, name) for role in stages.roles(question) for name in stages.record),
         "CAST(SIZE(ARRAY_DISTINCT(genres)) AS DOUBLE)",
         *([_rating(stages.rating_step)] if is_rated(question) else []),
         *(_number(stages, name) for name in stages.numbers_of(question)),
@@ -139,12 +155,12 @@ def vector_stages(question: str, wanted: Sequence[str], fills: Floats) -> tuple[
     return made, whole, tidy
 
 
-def _record(role: str, feature: str) -> str:
+def _record(stages: FeatureEncoder, role: str, feature: str) -> str:
     """A feature of a track record; null for a role without people, a beginner's for directors."""
-    value = _on_grid(f"record[{_text(role)}].{feature}")
-    if role != DIRECTOR:
-        return value
-    return f"COALESCE({value}, {_double(LONGEST_GAP if feature == 'gap' else 0.0)})"
+    value = f"record[{_text(role)}].{feature}"
+    if role == DIRECTOR:
+        value = f"COALESCE({value}, {_double(LONGEST_GAP if feature == 'gap' else 0.0)})"
+    return _on_grid(_clipped(stages, f"{role}_{feature}", value))
 
 
 def _rating(step: float) -> str:
@@ -156,10 +172,14 @@ def _number(stages: FeatureEncoder, name: str) -> str:
     # GREATEST skips nulls, so it would turn a missing number into 0.
     count = f"LOG1P(IF({value} < 0.0D, 0.0D, {value}))"
     found = value if name in PLAIN_NUMBERS else count
-    if name in stages.ranges:
-        low, high = map(_double, stages.ranges[name])
-        found = f"IF({found} < {low}, {low}, IF({found} > {high}, {high}, {found}))"
-    return _on_grid(found)
+    return _on_grid(_clipped(stages, name, found))
+
+
+def _clipped(stages: FeatureEncoder, name: str, value: str) -> str:
+    if name not in stages.ranges:
+        return value
+    low, high = map(_double, stages.ranges[name])
+    return f"IF({value} < {low}, {low}, IF({value} > {high}, {high}, {value}))"
 
 
 def _on_grid(value: str) -> str:

@@ -74,6 +74,16 @@ def half_life(recent: float, years: Ints) -> float:
     return math.inf
 
 
+def sized(recipe: BudgetRecipe, films: int) -> BudgetRecipe:
+    """The recipe of a fit on so many films: with the parameters of `many` from its films on.
+
+    A round costs as much again, and few films leave nothing for a further one to find (ADR 35).
+    """
+    if recipe.many is None or films < recipe.many.films:
+        return recipe
+    return recipe.model_copy(update=recipe.many.model_dump(exclude={"films"}))
+
+
 def make_folds(train: int, holdout: int) -> tuple[list[Fold], list[Fold]]:
     """The rolling origins inside `train` titles, and the two fits of the model folder.
 
@@ -142,7 +152,8 @@ class FoldFits:
             questions = self.questions(recipe, fold, stages)
             titles = self.fitted_titles(recipe, fold).localCheckpoint()
             vocabulary = FittedComponents(stages, {}, self.trend(recipe, fold))
-            self._fits[key] = fit_questions(recipe, titles, vocabulary, questions, self.seed)
+            ours = sized(recipe, len(self.rows(recipe, fold)))
+            self._fits[key] = fit_questions(ours, titles, vocabulary, questions, self.seed)
         return self._fits[key]
 
     def stages(self, recipe: BudgetRecipe, fold: Fold) -> FeatureEncoder:

@@ -175,9 +175,13 @@ def _boost(
 ) -> Sequence[Any]:
     """The forests of `recipe.rounds` steps, fitted to the target less `start`.
 
-    answer = start + recipe.step * sum of the forests' answers
+    answer = start + sum of the forests' answers
+
+    Each is fitted to `recipe.step` times what the earlier ones leave, which gives the same trees as
+    the whole and leaves the step out of the shares.
     """
-    residual = (F.col(data.label) - start).alias(RESIDUAL)
+    step = F.lit(recipe.step)
+    residual = (step * (F.col(data.label) - start)).alias(RESIDUAL)
     # A checkpoint cuts the plan; a cache would let it grow by a forest a round.
     rows = data.rows.select(data.features, "weight", residual).localCheckpoint()
     models = []
@@ -186,7 +190,7 @@ def _boost(
         model = model.setPredictionCol(f"{data.column(name)}_{number}")
         models.append(model)
         if number + 1 < recipe.rounds:
-            rest = F.col(RESIDUAL) - F.lit(recipe.step) * F.col(model.getPredictionCol())
+            rest = F.col(RESIDUAL) - step * F.col(model.getPredictionCol())
             after = model.transform(rows).select(data.features, "weight", rest.alias(RESIDUAL))
             rows = after.localCheckpoint()
     return models
@@ -211,7 +215,7 @@ def boosted_weights(recipe: BudgetRecipe) -> Weights:
     """The three parts of a boosted answer."""
     on_line, direct = 1.0 - recipe.linear_share - recipe.direct_share, recipe.direct_share
     started = on_line * recipe.start_share
-    ensembles = {"on_line": on_line * recipe.step, "direct": direct * recipe.step}
+    ensembles = {"on_line": on_line, "direct": direct}
     return Weights(
         line=recipe.linear_share + started,
         mean=direct + on_line - started,

@@ -6,7 +6,6 @@ On a made-up file of IMDB 5000's own form, through the benchmark's own reader an
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +19,20 @@ from bench.budget_champion import Champion, default_recipe
 from bench.budget_titles import read_budget_titles
 from marquee.prices import PriceIndex
 from marquee.settings import load_settings
-from scoring.budget.features import ALL_BEFORE_RELEASE, ALL_KNOWN, FURTHER, WITH_RATING
+from scoring.budget.features import (
+    ALL_BEFORE_RELEASE,
+    ALL_KNOWN,
+    FURTHER,
+    WITH_RATING,
+    TrackRecord,
+)
+from scoring.budget.lookup import VectorLayout
 from scoring.budget.model import BudgetQuery
 from spark_apps.budget.families import read_recipe
 from tests.plugins.spark_session import spark  # noqa: F401
 
 PRICES = PriceIndex.load(2026)
-SMALL = {"rounds": 2, "trees": 3, "depth": 3, "min_instances": 2}
+SMALL = {"rounds": 2, "step": 0.5, "trees": 3, "depth": 3, "min_instances": 2}
 ORIGIN, INNER = 2008, [2004, 2006]
 MISTYPED = 285  # a title of 2009: no screen is sixteen times as wide as high
 
@@ -143,4 +149,27 @@ def test_a_number_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champ
         f["numbers"]["aspect_ratio"] == 16.0 for f in champion.fits.scored_titles(recipe, fold)
     )
     assert sorted(set(seen.round(2))) == [1.85, 2.35]
-    assert math.isnan(stages.clip("aspect_ratio", None))
+
+
+def test_a_record_beyond_all_that_was_seen_counts_as_the_nearest(champion: Champion) -> None:
+    """A line through records that hardly differ answers any other record with decades."""
+    recipe, fold = champion.recipe, champion.folds[ORIGIN]
+    stages, later = champion.fits.stages(recipe, fold), champion.data(ORIGIN, ALL_KNOWN).later
+    least, most = stages.ranges["director_films"]
+    films = [
+        row["record"]["director"]["films"]
+        for row in champion.fits.scored_titles(recipe, fold)
+        if "director" in (row["record"] or ())
+    ]
+    assert max(films) > most
+    place = stages.names(ALL_KNOWN).index("director_films")
+    assert later[:, place].max() == pytest.approx(most) and later[:, place].min() >= least
+    champion.from_bundle(ORIGIN, ALL_KNOWN, INNER)
+    bundle = champion.models[ORIGIN].bundle
+    query = BudgetQuery(("person 3",), ("Drama",), ORIGIN)
+    far = {"director": [TrackRecord(9.0, 9.0, 9.0, 10_000)]}
+    vector = VectorLayout(bundle.encoder, ALL_BEFORE_RELEASE).vector(query, far)
+    names = bundle.encoder.names(ALL_BEFORE_RELEASE)
+    for feature in ("mean", "last", "most", "films"):
+        found = vector[names.index(f"director_{feature}")]
+        assert found == pytest.approx(bundle.encoder.ranges[f"director_{feature}"][1])
