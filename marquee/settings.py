@@ -26,6 +26,7 @@ from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+ANY_ADDRESS = ("0.0.0.0", "::")
 LOCAL = "local"
 """The place that is meant where nobody names one."""
 
@@ -216,10 +217,18 @@ class Settings(BaseSettings):
         return "namenode" in self.stack.processes
 
     @property
-    def serving_url(self) -> str:
+    def api_url(self) -> str:
         """The public address of the API, without a slash at the end."""
-        own = f"http://{self.serving.host}:{self.stack.port('serving')}"
-        return (self.serving.public_url or own).rstrip("/")
+        return self.serving.public_url.rstrip("/") or self.serving_url
+
+    @property
+    def serving_url(self) -> str:
+        """Where this machine asks serving: on this host where it runs here, else publicly."""
+        public, host = self.serving.public_url.rstrip("/"), self.serving.host
+        if public and "serving" not in self.stack.processes:
+            return public
+        reached = "127.0.0.1" if host in ANY_ADDRESS else host
+        return f"http://{reached}:{self.stack.port('serving')}"
 
     @classmethod
     def settings_customise_sources(

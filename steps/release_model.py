@@ -173,7 +173,7 @@ def verify_serving(run: Run, model: Model, bundle: str) -> dict[str, Any]:
     """
     import httpx  # here, because Airflow parses this module for the DAG and needs no HTTP client
 
-    url = f"http://{run.settings.serving.host}:{run.settings.stack.port('serving')}/readyz"
+    url = f"{run.settings.serving_url}/readyz"
     deadline, last = time.monotonic() + SERVING_SECONDS, "no answer"
     while time.monotonic() < deadline:
         try:

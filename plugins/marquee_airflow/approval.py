@@ -57,7 +57,7 @@ def with_report_button(task: Any) -> Any:
 
 def report_address(model: str, run: str) -> str:
     """The address at which the API serves a run's report on a model."""
-    return f"{load_settings().serving_url}/v1/models/{model}/runs/{run}/report"
+    return f"{load_settings().api_url}/v1/models/{model}/runs/{run}/report"
 
 
 class PromotionApprovalOperator(ApprovalOperator):

@@ -78,6 +78,16 @@ def test_an_overlay_goes_deep_and_replaces_lists(config: Path) -> None:
 
 def test_links_lead_to_where_people_reach_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARQUEE_STACK__PORT_OFFSET", "100")
-    assert load_settings("local").serving_url == "http://127.0.0.1:8100"
+    assert load_settings("local").api_url == "http://127.0.0.1:8100"
     monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", "https://films.example/api/")
-    assert load_settings("local").serving_url == "https://films.example/api"
+    found = load_settings("local")
+    assert found.api_url == "https://films.example/api"
+    assert found.serving_url == "http://127.0.0.1:8100"  # the run asks the process beside it
+
+
+def test_a_run_asks_serving_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARQUEE_SERVING__HOST", "0.0.0.0")
+    assert load_settings("local").serving_url == "http://127.0.0.1:8000"
+    monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", "https://films.example")
+    monkeypatch.setenv("MARQUEE_STACK__PROCESSES", '["airflow-api"]')
+    assert load_settings("local").serving_url == "https://films.example"
