@@ -1,8 +1,7 @@
 """Who may ask what: the scope of every route, and the rules that each request passes first.
 
-An open server (on loopback) lets everybody do everything, but no page of another site. Beyond
-loopback a request needs a token with the scope of its route. A request that `ROUTE_SCOPES` does not
-list reaches no route there.
+An open server (on loopback) lets everybody do everything, but no page of another site. Beyond it
+a request needs a token with its route's scope; one that `ROUTE_SCOPES` lacks reaches no route.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from serving.callers import (
     caller_with,
     host_name,
     is_of_another_site,
+    is_relayed,
     is_same_site,
     network_of,
     session_of,
@@ -133,7 +133,7 @@ class OpenRules:
     def admit(self, request: Request) -> Caller:
         names = (host_name(request), request.client.host if request.client else "127.0.0.1")
         is_public = bool(self._public_host) and names[0] == self._public_host
-        if not is_public and not all(map(is_loopback, names)):
+        if is_relayed(request) or (not is_public and not all(map(is_loopback, names))):
             raise ProblemError(
                 421,
                 f"this server is open to its own machine alone, not to {names[1]} at '{names[0]}'",
@@ -162,14 +162,20 @@ class TokenRules:
         self._wrong = RateLimit(WRONG_PER_MINUTE, WRONG_PER_MINUTE, clock)
 
     def admit(self, request: Request) -> Caller:
-        caller, need = self._caller(request), need_of(request)
-        if need is not None and need.scope == OPEN:
+        need = need_of(request)
+        try:
+            caller = self._caller(request)
+        except ProblemError:
+            if need.scope != OPEN:
+                raise
+            return NOBODY  # a probe with an old token is answered as one without
+        if need.scope == OPEN:
             return caller
         if caller is NOBODY:
             raise self._unauthorized("this server asks for a token")
         if wait := self._rate.seconds_to_wait(caller.key):
             raise _too_many(f"too many requests with the token of '{caller.name}'", wait)
-        if need is None:
+        if not need.scope:
             raise ProblemError(
                 404, f"there is nothing to {request.method} here", "/docs lists what there is"
             )
@@ -215,13 +221,13 @@ def access_rules(settings: ServingSettings, host: str, tokens: Path) -> AccessRu
     return OpenRules(urlsplit(settings.public_url).hostname or "")
 
 
-def need_of(request: Request) -> Need | None:
-    """What the request's route needs; None for a request that the table does not list."""
-    path = request.scope["path"]
+def need_of(request: Request) -> Need:
+    """What the request's route needs; no scope for a request that the table does not list."""
+    path, asked = request.scope["path"], request.method.replace("HEAD", "GET")
     for method, pattern, scope in _TABLE:
-        if method == request.method and (found := pattern.match(path)):
+        if method == asked and (found := pattern.match(path)):
             return Need(scope, unquote(found.groupdict().get("person", "")))
-    return None
+    return Need("")
 
 
 def require(caller: Caller, scope: str, person: str = "") -> None:
@@ -259,7 +265,7 @@ def with_scopes(api: dict[str, Any]) -> dict[str, Any]:
     return api
 
 
-# Answers --------------------------------------------------------------------------------------
+# Answers
 
 
 def _another_site() -> ProblemError:

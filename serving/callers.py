@@ -199,6 +199,9 @@ def _is_encrypted(request: Request) -> bool:
 
 # Sites and addresses --------------------------------------------------------------------------
 
+RELAYS = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"}
+"""Headers that a proxy adds."""
+
 
 def is_same_site(request: Request) -> bool:
     """Whether the browser says that a page of this very server sends the request.
@@ -207,7 +210,10 @@ def is_same_site(request: Request) -> bool:
     """
     if site := request.headers.get("sec-fetch-site"):
         return site == "same-origin"
-    origin = urlsplit(request.headers.get("origin", ""))
+    try:
+        origin = urlsplit(request.headers.get("origin", ""))
+    except ValueError:
+        return False
     return (origin.scheme, origin.netloc) == (request.scope["scheme"], request.headers.get("host"))
 
 
@@ -215,6 +221,11 @@ def is_of_another_site(request: Request) -> bool:
     """Whether a browser sends the request for a page of another site; False for a program."""
     names = ("sec-fetch-site", "origin")
     return any(name in request.headers for name in names) and not is_same_site(request)
+
+
+def is_relayed(request: Request) -> bool:
+    """Whether a proxy sent the request: by its headers, or by HTTP/1.0, which nginx may speak."""
+    return bool(RELAYS & set(request.headers)) or request.scope["http_version"] == "1.0"
 
 
 def host_name(request: Request) -> str:

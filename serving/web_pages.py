@@ -82,7 +82,7 @@ async def home(
         genres=list(index.genres) if index else [],
         titles=len(index.titles) if index else 0,
         people=len(known_people),
-        somebody=known_people[0] if known_people else 1,
+        somebody=next((one for one in known_people if one >= 0), 1),  # nobody of this API
         lowest=backend.scale[0],
         highest=backend.scale[1],
         person=person,

@@ -14,6 +14,7 @@ import numpy as np
 from marquee.errors import ContractError
 from scoring.arrays import Floats, Ints, Mask, ShortInts, row_ends, rows_of
 from scoring.model_comparison import paired_bootstrap
+from scoring.recommender.fallback import PERSONAL
 from scoring.recommender.model import Recommender
 from scoring.recommender.ratings_arrays import DAY, Ratings
 from scoring.recommender.top_n import top_unseen
@@ -133,8 +134,9 @@ class HoldoutSplit:
     def score(self, model: Recommender) -> HoldoutScores:
         """The model's stars for every holdout row, and its list for every person."""
         answers = model.predict(self.holdout.user_ids, self.holdout.movie_ids)
+        personal: Mask = answers.strategies == PERSONAL
         lists = top_unseen(model, self.people, LIST_LENGTH, self.moments)
-        return HoldoutScores(answers.values, lists, answers.personal)
+        return HoldoutScores(answers.values, lists, personal)
 
     @property
     def moments(self) -> Ints | None:

@@ -37,20 +37,10 @@ PAIRS_AT_ONCE = 100_000
 
 @dataclass(frozen=True)
 class Predictions:
-    """Stars, clipped to the scale, and the strategy of each prediction as a place in STRATEGIES."""
+    """Stars, clipped to the scale, and the strategy of each prediction."""
 
     values: Floats
-    codes: NDArray[np.int8]
-
-    @property
-    def strategies(self) -> NDArray[np.str_]:
-        """The names of the strategies."""
-        return STRATEGIES[self.codes]
-
-    @property
-    def personal(self) -> Mask:
-        """Whether the stars come from the person's own factors."""
-        return np.asarray(self.codes == BY_FACTORS)
+    strategies: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -145,7 +135,7 @@ class Recommender:
         values, codes = np.empty(len(users)), np.empty(len(users), dtype=np.int8)
         for part in pieces(len(users), PAIRS_AT_ONCE):
             values[part], codes[part] = self._stars(users[part], items[part])
-        return Predictions(values, codes)
+        return Predictions(values, STRATEGIES[codes])
 
     def _stars(self, users: Rows, items: Rows) -> tuple[Floats, NDArray[np.int8]]:
         """Clipped stars and strategies of pairs of rows; -1 is unknown."""
@@ -174,7 +164,7 @@ class Recommender:
         values[known] += self.bundle.item_factors[items[known]].astype(np.float64) @ factors
         code = np.where(known | bool(len(rows)), BY_BIAS, BY_MEAN)
         code[known & self._warm[items] & bool(factors.any())] = BY_FOLD_IN
-        return Predictions(values.clip(*self._scale), code.astype(np.int8))
+        return Predictions(values.clip(*self._scale), STRATEGIES[code])
 
     # Lists
 

@@ -142,9 +142,9 @@ class BudgetRecipe(BaseModel):
     def _shares_add_up(self) -> BudgetRecipe:
         if self.linear_share + self.direct_share > 1.0 + 1e-12:
             raise ValueError("linear_share and direct_share are more than the whole")
-        if self.direct_share and not family_of(self).has_direct_share:
+        if (self.direct_share or self.many) and not family_of(self).has_direct_share:
             families = ", ".join(name for name, f in FAMILIES.items() if f.has_direct_share)
-            raise ValueError(f"direct_share is for recipes of the family {families}")
+            raise ValueError(f"direct_share and many are for recipes of the family {families}")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +44,16 @@ def test_a_change_of_the_file_counts_from_the_next_request_on(
     assert guarded.get("/v1/models", headers=phone).status_code == 200
     token_file.unlink()
     assert "none was made yet" in refused(guarded.get("/v1/models", headers=phone), 401)
+
+
+def test_what_is_open_is_open_to_an_old_token_too(guarded: httpx.Client, token_file: Path) -> None:
+    token_file.parent.mkdir(parents=True, exist_ok=True)
+    old = {"authorization": "Bearer mq_revoked"}
+    for path in ("/livez", "/readyz", "/sign-in", "/static/marquee.css"):
+        assert guarded.get(path, headers=old).status_code == guarded.get(path).status_code, path
+    token_file.write_text("{")
+    assert guarded.get("/livez", headers=old).status_code == 200
+    assert guarded.head("/livez").status_code in (200, 405)
 
 
 def test_a_header_that_is_no_token_is_refused(
@@ -126,6 +137,12 @@ def test_an_open_server_is_open_to_its_own_machine_alone(
         assert "open to its own machine alone" in refused(answer, 421), other
     proxied = client.get("/v1/models", headers={"x-forwarded-for": "203.0.113.9"})
     assert "203.0.113.9" in refused(proxied, 421)
+    for header in ("via", "forwarded", "x-real-ip", "x-forwarded-host", "x-forwarded-for"):
+        refused(client.get("/v1/models", headers={header: "127.0.0.1"}), 421)
+    old = b"GET /v1/models HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"  # nginx, where nothing else is set
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as raw:
+        raw.sendall(old)
+        assert b" 421 " in raw.recv(100)
 
 
 def test_a_page_of_another_site_changes_nothing_on_an_open_server(
@@ -139,6 +156,7 @@ def test_a_page_of_another_site_changes_nothing_on_an_open_server(
         {"sec-fetch-site": "same-site", "origin": own},
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://[x"},
         {"origin": f"http://{client.base_url.host}:1"},
     ):
         answer = client.delete("/v1/users/p-anna", headers=says)

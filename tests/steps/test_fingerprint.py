@@ -18,6 +18,7 @@ from steps.unchanged import CODE_PATHS, LIBRARIES, code_version
 CHANGES_NO_CONTENT = {
     "marquee/__init__.py": "holds the version's name alone",
     "marquee/errors.py": "says why there is no result",
+    "marquee/host_needs.py": "says how much memory is missing",
     "marquee/lifetimes.py": "ends processes",
     "marquee/progress.py": "says how far a job is",
     "marquee/settings.py": "its values are frozen in inputs.json, which the fingerprint reads",
