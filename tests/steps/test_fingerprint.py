@@ -21,7 +21,6 @@ CHANGES_NO_CONTENT = {
     "marquee/host_needs.py": "says how much memory is missing",
     "marquee/lifetimes.py": "ends processes",
     "marquee/progress.py": "says how far a job is",
-    "marquee/settings.py": "its values are frozen in inputs.json, which the fingerprint reads",
     "marquee/lake": "moves bytes, whose digests are checked; a drill's fault is in the digest",
     "marquee/artefacts/model_card.py": "about a model and its data's drift; no model reads it",
     "marquee/policy.py": "its bounds are in the fingerprint, and decide at the gate",
