@@ -21,7 +21,7 @@ from cli.world_and_lake import (
 )
 from local_stack.host_daemon import ROLES, in_megabytes
 from local_stack.systemd_units import Host, unit_files
-from marquee.errors import NotFoundError, SettingsError
+from marquee.errors import NotFoundError, SourceError
 from marquee.host_needs import (
     DataSize,
     TaskNeed,
@@ -247,13 +247,24 @@ def units(
     with checking_arguments():
         settings = load_settings()
         size = DataSize.of(rows) if rows else size_of_world(settings)
-        if any(sign in user + folder for sign in " \n%"):
-            raise SettingsError("a user or folder holds a space or %", "name one without")
         files = unit_files(role, settings, size, Host(data=folder, user=user))
-    for name, text in files.items():
-        if to is None:
-            print(f"# --- {name}\n{text}")
-        else:
-            to.mkdir(parents=True, exist_ok=True)
-            (to / name).write_text(text)
-            out.print(f"wrote {to / name}", highlight=False)
+        for name, text in files.items():
+            if to is None:
+                print(f"# --- {name}\n{text}")
+            else:
+                _write(to / name, text)
+                out.print(f"wrote {escape(str(to / name))}", highlight=False)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file and its folder; SourceError where that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be written: {error.strerror}",
+            "run this with sudo, or name another folder with --to"
+            if isinstance(error, PermissionError)
+            else "name another folder with --to",
+        ) from None

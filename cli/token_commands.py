@@ -24,9 +24,16 @@ from cli.world_and_lake import (
     state_root,
     world_name_of,
 )
-from marquee.access_tokens import Token, add_token, asks_for_tokens, read_tokens, revoke_token
+from marquee.access_tokens import (
+    SCOPE,
+    Token,
+    add_token,
+    asks_for_tokens,
+    read_tokens,
+    revoke_token,
+)
 from marquee.clock import iso
-from marquee.errors import SettingsError
+from marquee.errors import SettingsError, SourceError
 from marquee.settings import Settings, load_settings
 from marquee.state_folders import StateFolders
 
@@ -86,7 +93,10 @@ def add(
 
 @tokens.command("list")
 def list_all(file: FileFlag = None, data: WorldFlag = "", as_json: JsonFlag = False) -> None:
-    """Every token: its holder, its scopes, its dates, and how its secret ends."""
+    """Every token: its holder, its scopes, its dates, and how its secret ends.
+
+    A scope that this release does not know opens nothing, and is marked.
+    """
     with checking_arguments():
         path, _ = _tokens_file(file, data)
         found = read_tokens(path)
@@ -100,8 +110,8 @@ def list_all(file: FileFlag = None, data: WorldFlag = "", as_json: JsonFlag = Fa
     for token in found:
         until = iso(token.expires)[:10] if token.expires else "never"
         expires = "[red]expired[/red]" if token.has_expired else until
-        may = escape(", ".join(token.scopes))
-        table.add_row(token.name, may, iso(token.created)[:10], expires, token.ending)
+        made, ending = iso(token.created)[:10], escape(token.ending)
+        table.add_row(escape(token.name), _may(token), made, expires, ending)
     out.print(table)
 
 
@@ -111,13 +121,25 @@ def revoke(name: HolderArgument, file: FileFlag = None, data: WorldFlag = "") ->
     with checking_arguments():
         path, _ = _tokens_file(file, data)
         token = revoke_token(path, name)
-    out.print(f"revoked the token of '{token.name}' (…{token.ending}) in {escape(str(path))}")
+    out.print(escape(f"revoked the token of '{token.name}' (…{token.ending}) in {path}"))
+
+
+def _may(token: Token) -> str:
+    """The scopes for the table; a file that was written by hand may have unknown ones, or none."""
+    return ", ".join(
+        escape(scope) if SCOPE.fullmatch(scope) else f"[red]{escape(scope)} opens nothing[/red]"
+        for scope in token.scopes or ("it",)
+    )
 
 
 def _tokens_file(file: Path | None, data: str) -> tuple[Path, Settings]:
     """The file of the world that the command means, and the settings of its server."""
     settings = load_settings()
     if file is not None:
+        if not file.name:
+            raise SourceError(
+                "--file names no file", "give the path of a file, such as tokens.json"
+            )
         return file, settings
     if (found := running_stack(data)) is not None:
         return StateFolders(found.state).tokens, running_settings(found)

@@ -21,8 +21,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from local_stack.airflow_api import POOLS
@@ -50,21 +50,15 @@ COPIES = 2
 """Of each block; with one DataNode there is one."""
 AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer")
 ROLES: dict[str, tuple[str, ...]] = {
-    "namenode": ("namenode",),
-    "datanode": ("datanode",),
-    "spark-master": ("spark-master",),
-    "spark-worker": ("spark-worker",),
+    **{name: (name,) for name in ("namenode", "datanode", "spark-master", "spark-worker")},
     "airflow": AIRFLOW,
-    "serving": ("serving",),
-    "replica": ("replica",),
+    **{name: (name,) for name in ("serving", "replica")},
 }
 """The daemons of each role that a host may have. Postgres is the system's own package."""
 NAMES = tuple(name for names in ROLES.values() for name in names)
-MEGABYTES = re.compile(r"^(\d+)([mMgG])$")
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """A command, and the variables that it needs beside the host's own."""
 
     command: tuple[str, ...]
@@ -75,14 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Become the daemon; the exit status where that, or `--format`, `--prepare`, fails."""
     parser = argparse.ArgumentParser(prog="python -m local_stack.host_daemon")
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--format", action="store_true", help="make HDFS' name space, once")
-    parser.add_argument("--prepare", action="store_true", help="migrate Airflow's database")
-    parser.add_argument(
-        "--airflow",
-        nargs=argparse.REMAINDER,
-        help="run Airflow's own command with these words, such as dags trigger weekly_retrain",
-    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--format", action="store_true", help="make HDFS' name space, once")
+    one.add_argument("--prepare", action="store_true", help="migrate Airflow's database")
+    one.add_argument("--airflow", nargs=argparse.REMAINDER, help="run a command of Airflow's")
     options = parser.parse_args(argv)
+    if options.format and options.name != "namenode":
+        parser.error("--format is for namenode alone")
+    if (options.prepare or options.airflow is not None) and options.name not in AIRFLOW:
+        parser.error(f"--prepare and --airflow are for {', '.join(AIRFLOW)}")
+    if options.airflow == []:
+        parser.error("--airflow wants Airflow's words, such as dags trigger weekly_retrain")
     try:
         settings, data = load_settings(), data_folder()
         if options.format:
@@ -91,14 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             prepare_airflow(settings)
         else:
             found = launch(options.name, settings, data)
-            if options.airflow:
-                command = (sys.executable, "-m", "airflow", *options.airflow)
-                found = Launch(command, found.environment)
+            airflow = (sys.executable, "-m", "airflow", *(options.airflow or ()))
+            command = airflow if options.airflow else found.command
             os.chdir(REPOSITORY)
-            os.execvpe(found.command[0], found.command, os.environ | found.environment)
-    except MarqueeError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return error.status
+            os.execvpe(command[0], command, os.environ | found.environment)
+    except (MarqueeError, OSError) as error:
+        away = StackError(str(error), f"let this user write below {DATA} and MARQUEE_STATE")
+        known = error if isinstance(error, MarqueeError) else away
+        print(f"error: {known}", file=sys.stderr, flush=True)
+        return known.status
     return 0
 
 
@@ -153,8 +151,8 @@ def _folders(settings: Settings) -> list[Path]:
 def _hdfs(name: str, settings: Settings, data: Path) -> Launch:
     home = java_home(cache_folder(settings))
     java_class = NAMENODE_CLASS if name == "namenode" else DATANODE_CLASS
-    classes = _class_path(settings, data)
     java = (str(home / "bin" / "java"), f"-Xmx{HEAPS[name]}m", *JVM)
+    classes = _class_path(settings, data)
     return Launch((*java, "-cp", classes, java_class), _variables(settings, data, home))
 
 
@@ -175,27 +173,30 @@ def core_site(settings: Settings, data: Path) -> dict[str, str]:
 
 def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
     """`hdfs-site.xml` of a place: ports as Hadoop's own, every interface, times of the stack."""
-    page = urlsplit(settings.lake.webhdfs.split(";")[0]).netloc
     return {
         "dfs.replication": str(COPIES),
         "dfs.namenode.name.dir": f"file://{data / 'name'}",
         "dfs.datanode.data.dir": f"file://{data / 'blocks'}",
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
         "dfs.namenode.http-bind-host": "0.0.0.0",
-        "dfs.namenode.http-address": page,
+        "dfs.namenode.http-address": urlsplit(settings.lake.webhdfs.split(";")[0]).netloc,
         **shared_values(),
     }
 
 
 def namenode_address(settings: Settings) -> str:
     """`host:port` of the lake's root; SettingsError's sentence where the root is no HDFS."""
-    found = urlsplit(settings.lake.root)
-    if found.scheme != "hdfs" or not found.hostname:
+    try:
+        found = urlsplit(settings.lake.root)
+        host, port = found.hostname, found.port  # ValueError where it is out of range
+    except ValueError:
+        host = None
+    if not host or found.scheme != "hdfs":
         raise StackError(
             f"lake.root is {settings.lake.root}, which no NameNode serves",
             "set MARQUEE_PLACE to a place with hdfs://host:port/path",
         )
-    return f"{found.hostname}:{found.port or 8020}"
+    return f"{host}:{port or 8020}"
 
 
 def _spark(name: str, settings: Settings, data: Path) -> Launch:
@@ -221,12 +222,14 @@ def own_master(masters: str, this_host: str) -> tuple[str, str]:
     """Host and port of the master on this host: the one of its name, else the first."""
     named = [one.partition(":") for one in masters.removeprefix("spark://").split(",")]
     host, _, port = next((one for one in named if one[0] == this_host), named[0])
+    if port and port not in map(str, range(1, 2**16)):
+        raise StackError(f"'{port}' in {masters} is no port", "write spark://host:7077 in [spark]")
     return host, port or "7077"
 
 
 def in_megabytes(memory: str) -> int:
     """A heap as settings write it (`700m`, `1g`), in megabytes."""
-    found = MEGABYTES.match(memory)
+    found = re.fullmatch("([0-9]{1,7})([mMgG])", memory)
     if not found:
         raise StackError(f"'{memory}' is no size of a heap", "write 700m or 1g in [spark]")
     return int(found[1]) * (1024 if found[2] in "gG" else 1)

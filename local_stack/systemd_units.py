@@ -9,13 +9,14 @@ scheduler's holds the Spark drivers, the Spark worker's the executors, since the
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack.host_daemon import DATA, ROLES, in_megabytes
-from marquee.errors import StackError
+from marquee.errors import SettingsError, StackError
 from marquee.host_needs import DAEMONS, DataSize, serving
 from marquee.settings import REPOSITORY, Settings
 from marquee.shelf import drivers, executor_need
@@ -26,6 +27,9 @@ USER = "marquee"
 DATA_FOLDER = "/srv/marquee"
 ENVIRONMENT_FILE = "/etc/marquee/marquee.env"
 TARGET = "marquee.target"
+ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}")
+FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+)+/?")
+"""A path without `.` and `..`, which systemd takes as it stands, quoted nowhere."""
 TITLES = {
     "namenode": "HDFS NameNode",
     "datanode": "HDFS DataNode",
@@ -110,9 +114,10 @@ def unit_files(
 ) -> dict[str, str]:
     """The files by name: a service for each daemon, the target, an example of the environment.
 
-    Raises StackError for an unknown role.
+    Raises StackError for an unknown role, and SettingsError for a host that no unit can name.
     """
     host = host or Host()
+    _require_plain(host)
     names = [(role, name) for role in dict.fromkeys(roles) for name in daemons_of(role)]
     memory = memory_limits(settings, size)
     made = {
@@ -120,6 +125,21 @@ def unit_files(
     }
     environment = ENVIRONMENT.format(environment=ENVIRONMENT_FILE, user=host.user, data=host.data)
     return made | {TARGET: TARGET_UNIT, "marquee.env.example": environment}
+
+
+def _require_plain(host: Host) -> None:
+    """Refuse what systemd reads otherwise: an empty user is root, a relative folder no disk."""
+    if not ACCOUNT.fullmatch(host.user):
+        raise SettingsError(
+            f"'{host.user}' is no name of a user", "give a letter or _, then A-Z a-z 0-9 _ -"
+        )
+    paths = {"data": host.data, "checkout": host.checkout, "Python": host.python}
+    for name, path in paths.items():
+        if not FOLDER.fullmatch(str(path)):
+            raise SettingsError(
+                f"the path of the {name} is '{path}', which a unit cannot name",
+                "give an absolute path of A-Z a-z 0-9 . _ + @ - and /, without . and .. as a step",
+            )
 
 
 def daemons_of(role: str) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from marquee.artefacts.document import Document, Moment, read_document
+from marquee.artefacts.document import Document, Moment, NewerFormatError, read_document
 from marquee.clock import now
 from marquee.errors import SettingsError, SourceError
 
@@ -85,18 +86,37 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     Raises SourceError where the file cannot be read or is no list of tokens.
     """
     try:
-        return read_document(TokenFile, path.read_bytes(), FORMAT).tokens
+        return read_document(TokenFile, _content(path), FORMAT).tokens
     except FileNotFoundError:
         return ()
     except OSError as error:
+        is_foreign = isinstance(error, PermissionError)
         raise SourceError(
-            f"{path} cannot be read: {error.strerror}", "let its owner run this"
+            f"{path} cannot be read: {error.strerror}",
+            "let its owner run this" if is_foreign else "name another file",
+        ) from None
+    except NewerFormatError as error:
+        raise SourceError(
+            f"{path} is no list of tokens: {error}", "a later release wrote it: update this one"
         ) from None
     except ValueError as error:
         raise SourceError(
             f"{path} is no list of tokens: {error}",
-            "remove it and make the tokens again: marquee tokens add NAME --may read",
+            "name another file; if it is the server's own, move it aside and make the tokens "
+            "again: marquee tokens add NAME --may read",
         ) from None
+
+
+def _content(path: Path) -> bytes:
+    """What the file holds. A pipe is refused, since a reader would wait for its writer."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise SourceError(f"{path} is no plain file", "name another file")
+        with open(handle, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(handle)
 
 
 def add_token(
@@ -105,11 +125,12 @@ def add_token(
     """Make a token and keep it in the file; returns the token and its secret.
 
     The token expires after `days`; None never. Raises SourceError for a name that is taken or
-    impossible, for no scope and for an unknown one.
+    impossible, for no scope and for an unknown one. A link is followed: all its readers see this.
     """
     if not HOLDER.fullmatch(name):
         raise SourceError(
-            f"'{name}' names no holder", "give 1 to 64 of A-Z a-z 0-9 . _ -, a letter first"
+            f"'{name}' names no holder",
+            "give 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first",
         )
     require_scopes(scopes)
     secret = SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
@@ -122,6 +143,7 @@ def add_token(
         created=created,
         expires=created + timedelta(days=days) if days else None,
     )
+    path = _linked(path)
     with _locked(path):
         kept = read_tokens(path)
         if any(one.name == name for one in kept):
@@ -135,6 +157,7 @@ def add_token(
 
 def revoke_token(path: Path, name: str) -> Token:
     """Remove the token of that holder; returns it. Raises SourceError where there is none."""
+    path = _linked(path)
     with _locked(path):
         kept = read_tokens(path)
         found = next((one for one in kept if one.name == name), None)
@@ -163,7 +186,8 @@ def asks_for_tokens(access: Access, host: str, public_url: str) -> bool:
     """Whether a server that binds to `host` asks its callers for a token.
 
     `auto` asks where other machines can reach the server: beyond loopback, or at a public address
-    that a proxy on this machine serves. Raises SettingsError for `open` beyond loopback.
+    that a proxy on this machine serves. Raises SettingsError for `open` beyond loopback, and for a
+    public address that is none.
     """
     is_here = is_loopback(host)
     if access == "open" and not is_here:
@@ -174,8 +198,18 @@ def asks_for_tokens(access: Access, host: str, public_url: str) -> bool:
             "or bind to 127.0.0.1",
         )
     if access == "auto":
-        return not is_here or not is_loopback(urlsplit(public_url).hostname or host)
+        return not is_here or not is_loopback(_host_of(public_url) or host)
     return access == "tokens"
+
+
+def _host_of(public_url: str) -> str | None:
+    try:
+        return urlsplit(public_url).hostname
+    except ValueError as error:
+        raise SettingsError(
+            f"[serving] public_url is '{public_url}', which is no address: {error}",
+            "write it as https://films.example",
+        ) from None
 
 
 @lru_cache(maxsize=256)
@@ -185,6 +219,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _linked(path: Path) -> Path:
+    """The file that a link leads to; a write at the link would leave that one as it was."""
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
@@ -207,7 +246,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _write(path: Path, tokens: tuple[Token, ...]) -> None:
     """Replace the file: durable, whole at every moment, and for its owner alone."""
     content = json.dumps(TokenFile(tokens=tokens).model_dump(mode="json"), indent=1) + "\n"
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    staged = path.with_name(f".tokens.{secrets.token_hex(4)}")
     try:
         handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -216,7 +255,8 @@ def _write(path: Path, tokens: tuple[Token, ...]) -> None:
             os.fsync(stream.fileno())
         os.replace(staged, path)
     except OSError as error:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            staged.unlink()
         raise SourceError(
             f"{path} cannot be written: {error.strerror}", "nothing was changed"
         ) from None

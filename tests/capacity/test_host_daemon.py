@@ -17,6 +17,7 @@ from local_stack.host_daemon import (
     in_megabytes,
     launch,
     main,
+    namenode_address,
     own_master,
 )
 from marquee.errors import StackError
@@ -126,6 +127,53 @@ def test_a_place_without_hdfs_or_a_master_is_refused_in_one_line(
     assert "which no NameNode serves" in capsys.readouterr().err
     assert main(["spark-master"]) != 0
     assert "which is no Standalone master" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["serving", "--format"], "--format is for namenode alone"),
+        (["datanode", "--format"], "--format is for namenode alone"),
+        (["datanode", "--prepare"], "are for airflow-api"),
+        (["datanode", "--airflow", "version"], "are for airflow-api"),
+        (["namenode", "--format", "--prepare"], "not allowed with"),
+        (["airflow-api", "--prepare", "--airflow", "version"], "not allowed with"),
+        (["airflow-api", "--airflow"], "wants Airflow's words"),
+    ],
+)
+def test_a_daemon_does_no_other_s_work(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(DATA, str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2 and says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_this_user_may_not_write_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATA, "/proc")
+    monkeypatch.setenv("MARQUEE_PLACE", "cluster")
+    assert main(["namenode", "--format"]) == 1
+    said = capsys.readouterr().err
+    assert "/proc/" in said and "let this user write below MARQUEE_DATA" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("root", ["hdfs://h:99999/x", "hdfs://h:abc/x", "hdfs://[::1/x"])
+def test_a_port_that_is_none_is_refused(root: str, place: Settings) -> None:
+    lake = place.lake.model_copy(update={"root": root})
+    with pytest.raises(StackError, match="which no NameNode serves"):
+        namenode_address(place.model_copy(update={"lake": lake}))
+    for port in ("99999", "0", "x"):
+        with pytest.raises(StackError, match=f"'{port}' in .* is no port"):
+            own_master(f"spark://h:{port}", "h")
 
 
 def test_real_daemons_answer_and_the_name_space_outlives_a_kill(tmp_path: Path) -> None:

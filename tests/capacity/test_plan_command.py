@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 from cli import app
 from local_stack import health_checks
 from local_stack.host_daemon import NAMES, ROLES
+from local_stack.systemd_units import Host, unit_files
 from marquee.artefacts import model_card
+from marquee.errors import SettingsError
 from marquee.host_needs import DataSize, heap_for, local_peak, serving
 from marquee.lake import FolderLake
 from marquee.settings import Settings, load_settings
@@ -108,15 +110,24 @@ def test_a_plan_reads_the_largest_run_of_a_lake(tmp_path: Path) -> None:
         (("plan", "--data", "/nowhere"), "there is no folder"),
         (("units", "--role", "postgres"), "apt install postgresql"),
         (("units", "--role", "cook"), "there is no role 'cook'"),
-        (("units", "--role", "serving", "--user", "a b"), "holds a space"),
+        (("units", "--role", "serving", "--user", "a b"), "is no name of a user"),
+        (("units", "--role", "serving", "--user", ""), "is no name of a user"),
+        (("units", "--role", "serving", "--user", "a;b"), "is no name of a user"),
+        (("units", "--role", "serving", "--user", "a\n"), "is no name of a user"),
+        (("units", "--role", "serving", "--folder", "rel"), "path of the data is 'rel'"),
+        (("units", "--role", "serving", "--folder", "/a/../b"), "which a unit cannot name"),
+        (("units", "--role", "serving", "--folder", "/a\n"), "which a unit cannot name"),
+        (("units", "--role", "serving", "--folder", "/%h"), "which a unit cannot name"),
+        (("units", "--role", "serving", "--to", "/dev/null"), "name another folder with --to"),
+        (("units", "--role", "serving", "--to", "/proc/x"), "name another folder with --to"),
     ],
 )
 def test_a_wrong_word_is_refused_before_anything_is_written(
     words: tuple[str, ...], says: str
 ) -> None:
     found = CliRunner().invoke(app, list(words))
-    assert found.exit_code != 0
-    assert says in str(found.exception)
+    assert getattr(found.exception, "status", None) == 2
+    assert says in str(found.exception) and not found.stdout
 
 
 def test_the_doctor_wants_what_the_plan_counts(
@@ -167,6 +178,23 @@ def test_units_hold_what_a_power_cut_needs(tmp_path: Path) -> None:
     assert "OOMPolicy=continue" in services["spark-worker"].read_text()
     assert "WantedBy=multi-user.target" in (tmp_path / "marquee.target").read_text()
     assert "PASSWORD" in (tmp_path / "marquee.env.example").read_text()
+
+
+def test_a_folder_of_root_s_is_said_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    found = CliRunner().invoke(app, ["units", "--role", "serving", "--to", str(tmp_path)])
+    assert "Permission denied — run this with sudo" in str(found.exception)
+
+
+def test_a_checkout_that_a_unit_cannot_name_is_refused() -> None:
+    for host in (Host(checkout=Path("/a b")), Host(python=Path("/a b/bin/python"))):
+        with pytest.raises(SettingsError, match=r"'/a b.*which a unit cannot name"):
+            unit_files(["serving"], load_settings(), DataSize.of(ROWS), host)
 
 
 def test_memory_max_is_the_plan_and_a_quarter(tmp_path: Path) -> None:

@@ -65,6 +65,25 @@ def test_wrong_arguments_make_no_token(marquee, tmp_path: Path, words, says: str
     assert not (tmp_path / "tokens.json").exists()
 
 
+def test_a_file_that_was_written_by_hand_is_shown_as_it_is(marquee, tmp_path: Path) -> None:
+    marquee("add", "kiosk", "--may", "read")
+    path = tmp_path / "tokens.json"
+    found = json.loads(path.read_text())
+    found["tokens"][0] |= {"name": "[/x]", "ending": "[b]", "scopes": ["admin", "read"]}
+    found["tokens"].append(found["tokens"][0] | {"name": "none", "scopes": []})
+    path.write_text(json.dumps(found))
+    listed = " ".join(marquee("list").stdout.split())
+    for words in ("[/x]", "[b]", "admin opens nothing", "it opens nothing"):
+        assert words in listed
+    assert "revoked the token of '[/x]' (…[b])" in marquee("revoke", "[/x]").stdout
+
+
+def test_an_empty_name_of_a_file_is_refused() -> None:
+    done = CliRunner().invoke(app, ["tokens", "list", "--file", ""])
+    assert "--file names no file" in str(done.exception)
+    assert getattr(done.exception, "status", None) == 2
+
+
 def test_without_a_stack_the_world_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

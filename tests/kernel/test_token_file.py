@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import stat
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def test_a_broken_file_is_neither_read_nor_overwritten(tmp_path: Path) -> None:
     assert read_tokens(path) == ()
     for content in ("", "[]", "{", '{"format": 2}', '{"tokens": [{"name": "x"}]}'):
         path.write_text(content)
-        with pytest.raises(SourceError, match="is no list of tokens"):
+        remedy = "update this one" if "2" in content else "move it aside"
+        with pytest.raises(SourceError, match=f"is no list of tokens.*{remedy}"):
             read_tokens(path)
         with pytest.raises(SourceError, match="is no list of tokens"):
             add_token(path, "x", ["read"])
@@ -82,6 +84,48 @@ def test_a_broken_file_is_neither_read_nor_overwritten(tmp_path: Path) -> None:
     known = {"name": "x", "scopes": ["read"], "digest": "0", "ending": "0", "later": 1}
     path.write_text(json.dumps({"tokens": [known | {"created": "2026-01-01T00:00:00Z"}]}))
     assert [token.name for token in read_tokens(path)] == ["x"]  # a later release adds a key
+
+
+def test_a_link_is_followed_so_that_no_reader_keeps_a_revoked_token(tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "all.json"
+    link = tmp_path / "tokens.json"
+    link.symlink_to(shared)
+    add_token(link, "kiosk", ["read"])
+    add_token(link, "anna", ["read"])
+    assert [token.name for token in read_tokens(shared)] == ["kiosk", "anna"]
+    revoke_token(link, "kiosk")
+    assert [token.name for token in read_tokens(shared)] == ["anna"]
+    assert link.is_symlink() and read_tokens(link) == read_tokens(shared)
+
+
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe, loop = tmp_path / "pipe", tmp_path / "loop"
+    os.mkfifo(pipe)  # a reader that opened it would wait for a writer
+    loop.symlink_to(loop)
+    for path in (pipe, loop, tmp_path, Path("/dev/null")):
+        with pytest.raises(SourceError, match="name another file"):
+            read_tokens(path)
+        with pytest.raises(SourceError, match="name another file"):
+            add_token(path, "x", ["read"])
+    assert not pipe.is_file() and sorted(tmp_path.iterdir()) == [loop, pipe]
+
+
+def test_the_longest_name_of_a_file_has_room_and_a_longer_one_is_refused(tmp_path: Path) -> None:
+    add_token(tmp_path / ("x" * 255), "x", ["read"])
+    with pytest.raises(SourceError, match="name another file"):
+        add_token(tmp_path / ("x" * 256), "x", ["read"])
+
+
+def test_a_file_that_cannot_be_replaced_is_left_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(SourceError, match="nothing was changed"):
+        add_token(tmp_path / "tokens.json", "x", ["read"])
 
 
 def _add_ten(path: Path, first: int) -> None:
@@ -128,6 +172,11 @@ def test_open_beyond_loopback_is_refused() -> None:
         assert not is_loopback(host)
         with pytest.raises(SettingsError, match="marquee tokens add NAME --may read"):
             asks_for_tokens("open", host, "")
+
+
+def test_a_public_address_that_is_none_is_said() -> None:
+    with pytest.raises(SettingsError, match=r"public_url is 'http://.::1', which is no address"):
+        asks_for_tokens("auto", "127.0.0.1", "http://[::1")
 
 
 @pytest.mark.parametrize("wrong", ['["*"]', '["films.example"]', '["10.0.0.1/8"]'])
