@@ -29,6 +29,7 @@ from cli.terminal import (
 from cli.world_and_lake import (
     JsonFlag,
     checking_arguments,
+    is_local,
     lake_of,
     matching_stacks,
     running_settings,
@@ -272,7 +273,7 @@ def _all_checks(stack: Stack) -> Iterator[Finding]:
     settings = stack.settings
     yield from check_machine(settings, running=stack.supervisor.is_running())
     yield from check_database(settings)
-    if not settings.runs_hdfs:
+    if not is_local(settings):  # a place may name another HDFS beside our own processes
         yield from check_lake(settings)
     if is_local_master(settings.spark.master):
         return

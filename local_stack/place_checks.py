@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -24,6 +27,12 @@ from marquee.place_settings import LakeSettings
 from marquee.settings import Settings
 
 SECONDS_TO_CONNECT = 5.0
+SECONDS_TO_READ = 15.0
+"""For a whole page. httpx's own time-out is for one read, so a slow page would never end."""
+MOST_BYTES = 16 * 2**20
+"""Of a page; a NameNode's beans have about a kilobyte for each DataNode."""
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a stranger's JSON raises where it has another shape."""
 MOST_SKEW = 60.0
 """Seconds that two clocks may differ. A moment five minutes ahead is refused (`marquee.clock`)."""
 NAMENODE_INFO = "Hadoop:service=NameNode,name=NameNodeInfo"
@@ -38,21 +47,29 @@ def check_lake(settings: Settings) -> Iterator[Finding]:
     lake, active = settings.lake, []
     for host, port in lake.rpc_addresses:
         yield port_finding(f"NameNode {host}:{port}", host, port, "[lake] root or namenodes")
+    if lake.rpc_addresses and not lake.pages:
+        remedy = "set it to http://host:9870 of each NameNode"
+        yield Finding("WebHDFS", False, "[lake] webhdfs names no NameNode", remedy)
     for page in lake.pages:
         beans, moment, finding = _beans(page)
         yield finding
         if moment:
-            yield clock_finding(httpx.URL(page).host, moment)
+            yield clock_finding(host_of(page), moment)
         if beans:
             state = beans.get(NAMENODE_STATUS, {}).get("State", "active")
             if state == "active":
                 active.append((page, beans.get(NAMENODE_INFO, {})))
     if lake.pages:
-        names = ", ".join(page for page, _ in active) or "none"
-        remedy = "make one active (`hdfs haadmin -failover`), or start the NameNode"
+        asked = ", ".join(lake.pages)
+        names = ", ".join(page for page, _ in active) or f"none of {asked}"
+        remedy = f"make one active (`hdfs haadmin -failover`), or start the NameNode of {asked}"
         yield Finding("active NameNode", len(active) == 1, names, remedy)
     for page, info in active[:1]:
-        yield from _datanodes(page, info, lake, settings.stack.disk_mb)
+        try:
+            yield from list(_datanodes(page, info, lake, settings.stack.disk_mb))
+        except UNREADABLE as error:
+            detail = f"what {page} says of its DataNodes cannot be read ({type(error).__name__})"
+            yield Finding("DataNodes", False, detail, "correct [lake] webhdfs: is it a NameNode?")
         yield _probe_file(lake)
 
 
@@ -60,17 +77,62 @@ def _beans(page: str) -> tuple[Mapping[str, Any], str, Finding]:
     """The NameNode's beans by name, its own moment (HTTP's Date), and whether it answered."""
     name, remedy = f"WebHDFS {page}", "correct [lake] webhdfs, or start the NameNode there"
     try:
-        found = httpx.get(f"{page}/jmx", timeout=SECONDS_TO_CONNECT, trust_env=False)
-        beans = {one["name"]: one for one in found.raise_for_status().json()["beans"]}
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        text, moment = read_page(f"{page}/jmx")
+        beans = {one["name"]: one for one in json.loads(text)["beans"]}
+    except (httpx.HTTPError, *UNREADABLE) as error:
         return {}, "", Finding(name, False, _why(page, error), remedy)
     if NAMENODE_INFO not in beans:
         return {}, "", Finding(name, False, "this is no NameNode", remedy)
-    return beans, found.headers.get("date", ""), Finding(name, True, "it answers")
+    return beans, moment, Finding(name, True, "it answers")
+
+
+def read_page(url: str) -> tuple[str, str]:
+    """The text of a page, and its moment (HTTP's Date, or "").
+
+    Raises httpx.HTTPError, also for a page that is too long or not whole in SECONDS_TO_READ, and
+    ValueError for an address that cannot be asked.
+    """
+    answers: queue.SimpleQueue[tuple[str, str] | Exception] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            answers.put(_read(url))
+        except Exception as error:
+            answers.put(error)
+
+    # A host may send even its headers byte by byte, and a resolver may be silent.
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        found = answers.get(timeout=SECONDS_TO_READ)
+    except queue.Empty:
+        raise httpx.ReadTimeout(f"not whole after {SECONDS_TO_READ:.0f} s") from None
+    if isinstance(found, httpx.InvalidURL):
+        raise ValueError(str(found))
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _read(url: str) -> tuple[str, str]:
+    until, body = time.monotonic() + SECONDS_TO_READ, bytearray()
+    with httpx.stream("GET", url, timeout=SECONDS_TO_CONNECT, trust_env=False) as page:
+        page.raise_for_status()
+        for part in page.iter_bytes():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise httpx.DecodingError(f"more than {MOST_BYTES} bytes")
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout("too slow")
+        return body.decode(errors="replace"), page.headers.get("date", "")
+
+
+def host_of(page: str) -> str:
+    """The host of an address of the settings."""
+    return urlsplit(page).hostname or page
 
 
 def _why(page: str, error: Exception) -> str:
-    host, text = httpx.URL(page).host, str(error)
+    host, text = host_of(page), str(error)
     if "Name or service not known" in text or "name resolution" in text or "nodename" in text:
         return f"{host} has no address: the name is wrong, or this machine's resolver lacks it"
     return f"no NameNode answers ({type(error).__name__})"
@@ -83,7 +145,7 @@ def _datanodes(page: str, info: Any, lake: LakeSettings, disk_mb: int) -> Iterat
     yield Finding("safe mode", not safe, safe[:120] or "off", remedy)
     live, dead = (json.loads(info.get(key) or "{}") for key in ("LiveNodes", "DeadNodes"))
     wanted = max(1, lake.replication)
-    remedy = f"start DataNodes that name {httpx.URL(page).host}, or lower [lake] replication"
+    remedy = f"start DataNodes that name {host_of(page)}, or lower [lake] replication"
     detail = f"{len(live)} alive, {wanted} wanted for replication"
     yield Finding("DataNodes", len(live) >= wanted, detail, remedy)
     for name in dead:
@@ -146,7 +208,7 @@ def port_finding(name: str, host: str, port: int, setting: str) -> Finding:
     """Whether a host has an address and something listens at its port."""
     try:
         socket.getaddrinfo(host, port)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for a label that is too long
         remedy = f"correct {setting}, or add {host} to /etc/hosts"
         return Finding(name, False, f"{host} has no address", remedy)
     try:
@@ -162,7 +224,11 @@ def clock_finding(host: str, moment: str | float, now: float | None = None) -> F
 
     `moment` is an HTTP date, or seconds since 1970; so is `now`, by default the present.
     """
-    theirs = parsedate_to_datetime(moment).timestamp() if isinstance(moment, str) else moment
+    try:
+        theirs = parsedate_to_datetime(moment).timestamp() if isinstance(moment, str) else moment
+    except (ValueError, OverflowError):
+        detail, remedy = "its page has no clock", f"ask {host} itself, not a proxy before it"
+        return Finding(f"clock of {host}", False, detail, remedy)
     skew = theirs - (time.time() if now is None else now)
     word = "ahead" if skew > 0 else "behind"
     detail = f"{abs(skew):.0f} s {word}" if abs(skew) > MOST_SKEW else "as ours"

@@ -18,14 +18,14 @@ from typing import Any
 import httpx
 
 from local_stack.health_checks import Finding
-from local_stack.place_checks import clock_finding, port_finding
-from marquee.errors import AwayError
+from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding, read_page
 from marquee.place_settings import SparkSettings
-from marquee.spark_master import read_state
 
 JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
 VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
+CAUSE = re.compile(r"^(?!\s*at )(?!.* (?:INFO|WARN) ).*(?: ERROR |Exception)")
+"""A line of Spark's log that says why a job failed; the later ones are of its end."""
 WORKERS = "WORKERS "
 """The beginning of the line that `spark_apps/probe_workers.py` prints."""
 UNITS = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
@@ -38,15 +38,28 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
     states = []
     for page in settings.pages:
+        name, remedy = f"Spark's page {page}", "correct [spark] master_pages"
         try:
-            state = read_state(page)
-        except AwayError as error:
-            yield Finding(f"Spark's page {page}", False, error.message, error.remedy)
+            state = json.loads(read_page(f"{page}/json/")[0])
+        except (httpx.HTTPError, *UNREADABLE) as error:
+            detail = f"no Spark master answers at {page} ({type(error).__name__})"
+            yield Finding(name, False, detail, f"is it running? Else {remedy}")
+            continue
+        if not isinstance(state, dict) or "activeapps" not in state:
+            yield Finding(name, False, "this is no Spark master", remedy)
             continue
         states.append((page, state))
         yield from _version(page)
-    if states:
-        yield from _workers(settings, states)
+    if not states:
+        return
+    try:
+        yield from list(_workers(settings, states))
+    except UNREADABLE as error:
+        asked = ", ".join(page for page, _ in states)
+        detail = f"what {asked} says of its workers cannot be read ({type(error).__name__})"
+        yield Finding(
+            "Spark workers", False, detail, "correct [spark] master_pages: is it Spark's?"
+        )
 
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:
@@ -57,7 +70,7 @@ def _driver(settings: SparkSettings) -> Iterator[Finding]:
     remedy = "set [spark] driver_host to an address of this machine that the workers reach"
     try:
         address = socket.gethostbyname(name)
-    except OSError:
+    except (OSError, UnicodeError):
         yield Finding("driver's host", False, f"{name} has no address here", remedy)
         return
     elsewhere = any(not _is_loopback(host) for host, _ in settings.masters)
@@ -80,16 +93,16 @@ def _version(page: str) -> Iterator[Finding]:
     """The master's version must be that of our pyspark, in its first two numbers; and its clock."""
     own = version("pyspark")
     try:
-        found = httpx.get(page, timeout=10, trust_env=False)
-    except httpx.HTTPError as error:
+        text, moment = read_page(f"{page}/")
+    except (httpx.HTTPError, ValueError) as error:
         yield Finding(f"Spark's page {page}", False, type(error).__name__, "is the master running?")
         return
-    host = httpx.URL(page).host
-    if named := VERSION_ON_PAGE.search(found.text):
+    host = host_of(page)
+    if named := VERSION_ON_PAGE.search(text):
         same = named[1].split(".")[:2] == own.split(".")[:2]
         remedy = f"install Spark {own} on {host} and on its workers"
         yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
-    if moment := found.headers.get("date"):
+    if moment:
         yield clock_finding(host, moment)
 
 
@@ -129,8 +142,10 @@ def judge_spark_job(
             return
     printed = (stderr or stdout).strip().splitlines()
     errors = [line.partition("error: ")[2] for line in printed if line.startswith("error: ")]
-    detail = (errors or printed or ["no word"])[-1]
-    yield Finding("Spark job", False, detail[:300], "look at the master's and the workers' logs")
+    causes = [line for line in printed if CAUSE.search(line)]
+    detail = (errors or causes[:1] or printed or ["no word"])[-1].strip()
+    remedy = f"look at the logs of {settings.master} and of its workers"
+    yield Finding("Spark job", False, detail[:300], remedy)
 
 
 def check_workers(
@@ -169,7 +184,7 @@ def _room(report: dict[str, Any], disk_mb: int) -> Iterator[Finding]:
 
 def megabytes(size: str) -> int:
     """`700m` or `1g`, as Spark writes memory, in megabytes; without a unit they are megabytes."""
-    number, unit = re.fullmatch(r"(\d+)([kmgt]?)b?", size.lower().strip()).groups()  # type: ignore[union-attr]
+    number, unit = re.fullmatch(r"([0-9]+)([kmgt]?)b?", size.lower().strip()).groups()  # type: ignore[union-attr]
     return int(int(number) * UNITS[unit or "m"])
 
 

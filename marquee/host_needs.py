@@ -17,7 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from marquee.errors import SettingsError
+
 MEGABYTE = 2**20
+MOST_ROWS = 10**12
+"""Ratings, people or titles: far above any release, far below what floats lose."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -64,7 +68,12 @@ class DataSize:
         """Fill what is unknown (0) by the shape of MovieLens 32M and of samples of its people.
 
         159 ratings a person; titles grow with the power 0.385 of the ratings, 23,000 at a million.
+        Raises SettingsError for a number above MOST_ROWS.
         """
+        if max(ratings, people, titles) > MOST_ROWS:
+            raise SettingsError(
+                f"more than {MOST_ROWS:,} ratings, people or titles", "give the real numbers"
+            )
         ratings = max(ratings, 1)
         people = people or max(round(ratings / 159), 1)
         return cls(ratings, people, titles or max(round(23_000 * (ratings / 1e6) ** 0.385), 1))

@@ -7,12 +7,24 @@ decides from the name of a place what to start or which address to use.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MASTER = re.compile(r"local(\[.+\])?|yarn|local-cluster\[.+\]|spark://[^/:,]+:\d+(,[^/:,]+:\d+)*")
+from marquee.errors import SettingsError
+
+NUMBER = "[1-9][0-9]{0,5}"
+LOCAL_MASTER = rf"local(\[({NUMBER}|\*)( *, *{NUMBER})?\])?"
+OTHER_MASTER = rf"yarn|local-cluster\[ *{NUMBER} *, *{NUMBER} *, *{NUMBER} *\]"
+HOST = r"[^\s/:;,@\[\]]+"
+STANDALONE = rf"spark://{HOST}:[0-9]+(,{HOST}:[0-9]+)*"
+MASTER = re.compile(rf"{LOCAL_MASTER}|{OTHER_MASTER}|{STANDALONE}")
+ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{HOST})(?::([0-9]{{1,5}}))?")
+"""A host with or without a port; an IPv6 address stands in brackets."""
+NAMENODE_PORT = 8020
+MEMORY = re.compile("[0-9]{1,7}([kmgt]b?)?", re.IGNORECASE)
 MASTER_PAGE_PORT = 8080
 """The port of a Standalone master's page, where `[spark] master_pages` is empty."""
 
@@ -21,6 +33,26 @@ class Section(BaseModel):
     """A frozen table of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def host_and_port(address: str, usual: int) -> tuple[str, int]:
+    """Both parts of `host:port`, with the `usual` port where there is none.
+
+    An IPv6 address loses its brackets. Raises ValueError for anything else.
+    """
+    found = ADDRESS.fullmatch(address)
+    port = int(found[2] or usual) if found else 0
+    if not found or not 0 < port < 2**16:
+        raise ValueError(f"'{address}' is not host:port, with a port from 1 to 65535")
+    return found[1].strip("[]"), port
+
+
+def _check_page(address: str) -> None:
+    """Raise ValueError unless the address is `http://host`, with or without a port and a path."""
+    scheme, _, rest = address.partition("://")
+    if scheme not in ("http", "https") or re.search(r"[\s?#]", rest):
+        raise ValueError(f"'{address}' is not http://host:port")
+    host_and_port(rest.partition("/")[0], 80)
 
 
 class LakeSettings(Section):
@@ -38,9 +70,25 @@ class LakeSettings(Section):
     @classmethod
     def _addresses_are_whole(cls, value: str) -> str:
         for address in filter(None, value.split(";")):
-            parts = urlsplit(address)
-            if parts.scheme not in ("http", "https") or not parts.port:
+            _check_page(address)
+            if not urlsplit(address).port:
                 raise ValueError(f"'{address}' is not http://host:port; several are joined by ';'")
+        return value
+
+    @field_validator("root")
+    @classmethod
+    def _root_is_an_address(cls, value: str) -> str:
+        if value.startswith("hdfs://"):
+            host_and_port(value.removeprefix("hdfs://").partition("/")[0], NAMENODE_PORT)
+        elif not value.startswith("file:///"):
+            raise ValueError(f"'{value}' is neither hdfs://host:port/… nor file:///…")
+        return value
+
+    @field_validator("namenodes")
+    @classmethod
+    def _namenodes_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            host_and_port(address, NAMENODE_PORT)
         return value
 
     @model_validator(mode="after")
@@ -62,8 +110,7 @@ class LakeSettings(Section):
         if not self.root.startswith("hdfs://"):
             return ()
         given = self.namenodes or (urlsplit(self.root).netloc,)
-        pairs = (one.rpartition(":") if ":" in one else (one, ":", "8020") for one in given)
-        return tuple((host, int(port)) for host, _, port in pairs)
+        return tuple(host_and_port(one, NAMENODE_PORT) for one in given)
 
 
 class SparkSettings(Section):
@@ -91,6 +138,21 @@ class SparkSettings(Section):
     def _master_is_known(cls, value: str) -> str:
         if not MASTER.fullmatch(value):
             raise ValueError(f"'{value}' is not local[…], spark://host:port[,host:port] or yarn")
+        standalone_masters(value)  # refuses a port that there is not
+        return value
+
+    @field_validator("master_pages")
+    @classmethod
+    def _pages_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            _check_page(address)
+        return value
+
+    @field_validator("driver_memory", "executor_memory")
+    @classmethod
+    def _memory_is_what_spark_reads(cls, value: str) -> str:
+        if not MEMORY.fullmatch(value):
+            raise ValueError(f"'{value[:40]}' is no size of a heap; write 700m or 1g")
         return value
 
     @model_validator(mode="after")
@@ -122,11 +184,14 @@ def is_local_master(master: str) -> bool:
 
 
 def standalone_masters(master: str) -> tuple[tuple[str, int], ...]:
-    """Host and port of each master of `spark://a:7077,b:7077`; empty for another kind."""
+    """Host and port of each master of `spark://a:7077,b:7077`; empty for another kind.
+
+    Raises ValueError where one has no port.
+    """
     if not master.startswith("spark://"):
         return ()
-    pairs = (one.rpartition(":") for one in master.removeprefix("spark://").split(","))
-    return tuple((host, int(port)) for host, _, port in pairs)
+    given = master.removeprefix("spark://").split(",")
+    return tuple(host_and_port(one, usual=0) for one in given)
 
 
 def master_pages(master: str, settings: SparkSettings) -> tuple[str, ...]:
@@ -138,3 +203,25 @@ def master_pages(master: str, settings: SparkSettings) -> tuple[str, ...]:
     if settings.master_pages and master == settings.master:
         return tuple(one.rstrip("/") for one in settings.master_pages)
     return tuple(f"http://{host}:{MASTER_PAGE_PORT}" for host, _ in standalone_masters(master))
+
+
+def is_path(place: str) -> bool:
+    """Whether a place is named by its file."""
+    return place.endswith(".toml")
+
+
+def overlay_file(place: str, folder: Path) -> Path:
+    """The file of a place; SettingsError where there is none."""
+    known = sorted(p.stem for p in folder.glob("*.toml") if p.stem != "base")
+    remedy = f"set MARQUEE_PLACE to one of: {', '.join(known)}; or to the path of a .toml file"
+    try:
+        overlay = Path(place).expanduser().resolve() if is_path(place) else folder / f"{place}.toml"
+        there, a_folder = overlay.is_file(), overlay.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long, a link to itself, no such user
+        raise SettingsError(f"MARQUEE_PLACE leads to no file: {str(error)[:200]}", remedy) from None
+    if is_path(place) and not there:
+        what = f"{overlay} is a folder" if a_folder else f"there is no file {overlay}"
+        raise SettingsError(what, remedy)
+    if not there or place == "base":  # which every place overlays
+        raise SettingsError(f"there is no place '{place}' in {folder}", remedy)
+    return overlay

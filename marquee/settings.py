@@ -18,10 +18,18 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network
 from marquee.errors import SettingsError
-from marquee.place_settings import AirflowSettings, LakeSettings, Section, SparkSettings
+from marquee.place_settings import (
+    AirflowSettings,
+    LakeSettings,
+    Section,
+    SparkSettings,
+    is_path,
+    overlay_file,
+)
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
 
@@ -259,33 +267,17 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
         found = Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
+    except EnvironmentIsNoJson as error:  # it names the section alone
+        remedy = 'write lists in the environment as JSON, as in ["a:8020", "b:8020"]'
+        raise SettingsError(
+            f"an environment variable MARQUEE_… is wrong: {error}", remedy
+        ) from None
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     if wrong:
-        remedy = f"correct it in {overlay.parent} or the environment"
+        remedy = f"correct it in {overlay} or the environment"
         raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)
-    return found.model_copy(update={"place": str(overlay) if _is_path(place) else place})
-
-
-def overlay_file(place: str, folder: Path) -> Path:
-    """The file of a place; SettingsError where there is none."""
-    if _is_path(place):
-        overlay = Path(place).expanduser().resolve()
-        if not overlay.is_file():
-            raise SettingsError(f"there is no file {overlay}", "correct MARQUEE_PLACE")
-        return overlay
-    overlay = folder / f"{place}.toml"
-    if not overlay.is_file():
-        known = sorted(p.stem for p in folder.glob("*.toml") if p.stem != "base")
-        raise SettingsError(
-            f"there is no place '{place}' in {folder}",
-            f"set MARQUEE_PLACE to one of: {', '.join(known)}; or to the path of a .toml file",
-        )
-    return overlay
-
-
-def _is_path(place: str) -> bool:
-    return place.endswith(".toml")
+    return found.model_copy(update={"place": str(overlay) if is_path(place) else place})
 
 
 class _ConfigFiles(TomlConfigSettingsSource):
@@ -294,5 +286,8 @@ class _ConfigFiles(TomlConfigSettingsSource):
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
             return super()._read_file(file_path)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{file_path} is not TOML: {error}", "correct that line") from None
+        except OSError as error:
+            what = f"{file_path} cannot be read: {error.strerror}"
+            raise SettingsError(what, "let this user read it") from None

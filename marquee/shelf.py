@@ -43,7 +43,7 @@ PYTHON_WORKERS = 60
 """Below an executor, beside the chains: pyspark's daemon with NumPy and pyarrow."""
 MOST_BOARDS = 64
 MOST_GIGABYTES = 1024
-HOSTS = re.compile(r"^(?:(\d+)x)?(\d+(?:\.\d+)?)GB$", re.IGNORECASE)
+HOSTS = re.compile(r"(?:([0-9]{1,4})x)?([0-9]{1,6}(?:\.[0-9]{1,9})?)GB", re.IGNORECASE)
 RUNS_KEPT = 52
 """Runs for which the plan counts disk: a year; nothing removes a run before."""
 WORKER = ("datanode", "spark-worker", "executor")
@@ -112,10 +112,10 @@ def read_boards(text: str) -> list[Board]:
     """`4x4GB`, or kinds joined by commas: `1x8GB,3x2GB`; SettingsError for anything else."""
     sizes: list[float] = []
     for part in text.split(","):
-        found = HOSTS.match(part.strip())
+        found = HOSTS.fullmatch(part.strip())
         if not found or not int(found[1] or 1) or not 0 < float(found[2]) <= MOST_GIGABYTES:
             raise SettingsError(
-                f"'{part.strip()}' names no boards", "write --hosts 4x4GB, or 1x8GB,3x2GB"
+                f"'{part.strip()[:60]}' names no boards", "write --hosts 4x4GB, or 1x8GB,3x2GB"
             )
         sizes += [float(found[2]) * 1024] * min(int(found[1] or 1), MOST_BOARDS + 1)
     if len(sizes) > MOST_BOARDS:

@@ -58,6 +58,23 @@ def test_a_plan_names_boards_tasks_and_settings() -> None:
         assert word in said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "--rows", "1", "--hosts", "9" * 5000 + "x4GB"),
+        ("plan", "--rows", "1", "--hosts", "٣x٤GB"),
+        ("plan", "--rows", "9" * 400),
+        ("plan", "--rows", "10", "--titles", "9" * 400),
+        ("plan", "--rows", "10", "--people", str(10**12 + 1)),
+        ("units", "--role", "serving", "--rows", "9" * 400),
+    ],
+)
+def test_numbers_that_no_shelf_has_are_one_sentence(words: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=r"names no boards|more than 1,000,000,000,000") as said:
+        CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert said.value.status == 2 and len(str(said.value)) < 200
+
+
 def test_a_plan_that_does_not_fit_has_the_status_1() -> None:
     said = run("plan", "--rows", "1000000", "--hosts", "4x1GB", status=1)
     assert "does not fit" in said and "it fits" not in said

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
+from typer.testing import CliRunner
 
+from cli import app
+from local_stack import place_checks
 from local_stack.health_checks import Finding
 from local_stack.place_checks import check_database, check_lake, clock_finding
 from local_stack.spark_checks import check_spark, check_workers, judge_spark_job, megabytes
 from local_stack.stack import Stack
+from marquee.place_settings import SparkSettings
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
 
@@ -91,39 +98,121 @@ def test_a_wrong_host_and_a_closed_port_are_one_line_each(host: str, says: str) 
     assert all("\n" not in line for line in wrong)
 
 
+Serve = Callable[..., str]
+
+
 @pytest.fixture
-def late_page() -> Iterator[str]:
-    """Stands in for a NameNode whose clock is five minutes ahead; no daemon here can have one."""
+def serve() -> Iterator[Serve]:
+    """Serves one body at every path: what no daemon here says, at a moment that none here has."""
+    with ExitStack() as servers:
 
-    class Late(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"beans": [{"name": "Hadoop:service=NameNode,name=NameNodeInfo"}]}'
-            self.send_response_only(200)
-            self.send_header("Date", formatdate(time.time() + 300, usegmt=True))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+        def start(body: bytes, date: str = "", drip: bool = False) -> str:
+            class Page(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    self.send_response_only(200)
+                    self.send_header("Date", date or formatdate(usegmt=True))
+                    self.end_headers()
+                    with suppress(OSError):
+                        for _ in range(100 if drip else 0):
+                            self.wfile.write(b" ")
+                            time.sleep(0.05)
+                        self.wfile.write(body)
 
-        def log_message(self, *words: object) -> None:
-            pass
+                def log_message(self, *words: object) -> None:
+                    pass
 
-    with HTTPServer(("127.0.0.1", 0), Late) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Page))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            servers.callback(thread.join)
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
 
 
-def test_a_clock_five_minutes_off_is_named(late_page: str) -> None:
+def beans(**info: object) -> bytes:
+    """A NameNode's page."""
+    name = {"name": "Hadoop:service=NameNode,name=NameNodeInfo"}
+    return json.dumps({"beans": [name | info]}).encode()
+
+
+def lake_at(page: str) -> Settings:
     settings = load_settings("cluster")
-    root = late_page.replace("http", "hdfs") + "/m"
-    lake = settings.lake.model_copy(update={"root": root, "webhdfs": late_page})
-    found = by_name(check_lake(settings.model_copy(update={"lake": lake})))
-    clock = found["clock of 127.0.0.1"]
+    update = {"root": page.replace("http", "hdfs") + "/m", "webhdfs": page}
+    return settings.model_copy(update={"lake": settings.lake.model_copy(update=update)})
+
+
+def test_a_clock_five_minutes_off_is_named(serve: Serve) -> None:
+    late = serve(beans(), formatdate(time.time() + 300, usegmt=True))
+    clock = by_name(check_lake(lake_at(late)))["clock of 127.0.0.1"]
     assert not clock.passed and "s ahead" in clock.detail and "127.0.0.1" in clock.remedy
     assert not clock_finding("pi3", 700.0, 1000.0).passed
     assert clock_finding("pi3", 999.0, 1000.0).passed
+    assert "no clock" in clock_finding("pi3", "nonsense").detail
+
+
+@pytest.mark.parametrize(
+    "live",
+    ["[1]", '{"dn1": 5}', "x{", '{"dn1": {"remaining": "lots"}}', '{"a": {"remaining": 1e999}}'],
+)
+def test_beans_of_another_shape_are_one_line(live: str, serve: Serve) -> None:
+    page = serve(beans(LiveNodes=live))
+    nodes = by_name(check_lake(lake_at(page)))["DataNodes"]
+    assert not nodes.passed and "cannot be read" in nodes.detail and page in nodes.detail
+
+
+@pytest.mark.parametrize("worker", [{"state": "ALIVE", "memory": 1}, 5])
+def test_a_masters_page_of_another_shape_is_one_line(worker: object, serve: Serve) -> None:
+    state = {"status": "ALIVE", "activeapps": [], "workers": [worker]}
+    page = serve(json.dumps(state).encode())
+    found = by_name(check_spark(spark_at(page)))["Spark workers"]
+    assert not found.passed and "cannot be read" in found.detail and page in found.detail
+
+
+def spark_at(page: str) -> SparkSettings:
+    update = {"master": page.replace("http", "spark"), "driver_host": "127.0.0.1"}
+    return load_settings("cluster").spark.model_copy(update={**update, "master_pages": (page,)})
+
+
+def test_a_page_that_drips_or_floods_comes_to_an_end(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, started = serve(beans(), drip=True), time.monotonic()
+    monkeypatch.setattr(place_checks, "SECONDS_TO_READ", 0.3)
+    wrong = failed(check_lake(lake_at(page))) + failed(check_spark(spark_at(page)))
+    assert time.monotonic() - started < 3
+    assert [one for one in wrong if "no NameNode answers (ReadTimeout)" in one]
+    assert [one for one in wrong if f"no Spark master answers at {page} (ReadTimeout)" in one]
+    monkeypatch.setattr(place_checks, "SECONDS_TO_READ", 10.0)
+    monkeypatch.setattr(place_checks, "MOST_BYTES", 20)
+    with pytest.raises(httpx.DecodingError, match="more than 20 bytes"):
+        place_checks.read_page(serve(b"x" * 1000))
+
+
+def test_no_active_namenode_is_said_with_those_that_were_asked() -> None:
+    page = f"http://127.0.0.1:{free_port()}"
+    found = by_name(check_lake(lake_at(page)))["active NameNode"]
+    assert not found.passed and page in found.detail and page in found.remedy
+
+
+@pytest.mark.parametrize("webhdfs", ["", ";"])
+def test_an_empty_webhdfs_is_not_fine(webhdfs: str, serve: Serve) -> None:
+    settings = lake_at(serve(b""))
+    lake = settings.lake.model_copy(update={"webhdfs": webhdfs})
+    (line,) = failed(check_lake(settings.model_copy(update={"lake": lake})))
+    assert "webhdfs names no NameNode" in line and "http://host:9870" in line
+
+
+def test_an_hdfs_elsewhere_is_asked_although_the_processes_were_forgotten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MARQUEE_STATE", str(tmp_path))
+    monkeypatch.setenv("MARQUEE_PLACE", "local")
+    monkeypatch.setenv("MARQUEE_LAKE__ROOT", "hdfs://nohost.invalid:8020/x")
+    monkeypatch.setenv("MARQUEE_LAKE__WEBHDFS", "http://nohost.invalid:9870")
+    found = CliRunner().invoke(app, ["doctor", "--place", "local"])
+    assert found.exit_code == 1 and "nohost.invalid has no address" in found.output
 
 
 def test_no_spark_at_the_address_is_one_line_for_port_and_page() -> None:
@@ -164,7 +253,15 @@ def test_a_job_that_fails_says_its_own_sentence() -> None:
     spark = load_settings("cluster").spark
     stderr = "WARN x\nerror: no Spark executor for 2 minutes — look at Spark's master\nINFO bye\n"
     (line,) = failed(judge_spark_job("", stderr, spark, 1))
-    assert "no Spark executor for 2 minutes" in line
+    assert "no Spark executor for 2 minutes" in line and spark.master in line
+    stderr = (
+        "26/11/26 ERROR StandaloneSchedulerBackend: All masters are unresponsive!\n"
+        "\tat a.SparkException.x\n"
+        "26/11/26 ERROR TransportResponseHandler: Still have 3 requests outstanding\n"
+        "26/11/26 INFO SparkContext: Successfully stopped\n"
+    )
+    (line,) = failed(judge_spark_job("", stderr, spark, 1))
+    assert "All masters are unresponsive!" in line and spark.master in line
     report = 'noise\nWORKERS [{"host": "pi4", "error": "sh: python9: not found"}]\n'
     (line,) = failed(judge_spark_job(report, "", spark, 1))
     assert "Python on pi4" in line and "python9: not found" in line and "install it on pi4" in line

@@ -42,6 +42,14 @@ database = "postgres"
 [stack]
 processes = ["airflow-api", "airflow-scheduler", "serving"]
 """
+NO_ROOTS = (
+    *("", "x", "s3://b", "HDFS://h/x", "hdfs:///x", "hdfs://h:99999/x", "hdfs://h:0/x"),
+    *("hdfs://127.0.0.1:abc/x", "hdfs://h:/x", "hdfs://[::1/x", "hdfs://u@h:1/x"),
+)
+NO_MASTERS = (
+    *("spark://h:99999", "spark://h:0", "spark:// h:7077", "spark://u@h:7077", "spark://[::1]:1"),
+    *("local[abc]", "local[-1]", "local[0]", "local[2,4", "local-cluster[2]"),
+)
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 POSTGRES = "postgresql+psycopg2://airflow:secret@pi0/airflow"
 
@@ -177,6 +185,25 @@ def test_a_place_names_the_processes_of_this_machine(shelf: Settings) -> None:
         ("[spark]\ndeploy_mode = 'cluster'", "only yarn"),
         ("[lake]\nwebhdfs = 'pi1:9870'", "'pi1:9870' is not http://host:port"),
         ("[lake]\nroot = 'hdfs://a:8020/m'\nnamenodes = ['a:8020']", "without a port"),
+        *((f"[lake]\nroot = '{root}'", "lake.root: ") for root in NO_ROOTS),
+        *(
+            (f"[lake]\nroot = 'hdfs://s/m'\nnamenodes = ['{one}']", "lake.namenodes: ")
+            for one in ("", "b:x", "a:99999", "::1", "a:8020:1", "a:0", "a:", " a:1")
+        ),
+        *(
+            (f"[lake]\nwebhdfs = '{one}'", "lake.webhdfs: ")
+            for one in ("http://[::1", "http://h:99999", "http://:1", "http://a b:1", "http://h")
+        ),
+        *((f"[spark]\nmaster = '{one}'", "spark.master: ") for one in NO_MASTERS),
+        *(
+            (f"[spark]\nmaster_pages = ['{one}']", "spark.master_pages: ")
+            for one in ("http://[::1", "pi1:8080", "", "http://pi1:x")
+        ),
+        *(
+            (f"[spark]\n{key}_memory = '{one}'", f"spark.{key}_memory: ")
+            for key in ("driver", "executor")
+            for one in ("1.5g", "", "9" * 400 + "g", "700b", "x")
+        ),
     ],
 )
 def test_what_cannot_be_a_place_is_refused(tmp_path: Path, text: str, named: str) -> None:
@@ -184,6 +211,19 @@ def test_what_cannot_be_a_place_is_refused(tmp_path: Path, text: str, named: str
     file.write_text(text)
     with pytest.raises(SettingsError, match=re.escape(named)):
         load_settings(str(file))
+
+
+def test_what_spark_and_hdfs_read_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for master in ("local", "local[*]", "local[2, 4]", "local-cluster[2,1,512]", "spark://a:1,b:2"):
+        monkeypatch.setenv("MARQUEE_SPARK__MASTER", master)
+        assert load_settings("local").spark.master == master
+    for size in ("700", "700mb", "1t", "2G", "900000k"):
+        monkeypatch.setenv("MARQUEE_SPARK__EXECUTOR_MEMORY", size)
+        assert load_settings("local").spark.executor_memory == size
+    monkeypatch.setenv("MARQUEE_LAKE__ROOT", "hdfs://[::1]:9000/m")
+    assert load_settings("local").lake.rpc_addresses == (("::1", 9000),)
+    monkeypatch.setenv("MARQUEE_LAKE__ROOT", "hdfs://pi1/m")
+    assert load_settings("local").lake.rpc_addresses == (("pi1", 8020),)
 
 
 def test_yarn_passes_through(tmp_path: Path, shelf: Settings) -> None:

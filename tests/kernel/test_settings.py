@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic_settings import TomlConfigSettingsSource
 
 from marquee.errors import SettingsError
 from marquee.settings import REPOSITORY, load_settings
@@ -57,6 +58,48 @@ def test_wrong_keys_are_named(config: Path, text: str, named: str) -> None:
 def test_unknown_place_names_those_there_are(config: Path) -> None:
     with pytest.raises(SettingsError, match="cluster, local"):
         load_settings("moon", config)
+
+
+def test_a_file_that_is_no_text_and_a_path_to_no_file_are_sentences(tmp_path: Path) -> None:
+    (tmp_path / "bin.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    (tmp_path / "folder.toml").mkdir()
+    for place, said in (
+        (str(tmp_path / "bin.toml"), "is not TOML"),
+        (str(tmp_path / "loop.toml"), "leads to no file"),
+        (str(tmp_path / "folder.toml"), "is a folder"),
+        ("x" * 300 + ".toml", "leads to no file"),
+        ("x" * 5000, "leads to no file"),
+        ("~nobody-of-this-name/x.toml", "leads to no file"),
+        ("base", "there is no place 'base'"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            load_settings(place)
+
+
+def test_a_file_that_this_user_may_not_read_is_a_sentence(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(TomlConfigSettingsSource, "_read_file", refuse)
+    with pytest.raises(SettingsError, match="cannot be read: Permission denied"):
+        load_settings("local", config)
+
+
+def test_a_list_in_the_environment_that_is_no_json_says_how_to_write_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARQUEE_LAKE__NAMENODES", "a:8020,b:8020")
+    with pytest.raises(SettingsError, match=r'field "lake".*as JSON, as in \["a:8020", "b:8020"\]'):
+        load_settings("local", config)
+
+
+def test_the_file_with_a_wrong_value_is_named(config: Path) -> None:
+    (config / "local.toml").write_text("colour = 1")
+    with pytest.raises(SettingsError, match=r"correct it in .*config/local\.toml"):
+        load_settings("local", config)
 
 
 def test_settings_are_frozen() -> None:
