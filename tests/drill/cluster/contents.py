@@ -27,7 +27,7 @@ from release.ledger import Ledger
 DATASETS = ("prepared/ratings", "prepared/titles", "split")
 DOCUMENTS = ("data", "models")
 OF_THE_ATTEMPT = re.compile(
-    r"(_at|^at|^as_of|seconds|started|finished|duration|timestamp|^work|_mb|megabytes)$"
+    r"(_at|^at|^as_of|^run|seconds|started|finished|duration|timestamp|^work|_mb|megabytes)$"
 )
 """Keys of documents whose values are an attempt's own."""
 SKIPPED = re.compile(r"(^|/)(_manifest\.json|spark/|\.|_SUCCESS|report\.html)")
