@@ -14,6 +14,7 @@ from marquee.settings import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "tests" / "scrapy_imdb"))  # the crawl's rig lives with its tests
 
+from cli.terminal import unwind_on_signals
 from tests.drill.cluster_faults import CLUSTER
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
@@ -32,6 +33,7 @@ DRILLS = {
 
 def main() -> int:
     options = _options()
+    unwind_on_signals()  # a drill that is ended takes its hosts and daemons down
     chosen = options.drills or list(DRILLS)
     rows = {}
     for name in chosen:
