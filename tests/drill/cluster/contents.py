@@ -27,9 +27,10 @@ from release.ledger import Ledger
 DATASETS = ("prepared/ratings", "prepared/titles", "split")
 DOCUMENTS = ("data", "models")
 OF_THE_ATTEMPT = re.compile(
-    r"(_at|^at|^as_of|^run|seconds|started|finished|duration|timestamp|^work|_mb|megabytes)$"
+    r"(_at|^at|^as_of|^run|^fingerprint|^bundle_digest|seconds|started|finished|duration|timestamp|^work|_mb|megabytes)$"
 )
-"""Keys of documents whose values are an attempt's own."""
+"""Keys of documents whose values are an attempt's own: both digests count the run's name, or what
+Spark named at random. The bundle itself is compared."""
 SKIPPED = re.compile(r"(^|/)(_manifest\.json|spark/|\.|_SUCCESS|report\.html)")
 """Manifests repeat digests; what Spark saved has random names, and its bundle is compared."""
 
