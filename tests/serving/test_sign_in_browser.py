@@ -39,8 +39,10 @@ class Browser:
             if found.get("method") == "Log.entryAdded":
                 self.messages.append(found["params"]["entry"]["text"])
             if found.get("id") == number:
-                assert "error" not in found, found
-                return found["result"]
+                # An expression that is under way when its page is replaced ends with this error.
+                is_replaced = "navigated" in found.get("error", {}).get("message", "")
+                assert is_replaced or "error" not in found, found
+                return {"result": {}} if is_replaced else found["result"]
 
     def ask(self, expression: str) -> Any:
         """The value of an expression in the page; None where the page is just being replaced."""
