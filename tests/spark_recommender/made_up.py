@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from marquee.lake import Lake, open_lake
 from scoring.arrays import Rows
+from scoring.recommender.ratings_arrays import Ratings
 from spark_apps.recommender.gibbs_sampler import Problem
 from spark_apps.recommender.rating_blocks import (
     RatingBlock,
@@ -138,3 +140,16 @@ class DeadlyProblem(Problem):
 def models(recipes: list[dict], champion: dict | None = None) -> dict[str, object]:
     """`models` of `inputs.json`: the recommender's recipes and its champion."""
     return {"recommender": {"recipes": recipes, "champion": champion}}
+
+
+def tiny_worlds() -> dict[str, Ratings]:
+    """The smallest worlds and the oddest: one of each, equal ratings, ids beyond 32 bits."""
+    one, grid = np.ones(1, dtype=np.int64), make_ratings(6, 8, share=1.1)
+    flat = grid.values * 0 + 3.0
+    return {
+        "one person, one title": Ratings(one, one, one * 4.0, one * 1000),
+        "one person": grid.take(grid.user_ids == 1),
+        "one title": grid.take(grid.movie_ids == 1),
+        "all ratings equal": Ratings(grid.user_ids, grid.movie_ids, flat, grid.times),
+        "wide ids": Ratings(grid.user_ids + 2**40, grid.movie_ids + 2**41, grid.values, grid.times),
+    }

@@ -20,12 +20,11 @@ from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings
-from tests.spark_recommender.made_up import BAYES, RECIPE
+from tests.spark_recommender.made_up import BAYES, RECIPE, tiny_worlds
 
 FAMILIES = {"als_bias": RECIPE, "bayes": BAYES}
 TITLES = {m: Title(m, None, f"Film {m}", 1950 + m, ("Drama",)) for m in range(1, 45)}
 EVERY = pytest.mark.parametrize("family", list(FAMILIES))
-ONES = np.ones(1, dtype=np.int64)
 GRID = make_ratings(6, 8, share=1.1)
 HEAVY = Ratings(
     np.concatenate([GRID.user_ids, np.full(10_000, 99)]),
@@ -33,14 +32,7 @@ HEAVY = Ratings(
     np.concatenate([GRID.values, np.arange(10_000) % 9 / 2 + 0.5]),
     np.concatenate([GRID.times, np.arange(10_000)]),
 )
-ODD = {
-    "one person, one title": Ratings(ONES, ONES, ONES * 4.0, ONES * 1000),
-    "one person": GRID.take(GRID.user_ids == 1),
-    "one title": GRID.take(GRID.movie_ids == 1),
-    "all ratings equal": Ratings(GRID.user_ids, GRID.movie_ids, GRID.values * 0 + 3.0, GRID.times),
-    "wide ids": Ratings(GRID.user_ids + 2**40, GRID.movie_ids + 2**41, GRID.values, GRID.times),
-    "a person with 10,000 ratings, titles rated once": HEAVY,
-}
+ODD = tiny_worlds() | {"a person with 10,000 ratings, titles rated once": HEAVY}
 
 
 def fitted(spark: Any, recipe: dict[str, Any], rows: Ratings, out: Path) -> Recommender:  # noqa: F811

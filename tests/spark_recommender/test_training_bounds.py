@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from scoring.recommender.model import Recommender
-from scoring.recommender.ratings_arrays import Ratings
 from spark_apps import train_recommender
 from spark_apps.recommender.recipe_search import choose
 from spark_apps.recommender.recipes import read_recipe
 from spark_apps.recommender.trainer import Trainer
 from tests.plugins.spark_session import spark  # noqa: F401
 from tests.scoring.made_up import make_ratings, save_ratings
-from tests.spark_recommender.made_up import RECIPE, flags, make_lake, models
+from tests.spark_recommender.made_up import RECIPE, flags, make_lake, models, tiny_worlds
 
-ONES = np.ones(1, dtype=np.int64)
 GRID = make_ratings(6, 8, share=1.1)
-TINY = {
-    "one person, one title": Ratings(ONES, ONES, ONES * 4.0, ONES * 1000),
-    "one person": GRID.take(GRID.user_ids == 1),
-    "one title": GRID.take(GRID.movie_ids == 1),
-    "all ratings equal": Ratings(GRID.user_ids, GRID.movie_ids, GRID.values * 0 + 3.0, GRID.times),
-    "wide ids": Ratings(GRID.user_ids + 2**40, GRID.movie_ids + 2**41, GRID.values, GRID.times),
-}
+TINY = tiny_worlds()
 
 
 @pytest.mark.parametrize("case", list(TINY))
