@@ -19,7 +19,7 @@ from cli.world_and_lake import (
     chosen_lake,
     settings_for,
 )
-from local_stack.host_daemon import ROLES, in_megabytes
+from local_stack.host_daemon import ROLES
 from local_stack.systemd_units import Host, unit_files
 from marquee.errors import NotFoundError, SourceError
 from marquee.host_needs import (
@@ -31,6 +31,7 @@ from marquee.host_needs import (
     task_needs,
 )
 from marquee.lake import Lake
+from marquee.place_settings import megabytes
 from marquee.run_folder import figures_of_run, read_all_runs
 from marquee.settings import load_settings
 from marquee.shelf import SYSTEM, VISIBLE, Board, Plan, overlay, plan_boards, read_boards
@@ -163,7 +164,7 @@ def _task_json(need: TaskNeed, found: Plan) -> dict[str, int]:
 
 
 def _driver_heap(found: Plan) -> int:
-    return in_megabytes(str(found.settings["driver_memory"]))
+    return megabytes(str(found.settings["driver_memory"]))
 
 
 def show(found: Plan) -> None:

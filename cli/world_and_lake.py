@@ -203,7 +203,7 @@ def lake_of(settings: Settings) -> Lake:
 
 def is_local(settings: Settings) -> bool:
     """Whether the lake belongs to a local stack."""
-    return settings.runs_hdfs and settings.lake.root.startswith("hdfs://127.0.0.1:")
+    return settings.runs_hdfs and settings.lake.is_on_loopback
 
 
 def _world(name: str) -> str:

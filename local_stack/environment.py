@@ -41,7 +41,7 @@ def with_local_addresses(settings: Settings) -> Settings:
     Settings of a place whose HDFS runs elsewhere stay as they are.
     """
     port = settings.stack.port
-    if not settings.runs_hdfs or not settings.lake.root.startswith("hdfs://127.0.0.1:"):
+    if not (settings.runs_hdfs and settings.lake.is_on_loopback):
         return settings
     lake = settings.lake.model_copy(
         update={

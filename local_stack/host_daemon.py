@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -36,6 +35,8 @@ from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared
 from local_stack.java_setup import cache_folder, java_home, spark_home
 from local_stack.stack import read_procfile
 from marquee.errors import MarqueeError, StackError
+from marquee.host_needs import AIRFLOW
+from marquee.place_settings import megabytes
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 
@@ -47,8 +48,7 @@ HEAPS = {"namenode": 96, "datanode": 64, "spark-master": 160, "spark-worker": 16
 """Megabytes of the heaps of daemons that run in a JVM."""
 JVM = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 COPIES = 2
-"""Of each block; with one DataNode there is one."""
-AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer")
+"""Of each block, where the place does not say; with one DataNode there is one."""
 ROLES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("namenode", "datanode", "spark-master", "spark-worker")},
     "airflow": AIRFLOW,
@@ -174,7 +174,7 @@ def core_site(settings: Settings, data: Path) -> dict[str, str]:
 def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
     """`hdfs-site.xml` of a place: ports as Hadoop's own, every interface, times of the stack."""
     return {
-        "dfs.replication": str(COPIES),
+        "dfs.replication": str(settings.lake.replication or COPIES),
         "dfs.namenode.name.dir": f"file://{data / 'name'}",
         "dfs.datanode.data.dir": f"file://{data / 'blocks'}",
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
@@ -185,54 +185,36 @@ def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
 
 
 def namenode_address(settings: Settings) -> str:
-    """`host:port` of the lake's root; SettingsError's sentence where the root is no HDFS."""
-    try:
-        found = urlsplit(settings.lake.root)
-        host, port = found.hostname, found.port  # ValueError where it is out of range
-    except ValueError:
-        host = None
-    if not host or found.scheme != "hdfs":
-        raise StackError(
-            f"lake.root is {settings.lake.root}, which no NameNode serves",
-            "set MARQUEE_PLACE to a place with hdfs://host:port/path",
-        )
-    return f"{host}:{port or 8020}"
+    """`host:port` of the lake's first NameNode; StackError where the root is no HDFS."""
+    for host, port in settings.lake.rpc_addresses:
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise StackError(
+        f"lake.root is {settings.lake.root}, which no NameNode serves",
+        "set MARQUEE_PLACE to a place with hdfs://host:port/path",
+    )
 
 
 def _spark(name: str, settings: Settings, data: Path) -> Launch:
-    masters = settings.spark.master
-    if not masters.startswith("spark://"):
+    if not settings.spark.masters:
         raise StackError(
-            f"spark.master is {masters}, which is no Standalone master",
+            f"spark.master is {settings.spark.master}, which is no Standalone master",
             "set MARQUEE_PLACE to a place with spark://host:port",
         )
     home = java_home(cache_folder(settings))
-    host, port = own_master(masters, socket.gethostname())
     program = str(spark_home() / "bin" / "spark-class")
     if name == "spark-master":
-        command = [program, f"{DEPLOY}.master.Master", "--host", host, "--port", port]
+        host, port = own_master(settings.spark.masters, socket.gethostname())
+        command = [program, f"{DEPLOY}.master.Master", "--host", host, "--port", str(port)]
     else:
-        megabytes = in_megabytes(settings.spark.executor_memory)
-        command = [program, f"{DEPLOY}.worker.Worker", "--memory", f"{megabytes}m"]
-        command += ["--work-dir", str(data / "work"), masters]
+        memory = f"{megabytes(settings.spark.executor_memory)}m"
+        command = [program, f"{DEPLOY}.worker.Worker", "--memory", memory]
+        command += ["--work-dir", str(data / "work"), settings.spark.master]
     return Launch(tuple(command), _variables(settings, data, home) | _spark_variables(data))
 
 
-def own_master(masters: str, this_host: str) -> tuple[str, str]:
+def own_master(masters: Sequence[tuple[str, int]], this_host: str) -> tuple[str, int]:
     """Host and port of the master on this host: the one of its name, else the first."""
-    named = [one.partition(":") for one in masters.removeprefix("spark://").split(",")]
-    host, _, port = next((one for one in named if one[0] == this_host), named[0])
-    if port and port not in map(str, range(1, 2**16)):
-        raise StackError(f"'{port}' in {masters} is no port", "write spark://host:7077 in [spark]")
-    return host, port or "7077"
-
-
-def in_megabytes(memory: str) -> int:
-    """A heap as settings write it (`700m`, `1g`), in megabytes."""
-    found = re.fullmatch("([0-9]{1,7})([mMgG])", memory)
-    if not found:
-        raise StackError(f"'{memory}' is no size of a heap", "write 700m or 1g in [spark]")
-    return int(found[1]) * (1024 if found[2] in "gG" else 1)
+    return next((one for one in masters if one[0] == this_host), masters[0])
 
 
 def _variables(settings: Settings, data: Path, home: Path) -> dict[str, str]:

@@ -18,8 +18,11 @@ from typing import Any
 import httpx
 
 from local_stack.health_checks import Finding
-from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding, read_page
-from marquee.place_settings import SparkSettings
+from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding
+from marquee.errors import AwayError
+from marquee.place_settings import SparkSettings, megabytes
+from marquee.remote_page import read_page
+from marquee.spark_master import read_state
 
 JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
@@ -28,7 +31,6 @@ CAUSE = re.compile(r"^(?!\s*at )(?!.* (?:INFO|WARN) ).*(?: ERROR |Exception)")
 """A line of Spark's log that says why a job failed; the later ones are of its end."""
 WORKERS = "WORKERS "
 """The beginning of the line that `spark_apps/probe_workers.py` prints."""
-UNITS = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 
 
 def check_spark(settings: SparkSettings) -> Iterator[Finding]:
@@ -38,15 +40,10 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
     states = []
     for page in settings.pages:
-        name, remedy = f"Spark's page {page}", "correct [spark] master_pages"
         try:
-            state = json.loads(read_page(f"{page}/json/")[0])
-        except (httpx.HTTPError, *UNREADABLE) as error:
-            detail = f"no Spark master answers at {page} ({type(error).__name__})"
-            yield Finding(name, False, detail, f"is it running? Else {remedy}")
-            continue
-        if not isinstance(state, dict) or "activeapps" not in state:
-            yield Finding(name, False, "this is no Spark master", remedy)
+            state = read_state(page)
+        except AwayError as error:
+            yield Finding(f"Spark's page {page}", False, error.message, error.remedy)
             continue
         states.append((page, state))
         yield from _version(page)
@@ -180,12 +177,6 @@ def _room(report: dict[str, Any], disk_mb: int) -> Iterator[Finding]:
         yield Finding(f"memory on {host}", memory >= 128, f"{memory} MB free", remedy, warning=True)
     remedy = f"make room below SPARK_WORKER_DIR and SPARK_LOCAL_DIRS on {host}"
     yield Finding(f"disk on {host}", disk >= disk_mb, f"{disk} MB free, {disk_mb} wanted", remedy)
-
-
-def megabytes(size: str) -> int:
-    """`700m` or `1g`, as Spark writes memory, in megabytes; without a unit they are megabytes."""
-    number, unit = re.fullmatch(r"([0-9]+)([kmgt]?)b?", size.lower().strip()).groups()  # type: ignore[union-attr]
-    return int(int(number) * UNITS[unit or "m"])
 
 
 def _dotted(numbers: tuple[int, ...]) -> str:

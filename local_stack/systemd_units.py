@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.host_daemon import DATA, ROLES, in_megabytes
+from local_stack.host_daemon import DATA, ROLES
 from marquee.errors import SettingsError, StackError
 from marquee.host_needs import DAEMONS, DataSize, serving
+from marquee.place_settings import megabytes
 from marquee.settings import REPOSITORY, Settings
 from marquee.shelf import drivers, executor_need
 
@@ -155,8 +156,8 @@ def daemons_of(role: str) -> tuple[str, ...]:
 
 def memory_limits(settings: Settings, size: DataSize) -> Mapping[str, int]:
     """MemoryMax in megabytes, by daemon: the plan's estimate with a quarter, in steps of 16."""
-    heap = in_megabytes(settings.spark.executor_memory)
-    tasks = drivers(size, in_megabytes(settings.spark.driver_memory))
+    heap = megabytes(settings.spark.executor_memory)
+    tasks = drivers(size, megabytes(settings.spark.driver_memory))
     needs: dict[str, float] = {**DAEMONS, "serving": serving(size)}
     needs["airflow-scheduler"] += sum(tasks.values())
     needs["spark-worker"] += executor_need(size, heap, 1)

@@ -16,6 +16,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
 - `progress`: how many pages or sweeps a long task has done
+- `remote_page`: a page of another host, whole or not at all, by a deadline
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
@@ -43,6 +44,7 @@ __all__ = [
     "policy",
     "prices",
     "progress",
+    "remote_page",
     "run_folder",
     "schedule",
     "settings",

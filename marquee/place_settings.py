@@ -24,7 +24,8 @@ MASTER = re.compile(rf"{LOCAL_MASTER}|{OTHER_MASTER}|{STANDALONE}")
 ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{HOST})(?::([0-9]{{1,5}}))?")
 """A host with or without a port; an IPv6 address stands in brackets."""
 NAMENODE_PORT = 8020
-MEMORY = re.compile("[0-9]{1,7}([kmgt]b?)?", re.IGNORECASE)
+MEMORY = re.compile("([0-9]{1,7})(?:([kmgt])b?)?", re.IGNORECASE)
+MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 MASTER_PAGE_PORT = 8080
 """The port of a Standalone master's page, where `[spark] master_pages` is empty."""
 
@@ -53,6 +54,17 @@ def _check_page(address: str) -> None:
     if scheme not in ("http", "https") or re.search(r"[\s?#]", rest):
         raise ValueError(f"'{address}' is not http://host:port")
     host_and_port(rest.partition("/")[0], 80)
+
+
+def megabytes(memory: str) -> int:
+    """A heap as Spark reads it (`700m`, `1g`; without a unit megabytes), in megabytes.
+
+    Raises ValueError for anything else.
+    """
+    found = MEMORY.fullmatch(memory)
+    if not found:
+        raise ValueError(f"'{memory[:40]}' is no size of a heap; write 700m or 1g")
+    return int(int(found[1]) * MEGABYTES[(found[2] or "m").lower()])
 
 
 class LakeSettings(Section):
@@ -96,6 +108,11 @@ class LakeSettings(Section):
         if self.namenodes and urlsplit(self.root).port:
             raise ValueError("with `namenodes`, the root names their nameservice, without a port")
         return self
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether the NameNode is one of this machine, as that of a local stack is."""
+        return self.root.startswith("hdfs://127.0.0.1:")
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -151,8 +168,7 @@ class SparkSettings(Section):
     @field_validator("driver_memory", "executor_memory")
     @classmethod
     def _memory_is_what_spark_reads(cls, value: str) -> str:
-        if not MEMORY.fullmatch(value):
-            raise ValueError(f"'{value[:40]}' is no size of a heap; write 700m or 1g")
+        megabytes(value)
         return value
 
     @model_validator(mode="after")

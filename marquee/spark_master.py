@@ -7,6 +7,7 @@ use this module to leave no orphan, and `marquee doctor` to check a place.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,16 +38,17 @@ def read_state(page: str) -> dict[str, Any]:
     """
     import httpx
 
+    from marquee.remote_page import read_page  # Airflow parses this module for the DAG alone
+
     try:
-        found = httpx.get(f"{page}/json/", timeout=SECONDS_TO_ANSWER, trust_env=False)
-        state = found.raise_for_status().json()
-    except (httpx.HTTPError, ValueError) as error:
+        state = json.loads(read_page(f"{page}/json/")[0])
+    except (httpx.HTTPError, ValueError, RecursionError) as error:
         raise AwayError(
             f"no Spark master answers at {page} ({type(error).__name__})",
-            "is it running? `[spark] master_pages` names its page",
+            "is it running? Else correct [spark] master_pages",
         ) from None
     if not isinstance(state, dict) or "activeapps" not in state:
-        raise AwayError(f"{page} is not the page of a Spark master", "correct [spark] master_pages")
+        raise AwayError(f"{page} is no Spark master's page", "correct [spark] master_pages")
     return state
 
 

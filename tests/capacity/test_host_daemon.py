@@ -14,13 +14,11 @@ import pytest
 from local_stack.host_daemon import (
     DATA,
     Launch,
-    in_megabytes,
     launch,
     main,
-    namenode_address,
     own_master,
 )
-from marquee.errors import StackError
+from marquee.place_settings import standalone_masters
 from marquee.settings import REPOSITORY, Settings, load_settings
 from tests.capacity.one_host import DAEMONS
 
@@ -92,20 +90,9 @@ def test_no_secret_of_airflow_reaches_serving_and_each_variable_it_reads_is_ther
 
 
 def test_the_master_of_this_host_is_its_own() -> None:
-    assert own_master("spark://a:7077,b:7078", "b") == ("b", "7078")
-    assert own_master("spark://a:7077,b:7078", "c") == ("a", "7077")
-    assert own_master("spark://a", "c") == ("a", "7077")
-
-
-@pytest.mark.parametrize(("text", "megabytes"), [("700m", 700), ("2g", 2048), ("1G", 1024)])
-def test_heaps_are_read_as_settings_write_them(text: str, megabytes: int) -> None:
-    assert in_megabytes(text) == megabytes
-
-
-@pytest.mark.parametrize("text", ["", "700", "0.5g", "m", "-1m"])
-def test_a_heap_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(StackError, match="is no size of a heap"):
-        in_megabytes(text)
+    masters = standalone_masters("spark://a:7077,b:7078")
+    assert own_master(masters, "b") == ("b", 7078)
+    assert own_master(masters, "c") == ("a", 7077)
 
 
 @pytest.mark.parametrize("value", ["", "/no/such/disk"])
@@ -164,16 +151,6 @@ def test_a_folder_that_this_user_may_not_write_is_said_in_one_line(
     said = capsys.readouterr().err
     assert "/proc/" in said and "let this user write below MARQUEE_DATA" in said
     assert said.count("\n") == 1
-
-
-@pytest.mark.parametrize("root", ["hdfs://h:99999/x", "hdfs://h:abc/x", "hdfs://[::1/x"])
-def test_a_port_that_is_none_is_refused(root: str, place: Settings) -> None:
-    lake = place.lake.model_copy(update={"root": root})
-    with pytest.raises(StackError, match="which no NameNode serves"):
-        namenode_address(place.model_copy(update={"lake": lake}))
-    for port in ("99999", "0", "x"):
-        with pytest.raises(StackError, match=f"'{port}' in .* is no port"):
-            own_master(f"spark://h:{port}", "h")
 
 
 def test_real_daemons_answer_and_the_name_space_outlives_a_kill(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from local_stack import place_checks
 from local_stack.health_checks import Finding
 from local_stack.place_checks import check_database, check_lake, clock_finding
-from local_stack.spark_checks import check_spark, check_workers, judge_spark_job, megabytes
+from local_stack.spark_checks import check_spark, check_workers, judge_spark_job
 from local_stack.stack import Stack
+from marquee import remote_page
 from marquee.place_settings import SparkSettings
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
@@ -179,15 +179,15 @@ def test_a_page_that_drips_or_floods_comes_to_an_end(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, started = serve(beans(), drip=True), time.monotonic()
-    monkeypatch.setattr(place_checks, "SECONDS_TO_READ", 0.3)
+    monkeypatch.setattr(remote_page, "SECONDS_TO_READ", 0.3)
     wrong = failed(check_lake(lake_at(page))) + failed(check_spark(spark_at(page)))
     assert time.monotonic() - started < 3
     assert [one for one in wrong if "no NameNode answers (ReadTimeout)" in one]
     assert [one for one in wrong if f"no Spark master answers at {page} (ReadTimeout)" in one]
-    monkeypatch.setattr(place_checks, "SECONDS_TO_READ", 10.0)
-    monkeypatch.setattr(place_checks, "MOST_BYTES", 20)
+    monkeypatch.setattr(remote_page, "SECONDS_TO_READ", 10.0)
+    monkeypatch.setattr(remote_page, "MOST_BYTES", 20)
     with pytest.raises(httpx.DecodingError, match="more than 20 bytes"):
-        place_checks.read_page(serve(b"x" * 1000))
+        remote_page.read_page(serve(b"x" * 1000))
 
 
 def test_no_active_namenode_is_said_with_those_that_were_asked() -> None:
@@ -279,10 +279,3 @@ def test_a_database_that_is_not_there_is_named_without_its_password(
     assert "hush" not in line
     monkeypatch.setenv(name, f"sqlite:///{tmp_path}/airflow.db")
     assert failed(check_database(settings)) == []
-
-
-def test_memory_is_read_as_spark_writes_it() -> None:
-    assert [megabytes(size) for size in ("700m", "1g", "512", "2048k", "1GB")] == [
-        *(700, 1024, 512, 2),
-        1024,
-    ]

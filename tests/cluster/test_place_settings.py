@@ -14,7 +14,7 @@ import pytest
 from local_stack.environment import job_environment, stack_environment
 from local_stack.stack import read_procfile
 from marquee.errors import SettingsError, StackError
-from marquee.place_settings import master_pages
+from marquee.place_settings import master_pages, megabytes
 from marquee.settings import REPOSITORY, Settings, load_settings
 from steps.shipped_code import code_zip
 from steps.spark_submit import submit_command
@@ -258,3 +258,11 @@ def test_workers_get_the_drivers_versions() -> None:
     names = {one.partition("==")[0] for one in workers}
     assert {"numpy", "scipy", "pyarrow", "pydantic"} <= names and "pyspark" not in names
     assert workers <= drivers
+
+
+def test_a_heap_is_read_as_spark_reads_it() -> None:
+    sizes = ("700m", "1g", "1G", "512", "2048k", "1GB", "1t")
+    assert [megabytes(size) for size in sizes] == [700, 1024, 1024, 512, 2, 1024, 1024**2]
+    for wrong in ("", "0.5g", "m", "-1m", "12345678m"):
+        with pytest.raises(ValueError, match="is no size of a heap"):
+            megabytes(wrong)

@@ -13,9 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from xml.sax.saxutils import escape
 
-from local_stack.hdfs import JARS_FROM_PYSPARK, LOG4J
+from local_stack.hdfs import JARS_FROM_PYSPARK, shared_values, write_conf
 from local_stack.java_setup import cache_folder, java_home, spark_jars
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -32,19 +31,8 @@ HDFS_SITE = {
     "dfs.datanode.data.dir": "file:///srv/data/blocks",
     "dfs.namenode.rpc-bind-host": "0.0.0.0",
     "dfs.namenode.http-address": "namenode:9870",
-    "dfs.datanode.synconclose": "true",
-    "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
-    "dfs.client.block.write.locateFollowingBlock.retries": "12",
     "dfs.client.socket-timeout": "20000",
-    "dfs.namenode.safemode.extension": "0",
-    # A lost DataNode is noticed within seconds, and its blocks are copied.
-    "dfs.heartbeat.interval": "1",
-    "dfs.namenode.heartbeat.recheck-interval": "3000",
-    "dfs.namenode.stale.datanode.interval": "3000",
-    "dfs.namenode.stale.datanode.minimum.interval": "2",
-    "dfs.namenode.avoid.read.stale.datanode": "true",
-    "dfs.namenode.avoid.write.stale.datanode": "true",
-    "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+    **shared_values(),
 }
 RECOVERY = (
     "-Dspark.deploy.recoveryMode=FILESYSTEM -Dspark.deploy.recoveryDirectory=/srv/data/recovery "
@@ -93,23 +81,12 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 def write_hadoop_conf(conf: Path, user: str) -> None:
     """Write the configuration that all hosts share, clients and daemons."""
-    conf.mkdir(parents=True, exist_ok=True)
     core = {
         "fs.defaultFS": "hdfs://namenode:8020",
         "hadoop.tmp.dir": "/srv/data/hadoop",
         "hadoop.http.staticuser.user": user,
     }
-    (conf / "core-site.xml").write_text(_xml(core))
-    (conf / "hdfs-site.xml").write_text(_xml(HDFS_SITE))
-    (conf / "log4j2.properties").write_text(LOG4J)
-
-
-def _xml(values: Mapping[str, str]) -> str:
-    rows = "".join(
-        f"<property><name>{name}</name><value>{escape(value)}</value></property>\n"
-        for name, value in values.items()
-    )
-    return f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n'
+    write_conf(conf, core, HDFS_SITE)
 
 
 def worker_environment() -> Path:

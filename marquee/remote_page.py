@@ -1,0 +1,60 @@
+"""One page of another host, read whole or not at all, by a deadline.
+
+httpx is imported late: Airflow parses modules that import this one, and needs no HTTP client then.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+SECONDS_TO_CONNECT = 5.0
+SECONDS_TO_READ = 15.0
+"""For a whole page. httpx's own time-out is for one read, so a slow page would never end."""
+MOST_BYTES = 16 * 2**20
+"""Of a page; a NameNode's beans have about a kilobyte for each DataNode."""
+
+
+def read_page(url: str) -> tuple[str, str]:
+    """The text of a page, and its moment (HTTP's Date, or "").
+
+    Raises httpx.HTTPError, also for a page that is too long or not whole in SECONDS_TO_READ, and
+    ValueError for an address that cannot be asked.
+    """
+    import httpx
+
+    answers: queue.SimpleQueue[tuple[str, str] | Exception] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            answers.put(_read(url))
+        except Exception as error:
+            answers.put(error)
+
+    # A host may send even its headers byte by byte, and a resolver may be silent.
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        found = answers.get(timeout=SECONDS_TO_READ)
+    except queue.Empty:
+        raise httpx.ReadTimeout(f"not whole after {SECONDS_TO_READ:.0f} s") from None
+    if isinstance(found, httpx.InvalidURL):
+        raise ValueError(str(found))
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _read(url: str) -> tuple[str, str]:
+    import httpx
+
+    until, body = time.monotonic() + SECONDS_TO_READ, bytearray()
+    with httpx.stream("GET", url, timeout=SECONDS_TO_CONNECT, trust_env=False) as page:
+        page.raise_for_status()
+        for part in page.iter_bytes():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise httpx.DecodingError(f"more than {MOST_BYTES} bytes")
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout("too slow")
+        return body.decode(errors="replace"), page.headers.get("date", "")
