@@ -54,10 +54,10 @@ def test_a_recipe_that_cannot_be_trained_is_refused(tmp_path, capsys, change, sa
 def test_ratings_that_no_memory_holds_are_refused_before_they_are_read(tmp_path, capsys):
     lake = make_lake(tmp_path, [])
     save_ratings(tmp_path / "split" / "train", GRID)
-    lake.publish(tmp_path / "split", "runs/r-1/split/ratings", rows=30_000_000_000_000)
+    lake.publish(tmp_path / "split", "runs/r-1/split/ratings", rows=300_000_000_000)
     assert train_recommender.main(flags(lake)) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: training on 30000000000000 ratings needs about ")
+    assert error.startswith("error: training on 300000000000 ratings needs about ")
     assert " GB of memory, and this machine has " in error
     assert error.count("\n") == 1
 
