@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,7 +82,8 @@ class Standalone:
         """Kill a daemon and all that it started, as a power cut does."""
         daemon = psutil.Process(self.processes[name].pid)
         for one in [daemon, *daemon.children(recursive=True)]:
-            one.kill()
+            with suppress(psutil.NoSuchProcess):  # an executor may end with its worker
+                one.kill()
 
     def stop(self) -> None:
         for process in self.processes.values():

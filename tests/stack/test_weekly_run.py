@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -146,8 +147,9 @@ def test_first_run_read_and_wrote_hdfs_only(
 def test_serving_runs_without_spark_or_java(stack: Stack) -> None:
     pid = next(p["pid"] for p in stack.supervisor.processes() if p["name"] == "serving")
     process = psutil.Process(pid)
-    names = [p.name() for p in process.children(recursive=True)]
-    assert not any("java" in name for name in names)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            assert "java" not in child.name()
     mapped = " ".join(m.path for m in process.memory_maps())
     assert "pyspark" not in mapped
     assert "libjvm" not in mapped
@@ -188,8 +190,9 @@ def wait_for_driver(job: str, lake: Lake, run: str) -> int:
             line = " ".join(process.info["cmdline"] or [])
             is_ours = all(part in line for part in (f"{job}.py", lake.root, run))
             is_driver = process.info["name"] == "java" and is_ours
-            if is_driver and any("python" in c.name() for c in process.children()):
-                return int(process.pid)
+            with suppress(psutil.NoSuchProcess):  # it, or a child of it, may just have ended
+                if is_driver and any("python" in c.name() for c in process.children()):
+                    return int(process.pid)
         time.sleep(0.2)
     raise AssertionError(f"no driver of {job} was seen")
 
@@ -281,12 +284,12 @@ def test_no_secret_is_in_any_log(stack: Stack) -> None:
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:
     family = [psutil.Process(pid) for pid in stack.pids()]
     family += [child for process in family for child in process.children(recursive=True)]
-    listening = [
-        (process.name(), connection.laddr.ip)
-        for process in family
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):  # a child may end while the others are asked
+            name, connections = process.name(), process.net_connections("tcp")
+            ips = [one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN]
+            listening += [(name, ip) for ip in ips]
     assert len(listening) >= len(stack.settings.stack.ports.model_fields)
     local = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
     assert [found for found in listening if found[1] not in local] == []
