@@ -2,6 +2,7 @@
 
 - `stack`: starts and stops the whole stack.
 - `environment`: addresses, variables and secrets of a stack, for Airflow too.
+- `airflow_database`: Airflow's metadata, made or migrated at a start, in SQLite or Postgres.
 - `airflow_api`: a client of Airflow's REST API.
 - `processes`: finds and ends processes of the stacks on this machine.
 - `host_daemon`: one daemon of a cluster on this host; `systemd_units`: the units that start it
@@ -13,6 +14,7 @@ Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `supervisor
 
 __all__ = [
     "airflow_api",
+    "airflow_database",
     "environment",
     "health_checks",
     "host_daemon",

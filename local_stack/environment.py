@@ -1,7 +1,8 @@
 """The environment of the processes of a place: addresses, variables, secrets.
 
-`Stack` passes it to every process; `marquee step` and benchmarks pass it to the processes they
-start. It contains Airflow's variables, keys and database. What belongs to the local stack alone
+`Stack` has it for all its processes, each of which is given its part (`marquee.process_secrets`);
+`marquee step` and benchmarks pass it to the processes they start. It contains Airflow's variables,
+keys and database. What belongs to the local stack alone
 (loopback, its Hadoop configuration, the Python of this checkout) stays there: ADR 46. Passwords and
 keys are in files that only their owner can read; no command prints them.
 """
@@ -13,26 +14,24 @@ import json
 import os
 import secrets
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local_stack.airflow_database import DATABASE, DATABASE_VARIABLES
 from local_stack.hdfs import class_path
 from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from marquee.clock import OFFSET
-from marquee.errors import SettingsError, StackError
+from marquee.errors import SettingsError
 from marquee.lake import COPIES
 from marquee.place_settings import is_local_master
+from marquee.process_secrets import write_private
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
 from sources.tables import find_table
 
 ADMIN_USER = "admin"
-DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-DATABASE_VARIABLES = (DATABASE, f"{DATABASE}_CMD", f"{DATABASE}_SECRET")
-"""The variables in which Airflow looks for the address of its database."""
 
 
 def with_local_addresses(settings: Settings) -> Settings:
@@ -254,26 +253,3 @@ def admin_password(home: Path) -> str:
     if not path.is_file():
         write_private(path, json.dumps({ADMIN_USER: secrets.token_urlsafe(18)}))
     return str(json.loads(path.read_text())[ADMIN_USER])
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a secret to a file that only its owner can read, from its creation on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-
-
-def migrate_airflow(environment: dict[str, str]) -> None:
-    """Create or migrate Airflow's database; StackError with Airflow's last line if that fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        printed = (done.stdout + done.stderr).strip().splitlines()
-        raise StackError(
-            f"Airflow's database could not be made: {printed[-1] if printed else 'no word'}",
-            f"look at {environment['AIRFLOW_HOME']}",
-        )

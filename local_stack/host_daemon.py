@@ -25,18 +25,15 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from local_stack.airflow_api import POOLS
-from local_stack.environment import (
-    admin_password,
-    migrate_airflow,
-    replica_titles,
-    stack_environment,
-)
+from local_stack.airflow_database import prepare_database
+from local_stack.environment import admin_password, replica_titles, stack_environment
 from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
 from local_stack.java_setup import cache_folder, java_home, spark_home
 from local_stack.stack import read_procfile
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
 from marquee.place_settings import megabytes
+from marquee.process_secrets import variables_for
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 
@@ -91,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             airflow = (sys.executable, "-m", "airflow", *(options.airflow or ()))
             command = airflow if options.airflow else found.command
             os.chdir(REPOSITORY)
-            os.execvpe(command[0], command, os.environ | found.environment)
+            variables = variables_for(options.name, os.environ | found.environment)
+            os.execvpe(command[0], command, variables)
     except (MarqueeError, OSError) as error:
         away = StackError(str(error), f"let this user write below {DATA} and MARQUEE_STATE")
         known = error if isinstance(error, MarqueeError) else away
@@ -259,7 +257,7 @@ def prepare_airflow(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     environment = stack_environment(settings)
     admin_password(Path(environment["AIRFLOW_HOME"]))
-    migrate_airflow(environment)
+    prepare_database(environment)
     known = {pool["pool"] for pool in json.loads(_airflow(environment, "list", "-o", "json"))}
     for name, slots in POOLS.items():
         if name not in known:

@@ -17,12 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from local_stack.environment import (
-    admin_password,
-    migrate_airflow,
-    stack_environment,
-    with_local_addresses,
-)
+from local_stack.airflow_database import prepare_database
+from local_stack.environment import admin_password, stack_environment, with_local_addresses
 from local_stack.hdfs import format_namenode, write_hdfs_conf
 from local_stack.health_checks import require_fit_machine, wait_for, why_not_ready
 from local_stack.processes import end_stack_processes, is_alive, running_stacks
@@ -165,7 +161,7 @@ class Stack:
         jobs = [self._make_world] if "replica" in self.settings.stack.processes else []
         if any(name.startswith("airflow") for name in self.settings.stack.processes):
             admin_password(self.folders.airflow)
-            jobs.append(self._migrate)
+            jobs.append(lambda: prepare_database(self.environment))
         if self.settings.runs_hdfs:
             write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
             jobs.append(self._format)
@@ -180,18 +176,6 @@ class Stack:
             self.folders.hdfs,
             self.environment,
         )
-
-    def _migrate(self) -> None:
-        """Make Airflow's database unless `migrated` marks a finished one.
-
-        A killed migration leaves a database that Airflow cannot use; it is renamed.
-        """
-        done, made = self.folders.airflow / "migrated", self.folders.airflow / "airflow.db"
-        if not done.is_file():
-            if made.is_file():
-                made.replace(made.with_suffix(".db.unfinished"))
-            migrate_airflow(self.environment)
-            done.touch()
 
     def _make_world(self) -> None:
         """Make the synthetic world if it is missing, in a temporary folder that is renamed last."""

@@ -28,6 +28,7 @@ from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
 
 from local_stack.processes import is_alive, running_stacks
 from marquee.errors import StackError
+from marquee.process_secrets import is_reserved, variables_for, write_private
 
 SECONDS_TO_ANSWER = 20
 SECONDS_TO_STOP = 30
@@ -114,15 +115,22 @@ class Supervisor:
     def launch(
         self, processes: dict[str, str], directory: Path, environment: dict[str, str]
     ) -> None:
-        """Start supervisord without any process; StackError if it does not answer in time."""
+        """Start supervisord without any process; StackError if it does not answer in time.
+
+        Its own environment, which every process inherits, has no secret. Those that a process
+        needs are in a file of its own, which its command reads.
+        """
         (self.state / "logs").mkdir(parents=True, exist_ok=True)
         conf, log = self.state / "supervisord.conf", self.state / "logs" / "supervisord-start.log"
         conf.write_text(self._conf(processes, directory))
+        everything = os.environ | environment
+        for name in processes:
+            self._write_secrets(name, variables_for(name, everything))
         with log.open("wb") as out:
             # The call returns when supervisord is a daemon with an open socket, or has failed.
             done = subprocess.run(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
-                env=os.environ | environment,
+                env=variables_for("supervisord", everything),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -193,11 +201,21 @@ class Supervisor:
         text = SUPERVISORD_CONF.format(state=self.state, socket=_new_socket(self.state))
         for name, command in processes.items():
             # supervisord expands `%`, then splits the line as a shell does.
+            command = f". {shlex.quote(str(self._secrets_of(name)))} && {command}"
             quoted = shlex.quote(command).replace("%", "%%")
             text += PROGRAM_CONF.format(
                 name=name, command=quoted, directory=directory, state=self.state
             )
         return text
+
+    def _secrets_of(self, name: str) -> Path:
+        return self.state / "secrets" / f"{name}.sh"
+
+    def _write_secrets(self, name: str, environment: dict[str, str]) -> None:
+        """Write what this process is given and others are not, for the shell that starts it."""
+        own = {key: text for key, text in environment.items() if is_reserved(key)}
+        lines = [f"export {key}={shlex.quote(text)}\n" for key, text in sorted(own.items())]
+        write_private(self._secrets_of(name), "".join(lines))
 
     def _call(self, method: str, *arguments: Any) -> Any:
         transport = _Transport(socket_path(self.state))

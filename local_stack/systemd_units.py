@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local_stack.host_daemon import DATA, ROLES
 from marquee.errors import SettingsError, StackError
-from marquee.host_needs import DAEMONS, DataSize, serving
+from marquee.host_needs import AIRFLOW, DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes
 from marquee.settings import REPOSITORY, Settings
 from marquee.shelf import drivers, executor_need
@@ -27,6 +27,8 @@ UNCERTAIN = 1.25
 USER = "marquee"
 DATA_FOLDER = "/srv/marquee"
 ENVIRONMENT_FILE = "/etc/marquee/marquee.env"
+AIRFLOW_FILE = "/etc/marquee/airflow.env"
+"""Of Airflow's units alone: no other process of the host is given what is in it."""
 TARGET = "marquee.target"
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}")
 FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+)+/?")
@@ -71,7 +73,7 @@ Group={user}
 WorkingDirectory={checkout}
 Environment={variable}={data}
 EnvironmentFile={environment}
-{prepare}ExecStart={python} -m local_stack.host_daemon {name}
+{own}{prepare}ExecStart={python} -m local_stack.host_daemon {name}
 Restart=always
 RestartSec=5
 TimeoutStartSec=600
@@ -92,10 +94,12 @@ Description=Marquee on this host
 [Install]
 WantedBy=multi-user.target
 """
-ENVIRONMENT = """# Copy to {environment}; owner root, group {user}, mode 0640: it may hold secrets.
+ENVIRONMENT = """# Copy to {environment}, on every host; it holds no secret.
 MARQUEE_PLACE=cluster
 MARQUEE_STATE={data}/state
-# Only on the host of Airflow, where the place's database is Postgres:
+"""
+AIRFLOW_ENVIRONMENT = """# Copy to {environment}; owner root, mode 0600: systemd alone reads it.
+# Variables of Airflow's. Where the place's database is Postgres:
 # AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://marquee:PASSWORD@localhost/airflow
 """
 
@@ -124,8 +128,10 @@ def unit_files(
     made = {
         f"marquee-{name}.service": _service(role, name, memory[name], host) for role, name in names
     }
-    environment = ENVIRONMENT.format(environment=ENVIRONMENT_FILE, user=host.user, data=host.data)
-    return made | {TARGET: TARGET_UNIT, "marquee.env.example": environment}
+    made["marquee.env.example"] = ENVIRONMENT.format(environment=ENVIRONMENT_FILE, data=host.data)
+    if any(name in AIRFLOW for _, name in names):
+        made["airflow.env.example"] = AIRFLOW_ENVIRONMENT.format(environment=AIRFLOW_FILE)
+    return made | {TARGET: TARGET_UNIT}
 
 
 def _require_plain(host: Host) -> None:
@@ -179,6 +185,7 @@ def _service(role: str, name: str, memory: int, host: Host) -> str:
         target=TARGET,
         variable=DATA,
         environment=ENVIRONMENT_FILE,
+        own=f"EnvironmentFile=-{AIRFLOW_FILE}\n" if name in AIRFLOW else "",
         prepare=f"ExecStartPre={start} --prepare\n" if name == "airflow-api" else "",
         memory=memory,
         oom="continue" if name in PARENTS else "stop",

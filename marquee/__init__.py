@@ -15,6 +15,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `place_settings`: the settings of a place: where HDFS, Spark and Airflow's database are
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
+- `process_secrets`: which process is given which secret
 - `progress`: how many pages or sweeps a long task has done
 - `remote_page`: a page of another host, whole or not at all, by a deadline
 - `run_folder`: paths in a run's folder, and the reads of its files
@@ -43,6 +44,7 @@ __all__ = [
     "place_settings",
     "policy",
     "prices",
+    "process_secrets",
     "progress",
     "remote_page",
     "run_folder",

@@ -28,6 +28,7 @@ from marquee.errors import (
     MarqueeError,
     SourceError,
 )
+from marquee.process_secrets import variables_for
 from marquee.settings import REPOSITORY
 from sources.ratings_release import write_candidates
 from sources.title_snapshots import snapshots
@@ -76,7 +77,7 @@ def run_crawl(command: list[str]) -> tuple[int, str]:
     An exception in this task, such as a time-out, sends SIGTERM to the spider.
     """
     last = ""
-    environment = {**os.environ, "MARQUEE_PARENT": str(os.getpid())}
+    environment = variables_for("crawl", os.environ) | {"MARQUEE_PARENT": str(os.getpid())}
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,

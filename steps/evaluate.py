@@ -9,6 +9,7 @@ ratings newer than its training.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from marquee.errors import BundleError, MarqueeError, NotFoundError, retry_helps
 from marquee.identifiers import canonical_json
 from marquee.lake import Lake
 from marquee.policy import Model
+from marquee.process_secrets import variables_for
 from marquee.run_folder import LIVE, degraded_tasks, inputs_of, live_sentence, timings_path
 from marquee.settings import REPOSITORY
 from release.ledger import Ledger
@@ -129,7 +131,14 @@ def _evaluator(model: Model) -> Callable[..., dict[str, Any]]:
 def check_in_serving(bundle: Path, model: Model) -> dict[str, Any]:
     """Load a bundle in a separate serving process and check its golden queries there."""
     command = [sys.executable, "-m", "serving.check", str(bundle), "--model", model]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=variables_for("serving", os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

@@ -19,7 +19,7 @@ from local_stack.host_daemon import NAMES, ROLES
 from local_stack.systemd_units import Host, unit_files
 from marquee.artefacts import model_card
 from marquee.errors import SettingsError
-from marquee.host_needs import DataSize, heap_for, local_peak, serving
+from marquee.host_needs import AIRFLOW, DataSize, heap_for, local_peak, serving
 from marquee.lake import FolderLake
 from marquee.settings import Settings, load_settings
 from sources.ratings_release import size_of_world
@@ -194,7 +194,10 @@ def test_units_hold_what_a_power_cut_needs(tmp_path: Path) -> None:
     assert "--prepare" in services["airflow-api"].read_text()
     assert "OOMPolicy=continue" in services["spark-worker"].read_text()
     assert "WantedBy=multi-user.target" in (tmp_path / "marquee.target").read_text()
-    assert "PASSWORD" in (tmp_path / "marquee.env.example").read_text()
+    assert "PASSWORD" in (tmp_path / "airflow.env.example").read_text()
+    assert "PASSWORD" not in (tmp_path / "marquee.env.example").read_text()
+    private = {name for name, path in services.items() if "airflow.env" in path.read_text()}
+    assert private == set(AIRFLOW)
 
 
 def test_a_folder_of_root_s_is_said_with_its_remedy(

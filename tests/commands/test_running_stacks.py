@@ -264,22 +264,6 @@ def test_a_format_that_was_killed_is_begun_again(
     assert (tmp_path / "seen").read_text().split() == kept
 
 
-def test_a_database_that_was_half_made_is_laid_aside(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own, seen = make(), []
-    own.folders.airflow.mkdir(parents=True)
-    (own.folders.airflow / "airflow.db").write_bytes(b"half")
-    monkeypatch.setattr(stack, "migrate_airflow", seen.append)
-    own._migrate()
-    own._migrate()
-    assert len(seen) == 1
-    assert [p.name for p in sorted(own.folders.airflow.iterdir())] == [
-        "airflow.db.unfinished",
-        "migrated",
-    ]
-
-
 def test_a_socket_whose_path_is_too_long_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.environment import migrate_airflow
+from local_stack.airflow_database import migrate_airflow
 from tests.dags import test_run_ends, test_timetable
 from tests.plugins.airflow_process import airflow_at, found_by
 

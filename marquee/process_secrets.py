@@ -1,0 +1,55 @@
+"""Which process is given which secret: one table, for every way in which a process is started.
+
+Everything that is Airflow's goes to Airflow's processes alone, for an operator may keep passwords in
+any of its variables (connections, a secrets backend); what is in the table goes to fewer. The local
+stack's supervisord, the daemons of a cluster's host, the steps and spark-submit start their
+processes with `variables_for`.
+
+Secrets that are files (`airflow/passwords.json`, `airflow/keys.json`, `tokens.json`, Spark's) are
+readable for their owner alone; no environment holds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from marquee.host_needs import AIRFLOW
+
+AIRFLOW_PREFIX = "AIRFLOW_"
+SPARK_SECRET = "_SPARK_AUTH_SECRET"
+"""Where Spark's daemons and drivers look for their secret (`SecurityManager.ENV_AUTH_SECRET`)."""
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    # The API issues and checks the tokens of people, the scheduler issues those of tasks.
+    "AIRFLOW__API__SECRET_KEY": ("airflow-api",),
+    "AIRFLOW__API_AUTH__JWT_SECRET": ("airflow-api", "airflow-scheduler"),
+    SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
+}
+"""By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""
+
+
+def variables_for(process: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the secrets that this process has no use for.
+
+    `process` is a name of `Procfile`, a daemon of a cluster's host, or "spark-driver"; any other
+    ("" too) is given none.
+    """
+    return {name: text for name, text in environment.items() if process in _owners(name, process)}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a variable is given to some processes only."""
+    return name.startswith(AIRFLOW_PREFIX) or name in OWNERS
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a secret to a file that only its owner can read, from its creation on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+
+
+def _owners(name: str, process: str) -> tuple[str, ...]:
+    plain = name.removesuffix("_CMD").removesuffix("_SECRET") if name not in OWNERS else name
+    return OWNERS.get(plain, AIRFLOW if name.startswith(AIRFLOW_PREFIX) else (process,))

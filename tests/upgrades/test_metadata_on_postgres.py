@@ -1,0 +1,175 @@
+"""Airflow's metadata on a real Postgres: made, migrated, refused, never harmed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_stack import airflow_database
+from local_stack.airflow_api import AirflowApi
+from local_stack.airflow_database import DATABASE, airflow_revisions, prepare_database
+from local_stack.stack import Stack
+from marquee.errors import MarqueeError, SettingsError, StackError
+from marquee.settings import REPOSITORY, Settings
+from tests.cluster.standalone import free_port
+from tests.plugins.local_stack import stack_settings
+from tests.upgrades.airflow_at import OLDER, airflow, environment_at
+from tests.upgrades.postgres import PASSWORD, Postgres, postgres
+
+PREPARE = """
+import os
+from local_stack import airflow_database
+migrate = airflow_database.migrate_airflow
+airflow_database.migrate_airflow = lambda environment: print("migrated") or migrate(environment)
+airflow_database.prepare_database(os.environ)
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A stack of Airflow's API alone, whose metadata lie in Postgres."""
+    made = stack_settings(tmp_path_factory.mktemp("state"))
+    stack = made.stack.model_copy(update={"processes": ("airflow-api",)})
+    database = made.airflow.model_copy(update={"database": "postgres"})
+    return made.model_copy(update={"stack": stack, "airflow": database})
+
+
+@pytest.fixture(scope="module")
+def database(server: Postgres) -> str:
+    return server.make("airflow")
+
+
+@pytest.mark.timeout(900)
+def test_a_stack_starts_on_postgres_and_a_user_signs_in(
+    place: Settings, server: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATABASE, database)
+    stack = Stack(place)
+    try:
+        assert "airflow-api" in [name for name, _ in stack.up()]
+        api = AirflowApi(stack.settings, stack.folders.airflow)
+        api.create_pools()
+        assert {"spark", "crawl"} <= {pool["name"] for pool in api.call("GET", "/pools")["pools"]}
+    finally:
+        stack.down()
+    assert int(server.sql("SELECT count(*) FROM slot_pool", "airflow")) >= 3
+    assert revision(server) == airflow_revisions()[1]
+    assert not (stack.folders.airflow / "airflow.db").exists()
+    text = [p.read_text(errors="replace") for p in stack.folders.logs.rglob("*.log")]
+    assert text and not any(PASSWORD in one or database in one for one in text)
+
+
+@pytest.mark.timeout(900)
+def test_an_older_database_is_migrated_once_by_hosts_that_start_together(
+    server: Postgres, database: str, tmp_path: Path
+) -> None:
+    """It keeps what is in it. The second host waits, finds the work done, and runs nothing."""
+    environment = environment_at(tmp_path / "airflow", database)
+    airflow(environment, "db", "downgrade", "--to-version", OLDER, "--yes")
+    assert revision(server) != airflow_revisions()[1]
+    before = server.sql("SELECT pool, slots FROM slot_pool ORDER BY 1", "airflow")
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", PREPARE],
+            cwd=REPOSITORY,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    printed = [host.communicate()[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0]
+    assert sorted(printed) == ["", "migrated\n"]
+    assert revision(server) == airflow_revisions()[1]
+    assert server.sql("SELECT pool, slots FROM slot_pool ORDER BY 1", "airflow") == before != ""
+
+
+def test_a_newer_database_is_refused_and_left(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.make("newer")
+    make = "CREATE TABLE alembic_version (version_num varchar(32)); GRANT ALL ON alembic_version TO"
+    server.sql(f"{make} airflow; INSERT INTO alembic_version VALUES ('fffffffffff1')", "newer")
+    monkeypatch.setattr(airflow_database, "migrate_airflow", lambda _: pytest.fail("it ran"))
+    with pytest.raises(StackError, match=r"^a newer Airflow made Postgres at 127.0.0.1:\d+ \(rev"):
+        prepare_database({DATABASE: address})
+    assert server.sql("SELECT version_num FROM alembic_version", "newer") == "fffffffffff1"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says", "remedy"),
+    [
+        ("password", "refuses the user or the password", "correct both in AIRFLOW__DATABASE"),
+        ("user", "refuses the user or the password", "correct both in AIRFLOW__DATABASE"),
+        ("database", "has no database 'nowhere'", "createdb --owner airflow nowhere"),
+        ("port", "does not listen", "start Postgres there"),
+        ("host", "has no address", "correct the host in AIRFLOW__DATABASE"),
+        ("owner", "lets airflow make no table in 'postgres'", "ALTER DATABASE"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_host_and_remedy(
+    server: Postgres, wrong: str, says: str, remedy: str
+) -> None:
+    address = {
+        "password": server.address("postgres", "hush"),
+        "user": server.address("postgres").replace("airflow:", "nobody:"),
+        "database": server.address("nowhere"),
+        "port": server.address("postgres", port=free_port()),
+        "host": server.address("postgres").replace("127.0.0.1", "no-such-host.invalid"),
+        "owner": server.address("postgres"),
+    }[wrong]
+    said = refusal(address)
+    host = "no-such-host.invalid" if wrong == "host" else "127.0.0.1"
+    assert said.startswith(f"Postgres at {host}:") and f" {says}" in said
+    assert remedy in said.partition(" — ")[2]
+
+
+def test_a_server_that_is_too_old_is_refused(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine has one Postgres, so Airflow's oldest is set above it."""
+    monkeypatch.setattr(airflow_database, "OLDEST_POSTGRES", 99)
+    assert "Airflow wants 99 or newer" in refusal(server.address("postgres"))
+
+
+@pytest.mark.parametrize(
+    "address", ["hush", "mysql://a:hush@h/b", "postgresql://a:hush@h", "postgresql+pg8000://h/b"]
+)
+def test_an_address_that_is_none_is_refused_unseen(address: str) -> None:
+    assert "set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://" in refusal(address)
+    with pytest.raises(SettingsError):
+        prepare_database({DATABASE: address})
+
+
+def test_the_address_may_come_from_a_command(server: Postgres) -> None:
+    command = f"echo {server.address('nowhere')}"
+    with pytest.raises(StackError, match="has no database 'nowhere'"):
+        prepare_database({f"{DATABASE}_CMD": command})
+    with pytest.raises(SettingsError, match="_CMD cannot run"):
+        prepare_database({f"{DATABASE}_CMD": "/no/such/program"})
+
+
+def revision(server: Postgres) -> set[str]:
+    return set(server.sql("SELECT version_num FROM alembic_version", "airflow").splitlines())
+
+
+def refusal(address: str) -> str:
+    """The one line that is said, which never shows a password."""
+    with pytest.raises(MarqueeError) as raised:
+        prepare_database({DATABASE: address})
+    said = str(raised.value)
+    assert "\n" not in said and " — " in said
+    assert not any(secret in said for secret in (PASSWORD, "hush", "s3cret"))
+    return said
