@@ -58,7 +58,7 @@ CAUSES = (
     ("starting up", "is starting", "wait until it accepts connections"),
     ("too many", "has no connection left", "raise its max_connections"),
 )
-"""What libpq says (English: a server of another language falls through), what we say, the remedy."""
+"""What libpq says (in English; else the last line of `_refusal`), what we say, the remedy."""
 
 
 def prepare_database(environment: Mapping[str, str]) -> None:
@@ -90,7 +90,9 @@ def database_address(environment: Mapping[str, str]) -> str:
     except OSError as error:
         raise SettingsError(f"{DATABASE}_CMD cannot run: {error}", "correct it") from None
     if done.returncode or not done.stdout.strip():
-        raise SettingsError("the address of Airflow's database is given by nobody", f"set {DATABASE}")
+        raise SettingsError(
+            "the address of Airflow's database is given by nobody", f"set {DATABASE}"
+        )
     return done.stdout.strip().splitlines()[-1]
 
 
@@ -195,7 +197,9 @@ def _locked(address: str) -> Iterator[Connection]:
         engine = create_engine(url, connect_args={"connect_timeout": SECONDS_TO_CONNECT})
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except ImportError as error:
-        raise StackError(f"Python cannot speak with Postgres: {error}", "run `make setup`") from None
+        raise StackError(
+            f"Python cannot speak with Postgres: {error}", "run `make setup`"
+        ) from None
     except SQLAlchemyError as error:
         raise _refusal(url, str(getattr(error, "orig", ""))) from None
     with closing(connection):

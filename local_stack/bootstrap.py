@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -228,9 +229,18 @@ def find_python() -> str:
 def _fingerprint(goal: str) -> str:
     content = [goal, str(sorted(SUPPORTED_PYTHON))]
     content += [(LOCK_FOLDER / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
-    content += [Path(__file__).read_text()]
-    content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("java_setup*.py"))]
+    content += [Path(__file__).read_text(), _jars(REPOSITORY / "config" / "base.toml")]
+    content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("ja*_setup.py"))]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
+
+
+def _jars(config: Path) -> str:
+    """The tables of jars in a settings file, as text: Pythons before 3.11 read no TOML."""
+    lines, inside = [], False
+    for line in config.read_text("utf-8").splitlines():
+        inside = line.startswith(("[jars", "[[jars")) if line.startswith("[") else inside
+        lines += [line.partition("#")[0].rstrip()] if inside else []
+    return "\n".join(filter(None, lines))
 
 
 def _stamp(venv: Path) -> str:
@@ -239,9 +249,22 @@ def _stamp(venv: Path) -> str:
 
 
 def _is_complete() -> bool:
-    """Whether `java_setup` has finished; the cache may be gone although `.venv` is up to date."""
-    cache = Path(os.environ.get("MARQUEE_CACHE", ".marquee/cache"))
-    return (REPOSITORY / cache / "ready").is_file()
+    """Whether `java_setup` has finished, with the Java that is there now.
+
+    The cache may be gone although `.venv` is up to date, and the system may have another Java.
+    """
+    cache = REPOSITORY / os.environ.get("MARQUEE_CACHE", ".marquee/cache")
+    try:
+        home = Path(json.loads((cache / "java.json").read_text())["home"])
+        return (cache / "ready").read_text() == java_identity(home)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def java_identity(home: Path) -> str:
+    """What changes with every release of a Java: sizes and times of its files of classes."""
+    files = [one for one in (home / "lib" / "modules", home / "bin" / "java") if one.exists()]
+    return " ".join(f"{one.stat().st_size}@{one.stat().st_mtime_ns}" for one in files)
 
 
 def _python(venv: Path) -> str:

@@ -20,7 +20,13 @@ from urllib.parse import urlsplit
 
 from local_stack.airflow_database import DATABASE, DATABASE_VARIABLES
 from local_stack.hdfs import class_path
-from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
+from local_stack.java_setup import (
+    cache_folder,
+    class_archive,
+    jar_files,
+    java_home,
+    spark_environment,
+)
 from marquee.clock import OFFSET
 from marquee.errors import SettingsError
 from marquee.lake import COPIES
@@ -105,10 +111,9 @@ def job_environment(settings: Settings) -> dict[str, str]:
 
 def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
     """What the local stack's HDFS and its clients read."""
-    jars = sorted((cache_folder(settings) / "jars").glob("*.jar"))
     return {
         "HADOOP_CONF_DIR": str(folders.conf),
-        "HDFS_CLASS_PATH": class_path(folders.conf, jars),
+        "HDFS_CLASS_PATH": class_path(folders.conf, jar_files(settings)),
     }
 
 

@@ -28,7 +28,7 @@ from local_stack.airflow_api import POOLS
 from local_stack.airflow_database import prepare_database
 from local_stack.environment import admin_password, replica_titles, stack_environment
 from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
-from local_stack.java_setup import cache_folder, java_home, spark_home
+from local_stack.java_setup import cache_folder, jar_files, java_home, spark_home
 from local_stack.stack import read_procfile
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
@@ -157,7 +157,7 @@ def _hdfs(name: str, settings: Settings, data: Path) -> Launch:
 def _class_path(settings: Settings, data: Path) -> str:
     """The daemons' class path; writes the configuration that is its first entry."""
     write_conf(data / "conf", core_site(settings, data), hdfs_site(settings, data))
-    return class_path(data / "conf", sorted((cache_folder(settings) / "jars").glob("*.jar")))
+    return class_path(data / "conf", jar_files(settings))
 
 
 def core_site(settings: Settings, data: Path) -> dict[str, str]:

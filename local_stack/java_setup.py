@@ -7,28 +7,20 @@ without importing pyspark, because this room may not import Spark.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
-from cryptography.hazmat.primitives.serialization.pkcs12 import (
-    PKCS12Certificate,
-    serialize_java_truststore,
-)
-from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import load_der_x509_certificate
-
+from local_stack.bootstrap import java_identity
+from local_stack.jar_setup import fetch_jars, jar_file
 from marquee.errors import MarqueeError, StackError
-from marquee.identifiers import digest_file
-from marquee.settings import REPOSITORY, Artifact, JarSettings, Settings, load_settings
+from marquee.settings import REPOSITORY, Settings, load_settings
 
 SUPPORTED_JAVA = (17, 21)
 # Spark's launcher asks for the module `jdk.incubator.vector`; the runtime from PyPI has none.
@@ -40,9 +32,6 @@ for argument do
 done
 exec "{java}" "$@"
 """
-TRUST_STORE_PASSWORD = (
-    "changeit"  # Java's default password; the store holds public certificates only
-)
 CLASS_ARCHIVE_FILE = "spark.jsa"
 
 
@@ -57,14 +46,19 @@ def main() -> int:
 
 
 def set_up(settings: Settings) -> None:
-    """Fill the cache: Java, jars, class archive. Its file `ready` marks a complete cache."""
+    """Fill the cache: Java, jars, class archive. Its file `ready` marks a complete cache.
+
+    `ready` holds `java_identity`, so that the next `make setup` sees when the system has brought
+    another Java to the same folder.
+    """
     cache = cache_folder(settings)
     ready = cache / "ready"
     ready.unlink(missing_ok=True)
     home = java_home(cache)
-    fetch_jars(settings.jars, home / "bin" / "java", cache / "jars")
+    (ivy,) = spark_jars("ivy-*.jar")
+    fetch_jars(settings.jars, home / "bin" / "java", ivy, cache / "jars")
     record_class_archive(home, cache)
-    ready.touch()
+    ready.write_text(java_identity(home))
 
 
 def cache_folder(settings: Settings) -> Path:
@@ -86,6 +80,12 @@ def java_home(cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps({"home": str(home)}))
     return home
+
+
+def jar_files(settings: Settings) -> list[Path]:
+    """The jars of HDFS that the settings name; other files of the cache are of other releases."""
+    folder = cache_folder(settings) / "jars"
+    return [jar_file(artifact, folder) for artifact in settings.jars.artifacts]
 
 
 def java_version(java: Path) -> int:
@@ -143,82 +143,6 @@ def _wrap_java(java: Path, home: Path) -> Path:
     return home
 
 
-def fetch_jars(settings: JarSettings, java: Path, folder: Path) -> list[Path]:
-    """Fetch the missing jars of HDFS into `folder`, with pyspark's Ivy; returns all their paths.
-
-    Every call checks every jar's SHA-256. Raises StackError for a jar that cannot be fetched, or
-    that has another SHA-256.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_fetch(artifact, settings, java, folder) for artifact in settings.artifacts]
-
-
-def _fetch(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) -> Path:
-    jar = folder / f"{artifact.name}-{artifact.version}.jar"
-    if jar.is_file() and digest_file(jar) == artifact.sha256:
-        return jar
-    jar.unlink(missing_ok=True)
-    print(f"fetching {jar.name}", flush=True)
-    done = subprocess.run(
-        _ivy_command(artifact, settings, java, folder), capture_output=True, text=True
-    )
-    if not jar.is_file():
-        raise StackError(
-            f"could not fetch {jar.name}: {_cause(done.stdout + done.stderr)}",
-            "is Maven Central reachable? behind a mirror, set jars.settings to an ivysettings.xml",
-        )
-    found = digest_file(jar)
-    if found != artifact.sha256:
-        jar.unlink()
-        raise StackError(
-            f"{jar.name} came with sha256 {found[:12]}…, not {artifact.sha256[:12]}…",
-            "do not use it: check the mirror in jars.settings",
-        )
-    return jar
-
-
-def _ivy_command(artifact: Artifact, settings: JarSettings, java: Path, folder: Path) -> list[str]:
-    (ivy,) = spark_jars("ivy-*.jar")
-    command = [str(java), *trust_options(folder / "trust.p12"), "-jar", str(ivy)]
-    if settings.settings:
-        command += ["-settings", settings.settings]
-    command += ["-cache", str(folder / "ivy"), "-notransitive", "-confs", "default"]
-    command += ["-dependency", artifact.group, artifact.name, artifact.version]
-    return [*command, "-types", "jar", "-retrieve", f"{folder}/[artifact]-[revision].[ext]"]
-
-
-def trust_options(store: Path) -> list[str]:
-    """Write this machine's certificate authorities to `store`; returns Java's options for it.
-
-    A Java from PyPI trusts public authorities only. A company's proxy may have its own authority,
-    which the machine's store (or SSL_CERT_FILE) contains. Returns no options if Python finds no
-    authorities.
-    """
-    found = ssl.create_default_context().get_ca_certs(binary_form=True)
-    if not found:
-        return []
-    with warnings.catch_warnings():
-        # Serial numbers of some public authorities break newer rules and cause warnings.
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        certificates = [
-            PKCS12Certificate(load_der_x509_certificate(der), f"authority-{number}".encode())
-            for number, der in enumerate(found)
-        ]
-    password = TRUST_STORE_PASSWORD
-    store.write_bytes(
-        serialize_java_truststore(certificates, BestAvailableEncryption(password.encode()))
-    )
-    name = "-Djavax.net.ssl.trustStore"
-    return [f"{name}={store}", f"{name}Type=PKCS12", f"{name}Password={password}"]
-
-
-def _cause(output: str) -> str:
-    """The line of Ivy's output that states the error."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [x for x in lines if "error" in x.lower() and "::" not in x]
-    return (errors or lines or ["no answer"])[0]
-
-
 def spark_jars(pattern: str) -> list[Path]:
     """The jars of pyspark whose names match a pattern; StackError if there are none."""
     found = sorted((spark_home() / "jars").glob(pattern))
@@ -267,22 +191,38 @@ def class_archive(cache: Path) -> Path:
 
 
 def record_class_archive(home: Path, cache: Path) -> None:
-    """Write Spark's class archive, if it is missing, by running a small training job.
+    """Write Spark's class archive by running a small training job, unless it fits.
 
-    A failure is printed and raises nothing, because Spark works without the archive.
+    A JVM takes an archive only with the Java and the jars that wrote it, and says nothing where it
+    leaves one: `spark.jsa.made-by` names these. A failure is printed and raises nothing, because
+    Spark works without the archive.
     """
-    target = class_archive(cache)
-    if target.is_file():
+    target, made_by = class_archive(cache), cache / f"{CLASS_ARCHIVE_FILE}.made-by"
+    wanted = f"{java_identity(home)}\n{_spark_identity()}\n"
+    if target.is_file() and made_by.is_file() and made_by.read_text() == wanted:
         return
-    print("recording Spark's classes, once (about a minute)", flush=True)
+    print("recording Spark's classes, once for each Java and Spark (about a minute)", flush=True)
+    beside = target.with_suffix(".new")  # a running job may still read the old one
+    beside.unlink(missing_ok=True)
     command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
-    command += ["--conf", f"spark.driver.extraJavaOptions=-XX:ArchiveClassesAtExit={target}"]
+    command += ["--conf", f"spark.driver.extraJavaOptions=-XX:ArchiveClassesAtExit={beside}"]
     command += ["--driver-memory", "900m", str(REPOSITORY / "spark_apps" / "warm_classes.py")]
     environment = spark_environment(home) | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode or not target.is_file():
+    if done.returncode or not beside.is_file():
+        beside.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
         print("could not record them; Spark will start more slowly", flush=True)
+        return
+    made_by.unlink(missing_ok=True)
+    beside.replace(target)
+    made_by.write_text(wanted)
+
+
+def _spark_identity() -> str:
+    """A digest of the names and sizes of pyspark's jars."""
+    jars = "".join(f"{jar.name} {jar.stat().st_size}\n" for jar in spark_jars("*.jar"))
+    return hashlib.sha256(jars.encode()).hexdigest()
 
 
 if __name__ == "__main__":

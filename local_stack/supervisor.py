@@ -201,8 +201,8 @@ class Supervisor:
         text = SUPERVISORD_CONF.format(state=self.state, socket=_new_socket(self.state))
         for name, command in processes.items():
             # supervisord expands `%`, then splits the line as a shell does.
-            command = f". {shlex.quote(str(self._secrets_of(name)))} && {command}"
-            quoted = shlex.quote(command).replace("%", "%%")
+            secrets = shlex.quote(str(self._secrets_of(name)))
+            quoted = shlex.quote(f". {secrets} && {command}").replace("%", "%%")
             text += PROGRAM_CONF.format(
                 name=name, command=quoted, directory=directory, state=self.state
             )

@@ -1,9 +1,9 @@
 """Which process is given which secret: one table, for every way in which a process is started.
 
-Everything that is Airflow's goes to Airflow's processes alone, for an operator may keep passwords in
-any of its variables (connections, a secrets backend); what is in the table goes to fewer. The local
-stack's supervisord, the daemons of a cluster's host, the steps and spark-submit start their
-processes with `variables_for`.
+Everything that is Airflow's goes to Airflow's processes alone, for an operator may keep passwords
+in any of its variables (connections, a secrets backend); what is in the table goes to fewer. The
+local stack's supervisord, the daemons of a cluster's host and the steps start their processes with
+`variables_for`; our `spark-submit` drops the same names.
 
 Secrets that are files (`airflow/passwords.json`, `airflow/keys.json`, `tokens.json`, Spark's) are
 readable for their owner alone; no environment holds them.
