@@ -157,6 +157,8 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "MARQUEE_RATINGS__SOURCE": settings.ratings.source,
         "MARQUEE_RATINGS__NAME": settings.ratings.name,
         "MARQUEE_SPARK__MASTER": settings.spark.master,
+        "MARQUEE_SPARK__AUTHENTICATE": str(settings.spark.authenticate).lower(),
+        "MARQUEE_SPARK__SECRET_FILE": settings.spark.secret_file,
     }
 
 

@@ -32,8 +32,13 @@ from local_stack.java_setup import cache_folder, jar_files, java_home, spark_hom
 from local_stack.stack import read_procfile
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
-from marquee.place_settings import megabytes
-from marquee.process_secrets import variables_for
+from marquee.place_settings import SparkSettings, megabytes
+from marquee.process_secrets import (
+    SPARK_SECRET,
+    spark_authentication,
+    spark_secret,
+    variables_for,
+)
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 
@@ -207,7 +212,8 @@ def _spark(name: str, settings: Settings, data: Path) -> Launch:
         memory = f"{megabytes(settings.spark.executor_memory)}m"
         command = [program, f"{DEPLOY}.worker.Worker", "--memory", memory]
         command += ["--work-dir", str(data / "work"), settings.spark.master]
-    return Launch(tuple(command), _variables(settings, data, home) | _spark_variables(data))
+    variables = _variables(settings, data, home) | _spark_variables(settings.spark, data)
+    return Launch(tuple(command), variables)
 
 
 def own_master(masters: Sequence[tuple[str, int]], this_host: str) -> tuple[str, int]:
@@ -227,13 +233,16 @@ def _variables(settings: Settings, data: Path, home: Path) -> dict[str, str]:
     }
 
 
-def _spark_variables(data: Path) -> dict[str, str]:
+def _spark_variables(spark: SparkSettings, data: Path) -> dict[str, str]:
     """A master that comes back knows its workers; a worker removes what is a week old."""
+    secret = spark_secret(spark)
     recovery = data / "recovery"
     recovery.mkdir(parents=True, exist_ok=True)
     options = [*JVM, "-Dspark.deploy.recoveryMode=FILESYSTEM"]
     options += [f"-Dspark.deploy.recoveryDirectory={recovery}", "-Dspark.master.rest.enabled=false"]
+    options += [f"-D{name}={text}" for name, text in spark_authentication(spark).items()]
     return {
+        **({SPARK_SECRET: secret} if secret else {}),
         "SPARK_HOME": str(spark_home()),
         "SPARK_DAEMON_MEMORY": f"{HEAPS['spark-master']}m",
         "SPARK_DAEMON_JAVA_OPTS": " ".join(options),

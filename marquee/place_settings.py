@@ -149,6 +149,8 @@ class SparkSettings(Section):
     local_dir: str
     worker_python: str
     archives: str
+    authenticate: bool
+    secret_file: str
 
     @field_validator("master")
     @classmethod
@@ -175,6 +177,12 @@ class SparkSettings(Section):
     def _standalone_runs_python_in_client_mode(self) -> SparkSettings:
         if self.deploy_mode == "cluster" and self.master != "yarn":
             raise ValueError("only yarn runs a Python driver with deploy_mode 'cluster'")
+        return self
+
+    @model_validator(mode="after")
+    def _a_standalone_cluster_has_a_secret(self) -> SparkSettings:
+        if self.authenticate and self.masters and not self.secret_file.startswith("/"):
+            raise ValueError("with authenticate, secret_file is the absolute path of a file")
         return self
 
     @property

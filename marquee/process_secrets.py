@@ -15,11 +15,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from marquee.errors import SettingsError
 from marquee.host_needs import AIRFLOW
+from marquee.place_settings import SparkSettings
 
 AIRFLOW_PREFIX = "AIRFLOW_"
 SPARK_SECRET = "_SPARK_AUTH_SECRET"
 """Where Spark's daemons and drivers look for their secret (`SecurityManager.ENV_AUTH_SECRET`)."""
+SHORTEST_SECRET = 20
 OWNERS: Mapping[str, tuple[str, ...]] = {
     # The API issues and checks the tokens of people, the scheduler issues those of tasks.
     "AIRFLOW__API__SECRET_KEY": ("airflow-api",),
@@ -41,6 +44,34 @@ def variables_for(process: str, environment: Mapping[str, str]) -> dict[str, str
 def is_reserved(name: str) -> bool:
     """Whether a variable is given to some processes only."""
     return name.startswith(AIRFLOW_PREFIX) or name in OWNERS
+
+
+def spark_secret(settings: SparkSettings) -> str:
+    """The secret of the place's Standalone cluster; "" where its daemons and jobs show none.
+
+    Raises SettingsError for a file that is missing, that anybody may read, or whose text is short.
+    """
+    if not (settings.authenticate and settings.masters):
+        return ""
+    path = Path(settings.secret_file)
+    remedy = f"make one, and copy it to every host: openssl rand -base64 32 > {path}"
+    try:
+        text, mode = path.read_text("ascii").strip(), path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Spark's secret {path} cannot be read: {error}", remedy) from None
+    if mode & 0o007:
+        raise SettingsError(f"anybody may read Spark's secret {path}", f"chmod o= {path}")
+    if len(text) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"Spark's secret {path} is shorter than {SHORTEST_SECRET} signs", remedy
+        )
+    return text
+
+
+def spark_authentication(settings: SparkSettings) -> dict[str, str]:
+    """Spark's settings of a place whose daemons and jobs authenticate; the secret is not one."""
+    names = ("spark.authenticate", "spark.network.crypto.enabled", "spark.acls.enable")
+    return dict.fromkeys(names, "true") if settings.authenticate else {}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marquee.place_settings import LakeSettings, SparkSettings, is_local_master
+from marquee.process_secrets import spark_authentication
 from marquee.settings import REPOSITORY, Settings
 from steps.shipped_code import code_zip
 
@@ -103,6 +104,7 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         # Since Spark 4.1, a master accepts submissions over HTTP unless this is off.
         "spark.master.rest.enabled": "false",
+        **spark_authentication(spark),
         **_hdfs_conf(settings.lake),
     }
 
