@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -42,18 +42,19 @@ from cli.world_and_lake import (
 )
 from local_stack.airflow_api import DAG, AirflowApi
 from local_stack.environment import job_environment
-from local_stack.health_checks import Finding, check_machine
-from local_stack.place_checks import check_database, check_lake
+from local_stack.health_checks import check_machine
+from local_stack.place_checks import check_by_job, check_database, check_lake
 from local_stack.processes import stack_processes
-from local_stack.spark_checks import check_spark, judge_spark_job
+from local_stack.spark_checks import check_spark
 from local_stack.stack import Stack
 from marquee.clock import iso
 from marquee.errors import ConflictError, MarqueeError
+from marquee.host_checks import Finding
 from marquee.lake import check_world
 from marquee.place_settings import is_local_master
 from marquee.run_folder import latest_live, live_sentence
 from marquee.settings import Settings, load_settings
-from steps.spark_submit import submit_command
+from steps.spark_submit import application_name, submit_command
 
 DataFlag = Annotated[
     str,
@@ -288,6 +289,7 @@ def check_spark_job(settings: Settings) -> Iterator[Finding]:
     spark = settings.spark.model_copy(update={"resource_minutes": PROBE_MINUTES})
     settings = settings.model_copy(update={"spark": spark})
     environment = job_environment(settings)
-    command = submit_command(settings, "probe_workers", "doctor", environment["SPARK_ARCHIVE"])
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    yield from judge_spark_job(done.stdout, done.stderr, spark, settings.stack.disk_mb)
+    run = f"doctor-{uuid.uuid4().hex[:8]}"
+    command = submit_command(settings, "probe_workers", run, environment["SPARK_ARCHIVE"])
+    name = application_name("probe_workers", run, "")
+    yield from check_by_job(command, environment, settings, name)

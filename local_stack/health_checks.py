@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,6 +21,7 @@ import psutil
 
 from local_stack.java_setup import cache_folder, java_home, java_version
 from marquee.errors import LakeError, MarqueeError, StackError
+from marquee.host_checks import Finding
 from marquee.host_needs import heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.settings import PortSettings, Settings
@@ -29,24 +29,6 @@ from sources.ratings_release import size_of_world
 
 Probe = Callable[[Settings], str]
 """Returns why the process is not ready; empty if it is ready."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check; `remedy` says what to do if it failed.
-
-    A check that failed and is a `warning` does not keep the stack from starting.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-    remedy: str = ""
-    warning: bool = False
-
-    def __str__(self) -> str:
-        """The check, its detail, and the remedy if it failed."""
-        return f"{self.name}: {self.detail}{'' if self.passed else f' — {self.remedy}'}"
 
 
 def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding]:
@@ -190,9 +172,9 @@ def _namenode(settings: Settings) -> str:
 
 def _datanode(settings: Settings) -> str:
     """Writes and reads a file, which also warms up the code for later writes."""
-    lake = WebHdfsLake(
-        settings.lake.root, connect(settings.lake.webhdfs, settings.lake.user), seconds_to_retry=0
-    )
+    place = settings.lake
+    client = connect(place.webhdfs, place.user)
+    lake = WebHdfsLake(place.root, client, seconds_to_retry=0, replication=place.replication)
     try:
         lake.write_bytes(".staging/ready", b"ready")
         return "" if lake.read_bytes(".staging/ready") == b"ready" else "a block reads wrong"

@@ -11,19 +11,21 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import httpx
 
-from local_stack.health_checks import Finding
-from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding
 from marquee.errors import AwayError
+from marquee.host_checks import UNREADABLE, Finding, at_once, check_ports, clock_finding, host_of
 from marquee.place_settings import SparkSettings, megabytes
 from marquee.remote_page import read_page
 from marquee.spark_master import read_state
 
+SECONDS_FOR_PAGES = 35.0
+"""For the pages of all masters; two are read of each."""
 JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
 VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
@@ -36,17 +38,13 @@ WORKERS = "WORKERS "
 def check_spark(settings: SparkSettings) -> Iterator[Finding]:
     """Check each master's port, page, version and clock, and the workers of the one in charge."""
     yield from _driver(settings)
-    for host, port in settings.masters:
-        yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
+    yield from check_ports(settings.masters, "Spark master", "[spark] master")
     states = []
-    for page in settings.pages:
-        try:
-            state = read_state(page)
-        except AwayError as error:
-            yield Finding(f"Spark's page {page}", False, error.message, error.remedy)
-            continue
-        states.append((page, state))
-        yield from _version(page)
+    for page, answer in zip(settings.pages, _ask_pages(settings.pages), strict=True):
+        state, findings = answer or (None, [_silent(page)])
+        yield from findings
+        if state is not None:
+            states.append((page, state))
     if not states:
         return
     try:
@@ -57,6 +55,22 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         yield Finding(
             "Spark workers", False, detail, "correct [spark] master_pages: is it Spark's?"
         )
+
+
+def _ask_pages(pages: Sequence[str]) -> list[tuple[dict[str, Any] | None, list[Finding]] | None]:
+    """Each master's state and findings, asked at once; None for one that is silent."""
+
+    def ask(page: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+        try:
+            return read_state(page), list(_version(page))
+        except AwayError as error:
+            return None, [Finding(f"Spark's page {page}", False, error.message, error.remedy)]
+
+    return at_once([partial(ask, page) for page in pages], SECONDS_FOR_PAGES)
+
+
+def _silent(page: str) -> Finding:
+    return Finding(f"Spark's page {page}", False, "no answer", f"is {host_of(page)} up?")
 
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:

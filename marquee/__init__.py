@@ -8,6 +8,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
 - `errors`: the family of errors, and which of them justify a retry
 - `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
+- `host_checks`: whether the hosts of a place answer, have room and the right time
 - `identifiers`: digests of content, names that are safe in paths, ids from names
 - `lake`: files and folders on HDFS or in a local folder
 - `lifetimes`: child processes that end with their parent process
@@ -36,6 +37,7 @@ __all__ = [
     "contract",
     "dataset_contracts",
     "errors",
+    "host_checks",
     "host_needs",
     "identifiers",
     "lake",

@@ -69,6 +69,12 @@ def _around(cron: str, moment: datetime) -> timedelta:
     return timedelta(seconds=(end - start).total_seconds())
 
 
+def seconds_to_next(cron: str, moment: datetime) -> float:
+    """Seconds from `moment` until the schedule's next run is due; 0 is never returned."""
+    start = moment.astimezone(UTC)
+    return float((croniter(cron, start).get_next(datetime) - start).total_seconds())
+
+
 def _refuse_schedule(cron: str) -> None:
     """Raise SettingsError where `cron` gives no interval around `EXAMPLE_MOMENT`."""
     try:

@@ -122,6 +122,7 @@ class ServingSettings(Section):
     host: str
     poll_seconds: float = Field(gt=0)
     server: str
+    feedback_minutes: float = Field(gt=0, le=1440)
     public_url: str
     access: Access
     trusted_proxies: tuple[Network, ...]

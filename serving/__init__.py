@@ -17,6 +17,7 @@ module:
 - `engines`: load a bundle and compute answers
 - `title_index`: search in titles and ids
 - `feedback_log`: the ratings that people give through the API
+- `feedback_hand_over`: bring them to the lake
 - `check`: would serving accept a bundle?
 """
 

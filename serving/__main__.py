@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +31,9 @@ from marquee.settings import Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.access import access_rules
 from serving.app import create_app
-from serving.backend import open_backend
+from serving.backend import Backend, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
+from serving.feedback_hand_over import HandOver, HandOverTimes
 
 SECONDS_TO_SHUT_DOWN = 5
 """How long a stopping server waits for open requests."""
@@ -48,17 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
         rules = access_rules(settings.serving, options.host, options.tokens)
-        user, drill = settings.lake.user, settings.lake.drill
-        lake = open_lake(options.lake, options.webhdfs, user, drill=drill)
-        backend = open_backend(
-            lake,
-            options.cache,
-            options.feedback or options.cache / "feedback",
-            settings.serving.server,
-            (settings.ratings.lowest, settings.ratings.highest),
-            settings.serving.poll_seconds,
-            options.engine,
+        lake = open_lake(
+            options.lake,
+            options.webhdfs,
+            settings.lake.user,
+            drill=settings.lake.drill,
+            replication=settings.lake.replication,
         )
+        world = _expected_world(settings, options.lake)
+        backend = _backend(lake, settings, options, world)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -77,8 +77,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             timeout_graceful_shutdown=SECONDS_TO_SHUT_DOWN,
         )
     )
-    world = _expected_world(settings, options.lake)
     return _run(server, WorldCheck(lake, world, partial(setattr, server, "should_exit", True)))
+
+
+def _backend(
+    lake: Lake, settings: Settings, options: argparse.Namespace, world: str | None
+) -> Backend:
+    """The backend of this process, which hands its feedback over to the lake."""
+    backend = open_backend(
+        lake,
+        options.cache,
+        options.feedback or options.cache / "feedback",
+        settings.serving.server,
+        (settings.ratings.lowest, settings.ratings.highest),
+        settings.serving.poll_seconds,
+        options.engine,
+    )
+    times = HandOverTimes(settings.serving.feedback_minutes, settings.schedule.cron)
+    return replace(backend, hand_over=HandOver(lake, backend.feedback, times, world))
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

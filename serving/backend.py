@@ -26,6 +26,7 @@ from serving.engines import (
     load_budget,
     load_recommender,
 )
+from serving.feedback_hand_over import HandOver
 from serving.feedback_log import FeedbackLog
 from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
 from serving.problems import NothingServesError, ProblemError
@@ -102,6 +103,8 @@ class Backend:
     """Threads of routes that read the lake."""
     disk_calls: BoundedThreads = field(default_factory=lambda: BoundedThreads("the disk", 64, 60.0))
     """Threads of routes that write ratings. The feedback log gives up sooner, after 20 s."""
+    hand_over: HandOver | None = None
+    """Brings the feedback log to the lake; None leaves that to the weekly run on this host."""
 
     @property
     def followers(self) -> dict[str, Follower[Any]]:
@@ -109,12 +112,16 @@ class Backend:
         return {f.name: f for f in (self.recommender, self.budget)}
 
     def start(self) -> None:
-        """Start both followers, without waiting for a champion."""
+        """Start both followers and the hand-over, without waiting for a champion."""
         for follower in self.followers.values():
             follower.start(self.poll_seconds)
+        if self.hand_over is not None:
+            self.hand_over.start()
 
     def stop(self) -> None:
-        """Ask both followers to stop, then wait up to SECONDS_TO_STOP for both together."""
+        """Ask all threads to stop, then wait up to SECONDS_TO_STOP for both followers together."""
+        if self.hand_over is not None:
+            self.hand_over.request_stop()
         for follower in self.followers.values():
             follower.request_stop()
         until = time.monotonic() + SECONDS_TO_STOP

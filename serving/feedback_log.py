@@ -1,7 +1,8 @@
 """The feedback log: the ratings that people give through the API.
 
 The routes write to it and read from it. It answers from memory and keeps every line on the disk, in
-the files of `sources.feedback_segments`. The weekly run publishes these files to the lake.
+the files of `sources.feedback_segments`. `serving.feedback_hand_over` publishes them to the lake,
+and fetches what other servers heard.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class FeedbackLog:
     """
 
     def __init__(self, folder: Path, server: str, clock: Callable[[], float] = seconds) -> None:
-        self._folder = folder
-        self._server = server
+        self.folder = folder
+        self.server = server
         self._clock = clock
         self._writing = threading.Lock()
         self._by_person: dict[str, PersonFeedback] = {}
@@ -43,12 +44,25 @@ class FeedbackLog:
         self.failure = ""
         """Why the last write failed; empty if it succeeded."""
         try:
-            self._add(read_feedback(folder))
+            self.read_again()
         except OSError as error:
             raise SourceError(
                 f"feedback cannot be read: {_reason(error, folder)}",
                 "give --feedback a folder that can be read",
             ) from None
+
+    def read_again(self) -> None:
+        """Read all lines from the disk, also those that were fetched of other servers meanwhile.
+
+        Writes wait; requests that read see the state before or the one after.
+        """
+        with self._writing:
+            found: dict[str, dict[int | None, float | None]] = {}
+            lines = 0
+            for line in read_feedback(self.folder):
+                _apply(line, found.setdefault(line.person, {}))
+                lines += 1
+            self._by_person, self.lines = dict(found), lines
 
     def feedback_of(self, person: str) -> PersonFeedback:
         """A person's feedback to this server: the latest stars for each title."""
@@ -66,11 +80,11 @@ class FeedbackLog:
         try:
             now = int(self._clock())
             lines = [Feedback(person, movie_id, stars, now) for movie_id, stars in feedback.items()]
-            append_feedback(self._folder, self._server, lines, SECONDS_TO_WAIT)
+            append_feedback(self.folder, self.server, lines, SECONDS_TO_WAIT)
             self._add(lines)
             self.failure = ""
         except (OSError, MarqueeError) as error:
-            self.failure = f"ratings cannot be kept: {_reason(error, self._folder)}"
+            self.failure = f"ratings cannot be kept: {_reason(error, self.folder)}"
             raise AwayError(self.failure, "nothing was kept; try again later") from error
         finally:
             self._writing.release()
@@ -81,13 +95,13 @@ class FeedbackLog:
         It writes a test file if the last write failed or the folder is unusable. So health checks
         notice a mended disk, or a missing folder, without waiting for the next rating.
         """
-        is_usable = os.access(self._folder, os.W_OK | os.X_OK) and self._folder.is_dir()
+        is_usable = os.access(self.folder, os.W_OK | os.X_OK) and self.folder.is_dir()
         if self.failure or not is_usable:
             try:
-                check_writable(self._folder)
+                check_writable(self.folder)
                 self.failure = ""
             except (OSError, MarqueeError) as error:
-                self.failure = f"ratings cannot be kept: {_reason(error, self._folder)}"
+                self.failure = f"ratings cannot be kept: {_reason(error, self.folder)}"
         return self.failure
 
     def _add(self, lines: Iterable[Feedback]) -> None:
@@ -95,9 +109,7 @@ class FeedbackLog:
         for line in lines:
             if line.person not in updated:
                 updated[line.person] = dict(self.feedback_of(line.person))
-            if line.movie_id is EVERYTHING:
-                updated[line.person].clear()
-            updated[line.person][line.movie_id] = line.rating
+            _apply(line, updated[line.person])
             self.lines += 1
         self._by_person.update(updated)
 
@@ -113,6 +125,13 @@ def current_ratings(
     merged: dict[int, float | None] = dict(trained)
     merged.update((movie, stars) for movie, stars in feedback.items() if movie is not None)
     return {movie_id: stars for movie_id, stars in merged.items() if stars is not None}
+
+
+def _apply(line: Feedback, feedback: dict[int | None, float | None]) -> None:
+    """Add one line to a person's feedback."""
+    if line.movie_id is EVERYTHING:
+        feedback.clear()
+    feedback[line.movie_id] = line.rating
 
 
 def _reason(error: Exception, folder: Path) -> str:

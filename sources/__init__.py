@@ -5,7 +5,8 @@
 - `ratings_cells`: ids, stars and times in a release
 - `ratings_reading`: read and check a release; `ratings_release`: fetch and load it
 - `feedback_lines`: one line of feedback, and the moment from which it counts
-- `feedback_segments`: append, seal and publish feedback
+- `feedback_segments`: append, seal and read feedback
+- `feedback_in_lake`: publish feedback, and fetch that of other hosts
 - `title_sources`: the table of title sources
 - `titles_csv`, `titles_imdb_tsv`, `titles_imdb5000`, `titles_wikidata`: one source each
 - `title_cells`, `title_record`: from a row to a title's record
@@ -14,6 +15,7 @@
 """
 
 __all__ = [
+    "feedback_in_lake",
     "feedback_lines",
     "feedback_segments",
     "ratings_cells",

@@ -1,4 +1,4 @@
-"""Append feedback to segments on the serving host, seal the segments, publish them to the lake.
+"""Append feedback to segments on the serving host, and seal the segments.
 
 Feedback is the ratings that people give through our own API. A folder holds segments: files of JSON
 lines of the `feedback` contract. A null rating withdraws a rating.
@@ -7,8 +7,8 @@ lines of the `feedback` contract. A null rating withdraws a rating.
     local-000002.open.jsonl   serving appends here
 
 Appending and sealing hold the folder's lock. So a sealed segment holds every line that was
-acknowledged before the sealing, and never gets another. A published segment is named by the digest
-of its content: publishing it again changes nothing.
+acknowledged before the sealing, and never gets another. `feedback_in_lake` brings sealed segments
+to the lake.
 
 The sequence number (`seq`) decides which line of a person is the last. `time` is the clock's stamp.
 Publishing adds `effective_time`, the moment from which a line counts (`feedback_lines`).
@@ -23,17 +23,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from marquee.clock import seconds
 from marquee.errors import AwayError, SourceError
-from marquee.identifiers import digest_bytes
-from marquee.lake import Lake
 from sources.feedback_lines import (
     OPEN_SUFFIX,
     SEALED_SUFFIX,
     Feedback,
-    Segment,
     ascending_times,
     parse_line,
     read_segment,
@@ -42,6 +40,8 @@ from sources.feedback_lines import (
     timed_lines,
 )
 
+OTHERS = "others"
+"""The folder below, with the sealed segments that `feedback_in_lake` has fetched of other hosts."""
 TAIL_BYTES = 1 << 16
 """Bytes at a segment's end that are searched first for its last line."""
 SECONDS_BETWEEN_ATTEMPTS = 0.02
@@ -56,7 +56,7 @@ def append_feedback(
     Raises OSError where the disk refuses, AwayError where the folder stays locked for
     `seconds_to_wait` (None waits for ever). After an error the segment holds none of the lines.
     """
-    with _lock(folder, seconds_to_wait):
+    with locked(folder, seconds_to_wait):
         path = folder / f"{server}-{_open_number(folder, server):06d}{OPEN_SUFFIX}"
         first = _next_seq(folder, server)
         numbered = (replace(line, seq=first + place) for place, line in enumerate(lines))
@@ -69,20 +69,21 @@ def check_writable(folder: Path) -> None:
     Raises OSError where the disk refuses, SourceError where the path is no folder, AwayError where
     the folder is locked.
     """
-    with _lock(folder, 0.0), tempfile.TemporaryFile(dir=folder) as probe:
+    with locked(folder, 0.0), tempfile.TemporaryFile(dir=folder) as probe:
         os.write(probe.fileno(), bytes(4096))
         os.fsync(probe.fileno())
 
 
 def read_feedback(folder: Path) -> Iterator[Feedback]:
-    """The whole lines of all segments; a later line about a title replaces an earlier one.
+    """The whole lines of all segments, of other hosts too; a later line replaces an earlier one.
 
     Lines of one server keep their order. Lines of several servers are ordered by the moment from
     which they count, then by the server's name.
     """
     found: list[tuple[int, str, int, Feedback]] = []
-    for server in sorted({name.server for name in segment_names(folder)}):
-        segments = [read_segment(name.path) for name in segment_names(folder, server)]
+    names = [*segment_names(folder), *segment_names(folder / OTHERS)]
+    for (_, server), group in groupby(names, lambda name: (name.path.parent, name.server)):
+        segments = [read_segment(name.path) for name in group]
         lines = [pair for pairs in timed_lines(segments) for pair in pairs]
         times = ascending_times([time for _, time in lines])
         found += [(time, server, n, lines[n][0]) for n, time in enumerate(times)]
@@ -90,54 +91,18 @@ def read_feedback(folder: Path) -> Iterator[Feedback]:
     return (line for *_, line in found)
 
 
-def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
-    """Seal the open segment, publish all sealed ones, return their lake paths, oldest first.
-
-    Raises LakeError where the lake refuses.
-    """
-    seal_feedback(folder, server)
-    names = [name for name in segment_names(folder, server) if not name.is_open]
-    segments = [read_segment(name.path) for name in names]
-    found = zip(names, segments, timed_lines(segments), strict=True)
-    return [_publish(lake, n.path.stem, segment, pairs) for n, segment, pairs in found if pairs]
-
-
 def seal_feedback(folder: Path, server: str) -> None:
     """Seal the open segment, if there is one; the next line starts a new segment."""
     if not folder.is_dir():
         return
-    with _lock(folder):
+    with locked(folder):
         for name in segment_names(folder, server):
             if name.is_open:
                 _append(name.path, sealing_line(int(seconds())))
                 name.path.rename(
                     folder / (name.path.name.removesuffix(OPEN_SUFFIX) + SEALED_SUFFIX)
                 )
-        _sync_folder(folder)
-
-
-def _publish(lake: Lake, name: str, segment: Segment, pairs: list[tuple[Feedback, int]]) -> str:
-    """Publish one sealed segment; returns its lake path.
-
-    A segment of older code states no moment of sealing. It is published without effective times, so
-    that its digest, and with it its path, stays the same.
-    """
-    lines = segment.lines
-    if segment.sealed_at is not None:
-        lines = [replace(line, effective_time=time) for line, time in pairs]
-    data = "".join(line.to_json() for line in lines).encode()
-    path = f"raw/feedback/{name}-{digest_bytes(data)[:12]}"
-    with tempfile.TemporaryDirectory(prefix="marquee-") as scratch:
-        (Path(scratch) / "feedback.jsonl").write_bytes(data)
-        lake.publish(
-            Path(scratch),
-            path,
-            rows=len(lines),
-            torn_lines=segment.torn_lines,
-            sealed_at=segment.sealed_at,
-            last_time=max(time for _, time in pairs),
-        )
-    return path
+        sync_folder(folder)
 
 
 def _append(path: Path, text: str) -> None:
@@ -159,7 +124,7 @@ def _append(path: Path, text: str) -> None:
     finally:
         os.close(handle)
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _next_seq(folder: Path, server: str) -> int:
@@ -207,7 +172,7 @@ def _ends_whole(path: Path) -> bool:
 
 
 @contextmanager
-def _lock(folder: Path, seconds_to_wait: float | None = None) -> Iterator[None]:
+def locked(folder: Path, seconds_to_wait: float | None = None) -> Iterator[None]:
     """Hold the folder's lock; the system releases the lock when the process dies."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -243,7 +208,7 @@ def _take(handle: int, folder: Path, seconds_to_wait: float | None) -> None:
         time.sleep(SECONDS_BETWEEN_ATTEMPTS)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the name of a new or renamed file durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from marquee.errors import AWAY
+from marquee.host_checks import at_once
+from marquee.lifetimes import end_when_orphaned
 from spark_apps.job import error_report
 from spark_apps.spark_session import start_session
 
 MARK = "WORKERS "
+SECONDS_FOR_JOB = 180.0
+"""For all executors' reports, from the session's start. (Waiting for executors has a deadline of
+its own, `--resource-minutes`.)"""
+SECONDS_TO_END = 10.0
 SECONDS_FOR_ALL = 10.0
 """How long the job waits for further executors after the first."""
 TASKS_EACH = 4
@@ -67,13 +76,18 @@ PACKAGES = ("numpy", "scipy", "pyarrow", "pydantic")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the report of each host; a failure gives one sentence and the status of a job."""
+    end_when_orphaned()
     parser = argparse.ArgumentParser(prog="probe_workers")
     parser.add_argument("--resource-minutes", type=float, default=2.0)
     options, _ = parser.parse_known_args(argv)
     scratch = Path(tempfile.mkdtemp(prefix="marquee-probe-"))
     try:
         session = start_session("probe_workers", scratch, options.resource_minutes)
-        print(MARK + json.dumps(reports(session)), flush=True)
+        (found,) = at_once([partial(reports, session)], SECONDS_FOR_JOB)
+        if found is None:
+            print(f"error: {_overdue(session)}", file=sys.stderr, flush=True)
+            os._exit(AWAY)  # what hangs in a thread of py4j would keep this process
+        print(MARK + json.dumps(found), flush=True)
         session.stop()
         return 0
     except Exception as error:
@@ -82,6 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _overdue(session: SparkSession) -> str:
+    """End the application, and say which hosts are known to it."""
+    context: Any = session.sparkContext
+    ends = [context.cancelAllJobs, session.stop]
+    hosts = at_once([lambda: executor_hosts(context)], SECONDS_TO_END)[0] or ["no host"]
+    for end in ends:
+        at_once([end], SECONDS_TO_END)
+    return (
+        f"the executors have not reported after {SECONDS_FOR_JOB:.0f} s; Spark has had them on "
+        f"{', '.join(hosts)} — look at the log of the worker there"
+    )
 
 
 def reports(session: SparkSession) -> list[dict[str, Any]]:
@@ -99,6 +126,11 @@ def reports(session: SparkSession) -> list[dict[str, Any]]:
     found = (json.loads(line) for line in lines if line.startswith("{"))
     by_host = {one["host"]: one for one in found}
     return [by_host[host] for host in sorted(by_host)]
+
+
+def executor_hosts(context: Any) -> list[str]:
+    """The hosts of the executors, sorted; the driver's own is among them."""
+    return sorted({str(one.host()) for one in context._jsc.sc().statusTracker().getExecutorInfos()})
 
 
 def executors(context: Any) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.clock import now
-from sources.feedback_segments import publish_feedback
+from sources.feedback_in_lake import IN_LAKE, publish_feedback
 from sources.ratings_forms import recognise
 from sources.ratings_release import linked_titles, load_release
 from sources.title_loading import LoadedTitles
@@ -62,15 +62,17 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
 
 
 def load_feedback(run: Run) -> dict[str, Any]:
-    """Publish every sealed segment of feedback; a second load of a segment changes nothing.
+    """Publish the feedback that is kept on this host; count what the lake holds of all hosts.
 
-    The task also sweeps leftovers.
+    Serving does the same on its host, by itself. A second load of a segment changes nothing. The
+    task also sweeps leftovers.
     """
     claim_lake(run)
     sweep(run)
-    paths = publish_feedback(run.lake, run.folders.feedback, run.settings.serving.server)
-    print(f"{len(paths)} segments of feedback are in the lake", flush=True)
-    return {"paths": len(paths)}
+    ours = publish_feedback(run.lake, run.folders.feedback, run.settings.serving.server)
+    found = len(run.lake.names(IN_LAKE))
+    print(f"{found} segments of feedback are in the lake, {len(ours)} of this host", flush=True)
+    return {"paths": found}
 
 
 REFUSED = "records or pages refused"

@@ -20,10 +20,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from marquee.clock import iso
 from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
+from marquee.place_settings import master_pages
 from marquee.policy import Model
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee_airflow.runs import answer_of, current_run
+from marquee_airflow.runs import answer_of, current_run, spark_master
 
 if TYPE_CHECKING:
     from steps.run import Run
@@ -113,14 +114,32 @@ def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
     """Write down the inputs of this run, once.
 
     It fails where the ratings could not be loaded. Where other loads failed, the run goes on with
-    what the lake holds, as degraded.
+    what the lake holds, as degraded. Before the first Spark job it asks the hosts of a cluster.
     """
     from steps.freeze_inputs import freeze_inputs
 
     failed = failed_tasks()
     if lost := [name for name in failed if name in ("find_ratings", "load_ratings")]:
         raise AirflowFailException(f"{lost[0]} failed: there are no ratings to learn from")
-    return freeze_inputs(current_run(), loaded["path"] if loaded else None, failed)
+    run = current_run()
+    found = freeze_inputs(run, loaded["path"] if loaded else None, failed)
+    if not all(found["unchanged"].values()):  # else no Spark job follows
+        require_hosts(run)
+    return found
+
+
+def require_hosts(run: Run) -> None:
+    """Raise AwayError for what keeps the hosts of a cluster from working (ADR 51).
+
+    This machine's own HDFS, a folder, and Spark in the driver are not asked.
+    """
+    from marquee.host_checks import require_place
+
+    settings, master = run.settings, spark_master()
+    is_elsewhere = run.lake.root == settings.lake.root and not settings.runs_hdfs
+    pages = master_pages(master, settings.spark)
+    spark = settings.spark.model_copy(update={"master": master, "master_pages": pages})
+    require_place(settings.lake if is_elsewhere else None, spark)
 
 
 @task

@@ -63,6 +63,8 @@ async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> 
     wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
     if failure := await _feedback_failure(backend):
         wrong.append(f"feedback: {failure if tells else UNTOLD}")
+    if failure := _hand_over_failure(backend):
+        wrong.append(f"feedback: {failure if tells else UNTOLD}")
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
     ended = [f.name for f in backend.followers.values() if f.has_ended]
     if ended or not any(s.serving for s in states):
@@ -92,6 +94,11 @@ async def _feedback_failure(backend: Backend) -> str:
         return await backend.disk_calls.run(backend.feedback.check, SECONDS_FOR_THE_DISK)
     except ProblemError as error:
         return f"ratings cannot be kept: {error.message}"
+
+
+def _hand_over_failure(backend: Backend) -> str:
+    """Why ratings that are kept do not reach the lake; empty if they do."""
+    return backend.hand_over.failure if backend.hand_over else ""
 
 
 def _model_families(backend: Backend) -> Iterator[Metric]:
@@ -132,6 +139,10 @@ def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
     yield CounterMetricFamily("marquee_feedback_lines", "Lines of feedback kept.", value=lines)
     yield GaugeMetricFamily(
         "marquee_feedback_trouble", "1 while ratings cannot be kept.", value=bool(failure)
+    )
+    waits = bool(_hand_over_failure(backend))
+    yield GaugeMetricFamily(
+        "marquee_feedback_waits", "1 while ratings wait for the lake.", value=waits
     )
 
 

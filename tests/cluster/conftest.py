@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -69,3 +74,33 @@ def write_release(folder: Path) -> None:
     }
     for name, lines in files.items():
         (folder / f"{name}.csv").write_text("\n".join(lines))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Serves one body at every path: what no daemon here says, at a moment that none here has."""
+    with ExitStack() as servers:
+
+        def start(body: bytes, date: str = "", drip: bool = False) -> str:
+            class Page(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    self.send_response_only(200)
+                    self.send_header("Date", date or formatdate(usegmt=True))
+                    self.end_headers()
+                    with suppress(OSError):
+                        for _ in range(100 if drip else 0):
+                            self.wfile.write(b" ")
+                            time.sleep(0.05)
+                        self.wfile.write(body)
+
+                def log_message(self, *words: object) -> None:
+                    pass
+
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Page))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            servers.callback(thread.join)
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -17,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from local_stack.health_checks import Finding
-from local_stack.place_checks import check_database, check_lake, clock_finding
+from local_stack.place_checks import check_database, check_lake
 from local_stack.spark_checks import check_spark, check_workers, judge_spark_job
 from local_stack.stack import Stack
 from marquee import remote_page
+from marquee.host_checks import Finding, clock_finding
 from marquee.place_settings import SparkSettings
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
@@ -99,36 +96,6 @@ def test_a_wrong_host_and_a_closed_port_are_one_line_each(host: str, says: str) 
 
 
 Serve = Callable[..., str]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serves one body at every path: what no daemon here says, at a moment that none here has."""
-    with ExitStack() as servers:
-
-        def start(body: bytes, date: str = "", drip: bool = False) -> str:
-            class Page(BaseHTTPRequestHandler):
-                def do_GET(self) -> None:
-                    self.send_response_only(200)
-                    self.send_header("Date", date or formatdate(usegmt=True))
-                    self.end_headers()
-                    with suppress(OSError):
-                        for _ in range(100 if drip else 0):
-                            self.wfile.write(b" ")
-                            time.sleep(0.05)
-                        self.wfile.write(body)
-
-                def log_message(self, *words: object) -> None:
-                    pass
-
-            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Page))
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            servers.callback(thread.join)
-            servers.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_port}"
-
-        yield start
 
 
 def beans(**info: object) -> bytes:

@@ -19,13 +19,9 @@ from marquee.errors import SourceError
 from marquee.lake import Lake
 from scoring.recommender.model import Recommender
 from serving.feedback_log import FeedbackLog, current_ratings
+from sources.feedback_in_lake import publish_feedback
 from sources.feedback_lines import Feedback, parse_line
-from sources.feedback_segments import (
-    append_feedback,
-    publish_feedback,
-    read_feedback,
-    seal_feedback,
-)
+from sources.feedback_segments import append_feedback, read_feedback, seal_feedback
 
 
 def line(movie_id: int, rating: float | None = 4.0, person: str = "p-ada") -> Feedback:
@@ -46,7 +42,8 @@ def test_what_is_appended_is_published_in_the_contracts_form(lake: Lake, tmp_pat
     folder = tmp_path / "feedback"
     append_feedback(folder, "local", [line(1), line(2, None)])
     paths = publish_feedback(lake, folder, "local")
-    assert len(paths) == 1 and paths[0].startswith("raw/feedback/local-000001-")
+    mark = (folder / "mark").read_text()
+    assert len(paths) == 1 and paths[0].startswith(f"raw/feedback/local{mark}-000001-")
     rows = published(lake)
     assert [(r["movie_id"], r["rating"]) for r in rows] == [(1, 4.0), (2, None)]
     assert [FEEDBACK.differences(r) for r in rows] == [[], []]
@@ -60,13 +57,13 @@ def test_publishing_twice_is_a_no_op_and_new_lines_make_a_new_segment(
     first = publish_feedback(lake, folder, "local")
     assert publish_feedback(lake, folder, "local") == first
     append_feedback(folder, "local", [line(2)])
-    assert publish_feedback(lake, folder, "local") == [*first, lake_path(lake, "local-000002")]
+    assert publish_feedback(lake, folder, "local") == [*first, lake_path(lake, "-000002-")]
     assert [r["movie_id"] for r in published(lake)] == [1, 2]
     assert [f.movie_id for f in read_feedback(folder)] == [1, 2]
 
 
-def lake_path(lake: Lake, start: str) -> str:
-    (name,) = [n for n in lake.names("raw/feedback") if n.startswith(start)]
+def lake_path(lake: Lake, part: str) -> str:
+    (name,) = [n for n in lake.names("raw/feedback") if part in n]
     return f"raw/feedback/{name}"
 
 

@@ -11,7 +11,7 @@ from marquee.identifiers import person_id
 from marquee.lake import Lake
 from serving.backend import Backend
 from serving.feedback_log import EVERYTHING, FeedbackLog, current_ratings
-from sources.feedback_segments import publish_feedback
+from sources.feedback_in_lake import publish_feedback
 
 # Taking back --------------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from marquee.clock import OFFSET, seconds
 from marquee.dataset_contracts import FEEDBACK
 from marquee.lake import Lake, open_lake
+from sources.feedback_in_lake import publish_feedback
 from sources.feedback_lines import FIRST_TRUSTED_TIME, Feedback, ascending_times, effective_times
-from sources.feedback_segments import append_feedback, publish_feedback
+from sources.feedback_segments import append_feedback
 
 T = 1_750_000_000
 AHEAD = T + 300_000_000

@@ -21,7 +21,7 @@ from marquee.identifiers import person_id
 from marquee.lake import Lake, open_lake
 from marquee.run_folder import inputs_of
 from serving.feedback_log import EVERYTHING, FeedbackLog
-from sources.feedback_segments import publish_feedback
+from sources.feedback_in_lake import publish_feedback
 from spark_apps.preparation.rating_dataset import (
     Scale,
     latest_of_each_pair,
