@@ -43,12 +43,13 @@ doctor: setup ## can this machine run it? ports, memory, disk, Java
 test: setup-dev ## every path once, on real parts (about 25 minutes on 2 cores)
 	@$(PY) -m pytest $(ARGS)
 
-check: setup-dev ## format, lint, types, doors, golden files (about a minute)
+check: setup-dev ## format, lint, types, doors, golden files, arm64's wheels (about a minute; offline: ARM64=no)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy $(ROOMS)
 	@$(PY) -m pytest -q tests/test_architecture.py tests/test_house_size.py tests/test_golden.py \
 		tests/test_documents.py tests/test_reference.py
+	@$(if $(filter no,$(ARM64)),echo "arm64: not checked",$(PY) -m local_stack.lock_wheels)
 
 drill: setup-dev ## long fault drills, by hand
 	@$(PY) -m tests.drill $(ARGS)
