@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from marquee.host_needs import DAEMONS, serving
+from marquee.host_needs import DAEMONS, DataSize, serving, task_needs
 from marquee.place_settings import megabytes
 from marquee.settings import Settings
 from marquee.shelf import airflow, executor_need
@@ -63,14 +63,15 @@ def mapped_kb(process: Path) -> tuple[str, int]:
 
 
 def plan_mb(settings: Settings, workers: Sequence[str]) -> dict[str, int]:
-    """What `marquee plan` counts for each host of the drill, by the size of its world.
+    """What each host of the drill would hold, by the arithmetic of `marquee plan` and its world.
 
-    An executor is counted with its heap full, serving with two bundles, Airflow with Postgres.
+    The plan itself keeps room for a full heap in each executor; here an executor holds what its
+    tasks fill of it. Serving is counted with two bundles, as at a later promotion.
     """
     size = size_of_world(settings)
     heap = megabytes(settings.spark.executor_memory)
     worker = DAEMONS["datanode"] + DAEMONS["spark-worker"]
-    worker += executor_need(size, heap, len(workers))
+    worker += executor_mb(size, heap, len(workers))
     found = {
         "namenode": DAEMONS["namenode"],
         "spark-master": DAEMONS["spark-master"],
@@ -79,3 +80,9 @@ def plan_mb(settings: Settings, workers: Sequence[str]) -> dict[str, int]:
         "serving": serving(size) + DAEMONS["replica"],
     }
     return {host: round(need) for host, need in found.items()}
+
+
+def executor_mb(size: DataSize, heap: float, workers: int) -> float:
+    """One executor, with its share of what the largest task puts into the heaps of all."""
+    share = max(need.heap for need in task_needs(size).values()) / workers
+    return executor_need(size, min(heap, share), workers)
