@@ -29,7 +29,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := why_not():
         pytest.skip(f"this machine cannot hold several hosts: {reason}")
     folder = tmp_path_factory.mktemp("hosts")
-    cluster = Cluster(folder, workers=("worker1", "worker2"))
+    cluster = Cluster(folder, workers=("worker1", "worker2"), has_airflow=False)
     try:
         cluster.prepare_hosts()
         cluster.start("namenode", "spark-master")
