@@ -18,14 +18,15 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml import PipelineModel
 from pyspark.ml.feature import (
     IDF,
-    CountVectorizer,
+    CountVectorizerModel,
     RegexTokenizer,
     SQLTransformer,
     StopWordsRemover,
 )
+from pyspark.sql import DataFrame as Frame
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -84,36 +85,39 @@ def content_vectors(
 
 def weigh_words(spark: SparkSession, words: pa.Table, most: int) -> WeightedWords:
     """Weights of the `most` frequent words; in each title each kind of word has length one."""
-    frame = spark.createDataFrame(words).coalesce(1)
-    model = pipeline(most).fit(frame)
-    if not vocabulary_of(model):  # Spark cannot make vectors of no columns
+    frame = words_of_titles().transform(spark.createDataFrame(words).coalesce(1))
+    vocabulary = frequent_words(frame, most)
+    if not vocabulary:  # Spark cannot make vectors of no columns
         nothing = np.zeros(len(words) + 1, dtype=np.int64)
         ids = words["movie_id"].to_numpy()
         return WeightedWords(ids, nothing, nothing[:0], np.zeros(0), ())
-    found = model.transform(frame).select("movie_id", F.unwrap_udt("weights").alias("w"))
-    return _weighted_words(found.toArrow().combine_chunks(), vocabulary_of(model))
+    counter = CountVectorizerModel.from_vocabulary(list(vocabulary), "words", "counts")
+    counts = counter.transform(frame)
+    weights = IDF(inputCol="counts", outputCol="weights").fit(counts).transform(counts)
+    found = weights.select("movie_id", F.unwrap_udt("weights").alias("w"))
+    return _weighted_words(found.toArrow().combine_chunks(), vocabulary)
 
 
-def pipeline(most: int) -> Pipeline:
-    """Spark ML's stages from `training_titles.words_table` to weights."""
-    return Pipeline(
-        stages=[
-            RegexTokenizer(
-                inputCol="plot", outputCol="tokens", pattern=r"\P{L}+", minTokenLength=3
-            ),
-            StopWordsRemover(inputCol="tokens", outputCol="kept"),
-            SQLTransformer(statement=WORDS_SQL),
-            CountVectorizer(
-                inputCol="words", outputCol="counts", vocabSize=most, minDF=FEWEST_TITLES
-            ),
-            IDF(inputCol="counts", outputCol="weights"),
-        ]
+def words_of_titles() -> PipelineModel:
+    """Spark ML's stages from `training_titles.words_table` to the distinct `words` of a title."""
+    tokens = RegexTokenizer(
+        inputCol="plot", outputCol="tokens", pattern=r"\P{L}+", minTokenLength=3
     )
+    kept = StopWordsRemover(inputCol="tokens", outputCol="kept")
+    return PipelineModel([tokens, kept, SQLTransformer(statement=WORDS_SQL)])
 
 
-def vocabulary_of(model: PipelineModel) -> tuple[str, ...]:
-    """The words by column of the weights."""
-    return tuple(model.stages[3].vocabulary)
+def frequent_words(frame: Frame, most: int) -> tuple[str, ...]:
+    """The `most` frequent words that FEWEST_TITLES have, equally frequent ones by the alphabet.
+
+    Spark's own CountVectorizer takes equally frequent ones in the order in which its tasks end, so
+    that a run that is repeated, or loses a worker, would have other vectors.
+    """
+    counts = frame.select(F.explode("words").alias("word")).groupBy("word").count()
+    enough = counts.where(F.col("count") >= FEWEST_TITLES)
+    return tuple(
+        row["word"] for row in enough.orderBy(F.desc("count"), "word").limit(most).collect()
+    )
 
 
 def _weighted_words(table: pa.Table, vocabulary: tuple[str, ...]) -> WeightedWords:

@@ -15,7 +15,6 @@ import pytest
 
 from marquee.errors import StackError
 from tests.drill.cluster.hosts import (
-    CGROUPS,
     NAMES,
     NAMESPACES,
     Host,
@@ -23,12 +22,15 @@ from tests.drill.cluster.hosts import (
     remove_abandoned,
     why_not,
 )
+from tests.drill.cluster.memory import held_mb
+from tests.drill.cluster.memory_groups import memory_groups
 
 PYTHON = str(Path(sys.executable).resolve())
 """The interpreter itself, outside of every checkout."""
 PATH = {"PATH": "/usr/bin:/bin"}
 SECONDS = 60  # until something that does not come is given up
 EATER = "x = []\nwhile True: x.append(bytearray(2**20))"
+HOLDER = "x = bytearray(b'x' * 20 * 2**20); import time; time.sleep(600)"
 ASK = (
     "import sys, urllib.request; "
     "print(urllib.request.urlopen(f'http://site:{sys.argv[1]}/', timeout=2).status)"
@@ -56,7 +58,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 def left_of(prefix: str) -> list[str]:
-    return [p.name for place in (CGROUPS, NAMESPACES, NAMES) for p in place.glob(f"{prefix}*")]
+    places = (memory_groups().root, NAMESPACES, NAMES)
+    return [path.name for place in places for path in place.glob(f"{prefix}*")]
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -117,6 +120,16 @@ def test_a_process_that_takes_more_than_its_host_has_is_killed(network: Network)
     assert 30 < network.peak_mb("reader") <= 60
 
 
+def test_what_a_host_holds_is_counted_without_the_cache_of_files(network: Network) -> None:
+    network.run("site", ["dd", "if=/dev/zero", "of=/srv/data/file", "bs=1M", "count=60"], PATH)
+    before = held_mb(network, "site")
+    holder = network.start("site", "holder", [PYTHON, "-c", HOLDER], PATH)
+    until(lambda: held_mb(network, "site") > before + 20)
+    assert held_mb(network, "site") < 50 < network.peak_mb("site")
+    holder.kill()
+    holder.wait()
+
+
 def test_a_host_that_loses_its_power_has_no_process(network: Network, site: int) -> None:
     assert len(network.processes("site")) == 1
     network.kill("site")
@@ -130,9 +143,10 @@ def test_what_a_killed_drill_left_is_removed(network: Network, tmp_path: Path) -
     gone.wait()
     abandoned = f"mq-{gone.pid}-worker1"
     subprocess.run(["ip", "netns", "add", abandoned], check=True)
-    (CGROUPS / abandoned).mkdir()
+    group = memory_groups().root / abandoned
+    group.mkdir()
     sleeper = subprocess.Popen(["sleep", "600"])
-    (CGROUPS / abandoned / "cgroup.procs").write_text(str(sleeper.pid))
+    (group / "cgroup.procs").write_text(str(sleeper.pid))
     own = left_of(network.prefix)
     remove_abandoned()
     assert left_of(abandoned) == []

@@ -16,7 +16,7 @@ import pytest
 
 from steps.spark_submit import submit_command
 from tests.drill.cluster.cluster import Cluster
-from tests.drill.cluster.hosts import CGROUPS, NAMES, NAMESPACES, why_not
+from tests.drill.cluster.hosts import NAMES, NAMESPACES, why_not
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3000)]
 RUN = "two-hosts"
@@ -29,7 +29,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := why_not():
         pytest.skip(f"this machine cannot hold several hosts: {reason}")
     folder = tmp_path_factory.mktemp("hosts")
-    cluster = Cluster(folder, workers=("worker1", "worker2"))
+    cluster = Cluster(folder, workers=("worker1", "worker2"), has_airflow=False)
     try:
         cluster.prepare_hosts()
         cluster.start("namenode", "spark-master")
@@ -37,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.network.down()
-    for place in (CGROUPS, NAMESPACES, NAMES):
+    for place in (cluster.network.groups.root, NAMESPACES, NAMES):
         assert list(place.glob(f"{cluster.network.prefix}*")) == []
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from marquee.errors import StackError
 from tests.drill.cluster.cluster import Cluster
 from tests.drill.cluster.faults import FAULTS, RELEASE, Fault, Scene
 from tests.drill.cluster.hosts import why_not
+from tests.drill.cluster.memory import peaks
 from tests.drill.cluster.metadata_database import why_sqlite
 from tests.drill.cluster.report import Record, failures, table
 from tests.drill.cluster.runs import Ended, WeeklyRun
-from tests.drill.rounds import Drill, Figures
+from tests.drill.rounds import Figures, NamedDrill
 from tests.small_recipes import BUDGET, RECOMMENDER
 
 SMALL_RECIPES = {
@@ -31,16 +33,15 @@ SMALL_RECIPES = {
 }
 
 
-def run(seed: int, count: int, folder: Path) -> Figures:
-    """The first `count` faults of the table; those that the log has are not run again."""
+def run(seed: int, faults: Sequence[str], home: Path) -> Figures:
+    """The named faults; those that the log below `home` has are not run again."""
     if reason := why_not():
         print(f"cluster: this machine cannot hold several hosts: {reason}", flush=True)
         return {"refused": 1, "failures": 1}
     print(f"cluster: Airflow's metadata: {why_sqlite() or 'Postgres'}", flush=True)
-    home = folder.with_name(folder.name.rpartition("-")[0])  # whatever the count
     home.mkdir(parents=True, exist_ok=True)
     log = Log(home / "cluster.jsonl")
-    for name in list(FAULTS)[:count]:
+    for name in faults:
         if name not in log.records:
             log.add(one(name, seed, log, home))
     text = table(log.records)
@@ -78,18 +79,31 @@ def one(name: str, seed: int, log: Log, home: Path) -> dict[str, Any]:
     fault, started, as_of = FAULTS[name], time.monotonic(), log.as_of
     print(f"cluster: {name}: {fault.does}", flush=True)
     record: dict[str, Any] = {"fault": name, "as_of": as_of, "seed": seed, "did": "", "ended": None}
-    undisturbed = log.records.get("undisturbed", {}).get("ended") if fault.is_compared else None
+    record["metadata"] = "SQLite" if why_sqlite() else "Postgres"
     try:
         if not fault.is_compared and not RELEASE.is_dir():
             raise StackError(f"{RELEASE.name} is not beside the repository")
+        is_compared = fault.is_compared and name != "undisturbed"
+        other = model(record, log) if is_compared else None
         did, ended = under(fault, as_of, random.Random(f"{seed} {name}"), home / "state")
         record |= {"did": did, "ended": ended.as_json()}
-        record["failures"] = failures(ended.as_json(), undisturbed)
+        record["failures"] = failures(ended.as_json(), other)
     except StackError as error:
         record["failures"] = [str(error)]
     record["minutes"] = round((time.monotonic() - started) / 60, 1)
     print(f"cluster: {name}: {record['did']}; {record['failures'] or 'holds'}", flush=True)
     return record
+
+
+def model(record: Record, log: Log) -> dict[str, Any]:
+    """The undisturbed run; StackError where there is none of the same kind that ended well."""
+    found = log.records.get("undisturbed", {})
+    if found.get("failures") != [] or found.get("metadata") != record["metadata"]:
+        raise StackError(
+            f"no undisturbed run, with Airflow's metadata in {record['metadata']}, has ended well"
+        )
+    ended: dict[str, Any] = found["ended"]
+    return ended
 
 
 def under(fault: Fault, as_of: str, rng: random.Random, folder: Path) -> tuple[str, Ended]:
@@ -100,15 +114,15 @@ def under(fault: Fault, as_of: str, rng: random.Random, folder: Path) -> tuple[s
         cluster.up(fault.memory_mb)
         weekly = WeeklyRun(cluster)
         weekly.trigger({"as_of": as_of})
-        did = fault.act(Scene(cluster, weekly, rng))
-        return did, weekly.finish()
+        with peaks(cluster.network) as held:
+            did = fault.act(Scene(cluster, weekly, rng))
+            return did, weekly.finish(held)
     finally:
         cluster.network.down()
 
 
-CLUSTER = Drill(
+CLUSTER = NamedDrill(
     "after each fault the lake is as after none: one promotion, no orphan, equal content",
-    count=len(FAULTS),
-    a_round=len(FAULTS),
+    parts=tuple(FAULTS),
     run=run,
 )

@@ -1,13 +1,14 @@
 """A drill is a number of rounds, each with a seed of its own; rounds done are kept on disk.
 
-The same drill with the same seed and count, started again, goes on after its last whole round.
+The same drill with the same seed and count, started again, goes on after its last whole round. A
+`NamedDrill` is made of parts with names, and keeps a log of them itself.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ class Drill:
     """A round: its seed, how many, and a folder for what should be looked at after."""
 
 
+@dataclass(frozen=True)
+class NamedDrill:
+    """A drill of parts with names: what it shows, the parts in their order, and how to run some."""
+
+    shows: str
+    parts: tuple[str, ...]
+    run: Callable[[int, Sequence[str], Path], Figures]
+    """The seed, the parts that are wanted, and a folder that they keep for the next time."""
+
+
 def run_drill(name: str, drill: Drill, seed: int, count: int, folder: Path) -> Figures:
     """Run the rounds that are not done yet; the sum of all, with `rounds` and `resumed`."""
     folder = folder / f"{name}-{seed}-{count}"
@@ -47,7 +58,7 @@ def run_drill(name: str, drill: Drill, seed: int, count: int, folder: Path) -> F
     return dict(total)
 
 
-def table(rows: dict[str, Figures], drills: dict[str, Drill]) -> str:
+def table(rows: Mapping[str, Figures], drills: Mapping[str, Drill | NamedDrill]) -> str:
     """One line a drill: its verdict first, then what it counted."""
     lines = [f"{'drill':<12} {'verdict':<8} figures"]
     for name, figures in rows.items():

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from marquee.errors import StackError
 from marquee.lake import open_lake
 from tests.drill.cluster.contents import digests_of
 from tests.drill.cluster.faults import FAULTS, SPARK_TASKS
 from tests.drill.cluster.report import failures, table
-from tests.drill.cluster_faults import CLUSTER, Log
+from tests.drill.cluster_faults import CLUSTER, Log, model
 
 ENDED: dict[str, Any] = {
     "state": "success",
@@ -24,6 +25,8 @@ ENDED: dict[str, Any] = {
     "orphans": [],
     "missing_blocks": 0,
     "peak_mb": {"worker1": 700},
+    "held_mb": {"worker1": 600},
+    "plan_mb": {"worker1": 800},
 }
 
 
@@ -57,7 +60,7 @@ def test_every_spark_task_loses_a_worker_once() -> None:
     names = {f"kill_worker_in_{task.replace('.', '_')}" for task in SPARK_TASKS}
     assert names <= FAULTS.keys()
     assert next(iter(FAULTS)) == "undisturbed"
-    assert CLUSTER.count == len(FAULTS)
+    assert CLUSTER.parts == tuple(FAULTS)
 
 
 def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
@@ -84,6 +87,39 @@ def test_the_table_has_every_fault_and_says_what_was_not_run() -> None:
     assert "recommender.train (2)" in text
     assert "  the run ended as failed" in lines
     assert text.count("not run") == len(FAULTS) - 2
+
+
+def test_the_table_has_seconds_beside_local_and_memory_beside_the_plan() -> None:
+    def run(seconds: float) -> dict[str, Any]:
+        ended = ENDED | {"seconds": {"recommender.train": seconds}}
+        return {"failures": [], "minutes": 2.0, "did": "", "ended": ended}
+
+    lines = table({"undisturbed": run(40), "local": run(20)}).splitlines()
+    assert ["recommender.train", "40", "20", "2.00"] in [line.split() for line in lines]
+    assert ["worker1", "600", "800", "0.75", "700", "1100"] in [line.split() for line in lines]
+    assert ["worker1", "-", "-", "-", "-", "1100"] in [
+        line.split() for line in lines
+    ]  # of the release
+
+
+@pytest.mark.parametrize(
+    "undisturbed",
+    [
+        None,
+        {"metadata": "SQLite", "failures": [], "ended": ENDED},
+        {"metadata": "Postgres", "failures": ["the run ended as failed"], "ended": ENDED},
+    ],
+)
+def test_nothing_is_compared_with_a_run_of_another_kind(
+    undisturbed: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    log = Log(tmp_path / "cluster.jsonl")
+    if undisturbed:
+        log.add({"fault": "undisturbed", **undisturbed})
+    with pytest.raises(StackError, match="no undisturbed run, with Airflow's metadata in Postgres"):
+        model({"metadata": "Postgres"}, log)
+    log.add({"fault": "undisturbed", "metadata": "Postgres", "failures": [], "ended": ENDED})
+    assert model({"metadata": "Postgres"}, log) == ENDED
 
 
 def test_moments_and_megabytes_do_not_count_and_all_else_does(tmp_path: Path) -> None:

@@ -80,6 +80,17 @@ def test_each_kind_has_length_one_and_rare_words_weigh_more(spark):  # noqa: F81
     assert dense[:, column["genres=War"]].tolist() == pytest.approx([1, 1, 0, 0])
 
 
+def test_equally_frequent_words_are_taken_by_the_alphabet(spark):  # noqa: F811
+    """Else a repeated run, whose tasks end in another order, has other vectors."""
+    names = [f"nm{n}" for n in range(40)]
+    rows = [{"movie_id": i, "genres": ["War"], "cast": names[i % 2 :]} for i in range(3)]
+    shared = sorted(f"cast={name}" for name in names[1:])  # of three titles, as the genre
+    words = weigh_words(spark, words_table(rows), most=30).vocabulary
+    assert words == tuple([*shared, "genres=War"][:30])
+    every = weigh_words(spark, words_table(rows), most=50).vocabulary
+    assert every == (*shared, "genres=War", "cast=nm0")
+
+
 def test_fewer_columns_keep_what_most_titles_share(spark):  # noqa: F811
     rng = np.random.default_rng(2)
     rows = [

@@ -53,7 +53,7 @@ class Cluster:
     """The hosts, their disks below `folder`, and the daemons.
 
     `updates` are variables of the product's own processes, such as its recipes; `workers` are the
-    worker hosts, all three or fewer.
+    worker hosts, all three or fewer. One that is not to have Airflow needs no database for it.
     """
 
     def __init__(
@@ -61,11 +61,13 @@ class Cluster:
         folder: Path,
         updates: Mapping[str, str] | None = None,
         workers: tuple[str, ...] = WORKERS,
+        has_airflow: bool = True,
     ) -> None:
         self.folder, self.workers = folder, workers
+        self.has_postgres = has_airflow and not why_sqlite()
         self.updates = dict(updates or {})
         write_hadoop_conf(folder / "conf", "marquee")
-        place = write_place(folder / "conf", "sqlite" if why_sqlite() else "postgres")
+        place = write_place(folder / "conf", "postgres" if self.has_postgres else "sqlite")
         self.settings = place_settings(place, self.updates)
         hosts = [_host(n, folder) for n in HOSTS if n in workers or n not in WORKERS]
         self.network = Network(hosts, folder)
@@ -94,7 +96,7 @@ class Cluster:
     def prepare(self) -> None:
         """Make all anew: disks, hosts, worlds, the name space, Airflow's database."""
         self.prepare_hosts()
-        if not why_sqlite():
+        if self.has_postgres:
             self.database = make_database(self.network, "airflow")
             (database,) = [daemon for daemon in self.daemons if daemon.name == "postgres"]
             self.start_daemon(database)

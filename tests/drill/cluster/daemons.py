@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from local_stack.hdfs import NAMENODE_CLASS
 from tests.drill.cluster.environments import SPARK_OF_WORKER, java_command
-from tests.drill.cluster.metadata_database import database_command, why_sqlite
+from tests.drill.cluster.metadata_database import database_command
 
 if TYPE_CHECKING:
     from tests.drill.cluster.cluster import Cluster
@@ -75,7 +75,7 @@ def daemons_of(cluster: Cluster) -> list[Daemon]:
     serving = (python, "-m", "serving", "--host", "0.0.0.0", "--port", "8000", *lake, *folders)
     replica = ("sh", "-c", f'eval exec {python} -m replica serve {PORT} "$REPLICA_TITLES"')
     database = []
-    if not why_sqlite():
+    if cluster.has_postgres:
         is_ready = partial(cluster.network.listens, "airflow", 5432)
         database = [Daemon("airflow", "postgres", database_command(), is_ready)]
     listing = "/webhdfs/v1/?op=LISTSTATUS"

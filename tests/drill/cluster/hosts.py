@@ -1,6 +1,6 @@
 """Several hosts on one machine: network namespaces on a bridge that lies in one of its own.
 
-A host has a network namespace with one link to the bridge, a memory limit (a cgroup of version 1),
+A host has a network namespace with one link to the bridge, a memory limit (a control group),
 a file that says who is who (`/etc/netns/<host>/hosts`), and, for each process, a mount namespace
 in which /srv holds what the host has and the checkout is hidden from those that have none.
 A host needs no daemon of its own: it is on while its processes run.
@@ -23,8 +23,8 @@ from pathlib import Path
 from shlex import quote
 
 from marquee.errors import StackError
+from tests.drill.cluster.memory_groups import MemoryGroups, memory_groups
 
-CGROUPS = Path("/sys/fs/cgroup/memory")
 NAMESPACES = Path("/run/netns")
 NAMES = Path("/etc/netns")
 SUBNET = "10.77.0"
@@ -61,10 +61,9 @@ def why_not() -> str:
         return "network namespaces need root"
     if not shutil.which("ip"):
         return "the command `ip` (iproute2) is missing"
-    if not os.access(CGROUPS / "memory.limit_in_bytes", os.W_OK):
-        return f"{CGROUPS} is not a writable cgroup of version 1"
     probe = f"mq-probe-{os.getpid()}"
     try:
+        memory_groups()
         _run("ip", "netns", "add", probe)
         _run("ip", "netns", "exec", probe, "unshare", "--uts", "mount", "-t", "tmpfs", "t", "/srv")
     except StackError as error:
@@ -79,6 +78,7 @@ class Network:
 
     def __init__(self, hosts: Sequence[Host], folder: Path) -> None:
         self.prefix = f"mq-{os.getpid()}-"
+        self.groups = memory_groups()
         self.hosts = {host.name: host for host in hosts}
         self.folder = folder
         self.addresses = {name: f"{SUBNET}.{10 + n}" for n, name in enumerate(self.hosts)}
@@ -111,7 +111,7 @@ class Network:
         (NAMES / own / "hosts").write_text(f"127.0.0.1 localhost\n{known}")
         mounts = "\n".join(self._mounts(host.name))
         self._view(host.name).write_text(VIEW.format(name=host.name, mounts=mounts))
-        (CGROUPS / own).mkdir(exist_ok=True)
+        self.groups.make(own)
         self.limit(host.name, host.memory_mb)
 
     def down(self) -> None:
@@ -150,7 +150,7 @@ class Network:
         """The cgroup is entered first: inside of the namespace, /sys shows none."""
         own = self.prefix + name
         script = self._view(name)
-        enter = f'echo $$ > {CGROUPS / own / "cgroup.procs"} && exec "$@"'
+        enter = f'echo $$ > {self.groups.root / own / "cgroup.procs"} && exec "$@"'
         inside = ["ip", "netns", "exec", own, "unshare", "--uts", "sh", str(script)]
         return ["sh", "-c", enter, "sh", *inside, *command]
 
@@ -169,12 +169,12 @@ class Network:
 
     def processes(self, name: str) -> list[int]:
         """The ids of the host's processes."""
-        return _processes(CGROUPS / (self.prefix + name))
+        return self.groups.processes(self.prefix + name)
 
     def kill(self, name: str) -> None:
         """The host loses its power: nobody is told, and nothing of its memory is left."""
         self.cut(name)
-        _kill_all(CGROUPS / (self.prefix + name))
+        _kill_all(self.groups, self.prefix + name)
 
     def cut(self, name: str) -> None:
         """Cut the link between the host and the bridge."""
@@ -186,18 +186,15 @@ class Network:
 
     def limit(self, name: str, megabytes: int) -> None:
         """Set the host's memory; a host that uses more at this moment is refused by the kernel."""
-        limit = CGROUPS / (self.prefix + name) / "memory.limit_in_bytes"
-        limit.write_text(str(megabytes * 2**20))
+        self.groups.set_limit(self.prefix + name, megabytes)
 
     def peak_mb(self, name: str) -> float:
         """The most memory that the host has used, page cache included, in megabytes."""
-        peak = (CGROUPS / (self.prefix + name) / "memory.max_usage_in_bytes").read_text()
-        return int(peak) / 2**20
+        return self.groups.peak_mb(self.prefix + name)
 
-    def anonymous_mb(self, name: str) -> float:
-        """The memory of the host's processes now, without page cache, in megabytes."""
-        stat = (CGROUPS / (self.prefix + name) / "memory.stat").read_text().split()
-        return int(stat[stat.index("total_rss") + 1]) / 2**20
+    def own_mb(self, name: str) -> float:
+        """What the host's processes hold now without the pages of files, in megabytes."""
+        return self.groups.own_mb(self.prefix + name)
 
     def listens(self, name: str, port: int) -> bool:
         """Whether a process of the host listens on loopback at `port`."""
@@ -218,7 +215,11 @@ class Network:
 
 def remove_abandoned() -> None:
     """Remove what drills left whose process is no more, with the processes of their hosts."""
-    found = [path.name for place in (CGROUPS, NAMESPACES, NAMES) for path in place.glob("mq-*")]
+    found = [
+        path.name
+        for place in (memory_groups().root, NAMESPACES, NAMES)
+        for path in place.glob("mq-*")
+    ]
     owners = {int(name.split("-")[1]) for name in found if OWNED.match(name)}
     for owner in owners:
         if not Path(f"/proc/{owner}").exists():
@@ -226,9 +227,10 @@ def remove_abandoned() -> None:
 
 
 def _remove(prefix: str) -> None:
-    for cgroup in CGROUPS.glob(f"{prefix}*"):
-        _kill_all(cgroup)
-        cgroup.rmdir()
+    groups = memory_groups()
+    for folder in groups.root.glob(f"{prefix}*"):
+        _kill_all(groups, folder.name)
+        folder.rmdir()
     for namespace in NAMESPACES.glob(f"{prefix}*"):
         _run("ip", "netns", "del", namespace.name)
     for names in NAMES.glob(f"{prefix}*"):
@@ -247,16 +249,12 @@ def _set_namespace(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _processes(cgroup: Path) -> list[int]:
-    return [int(pid) for pid in (cgroup / "cgroup.procs").read_text().split()]
-
-
-def _kill_all(cgroup: Path, seconds: float = 60) -> None:
+def _kill_all(groups: MemoryGroups, name: str, seconds: float = 60) -> None:
     """Kill until nobody is left: a process may fork while it is killed."""
     deadline = time.monotonic() + seconds
-    while pids := _processes(cgroup):
+    while pids := groups.processes(name):
         if time.monotonic() > deadline:
-            raise StackError(f"{cgroup.name} has processes that do not end: {pids}")
+            raise StackError(f"{name} has processes that do not end: {pids}")
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -8,6 +8,8 @@ from typing import Any
 from tests.drill.cluster.cluster import HOSTS
 from tests.drill.cluster.faults import FAULTS, SPARK_TASKS
 
+MEASURED = ("undisturbed", "real_release")
+"""Runs of which the table has the memory of each host."""
 Record = Mapping[str, Any]
 """A line of the drill's log: `fault`, `failures`, `minutes` and, of a run that ended, `ended`."""
 
@@ -51,7 +53,8 @@ def table(records: Mapping[str, Record]) -> str:
         lines.append(f"{name:<38} {verdict:<8} {record['minutes']:>7.1f}  {', '.join(again)}")
         said = [fault.does, record["did"], *record["failures"]]
         lines += [f"  {sentence}" for sentence in said if sentence]
-    return "\n".join([*lines, "", _seconds(records), "", _megabytes(records)])
+    memory = [f"\n{_megabytes(records, run)}" for run in MEASURED]
+    return "\n".join([*lines, "", _seconds(records), *memory])
 
 
 def _attempts(record: Record) -> Mapping[str, int]:
@@ -61,22 +64,31 @@ def _attempts(record: Record) -> Mapping[str, int]:
 
 def _seconds(records: Mapping[str, Record]) -> str:
     """Of each Spark task, on the cluster and on `local[2]`."""
-    columns = {
-        name: (records.get(name, {}).get("ended") or {}) for name in ("undisturbed", "local")
-    }
-    lines = [f"{'seconds of a task':<38} {'cluster':>8} {'local[2]':>8}"]
-    for task in SPARK_TASKS:
-        cells = [found.get("seconds", {}).get(task) for found in columns.values()]
-        lines.append(f"{task:<38} " + " ".join(f"{_cell(cell):>8}" for cell in cells))
+    cluster, local = (_ended(records, name).get("seconds", {}) for name in ("undisturbed", "local"))
+    lines = [f"{'seconds of a task':<38} {'cluster':>8} {'local[2]':>8} {'ratio':>6}"]
+    lines += [_row(task, cluster.get(task), local.get(task)) for task in SPARK_TASKS]
     return "\n".join(lines)
 
 
-def _megabytes(records: Mapping[str, Record]) -> str:
-    """Of each host, undisturbed: the most that was used, page cache included, and its limit."""
-    peaks = (records.get("undisturbed", {}).get("ended") or {}).get("peak_mb", {})
-    lines = [f"{'megabytes of a host':<38} {'used':>8} {'limit':>8}"]
-    lines += [f"{host:<38} {_cell(peaks.get(host)):>8} {mb:>8}" for host, mb in HOSTS.items()]
+def _megabytes(records: Mapping[str, Record], run: str) -> str:
+    """Of each host in a run: what it held at most, beside the plan; with page cache; its limit."""
+    found = _ended(records, run)
+    held, plan, used = (found.get(key, {}) for key in ("held_mb", "plan_mb", "peak_mb"))
+    heads = f"{'held':>8} {'plan':>8} {'ratio':>6} {'with cache':>11} {'limit':>6}"
+    lines = [f"{'megabytes of a host, ' + run:<38} {heads}"]
+    for host, limit in HOSTS.items():
+        row = _row(host, held.get(host), plan.get(host))
+        lines.append(f"{row} {_cell(used.get(host)):>11} {limit:>6}")
     return "\n".join(lines)
+
+
+def _ended(records: Mapping[str, Record], name: str) -> Mapping[str, Any]:
+    return records.get(name, {}).get("ended") or {}
+
+
+def _row(name: str, value: float | None, beside: float | None) -> str:
+    ratio = f"{value / beside:.2f}" if value is not None and beside else "-"
+    return f"{name:<38} {_cell(value):>8} {_cell(beside):>8} {ratio:>6}"
 
 
 def _cell(value: float | None) -> str:

@@ -12,6 +12,7 @@ from local_stack.airflow_api import DAG, ENDED_STATES, AirflowApi
 from marquee.errors import StackError
 from marquee.identifiers import run_slug
 from tests.drill.cluster.cluster import Cluster
+from tests.drill.cluster.memory import plan_mb
 
 MINUTES = 60
 """Until a run that hangs is given up."""
@@ -36,6 +37,10 @@ class Ended:
     """Blocks of HDFS without any copy."""
     peak_mb: dict[str, int]
     """By host: the most memory that was used, page cache included."""
+    held_mb: dict[str, int]
+    """By host: the most that its processes held, without page cache."""
+    plan_mb: dict[str, int]
+    """By host: what `marquee plan` counts for such a host and such a world."""
 
     def as_json(self) -> dict[str, Any]:
         """The value as JSON."""
@@ -89,8 +94,8 @@ class WeeklyRun:
                 raise StackError(f"the run ended, or an hour passed, before {what}")
             time.sleep(1)
 
-    def finish(self) -> Ended:
-        """Wait for the run's end; what it left."""
+    def finish(self, held_mb: Mapping[str, int]) -> Ended:
+        """Wait for the run's end; what it left. `held_mb` are the hosts' peaks as they grow."""
         deadline = time.monotonic() + MINUTES * 60
         while self.state() not in ENDED_STATES:
             if time.monotonic() > deadline:
@@ -109,6 +114,8 @@ class WeeklyRun:
             orphans=self._orphans(),
             missing_blocks=self.cluster.missing_blocks(),
             peak_mb={name: round(network.peak_mb(name)) for name in network.hosts},
+            held_mb=dict(held_mb),
+            plan_mb=plan_mb(self.cluster.settings, self.cluster.workers),
         )
 
     def _unfinished(self) -> str:
