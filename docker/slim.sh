@@ -6,7 +6,7 @@
 set -eu
 venv=$1 cache=$2 role=${3:-}
 packages=$(echo "$venv"/lib/python3.*/site-packages)
-rm -rf "$cache"/jars/ivy "$cache"/jars/trust.p12
+rm -rf "$venv"/tool "$cache"/jars/ivy "$cache"/jars/trust.p12
 rm -rf "$packages"/pyspark/examples "$packages"/pyspark/data "$packages"/pyarrow/include \
     "$packages"/pyarrow/tests "$packages"/pyarrow/src
 for package in numpy scipy pandas; do
