@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the password of Airflow's database, once: /secrets/password for Postgres, and the same in the
-# address that Airflow reads. Nobody chooses it, and no file of the repository has one.
+# address that Airflow reads, without a newline. Nobody chooses it, and no file of the repository has one.
 set -eu
 umask 077
 cd "${1:-/secrets}"
@@ -9,5 +9,5 @@ if [ ! -s password ]; then
     mv .password password
     echo 'made the password of the database'
 fi
-printf 'postgresql+psycopg2://airflow:%s@postgres/airflow\n' "$(cat password)" > .airflow-database
+printf 'postgresql+psycopg2://airflow:%s@postgres/airflow' "$(cat password)" > .airflow-database
 mv .airflow-database airflow-database

@@ -67,7 +67,7 @@ def test_the_database_password_is_made_once_and_for_its_owner_alone(tmp_path: Pa
     address = (tmp_path / "airflow-database").read_text()
     assert made[0] == made[1]
     assert len(made[0]) == 64
-    assert address == f"postgresql+psycopg2://airflow:{made[0]}@postgres/airflow\n"
+    assert address == f"postgresql+psycopg2://airflow:{made[0]}@postgres/airflow"
     assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o600, 0o600]
 
 
