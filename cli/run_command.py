@@ -169,7 +169,7 @@ def _show_outcome(api: AirflowApi, run_id: str, stack: Stack, figures: RunFigure
     figures.read_run(api.run(run_id), api.tasks(run_id), lake, slug)
     show_seconds(out, figures)
     show_verdicts(out, lake, slug)
-    show_answers(out, f"http://127.0.0.1:{stack.settings.stack.port('serving')}")
+    show_answers(out, stack.settings.serving_url)
     path = stack.folders.figures / f"{slug}.json"
     path.write_text(json.dumps(figures.to_json(), indent=1))
     out.print(f"figures of this run: {path}", highlight=False)

@@ -114,11 +114,11 @@ def show_seconds(out: Console, figures: RunFigures) -> None:
     for row in figures.tasks:
         table.add_row(row.task, *_cells(row))
     out.print(table)
-    out.print(
-        f"the run took {figures.run_seconds:.0f} s, the stack {figures.stack_up:.0f} s to start; "
-        f"everything together held at most {figures.resident_mb:.0f} MB (PSS)\n",
-        highlight=False,
-    )
+    sentence = f"the run took {figures.run_seconds:.0f} s"
+    if figures.resident_mb:  # unknown where the processes are in other containers
+        sentence += f", the stack {figures.stack_up:.0f} s to start; everything together held at "
+        sentence += f"most {figures.resident_mb:.0f} MB (PSS)"
+    out.print(f"{sentence}\n", highlight=False)
 
 
 def _cells(row: TaskSeconds) -> list[str]:

@@ -179,7 +179,7 @@ def _confirmed() -> bool:
 def compile_locks() -> None:
     """Compile each `requirements/*.in` to a lock with hashes, without an index's address."""
     _make_tool()
-    for name in ("uv", "build", "java", "run", "worker", "dev", "bench", "bench-sasrec"):
+    for name in ("uv", "build", "java", "run", "worker", "daemons", "dev", "bench", "bench-sasrec"):
         command = [str(INSTALLER / "bin" / "uv"), "pip", "compile", "-q", "--universal"]
         command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
         command += ["--no-header", "--no-annotate", "--override", "overrides.in"]

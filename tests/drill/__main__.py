@@ -17,6 +17,7 @@ sys.path.append(str(REPOSITORY / "tests" / "scrapy_imdb"))  # the crawl's rig li
 
 from cli.terminal import unwind_on_signals
 from tests.drill.cluster_faults import CLUSTER
+from tests.drill.compose_up import COMPOSE
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.power_cut import POWER_CUT
@@ -25,6 +26,7 @@ from tests.drill.wrong_worlds import WRONG_WORLDS
 
 DRILLS: dict[str, Drill | NamedDrill] = {
     "cluster": CLUSTER,
+    "compose": COMPOSE,
     "crawl_kill": CRAWL_KILL,
     "fuzz_pages": FUZZ_PAGES,
     "power_cut": POWER_CUT,

@@ -1,0 +1,18 @@
+#!/bin/sh
+# What every container of ours starts with.
+#
+# MARQUEE_SLOTS=yes: replicas of one service share one volume, and each takes the first folder of it
+# that no other holds, for as long as it lives. So a scaled DataNode finds its blocks again, whatever
+# its container is called.
+set -eu
+if [ "${MARQUEE_SLOTS:-}" = yes ]; then
+    slot=1
+    while :; do
+        mkdir -p "$MARQUEE_DATA/$slot"
+        exec 9>"$MARQUEE_DATA/$slot/in-use"
+        flock --nonblock 9 && break
+        slot=$((slot + 1))
+    done
+    export MARQUEE_DATA="$MARQUEE_DATA/$slot"
+fi
+exec "$@"

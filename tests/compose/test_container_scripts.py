@@ -1,0 +1,113 @@
+"""The scripts of docker/: a slot for each replica, secrets made once, health checks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from marquee.settings import REPOSITORY
+
+SCRIPTS = REPOSITORY / "docker"
+HEALTH = b'{"scheduler": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}}'
+
+
+def replica(data: Path) -> subprocess.Popen[str]:
+    """A container's process with a slot, which says its folder and waits."""
+    return subprocess.Popen(
+        ["sh", str(SCRIPTS / "entrypoint.sh"), "sh", "-c", 'echo "$MARQUEE_DATA"; exec sleep 60'],
+        env=os.environ | {"MARQUEE_SLOTS": "yes", "MARQUEE_DATA": str(data)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def folder_of(process: subprocess.Popen[str]) -> str:
+    """What it said."""
+    assert process.stdout
+    return Path(process.stdout.readline().strip()).name
+
+
+def test_replicas_of_one_volume_take_folders_of_their_own_and_find_them_again(
+    tmp_path: Path,
+) -> None:
+    processes = [replica(tmp_path) for _ in range(3)]
+    try:
+        assert sorted(map(folder_of, processes)) == ["1", "2", "3"]
+        processes[1].send_signal(signal.SIGKILL)
+        processes[1].wait()
+        processes.append(replica(tmp_path))
+        assert folder_of(processes[-1]) in {"1", "2", "3"}
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "3"]
+
+
+def test_without_slots_the_folder_stays(tmp_path: Path) -> None:
+    command = ["sh", str(SCRIPTS / "entrypoint.sh"), "sh", "-c", "echo $MARQUEE_DATA"]
+    environment = {**os.environ, "MARQUEE_DATA": str(tmp_path)}
+    assert subprocess.check_output(command, env=environment, text=True).strip() == str(tmp_path)
+
+
+def test_the_database_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    made = []
+    for _ in range(2):
+        subprocess.run(["sh", str(SCRIPTS / "make_secrets.sh"), str(tmp_path)], check=True)
+        made.append((tmp_path / "password").read_text())
+    address = (tmp_path / "airflow-database").read_text()
+    assert made[0] == made[1]
+    assert len(made[0]) == 64
+    assert address == f"postgresql+psycopg2://airflow:{made[0]}@postgres/airflow"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o600, 0o600]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[str]:
+    """The address of a page with Airflow's health."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(HEALTH)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("expected", "status"),
+    [
+        ([], 0),
+        (["scheduler"], 0),
+        (["nobody"], 1),
+        (["scheduler=healthy"], 0),
+        (["triggerer=healthy"], 1),
+        (["dag_processor=healthy"], 1),
+    ],
+)
+def test_health_is_what_the_page_says(page: str, expected: list[str], status: int) -> None:
+    command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), page, *expected]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == status
+    assert bool(done.stdout) == bool(status)
+
+
+def test_a_page_that_is_not_there_is_unhealthy(page: str) -> None:
+    command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), "http://127.0.0.1:9/"]
+    assert subprocess.run(command, capture_output=True).returncode == 1
