@@ -17,18 +17,20 @@ import httpx
 from local_stack.environment import ADMIN_USER, admin_password
 from marquee.clock import now, offset, parse_moment, refuse_ahead
 from marquee.errors import StackError
+from marquee.place_settings import spark_slots
 from marquee.settings import Settings
 
 DAG = "weekly_retrain"
-POOLS = {
-    "spark": 2,
-    "crawl": 1,
-}  # slots: two Spark drivers suit two cores; only one crawl may write
 ENDED_STATES = ("success", "failed")
 PRINTED_PREFIX = "> "
 """Marks a line that the task itself printed; all other lines are Airflow's."""
 DAG_READER = "DagProcessorJob"
 """Airflow's job type of the process that reads DAG files."""
+
+
+def pools(settings: Settings) -> dict[str, int]:
+    """The slots of each pool that the DAG uses; only one crawl may write."""
+    return {"spark": spark_slots(settings.airflow, settings.spark), "crawl": 1}
 
 
 class AirflowApi:
@@ -38,6 +40,7 @@ class AirflowApi:
     """
 
     def __init__(self, settings: Settings, home: Path) -> None:
+        self.settings = settings
         port = settings.stack.port("airflow")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
         login = {"username": ADMIN_USER, "password": admin_password(home)}
@@ -50,7 +53,7 @@ class AirflowApi:
 
     def create_pools(self) -> None:
         """Create the missing ones of the pools that the DAG uses."""
-        for name, slots in POOLS.items():
+        for name, slots in pools(self.settings).items():
             body = {"name": name, "slots": slots, "include_deferred": False}
             if self._request("GET", f"/api/v2/pools/{name}").status_code == 404:
                 self.call("POST", "/pools", json=body)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from local_stack.airflow_api import POOLS
+from local_stack.airflow_api import pools
 from local_stack.airflow_database import prepare_database
 from local_stack.environment import admin_password, replica_titles, stack_environment
 from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
@@ -268,10 +268,11 @@ def prepare_airflow(settings: Settings) -> None:
     admin_password(Path(environment["AIRFLOW_HOME"]))
     prepare_database(environment)
     known = {pool["pool"] for pool in json.loads(_airflow(environment, "list", "-o", "json"))}
-    for name, slots in POOLS.items():
+    wanted = pools(settings)
+    for name, slots in wanted.items():
         if name not in known:
             _airflow(environment, "set", name, str(slots), "made by Marquee")
-    print(f"Airflow's database is ready, with the pools {', '.join(POOLS)}", flush=True)
+    print(f"Airflow's database is ready, with the pools {', '.join(wanted)}", flush=True)
 
 
 def _airflow(environment: dict[str, str], *words: str) -> str:

@@ -197,9 +197,20 @@ class SparkSettings(Section):
 
 
 class AirflowSettings(Section):
-    """Airflow's metadata."""
+    """Airflow's metadata, and how many Spark drivers it starts at once."""
 
     database: Literal["sqlite", "postgres"]
+    spark_slots: int = Field(ge=0, le=16)
+
+
+def spark_slots(airflow: AirflowSettings, spark: SparkSettings) -> int:
+    """The slots of the pool `spark`: the Spark drivers that may run at once.
+
+    Two suit the two cores of one machine. On a Standalone cluster a job without `[spark] cores`
+    takes all cores: a second driver would hold its memory and wait.
+    """
+    takes_all = bool(spark.masters) and not spark.cores
+    return airflow.spark_slots or (1 if takes_all else 2)
 
 
 def is_local_master(master: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -19,6 +21,9 @@ SHIPPED_ROOMS = ("marquee", "sources", "scoring", "spark_apps")
 SHIPPED_KINDS = (".py", ".csv")
 SAME_MOMENT = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold; real times would give each checkout another digest."""
+NEWEST_KEPT = 3
+SECONDS_IN_USE = 86_400
+"""A zip that a submission has named since then may be needed by a job that still runs."""
 
 
 def code_zip(folder: Path) -> Path:
@@ -33,7 +38,18 @@ def code_zip(folder: Path) -> Path:
     if not target.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _write(files, target)
+    os.utime(target, ns=(time.time_ns(), target.stat().st_mtime_ns))  # read now: it is in use
+    _sweep(folder)
     return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the zips of older code, but for the newest few and those in use."""
+    with suppress(FileNotFoundError):  # another submission sweeps, too
+        used = {path: path.stat().st_atime for path in folder.glob("marquee-code-*.zip")}
+        for path in sorted(used, key=lambda path: used[path], reverse=True)[NEWEST_KEPT:]:
+            if time.time() - used[path] > SECONDS_IN_USE:
+                path.unlink()
 
 
 def _digest(files: dict[str, bytes]) -> str:
