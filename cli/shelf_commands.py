@@ -74,6 +74,7 @@ def plan(
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
     demo: Annotated[bool, typer.Option(help="Also run the replica of the crawled site.")] = False,
+    yarn: Annotated[bool, typer.Option(help="Executors on YARN, not on Spark Standalone.")] = False,
     as_toml: TomlFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -89,7 +90,8 @@ def plan(
     """
     with checking_arguments():
         size = size_of(rows, people, titles, data, lake, webhdfs)
-        found = plan_boards(size, read_boards(hosts) if hosts else [_this_machine()], demo)
+        boards = read_boards(hosts) if hosts else [_this_machine()]
+        found = plan_boards(size, boards, demo, "yarn" if yarn else "standalone")
     if as_json:
         print(json.dumps(plan_json(found)))
     elif as_toml:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from marquee.errors import SettingsError
 from marquee.host_needs import (
     AIRFLOW,
+    APPLICATION_MASTER,
     CHAINS,
     DAEMONS,
     LEAST_HEAP,
@@ -46,7 +47,11 @@ MOST_GIGABYTES = 1024
 HOSTS = re.compile(r"(?:([0-9]{1,4})x)?([0-9]{1,6}(?:\.[0-9]{1,9})?)GB", re.IGNORECASE)
 RUNS_KEPT = 52
 """Runs for which the plan counts disk: a year; nothing removes a run before."""
-WORKER = ("datanode", "spark-worker", "executor")
+MANAGERS = {
+    "standalone": ("spark-master", "spark-worker"),
+    "yarn": ("resourcemanager", "nodemanager"),
+}
+"""Of executors: the daemon that one board has, and the one of each worker."""
 
 
 @dataclass
@@ -123,21 +128,24 @@ def read_boards(text: str) -> list[Board]:
     return [Board(f"board{n}", memory) for n, memory in enumerate(sizes, 1)]
 
 
-def plan_boards(size: DataSize, boards: Sequence[Board], demo: bool = False) -> Plan:
-    """Place every role; `demo` adds the replica of the crawled site."""
+def plan_boards(
+    size: DataSize, boards: Sequence[Board], demo: bool = False, manager: str = "standalone"
+) -> Plan:
+    """Place every role; `demo` adds the replica of the crawled site, `manager` is of MANAGERS."""
     made = [Board(board.name, board.memory) for board in boards]
     if len(made) == 1:
         return _alone(size, made[0])
     heap = heap_for(size, computes=False)
-    for role, need in sorted(_head_needs(size, heap).items(), key=lambda item: -item[1]):
+    head, worker = MANAGERS[manager]
+    for role, need in sorted(_head_needs(size, heap, head).items(), key=lambda item: -item[1]):
         board = max(made, key=lambda board: board.left)
         board.roles[role] = need
         if demo and role == "airflow":  # it listens on loopback, for the crawl
             board.roles["replica"] = DAEMONS["replica"]
     misfits = list(_too_small(size, made, heap))
-    executor = _place_workers(size, made)
+    executor = _place_workers(size, made, _beside_executor(worker))
     if not executor:
-        misfits.append(_without_workers(size, made))
+        misfits.append(_without_workers(size, made, _beside_executor(worker)))
     for board in made:
         if not board.roles.keys() & {"airflow", "executor"} and board.left >= DAEMONS["datanode"]:
             board.roles["datanode"] = DAEMONS["datanode"]
@@ -171,14 +179,20 @@ def _alone(size: DataSize, board: Board) -> Plan:
     return Plan(size, (board,), settings, tuple(misfits), 1, lake_mb(size, RUNS_KEPT))
 
 
-def _head_needs(size: DataSize, heap: float) -> dict[str, float]:
+def _head_needs(size: DataSize, heap: float, manager: str) -> dict[str, float]:
     """Megabytes of each role that one board has."""
     return {
         "airflow": airflow(size, heap),
         "serving": serving(size),
         "namenode": DAEMONS["namenode"],
-        "spark-master": DAEMONS["spark-master"],
+        manager: DAEMONS[manager],
     }
+
+
+def _beside_executor(worker: str) -> dict[str, float]:
+    """The daemons of a board with an executor. YARN starts a job's application master anywhere."""
+    found = {role: float(DAEMONS[role]) for role in ("datanode", worker)}
+    return found | ({"application master": APPLICATION_MASTER} if worker == "nodemanager" else {})
 
 
 def airflow(size: DataSize, heap: float) -> float:
@@ -226,9 +240,8 @@ def wanted_heap(size: DataSize, workers: int) -> int:
     return round(min(MOST_HEAP, max(LEAST_HEAP, needs["train_budget"].heap, most / workers)))
 
 
-def _place_workers(size: DataSize, boards: Sequence[Board]) -> int:
+def _place_workers(size: DataSize, boards: Sequence[Board], daemons: dict[str, float]) -> int:
     """Give every board with room a worker; the executors' heap, which they share (0: none)."""
-    daemons = {role: float(DAEMONS[role]) for role in WORKER[:2]}
     room = {board.name: _room(board) - sum(daemons.values()) for board in boards}
     for count in range(len(boards), 0, -1):  # with more workers, each has fewer chains
         least = executor_need(size, LEAST_HEAP, count)
@@ -250,12 +263,11 @@ def _room(board: Board) -> float:
     return board.left - MARGIN * board.roles.get("airflow", 0.0)
 
 
-def _without_workers(size: DataSize, boards: Sequence[Board]) -> Misfit:
-    wanted = executor_need(size, LEAST_HEAP, len(boards))
-    wanted += sum(DAEMONS[role] for role in WORKER[:2])
+def _without_workers(size: DataSize, boards: Sequence[Board], daemons: dict[str, float]) -> Misfit:
+    wanted = executor_need(size, LEAST_HEAP, 1) + sum(daemons.values())
     most = max(_room(board) for board in boards)
     return Misfit(
-        f"no board has the {wanted:,.0f} MB that a worker needs (DataNode, Spark worker, an "
+        f"no board has the {wanted:,.0f} MB that a worker needs ({', '.join(daemons)}, an "
         f"executor of Spark's least heap, {LEAST_HEAP} MB); the most that one has left is "
         f"{max(most, 0):,.0f}",
         f"add {_larger(wanted + SYSTEM).removeprefix('take ').split(',')[0]}",

@@ -60,7 +60,7 @@ def test_every_task_daemon_and_size_was_measured() -> None:
     assert {line["ratings"] for line in MEASURED} >= {100_000, 1_000_000, 10_000_000, 32_000_204}
     assert all(line["command"] for line in MEASURED)
     assert task_needs(ML_LATEST_SMALL).keys() - what == {"evaluate_budget"}
-    assert DAEMONS.keys() - what == {"spark-master", "spark-worker", "postgres"}  # as it says
+    assert DAEMONS.keys() <= what
 
 
 def test_more_ratings_never_need_less() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -114,6 +115,27 @@ def test_the_demo_has_the_replica() -> None:
     airflow = found.board_of("airflow")
     assert airflow is not None and "replica" in airflow.roles
     assert "replica" not in roles(plan("4x4GB"))
+
+
+def test_on_yarn_a_board_has_the_resource_manager_and_workers_node_managers() -> None:
+    found = plan_boards(SMALL, read_boards("4x4GB"), manager="yarn")
+    assert found.fits and roles(found).count("resourcemanager") == 1
+    assert roles(found).count("nodemanager") == roles(found).count("executor") == found.workers
+    assert roles(found).count("application master") == found.workers >= 3
+    assert not {"spark-master", "spark-worker"} & set(roles(found))
+
+
+@pytest.mark.parametrize("manager", ["standalone", "yarn"])
+@pytest.mark.parametrize("hosts", ["4x1GB", "1x2GB,3x1GB", "2x2GB,2x1GB"])
+def test_a_worker_that_is_refused_wants_more_than_any_board_has_left(
+    hosts: str, manager: str
+) -> None:
+    found = plan_boards(SMALL, read_boards(hosts), manager=manager)
+    sentences = "".join(map(str, found.misfits))
+    said = re.search(r"no board has the ([\d,]+) MB .* has left is ([\d,]+)", sentences)
+    assert said is not None
+    wanted, left = (int(number.replace(",", "")) for number in said.groups())
+    assert wanted > left
 
 
 @pytest.mark.parametrize(
