@@ -118,6 +118,7 @@ def test_a_process_that_takes_more_than_its_host_has_is_killed(network: Network)
     eater = network.start("reader", "eater", [PYTHON, "-c", EATER], PATH)
     assert eater.wait(SECONDS) == -signal.SIGKILL
     assert 30 < network.peak_mb("reader") <= 60
+    assert (network.killed("reader"), network.killed("site")) == (1, 0)
 
 
 def test_what_a_host_holds_is_counted_without_the_cache_of_files(network: Network) -> None:

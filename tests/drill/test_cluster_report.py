@@ -80,12 +80,14 @@ def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
 
 def test_the_table_has_every_fault_and_says_what_was_not_run() -> None:
     bad = {"failures": ["the run ended as failed"], "minutes": 3.2, "did": "worker1 lost its power"}
-    good = {"failures": [], "minutes": 2.0, "did": "", "ended": ENDED}
+    ended = ENDED | {"killed": {"worker1": 4}}
+    good = {"failures": [], "minutes": 2.0, "did": "", "ended": ended}
     text = table({"undisturbed": good, "kill_master": bad})
     lines = text.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(tuple(FAULTS))] == list(FAULTS)
     assert "recommender.train (2)" in text
     assert "  the run ended as failed" in lines
+    assert "  short of memory, worker1 had 4 processes killed" in lines
     assert text.count("not run") == len(FAULTS) - 2
 
 

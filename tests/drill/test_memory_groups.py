@@ -32,6 +32,8 @@ def test_version_1_is_taken_where_it_has_the_memory(tmp_path: Path) -> None:
     write(host, {"memory.max_usage_in_bytes": HALF, "memory.stat": stat, "cgroup.procs": "7\n9\n"})
     assert (groups.peak_mb("host"), groups.own_mb("host")) == (512, 513)
     assert groups.processes("host") == [7, 9]
+    write(host, {"memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"})
+    assert groups.killed("host") == 3
 
 
 def test_version_2_limits_with_memory_max(tmp_path: Path) -> None:
@@ -46,6 +48,8 @@ def test_version_2_limits_with_memory_max(tmp_path: Path) -> None:
     stat = f"anon {HALF}\nfile 99999999999\nshmem {2**20}\n"
     write(host, {"memory.peak": HALF, "memory.stat": stat})
     assert (groups.peak_mb("host"), groups.own_mb("host")) == (512, 513)
+    write(host, {"memory.events": "low 0\noom 9\noom_kill 3\noom_group_kill 0\n"})
+    assert groups.killed("host") == 3
     (host / "memory.peak").unlink()  # before Linux 5.19
     write(host, {"memory.current": str(2**20)})
     assert groups.peak_mb("host") == 1

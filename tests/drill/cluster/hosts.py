@@ -192,6 +192,10 @@ class Network:
         """The most memory that the host has used, page cache included, in megabytes."""
         return self.groups.peak_mb(self.prefix + name)
 
+    def killed(self, name: str) -> int:
+        """How many of the host's processes the kernel has killed for want of memory."""
+        return self.groups.killed(self.prefix + name)
+
     def own_mb(self, name: str) -> float:
         """What the host's processes hold now without the pages of files, in megabytes."""
         return self.groups.own_mb(self.prefix + name)

@@ -15,11 +15,12 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class MemoryGroups:
-    """Where groups are made, and how their version calls a limit, a peak and the parts of use."""
+    """Where groups are made, and how their version calls what is set and read."""
 
     root: Path
     limit: str
     peak: str
+    events: str
     own: tuple[str, ...]
     """Lines of memory.stat that make up what processes hold without files' pages, in bytes."""
 
@@ -43,9 +44,12 @@ class MemoryGroups:
 
     def own_mb(self, name: str) -> float:
         """What the group's processes hold now without the pages of files, in megabytes."""
-        lines = (self.root / name / "memory.stat").read_text().splitlines()
-        found = dict(line.split() for line in lines)
-        return sum(int(found[key]) for key in self.own) / MEGABYTE
+        found = _numbers(self.root / name / "memory.stat")
+        return sum(found[key] for key in self.own) / MEGABYTE
+
+    def killed(self, name: str) -> int:
+        """How many of the group's processes the kernel has killed for want of memory."""
+        return _numbers(self.root / name / self.events)["oom_kill"]
 
     def processes(self, name: str) -> list[int]:
         """Ids of the group's processes."""
@@ -60,11 +64,12 @@ def memory_groups(sys: Path = SYS) -> MemoryGroups:
     first = sys / "memory"
     if os.access(first / "memory.limit_in_bytes", os.W_OK):
         own = ("total_rss", "total_shmem")
-        return MemoryGroups(first, "memory.limit_in_bytes", "memory.max_usage_in_bytes", own)
+        names = ("memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control")
+        return MemoryGroups(first, *names, own)
     if "memory" not in _words(sys / "cgroup.controllers"):
         raise StackError(f"{sys} has no writable memory group, neither of version 1 nor of 2")
     _pass_on(sys)
-    return MemoryGroups(sys, "memory.max", "memory.peak", ("anon", "shmem"))
+    return MemoryGroups(sys, "memory.max", "memory.peak", "memory.events", ("anon", "shmem"))
 
 
 def _pass_on(root: Path) -> None:
@@ -78,6 +83,11 @@ def _pass_on(root: Path) -> None:
         raise StackError(
             f"{root} is a cgroup of version 2 that gives no memory limits: {error.strerror}"
         ) from None
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """Lines of a name and a number."""
+    return {key: int(value) for key, value in map(str.split, path.read_text().splitlines())}
 
 
 def _words(path: Path) -> Iterable[str]:

@@ -51,7 +51,9 @@ def table(records: Mapping[str, Record]) -> str:
         verdict = "FAILED" if record["failures"] else "holds"
         again = [f"{t} ({n})" for t, n in _attempts(record).items() if n > 1]
         lines.append(f"{name:<38} {verdict:<8} {record['minutes']:>7.1f}  {', '.join(again)}")
-        said = [fault.does, record["did"], *record["failures"]]
+        short = _ended(records, name).get("killed", {})
+        lacked = [f"short of memory, {host} had {n} processes killed" for host, n in short.items()]
+        said = [fault.does, record["did"], *lacked, *record["failures"]]
         lines += [f"  {sentence}" for sentence in said if sentence]
     memory = [f"\n{_megabytes(records, run)}" for run in MEASURED]
     return "\n".join([*lines, "", _seconds(records), *memory])

@@ -39,6 +39,8 @@ class Ended:
     """By host: the most memory that was used, page cache included."""
     held_mb: dict[str, int]
     """By host: the most that its processes held, without page cache."""
+    killed: dict[str, int]
+    """By host: processes that the kernel killed for want of memory; hosts without any left out."""
     plan_mb: dict[str, int]
     """By host: what `marquee plan` counts for such a host and such a world."""
 
@@ -115,6 +117,7 @@ class WeeklyRun:
             missing_blocks=self.cluster.missing_blocks(),
             peak_mb={name: round(network.peak_mb(name)) for name in network.hosts},
             held_mb=dict(held_mb),
+            killed={name: n for name in network.hosts if (n := network.killed(name))},
             plan_mb=plan_mb(self.cluster.settings, self.cluster.workers),
         )
 
