@@ -49,6 +49,10 @@ check: setup-dev ## format, lint, types, doors, golden files (about a minute)
 	@$(PY) -m mypy $(ROOMS)
 	@$(PY) -m pytest -q tests/test_architecture.py tests/test_house_size.py tests/test_golden.py \
 		tests/test_documents.py tests/test_reference.py
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
+	@.venv/bin/hadolint docker/Dockerfile tests/drill/compose/*.Dockerfile
+	@if docker compose version >/dev/null 2>&1; then docker compose --profile demo config --quiet; \
+		else echo "no docker compose here: docker-compose.yaml was held against its schema alone"; fi
 
 drill: setup-dev ## long fault drills, by hand
 	@$(PY) -m tests.drill $(ARGS)
