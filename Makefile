@@ -50,6 +50,10 @@ check: setup-dev ## format, lint, types, doors, golden files, arm64's wheels (ab
 	@$(PY) -m pytest -q tests/test_architecture.py tests/test_house_size.py tests/test_golden.py \
 		tests/test_documents.py tests/test_reference.py
 	@$(if $(filter no,$(ARM64)),echo "arm64: not checked",$(PY) -m local_stack.lock_wheels)
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
+	@.venv/bin/hadolint docker/Dockerfile tests/drill/compose/*.Dockerfile
+	@if docker compose version >/dev/null 2>&1; then docker compose --profile demo config --quiet; \
+		else echo "no docker compose here: docker-compose.yaml was held against its schema alone"; fi
 
 drill: setup-dev ## long fault drills, by hand
 	@$(PY) -m tests.drill $(ARGS)
