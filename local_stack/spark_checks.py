@@ -19,6 +19,7 @@ import httpx
 
 from local_stack.health_checks import Finding
 from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding
+from local_stack.yarn_checks import check_yarn
 from marquee.errors import AwayError
 from marquee.place_settings import SparkSettings, megabytes
 from marquee.remote_page import read_page
@@ -34,8 +35,14 @@ WORKERS = "WORKERS "
 
 
 def check_spark(settings: SparkSettings) -> Iterator[Finding]:
-    """Check each master's port, page, version and clock, and the workers of the one in charge."""
+    """Check each master's port, page, version and clock, and the workers of the one in charge.
+
+    With YARN, its ResourceManager and nodes are checked instead.
+    """
     yield from _driver(settings)
+    if settings.on_yarn:
+        yield from check_yarn(settings)
+        return
     for host, port in settings.masters:
         yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
     states = []
@@ -61,7 +68,8 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:
     """Whether the workers can reach a driver on this machine by the name that it gives them."""
-    if not settings.masters or settings.deploy_mode == "cluster":
+    hosts = [host for host, _ in settings.masters] + [host_of(page) for page in settings.pages]
+    if not hosts or settings.deploy_mode == "cluster":
         return
     name = settings.driver_host or socket.gethostname()
     remedy = "set [spark] driver_host to an address of this machine that the workers reach"
@@ -70,7 +78,7 @@ def _driver(settings: SparkSettings) -> Iterator[Finding]:
     except (OSError, UnicodeError):
         yield Finding("driver's host", False, f"{name} has no address here", remedy)
         return
-    elsewhere = any(not _is_loopback(host) for host, _ in settings.masters)
+    elsewhere = not all(map(_is_loopback, hosts))
     lost = _is_loopback(address) and elsewhere
     detail = f"{name} is {address}" + (", which no worker elsewhere reaches" if lost else "")
     yield Finding("driver's host", not lost, detail, remedy)
