@@ -106,7 +106,15 @@ def job_environment(settings: Settings) -> dict[str, str]:
         "SPARK_ARCHIVE": str(class_archive(cache)),
         "TMPDIR": tmp,
         "SPARK_LOCAL_DIRS": spark.local_dir or tmp,
+        **(_yarn_environment(settings) if spark.on_yarn else {}),
     }
+
+
+def _yarn_environment(settings: Settings) -> dict[str, str]:
+    """spark-submit wants a folder of YARN's configuration, also where the settings say all."""
+    if os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR"):
+        return {}
+    return {"YARN_CONF_DIR": str(StateFolders(settings.state_folder).conf)}
 
 
 def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
@@ -119,7 +127,8 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
 
 def _own_variables() -> dict[str, str]:
     """The caller's variables of Airflow, Hadoop and Spark."""
-    names = ("AIRFLOW_", "HADOOP_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS", "PYSPARK_PYTHON")
+    names = ("AIRFLOW_", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
+    names += ("PYSPARK_PYTHON",)
     return {name: value for name, value in os.environ.items() if name.startswith(names)}
 
 

@@ -9,13 +9,19 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from local_stack.java_setup import spark_jars
 from marquee.errors import StackError
+from marquee.place_settings import LakeSettings
 from marquee.settings import Settings
 
 NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+JOURNALNODE_CLASS = "org.apache.hadoop.hdfs.qjournal.server.JournalNode"
+HA_ADMIN_CLASS = "org.apache.hadoop.hdfs.tools.DFSHAAdmin"
+"""`haadmin`: which NameNode is active, and making another one active."""
+JVM_OF_DAEMONS = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 JARS_FROM_PYSPARK = (
     "hadoop-client-api-*.jar",
     "hadoop-client-runtime-*.jar",
@@ -52,10 +58,15 @@ def write_hdfs_conf(settings: Settings, conf: Path, data: Path) -> None:
 
 def write_conf(conf: Path, core: dict[str, str], hdfs: dict[str, str]) -> None:
     """Write the values of `core-site.xml` and `hdfs-site.xml`, and `log4j2.properties`."""
-    conf.mkdir(parents=True, exist_ok=True)
-    (conf / "core-site.xml").write_text(_xml(core))
-    (conf / "hdfs-site.xml").write_text(_xml(hdfs))
+    write_values(conf / "core-site.xml", core)
+    write_values(conf / "hdfs-site.xml", hdfs)
     (conf / "log4j2.properties").write_text(LOG4J)
+
+
+def write_values(path: Path, values: dict[str, str]) -> None:
+    """Write one of Hadoop's files of values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_xml(values))
 
 
 def format_namenode(java: Path, class_path: str, data: Path, environment: dict[str, str]) -> None:
@@ -100,6 +111,40 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.http.address": f"127.0.0.1:{port('datanode_http')}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
         **shared_values(),
+    }
+
+
+def nameservice_values(lake: LakeSettings, data: Path) -> dict[str, str]:
+    """`hdfs-site.xml` of several NameNodes that share one journal; empty for one NameNode.
+
+    A person makes a standby active (`haadmin`): no ZooKeeper runs on a shelf. The journal refuses
+    what the former one still writes, so nothing has to be fenced.
+
+    Raises StackError where a NameNode has no page, or the place names no JournalNode.
+    """
+    if not lake.namenodes:
+        return {}
+    if len(lake.pages) != len(lake.namenodes) or not lake.journals:
+        raise StackError(
+            f"{len(lake.namenodes)} NameNodes have {len(lake.pages)} pages and "
+            f"{len(lake.journals)} JournalNodes",
+            "name in [lake] a `webhdfs` for each (joined by ;), and one or three `journals`",
+        )
+    service = urlsplit(lake.root).netloc
+    pages = {
+        f"dfs.namenode.http-address.{service}.nn{number}": urlsplit(page).netloc
+        for number, page in enumerate(lake.pages)
+    }
+    journals = ";".join(lake.journals)
+    return {
+        **lake.client_values,
+        **pages,
+        "dfs.namenode.shared.edits.dir": f"qjournal://{journals}/{service}",
+        "dfs.journalnode.edits.dir": str(data / "journal"),
+        "dfs.ha.fencing.methods": "shell(/bin/true)",
+        "dfs.ha.automatic-failover.enabled": "false",
+        # A standby reads the journal every few seconds; by default it waits for two minutes.
+        "dfs.ha.tail-edits.period": "2s",
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from local_stack.yarn_checks import check_yarn
 from marquee.errors import AwayError
 from marquee.host_checks import UNREADABLE, Finding, at_once, check_ports, clock_finding, host_of
 from marquee.place_settings import SparkSettings, megabytes
@@ -36,8 +37,14 @@ WORKERS = "WORKERS "
 
 
 def check_spark(settings: SparkSettings) -> Iterator[Finding]:
-    """Check each master's port, page, version and clock, and the workers of the one in charge."""
+    """Check each master's port, page, version and clock, and the workers of the one in charge.
+
+    With YARN, its ResourceManager and nodes are checked instead.
+    """
     yield from _driver(settings)
+    if settings.on_yarn:
+        yield from check_yarn(settings)
+        return
     yield from check_ports(settings.masters, "Spark master", "[spark] master")
     states = []
     for page, answer in zip(settings.pages, _ask_pages(settings.pages), strict=True):
@@ -75,7 +82,8 @@ def _silent(page: str) -> Finding:
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:
     """Whether the workers can reach a driver on this machine by the name that it gives them."""
-    if not settings.masters or settings.deploy_mode == "cluster":
+    hosts = [host for host, _ in settings.masters] + [host_of(page) for page in settings.pages]
+    if not hosts or settings.deploy_mode == "cluster":
         return
     name = settings.driver_host or socket.gethostname()
     remedy = "set [spark] driver_host to an address of this machine that the workers reach"
@@ -84,7 +92,7 @@ def _driver(settings: SparkSettings) -> Iterator[Finding]:
     except (OSError, UnicodeError):
         yield Finding("driver's host", False, f"{name} has no address here", remedy)
         return
-    elsewhere = any(not _is_loopback(host) for host, _ in settings.masters)
+    elsewhere = not all(map(_is_loopback, hosts))
     lost = _is_loopback(address) and elsewhere
     detail = f"{name} is {address}" + (", which no worker elsewhere reaches" if lost else "")
     yield Finding("driver's host", not lost, detail, remedy)

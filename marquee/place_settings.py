@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from marquee.errors import SettingsError
 
@@ -24,10 +31,14 @@ MASTER = re.compile(rf"{LOCAL_MASTER}|{OTHER_MASTER}|{STANDALONE}")
 ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{HOST})(?::([0-9]{{1,5}}))?")
 """A host with or without a port; an IPv6 address stands in brackets."""
 NAMENODE_PORT = 8020
+FAILOVER = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
+"""HDFS's client asks the first NameNode, and the next one where that is a standby or away."""
 MEMORY = re.compile("([0-9]{1,7})(?:([kmgt])b?)?", re.IGNORECASE)
 MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 MASTER_PAGE_PORT = 8080
 """The port of a Standalone master's page, where `[spark] master_pages` is empty."""
+RESOURCE_MANAGER_PORT, RESOURCE_MANAGER_PAGE_PORT = 8032, 8088
+"""YARN's own, where `[spark] resource_manager` and `master_pages` name no port."""
 
 
 class Section(BaseModel):
@@ -73,6 +84,7 @@ class LakeSettings(Section):
     root: str
     webhdfs: str
     namenodes: tuple[str, ...]
+    journals: tuple[str, ...]
     user: str
     replication: int = Field(ge=0, le=16)
     shared_folder: bool
@@ -96,9 +108,9 @@ class LakeSettings(Section):
             raise ValueError(f"'{value}' is neither hdfs://host:port/… nor file:///…")
         return value
 
-    @field_validator("namenodes")
+    @field_validator("namenodes", "journals")
     @classmethod
-    def _namenodes_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _hosts_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
             host_and_port(address, NAMENODE_PORT)
         return value
@@ -129,6 +141,23 @@ class LakeSettings(Section):
         given = self.namenodes or (urlsplit(self.root).netloc,)
         return tuple(host_and_port(one, NAMENODE_PORT) for one in given)
 
+    @property
+    def client_values(self) -> dict[str, str]:
+        """What HDFS's client in a JVM must know: copies of each block, NameNodes of a nameservice.
+
+        The keys are those of hdfs-default.xml (Hadoop 3.4).
+        """
+        found = {"dfs.replication": str(self.replication)} if self.replication else {}
+        if self.namenodes:
+            service = urlsplit(self.root).netloc
+            names = [f"nn{number}" for number in range(len(self.namenodes))]
+            found["dfs.nameservices"] = service
+            found[f"dfs.ha.namenodes.{service}"] = ",".join(names)
+            found[f"dfs.client.failover.proxy.provider.{service}"] = FAILOVER
+            for name, address in zip(names, self.namenodes, strict=True):
+                found[f"dfs.namenode.rpc-address.{service}.{name}"] = address
+        return found
+
 
 class SparkSettings(Section):
     """Memory, cores and master of a Spark job; where its driver and its workers are."""
@@ -136,8 +165,13 @@ class SparkSettings(Section):
     master: str
     deploy_mode: Literal["client", "cluster"]
     master_pages: tuple[str, ...]
+    resource_manager: str
+    queue: str = Field(pattern=r"^[\w.-]*$")
+    yarn_jars: str = Field(pattern=r"^((local|hdfs|file):/\S+)?$")
     driver_memory: str
     executor_memory: str
+    driver_overhead: str
+    executor_overhead: str
     java_options: str
     shuffle_partitions: int = Field(ge=1)
     cores: int = Field(ge=0)
@@ -167,10 +201,18 @@ class SparkSettings(Section):
             _check_page(address)
         return value
 
-    @field_validator("driver_memory", "executor_memory")
+    @field_validator("resource_manager")
     @classmethod
-    def _memory_is_what_spark_reads(cls, value: str) -> str:
-        megabytes(value)
+    def _resource_manager_is_an_address(cls, value: str) -> str:
+        if value:
+            host_and_port(value, RESOURCE_MANAGER_PORT)
+        return value
+
+    @field_validator("driver_memory", "executor_memory", "driver_overhead", "executor_overhead")
+    @classmethod
+    def _memory_is_what_spark_reads(cls, value: str, info: ValidationInfo) -> str:
+        if value or not str(info.field_name).endswith("overhead"):
+            megabytes(value)
         return value
 
     @model_validator(mode="after")
@@ -191,8 +233,13 @@ class SparkSettings(Section):
         return standalone_masters(self.master)
 
     @property
+    def on_yarn(self) -> bool:
+        """Whether YARN runs the executors, and in cluster mode the driver."""
+        return self.master == "yarn"
+
+    @property
     def pages(self) -> tuple[str, ...]:
-        """The address of each Standalone master's page."""
+        """The address of the page of each Standalone master, or of YARN's ResourceManager."""
         return master_pages(self.master, self)
 
 
@@ -230,13 +277,17 @@ def standalone_masters(master: str) -> tuple[tuple[str, int], ...]:
 
 
 def master_pages(master: str, settings: SparkSettings) -> tuple[str, ...]:
-    """The address of the page of each of these masters.
+    """The address of the page of each of these masters, or of YARN's ResourceManager.
 
     `master` may be another than the settings', because an Airflow connection may override it. Then
     its hosts are asked at the usual port.
     """
     if settings.master_pages and master == settings.master:
         return tuple(one.rstrip("/") for one in settings.master_pages)
+    if master == "yarn" and settings.resource_manager:
+        host, _ = host_and_port(settings.resource_manager, RESOURCE_MANAGER_PORT)
+        shown = f"[{host}]" if ":" in host else host
+        return (f"http://{shown}:{RESOURCE_MANAGER_PAGE_PORT}",)
     return tuple(f"http://{host}:{MASTER_PAGE_PORT}" for host, _ in standalone_masters(master))
 
 

@@ -141,6 +141,11 @@ def figures_paths(run: str) -> dict[str, str]:
     return {name: f"runs/{run}/data/{name}.json" for name in FORMATS}
 
 
+def failure_path(run: str, job: str, application: str) -> str:
+    """The path of the last word of a driver that ran elsewhere, by YARN's id of its application."""
+    return f"runs/{run}/failures/{job}/{application}.json"
+
+
 def timings_path(run: str, task: str) -> str:
     """The path of one task's seconds and peak memory."""
     return f"runs/{run}/timings/{task}.json"

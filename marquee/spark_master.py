@@ -8,27 +8,23 @@ use this module to leave no orphan, and `marquee doctor` to check a place.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marquee.errors import AwayError
 
 SECONDS_TO_ANSWER = 10.0
-SECONDS_TO_END = 60.0
-"""How long an application may take to end; a master drops a dead driver's at once."""
 
 
 @dataclass(frozen=True)
 class Application:
-    """An application that a master has registered."""
+    """An application that a master, or a ResourceManager, has registered."""
 
     id: str
     name: str
     state: str
     page: str
-    """The address of the master's page."""
+    """The address of the page that lists it."""
 
 
 def read_state(page: str) -> dict[str, Any]:
@@ -52,54 +48,17 @@ def read_state(page: str) -> dict[str, Any]:
     return state
 
 
-def active_applications(pages: Sequence[str], prefix: str) -> list[Application]:
-    """The applications whose names begin with `prefix`, of all masters that answer.
-
-    Raises AwayError where no master answers.
-    """
-    found, errors = [], []
-    for page in pages:
-        try:
-            state = read_state(page)
-        except AwayError as error:
-            errors.append(error)
-            continue
-        for one in state["activeapps"]:
-            if str(one["name"]).startswith(prefix):
-                found.append(Application(one["id"], one["name"], one["state"], page))
-    if errors and len(errors) == len(pages):
-        raise errors[0]
-    return found
+def listed_applications(page: str, prefix: str) -> list[Application]:
+    """The applications of one master whose names begin so; AwayError where it does not answer."""
+    return [
+        Application(str(one["id"]), str(one["name"]), str(one["state"]), page)
+        for one in read_state(page)["activeapps"]
+        if str(one["name"]).startswith(prefix)
+    ]
 
 
-def end_applications(
-    pages: Sequence[str], prefix: str, seconds: float = SECONDS_TO_END
-) -> list[Application]:
-    """End all applications whose names begin with `prefix`, and wait for it; returns them.
-
-    Raises AwayError where no master answers, or where an application is still there after
-    `seconds`.
-    """
-    if not prefix:
-        raise ValueError("an empty prefix would end every application")
-    ended: dict[str, Application] = {}
-    until = time.monotonic() + seconds
-    while found := active_applications(pages, prefix):
-        for one in found:
-            _kill(one)
-            ended[one.id] = one
-        if time.monotonic() > until:
-            names = ", ".join(f"{one.name} ({one.id})" for one in found)
-            raise AwayError(
-                f"{found[0].page} still runs {names} after {seconds:.0f} s",
-                "end it on that page; spark.ui.killEnabled must be true there",
-            )
-        time.sleep(0.5)
-    return list(ended.values())
-
-
-def _kill(application: Application) -> None:
-    """Ask once; the caller sees in the list whether it helped."""
+def end_application(application: Application) -> None:
+    """Ask once; the list shows whether it helped. AwayError where the master does not answer."""
     import httpx
 
     form = {"id": application.id, "terminate": "true"}

@@ -37,7 +37,7 @@ from marquee.identifiers import canonical_json, run_name
 from marquee.lake import Lake, Manifest, open_lake
 from marquee.lifetimes import end_when_orphaned
 from marquee.progress import stage
-from marquee.run_folder import inputs_of, timings_path
+from marquee.run_folder import failure_path, inputs_of, timings_path
 from spark_apps.spark_session import peak_mb, start_session
 
 RESOURCE_MINUTES = 30.0
@@ -52,6 +52,8 @@ OUTAGES = re.compile(
 )
 """Java's names for outages, in the text of an exception that reaches Python."""
 DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
+CONTAINER = re.compile(r"container_(?:e\d+_)?(\d+_\d+)_\d+_\d+")
+"""YARN's id of a container: the number of its application, and two more."""
 MISSING_PATH = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
 RESOURCE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
 
@@ -66,6 +68,7 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
     # The operator passes the moment it launched spark-submit, so the timing includes its start.
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
+    lake: Lake | None = None
     try:
         place = (options.lake, options.webhdfs, options.user)
         lake = open_lake(*place, replication=options.replication)
@@ -78,9 +81,25 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
         if not sentence:
             raise
         print(f"error: {sentence}", file=sys.stderr, flush=True)
+        if lake:
+            _leave_word(lake, run_name(options.run), name, sentence, status)
         return status
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _leave_word(lake: Lake, run: str, job: str, sentence: str, status: int) -> None:
+    """Write how the job failed into the lake, where YARN runs the driver.
+
+    YARN tells the task neither what a driver printed nor its exit status. Without a lake the task
+    sees no document and tries again.
+    """
+    container = CONTAINER.match(os.environ.get("CONTAINER_ID", ""))
+    if not container:
+        return
+    word = {"format": 1, "sentence": sentence, "status": status}
+    with suppress(MarqueeError):
+        lake.create_json(failure_path(run, job, f"application_{container[1]}"), word)
 
 
 @dataclass

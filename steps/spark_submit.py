@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from marquee.place_settings import LakeSettings, SparkSettings, is_local_master
+from marquee.clock import OFFSET
+from marquee.place_settings import (
+    RESOURCE_MANAGER_PORT,
+    SparkSettings,
+    host_and_port,
+    is_local_master,
+)
 from marquee.process_secrets import spark_authentication
+from marquee.resource_manager import tag_of
 from marquee.settings import REPOSITORY, Settings
 from steps.shipped_code import code_zip
 
-FAILOVER = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
-
 
 def application_name(job: str, run: str, attempt: object) -> str:
-    """The name by which a master lists one attempt of a job.
+    """The name by which a master lists one attempt of a job."""
+    return f"{all_attempts(job, run)}{attempt}"
 
-    What is before `try` is the same for all attempts of a job in a run, and of no other's.
-    """
-    return f"marquee-{job} {run} try {attempt}"
+
+def all_attempts(job: str, run: str) -> str:
+    """How the names of all attempts at a job of a run begin, and of no other's."""
+    return f"marquee-{job} {run} try "
 
 
 def submit_options(
@@ -31,15 +38,24 @@ def submit_options(
 
     `archive` is the path of a class-data archive (CDS) for the driver's JVM, or "".
     """
+    spark = settings.spark
     return {
         "application": str(REPOSITORY / "spark_apps" / f"{job}.py"),
         "name": application_name(job, run, attempt),
         "conf": spark_conf(settings, archive),
-        "archives": settings.spark.archives or None,
-        "total_executor_cores": settings.spark.cores or None,
-        "executor_memory": settings.spark.executor_memory,
-        "driver_memory": settings.spark.driver_memory,
+        "archives": spark.archives or None,
+        # YARN takes no number of cores; its executors have one core each.
+        "num_executors": (spark.cores if spark.on_yarn else 0) or None,
+        "total_executor_cores": (0 if spark.on_yarn else spark.cores) or None,
+        "executor_memory": spark.executor_memory,
+        "driver_memory": spark.driver_memory,
+        "yarn_queue": spark.queue or None,
     }
+
+
+def yarn_tags(master: str, prefix: str) -> dict[str, str]:
+    """The `--conf` value by which YARN finds all attempts at a job of a run; empty elsewhere."""
+    return {"spark.yarn.tags": tag_of(prefix)} if master == "yarn" else {}
 
 
 def submit_command(settings: Settings, job: str, run: str, archive: str) -> list[str]:
@@ -49,16 +65,21 @@ def submit_command(settings: Settings, job: str, run: str, archive: str) -> list
     """
     options = submit_options(settings, job, run, archive)
     command = ["spark-submit", "--master", settings.spark.master]
-    for key, value in options["conf"].items():
+    tags = yarn_tags(settings.spark.master, all_attempts(job, run))
+    for key, value in (options["conf"] | tags).items():
         command += ["--conf", f"{key}={value}"]
     if py_files := shipped_code(settings, settings.spark.master):
         command += ["--py-files", py_files]
     if options["archives"]:
         command += ["--archives", options["archives"]]
+    if options["num_executors"]:
+        command += ["--num-executors", str(options["num_executors"])]
     if options["total_executor_cores"]:
         command += ["--total-executor-cores", str(options["total_executor_cores"])]
     command += ["--executor-memory", options["executor_memory"]]
     command += ["--driver-memory", options["driver_memory"], "--name", options["name"]]
+    if options["yarn_queue"]:
+        command += ["--queue", options["yarn_queue"]]
     command += ["--deploy-mode", settings.spark.deploy_mode, options["application"]]
     lake = settings.lake
     return [*command, *job_flags(settings, lake.root, lake.webhdfs, lake.user, run)]
@@ -87,7 +108,7 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
     spark = settings.spark
     java = spark.java_options
     driver_java = java
-    if archive and Path(archive).is_file():
+    if archive and spark.deploy_mode == "client" and Path(archive).is_file():
         driver_java += f" -XX:SharedArchiveFile={archive} -Xshare:auto"
     scratch = os.environ.get("TMPDIR", "")  # Java does not read TMPDIR by itself
     if scratch and Path(scratch).is_dir() and spark.deploy_mode == "client":
@@ -105,7 +126,8 @@ def spark_conf(settings: Settings, archive: str) -> dict[str, str]:
         # Since Spark 4.1, a master accepts submissions over HTTP unless this is off.
         "spark.master.rest.enabled": "false",
         **spark_authentication(spark),
-        **_hdfs_conf(settings.lake),
+        **{f"spark.hadoop.{key}": value for key, value in settings.lake.client_values.items()},
+        **(_yarn_conf(settings) if spark.on_yarn else {}),
     }
 
 
@@ -125,18 +147,35 @@ def _driver_conf(spark: SparkSettings) -> dict[str, str]:
     return {key: str(value) for key, value in given.items() if value}
 
 
-def _hdfs_conf(lake: LakeSettings) -> dict[str, str]:
-    """What HDFS's client in the JVM must know: copies of each block, NameNodes of a nameservice.
+def _yarn_conf(settings: Settings) -> dict[str, str]:
+    """What YARN must know: its address, where jobs put their files, and its containers' variables.
 
-    The keys are those of hdfs-default.xml (Hadoop 3.4), behind Spark's prefix.
+    A driver in a container starts once: Airflow tries again (`spark.yarn.maxAppAttempts`).
     """
-    found = {"dfs.replication": str(lake.replication)} if lake.replication else {}
-    if lake.namenodes:
-        service = urlsplit(lake.root).netloc
-        names = [f"nn{number}" for number in range(len(lake.namenodes))]
-        found["dfs.nameservices"] = service
-        found[f"dfs.ha.namenodes.{service}"] = ",".join(names)
-        found[f"dfs.client.failover.proxy.provider.{service}"] = FAILOVER
-        for name, address in zip(names, lake.namenodes, strict=True):
-            found[f"dfs.namenode.rpc-address.{service}.{name}"] = address
-    return {f"spark.hadoop.{key}": value for key, value in found.items()}
+    spark, lake = settings.spark, settings.lake
+    given = {
+        "spark.yarn.maxAppAttempts": "1",
+        "spark.yarn.jars": spark.yarn_jars,
+        "spark.driver.memoryOverhead": spark.driver_overhead,
+        "spark.executor.memoryOverhead": spark.executor_overhead,
+    }
+    if spark.resource_manager:
+        host, port = host_and_port(spark.resource_manager, RESOURCE_MANAGER_PORT)
+        given["spark.hadoop.yarn.resourcemanager.hostname"] = host
+        given["spark.hadoop.yarn.resourcemanager.address"] = f"{host}:{port}"
+    if lake.root.startswith("hdfs://"):
+        given["spark.hadoop.fs.defaultFS"] = f"hdfs://{urlsplit(lake.root).netloc}"
+    for prefix in ("spark.yarn.appMasterEnv", "spark.executorEnv"):
+        given |= {f"{prefix}.{name}": value for name, value in _container_variables().items()}
+    return {key: value for key, value in given.items() if value}
+
+
+def _container_variables() -> dict[str, str]:
+    """Variables of every container: a container sees none of this machine's.
+
+    The shell that starts a container replaces `$PWD` with the container's own folder, which YARN
+    removes. A drill's clock goes along.
+    """
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    own = {"TMPDIR": "$PWD/tmp", "MALLOC_ARENA_MAX": "2", OFFSET: os.environ.get(OFFSET, "")}
+    return one | own

@@ -17,10 +17,11 @@ from marquee.identifiers import run_slug
 from marquee.place_settings import master_pages
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
-from marquee.spark_master import end_applications
+from marquee.spark_applications import end_applications
+from marquee_airflow.drivers import LastWord, last_word, watch_for_driver
 from marquee_airflow.runs import SPARK_CONNECTION, current_run, spark_master
 from marquee_airflow.tasks import airflow_step
-from steps.spark_submit import job_flags, shipped_code, submit_options
+from steps.spark_submit import job_flags, shipped_code, submit_options, yarn_tags
 
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 
@@ -72,29 +73,44 @@ class SparkJobOperator(SparkSubmitOperator):
     def execute(self, context: Any) -> None:
         """Skip where the inputs are unchanged; else submit the job and wait for its end.
 
-        An application that an earlier attempt has left on a Standalone master is ended first.
+        An application that an earlier attempt has left on a cluster is ended first.
         """
         self._skip_if_unchanged(context)
-        self.py_files = shipped_code(load_settings(), spark_master()) or None
+        master = spark_master()
+        self.py_files = shipped_code(load_settings(), master) or None
+        self.conf = {**(self.conf or {}), **yarn_tags(master, self.attempts)}
         self.end_earlier_attempts()
         try:
-            super().execute(context)
+            with watch_for_driver(master, self.spark, self.attempts):
+                super().execute(context)
         except AirflowException as error:
-            raise job_error(error) from None
+            run = current_run(context)
+            raise job_error(error, last_word(run.lake, run.id, self.job, str(error))) from None
+
+    @property
+    def attempts(self) -> str:
+        """How the names of all attempts at this task begin."""
+        return str(self.name).rpartition("try ")[0] + "try "
 
     def on_kill(self) -> None:
-        """End the driver, and then the application that a master may still list."""
+        """End the driver, and then the application that a master may still list.
+
+        The provider's own `on_kill` would call YARN's command line, which is not installed here.
+        """
+        hook = self._hook
+        if hook is not None and hook._yarn_application_id:
+            hook._yarn_application_id = None
         super().on_kill()
         self.end_earlier_attempts()
 
     def end_earlier_attempts(self) -> None:
-        """End this run's applications of this job; nothing where Spark is not Standalone.
+        """End this run's applications of this job; nothing where Spark runs inside the driver.
 
-        A master whose page does not answer is no reason to fail: Spark itself may reach it.
+        A page that does not answer is no reason to fail: Spark itself may reach the master.
         """
-        prefix = str(self.name).rpartition("try ")[0]
+        master = spark_master()
         try:
-            for one in end_applications(master_pages(spark_master(), self.spark), prefix):
+            for one in end_applications(master, master_pages(master, self.spark), self.attempts):
                 print(f"ended {one.name} ({one.id}), which an earlier attempt left", flush=True)
         except AwayError as error:
             print(f"an earlier attempt may still hold workers: {error}", flush=True)
@@ -142,11 +158,15 @@ def lake_user(connection: Any) -> str:
 MACROS = {"run_slug": run_slug, "webhdfs": webhdfs, "lake_user": lake_user}
 
 
-def job_error(error: AirflowException) -> AirflowException:
+def job_error(error: AirflowException, word: LastWord | None = None) -> AirflowException:
     """The error to raise for a failed submission, with the job's last error message if it has one.
 
-    The exit status BAD_INPUT is final; Airflow retries any other.
+    `word` is what a driver elsewhere has left. The exit status BAD_INPUT is final; Airflow retries
+    any other.
     """
+    if word:
+        kind = AirflowFailException if word.status == BAD_INPUT else AirflowException
+        return kind(word.sentence)
     text = str(error)
     status = EXIT_STATUS.search(text)
     sentences = re.findall(r"^.*\berror: (.+)$", text, re.MULTILINE)

@@ -16,7 +16,7 @@ from local_stack.environment import job_environment
 from marquee.errors import AWAY
 from marquee.lake import open_lake
 from marquee.settings import Settings
-from marquee.spark_master import active_applications, end_applications
+from marquee.spark_applications import active_applications, end_applications
 from steps.form import Form
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import find_ratings, load_ratings
@@ -100,7 +100,9 @@ def test_a_killed_task_leaves_no_application(
     run = frozen(place, "manual-2")
     task = submit("prepare_ratings", run.id)
     prefix = f"marquee-prepare_ratings {run.id} try "
-    found = eventually(lambda: active_applications([cluster.page], prefix), tmp_path)
+    found = eventually(
+        lambda: active_applications(cluster.master, [cluster.page], prefix), tmp_path
+    )
     assert [one.name for one in found] == [f"{prefix}1"]
     os.kill(task.pid, signal.SIGKILL)  # neither the task nor the driver can say goodbye
     task.wait()
@@ -116,12 +118,15 @@ def test_an_orphan_is_ended_by_run_and_job_before_the_next_attempt(
     run = frozen(place, "manual-3")
     task = submit("prepare_ratings", run.id)
     prefix = f"marquee-prepare_ratings {run.id} try "
-    eventually(lambda: active_applications([cluster.page], prefix), tmp_path)
-    assert end_applications([cluster.page], "marquee-prepare_ratings manual-30 try ") == []
-    ended = end_applications([cluster.page], prefix)
+    eventually(lambda: active_applications(cluster.master, [cluster.page], prefix), tmp_path)
+    assert (
+        end_applications(cluster.master, [cluster.page], "marquee-prepare_ratings manual-30 try ")
+        == []
+    )
+    ended = end_applications(cluster.master, [cluster.page], prefix)
     assert [one.name for one in ended] == [f"{prefix}1"]
-    assert active_applications([cluster.page], prefix) == []
+    assert active_applications(cluster.master, [cluster.page], prefix) == []
     assert task.wait() == AWAY, "its driver ends with a status that Airflow retries"
     eventually(lambda: executors_of(cluster) == 0, tmp_path)
     with pytest.raises(ValueError, match="every application"):
-        end_applications([cluster.page], "")
+        end_applications(cluster.master, [cluster.page], "")
