@@ -14,9 +14,8 @@ from typing import Any
 
 import httpx
 
-from local_stack.health_checks import Finding
-from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding
 from marquee.errors import AwayError
+from marquee.host_checks import UNREADABLE, Finding, clock_finding, host_of, port_finding
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     SparkSettings,
