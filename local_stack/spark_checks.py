@@ -19,8 +19,9 @@ import httpx
 
 from local_stack.health_checks import Finding
 from local_stack.place_checks import UNREADABLE, clock_finding, host_of, port_finding
-from marquee.errors import AwayError
+from marquee.errors import AwayError, SettingsError
 from marquee.place_settings import SparkSettings, megabytes
+from marquee.process_secrets import spark_secret
 from marquee.remote_page import read_page
 from marquee.spark_master import read_state
 
@@ -36,6 +37,7 @@ WORKERS = "WORKERS "
 def check_spark(settings: SparkSettings) -> Iterator[Finding]:
     """Check each master's port, page, version and clock, and the workers of the one in charge."""
     yield from _driver(settings)
+    yield from _secret(settings)
     for host, port in settings.masters:
         yield port_finding(f"Spark master {host}:{port}", host, port, "[spark] master")
     states = []
@@ -57,6 +59,15 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         yield Finding(
             "Spark workers", False, detail, "correct [spark] master_pages: is it Spark's?"
         )
+
+
+def _secret(settings: SparkSettings) -> Iterator[Finding]:
+    """Whether the secret of a cluster that wants one can be used here."""
+    try:
+        if spark_secret(settings):
+            yield Finding("Spark's secret", True, settings.secret_file)
+    except SettingsError as error:
+        yield Finding("Spark's secret", False, error.message, error.remedy)
 
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:
