@@ -19,9 +19,10 @@ from typing import Any
 import httpx
 
 from local_stack.yarn_checks import check_yarn
-from marquee.errors import AwayError
+from marquee.errors import AwayError, SettingsError
 from marquee.host_checks import UNREADABLE, Finding, at_once, check_ports, clock_finding, host_of
 from marquee.place_settings import SparkSettings, megabytes
+from marquee.process_secrets import spark_secret
 from marquee.remote_page import read_page
 from marquee.spark_master import read_state
 
@@ -45,6 +46,7 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
     if settings.on_yarn:
         yield from check_yarn(settings)
         return
+    yield from _secret(settings)
     yield from check_ports(settings.masters, "Spark master", "[spark] master")
     states = []
     for page, answer in zip(settings.pages, _ask_pages(settings.pages), strict=True):
@@ -78,6 +80,15 @@ def _ask_pages(pages: Sequence[str]) -> list[tuple[dict[str, Any] | None, list[F
 
 def _silent(page: str) -> Finding:
     return Finding(f"Spark's page {page}", False, "no answer", f"is {host_of(page)} up?")
+
+
+def _secret(settings: SparkSettings) -> Iterator[Finding]:
+    """Whether the secret of a cluster that wants one can be used here."""
+    try:
+        if spark_secret(settings):
+            yield Finding("Spark's secret", True, settings.secret_file)
+    except SettingsError as error:
+        yield Finding("Spark's secret", False, error.message, error.remedy)
 
 
 def _driver(settings: SparkSettings) -> Iterator[Finding]:

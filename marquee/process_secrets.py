@@ -69,9 +69,16 @@ def spark_secret(settings: SparkSettings) -> str:
 
 
 def spark_authentication(settings: SparkSettings) -> dict[str, str]:
-    """Spark's settings of a place whose daemons and jobs authenticate; the secret is not one."""
+    """Spark's settings of a place whose daemons and jobs authenticate; the secret is not one.
+
+    A driver of Standalone wants the key `spark.authenticate.secret`, and then reads SPARK_SECRET
+    first (Spark 4.1, `SecurityManager.initializeAuth` and `getSecretKey`).
+    """
+    if not settings.authenticate:
+        return {}
     names = ("spark.authenticate", "spark.network.crypto.enabled", "spark.acls.enable")
-    return dict.fromkeys(names, "true") if settings.authenticate else {}
+    instead = {"spark.authenticate.secret": f"in-{SPARK_SECRET}"} if settings.masters else {}
+    return dict.fromkeys(names, "true") | instead
 
 
 def write_private(path: Path, text: str) -> None:
@@ -82,5 +89,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _owners(name: str, process: str) -> tuple[str, ...]:
-    plain = name.removesuffix("_CMD").removesuffix("_SECRET") if name not in OWNERS else name
-    return OWNERS.get(plain, AIRFLOW if name.startswith(AIRFLOW_PREFIX) else (process,))
+    for plain in (name, name.removesuffix("_CMD"), name.removesuffix("_SECRET")):
+        if plain in OWNERS:
+            return OWNERS[plain]
+    return AIRFLOW if name.startswith(AIRFLOW_PREFIX) else (process,)

@@ -16,13 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from marquee.errors import AWAY
+from marquee.errors import AWAY, StackError
 
 REPORT_AFTER = 120.0
 """Seconds without an executor after which a job prints that it waits."""
 SECONDS_BETWEEN_CHECKS = 2.0
+NOT_TAKEN = re.compile(
+    "masters are unresponsive|stopped SparkContext|SparkContext was shut ?down|NullPointerException"
+    "|IllegalStateException|SaslException|AuthenticationException"
+)
+"""Java's words where a session ends before its master has answered."""
 ROWS_PER_PARTITION = 500_000
 """Rows that one task sorts or joins in memory; about 50 MB of ratings."""
 
@@ -34,16 +40,29 @@ def start_session(job: str, scratch: Path, resource_minutes: float) -> SparkSess
     """
     watch = ExecutorWatch(job, scratch, resource_minutes)
     watch.start()
-    session = (
+    builder = (
         SparkSession.builder.config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.caseSensitive", "true")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
-        .getOrCreate()
     )
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        raise _refusal(error, SparkConf().get("spark.master") or "") or error from None
     session.sparkContext.setLogLevel("WARN")
     watch.session = session
     return session
+
+
+def _refusal(error: Exception, master: str) -> StackError | None:
+    """What to say where a Standalone master has not taken the job; None for another error."""
+    if not (master.startswith("spark://") and NOT_TAKEN.search(str(error))):
+        return None
+    return StackError(
+        f"{master} does not take this job",
+        "does a master run there, and are [spark] authenticate and secret_file its own?",
+    )
 
 
 def partitions_of(rows: int, rows_each: int = ROWS_PER_PARTITION) -> int:

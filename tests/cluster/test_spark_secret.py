@@ -74,6 +74,9 @@ def submit(place: Settings) -> tuple[int, str]:
     Path(environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     command = submit_command(place, "probe_workers", "secret", environment["SPARK_ARCHIVE"])
     assert SECRET not in " ".join(command)
+    assert (
+        "spark.authenticate.secret=in-_SPARK_AUTH_SECRET" in command or not place.spark.authenticate
+    )
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
