@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ def answered(name: str, host: str, finding: Finding | None) -> Finding:
 
 
 def check_ports(addresses: Sequence[tuple[str, int]], what: str, setting: str) -> list[Finding]:
-    """Whether something listens at each address; `what` is its role, `setting` names it."""
+    """Whether something listens at each address; `what` is its role."""
     names = [f"{what} {host}:{port}" for host, port in addresses]
     found = at_once(
         [
@@ -140,9 +140,6 @@ def clock_finding(host: str, moment: str | float, now: float | None = None) -> F
 def host_of(page: str) -> str:
     """The host of an address of the settings."""
     return urlsplit(page).hostname or page
-
-
-# HDFS -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -240,9 +237,6 @@ def _datanodes(host: str, info: Any, disk_mb: int, copies: int) -> Iterator[Find
         yield Finding(f"disk of DataNode {name}", room >= disk_mb, detail, remedy, warning=enough)
 
 
-# Spark ------------------------------------------------------------------------------------
-
-
 def check_masters(spark: SparkSettings) -> Iterator[Finding]:
     """Whether a Standalone master is in charge, with a worker that can hold an executor."""
     yield from check_ports(spark.masters, "Spark master", "[spark] master")
@@ -277,14 +271,27 @@ def require_place(lake: LakeSettings | None, spark: SparkSettings) -> None:
 
     A lake of None is not asked: it is this machine's own, or another than the settings name.
     """
-    found = list(check_hdfs(lake, LEAST_DISK_MB, copies=1)) if lake else []
+    hdfs = list(check_hdfs(lake, LEAST_DISK_MB, copies=1)) if lake else []
+    masters: list[Finding] = []
     try:
-        found += check_masters(spark)
+        masters += check_masters(spark)
     except UNREADABLE as error:
         print(f"what Spark's page says cannot be read ({type(error).__name__})", flush=True)
+    many = bool(lake and len(lake.rpc_addresses) > 1), len(spark.masters) > 1
+    found = _spared(hdfs, many[0], "active NameNode", ("NameNode ", "WebHDFS "))
+    found += _spared(masters, many[1], "Spark workers", ("Spark master ",))
     wrong = [one for one in found if not one.passed]
     for one in wrong:
         print(f"{'warning: ' if one.warning else ''}{one}", flush=True)
     if fatal := [one for one in wrong if not one.warning]:
         first, more = fatal[0], f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
         raise AwayError(f"{first.name}: {first.detail}{more}", first.remedy)
+
+
+def _spared(
+    found: list[Finding], are_many: bool, in_charge: str, names: tuple[str, ...]
+) -> list[Finding]:
+    """The findings, where one of several hosts that is lost beside one in charge is a warning."""
+    is_led = are_many and any(one.name == in_charge and one.passed for one in found)
+    spared = [one for one in found if is_led and one.name.startswith(names)]
+    return [replace(one, warning=True) if one in spared else one for one in found]

@@ -14,7 +14,7 @@ from airflow.sdk import Connection, get_current_context
 from marquee.clock import from_machine_clock, parse_moment, refuse_ahead, to_whole_second
 from marquee.errors import SettingsError
 from marquee.identifiers import run_slug
-from marquee.place_settings import is_local_master
+from marquee.place_settings import is_local_master, master_pages
 from marquee.policy import Model
 from marquee.settings import load_settings
 from steps.form import Form
@@ -153,3 +153,17 @@ def _is_spark_remote() -> bool:
 def spark_master() -> str:
     """The master of the connection `spark_cluster`."""
     return str(Connection.get(SPARK_CONNECTION).host)
+
+
+def require_hosts(run: Run) -> None:
+    """Raise AwayError for what keeps the hosts of a cluster from working (ADR 51).
+
+    This machine's own HDFS, a folder, and Spark in the driver are not asked.
+    """
+    from marquee.host_checks import require_place
+
+    settings, master = run.settings, spark_master()
+    is_elsewhere = run.lake.root == settings.lake.root and not settings.runs_hdfs
+    pages = master_pages(master, settings.spark)
+    spark = settings.spark.model_copy(update={"master": master, "master_pages": pages})
+    require_place(settings.lake if is_elsewhere else None, spark)

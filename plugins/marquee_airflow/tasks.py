@@ -20,11 +20,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from marquee.clock import iso
 from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
-from marquee.place_settings import master_pages
 from marquee.policy import Model
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee_airflow.runs import answer_of, current_run, spark_master
+from marquee_airflow.runs import answer_of, current_run, require_hosts
 
 if TYPE_CHECKING:
     from steps.run import Run
@@ -126,20 +125,6 @@ def freeze_inputs(loaded: dict[str, Any] | None) -> dict[str, Any]:
     if not all(found["unchanged"].values()):  # else no Spark job follows
         require_hosts(run)
     return found
-
-
-def require_hosts(run: Run) -> None:
-    """Raise AwayError for what keeps the hosts of a cluster from working (ADR 51).
-
-    This machine's own HDFS, a folder, and Spark in the driver are not asked.
-    """
-    from marquee.host_checks import require_place
-
-    settings, master = run.settings, spark_master()
-    is_elsewhere = run.lake.root == settings.lake.root and not settings.runs_hdfs
-    pages = master_pages(master, settings.spark)
-    spark = settings.spark.model_copy(update={"master": master, "master_pages": pages})
-    require_place(settings.lake if is_elsewhere else None, spark)
 
 
 @task

@@ -97,6 +97,24 @@ def test_one_full_datanode_of_two_is_said_and_no_reason_to_stop(
     assert [one.warning for one in needed] == [False], "with two copies both must have room"
 
 
+def test_a_standby_that_is_lost_is_said_and_no_reason_to_stop(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, lost = serve(namenode({"dn1:9866": ROOMY})), f"http://127.0.0.1:{free_port()}"
+    addresses = tuple(page.removeprefix("http://") for page in (there, lost))
+    both = {"root": "hdfs://shelf/m", "namenodes": addresses, "webhdfs": f"{there};{lost}"}
+    page = serve(master(WORKER))
+    masters = f"{page.replace('http', 'spark')},127.0.0.1:{free_port()}"
+    spark = spark_at(page).model_copy(update={"master": masters})
+    require_place(lake_at(there, **both), spark)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[:2] for line in lines] == [
+        ["warning", " NameNode 127.0.0.1"],
+        ["warning", " WebHDFS http"],
+        ["warning", " Spark master 127.0.0.1"],
+    ]
+
+
 def test_a_wrong_name_a_closed_port_and_a_wrong_clock_are_a_line_each(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
