@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from marquee.settings import REPOSITORY
@@ -35,7 +36,7 @@ DRILLS: dict[str, Drill | NamedDrill] = {
 
 
 def main() -> int:
-    options = _options()
+    options = read_options()
     unwind_on_signals()  # a drill that is ended takes its hosts and daemons down
     chosen = options.drills or list(DRILLS)
     rows = {name: _run(name, DRILLS[name], options) for name in chosen}
@@ -50,14 +51,15 @@ def _run(name: str, drill: Drill | NamedDrill, options: argparse.Namespace) -> F
     return run_drill(name, drill, options.seed, options.count or drill.count, options.folder)
 
 
-def _options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Our own arguments, or those given; wrong ones end the process with a sentence."""
     parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"{', '.join(DRILLS)}; or all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, help="kills, pages or faults, in place of its own")
     parser.add_argument("--only", help="parts of the one drill that is named, joined by commas")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".marquee" / "drill")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.drills = [name.replace("-", "_") for name in options.drills]
     unknown = sorted(set(options.drills) - set(DRILLS))
     if unknown:

@@ -11,6 +11,7 @@ import pytest
 
 from marquee.errors import StackError
 from marquee.lake import open_lake
+from tests.drill.__main__ import read_options
 from tests.drill.cluster.contents import digests_of
 from tests.drill.cluster.faults import FAULTS, SPARK_TASKS
 from tests.drill.cluster.report import failures, table
@@ -61,6 +62,19 @@ def test_every_spark_task_loses_a_worker_once() -> None:
     assert names <= FAULTS.keys()
     assert next(iter(FAULTS)) == "undisturbed"
     assert CLUSTER.parts == tuple(FAULTS)
+
+
+def test_single_faults_are_run_in_the_drills_own_order(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = read_options(["cluster", "--only", "kill_master,undisturbed"])
+    assert chosen.only == ["undisturbed", "kill_master"]
+    for wrong in (["cluster", "--only", "kill_nobody"], ["--only", "kill_master"]):
+        with pytest.raises(SystemExit):
+            read_options(wrong)
+    with pytest.raises(SystemExit):
+        read_options(["fuzz_pages", "--only", "undisturbed"])
+    said = capsys.readouterr().err
+    assert "no part is called kill_nobody" in said
+    assert said.count("--only wants one drill, and one of parts: cluster") == 2
 
 
 def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
