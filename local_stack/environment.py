@@ -127,8 +127,8 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
 
 def _own_variables() -> dict[str, str]:
     """The caller's variables of Airflow, Hadoop and Spark."""
-    names = ("AIRFLOW_", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
-    names += ("PYSPARK_PYTHON",)
+    folders = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
+    names = ("AIRFLOW_", "PYSPARK_PYTHON", *folders)
     return {name: value for name, value in os.environ.items() if name.startswith(names)}
 
 

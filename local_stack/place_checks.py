@@ -19,7 +19,7 @@ from marquee.lake import STAGING
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.place_settings import LakeSettings
 from marquee.settings import Settings
-from marquee.spark_master import end_applications
+from marquee.spark_applications import end_applications
 
 SECONDS_FOR_JOB = 300
 """For the doctor's whole job; the job's own deadlines end sooner."""
@@ -105,5 +105,5 @@ def check_by_job(
         return
     finally:
         with suppress(AwayError):
-            end_applications(spark.pages, name, seconds=10)
+            end_applications(spark.master, spark.pages, name, seconds=10)
     yield from judge_spark_job(done.stdout, done.stderr, spark, settings.stack.disk_mb)

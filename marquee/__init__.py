@@ -19,9 +19,11 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `process_secrets`: which process is given which secret
 - `progress`: how many pages or sweeps a long task has done
 - `remote_page`: a page of another host, whole or not at all, by a deadline
+- `resource_manager`: the pages of YARN's ResourceManager
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
+- `spark_applications`: the applications of a job, found and ended at either of the two
 - `spark_master`: the pages of a Spark Standalone master
 - `shelf`: which board of a cluster does what
 - `state_folders`: the folders of one world on this machine
@@ -49,10 +51,12 @@ __all__ = [
     "process_secrets",
     "progress",
     "remote_page",
+    "resource_manager",
     "run_folder",
     "schedule",
     "settings",
     "shelf",
+    "spark_applications",
     "spark_master",
     "state_folders",
 ]

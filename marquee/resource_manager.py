@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from typing import Any
 
 from marquee.errors import AwayError
@@ -19,6 +20,8 @@ from marquee.spark_master import SECONDS_TO_ANSWER, Application
 
 ACTIVE = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
 APPLICATION_ID = re.compile(r"application_\d+_\d+")
+TRIES = 5
+"""An answer about an application that is just being submitted may break off."""
 REMEDY = "is it running? Else correct [spark] master_pages"
 
 
@@ -39,12 +42,17 @@ def read_cluster(page: str, what: str) -> Any:
 
     from marquee.remote_page import read_page  # Airflow parses this module for the DAG alone
 
-    try:
-        found = json.loads(read_page(f"{page}/ws/v1/cluster/{what}")[0])
-    except (httpx.HTTPError, ValueError, RecursionError) as error:
-        raise AwayError(
-            f"no ResourceManager answers at {page} ({type(error).__name__})", REMEDY
-        ) from None
+    for tries_left in reversed(range(TRIES)):
+        try:
+            found = json.loads(read_page(f"{page}/ws/v1/cluster/{what}")[0])
+            break
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
+            if tries_left and isinstance(error, httpx.RemoteProtocolError):
+                time.sleep(1)
+                continue
+            raise AwayError(
+                f"no ResourceManager answers at {page} ({type(error).__name__})", REMEDY
+            ) from None
     if not isinstance(found, dict):
         raise AwayError(f"{page} is no ResourceManager's page", REMEDY)
     return found

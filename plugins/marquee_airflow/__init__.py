@@ -2,6 +2,7 @@
 
 - `tasks`: the tasks other than Spark jobs; how every task logs, fails and is retried
 - `spark`: the Spark jobs as tasks
+- `drivers`: drivers that YARN runs elsewhere: why one does not start, and why one failed
 - `approval`: the Report button; the task that asks a person for an approval
 - `form`: the run's typed form; the check of every request for a run
 - `timetable`: the weekly timetable

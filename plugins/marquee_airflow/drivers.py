@@ -39,13 +39,16 @@ class LastWord:
     status: int
 
 
-def last_word(lake: Lake, run: str, job: str, printed: str) -> LastWord | None:
-    """What the driver of the application that `printed` names has left; None without one."""
+def failed_application(printed: str) -> str:
+    """YARN's id of the application that spark-submit saw fail; "" where it names none."""
     found = FAILED.search(printed)
-    if not found:
-        return None
+    return found[1] if found else ""
+
+
+def last_word(lake: Lake, run: str, job: str, application: str) -> LastWord | None:
+    """What the driver of this application has left in the lake; None without one."""
     try:
-        word = json.loads(lake.read_bytes(failure_path(run, job, found[1])))
+        word = json.loads(lake.read_bytes(failure_path(run, job, application)))
         return LastWord(str(word["sentence"]), int(word["status"]))
     except (MarqueeError, ValueError, KeyError, TypeError):
         return None

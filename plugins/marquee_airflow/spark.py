@@ -18,7 +18,12 @@ from marquee.place_settings import master_pages
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
 from marquee.spark_applications import end_applications
-from marquee_airflow.drivers import LastWord, last_word, watch_for_driver
+from marquee_airflow.drivers import (
+    LastWord,
+    failed_application,
+    last_word,
+    watch_for_driver,
+)
 from marquee_airflow.runs import SPARK_CONNECTION, current_run, spark_master
 from marquee_airflow.tasks import airflow_step
 from steps.spark_submit import job_flags, shipped_code, submit_options, yarn_tags
@@ -37,6 +42,9 @@ class SparkJobOperator(SparkSubmitOperator):
     task with `trigger_rule="all_done"`, which starts even where the task that writes the path
     failed.
     """
+
+    conf: Any
+    """The provider's, and the tag of this task where YARN runs it."""
 
     def __init__(
         self,
@@ -84,8 +92,17 @@ class SparkJobOperator(SparkSubmitOperator):
             with watch_for_driver(master, self.spark, self.attempts):
                 super().execute(context)
         except AirflowException as error:
+            raise job_error(error, self._last_word(context, str(error))) from None
+
+    def _last_word(self, context: Any, printed: str) -> LastWord | None:
+        """What a driver that YARN ran has left in the lake; None of a driver of this host."""
+        if not (application := failed_application(printed)):
+            return None
+        try:
             run = current_run(context)
-            raise job_error(error, last_word(run.lake, run.id, self.job, str(error))) from None
+            return last_word(run.lake, run.id, self.job, application)
+        except AwayError:
+            return None
 
     @property
     def attempts(self) -> str:

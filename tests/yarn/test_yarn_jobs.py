@@ -15,7 +15,7 @@ from marquee.lake import Lake, open_lake
 from marquee.run_folder import read_timings
 from marquee.settings import Settings
 from marquee.spark_applications import active_applications, end_applications
-from marquee_airflow.drivers import LastWord, last_word
+from marquee_airflow.drivers import LastWord, failed_application, last_word
 from steps.form import Form
 from steps.freeze_inputs import freeze_inputs
 from steps.load_sources import find_ratings, load_ratings
@@ -83,11 +83,13 @@ def test_a_driver_that_refuses_its_input_leaves_its_word(
     place: Settings, lake: Lake, submit: Submit, log: Path
 ) -> None:
     assert submit("prepare_ratings", "manual-nothing").wait() != 0
-    word = last_word(lake, "manual-nothing", "prepare_ratings", log.read_text())
+    application = failed_application(log.read_text())
+    word = last_word(lake, "manual-nothing", "prepare_ratings", application)
     assert word is not None, log.read_text()[-3000:]
     assert word == LastWord(word.sentence, BAD_INPUT)
     assert "run manual-nothing has frozen no inputs" in word.sentence
-    assert last_word(lake, "manual-nothing", "prepare_titles", log.read_text()) is None
+    assert last_word(lake, "manual-nothing", "prepare_titles", application) is None
+    assert failed_application("Error code is: 2.") == ""
 
 
 def test_an_application_is_ended_by_run_and_job(

@@ -21,6 +21,7 @@ from marquee.place_settings import SparkSettings
 from marquee.resource_manager import tag_of
 from marquee.settings import load_settings
 from marquee.spark_applications import active_applications, end_applications
+from marquee_airflow import drivers
 from steps.spark_submit import all_attempts, yarn_tags
 
 PREFIX = all_attempts("prepare_ratings", "manual-1")
@@ -36,9 +37,11 @@ PAGES: dict[str, Any] = {
 
 
 @contextmanager
-def served(pages: dict[str, Any], refusal: int = 0) -> Iterator[tuple[str, list[str]]]:
+def served(
+    pages: dict[str, Any], refusal: int = 0, state: str = "RUNNING"
+) -> Iterator[tuple[str, list[str]]]:
     """A server of these pages, and what was asked of it; a PUT ends every application."""
-    asked, apps = [], [APP]
+    asked, apps = [], [APP | {"state": state}]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -105,6 +108,31 @@ def test_one_idle_page_of_two_is_no_reason_to_fail() -> None:
     with served(PAGES) as (page, _):
         found = active_applications("yarn", ["http://127.0.0.1:9", page], PREFIX)
     assert [one.id for one in found] == ["application_17_0001"]
+
+
+def test_a_driver_without_a_container_is_said_once_and_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drivers, "REPORT_AFTER", 0.0)
+    monkeypatch.setattr(drivers, "SECONDS_BETWEEN_LOOKS", 0.01)
+    with served(PAGES, state="ACCEPTED") as (page, asked):
+        place = spark(page, resource_minutes=0.001)
+        watch = drivers.DriverWatch("yarn", place, PREFIX, threading.Event())
+        watch.start()
+        watch.join()
+        assert active_applications("yarn", [page], PREFIX) == []
+    assert "/ws/v1/cluster/apps/application_17_0001/state KILLED" in asked
+    assert capsys.readouterr().out.count(f"{page} has accepted the job and gives its driver") == 1
+
+
+def test_a_driver_that_runs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "SECONDS_BETWEEN_LOOKS", 0.01)
+    with served(PAGES) as (page, asked):
+        watch = drivers.DriverWatch("yarn", spark(page), PREFIX, threading.Event())
+        watch.start()
+        watch.join()
+    assert asked, "nobody looked"
+    assert not any("KILLED" in one for one in asked)
 
 
 def spark(page: str, **changed: object) -> SparkSettings:
