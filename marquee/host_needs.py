@@ -143,8 +143,8 @@ def _tasks(size: DataSize) -> Iterable[TaskNeed]:
     yield TaskNeed("train_budget", python=250, heap=550, client_heap=100)
     yield training(size)
     yield _forecast(size)
-    # The record of every held row, mapped pages of two bundles, and 100,000 predictions at once,
-    # which is all of the held fifth up to half a million ratings. Measured to 3.2 million.
+    # The record of every held row, the mapped pages of two bundles, and 100,000 predictions at
+    # once: all of the held fifth, up to half a million ratings. Measured to 3.2 million.
     pairs = 70 * min(1.0, 2 * millions)
     yield TaskNeed("evaluate_recommender", python=164 + pairs + 100 * millions)
     yield TaskNeed("evaluate_budget", python=200)

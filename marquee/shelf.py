@@ -191,8 +191,8 @@ def _head_needs(size: DataSize, heap: float, manager: str) -> dict[str, float]:
 
 def _beside_executor(worker: str) -> dict[str, float]:
     """The daemons of a board with an executor. YARN starts a job's application master anywhere."""
-    found = {role: float(DAEMONS[role]) for role in ("datanode", worker)}
-    return found | ({"application master": APPLICATION_MASTER} if worker == "nodemanager" else {})
+    master = {"application master": APPLICATION_MASTER} if worker == "nodemanager" else {}
+    return {"datanode": DAEMONS["datanode"], worker: DAEMONS[worker], **master}
 
 
 def airflow(size: DataSize, heap: float) -> float:
