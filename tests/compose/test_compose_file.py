@@ -102,6 +102,12 @@ def test_ours_run_without_capabilities_on_a_read_only_disk() -> None:
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours)
 
 
+def test_native_libraries_can_be_loaded_from_tmp() -> None:
+    ours = [one for one in SERVICES.values() if one["image"].startswith("marquee")]
+    assert ours
+    assert all(one["tmpfs"][0].startswith("/tmp:exec,") for one in ours)
+
+
 def test_named_volumes_are_declared() -> None:
     used = {volume for name in SERVICES for volume in volumes(name)}
     assert used <= FILE["volumes"].keys()
