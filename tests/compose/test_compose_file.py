@@ -14,6 +14,8 @@ from marquee.settings import REPOSITORY, load_settings
 
 ML_LATEST_SMALL = DataSize(100_836, 610, 9_742)
 ONCE = ("secrets", "namenode-format", "airflow-migrate", "world", "demo")
+OF_YARN = {"resourcemanager", "nodemanager"}
+"""Daemons of the plan without a service: YARN's run on hosts (docs/guides/compose.md)."""
 WITH_A_WAY_OUT = {"airflow-api", "airflow-scheduler", "serving"}
 OWN_DATABASE = {"secrets", "postgres", "airflow-migrate", *AIRFLOW, "demo"}
 """Services that may see the password of Airflow's database; `demo` shares Airflow's state."""
@@ -42,14 +44,12 @@ def volumes(service: str) -> dict[str, str]:
 
 
 def test_every_role_of_a_cluster_is_a_service() -> None:
-    assert set(NAMES) <= SERVICES.keys()
+    assert set(NAMES) - OF_YARN <= SERVICES.keys()
     assert "postgres" in SERVICES
 
 
-@pytest.mark.parametrize("name", sorted(DAEMONS.keys() | {"serving"}))
+@pytest.mark.parametrize("name", sorted(DAEMONS.keys() - OF_YARN | {"serving"}))
 def test_limits_are_those_of_the_plan(name: str) -> None:
-    if name not in SERVICES:
-        pytest.fail(f"{name} is in the plan and no service")
     planned = memory_limits(load_settings("cluster"), ML_LATEST_SMALL)[name]
     assert 0.95 * planned <= megabytes(name) <= max(1.35 * planned, planned + 64)
 
@@ -100,6 +100,12 @@ def test_ours_run_without_capabilities_on_a_read_only_disk() -> None:
     ours = [one for one in SERVICES.values() if one["image"].startswith("marquee")]
     assert len(ours) == len(SERVICES) - 1  # postgres
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours)
+
+
+def test_native_libraries_can_be_loaded_from_tmp() -> None:
+    ours = [one for one in SERVICES.values() if one["image"].startswith("marquee")]
+    assert ours
+    assert all(one["tmpfs"][0].startswith("/tmp:exec,") for one in ours)
 
 
 def test_named_volumes_are_declared() -> None:
