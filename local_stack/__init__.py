@@ -8,7 +8,7 @@
 - `health_checks`: can this machine run a stack, and is each process ready?
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
-Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `yarn`, `yarn_checks`,
+Inside the room only: `bootstrap` and `java_setup` (set-up), `hdfs`, `yarn_checks`,
 `supervisor`.
 """
 
