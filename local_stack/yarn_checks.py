@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 
+from marquee.addresses import host_and_port
 from marquee.errors import AwayError
 from marquee.host_checks import UNREADABLE, Finding, clock_finding, host_of, port_finding
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     SparkSettings,
-    host_and_port,
     megabytes,
 )
 from marquee.remote_page import read_page

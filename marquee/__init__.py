@@ -3,6 +3,7 @@
 Every room may import the kernel. The kernel imports no other room and no engine.
 
 - `access_tokens`: the API tokens of serving, and whether it asks for one
+- `addresses`: hosts, ports and pages, as settings write them
 - `artefacts`: the documents that one room writes into the lake and another reads, as typed values
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "access_tokens",
+    "addresses",
     "artefacts",
     "clock",
     "contract",

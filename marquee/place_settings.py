@@ -20,16 +20,14 @@ from pydantic import (
     model_validator,
 )
 
+from marquee.addresses import HOST, check_page, host_and_port
 from marquee.errors import SettingsError
 
 NUMBER = "[1-9][0-9]{0,5}"
 LOCAL_MASTER = rf"local(\[({NUMBER}|\*)( *, *{NUMBER})?\])?"
 OTHER_MASTER = rf"yarn|local-cluster\[ *{NUMBER} *, *{NUMBER} *, *{NUMBER} *\]"
-HOST = r"[^\s/:;,@\[\]]+"
 STANDALONE = rf"spark://{HOST}:[0-9]+(,{HOST}:[0-9]+)*"
 MASTER = re.compile(rf"{LOCAL_MASTER}|{OTHER_MASTER}|{STANDALONE}")
-ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{HOST})(?::([0-9]{{1,5}}))?")
-"""A host with or without a port; an IPv6 address stands in brackets."""
 NAMENODE_PORT = 8020
 FAILOVER = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
 """HDFS's client asks the first NameNode, and the next one where that is a standby or away."""
@@ -45,26 +43,6 @@ class Section(BaseModel):
     """A frozen table of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def host_and_port(address: str, usual: int) -> tuple[str, int]:
-    """Both parts of `host:port`, with the `usual` port where there is none.
-
-    An IPv6 address loses its brackets. Raises ValueError for anything else.
-    """
-    found = ADDRESS.fullmatch(address)
-    port = int(found[2] or usual) if found else 0
-    if not found or not 0 < port < 2**16:
-        raise ValueError(f"'{address}' is not host:port, with a port from 1 to 65535")
-    return found[1].strip("[]"), port
-
-
-def _check_page(address: str) -> None:
-    """Raise ValueError unless the address is `http://host`, with or without a port and a path."""
-    scheme, _, rest = address.partition("://")
-    if scheme not in ("http", "https") or re.search(r"[\s?#]", rest):
-        raise ValueError(f"'{address}' is not http://host:port")
-    host_and_port(rest.partition("/")[0], 80)
 
 
 def megabytes(memory: str) -> int:
@@ -94,7 +72,7 @@ class LakeSettings(Section):
     @classmethod
     def _addresses_are_whole(cls, value: str) -> str:
         for address in filter(None, value.split(";")):
-            _check_page(address)
+            check_page(address)
             if not urlsplit(address).port:
                 raise ValueError(f"'{address}' is not http://host:port; several are joined by ';'")
         return value
@@ -198,7 +176,7 @@ class SparkSettings(Section):
     @classmethod
     def _pages_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
-            _check_page(address)
+            check_page(address)
         return value
 
     @field_validator("resource_manager")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from marquee.addresses import host_and_port
 from marquee.clock import OFFSET
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     SparkSettings,
-    host_and_port,
     is_local_master,
 )
 from marquee.process_secrets import spark_authentication

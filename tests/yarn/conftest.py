@@ -48,10 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
 
 @pytest.fixture
 def place(cluster: Yarn, tmp_path: Path) -> Settings:
-    """A place of its own in cluster mode, with a release of 40 people and 30 titles.
-
-    No folder of Hadoop's configuration helps: the place's file says all.
-    """
+    """A place of its own in cluster mode, with a release of 40 people and 30 titles."""
     write_release(tmp_path / "release")
     words = {
         "namenode": cluster.address("namenode"),

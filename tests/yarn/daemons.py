@@ -12,16 +12,20 @@ from pathlib import Path
 
 import httpx
 
-from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
-from local_stack.java_setup import cache_folder, fetch_jars, java_home
-from local_stack.yarn import (
+from local_stack.hdfs import (
+    NAMENODE_CLASS,
     NODE_MANAGER_CLASS,
     RESOURCE_MANAGER_CLASS,
     NodeSize,
+    class_path,
     daemon_command,
+    format_namenode,
+    shared_values,
+    write_conf,
     write_yarn_conf,
     yarn_values,
 )
+from local_stack.java_setup import cache_folder, fetch_jars, java_home
 from marquee.settings import load_settings
 from tests.cluster.standalone import eventually, free_port
 

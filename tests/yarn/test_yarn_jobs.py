@@ -40,11 +40,12 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def submit(place: Settings, log: Path) -> Iterator[Submit]:
+def submit(place: Settings, cluster: Yarn, log: Path) -> Iterator[Submit]:
     """Start a submission; at the end none is left."""
     started: list[subprocess.Popen[bytes]] = []
     environment = job_environment(place)
-    environment.pop("HADOOP_CONF_DIR", None)
+    # A driver would look for the scheduler at YARN's own port 8030, which a test must not take.
+    environment["HADOOP_CONF_DIR"] = str(cluster.conf)
     Path(environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
 
     def start(job: str, run: str) -> subprocess.Popen[bytes]:
