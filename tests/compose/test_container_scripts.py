@@ -59,16 +59,21 @@ def test_without_slots_the_folder_stays(tmp_path: Path) -> None:
     assert subprocess.check_output(command, env=environment, text=True).strip() == str(tmp_path)
 
 
-def test_the_database_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
+    folders = [tmp_path / "database", tmp_path / "spark"]
+    for folder in folders:
+        folder.mkdir()
     made = []
     for _ in range(2):
-        subprocess.run(["sh", str(SCRIPTS / "make_secrets.sh"), str(tmp_path)], check=True)
-        made.append((tmp_path / "password").read_text())
-    address = (tmp_path / "airflow-database").read_text()
+        subprocess.run(["sh", str(SCRIPTS / "make_secrets.sh"), *map(str, folders)], check=True)
+        made.append([(folders[0] / "password").read_text(), (folders[1] / "spark").read_text()])
     assert made[0] == made[1]
-    assert len(made[0]) == 64
-    assert address == f"postgresql+psycopg2://airflow:{made[0]}@postgres/airflow"
-    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o600, 0o600]
+    assert [len(secret) for secret in made[0]] == [64, 64]
+    assert made[0][0] != made[0][1]
+    address = (folders[0] / "airflow-database").read_text()
+    assert address == f"postgresql+psycopg2://airflow:{made[0][0]}@postgres/airflow"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*/*")}
+    assert modes == dict.fromkeys(("password", "airflow-database", "spark"), 0o600)
 
 
 @pytest.fixture(scope="module")
