@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from marquee.settings import REPOSITORY
+from steps.shipped_code import code_zip
 
 SCRIPTS = REPOSITORY / "docker"
 HEALTH = b'{"scheduler": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}}'
@@ -116,3 +117,20 @@ def test_health_is_what_the_page_says(page: str, expected: list[str], status: in
 def test_a_page_that_is_not_there_is_unhealthy(page: str) -> None:
     command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), "http://127.0.0.1:9/"]
     assert subprocess.run(command, capture_output=True).returncode == 1
+
+
+def test_the_code_zip_of_an_image_is_used_where_nobody_can_write(tmp_path: Path) -> None:
+    code_zip(tmp_path)
+    again = f"from pathlib import Path; print(code_zip(Path({str(tmp_path)!r})))"
+    program = f"from steps.shipped_code import code_zip; {again}"
+    script = (
+        'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77\n'
+        '! touch "$1/one" 2>/dev/null && exec "$2" -c "$3"'
+    )
+    own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    command = [*own, str(tmp_path), sys.executable, program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount" in done.stderr):
+        pytest.skip(f"no namespace of mounts here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert [str(path) for path in tmp_path.iterdir()] == [done.stdout.strip()]
