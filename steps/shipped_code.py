@@ -38,6 +38,8 @@ def code_zip(folder: Path) -> Path:
     if not target.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _write(files, target)
+    if not os.access(folder, os.W_OK):
+        return target  # part of an image, which has this one
     os.utime(target, ns=(time.time_ns(), target.stat().st_mtime_ns))  # read now: it is in use
     _sweep(folder)
     return target

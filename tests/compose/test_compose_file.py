@@ -87,6 +87,8 @@ def test_each_secret_is_mounted_where_it_is_needed() -> None:
     assert database == OWN_DATABASE
     assert state == {"airflow-migrate", *AIRFLOW, "demo"}
     assert {name for name in SERVICES if "serving" in volumes(name)} == {"serving"}
+    spark = {name for name in SERVICES if "spark-secret" in volumes(name)}
+    assert spark == {"secrets", "spark-master", "spark-worker", "airflow-scheduler"}
 
 
 def test_no_variable_holds_a_secret() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from marquee.settings import REPOSITORY
+from steps.shipped_code import code_zip
 
 SCRIPTS = REPOSITORY / "docker"
 HEALTH = b'{"scheduler": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}}'
@@ -59,16 +60,21 @@ def test_without_slots_the_folder_stays(tmp_path: Path) -> None:
     assert subprocess.check_output(command, env=environment, text=True).strip() == str(tmp_path)
 
 
-def test_the_database_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
+    folders = [tmp_path / "database", tmp_path / "spark"]
+    for folder in folders:
+        folder.mkdir()
     made = []
     for _ in range(2):
-        subprocess.run(["sh", str(SCRIPTS / "make_secrets.sh"), str(tmp_path)], check=True)
-        made.append((tmp_path / "password").read_text())
-    address = (tmp_path / "airflow-database").read_text()
+        subprocess.run(["sh", str(SCRIPTS / "make_secrets.sh"), *map(str, folders)], check=True)
+        made.append([(folders[0] / "password").read_text(), (folders[1] / "spark").read_text()])
     assert made[0] == made[1]
-    assert len(made[0]) == 64
-    assert address == f"postgresql+psycopg2://airflow:{made[0]}@postgres/airflow"
-    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o600, 0o600]
+    assert [len(secret) for secret in made[0]] == [64, 64]
+    assert made[0][0] != made[0][1]
+    address = (folders[0] / "airflow-database").read_text()
+    assert address == f"postgresql+psycopg2://airflow:{made[0][0]}@postgres/airflow"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*/*")}
+    assert modes == dict.fromkeys(("password", "airflow-database", "spark"), 0o600)
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +117,20 @@ def test_health_is_what_the_page_says(page: str, expected: list[str], status: in
 def test_a_page_that_is_not_there_is_unhealthy(page: str) -> None:
     command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), "http://127.0.0.1:9/"]
     assert subprocess.run(command, capture_output=True).returncode == 1
+
+
+def test_the_code_zip_of_an_image_is_used_where_nobody_can_write(tmp_path: Path) -> None:
+    code_zip(tmp_path)
+    again = f"from pathlib import Path; print(code_zip(Path({str(tmp_path)!r})))"
+    program = f"from steps.shipped_code import code_zip; {again}"
+    script = (
+        'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77\n'
+        '! touch "$1/one" 2>/dev/null && exec "$2" -c "$3"'
+    )
+    own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    command = [*own, str(tmp_path), sys.executable, program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount" in done.stderr):
+        pytest.skip(f"no namespace of mounts here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert [str(path) for path in tmp_path.iterdir()] == [done.stdout.strip()]

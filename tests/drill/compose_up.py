@@ -2,7 +2,8 @@
 
 What is checked: the demo's weekly run succeeded and promoted both models on two workers; every
 daemon is healthy; only loopback is published; the API asks for a token, and one made as the
-guide says opens it; the models are still there after `down` and `up`; sizes of the images.
+guide says opens it; after `down` and `up` the models are still there and no secret is a new one;
+three DataNodes and three workers are there when asked for; sizes of the images.
 """
 
 from __future__ import annotations
@@ -23,10 +24,20 @@ from tests.drill.compose.stand_ins import images
 from tests.drill.rounds import Drill, Figures
 
 PROJECT = "marquee-drill"
-MOST_BYTES = {"marquee:local": 1.8e9, "marquee-worker:local": 0.9e9}
+WORKER = "marquee-worker:local"
+MOST_BYTES = {"marquee:local": 1.8e9, WORKER: 0.9e9}
+HEALTHY = ("python3", "-IS", "docker/healthy.py")
 MINUTES = 60
 SIZE = DataSize(23_560, 400, 600)
 """The synthetic world, about."""
+SCALED = {
+    "spark-master": ("http://spark-master:8080/json/", '"aliveworkers" : 3'),
+    "namenode": (
+        "http://namenode:9870/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState",
+        '"NumLiveDataNodes" : 3',
+    ),
+}
+"""By service, a page and what is on it once three are there."""
 
 
 class Cluster:
@@ -104,6 +115,25 @@ class Cluster:
         printed = self.compose("exec", "-T", "serving", *words)
         return str(json.loads(printed)["secret"])
 
+    def secrets(self) -> str:
+        """Digests of both generated secrets."""
+        mounts = ("database-secret:/database:ro", "spark-secret:/spark:ro")
+        given = [word for one in mounts for word in ("--volume", f"{PROJECT}_{one}")]
+        given += ["--rm", "--network", "none", "--entrypoint", "sha256sum"]
+        return self.docker.run("run", *given, WORKER, "/database/password", "/spark/spark")
+
+    def scale_to_three(self) -> list[str]:
+        """Ask for three DataNodes and three workers; which of them were not seen in 3 minutes."""
+        scales = [w for name in ("datanode", "spark-worker") for w in ("--scale", f"{name}=3")]
+        self.compose("up", "--detach", "--no-build", "--scale", "demo=0", *scales)
+        missing, deadline = dict(SCALED), time.monotonic() + 180
+        while missing and time.monotonic() < deadline:
+            for service, page in list(missing.items()):
+                if self.docker.succeeds("exec", *self.containers(service), *HEALTHY, *page):
+                    del missing[service]
+            time.sleep(3)
+        return [f"{service} does not see three" for service in missing]
+
     def wait_until_ready(self) -> None:
         """Wait until serving has loaded what was promoted."""
         deadline = time.monotonic() + 600
@@ -120,7 +150,7 @@ class Cluster:
 def _round(seed: int, count: int, folder: Path) -> Figures:
     with engine(folder.parent / "engine") as docker:
         python, postgres = images(docker, folder)
-        for target, name in (("worker", "marquee-worker:local"), ("marquee", "marquee:local")):
+        for target, name in (("worker", WORKER), ("marquee", "marquee:local")):
             _build(docker, python, target, name)
         cluster = Cluster(docker, postgres)
         cluster.compose("down", "--volumes")
@@ -147,13 +177,21 @@ def _figures(cluster: Cluster) -> Figures:
     wrong += [f"not healthy: {line}" for line in cluster.unhealthy()]
     wrong += _sizes(cluster.docker)
     wrong += _answers(cluster)
+    workers = len(cluster.containers("spark-worker"))
+    wrong += _again(cluster)
+    wrong += cluster.scale_to_three()
+    print("\n".join(f"WRONG: {one}" for one in wrong) or "all of it holds", flush=True)
+    return {"runs": 1, "workers": workers, "failures": len(wrong) + (workers != 2)}
+
+
+def _again(cluster: Cluster) -> list[str]:
+    """`down` and `up`: what is not as it was."""
+    before = cluster.secrets()
     cluster.compose("down")
     cluster.compose("up", "--detach", "--no-build", "--scale", "demo=0")
     cluster.wait_until_ready()
-    wrong += _answers(cluster)
-    print("\n".join(f"WRONG: {one}" for one in wrong) or "all of it holds", flush=True)
-    workers = len(cluster.containers("spark-worker"))
-    return {"runs": 1, "workers": workers, "failures": len(wrong) + (workers != 2)}
+    changed = [] if cluster.secrets() == before else ["a secret was made anew"]
+    return changed + _answers(cluster)
 
 
 def _sizes(docker: Engine) -> list[str]:

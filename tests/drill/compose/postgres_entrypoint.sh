@@ -6,7 +6,7 @@ if [ "$(id -u)" = 0 ]; then
     chown -R postgres "$PGDATA"
     POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
     export POSTGRES_PASSWORD
-    exec setpriv --reuid=postgres --regid=postgres --init-groups sh "$0"
+    exec setpriv --reuid=postgres --regid=postgres --init-groups sh "$0" "$@"
 fi
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -21,4 +21,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     pg_ctl --wait stop
 fi
 unset POSTGRES_PASSWORD
-exec postgres -c listen_addresses='*'
+[ "${1:-}" != postgres ] || shift
+exec postgres -c listen_addresses='*' "$@"

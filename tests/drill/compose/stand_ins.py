@@ -34,10 +34,9 @@ def images(engine: Engine, folder: Path) -> tuple[str, str]:
     print("compose: no registry gives the official images; Debian's packages stand in", flush=True)
     if not engine.succeeds("image", "inspect", PYTHON):
         _make_python(engine, folder)
-    if not engine.succeeds("image", "inspect", POSTGRES):
-        here = REPOSITORY / "tests" / "drill" / "compose"
-        given = ["--network", "host", "--build-arg", f"PYTHON_IMAGE={PYTHON}", "--tag", POSTGRES]
-        engine.run("build", *given, "--file", str(here / "postgres.Dockerfile"), str(here))
+    here = REPOSITORY / "tests" / "drill" / "compose"
+    given = ["--network", "host", "--build-arg", f"PYTHON_IMAGE={PYTHON}", "--tag", POSTGRES]
+    engine.run("build", *given, "--file", str(here / "postgres.Dockerfile"), str(here))
     return PYTHON, POSTGRES
 
 
