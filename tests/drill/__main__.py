@@ -24,6 +24,7 @@ from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.power_cut import POWER_CUT
 from tests.drill.rounds import Drill, Figures, NamedDrill, run_drill, table
 from tests.drill.wrong_worlds import WRONG_WORLDS
+from tests.drill.yarn_weekly import YARN
 
 DRILLS: dict[str, Drill | NamedDrill] = {
     "cluster": CLUSTER,
@@ -32,6 +33,7 @@ DRILLS: dict[str, Drill | NamedDrill] = {
     "fuzz_pages": FUZZ_PAGES,
     "power_cut": POWER_CUT,
     "wrong_worlds": WRONG_WORLDS,
+    "yarn": YARN,
 }
 
 
