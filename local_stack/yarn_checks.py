@@ -23,7 +23,7 @@ from marquee.place_settings import (
     megabytes,
 )
 from marquee.remote_page import read_page
-from marquee.resource_manager import listed, read_cluster
+from marquee.resource_manager import listed, read_cluster, room_of
 
 LEAST_OVERHEAD_MB, OVERHEAD_SHARE = 384, 0.1
 """What Spark adds to a heap where no overhead is set: a tenth, and at least so much."""
@@ -108,7 +108,7 @@ def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:
     yield Finding("NodeManagers", bool(alive), text, "start a NodeManager with this configuration")
     for one in nodes:
         yield _node(one, executor)
-    rooms = [_room(one)[0] for one in alive]
+    rooms = [room_of(one)[0] for one in alive]
     remedy = "raise yarn.nodemanager.resource.memory-mb, or lower [spark] driver_memory"
     detail = f"{max(rooms, default=0)} MB on the largest node, {driver} MB wanted"
     yield Finding("room for the driver", max(rooms, default=0) >= driver, detail, remedy)
@@ -121,20 +121,12 @@ def _node(found: dict[str, Any], executor_mb: int) -> Finding:
         remedy = f"look at the NodeManager's log on {host}, and at its disks"
         detail = f"{found['state']}: {report}"
         return Finding(f"NodeManager {host}", False, detail, remedy, warning=True)
-    memory, cores = _room(found)
+    memory, cores = room_of(found)
     detail = f"{cores} cores and {memory} MB for containers, {executor_mb} MB wanted"
     remedy = (
         f"raise yarn.nodemanager.resource.memory-mb on {host}, or lower [spark] executor_memory"
     )
     return Finding(f"NodeManager {host}", memory >= executor_mb and cores > 0, detail, remedy)
-
-
-def _room(found: dict[str, Any]) -> tuple[int, int]:
-    """Megabytes and cores of a node for containers, used ones included."""
-    used = found.get("usedMemoryMB", found.get("usedMemory", 0))
-    free = found.get("availMemoryMB", found.get("availableMemory", 0))
-    cores = int(found["usedVirtualCores"]) + int(found["availableVirtualCores"])
-    return int(used) + int(free), cores
 
 
 def _setting(page: str, name: str) -> str:

@@ -66,6 +66,14 @@ def listed(found: Any, many: str, one: str) -> list[dict[str, Any]]:
     return [each for each in inner or () if isinstance(each, dict)]
 
 
+def room_of(found: dict[str, Any]) -> tuple[int, int]:
+    """Megabytes and cores of a node for containers, used ones included."""
+    used = found.get("usedMemoryMB", found.get("usedMemory", 0))
+    free = found.get("availMemoryMB", found.get("availableMemory", 0))
+    cores = int(found["usedVirtualCores"]) + int(found["availableVirtualCores"])
+    return int(used) + int(free), cores
+
+
 def listed_applications(page: str, prefix: str) -> list[Application]:
     """The applications of a job and run that have not ended; AwayError without an answer."""
     query = f"apps?states={ACTIVE}&applicationTags={tag_of(prefix)}"

@@ -17,6 +17,7 @@ import pytest
 
 from local_stack.yarn_checks import check_yarn, container_mb
 from marquee.errors import AwayError
+from marquee.place_preflight import require_place
 from marquee.place_settings import SparkSettings
 from marquee.resource_manager import tag_of
 from marquee.settings import load_settings
@@ -187,3 +188,17 @@ def test_a_container_is_rounded_up() -> None:
     assert container_mb("512m", "", 256) == 1024
     assert container_mb("512m", "256m", 256) == 768
     assert container_mb("8g", "", 1) == 8192 + 819
+
+
+def test_a_run_asks_yarn_before_its_first_job(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(PAGES) as (page, asked):
+        require_place(None, spark(page))
+        assert "/ws/v1/cluster/nodes" in asked
+        with pytest.raises(AwayError, match="0 of 1 running can hold 2048 MB"):
+            require_place(None, spark(page, executor_memory="2g"))
+    capsys.readouterr()
+    with pytest.raises(AwayError, match="port 9 is closed"):
+        require_place(None, spark("http://127.0.0.1:9"))
+    page, port = capsys.readouterr().out.splitlines()
+    assert "ResourceManager 127.0.0.1:9" in page
+    assert port.startswith("warning: YARN's page http://127.0.0.1:9: no ResourceManager answers")
