@@ -31,7 +31,7 @@ from tests.cluster.standalone import eventually, free_port
 
 DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 HDFS_JVM = ("-Xmx96m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-SIZE = NodeSize(memory_mb=3072, cores=4)
+SIZE = NodeSize(memory_mb=4096, cores=4)
 
 
 @dataclass

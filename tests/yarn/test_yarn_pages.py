@@ -96,6 +96,48 @@ def test_an_application_is_found_by_its_tag_and_ended() -> None:
     assert yarn_tags("spark://a:7077", PREFIX) == {}
 
 
+class BreaksOff(BaseHTTPRequestHandler):
+    """As the minicluster jar's ResourceManager answers, which cannot write an application whole."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/info"):
+            return self.whole({"clusterId": 17})
+        if self.path.endswith("/state"):
+            return self.whole({"state": "ACCEPTED", "diagnostics": self.path})
+        body = b'{"apps":[{"appIdNum":"3","trackingUrlPretty":"UNASSIGNED","applicationId":{}}]}'
+        assert self.headers["accept-encoding"] == "identity"
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+        self.close_connection = True
+
+    def whole(self, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_an_application_is_found_in_an_answer_that_breaks_off() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        page = f"http://127.0.0.1:{server.server_port}"
+        (found,) = active_applications("yarn", [page], PREFIX)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found.id == "application_17_0003"
+    assert (found.state, found.name) == ("ACCEPTED", PREFIX.strip())
+
+
 def test_a_page_that_refuses_is_named() -> None:
     with served(PAGES, refusal=403) as (page, _), pytest.raises(AwayError) as refused:
         end_applications("yarn", [page], PREFIX)

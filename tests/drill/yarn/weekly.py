@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -23,6 +22,7 @@ from marquee.errors import StackError
 from marquee.identifiers import run_slug
 from marquee.lake import Lake, open_lake
 from marquee.policy import MODELS
+from marquee.resource_manager import ACTIVE, listed, read_cluster
 from marquee.settings import Settings, load_settings
 from marquee.spark_applications import active_applications
 from release.ledger import Ledger
@@ -122,11 +122,10 @@ class Weekly:
 
     def _orphans(self) -> list[str]:
         """Applications that YARN still lists 30 s after the end, whosoever they are."""
-        asked = f"{self.spark.pages[0]}/ws/v1/cluster/apps?states=ACCEPTED,RUNNING"
-        deadline = time.monotonic() + 30
-        while "application_" in (text := httpx.get(asked, trust_env=False, timeout=30).text):
+        asked, deadline = f"apps?states={ACTIVE}", time.monotonic() + 30
+        while found := listed(read_cluster(self.spark.pages[0], asked), "apps", "app"):
             if time.monotonic() > deadline:
-                return [text[:200]]
+                return [str(one)[:200] for one in found]
             time.sleep(1)
         return []
 
@@ -178,8 +177,3 @@ def _settings(place: str, state: Path, offset: int) -> Settings:
     settings = load_settings(str(file))
     stack = settings.stack.model_copy(update={"port_offset": offset})
     return settings.model_copy(update={"state": str(state / "state"), "stack": stack})
-
-
-def as_lines(ended: dict[str, Any]) -> str:
-    """A run's states, for a person who looks for what failed."""
-    return json.dumps(ended["states"], indent=1)
