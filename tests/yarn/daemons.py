@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from local_stack.hdfs import (
+    DATANODE_CLASS,
     NAMENODE_CLASS,
     NODE_MANAGER_CLASS,
     RESOURCE_MANAGER_CLASS,
@@ -29,7 +30,6 @@ from local_stack.java_setup import cache_folder, jar_files, java_home
 from marquee.settings import load_settings
 from tests.cluster.standalone import eventually, free_port
 
-DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 HDFS_JVM = ("-Xmx96m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SIZE = NodeSize(memory_mb=4096, cores=4)
 

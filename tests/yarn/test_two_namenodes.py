@@ -13,6 +13,7 @@ import pytest
 
 from local_stack.environment import airflow_environment
 from local_stack.hdfs import (
+    DATANODE_CLASS,
     HA_ADMIN_CLASS,
     JOURNALNODE_CLASS,
     NAMENODE_CLASS,
@@ -26,7 +27,7 @@ from marquee.errors import StackError
 from marquee.lake import Lake, open_lake
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
-from tests.yarn.daemons import DATANODE_CLASS, Daemons
+from tests.yarn.daemons import Daemons
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.hdfs]
 PLACE = """
