@@ -27,6 +27,7 @@ from marquee.errors import StackError
 from marquee.lake import Lake, open_lake
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
+from tests.plugins.airflow_process import found_by
 from tests.yarn.daemons import Daemons
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.hdfs]
@@ -42,6 +43,14 @@ replication = 1
 master = "spark://127.0.0.1:7077"
 """
 SHELL = "org.apache.hadoop.fs.FsShell"
+READ_BY_A_TASK = """
+import json, os
+os.environ["AIRFLOW_CONN_HDFS_LAKE"] = {connection!r}
+from marquee_airflow.runs import open_lake
+import marquee.lake as lakes
+lakes.check_world = lambda lake, world: None  # no run has loaded one
+found = open_lake().read_bytes("{path}").decode()
+"""
 
 
 @dataclass
@@ -102,6 +111,7 @@ class Pair(Daemons):
         self.run(second, NAMENODE_CLASS, "-bootstrapStandby", "-force", "-nonInteractive")
         self.start_hdfs("nn1", NAMENODE_CLASS, second)
         self.start_hdfs("datanode", DATANODE_CLASS, self.write("datanode"))
+        self.until(lambda: self.state(1) == "standby")  # haadmin asks the other one too
         self.run(first, HA_ADMIN_CLASS, "-transitionToActive", "nn0")
         self.until(lambda: self.state(0) == "active" and self.state(1) == "standby")
 
@@ -136,6 +146,12 @@ def of_the_jvm(pair: Pair, path: str) -> str:
     return printed.splitlines()[-1]  # below the client's own warnings
 
 
+def of_a_task(pair: Pair, path: str, folder: Path) -> str:
+    """A file as Airflow's tasks read it, through the connection that the place makes."""
+    connection = airflow_environment(pair.settings, folder)["AIRFLOW_CONN_HDFS_LAKE"]
+    return str(found_by(READ_BY_A_TASK.format(connection=connection, path=path), folder))
+
+
 def test_all_go_on_with_the_other_namenode(pair: Pair, tmp_path: Path) -> None:
     lake = lake_of(pair.settings)
     lake.create("before", b"first")
@@ -148,8 +164,9 @@ def test_all_go_on_with_the_other_namenode(pair: Pair, tmp_path: Path) -> None:
     pair.until(lambda: pair.state(1) == "active")
     lake.create("after", b"second")
     assert lake.read_bytes("before") == b"first"
-    assert lake_of(pair.settings).names("") == ["after", "before"]
+    assert lake_of(pair.settings).names("") == [".staging", "after", "before"]
     assert of_the_jvm(pair, "after") == "second"
+    assert of_a_task(pair, "after", tmp_path) == "second"
 
     # The former one comes back as a standby, and a client that asks it first is sent on.
     pair.start_hdfs("nn0", NAMENODE_CLASS, pair.folder / "nn0" / "conf")
