@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.environment import airflow_environment
+from local_stack.hdfs import nameservice_values
 from local_stack.host_daemon import launch
 from local_stack.systemd_units import memory_limits, unit_files
 from local_stack.yarn_checks import place_values
@@ -56,6 +58,18 @@ def test_the_namenodes_of_a_journal_share_a_name_space(place: Settings, tmp_path
     assert "<value>hdfs://shelf</value>" in core
     assert "<value>qjournal://127.0.0.1:8485/shelf</value>" in site
     assert f"<value>{tmp_path / 'journal'}</value>" in site
+
+
+def test_airflow_asks_both_namenodes(place: Settings, tmp_path: Path) -> None:
+    made = json.loads(airflow_environment(place, tmp_path)["AIRFLOW_CONN_HDFS_LAKE"])
+    assert made["host"].split(",") == ["127.0.0.1:9870", "127.0.0.1:9871"]
+    assert made["extra"]["root"] == "hdfs://shelf/marquee"
+
+
+def test_namenodes_without_journals_are_refused(place: Settings, tmp_path: Path) -> None:
+    lake = place.lake.model_copy(update={"journals": ()})
+    with pytest.raises(StackError, match="2 NameNodes have 2 pages and 0 JournalNodes"):
+        nameservice_values(lake, tmp_path)
 
 
 def test_the_units_start_what_they_follow(place: Settings) -> None:
