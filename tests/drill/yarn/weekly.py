@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -18,7 +18,7 @@ import pytest
 
 from local_stack.airflow_api import DAG, ENDED_STATES, AirflowApi
 from local_stack.stack import Stack
-from marquee.errors import StackError
+from marquee.errors import MarqueeError, StackError
 from marquee.identifiers import run_slug
 from marquee.lake import Lake, open_lake
 from marquee.policy import MODELS
@@ -31,6 +31,7 @@ from tests.drill.cluster.contents import digests_of
 from tests.drill.cluster_faults import SMALL_RECIPES
 from tests.plugins.local_stack import stack_settings
 
+T = TypeVar("T")
 MINUTES = 40
 """Until a run that hangs is given up."""
 RUN_ID = "drill"
@@ -58,14 +59,23 @@ class Weekly:
     def trigger(self) -> None:
         """Start the run."""
         self.api.create_pools()
-        self.api.unpause()
+        self.api.unpause(seconds=300)
         body = {"logical_date": None, "dag_run_id": RUN_ID, "conf": {"as_of": self.as_of}}
         self.api.call("POST", f"/dags/{DAG}/dagRuns", json=body)
+
+    def state(self) -> str:
+        """The run's, in Airflow."""
+        return str(patiently(lambda: self.api.run(RUN_ID))["state"])
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Task instances by task id."""
+        return {task["task_id"]: task for task in patiently(lambda: self.api.tasks(RUN_ID))}
 
     def applications(self, job: str) -> dict[str, str]:
         """The state of each application of a job, by its id."""
         prefix = all_attempts(job, run_slug(RUN_ID))
-        found = active_applications(self.spark.master, self.spark.pages, prefix)
+        master, pages = self.spark.master, self.spark.pages
+        found = patiently(lambda: active_applications(master, pages, prefix))
         return {one.id: one.state for one in found}
 
     def await_running(self, job: str) -> str:
@@ -75,7 +85,7 @@ class Weekly:
             for number, state in self.applications(job).items():
                 if state == "RUNNING":
                     return number
-            if self.api.run(RUN_ID)["state"] in ENDED_STATES or time.monotonic() > deadline:
+            if self.state() in ENDED_STATES or time.monotonic() > deadline:
                 raise StackError(f"no application of {job} was seen")
             time.sleep(0.5)
 
@@ -100,11 +110,11 @@ class Weekly:
     def finish(self) -> dict[str, Any]:
         """Wait for the end; what `tests.drill.cluster.report.failures` asks for."""
         deadline = time.monotonic() + MINUTES * 60
-        while (state := self.api.run(RUN_ID)["state"]) not in ENDED_STATES:
+        while (state := self.state()) not in ENDED_STATES:
             if time.monotonic() > deadline:
                 raise StackError(f"the run did not end: {self._states()}")
             time.sleep(1)
-        tasks = {task["task_id"]: task for task in self.api.tasks(RUN_ID)}
+        tasks = self.tasks()
         run = run_slug(RUN_ID)
         return {
             "state": state,
@@ -118,12 +128,13 @@ class Weekly:
         }
 
     def _states(self) -> dict[str, str]:
-        return {task["task_id"]: str(task["state"]) for task in self.api.tasks(RUN_ID)}
+        return {name: str(task["state"]) for name, task in self.tasks().items()}
 
     def _orphans(self) -> list[str]:
         """Applications that YARN still lists 30 s after the end, whosoever they are."""
         asked, deadline = f"apps?states={ACTIVE}", time.monotonic() + 30
-        while found := listed(read_cluster(self.spark.pages[0], asked), "apps", "app"):
+        page = self.spark.pages[0]
+        while found := listed(patiently(lambda: read_cluster(page, asked)), "apps", "app"):
             if time.monotonic() > deadline:
                 return [str(one)[:200] for one in found]
             time.sleep(1)
@@ -137,6 +148,18 @@ class Weekly:
                 if beans[0].get("tag.HAState", "active") == "active":
                     return int(beans[0]["MissingBlocks"])
         return -1
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of an API that a loaded machine lets wait."""
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            return ask()
+        except MarqueeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)
 
 
 def task_of(submission: psutil.Process) -> psutil.Process:
