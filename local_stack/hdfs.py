@@ -20,6 +20,7 @@ from marquee.place_settings import LakeSettings
 from marquee.settings import Settings
 
 NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 JOURNALNODE_CLASS = "org.apache.hadoop.hdfs.qjournal.server.JournalNode"
 HA_ADMIN_CLASS = "org.apache.hadoop.hdfs.tools.DFSHAAdmin"
 """`haadmin`: which NameNode is active, and making another one active."""
@@ -32,6 +33,8 @@ OPEN_MODULES = "--add-opens=java.base/java.lang=ALL-UNNAMED"
 SMALLEST_CONTAINER_MB = 128
 MOST_FOR_MASTERS = "0.8"
 """Share of a queue for application masters; with YARN's own 0.1 none starts on a shelf."""
+COPIES = 2
+"""Of each block, where the place does not say; with one DataNode there is one."""
 JVM_OF_DAEMONS = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 JARS_FROM_PYSPARK = (
     "hadoop-client-api-*.jar",
@@ -123,6 +126,41 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
         "dfs.datanode.ipc.address": f"127.0.0.1:{port('datanode_ipc')}",
         **shared_values(),
     }
+
+
+def core_site(settings: Settings, data: Path) -> dict[str, str]:
+    """`core-site.xml` of a place."""
+    return {
+        "fs.defaultFS": f"hdfs://{_name_space(settings)}",
+        "hadoop.tmp.dir": str(data / "tmp"),
+        "hadoop.http.staticuser.user": settings.lake.user,
+    }
+
+
+def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
+    """`hdfs-site.xml` of a place: ports as Hadoop's own, every interface, times of the stack."""
+    return {
+        "dfs.replication": str(settings.lake.replication or COPIES),
+        "dfs.namenode.name.dir": f"file://{data / 'name'}",
+        "dfs.datanode.data.dir": f"file://{data / 'blocks'}",
+        "dfs.namenode.rpc-bind-host": "0.0.0.0",
+        "dfs.namenode.http-bind-host": "0.0.0.0",
+        "dfs.namenode.http-address": urlsplit(settings.lake.webhdfs.split(";")[0]).netloc,
+        **nameservice_values(settings.lake, data),
+        **shared_values(),
+    }
+
+
+def _name_space(settings: Settings) -> str:
+    """`host:port` of the lake's NameNode, or the name of several; StackError for another root."""
+    if settings.lake.namenodes:
+        return urlsplit(settings.lake.root).netloc
+    for host, port in settings.lake.rpc_addresses:
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise StackError(
+        f"lake.root is {settings.lake.root}, which no NameNode serves",
+        "set MARQUEE_PLACE to a place with hdfs://host:port/path",
+    )
 
 
 def nameservice_values(lake: LakeSettings, data: Path) -> dict[str, str]:

@@ -22,14 +22,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from local_stack.airflow_api import pools
 from local_stack.airflow_database import prepare_database
 from local_stack.environment import admin_password, replica_titles, stack_environment
-from local_stack.hdfs import NAMENODE_CLASS, class_path, format_namenode, shared_values, write_conf
+from local_stack.hdfs import (
+    DATANODE_CLASS,
+    JOURNALNODE_CLASS,
+    NAMENODE_CLASS,
+    NODE_MANAGER_CLASS,
+    RESOURCE_MANAGER_CLASS,
+    class_path,
+    core_site,
+    daemon_command,
+    format_namenode,
+    hdfs_site,
+    write_conf,
+    write_yarn_conf,
+)
 from local_stack.java_setup import cache_folder, jar_files, java_home, spark_home
 from local_stack.stack import read_procfile
+from local_stack.yarn_checks import place_values
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
 from marquee.place_settings import SparkSettings, megabytes
@@ -44,15 +57,19 @@ from marquee.state_folders import StateFolders
 
 DATA = "MARQUEE_DATA"
 """The variable with the folder of the daemons' data, on each host."""
-DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 DEPLOY = "org.apache.spark.deploy"
-HEAPS = {"namenode": 96, "datanode": 64, "spark-master": 160, "spark-worker": 160}
-"""Megabytes of the heaps of daemons that run in a JVM."""
+OF_HDFS = {
+    "namenode": (NAMENODE_CLASS, 96),
+    "datanode": (DATANODE_CLASS, 64),
+    "journalnode": (JOURNALNODE_CLASS, 64),
+}
+"""By name: the class, and the megabytes of its heap."""
+OF_SPARK = ("spark-master", "spark-worker")
+OF_YARN = {"resourcemanager": RESOURCE_MANAGER_CLASS, "nodemanager": NODE_MANAGER_CLASS}
+SPARK_HEAP = 160
 JVM = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-COPIES = 2
-"""Of each block, where the place does not say; with one DataNode there is one."""
 ROLES: dict[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ("namenode", "datanode", "spark-master", "spark-worker")},
+    **{name: (name,) for name in (*OF_HDFS, *OF_SPARK, *OF_YARN)},
     "airflow": AIRFLOW,
     **{name: (name,) for name in ("serving", "replica")},
 }
@@ -119,10 +136,12 @@ def data_folder() -> Path:
 
 def launch(name: str, settings: Settings, data: Path) -> Launch:
     """The command and the variables of one daemon of this host."""
-    if name in ("namenode", "datanode"):
+    if name in OF_HDFS:
         return _hdfs(name, settings, data)
-    if name in ("spark-master", "spark-worker"):
+    if name in OF_SPARK:
         return _spark(name, settings, data)
+    if name in OF_YARN:
+        return _yarn(name, settings, data)
     for folder in _folders(settings):
         folder.mkdir(parents=True, exist_ok=True)
     made = stack_environment(settings) if name in AIRFLOW else procfile_variables(name, settings)
@@ -153,8 +172,10 @@ def _folders(settings: Settings) -> list[Path]:
 
 def _hdfs(name: str, settings: Settings, data: Path) -> Launch:
     home = java_home(cache_folder(settings))
-    java_class = NAMENODE_CLASS if name == "namenode" else DATANODE_CLASS
-    java = (str(home / "bin" / "java"), f"-Xmx{HEAPS[name]}m", *JVM)
+    java_class, heap = OF_HDFS[name]
+    if name == "journalnode" and not settings.lake.journals:
+        raise StackError("the place has no journal", "name the JournalNodes in [lake] journals")
+    java = (str(home / "bin" / "java"), f"-Xmx{heap}m", *JVM)
     classes = _class_path(settings, data)
     return Launch((*java, "-cp", classes, java_class), _variables(settings, data, home))
 
@@ -163,38 +184,6 @@ def _class_path(settings: Settings, data: Path) -> str:
     """The daemons' class path; writes the configuration that is its first entry."""
     write_conf(data / "conf", core_site(settings, data), hdfs_site(settings, data))
     return class_path(data / "conf", jar_files(settings))
-
-
-def core_site(settings: Settings, data: Path) -> dict[str, str]:
-    """`core-site.xml` of a place."""
-    return {
-        "fs.defaultFS": f"hdfs://{namenode_address(settings)}",
-        "hadoop.tmp.dir": str(data / "tmp"),
-        "hadoop.http.staticuser.user": settings.lake.user,
-    }
-
-
-def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
-    """`hdfs-site.xml` of a place: ports as Hadoop's own, every interface, times of the stack."""
-    return {
-        "dfs.replication": str(settings.lake.replication or COPIES),
-        "dfs.namenode.name.dir": f"file://{data / 'name'}",
-        "dfs.datanode.data.dir": f"file://{data / 'blocks'}",
-        "dfs.namenode.rpc-bind-host": "0.0.0.0",
-        "dfs.namenode.http-bind-host": "0.0.0.0",
-        "dfs.namenode.http-address": urlsplit(settings.lake.webhdfs.split(";")[0]).netloc,
-        **shared_values(),
-    }
-
-
-def namenode_address(settings: Settings) -> str:
-    """`host:port` of the lake's first NameNode; StackError where the root is no HDFS."""
-    for host, port in settings.lake.rpc_addresses:
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    raise StackError(
-        f"lake.root is {settings.lake.root}, which no NameNode serves",
-        "set MARQUEE_PLACE to a place with hdfs://host:port/path",
-    )
 
 
 def _spark(name: str, settings: Settings, data: Path) -> Launch:
@@ -216,13 +205,22 @@ def _spark(name: str, settings: Settings, data: Path) -> Launch:
     return Launch(tuple(command), variables)
 
 
+def _yarn(name: str, settings: Settings, data: Path) -> Launch:
+    home, conf = java_home(cache_folder(settings)), data / "conf"
+    write_conf(conf, core_site(settings, data), hdfs_site(settings, data))
+    write_yarn_conf(conf, place_values(settings.spark, data))
+    command = daemon_command(home / "bin" / "java", OF_YARN[name], conf, jar_files(settings))
+    own = {"HADOOP_CONF_DIR": str(conf), "YARN_CONF_DIR": str(conf)}  # containers are given them
+    return Launch(tuple(command), _variables(settings, data, home) | own)
+
+
 def own_master(masters: Sequence[tuple[str, int]], this_host: str) -> tuple[str, int]:
     """Host and port of the master on this host: the one of its name, else the first."""
     return next((one for one in masters if one[0] == this_host), masters[0])
 
 
 def _variables(settings: Settings, data: Path, home: Path) -> dict[str, str]:
-    """Variables of the daemons of HDFS and Spark."""
+    """Variables of the daemons of HDFS, YARN and Spark."""
     tmp = data / "tmp"
     tmp.mkdir(parents=True, exist_ok=True)
     return {
@@ -244,7 +242,7 @@ def _spark_variables(spark: SparkSettings, data: Path) -> dict[str, str]:
     return {
         **({SPARK_SECRET: secret} if secret else {}),
         "SPARK_HOME": str(spark_home()),
-        "SPARK_DAEMON_MEMORY": f"{HEAPS['spark-master']}m",
+        "SPARK_DAEMON_MEMORY": f"{SPARK_HEAP}m",
         "SPARK_DAEMON_JAVA_OPTS": " ".join(options),
         "SPARK_WORKER_OPTS": "-Dspark.worker.cleanup.enabled=true",
         "SPARK_LOCAL_DIRS": str(data / "tmp"),

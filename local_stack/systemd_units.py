@@ -2,7 +2,8 @@
 
 One service for each daemon of `host_daemon.ROLES`, and `marquee.target`, which starts and stops all
 of a host. MemoryMax is what the plan counts, and a quarter: estimates are that uncertain. The
-scheduler's holds the Spark drivers, the Spark worker's the executors, since these are its children.
+scheduler's holds the Spark drivers, the Spark worker's and the NodeManager's the executors, since
+these are their children.
 `systemd-analyze verify` accepts the files (tests).
 """
 
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack.hdfs import SMALLEST_CONTAINER_MB
 from local_stack.host_daemon import DATA, ROLES
+from local_stack.yarn_checks import containers_mb
 from marquee.errors import SettingsError, StackError
 from marquee.host_needs import AIRFLOW, DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes
@@ -36,8 +39,11 @@ FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+)+/?")
 TITLES = {
     "namenode": "HDFS NameNode",
     "datanode": "HDFS DataNode",
+    "journalnode": "HDFS JournalNode",
     "spark-master": "Spark master",
     "spark-worker": "Spark worker and its executors",
+    "resourcemanager": "YARN ResourceManager",
+    "nodemanager": "YARN NodeManager and its containers",
     "airflow-api": "Airflow's API server",
     "airflow-scheduler": "Airflow's scheduler, tasks and Spark drivers",
     "airflow-dags": "Airflow's DAG processor",
@@ -46,7 +52,9 @@ TITLES = {
     "replica": "the replica of the crawled site",
 }
 AFTER = {
+    "namenode": ("journalnode",),
     "datanode": ("namenode",),
+    "nodemanager": ("resourcemanager",),
     "spark-worker": ("spark-master",),
     "airflow-api": ("postgresql",),
     "airflow-scheduler": ("airflow-api",),
@@ -55,7 +63,7 @@ AFTER = {
     "serving": ("namenode", "datanode"),
 }
 """Daemons that start first where they are on the same host; others are waited for by retries."""
-PARENTS = ("airflow-scheduler", "spark-worker")
+PARENTS = ("airflow-scheduler", "spark-worker", "nodemanager")
 """Daemons whose children do the work: one that the kernel kills for its memory ends alone."""
 UNIT = """# Made by `marquee units --role {role}`.
 [Unit]
@@ -167,6 +175,8 @@ def memory_limits(settings: Settings, size: DataSize) -> Mapping[str, int]:
     needs: dict[str, float] = {**DAEMONS, "serving": serving(size)}
     needs["airflow-scheduler"] += sum(tasks.values())
     needs["spark-worker"] += executor_need(size, heap, 1)
+    # YARN ends a container that holds more than it asked for.
+    needs["nodemanager"] += sum(containers_mb(settings.spark, SMALLEST_CONTAINER_MB))
     return {name: math.ceil(need * UNCERTAIN / 16) * 16 for name, need in needs.items()}
 
 

@@ -1,4 +1,4 @@
-"""Checks of a place's YARN: its ResourceManager, the room of its nodes, its queue.
+"""A place's YARN: what its daemons are told, and checks of its nodes and its queue.
 
 `marquee doctor --place` prints the findings, each with a host and what to do there. The pages are
 read in the form of Hadoop's own ResourceManager and of the minicluster jar's
@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from local_stack.hdfs import SMALLEST_CONTAINER_MB, NodeSize, yarn_values
 from marquee.addresses import host_and_port
-from marquee.errors import AwayError
+from marquee.errors import AwayError, StackError
 from marquee.host_checks import UNREADABLE, Finding, clock_finding, host_of, port_finding
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
@@ -23,7 +26,7 @@ from marquee.place_settings import (
     megabytes,
 )
 from marquee.remote_page import read_page
-from marquee.resource_manager import listed, read_cluster
+from marquee.resource_manager import listed, read_cluster, room_of
 
 LEAST_OVERHEAD_MB, OVERHEAD_SHARE = 384, 0.1
 """What Spark adds to a heap where no overhead is set: a tenth, and at least so much."""
@@ -89,14 +92,40 @@ def container_mb(heap: str, overhead: str, smallest: int) -> int:
     return -(-needed // smallest) * smallest
 
 
+def containers_mb(settings: SparkSettings, smallest: int) -> tuple[int, int]:
+    """Megabytes of the containers of an executor, and of a driver or its application master."""
+    executor = container_mb(settings.executor_memory, settings.executor_overhead, smallest)
+    if settings.deploy_mode == "cluster":
+        driver = container_mb(settings.driver_memory, settings.driver_overhead, smallest)
+        return executor, driver
+    return executor, container_mb(MASTER_HEAP, "", smallest)
+
+
+def place_values(settings: SparkSettings, data: Path) -> dict[str, str]:
+    """`yarn-site.xml` of a place's daemons: each node has room for an executor and a driver.
+
+    Raises StackError where the place names no ResourceManager.
+    """
+    if not (settings.on_yarn and settings.resource_manager):
+        raise StackError(
+            f"spark.master is {settings.master}, and no ResourceManager is named",
+            "set MARQUEE_PLACE to a place with master = yarn and resource_manager",
+        )
+    host, port = host_and_port(settings.resource_manager, RESOURCE_MANAGER_PORT)
+    size = NodeSize(sum(containers_mb(settings, SMALLEST_CONTAINER_MB)), os.cpu_count() or 1)
+    return {
+        **yarn_values(host, size, data / "yarn"),
+        "yarn.resourcemanager.address": f"{host}:{port}",
+        "yarn.resourcemanager.webapp.address": urlsplit(settings.pages[0]).netloc,
+        "yarn.resourcemanager.bind-host": "0.0.0.0",
+    }
+
+
 def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:
     """Whether each living node has room for an executor, and one of them for the driver."""
     smallest = int(_setting(page, SMALLEST) or 1024)
     largest = int(_setting(page, LARGEST) or 8192)
-    executor = container_mb(settings.executor_memory, settings.executor_overhead, smallest)
-    driver = container_mb(MASTER_HEAP, "", smallest)
-    if settings.deploy_mode == "cluster":
-        driver = container_mb(settings.driver_memory, settings.driver_overhead, smallest)
+    executor, driver = containers_mb(settings, smallest)
     host = host_of(page)
     biggest = max(executor, driver)
     remedy = f"raise {LARGEST} on {host}, or lower [spark] driver_memory and executor_memory"
@@ -108,7 +137,7 @@ def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:
     yield Finding("NodeManagers", bool(alive), text, "start a NodeManager with this configuration")
     for one in nodes:
         yield _node(one, executor)
-    rooms = [_room(one)[0] for one in alive]
+    rooms = [room_of(one)[0] for one in alive]
     remedy = "raise yarn.nodemanager.resource.memory-mb, or lower [spark] driver_memory"
     detail = f"{max(rooms, default=0)} MB on the largest node, {driver} MB wanted"
     yield Finding("room for the driver", max(rooms, default=0) >= driver, detail, remedy)
@@ -121,20 +150,12 @@ def _node(found: dict[str, Any], executor_mb: int) -> Finding:
         remedy = f"look at the NodeManager's log on {host}, and at its disks"
         detail = f"{found['state']}: {report}"
         return Finding(f"NodeManager {host}", False, detail, remedy, warning=True)
-    memory, cores = _room(found)
+    memory, cores = room_of(found)
     detail = f"{cores} cores and {memory} MB for containers, {executor_mb} MB wanted"
     remedy = (
         f"raise yarn.nodemanager.resource.memory-mb on {host}, or lower [spark] executor_memory"
     )
     return Finding(f"NodeManager {host}", memory >= executor_mb and cores > 0, detail, remedy)
-
-
-def _room(found: dict[str, Any]) -> tuple[int, int]:
-    """Megabytes and cores of a node for containers, used ones included."""
-    used = found.get("usedMemoryMB", found.get("usedMemory", 0))
-    free = found.get("availMemoryMB", found.get("availableMemory", 0))
-    cores = int(found["usedVirtualCores"]) + int(found["availableVirtualCores"])
-    return int(used) + int(free), cores
 
 
 def _setting(page: str, name: str) -> str:

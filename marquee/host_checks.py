@@ -1,7 +1,7 @@
-"""Ask the hosts of a place, all at once: names, ports, clocks, NameNodes, DataNodes, Spark masters.
+"""Ask the hosts of a place, all at once: names, ports, clocks, NameNodes, DataNodes.
 
 Each failed finding names a host and what to do there. `marquee doctor --place` asks this and more.
-A weekly run asks it before its first Spark job (`require_place`), within seconds and for nothing.
+A weekly run asks it before its first Spark job (`marquee.place_preflight`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from marquee.errors import AwayError
-from marquee.place_settings import LakeSettings, SparkSettings, megabytes
+from marquee.place_settings import LakeSettings
 from marquee.remote_page import SECONDS_TO_CONNECT, read_page
-from marquee.spark_master import read_state
 
 T = TypeVar("T")
 SECONDS_FOR_ALL = 20.0
@@ -30,8 +28,6 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Re
 """What reading a stranger's JSON raises where it has another shape."""
 MOST_SKEW = 60.0
 """Seconds that two clocks may differ. A moment five minutes ahead is refused (`marquee.clock`)."""
-LEAST_DISK_MB = 256
-"""Free megabytes with which a DataNode still takes a block, of 128 MB by default."""
 NAMENODE_INFO = "Hadoop:service=NameNode,name=NameNodeInfo"
 NAMENODE_STATUS = "Hadoop:service=NameNode,name=NameNodeStatus"
 
@@ -235,63 +231,3 @@ def _datanodes(host: str, info: Any, disk_mb: int, copies: int) -> Iterator[Find
         detail = f"{room} MB free, {disk_mb} MB wanted"
         remedy = f"make room on {name.split(':')[0]} below dfs.datanode.data.dir"
         yield Finding(f"disk of DataNode {name}", room >= disk_mb, detail, remedy, warning=enough)
-
-
-def check_masters(spark: SparkSettings) -> Iterator[Finding]:
-    """Whether a Standalone master is in charge, with a worker that can hold an executor."""
-    yield from check_ports(spark.masters, "Spark master", "[spark] master")
-    states, workers = at_once([partial(_state, page) for page in spark.pages]), []
-    for page, state in zip(spark.pages, states, strict=True):
-        if state is None or isinstance(state, AwayError):
-            # Spark itself may reach a master whose page is closed.
-            detail = state.message if state else f"{host_of(page)} gave no answer"
-            remedy = "correct [spark] master_pages"
-            yield Finding(f"Spark's page {page}", False, detail, remedy, warning=True)
-        elif state.get("status") == "ALIVE":
-            workers += [one for one in state.get("workers", ()) if one.get("state") == "ALIVE"]
-    if not any(isinstance(state, dict) for state in states):
-        return
-    needed = megabytes(spark.executor_memory)
-    fits = [one for one in workers if one["memory"] >= needed and one["cores"] > 0]
-    asked = ", ".join(spark.pages)
-    detail = f"{len(fits)} of {len(workers)} alive can hold {needed} MB, says {asked}"
-    remedy = "start a worker with this master, or lower [spark] executor_memory"
-    yield Finding("Spark workers", bool(fits), detail, remedy)
-
-
-def _state(page: str) -> dict[str, Any] | AwayError:
-    try:
-        return read_state(page)
-    except AwayError as error:
-        return error
-
-
-def require_place(lake: LakeSettings | None, spark: SparkSettings) -> None:
-    """Raise AwayError for what keeps a run from working; print every finding that failed.
-
-    A lake of None is not asked: it is this machine's own, or another than the settings name.
-    """
-    hdfs = list(check_hdfs(lake, LEAST_DISK_MB, copies=1)) if lake else []
-    masters: list[Finding] = []
-    try:
-        masters += check_masters(spark)
-    except UNREADABLE as error:
-        print(f"what Spark's page says cannot be read ({type(error).__name__})", flush=True)
-    many = bool(lake and len(lake.rpc_addresses) > 1), len(spark.masters) > 1
-    found = _spared(hdfs, many[0], "active NameNode", ("NameNode ", "WebHDFS "))
-    found += _spared(masters, many[1], "Spark workers", ("Spark master ",))
-    wrong = [one for one in found if not one.passed]
-    for one in wrong:
-        print(f"{'warning: ' if one.warning else ''}{one}", flush=True)
-    if fatal := [one for one in wrong if not one.warning]:
-        first, more = fatal[0], f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
-        raise AwayError(f"{first.name}: {first.detail}{more}", first.remedy)
-
-
-def _spared(
-    found: list[Finding], are_many: bool, in_charge: str, names: tuple[str, ...]
-) -> list[Finding]:
-    """The findings, where one of several hosts that is lost beside one in charge is a warning."""
-    is_led = are_many and any(one.name == in_charge and one.passed for one in found)
-    spared = [one for one in found if is_led and one.name.startswith(names)]
-    return [replace(one, warning=True) if one in spared else one for one in found]

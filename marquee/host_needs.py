@@ -39,6 +39,7 @@ PYTHON_DRIVER = 165
 DAEMONS = {
     "namenode": 165,
     "datanode": 145,
+    "journalnode": 120,
     "spark-master": 170,
     "spark-worker": 170,
     "resourcemanager": 200,

@@ -16,11 +16,12 @@ MOST_BYTES = 16 * 2**20
 """Of a page; a NameNode's beans have about a kilobyte for each DataNode."""
 
 
-def read_page(url: str) -> tuple[str, str]:
+def read_page(url: str, may_break_off: bool = False) -> tuple[str, str]:
     """The text of a page, and its moment (HTTP's Date, or "").
 
-    Raises httpx.HTTPError, also for a page that is too long or not whole in SECONDS_TO_READ, and
-    ValueError for an address that cannot be asked.
+    An answer that `may_break_off` is what came until then. Raises httpx.HTTPError, also for a page
+    that is too long or not whole in SECONDS_TO_READ, and ValueError for an address that cannot be
+    asked.
     """
     import httpx
 
@@ -28,7 +29,7 @@ def read_page(url: str) -> tuple[str, str]:
 
     def read() -> None:
         try:
-            answers.put(_read(url))
+            answers.put(_read(url, may_break_off))
         except Exception as error:
             answers.put(error)
 
@@ -45,16 +46,23 @@ def read_page(url: str) -> tuple[str, str]:
     return found
 
 
-def _read(url: str) -> tuple[str, str]:
+def _read(url: str, may_break_off: bool) -> tuple[str, str]:
     import httpx
 
     until, body = time.monotonic() + SECONDS_TO_READ, bytearray()
-    with httpx.stream("GET", url, timeout=SECONDS_TO_CONNECT, trust_env=False) as page:
+    # Of a compressed answer that breaks off, nothing can be read.
+    headers = {"accept-encoding": "identity"} if may_break_off else {}
+    asked = httpx.stream("GET", url, timeout=SECONDS_TO_CONNECT, trust_env=False, headers=headers)
+    with asked as page:
         page.raise_for_status()
-        for part in page.iter_bytes():
-            body += part
-            if len(body) > MOST_BYTES:
-                raise httpx.DecodingError(f"more than {MOST_BYTES} bytes")
-            if time.monotonic() > until:
-                raise httpx.ReadTimeout("too slow")
+        try:
+            for part in page.iter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise httpx.DecodingError(f"more than {MOST_BYTES} bytes")
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("too slow")
+        except httpx.RemoteProtocolError:
+            if not (may_break_off and body):
+                raise
         return body.decode(errors="replace"), page.headers.get("date", "")

@@ -1,10 +1,10 @@
 """The pages of YARN's ResourceManager: its nodes, its applications, and ending one.
 
 The REST interface is Hadoop's (`/ws/v1/cluster`, Hadoop 3.4). The ResourceManager of the
-minicluster jar answers it in another form: lists are not nested twice, and an application is cut
-off after its address. So an application is found by a tag of its job and run, which the
-ResourceManager compares by itself, and each answer is read in both forms. Where its pages want
-Kerberos, an application is ended by hand.
+minicluster jar answers it in another form: lists are not nested twice, and its answer breaks off
+in the first application, after its number and its address, which it has once it runs. So an
+application is found by a tag of its job and run, which the ResourceManager compares by itself, and
+each answer is read in both forms. Where its pages want Kerberos, an application is ended by hand.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from typing import Any
 
 from marquee.errors import AwayError
@@ -20,8 +19,6 @@ from marquee.spark_master import SECONDS_TO_ANSWER, Application
 
 ACTIVE = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
 APPLICATION_ID = re.compile(r"application_\d+_\d+")
-TRIES = 5
-"""An answer about an application that is just being submitted may break off."""
 REMEDY = "is it running? Else correct [spark] master_pages"
 
 
@@ -42,17 +39,12 @@ def read_cluster(page: str, what: str) -> Any:
 
     from marquee.remote_page import read_page  # Airflow parses this module for the DAG alone
 
-    for tries_left in reversed(range(TRIES)):
-        try:
-            found = json.loads(read_page(f"{page}/ws/v1/cluster/{what}")[0])
-            break
-        except (httpx.HTTPError, ValueError, RecursionError) as error:
-            if tries_left and isinstance(error, httpx.RemoteProtocolError):
-                time.sleep(1)
-                continue
-            raise AwayError(
-                f"no ResourceManager answers at {page} ({type(error).__name__})", REMEDY
-            ) from None
+    try:
+        found = json.loads(read_page(f"{page}/ws/v1/cluster/{what}", may_break_off=True)[0])
+    except (httpx.HTTPError, ValueError, RecursionError) as error:
+        raise AwayError(
+            f"no ResourceManager answers at {page} ({type(error).__name__})", REMEDY
+        ) from None
     if not isinstance(found, dict):
         raise AwayError(f"{page} is no ResourceManager's page", REMEDY)
     return found
@@ -66,18 +58,36 @@ def listed(found: Any, many: str, one: str) -> list[dict[str, Any]]:
     return [each for each in inner or () if isinstance(each, dict)]
 
 
+def room_of(found: dict[str, Any]) -> tuple[int, int]:
+    """Megabytes and cores of a node for containers, used ones included."""
+    used = found.get("usedMemoryMB", found.get("usedMemory", 0))
+    free = found.get("availMemoryMB", found.get("availableMemory", 0))
+    cores = int(found["usedVirtualCores"]) + int(found["availableVirtualCores"])
+    return int(used) + int(free), cores
+
+
 def listed_applications(page: str, prefix: str) -> list[Application]:
     """The applications of a job and run that have not ended; AwayError without an answer."""
     query = f"apps?states={ACTIVE}&applicationTags={tag_of(prefix)}"
     found = listed(read_cluster(page, query), "apps", "app")
-    return [_application(one, page, prefix) for one in found if APPLICATION_ID.search(str(one))]
+    return [_application(one, page, prefix) for one in found]
 
 
 def _application(found: dict[str, Any], page: str, prefix: str) -> Application:
-    match = APPLICATION_ID.search(str(found.get("id") or found))
-    number = match.group() if match else ""
+    number = _id_of(found, page)
     state = found.get("state") or read_cluster(page, f"apps/{number}/state").get("state", "")
     return Application(number, str(found.get("name") or prefix.strip()), str(state), page)
+
+
+def _id_of(found: dict[str, Any], page: str) -> str:
+    """YARN's id of an application: in its fields, or the cluster's number and its own."""
+    if match := APPLICATION_ID.search(str(found.get("id") or found)):
+        return match.group()
+    info = read_cluster(page, "info")
+    try:
+        return f"application_{int(info['clusterId'])}_{int(found['appIdNum']):04d}"
+    except (KeyError, TypeError, ValueError):
+        raise AwayError(f"{page} does not say which applications it runs", REMEDY) from None
 
 
 def end_application(application: Application) -> None:

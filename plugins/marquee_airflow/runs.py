@@ -160,7 +160,7 @@ def require_hosts(run: Run) -> None:
 
     This machine's own HDFS, a folder, and Spark in the driver are not asked.
     """
-    from marquee.host_checks import require_place
+    from marquee.place_preflight import require_place
 
     settings, master = run.settings, spark_master()
     is_elsewhere = run.lake.root == settings.lake.root and not settings.runs_hdfs

@@ -92,6 +92,8 @@ class SparkJobOperator(SparkSubmitOperator):
             with watch_for_driver(master, self.spark, self.attempts):
                 super().execute(context)
         except AirflowException as error:
+            if self.spark.deploy_mode == "cluster":
+                self.end_earlier_attempts()  # a driver elsewhere outlives a spark-submit that dies
             raise job_error(error, self._last_word(context, str(error))) from None
 
     def _last_word(self, context: Any, printed: str) -> LastWord | None:

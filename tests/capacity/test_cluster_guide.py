@@ -56,7 +56,7 @@ def test_a_command_named_in_a_sentence_exists() -> None:
 def test_the_roles_of_the_guide_exist() -> None:
     rows = re.findall(r"^\| board\d \| (.+) \|$", GUIDE, re.MULTILINE)
     named = {role for row in rows for role in re.findall(r"`([\w-]+)`", row)}
-    assert named == set(ROLES)
+    assert named == set(ROLES) - {"journalnode", "resourcemanager", "nodemanager"}  # yarn.md
 
 
 @pytest.mark.parametrize(("boards", "cells"), ROWS, ids=[row[0] for row in ROWS])

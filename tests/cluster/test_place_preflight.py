@@ -12,7 +12,8 @@ import pytest
 
 from marquee import host_checks
 from marquee.errors import AwayError, retry_helps
-from marquee.host_checks import at_once, check_hdfs, require_place
+from marquee.host_checks import at_once, check_hdfs
+from marquee.place_preflight import require_place
 from marquee.place_settings import LakeSettings, SparkSettings
 from marquee.settings import load_settings
 from tests.cluster.standalone import free_port
@@ -137,6 +138,15 @@ def test_a_master_without_a_worker_that_fits_stops_the_run(
 ) -> None:
     with pytest.raises(AwayError, match="0 of 0 alive can hold 700 MB"):
         require_place(None, spark_at(serve(master(*workers))))
+
+
+def test_a_page_that_is_closed_is_said_and_no_reason_to_stop(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Spark itself may reach a master whose page is closed, or is another's."""
+    page = serve(b"<html>")
+    require_place(None, spark_at(page))
+    assert capsys.readouterr().out.startswith(f"warning: Spark's page {page}: no Spark master")
 
 
 def test_what_a_machine_runs_itself_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:

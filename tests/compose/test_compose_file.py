@@ -14,8 +14,8 @@ from marquee.settings import REPOSITORY, load_settings
 
 ML_LATEST_SMALL = DataSize(100_836, 610, 9_742)
 ONCE = ("secrets", "namenode-format", "airflow-migrate", "world", "demo")
-OF_YARN = {"resourcemanager", "nodemanager"}
-"""Daemons of the plan without a service: YARN's run on hosts (docs/guides/compose.md)."""
+OF_YARN = {"resourcemanager", "nodemanager", "journalnode"}
+"""Daemons of the plan without a service: these run on hosts (docs/guides/compose.md)."""
 WITH_A_WAY_OUT = {"airflow-api", "airflow-scheduler", "serving"}
 OWN_DATABASE = {"secrets", "postgres", "airflow-migrate", *AIRFLOW, "demo"}
 """Services that may see the password of Airflow's database; `demo` shares Airflow's state."""

@@ -21,17 +21,21 @@ from tests.drill.cluster_faults import CLUSTER
 from tests.drill.compose_up import COMPOSE
 from tests.drill.crawl_kill import CRAWL_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
+from tests.drill.namenodes import NAMENODES
 from tests.drill.power_cut import POWER_CUT
 from tests.drill.rounds import Drill, Figures, NamedDrill, run_drill, table
 from tests.drill.wrong_worlds import WRONG_WORLDS
+from tests.drill.yarn_weekly import YARN
 
 DRILLS: dict[str, Drill | NamedDrill] = {
     "cluster": CLUSTER,
     "compose": COMPOSE,
     "crawl_kill": CRAWL_KILL,
     "fuzz_pages": FUZZ_PAGES,
+    "namenodes": NAMENODES,
     "power_cut": POWER_CUT,
     "wrong_worlds": WRONG_WORLDS,
+    "yarn": YARN,
 }
 
 
@@ -72,7 +76,7 @@ def _parts(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list
     """The parts that `--only` names, in the drill's own order; the parser ends us for others."""
     (drill,) = [DRILLS[name] for name in options.drills] if len(options.drills) == 1 else [None]
     if not isinstance(drill, NamedDrill):
-        parser.error("--only wants one drill, and one of parts: cluster")
+        parser.error("--only wants one drill, and one of parts: cluster, yarn")
     wanted = set(options.only.split(","))
     if unknown := sorted(wanted - set(drill.parts)):
         parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(drill.parts)}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from local_stack.hdfs import (
+    DATANODE_CLASS,
     NAMENODE_CLASS,
     NODE_MANAGER_CLASS,
     RESOURCE_MANAGER_CLASS,
@@ -25,13 +26,12 @@ from local_stack.hdfs import (
     write_yarn_conf,
     yarn_values,
 )
-from local_stack.java_setup import cache_folder, fetch_jars, java_home
+from local_stack.java_setup import cache_folder, jar_files, java_home
 from marquee.settings import load_settings
 from tests.cluster.standalone import eventually, free_port
 
-DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 HDFS_JVM = ("-Xmx96m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-SIZE = NodeSize(memory_mb=3072, cores=4)
+SIZE = NodeSize(memory_mb=4096, cores=4)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Daemons:
         settings = load_settings("local")
         self.cache = cache_folder(settings)
         self.home = java_home(self.cache)
-        self.jars = fetch_jars(settings.jars, self.java, self.cache / "jars")
+        self.jars = jar_files(settings)
 
     @property
     def java(self) -> Path:
@@ -98,16 +98,24 @@ def answers(url: str) -> bool:
 
 @dataclass
 class Yarn(Daemons):
-    """HDFS of one NameNode and one DataNode, and YARN of one of each; `conf` is for all."""
+    """HDFS of one NameNode and one DataNode, and YARN of one of each; `conf` is for all.
+
+    A `host` of its own among the loopback addresses keeps YARN's own ports, by which a driver
+    finds the scheduler without a configuration.
+    """
+
+    host: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = ("namenode", "page", "rm", "rm_page", "scheduler", "tracker", "admin")
-        self.ports = {name: free_port() for name in names}
+        own = {"rm": 8032, "rm_page": 8088, "scheduler": 8030, "tracker": 8031, "admin": 8033}
+        self.ports = {name: port if self.host else free_port() for name, port in own.items()}
+        self.ports |= {name: free_port() for name in ("namenode", "page")}
         self.conf = self.folder / "conf"
 
     def address(self, name: str) -> str:
-        return f"127.0.0.1:{self.ports[name]}"
+        host = "127.0.0.1" if name in ("namenode", "page") else self.host or "127.0.0.1"
+        return f"{host}:{self.ports[name]}"
 
     @property
     def webhdfs(self) -> str:
@@ -142,7 +150,7 @@ class Yarn(Daemons):
             for kind, name in manager.items()
         } | {f"yarn.nodemanager.{kind}address": free for kind in node}
         host = {"yarn.nodemanager.hostname": "127.0.0.1"}
-        own = yarn_values("127.0.0.1", SIZE, self.folder / "yarn")
+        own = yarn_values(self.host or "127.0.0.1", SIZE, self.folder / "yarn")
         write_yarn_conf(self.conf, own | host | ports)
 
     def up(self) -> None:
@@ -162,9 +170,9 @@ class Yarn(Daemons):
 
 
 @contextmanager
-def yarn(folder: Path) -> Iterator[Yarn]:
+def yarn(folder: Path, host: str = "") -> Iterator[Yarn]:
     """All daemons up, one NodeManager running; none left at the end."""
-    made = Yarn(folder)
+    made = Yarn(folder, host=host)
     try:
         made.up()
         yield made

@@ -17,6 +17,7 @@ import pytest
 
 from local_stack.yarn_checks import check_yarn, container_mb
 from marquee.errors import AwayError
+from marquee.place_preflight import require_place
 from marquee.place_settings import SparkSettings
 from marquee.resource_manager import tag_of
 from marquee.settings import load_settings
@@ -93,6 +94,48 @@ def test_an_application_is_found_by_its_tag_and_ended() -> None:
     assert f"applicationTags={yarn_tags('yarn', PREFIX)['spark.yarn.tags']}" in asked[0]
     assert "/ws/v1/cluster/apps/application_17_0001/state KILLED" in asked
     assert yarn_tags("spark://a:7077", PREFIX) == {}
+
+
+class BreaksOff(BaseHTTPRequestHandler):
+    """As the minicluster jar's ResourceManager answers, which cannot write an application whole."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/info"):
+            return self.whole({"clusterId": 17})
+        if self.path.endswith("/state"):
+            return self.whole({"state": "ACCEPTED", "diagnostics": self.path})
+        body = b'{"apps":[{"appIdNum":"3","trackingUrlPretty":"UNASSIGNED","applicationId":{}}]}'
+        assert self.headers["accept-encoding"] == "identity"
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+        self.close_connection = True
+
+    def whole(self, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_an_application_is_found_in_an_answer_that_breaks_off() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        page = f"http://127.0.0.1:{server.server_port}"
+        (found,) = active_applications("yarn", [page], PREFIX)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found.id == "application_17_0003"
+    assert (found.state, found.name) == ("ACCEPTED", PREFIX.strip())
 
 
 def test_a_page_that_refuses_is_named() -> None:
@@ -187,3 +230,17 @@ def test_a_container_is_rounded_up() -> None:
     assert container_mb("512m", "", 256) == 1024
     assert container_mb("512m", "256m", 256) == 768
     assert container_mb("8g", "", 1) == 8192 + 819
+
+
+def test_a_run_asks_yarn_before_its_first_job(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(PAGES) as (page, asked):
+        require_place(None, spark(page))
+        assert "/ws/v1/cluster/nodes" in asked
+        with pytest.raises(AwayError, match="0 of 1 running can hold 2048 MB"):
+            require_place(None, spark(page, executor_memory="2g"))
+    capsys.readouterr()
+    with pytest.raises(AwayError, match="port 9 is closed"):
+        require_place(None, spark("http://127.0.0.1:9"))
+    page, port = capsys.readouterr().out.splitlines()
+    assert "ResourceManager 127.0.0.1:9" in page
+    assert port.startswith("warning: YARN's page http://127.0.0.1:9: no ResourceManager answers")

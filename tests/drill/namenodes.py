@@ -1,18 +1,21 @@
-"""Two real NameNodes with one journal: the active one is killed, and all go on with the other."""
+"""Two real NameNodes with one journal: the active one is killed, and all go on with the other.
+
+The lake's client, Spark's client of HDFS and a task of Airflow's read and write before, after, and
+once the former one is back as a standby.
+"""
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Iterator
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pytest
 
 from local_stack.environment import airflow_environment
 from local_stack.hdfs import (
+    DATANODE_CLASS,
     HA_ADMIN_CLASS,
     JOURNALNODE_CLASS,
     NAMENODE_CLASS,
@@ -22,13 +25,13 @@ from local_stack.hdfs import (
     shared_values,
     write_conf,
 )
-from marquee.errors import StackError
 from marquee.lake import Lake, open_lake
 from marquee.settings import Settings, load_settings
 from tests.cluster.standalone import free_port
-from tests.yarn.daemons import DATANODE_CLASS, Daemons
+from tests.drill.rounds import Drill, Figures
+from tests.plugins.airflow_process import found_by
+from tests.yarn.daemons import Daemons
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.hdfs]
 PLACE = """
 [lake]
 root = "hdfs://shelf/marquee"
@@ -41,6 +44,14 @@ replication = 1
 master = "spark://127.0.0.1:7077"
 """
 SHELL = "org.apache.hadoop.fs.FsShell"
+READ_BY_A_TASK = """
+import json, os
+os.environ["AIRFLOW_CONN_HDFS_LAKE"] = {connection!r}
+from marquee_airflow.runs import open_lake
+import marquee.lake as lakes
+lakes.check_world = lambda lake, world: None  # no run has loaded one
+found = open_lake().read_bytes("{path}").decode()
+"""
 
 
 @dataclass
@@ -101,6 +112,7 @@ class Pair(Daemons):
         self.run(second, NAMENODE_CLASS, "-bootstrapStandby", "-force", "-nonInteractive")
         self.start_hdfs("nn1", NAMENODE_CLASS, second)
         self.start_hdfs("datanode", DATANODE_CLASS, self.write("datanode"))
+        self.until(lambda: self.state(1) == "standby")  # haadmin asks the other one too
         self.run(first, HA_ADMIN_CLASS, "-transitionToActive", "nn0")
         self.until(lambda: self.state(0) == "active" and self.state(1) == "standby")
 
@@ -111,16 +123,6 @@ def answer(port: int) -> str:
         return httpx.get(f"http://127.0.0.1:{port}/jmx", timeout=10, trust_env=False).text
     except httpx.HTTPError:
         return ""
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    made = Pair(tmp_path_factory.mktemp("pair"))
-    try:
-        made.up()
-        yield made
-    finally:
-        made.stop()
 
 
 def lake_of(settings: Settings) -> Lake:
@@ -135,36 +137,51 @@ def of_the_jvm(pair: Pair, path: str) -> str:
     return printed.splitlines()[-1]  # below the client's own warnings
 
 
-def test_all_go_on_with_the_other_namenode(pair: Pair, tmp_path: Path) -> None:
-    lake = lake_of(pair.settings)
-    lake.create("before", b"first")
-    assert of_the_jvm(pair, "before") == "first"
+def of_a_task(pair: Pair, path: str, folder: Path) -> str:
+    """A file as Airflow's tasks read it, through the connection that the place makes."""
+    connection = airflow_environment(pair.settings, folder)["AIRFLOW_CONN_HDFS_LAKE"]
+    return str(found_by(READ_BY_A_TASK.format(connection=connection, path=path), folder))
 
+
+def switch(pair: Pair) -> None:
+    """Kill the active NameNode, as a power cut does, and make the other one active."""
     pair.kill("nn0")
-    pair.run(
-        pair.folder / "nn1" / "conf", HA_ADMIN_CLASS, "-transitionToActive", "--forceactive", "nn1"
-    )
+    conf = pair.folder / "nn1" / "conf"
+    pair.run(conf, HA_ADMIN_CLASS, "-transitionToActive", "--forceactive", "nn1")
     pair.until(lambda: pair.state(1) == "active")
-    lake.create("after", b"second")
-    assert lake.read_bytes("before") == b"first"
-    assert lake_of(pair.settings).names("") == ["after", "before"]
-    assert of_the_jvm(pair, "after") == "second"
 
-    # The former one comes back as a standby, and a client that asks it first is sent on.
+
+def failures(pair: Pair, folder: Path) -> list[str]:
+    """What did not hold, by what was read of whom."""
+    lake, found = lake_of(pair.settings), dict[str, bool]()
+    lake.create("before", b"first")
+    found["Spark's client, before"] = of_the_jvm(pair, "before") == "first"
+    switch(pair)
+    lake.create("after", b"second")
+    found["the lake's client, which was open"] = lake.read_bytes("before") == b"first"
+    found["a new client of the lake"] = lake_of(pair.settings).read_bytes("after") == b"second"
+    found["Spark's client, after"] = of_the_jvm(pair, "after") == "second"
+    found["a task of Airflow's"] = of_a_task(pair, "after", folder) == "second"
     pair.start_hdfs("nn0", NAMENODE_CLASS, pair.folder / "nn0" / "conf")
     pair.until(lambda: pair.state(0) == "standby")
-    assert lake_of(pair.settings).read_bytes("after") == b"second"
-    assert of_the_jvm(pair, "before") == "first"
+    found["the lake, asking the standby first"] = (
+        lake_of(pair.settings).read_bytes("after") == b"second"
+    )
+    found["Spark, asking the standby first"] = of_the_jvm(pair, "before") == "first"
+    return [f"{who} did not read what was written" for who, well in found.items() if not well]
 
 
-def test_airflow_asks_both(pair: Pair, tmp_path: Path) -> None:
-    made = json.loads(airflow_environment(pair.settings, tmp_path)["AIRFLOW_CONN_HDFS_LAKE"])
-    hosts = [f"127.0.0.1:{pair.ports[name]}" for name in ("page0", "page1")]
-    assert made["host"].split(",") == hosts
-    assert made["extra"]["root"] == "hdfs://shelf/marquee"
+def run(_seed: int, _count: int, _folder: Path) -> Figures:
+    """One change of the active NameNode."""
+    with tempfile.TemporaryDirectory(prefix="namenodes-") as folder:
+        pair = Pair(Path(folder))
+        try:
+            pair.up()
+            wrong = failures(pair, Path(folder))
+        finally:
+            pair.stop()
+    print("\n".join(wrong), end="", flush=True)
+    return {"changes": 1, "failures": len(wrong)}
 
 
-def test_a_place_without_journals_is_refused(pair: Pair, tmp_path: Path) -> None:
-    lake = pair.settings.lake.model_copy(update={"journals": ()})
-    with pytest.raises(StackError, match="2 NameNodes have 2 pages and 0 JournalNodes"):
-        nameservice_values(lake, tmp_path)
+NAMENODES = Drill("the active NameNode is killed: lake, Spark and Airflow go on", 1, 1, run)

@@ -1,0 +1,116 @@
+"""What a weekly run asks the hosts of its place before its first Spark job, within seconds.
+
+Like `marquee.host_checks`, whose HDFS it asks, it names a host and what to do there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from marquee.addresses import host_and_port
+from marquee.errors import AwayError
+from marquee.host_checks import UNREADABLE, Finding, at_once, check_hdfs, check_ports, host_of
+from marquee.place_settings import (
+    RESOURCE_MANAGER_PORT,
+    LakeSettings,
+    SparkSettings,
+    megabytes,
+)
+from marquee.resource_manager import listed, read_cluster, room_of
+from marquee.spark_master import read_state
+
+LEAST_DISK_MB = 256
+"""Free megabytes with which a DataNode still takes a block, of 128 MB by default."""
+
+
+def check_masters(spark: SparkSettings) -> Iterator[Finding]:
+    """Whether a Standalone master is in charge, with a worker that can hold an executor."""
+    yield from check_ports(spark.masters, "Spark master", "[spark] master")
+    states, workers = at_once([partial(_state, page) for page in spark.pages]), []
+    for page, state in zip(spark.pages, states, strict=True):
+        if state is None or isinstance(state, str):
+            yield _closed(f"Spark's page {page}", state or f"{host_of(page)} gave no answer")
+        elif state.get("status") == "ALIVE":
+            workers += [one for one in state.get("workers", ()) if one.get("state") == "ALIVE"]
+    if not any(isinstance(state, dict) for state in states):
+        return
+    needed = megabytes(spark.executor_memory)
+    fits = [one for one in workers if one["memory"] >= needed and one["cores"] > 0]
+    asked = ", ".join(spark.pages)
+    detail = f"{len(fits)} of {len(workers)} alive can hold {needed} MB, says {asked}"
+    remedy = "start a worker with this master, or lower [spark] executor_memory"
+    yield Finding("Spark workers", bool(fits), detail, remedy)
+
+
+def _closed(name: str, detail: str) -> Finding:
+    """A page that does not answer is a warning: Spark itself may reach who is behind it."""
+    return Finding(name, False, detail, "correct [spark] master_pages", warning=True)
+
+
+def _state(page: str) -> dict[str, Any] | str:
+    try:
+        return read_state(page)
+    except AwayError as error:
+        return error.message
+
+
+def check_yarn_room(spark: SparkSettings) -> Iterator[Finding]:
+    """Whether the ResourceManager listens, and a NodeManager can hold an executor."""
+    if spark.resource_manager:
+        address = host_and_port(spark.resource_manager, RESOURCE_MANAGER_PORT)
+        yield from check_ports([address], "ResourceManager", "[spark] resource_manager")
+    answers = at_once([partial(_nodes, page) for page in spark.pages])
+    nodes: list[dict[str, Any]] = []
+    for page, found in zip(spark.pages, answers, strict=True):
+        if found is None or isinstance(found, str):
+            yield _closed(f"YARN's page {page}", found or f"{host_of(page)} gave no answer")
+        else:
+            nodes += [one for one in found if one["state"] == "RUNNING"]
+    if not any(isinstance(found, list) for found in answers):
+        return
+    needed = megabytes(spark.executor_memory)
+    fits = [one for one in nodes if room_of(one)[0] >= needed]
+    detail = f"{len(fits)} of {len(nodes)} running can hold {needed} MB, says "
+    remedy = "start a NodeManager with this ResourceManager, or lower [spark] executor_memory"
+    yield Finding("NodeManagers", bool(fits), detail + ", ".join(spark.pages), remedy)
+
+
+def _nodes(page: str) -> list[dict[str, Any]] | str:
+    try:
+        return listed(read_cluster(page, "nodes"), "nodes", "node")
+    except AwayError as error:
+        return error.message
+
+
+def require_place(lake: LakeSettings | None, spark: SparkSettings) -> None:
+    """Raise AwayError for what keeps a run from working; print every finding that failed.
+
+    A lake of None is not asked: it is this machine's own, or another than the settings name.
+    """
+    hdfs = list(check_hdfs(lake, LEAST_DISK_MB, copies=1)) if lake else []
+    masters: list[Finding] = []
+    try:
+        masters += check_yarn_room(spark) if spark.on_yarn else check_masters(spark)
+    except UNREADABLE as error:
+        print(f"what Spark's page says cannot be read ({type(error).__name__})", flush=True)
+    many = bool(lake and len(lake.rpc_addresses) > 1), len(spark.masters) > 1
+    found = _spared(hdfs, many[0], "active NameNode", ("NameNode ", "WebHDFS "))
+    found += _spared(masters, many[1], "Spark workers", ("Spark master ",))
+    wrong = [one for one in found if not one.passed]
+    for one in wrong:
+        print(f"{'warning: ' if one.warning else ''}{one}", flush=True)
+    if fatal := [one for one in wrong if not one.warning]:
+        first, more = fatal[0], f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
+        raise AwayError(f"{first.name}: {first.detail}{more}", first.remedy)
+
+
+def _spared(
+    found: list[Finding], are_many: bool, in_charge: str, names: tuple[str, ...]
+) -> list[Finding]:
+    """The findings, where one of several hosts that is lost beside one in charge is a warning."""
+    is_led = are_many and any(one.name == in_charge and one.passed for one in found)
+    spared = [one for one in found if is_led and one.name.startswith(names)]
+    return [replace(one, warning=True) if one in spared else one for one in found]
