@@ -7,7 +7,7 @@
 set -eu
 venv=$1 cache=$2 role=${3:-}
 packages=$(echo "$venv"/lib/python3.*/site-packages)
-rm -rf "$venv"/tool "$cache"/jars/ivy "$cache"/jars/trust.p12
+rm -rf "$venv"/tool "$cache"/jars/trust.p12
 cd "$packages"
 rm -rf pyspark/examples pyspark/data pyarrow/include pyarrow/tests pyarrow/src
 rm -f pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_substrait* pyarrow/_substrait* \
