@@ -135,6 +135,7 @@ def test_a_file_that_is_missing_is_said_before_a_driver_starts(
     [
         (None, 0o600, "cannot be read: .* — make one, and copy it to every host"),
         ("short", 0o600, "is shorter than 20 signs"),
+        ("é" * 30, 0o600, "cannot be read: it is not ASCII"),
         (SECRET, 0o604, "anybody may read .* — chmod o="),
     ],
 )
