@@ -7,7 +7,7 @@
 set -eu
 venv=$1 cache=$2 role=${3:-}
 packages=$(echo "$venv"/lib/python3.*/site-packages)
-rm -rf "$venv"/tool "$cache"/jars/ivy "$cache"/jars/trust.p12
+rm -rf "$venv"/tool "$cache"/jars/trust.p12
 cd "$packages"
 rm -rf pyspark/examples pyspark/data pyarrow/include pyarrow/tests pyarrow/src
 # libarrow_substrait stays: pyarrow's own library is linked with it.

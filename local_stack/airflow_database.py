@@ -44,13 +44,20 @@ LOCK = 7_214_015
 """Number of the advisory lock of those that migrate; Airflow's own locks are below 200."""
 REVISION = re.compile(r'^revision\b[^=\n]*= *["\'](\w+)["\']', re.MULTILINE)
 PARENT = re.compile(r'^down_revision\b[^=\n]*= *["\'](\w+)["\']', re.MULTILINE)
+ERROR = re.compile(r"[\w.]+(Error|Exception): ")
+"""An error of Python's; SQLAlchemy prints the statement and an address of its own below."""
 CREATE = "create it: sudo -u postgres createdb --owner {user} {database}"
+GRANT = 'as its owner: GRANT CONNECT ON DATABASE "{database}" TO "{user}"'
 CAUSES = (
     ("could not translate host name", "has no address", "correct the host in {variable}"),
     ("authentication failed", "refuses the user or the password", "correct both in {variable}"),
     ("no password supplied", "wants a password", "put it into {variable}"),
     ('role "', "knows no such user", "create it: sudo -u postgres createuser --pwprompt {user}"),
     ("pg_hba.conf", "lets no such user in from here", "add this host to its pg_hba.conf"),
+    ("permission denied", "lets {user} not into '{database}'", GRANT),
+    ("SSL", "and this host do not agree on SSL", "correct sslmode and sslrootcert in {variable}"),
+    ("invalid", "cannot be asked so", "correct the port, or what follows '?', in {variable}"),
+    ("on socket", "has no socket there", "start Postgres there, or correct {variable}"),
     ('database "', "has no database '{database}'", CREATE),
     ("Connection refused", "does not listen", "start Postgres there, or correct {variable}"),
     ("timeout expired", "does not answer", "open its port in the firewall, or correct {variable}"),
@@ -69,7 +76,7 @@ def prepare_database(environment: Mapping[str, str]) -> None:
     """
     address = database_address(environment)
     if address.startswith("sqlite"):
-        _prepare_sqlite(Path(address.partition("///")[2]), environment)
+        _prepare_sqlite(_sqlite_path(address), environment)
         return
     with _locked(address) as connection:
         if _is_behind(_postgres_revisions(connection), _where(connection.engine.url)):
@@ -80,14 +87,12 @@ def database_address(environment: Mapping[str, str]) -> str:
     """The address of the database; where a command or a secrets backend has it, these are asked."""
     if address := environment.get(DATABASE):
         return address
-    if command := environment.get(f"{DATABASE}_CMD"):
-        words = shlex.split(command)
-    else:
-        words = [sys.executable, "-m", "airflow", "config", "get-value"]
-        words += ["database", "sql_alchemy_conn"]
+    words = [sys.executable, "-m", "airflow", "config", "get-value", "database", "sql_alchemy_conn"]
     try:
+        if command := environment.get(f"{DATABASE}_CMD"):
+            words = shlex.split(command)
         done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{DATABASE}_CMD cannot run: {error}", "correct it") from None
     if done.returncode or not done.stdout.strip():
         raise SettingsError(
@@ -97,7 +102,7 @@ def database_address(environment: Mapping[str, str]) -> str:
 
 
 def migrate_airflow(environment: Mapping[str, str]) -> None:
-    """Run Airflow's own migrations; StackError with Airflow's last line if that fails."""
+    """Run Airflow's own migrations; StackError with Airflow's last error if that fails."""
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
         env=os.environ | environment,
@@ -106,8 +111,9 @@ def migrate_airflow(environment: Mapping[str, str]) -> None:
     )
     if done.returncode:
         printed = (done.stdout + done.stderr).strip().splitlines()
+        errors = [line for line in printed if ERROR.match(line)]
         raise StackError(
-            f"Airflow's database could not be made: {printed[-1] if printed else 'no word'}",
+            f"Airflow's database could not be made: {(errors or printed or ['no word'])[-1]}",
             f"look at {environment['AIRFLOW_HOME']}",
         )
 
@@ -135,7 +141,27 @@ def _is_behind(found: set[str], where: str) -> bool:
     return found != latest
 
 
+def _sqlite_path(address: str) -> Path:
+    """The file of an address, without the options behind it."""
+    path = Path(address.partition("///")[2].partition("?")[0])
+    if not path.is_absolute():
+        raise SettingsError(
+            f"{DATABASE} names no file of SQLite", f"set {DATABASE}=sqlite:////path/airflow.db"
+        )
+    return path
+
+
 def _prepare_sqlite(path: Path, environment: Mapping[str, str]) -> None:
+    try:
+        _migrate_sqlite(path, environment)
+    except (OSError, sqlite3.Error) as error:
+        raise StackError(
+            f"{path} could not be migrated, and is as it was: {error}",
+            "make room there, or give its user the right to write, then start again",
+        ) from None
+
+
+def _migrate_sqlite(path: Path, environment: Mapping[str, str]) -> None:
     """Migrate a copy, then let it take the file's place; both steps are one rename."""
     found = _sqlite_revisions(path)
     if path.is_file() and not found:  # a killed first migration of a release before this one
@@ -188,13 +214,16 @@ def _fold_in_the_log(path: Path) -> None:
 
 @contextmanager
 def _locked(address: str) -> Iterator[Connection]:
-    """A connection that holds the lock of those that migrate, on a server that is fit."""
-    from sqlalchemy import create_engine, text
+    """A connection that holds the lock of those that migrate, on a server that is fit.
+
+    The lock ends with the connection, so none is kept in a pool.
+    """
+    from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = _url(address)
+    url, options = _url(address), {"connect_timeout": SECONDS_TO_CONNECT}
     try:
-        engine = create_engine(url, connect_args={"connect_timeout": SECONDS_TO_CONNECT})
+        engine = create_engine(url, connect_args=options, poolclass=NullPool)
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except ImportError as error:
         raise StackError(
@@ -202,22 +231,29 @@ def _locked(address: str) -> Iterator[Connection]:
         ) from None
     except SQLAlchemyError as error:
         raise _refusal(url, str(getattr(error, "orig", ""))) from None
-    with closing(connection):
-        _require_fit(connection)
-        connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": LOCK})
-        yield connection
+    try:
+        with closing(connection):
+            _require_fit(connection)
+            connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": LOCK})
+            yield connection
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", "")).strip().splitlines() or [type(error).__name__]
+        raise StackError(
+            f"{_where(url)} broke off: {said[0]}", "look at its log, then start again"
+        ) from None
 
 
 def _url(address: str) -> URL:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
-    remedy = f"set {DATABASE}={DRIVER}://user:password@host/airflow"
+    remedy = f"set {DATABASE}={DRIVER}://user:password@host/airflow (in both, @ is written %40)"
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise SettingsError(f"{DATABASE} is no address of a database", remedy) from None
-    if url.drivername not in (DRIVER, "postgresql") or not url.database:
+    # The driver is named: SQLAlchemy 2.1 takes `postgresql://` for another one than before.
+    if url.drivername != DRIVER or not url.database or "@" in (url.host or ""):
         raise SettingsError(f"{DATABASE} names no database of {DRIVER}://", remedy)
     return url
 
@@ -260,4 +296,5 @@ def _postgres_revisions(connection: Connection) -> set[str]:
 
 
 def _where(url: URL) -> str:
-    return f"Postgres at {url.host or 'localhost'}:{url.port or 5432}"
+    host = url.host or url.query.get("host") or "localhost"
+    return f"Postgres at {host}:{url.port or 5432}"

@@ -255,8 +255,9 @@ def _is_complete() -> bool:
     """
     cache = REPOSITORY / os.environ.get("MARQUEE_CACHE", ".marquee/cache")
     try:
-        home = Path(json.loads((cache / "java.json").read_text())["home"])
-        return (cache / "ready").read_text() == java_identity(home)
+        found = java_identity(Path(json.loads((cache / "java.json").read_text())["home"]))
+        # A Java that is gone has none, and older releases left `ready` empty.
+        return bool(found) and (cache / "ready").read_text() == found
     except (OSError, ValueError, KeyError):
         return False
 

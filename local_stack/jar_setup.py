@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -48,7 +49,10 @@ def _fetch(artifact: Artifact, ivy: list[str], folder: Path) -> Path:
         return jar
     jar.unlink(missing_ok=True)
     print(f"fetching {jar.name}", flush=True)
-    done = subprocess.run([*ivy, *_retrieval(artifact, folder)], capture_output=True, text=True)
+    # A cache that Ivy kept would give a refused jar again, after its mirror was mended.
+    with tempfile.TemporaryDirectory(dir=folder, prefix="ivy-") as once:
+        command = [*ivy, "-cache", once, *_retrieval(artifact, folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
     if not jar.is_file():
         raise StackError(
             f"could not fetch {jar.name}: {_cause(done.stdout + done.stderr)}",
@@ -65,7 +69,7 @@ def _fetch(artifact: Artifact, ivy: list[str], folder: Path) -> Path:
 
 
 def _retrieval(artifact: Artifact, folder: Path) -> list[str]:
-    command = ["-cache", str(folder / "ivy"), "-notransitive", "-confs", "default"]
+    command = ["-notransitive", "-confs", "default"]
     command += ["-dependency", artifact.group, artifact.name, artifact.version]
     return [*command, "-types", "jar", "-retrieve", f"{folder}/[artifact]-[revision].[ext]"]
 

@@ -54,7 +54,7 @@ def set_up(settings: Settings) -> None:
     cache = cache_folder(settings)
     ready = cache / "ready"
     ready.unlink(missing_ok=True)
-    home = java_home(cache)
+    home = _fit_java(cache)
     (ivy,) = spark_jars("ivy-*.jar")
     fetch_jars(settings.jars, home / "bin" / "java", ivy, cache / "jars")
     record_class_archive(home, cache)
@@ -72,14 +72,28 @@ def java_home(cache: Path) -> Path:
     `java.json` in `cache` keeps the result. Raises StackError if no Java can be found or installed.
     """
     note = cache / "java.json"
-    if note.is_file():
-        home = Path(json.loads(note.read_text())["home"])
-        if (home / "bin" / "java").exists():
-            return home
+    known = _noted_java(note)
+    if known and (known / "bin" / "java").exists():
+        return known
     home = _find_java() or _install_java(cache / "java")
     cache.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps({"home": str(home)}))
     return home
+
+
+def _noted_java(note: Path) -> Path | None:
+    """The home in a note; None without one, and where a kill cut the note off."""
+    try:
+        return Path(json.loads(note.read_text())["home"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _fit_java(cache: Path) -> Path:
+    """The home of `java_home`; another one if the system has put a later Java in its place."""
+    if java_version(java_home(cache) / "bin" / "java") not in SUPPORTED_JAVA:
+        (cache / "java.json").unlink()
+    return java_home(cache)
 
 
 def jar_files(settings: Settings) -> list[Path]:
@@ -193,9 +207,9 @@ def class_archive(cache: Path) -> Path:
 def record_class_archive(home: Path, cache: Path) -> None:
     """Write Spark's class archive by running a small training job, unless it fits.
 
-    A JVM takes an archive only with the Java and the jars that wrote it, and says nothing where it
-    leaves one: `spark.jsa.made-by` names these. A failure is printed and raises nothing, because
-    Spark works without the archive.
+    A JVM takes an archive only with the Java and the jars that wrote it, at their paths and with
+    their times, and says nothing where it leaves one: `spark.jsa.made-by` names these. A failure
+    is printed and raises nothing, because Spark works without the archive.
     """
     target, made_by = class_archive(cache), cache / f"{CLASS_ARCHIVE_FILE}.made-by"
     wanted = f"{java_identity(home)}\n{_spark_identity()}\n"
@@ -220,8 +234,9 @@ def record_class_archive(home: Path, cache: Path) -> None:
 
 
 def _spark_identity() -> str:
-    """A digest of the names and sizes of pyspark's jars."""
-    jars = "".join(f"{jar.name} {jar.stat().st_size}\n" for jar in spark_jars("*.jar"))
+    """A digest of what a JVM compares of pyspark's jars: their paths, sizes and times."""
+    found = ((jar, jar.stat()) for jar in spark_jars("*.jar"))
+    jars = "".join(f"{jar} {fact.st_size} {int(fact.st_mtime)}\n" for jar, fact in found)
     return hashlib.sha256(jars.encode()).hexdigest()
 
 

@@ -35,6 +35,8 @@ SECONDS_TO_STOP = 30
 """For one group of processes; supervisord itself sends KILL after `stopwaitsecs`."""
 LONGEST_SOCKET_PATH = 100
 """Bytes; the system's limit for the path of a socket is a little higher."""
+UNFIT = re.compile(r"%|\s[;#]|\n")
+"""Signs that expand, begin a comment, or end a line of supervisord's file."""
 SUPERVISORD_CONF = """[supervisord]
 silent=true
 logfile={state}/logs/supervisord.log
@@ -120,6 +122,11 @@ class Supervisor:
         Its own environment, which every process inherits, has no secret. Those that a process
         needs are in a file of its own, which its command reads.
         """
+        if UNFIT.search(str(self.state)):  # its own message would show the whole environment
+            raise StackError(
+                f"the folder's name has a sign that supervisord cannot read: {self.state}",
+                "give MARQUEE_STATE a folder without %, and without ; or # after a space",
+            )
         (self.state / "logs").mkdir(parents=True, exist_ok=True)
         conf, log = self.state / "supervisord.conf", self.state / "logs" / "supervisord-start.log"
         conf.write_text(self._conf(processes, directory))

@@ -57,8 +57,9 @@ def spark_secret(settings: SparkSettings) -> str:
     remedy = f"make one, and copy it to every host: openssl rand -base64 32 > {path}"
     try:
         text, mode = path.read_text("ascii").strip(), path.stat().st_mode
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Spark's secret {path} cannot be read: {error}", remedy) from None
+    except (OSError, UnicodeDecodeError) as error:  # the latter's text shows a byte of it
+        reason = getattr(error, "strerror", None) or "it is not ASCII"
+        raise SettingsError(f"Spark's secret {path} cannot be read: {reason}", remedy) from None
     if mode & 0o007:
         raise SettingsError(f"anybody may read Spark's secret {path}", f"chmod o= {path}")
     if len(text) < SHORTEST_SECRET:
@@ -82,9 +83,13 @@ def spark_authentication(settings: SparkSettings) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a secret to a file that only its owner can read, from its creation on."""
+    """Write a secret to a file that only its owner can read, from its creation on.
+
+    A file that is there already, from older code or a person, is closed to others first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        os.fchmod(out.fileno(), 0o600)
         out.write(text)
 
 

@@ -18,6 +18,8 @@ from marquee.lake import Lake, check_world, read_world
 from marquee.schedule import seconds_to_next
 from serving.feedback_log import FeedbackLog
 from sources.feedback_in_lake import fetch_feedback, publish_feedback
+from sources.feedback_lines import segment_names
+from sources.feedback_segments import OTHERS
 
 SECONDS_BEFORE_RETRY = 30.0
 """Pause after a failure. (The client gives up one call to HDFS after 40 s.)"""
@@ -51,7 +53,7 @@ class HandOver:
         world: str | None = None,
     ) -> None:
         self.failure = ""
-        """Why the lake lacks ratings that are kept here; empty if it has all."""
+        """Why ratings that are kept here are not in the lake, or others' not here; or empty."""
         self.segments = 0
         """Segments of this server that were in the lake at the last hand-over."""
         self._lake = lake
@@ -59,6 +61,7 @@ class HandOver:
         self._times = times or HandOverTimes()
         self._world = world
         self._stop = threading.Event()
+        self._others_read = self._others()
 
     def start(self) -> None:
         """Start a thread that hands over until `request_stop`."""
@@ -74,14 +77,17 @@ class HandOver:
 
         Never raises; `failure` has the error.
         """
+        undone = "ratings are kept and wait for the lake"
         try:
-            self._exchange()
+            if self._publish():
+                undone = "ratings that other servers heard are missing here"
+                self._fetch()
             self._report("")
         except MarqueeError as error:
-            self._report(f"ratings are kept and wait for the lake: {error}")
+            self._report(f"{undone}: {error}")
         except Exception as error:  # a thread that died would keep all later ratings from the lake
             logger.exception("handing feedback over failed")
-            self._report(f"ratings are kept and not handed over: {type(error).__name__}: {error}")
+            self._report(f"{undone}: {type(error).__name__}: {error}")
 
     def seconds_to_wait(self) -> float:
         """The pause before the next hand-over."""
@@ -90,14 +96,28 @@ class HandOver:
         pause, cron = self._times.minutes * 60, self._times.cron
         return min(pause, seconds_to_next(cron, now()) + SECONDS_AFTER_DUE) if cron else pause
 
-    def _exchange(self) -> None:
+    def _publish(self) -> bool:
+        """Publish, and return True; False where no run has loaded the lake yet."""
         world, log = self._world, self._feedback
         found = check_world(self._lake, world) if world else read_world(self._lake)
-        if found is None:
-            return
-        self.segments = len(publish_feedback(self._lake, log.folder, log.server))
-        if fetch_feedback(self._lake, log.folder, log.server):
-            log.read_again()
+        if found is not None:
+            self.segments = len(publish_feedback(self._lake, log.folder, log.server))
+        return found is not None
+
+    def _fetch(self) -> None:
+        try:
+            fetch_feedback(self._lake, self._feedback.folder, self._feedback.server)
+        finally:  # those that came before an error count, too
+            self._read_others()
+
+    def _read_others(self) -> None:
+        found = self._others()
+        if found != self._others_read:
+            self._feedback.read_again()
+            self._others_read = found
+
+    def _others(self) -> int:
+        return len(segment_names(self._feedback.folder / OTHERS))
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -15,6 +15,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from marquee.errors import LakeError, LakeUnavailableError
 from marquee.identifiers import digest_bytes
 from marquee.lake import Lake
 from sources.feedback_lines import (
@@ -53,11 +54,41 @@ def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
     """Seal the open segment, publish what the lake lacks, return all lake paths, oldest first.
 
     Any number of processes may do this at once, and again after a kill at any point. Raises
-    LakeError where the lake refuses; while it is away, nothing is sealed.
+    LakeError where the lake refuses. Nothing is sealed while it is away, or lacks an earlier
+    segment: else each attempt at a full lake would end one.
     """
-    taken = set(lake.names(IN_LAKE))
-    seal_feedback(folder, server)
-    sealed = _sealed(folder, server)
+    found = _publish_sealed(lake, folder, server)
+    return _publish_sealed(lake, folder, server) if seal_feedback(folder, server) else found
+
+
+def fetch_feedback(lake: Lake, folder: Path, server: str) -> int:
+    """Fetch the segments of other hosts that this one lacks; returns how many came.
+
+    `read_feedback` reads them from then on. Raises the LakeError of the first damaged one, after
+    the others have come.
+    """
+    ours, found, damaged = _own_name(folder, server), 0, list[LakeError]()
+    for leaf in lake.names(IN_LAKE):
+        name = _LEAF.fullmatch(leaf)
+        if name is None or name["server"] == ours:
+            continue
+        path = folder / OTHERS / f"{name['server']}-{name['number']}{SEALED_SUFFIX}"
+        if path.exists():
+            continue
+        try:
+            _fetch(lake, leaf, path)
+            found += 1
+        except LakeUnavailableError:
+            raise
+        except LakeError as error:
+            damaged.append(error)
+    if damaged:
+        raise damaged[0]
+    return found
+
+
+def _publish_sealed(lake: Lake, folder: Path, server: str) -> list[str]:
+    taken, sealed = set(lake.names(IN_LAKE)), _sealed(folder, server)
     if not sealed:
         return []
     start = server + _mark(folder, any(one.leaf(server) in taken for one in sealed))
@@ -65,23 +96,6 @@ def publish_feedback(lake: Lake, folder: Path, server: str) -> list[str]:
         if one.leaf(start) not in taken:
             _publish(lake, f"{IN_LAKE}/{one.leaf(start)}", one)
     return [f"{IN_LAKE}/{one.leaf(start)}" for one in sealed]
-
-
-def fetch_feedback(lake: Lake, folder: Path, server: str) -> int:
-    """Fetch the segments of other hosts that this one lacks; returns how many came.
-
-    `read_feedback` reads them from then on. Raises LakeError for a damaged one.
-    """
-    ours, found = server + _read_mark(folder), 0
-    for leaf in lake.names(IN_LAKE):
-        name = _LEAF.fullmatch(leaf)
-        if name is None or name["server"] == ours:
-            continue
-        path = folder / OTHERS / f"{name['server']}-{name['number']}{SEALED_SUFFIX}"
-        if not path.exists():
-            _fetch(lake, leaf, path)
-            found += 1
-    return found
 
 
 def _sealed(folder: Path, server: str) -> list[_Sealed]:
@@ -144,12 +158,26 @@ def _read_mark(folder: Path) -> str:
     return path.read_text(encoding="ascii") if path.exists() else ""
 
 
+def _own_name(folder: Path, server: str) -> str:
+    """The name of this folder's segments in the lake; "" where it has none.
+
+    Older code published without a mark, so `server` alone may be another host, or this one before
+    it lost its disk.
+    """
+    has_any = (folder / MARK_FILE).exists() or segment_names(folder, server)
+    return server + _read_mark(folder) if has_any else ""
+
+
 def _write(path: Path, data: bytes) -> None:
     """Write a small file, whole or not at all, and durably."""
     part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.rename(path)
+    try:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # a full disk would gather one at each attempt
+        raise
     sync_folder(path.parent)

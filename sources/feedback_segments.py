@@ -91,18 +91,17 @@ def read_feedback(folder: Path) -> Iterator[Feedback]:
     return (line for *_, line in found)
 
 
-def seal_feedback(folder: Path, server: str) -> None:
-    """Seal the open segment, if there is one; the next line starts a new segment."""
+def seal_feedback(folder: Path, server: str) -> bool:
+    """Seal the open segment, and return whether there was one; the next line starts a new one."""
     if not folder.is_dir():
-        return
+        return False
     with locked(folder):
-        for name in segment_names(folder, server):
-            if name.is_open:
-                _append(name.path, sealing_line(int(seconds())))
-                name.path.rename(
-                    folder / (name.path.name.removesuffix(OPEN_SUFFIX) + SEALED_SUFFIX)
-                )
+        found = [name.path for name in segment_names(folder, server) if name.is_open]
+        for path in found:
+            _append(path, sealing_line(int(seconds())))
+            path.rename(folder / (path.name.removesuffix(OPEN_SUFFIX) + SEALED_SUFFIX))
         sync_folder(folder)
+    return bool(found)
 
 
 def _append(path: Path, text: str) -> None:

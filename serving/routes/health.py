@@ -142,7 +142,9 @@ def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
     )
     waits = bool(_hand_over_failure(backend))
     yield GaugeMetricFamily(
-        "marquee_feedback_waits", "1 while ratings wait for the lake.", value=waits
+        "marquee_feedback_waits",
+        "1 while ratings wait for the lake, or others' are missing here.",
+        value=waits,
     )
 
 

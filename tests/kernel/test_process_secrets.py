@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.supervisor import Supervisor
+from marquee.errors import StackError
 from marquee.host_needs import AIRFLOW, STACK
 from marquee.process_secrets import SPARK_SECRET, is_reserved, variables_for, write_private
 from marquee.settings import REPOSITORY
@@ -54,18 +55,25 @@ def test_the_table_knows_every_process_of_the_stack() -> None:
 def test_a_secret_s_file_is_of_its_owner_alone(tmp_path: Path) -> None:
     write_private(tmp_path / "folder" / "file", "word")
     assert (tmp_path / "folder" / "file").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "older").write_text("left open by older code")
+    (tmp_path / "older").chmod(0o644)
+    write_private(tmp_path / "older", "word")
+    assert (tmp_path / "older").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "older").read_text() == "word"
 
 
 def test_supervisord_has_no_secret_and_gives_each_process_its_own(tmp_path: Path) -> None:
-    """Quotes, percent signs and lines of a password survive."""
+    """Quotes, percent signs and lines of a password survive, and those of the folder's name."""
     secret = "p'%s\"$(x)\nend"
-    stack, seen = Supervisor(tmp_path / "state"), tmp_path / "seen"
-    seen.mkdir()
+    home, seen = tmp_path / "it's $HOME", tmp_path / "seen"
+    for folder in (home, seen):
+        folder.mkdir()
+    stack = Supervisor(home / "state")
     code = f'import os; out = open("{seen}/" + os.environ["NAME"], "w"); '
     code += f'out.write(os.environ.get("{DATABASE}", "-")); out.close()'
     command = f"NAME={{}} exec '{sys.executable}' -c '{code}; import time; time.sleep(600)'"
     processes = {name: command.format(name) for name in ("airflow-dags", "serving")}
-    stack.launch(processes, tmp_path, {**PLAIN, DATABASE: secret})
+    stack.launch(processes, home, {**PLAIN, DATABASE: secret})
     try:
         daemon = stack.process()
         for name in processes:
@@ -75,9 +83,19 @@ def test_supervisord_has_no_secret_and_gives_each_process_its_own(tmp_path: Path
         assert (seen / "airflow-dags").read_text() == secret
         assert (seen / "serving").read_text() == "-"
         assert daemon is None or DATABASE not in daemon.environ()
-        assert secret not in (tmp_path / "state" / "supervisord.conf").read_text()
+        assert secret not in (home / "state" / "supervisord.conf").read_text()
     finally:
         stack.shut_down([list(processes)])
+
+
+@pytest.mark.parametrize("name", ["100%s", "a ;b", "a #b"])
+def test_a_folder_that_supervisord_misreads_is_refused_in_one_line(
+    tmp_path: Path, name: str
+) -> None:
+    """Supervisord's own message would show every variable of the environment."""
+    with pytest.raises(StackError, match="has a sign that supervisord cannot read") as raised:
+        Supervisor(tmp_path / name).launch({"serving": "true"}, tmp_path, PLAIN)
+    assert "PATH" not in raised.value.message and not (tmp_path / name).exists()
 
 
 def test_spark_submit_passes_on_nothing_of_airflow_s(tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from marquee.errors import LakeUnavailableError
+from marquee.errors import LakeFullError, LakeUnavailableError
 from marquee.identifiers import person_id
-from marquee.lake import FolderLake, Lake, World, claim_world
+from marquee.lake import FolderLake, Lake, Manifest, World, claim_world
 from serving.backend import Backend
 from serving.feedback_hand_over import SECONDS_BEFORE_RETRY, HandOver, HandOverTimes
 from serving.feedback_log import EVERYTHING, FeedbackLog, current_ratings
@@ -24,9 +27,15 @@ NOON = 1_767_000_000
 
 
 class Away(FolderLake):
-    """A lake that answers only where `is_away` is False."""
+    """A lake that answers only where `is_away` is False, and takes where `is_full` is."""
 
     is_away = False
+    is_full = False
+
+    def publish(self, folder: Path, path: str, rows: int | None = None, **facts: Any) -> Manifest:
+        if self.is_full:
+            raise LakeFullError("it is full")
+        return super().publish(folder, path, rows, **facts)
 
     def read_bytes(self, path: str) -> bytes:
         if self.is_away:
@@ -136,6 +145,74 @@ def test_a_lake_that_is_away_is_caught_up_with(
     assert (exchange.failure, exchange.segments) == ("", 1), "an outage makes no more segments"
     assert lines(lake) == [("p-ada", 1, None), ("p-ada", 2, None)]
     assert "marquee_feedback_waits 0.0" in client.get("/metrics").text
+
+
+def test_attempts_at_a_full_lake_end_one_segment(lake: Away, tmp_path: Path) -> None:
+    host = Host(lake, tmp_path / "host")
+    lake.is_full = True
+    for movie_id in range(5):
+        host.rate(movie_id, "p-ada", {movie_id: 3.0})
+        host.exchange.hand_over()
+        assert "wait for the lake: it is full" in host.exchange.failure
+    lake.is_full = False
+    host.exchange.hand_over()
+    assert (host.exchange.failure, host.exchange.segments) == ("", 2)
+    assert lines(lake) == [("p-ada", movie_id, 3.0) for movie_id in range(5)]
+
+
+def test_a_damaged_segment_keeps_no_other_from_being_read(
+    lake: Away, hosts: tuple[Host, Host], tmp_path: Path
+) -> None:
+    one, two = hosts
+    for movie_id in (1, 2, 3):
+        two.rate(movie_id, "p-ada", {movie_id: 4.0})
+        two.exchange.hand_over()
+    damaged = lake.names("raw/feedback")[1]
+    file = tmp_path / "lake" / "raw" / "feedback" / damaged / "feedback.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    one.exchange.hand_over()
+    assert "other servers heard are missing here" in one.exchange.failure
+    assert damaged in one.exchange.failure
+    assert one.ratings("p-ada") == {1: 4.0, 3: 4.0}
+    file.write_bytes(whole)
+    one.exchange.hand_over()
+    assert one.exchange.failure == "" and one.ratings("p-ada") == {1: 4.0, 2: 4.0, 3: 4.0}
+
+
+def test_a_host_to_which_nobody_has_spoken_learns_of_one_with_older_names(
+    lake: Away, hosts: tuple[Host, Host]
+) -> None:
+    one, two = hosts
+    one.rate(1, "p-ada", {1: 4.0})
+    (one.log.folder / "mark").touch()
+    one.exchange.hand_over()
+    assert lake.names("raw/feedback")[0].startswith("local-000001-")
+    two.exchange.hand_over()
+    assert two.ratings("p-ada") == {1: 4.0}
+
+
+def test_a_full_disk_of_the_host_gathers_no_remains(
+    lake: Away, hosts: tuple[Host, Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = hosts
+    two.rate(1, "p-ada", {1: 4.0})
+    two.exchange.hand_over()
+    one.exchange.hand_over()
+
+    two.rate(2, "p-ada", {2: 4.0})
+    two.exchange.hand_over()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        one.exchange.hand_over()
+    assert "No space left" in one.exchange.failure
+    assert len(list((one.log.folder / "others").iterdir())) == 1
+    one.exchange.hand_over()
+    assert one.exchange.failure == "" and one.ratings("p-ada") == {1: 4.0, 2: 4.0}
 
 
 def test_a_lake_of_another_world_or_of_none_gets_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from local_stack import airflow_database
 from local_stack.airflow_database import DATABASE, airflow_revisions, prepare_database
-from marquee.errors import StackError
+from marquee.errors import SettingsError, StackError
 from tests.upgrades.airflow_at import OLDER, airflow, environment_at
 
 
@@ -69,6 +69,27 @@ def test_a_migration_that_is_killed_leaves_the_file_and_the_next_start_repeats_i
             prepare_database(environment_at(home))
         assert revisions(home / "airflow.db") == before
         assert ask(home / "airflow.db", "SELECT val FROM variable") == [("word",)]
+
+
+def test_options_behind_the_file_s_name_are_not_its_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (latest,) = airflow_revisions()[1]
+    ask(home / "airflow.db", f"UPDATE alembic_version SET version_num = '{latest}'")
+    monkeypatch.setattr(airflow_database, "migrate_airflow", lambda _: pytest.fail("it ran"))
+    prepare_database({DATABASE: f"sqlite:///{home}/airflow.db?timeout=30"})
+    assert [p.name for p in home.glob("airflow.db*")] == ["airflow.db"]
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///", "sqlite:///airflow.db"])
+def test_an_address_without_a_whole_path_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"names no file of SQLite — set .*=sqlite:////"):
+        prepare_database({DATABASE: address})
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(home: Path) -> None:
+    with pytest.raises(StackError, match=r"could not be migrated, and is as it was: .* — make roo"):
+        prepare_database({DATABASE: f"sqlite:///{home}/airflow.db/below/airflow.db"})
 
 
 def test_a_newer_file_is_refused_and_left(home: Path) -> None:

@@ -96,6 +96,18 @@ def test_an_older_database_is_migrated_once_by_hosts_that_start_together(
     assert server.sql("SELECT pool, slots FROM slot_pool ORDER BY 1", "airflow") == before != ""
 
 
+def test_a_host_that_goes_on_running_lets_the_others_migrate(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is given back, although the process that took it lives."""
+    address = server.make("shared")
+    monkeypatch.setattr(airflow_database, "migrate_airflow", lambda _: None)
+    prepare_database({DATABASE: address})
+    assert server.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shared'"
+    assert server.sql(connections) == "0"
+
+
 def test_a_newer_database_is_refused_and_left(
     server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +148,43 @@ def test_what_is_wrong_is_one_line_with_host_and_remedy(
     assert remedy in said.partition(" — ")[2]
 
 
+def test_who_may_not_connect_is_told_so(server: Postgres) -> None:
+    server.sql("CREATE DATABASE closed")
+    server.sql("REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+    said = refusal(server.address("closed"))
+    assert "lets airflow not into 'closed' — as its owner: GRANT CONNECT ON DATABASE" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("sslmode=require", "this host do not agree on SSL — correct sslmode"),
+        ("sslmode=verify-full&sslrootcert=/no/such.pem", "do not agree on SSL"),
+        ("sslmode=nonsense", "cannot be asked so — correct the port, or what follows '?'"),
+        ("nonsense=1", "cannot be asked so"),
+        ("host=/no/such/folder", "Postgres at /no/such/folder:"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(server: Postgres, options: str, says: str) -> None:
+    address = server.address("postgres")
+    if options.startswith("host"):
+        address = address.replace("127.0.0.1", "")
+    assert says in refusal(f"{address}?{options}")
+
+
+def test_a_server_that_breaks_off_is_one_line(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner ends the connection while this host waits for the lock."""
+
+    def end(_: object) -> None:
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'")
+
+    address = server.make("cut")
+    monkeypatch.setattr(airflow_database, "_require_fit", end)
+    assert "broke off" in refusal(address)
+
+
 def test_a_server_that_is_too_old_is_refused(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +194,16 @@ def test_a_server_that_is_too_old_is_refused(
 
 
 @pytest.mark.parametrize(
-    "address", ["hush", "mysql://a:hush@h/b", "postgresql://a:hush@h", "postgresql+pg8000://h/b"]
+    "address",
+    [
+        "hush",
+        "mysql://a:hush@h/b",
+        "postgresql://a:hush@h/b",
+        "postgresql+psycopg2://a:hush@h",
+        "postgresql+psycopg2://a:not@hush@h/b",
+        "postgresql+psycopg2://a:hush@h:port/b",
+        "postgresql+pg8000://h/b",
+    ],
 )
 def test_an_address_that_is_none_is_refused_unseen(address: str) -> None:
     assert "set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://" in refusal(address)
@@ -159,6 +217,8 @@ def test_the_address_may_come_from_a_command(server: Postgres) -> None:
         prepare_database({f"{DATABASE}_CMD": command})
     with pytest.raises(SettingsError, match="_CMD cannot run"):
         prepare_database({f"{DATABASE}_CMD": "/no/such/program"})
+    with pytest.raises(SettingsError, match="_CMD cannot run: No closing quotation"):
+        prepare_database({f"{DATABASE}_CMD": "echo 'half"})
 
 
 def revision(server: Postgres) -> set[str]:
