@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from marquee.errors import SettingsError
-from marquee.host_needs import AIRFLOW
 from marquee.place_settings import SparkSettings
 
 AIRFLOW_PREFIX = "AIRFLOW_"
@@ -97,4 +96,6 @@ def _owners(name: str, process: str) -> tuple[str, ...]:
     for plain in (name, name.removesuffix("_CMD"), name.removesuffix("_SECRET")):
         if plain in OWNERS:
             return OWNERS[plain]
+    from marquee.host_needs import AIRFLOW  # each parse of the DAG loads this module
+
     return AIRFLOW if name.startswith(AIRFLOW_PREFIX) else (process,)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from marquee.errors import AwayError, MarqueeError
 from marquee.place_settings import SparkSettings, master_pages
 from marquee.resource_manager import APPLICATION_ID
-from marquee.run_folder import failure_path
 from marquee.spark_applications import active_applications, end_applications
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def failed_application(printed: str) -> str:
 
 def last_word(lake: Lake, run: str, job: str, application: str) -> LastWord | None:
     """What the driver of this application has left in the lake; None without one."""
+    from marquee.run_folder import failure_path  # each parse of the DAG loads this module
+
     try:
         word = json.loads(lake.read_bytes(failure_path(run, job, application)))
         return LastWord(str(word["sentence"]), int(word["status"]))
