@@ -13,8 +13,9 @@ from contextlib import suppress
 from functools import partial
 
 from local_stack.spark_checks import judge_spark_job
+from marquee.deadlines import at_once
 from marquee.errors import AwayError, MarqueeError
-from marquee.host_checks import Finding, answered, at_once, check_hdfs
+from marquee.host_checks import Finding, answered, check_hdfs
 from marquee.lake import STAGING
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.place_settings import LakeSettings

@@ -19,8 +19,9 @@ from typing import Any
 import httpx
 
 from local_stack.yarn_checks import check_yarn
+from marquee.deadlines import at_once
 from marquee.errors import AwayError, SettingsError
-from marquee.host_checks import UNREADABLE, Finding, at_once, check_ports, clock_finding, host_of
+from marquee.host_checks import UNREADABLE, Finding, check_ports, clock_finding, host_of
 from marquee.place_settings import SparkSettings, megabytes
 from marquee.process_secrets import spark_secret
 from marquee.remote_page import read_page

@@ -7,6 +7,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `artefacts`: the documents that one room writes into the lake and another reads, as typed values
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
+- `deadlines`: several questions at once, with one deadline
 - `errors`: the family of errors, and which of them justify a retry
 - `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
 - `host_checks`: whether the hosts of a place answer, have room and the right time
@@ -14,6 +15,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `lake`: files and folders on HDFS or in a local folder
 - `lifetimes`: child processes that end with their parent process
 - `normalise`: dates, amounts and names, parsed from the text of files and pages
+- `place_preflight`: what a run asks of a cluster before its first Spark job
 - `place_settings`: the settings of a place: where HDFS, Spark and Airflow's database are
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
@@ -40,6 +42,7 @@ __all__ = [
     "clock",
     "contract",
     "dataset_contracts",
+    "deadlines",
     "errors",
     "host_checks",
     "host_needs",
@@ -47,6 +50,7 @@ __all__ = [
     "lake",
     "lifetimes",
     "normalise",
+    "place_preflight",
     "place_settings",
     "policy",
     "prices",

@@ -7,23 +7,19 @@ A weekly run asks it before its first Spark job (`marquee.place_preflight`).
 from __future__ import annotations
 
 import json
-import queue
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
+from marquee.deadlines import SECONDS_FOR_ALL, at_once
 from marquee.place_settings import LakeSettings
 from marquee.remote_page import SECONDS_TO_CONNECT, read_page
 
-T = TypeVar("T")
-SECONDS_FOR_ALL = 20.0
-"""For all hosts of a group together; a page alone may take 15 s."""
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading a stranger's JSON raises where it has another shape."""
 MOST_SKEW = 60.0
@@ -48,36 +44,6 @@ class Finding:
     def __str__(self) -> str:
         """The check, its detail, and the remedy if it failed."""
         return f"{self.name}: {self.detail}{'' if self.passed else f' — {self.remedy}'}"
-
-
-def at_once(
-    questions: Sequence[Callable[[], T]], seconds: float = SECONDS_FOR_ALL
-) -> list[T | None]:
-    """The answers in the order of the questions; None for each that takes longer than `seconds`.
-
-    A question goes on in its thread after that. Ctrl-C ends the waiting at once.
-    """
-    answers: queue.SimpleQueue[tuple[int, T | Exception]] = queue.SimpleQueue()
-
-    def ask(number: int, question: Callable[[], T]) -> None:
-        try:
-            answers.put((number, question()))
-        except Exception as error:
-            answers.put((number, error))
-
-    for number, question in enumerate(questions):
-        threading.Thread(target=ask, args=(number, question), daemon=True).start()
-    found: list[T | None] = [None] * len(questions)
-    until = time.monotonic() + seconds
-    for _ in questions:
-        try:
-            number, answer = answers.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            break
-        if isinstance(answer, Exception):
-            raise answer
-        found[number] = answer
-    return found
 
 
 def answered(name: str, host: str, finding: Finding | None) -> Finding:

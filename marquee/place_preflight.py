@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 from marquee.addresses import host_and_port
+from marquee.deadlines import at_once
 from marquee.errors import AwayError
-from marquee.host_checks import UNREADABLE, Finding, at_once, check_hdfs, check_ports, host_of
+from marquee.host_checks import UNREADABLE, Finding, check_hdfs, check_ports, host_of
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     LakeSettings,

@@ -21,8 +21,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from marquee.deadlines import at_once
 from marquee.errors import AWAY
-from marquee.host_checks import at_once
 from marquee.lifetimes import end_when_orphaned
 from spark_apps.job import error_report
 from spark_apps.spark_session import start_session

@@ -11,8 +11,9 @@ from email.utils import formatdate
 import pytest
 
 from marquee import host_checks
+from marquee.deadlines import at_once
 from marquee.errors import AwayError, retry_helps
-from marquee.host_checks import at_once, check_hdfs
+from marquee.host_checks import check_hdfs
 from marquee.place_preflight import require_place
 from marquee.place_settings import LakeSettings, SparkSettings
 from marquee.settings import load_settings

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cli import run_command, stack_commands, terminal
 from local_stack.airflow_api import AirflowApi
+from marquee.settings import Settings
 from tests.plugins.tiny_stack import TinyStack, tiny_stack
 
 
@@ -33,7 +34,8 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[
             found = answers.get(path, {})
             return httpx.Response(200, json=found.pop(0) if isinstance(found, list) else found)
 
-        def start(self: AirflowApi, settings: object, home: Path) -> None:
+        def start(self: AirflowApi, settings: Settings, home: Path) -> None:
+            self.settings = settings
             transport = httpx.MockTransport(answer)
             self.http = httpx.Client(base_url="http://127.0.0.1:7", transport=transport)
 
