@@ -52,6 +52,7 @@ class Cluster:
             "MARQUEE_SERVING_PORT": str(self.ports["serving"]),
         }
         self.peaks: dict[str, float] = {}
+        self.made = ""
 
     def compose(self, *words: str) -> str:
         """`docker compose …` of this project."""
@@ -110,10 +111,13 @@ class Cluster:
         return httpx.get(address, headers=headers, timeout=30, trust_env=False)
 
     def token(self) -> str:
-        """A token of the API, made as the guide says."""
+        """A token of the API, made as the guide says, once: it must outlive `down` and `up`."""
+        if self.made:
+            return self.made
         words = ["marquee", "tokens", "add", "drill", "--may", "read", "--json"]
         printed = self.compose("exec", "-T", "serving", *words)
-        return str(json.loads(printed)["secret"])
+        self.made = str(json.loads(printed)["secret"])
+        return self.made
 
     def secrets(self) -> str:
         """Digests of both generated secrets."""
