@@ -14,6 +14,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `lake`: files and folders on HDFS or in a local folder
 - `lifetimes`: child processes that end with their parent process
 - `normalise`: dates, amounts and names, parsed from the text of files and pages
+- `place_preflight`: what a run asks the hosts of its place before its first Spark job
 - `place_settings`: the settings of a place: where HDFS, Spark and Airflow's database are
 - `policy`: the gate's bounds
 - `prices`: exchange rates, consumer prices, and amounts without a currency
@@ -47,6 +48,7 @@ __all__ = [
     "lake",
     "lifetimes",
     "normalise",
+    "place_preflight",
     "place_settings",
     "policy",
     "prices",
