@@ -232,9 +232,10 @@ def spark_slots(airflow: AirflowSettings, spark: SparkSettings) -> int:
     """The slots of the pool `spark`: the Spark drivers that may run at once.
 
     Two suit the two cores of one machine. On a Standalone cluster a job without `[spark] cores`
-    takes all cores: a second driver would hold its memory and wait.
+    takes all cores: a second driver would hold its memory and wait. On YARN in cluster mode, two
+    drivers may hold all memory of the nodes, and both would wait for executors.
     """
-    takes_all = bool(spark.masters) and not spark.cores
+    takes_all = (bool(spark.masters) and not spark.cores) or spark.deploy_mode == "cluster"
     return airflow.spark_slots or (1 if takes_all else 2)
 
 

@@ -37,6 +37,8 @@ def test_zips_of_older_code_are_swept_once_nobody_uses_them(tmp_path: Path) -> N
         ({"master": "spark://pi1:7077", "cores": 2}, 0, 2),
         ({"master": "spark://pi1:7077"}, 3, 3),
         ({"master": "yarn"}, 0, 2),
+        ({"master": "yarn", "deploy_mode": "cluster"}, 0, 1),
+        ({"master": "yarn", "deploy_mode": "cluster"}, 2, 2),
     ],
 )
 def test_a_second_driver_is_started_only_where_it_gets_cores(

@@ -31,7 +31,7 @@ from marquee.settings import load_settings
 from tests.cluster.standalone import eventually, free_port
 
 HDFS_JVM = ("-Xmx96m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-SIZE = NodeSize(memory_mb=4096, cores=4)
+SIZE = NodeSize(memory_mb=3072, cores=4)
 
 
 @dataclass
