@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from marquee.addresses import check_page
 from marquee.artefacts.document import Document, Moment, NewerFormatError, read_document
 from marquee.clock import now
 from marquee.errors import SettingsError, SourceError
@@ -48,6 +49,16 @@ def _network(text: str) -> str:
 
 Network = Annotated[str, AfterValidator(_network)]
 """An address, or a network such as `10.0.0.0/8`."""
+
+
+def _public_url(text: str) -> str:
+    if text:  # without a scheme it names no host, and `auto` would ask nobody for a token
+        check_page(text)
+    return text
+
+
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+"""Where others reach serving, as `https://films.example`; empty where nobody does."""
 
 
 class Token(Document):

@@ -39,16 +39,16 @@ PYTHON_DRIVER = 165
 DAEMONS = {
     "namenode": 165,
     "datanode": 145,
-    "journalnode": 120,
+    "journalnode": 95,
     "spark-master": 170,
     "spark-worker": 170,
     "resourcemanager": 200,
     "nodemanager": 155,
     "airflow-api": 250,
     "airflow-scheduler": 260,
-    "airflow-dags": 165,
+    "airflow-dags": 195,
     "airflow-triggerer": 185,
-    "postgres": 50,
+    "postgres": 62,
     "replica": 35,
 }
 """Resident megabytes of each daemon, as measured. Postgres has a connection for each process of

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
-from marquee.access_tokens import Access, Network
+from marquee.access_tokens import Access, Network, PublicUrl
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
@@ -123,7 +123,7 @@ class ServingSettings(Section):
     poll_seconds: float = Field(gt=0)
     server: str
     feedback_minutes: float = Field(gt=0, le=1440)
-    public_url: str
+    public_url: PublicUrl
     access: Access
     trusted_proxies: tuple[Network, ...]
     requests_per_minute: float = Field(gt=0)

@@ -179,6 +179,16 @@ def test_a_public_address_that_is_none_is_said() -> None:
         asks_for_tokens("auto", "127.0.0.1", "http://[::1")
 
 
+@pytest.mark.parametrize("wrong", ["films.example", "//films.example", "ftp://films.example"])
+def test_a_public_address_without_a_scheme_opens_no_server(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """It names no host, so that `auto` would ask nobody behind the proxy for a token."""
+    monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", wrong)
+    with pytest.raises(SettingsError, match=r"public_url: .* is not http://host:port"):
+        load_settings("local")
+
+
 @pytest.mark.parametrize("wrong", ['["*"]', '["films.example"]', '["10.0.0.1/8"]'])
 def test_a_proxy_is_trusted_by_address_or_network(
     wrong: str, monkeypatch: pytest.MonkeyPatch
