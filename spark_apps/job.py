@@ -28,6 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from py4j.protocol import Py4JError
 from pydantic import BaseModel
 from pyspark.sql import DataFrame, SparkSession
 
@@ -51,6 +52,7 @@ OUTAGES = re.compile(
     r"|Py4JNetworkError|Connection refused)(?::\s*([^\n]+))?"
 )
 """Java's names for outages, in the text of an exception that reaches Python."""
+ENDED = "Spark ended this application while it worked — look at the master's page, and at its log"
 DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
 CONTAINER = re.compile(r"container_(?:e\d+_)?(\d+_\d+)_\d+_\d+")
 """YARN's id of a container: the number of its application, and two more."""
@@ -69,6 +71,7 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
     started = float(os.environ.get("MARQUEE_SUBMITTED_AT") or time.time())
     scratch = Path(tempfile.mkdtemp(prefix=f"marquee-{name}-"))
     lake: Lake | None = None
+    job: Job | None = None
     try:
         place = (options.lake, options.webhdfs, options.user)
         lake = open_lake(*place, replication=options.replication)
@@ -78,6 +81,8 @@ def run_job(name: str, argv: Sequence[str] | None, body: Callable[[Job], None]) 
         return 0
     except Exception as error:
         sentence, status = error_report(error)
+        if not sentence and job and job.was_ended():
+            sentence, status = ENDED, AWAY
         if not sentence:
             raise
         print(f"error: {sentence}", file=sys.stderr, flush=True)
@@ -123,6 +128,19 @@ class Job:
         session = start_session(self.name, self.scratch, self.resource_minutes)
         self.session_ready = time.time()
         return session
+
+    def was_ended(self) -> bool:
+        """Whether somebody else ended the session: its master, a person on its page.
+
+        Java's errors after that have many names, each of what the job was about to do.
+        """
+        if "spark" not in vars(self):
+            return False
+        java: Any = self.spark.sparkContext._jsc
+        try:
+            return bool(java.sc().isStopped())
+        except Py4JError:  # its JVM has ended, too
+            return True
 
     @cached_property
     def inputs(self) -> Inputs:

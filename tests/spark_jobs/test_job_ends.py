@@ -197,3 +197,31 @@ def test_this_machines_own_refusal_is_not_hdfs_word() -> None:
         and "HDFS" not in sentence
         and status == BAD_INPUT
     )
+
+
+ENDED_FROM_OUTSIDE = """
+import sys
+from spark_apps.job import run_job
+from pyspark.sql import Observation, functions as F
+
+def body(job):
+    frame = job.spark.range(9)
+    job.spark.sparkContext._jsc.sc().stop()  # as Spark does when its master has killed it
+    frame.observe(Observation("rows"), F.count(F.lit(1)))
+
+sys.exit(run_job("prepare_ratings", sys.argv[1:], body))
+"""
+
+
+def test_a_session_that_was_ended_from_outside_is_an_outage(tmp_path: Path) -> None:
+    """Whatever Java's error is called, here `LiveListenerBus is stopped`."""
+    flags = ["--lake", f"file://{tmp_path}", "--run", "r"]
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_FROM_OUTSIDE, *flags],
+        env=os.environ
+        | {"PYTHONPATH": str(REPOSITORY), "PYSPARK_SUBMIT_ARGS": "--master local[1] pyspark-shell"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == AWAY, done.stderr[-3000:]
+    assert "error: Spark ended this application while it worked" in done.stderr
