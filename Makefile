@@ -40,7 +40,7 @@ status: installed ## what runs, where, since when
 doctor: setup ## can this machine run it? ports, memory, disk, Java
 	@$(PY) -m cli doctor $(WORLD) $(ARGS)
 
-test: setup-dev ## every path once, on real parts (about 25 minutes on 2 cores)
+test: setup-dev ## every path once, on real parts (about 40 minutes on 2 cores)
 	@$(PY) -m pytest $(ARGS)
 
 check: setup-dev ## format, lint, types, doors, golden files, arm64's wheels (about a minute; offline: ARM64=no)
