@@ -1,7 +1,7 @@
-"""HDFS with one NameNode and one DataNode, run from pyspark's jars and a few fetched ones.
+"""HDFS, run from pyspark's jars and a few fetched ones: its classes, configuration and format.
 
-`Stack` writes the configuration and formats the NameNode before it starts the daemons. The same
-jars, and three of BouncyCastle, hold the daemons of YARN and of several NameNodes.
+`Stack` writes the configuration of one NameNode and one DataNode on this machine, `host_daemon`
+that of a place, where several NameNodes may share a journal. `yarn` is the same for YARN.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from local_stack.java_setup import spark_jars
+from marquee.addresses import in_brackets
 from marquee.errors import StackError
 from marquee.place_settings import LakeSettings
 from marquee.settings import Settings
@@ -24,18 +24,10 @@ DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 JOURNALNODE_CLASS = "org.apache.hadoop.hdfs.qjournal.server.JournalNode"
 HA_ADMIN_CLASS = "org.apache.hadoop.hdfs.tools.DFSHAAdmin"
 """`haadmin`: which NameNode is active, and making another one active."""
-RESOURCE_MANAGER_CLASS = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
-NODE_MANAGER_CLASS = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
-HEAPS = {RESOURCE_MANAGER_CLASS: 128, NODE_MANAGER_CLASS: 96}
-"""Megabytes of the daemons' heaps."""
-OPEN_MODULES = "--add-opens=java.base/java.lang=ALL-UNNAMED"
-"""Guice of Hadoop 3.4 makes classes by reflection, which Java 17 refuses otherwise."""
-SMALLEST_CONTAINER_MB = 128
-MOST_FOR_MASTERS = "0.8"
-"""Share of a queue for application masters; with YARN's own 0.1 none starts on a shelf."""
 COPIES = 2
 """Of each block, where the place does not say; with one DataNode there is one."""
-JVM_OF_DAEMONS = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JVM = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""Of every daemon: small stacks, and neither threads nor memory for a second compiler."""
 JARS_FROM_PYSPARK = (
     "hadoop-client-api-*.jar",
     "hadoop-client-runtime-*.jar",
@@ -67,7 +59,8 @@ def write_hdfs_conf(settings: Settings, conf: Path, data: Path) -> None:
 
     `data` is the folder in which HDFS keeps its name space and its blocks.
     """
-    write_conf(conf, _core(settings, data), _hdfs(settings, data))
+    address = f"127.0.0.1:{settings.stack.port('namenode')}"
+    write_conf(conf, core_values(address, settings.lake.user, data), _hdfs(settings, data))
 
 
 def write_conf(conf: Path, core: dict[str, str], hdfs: dict[str, str]) -> None:
@@ -93,7 +86,7 @@ def format_namenode(java: Path, class_path: str, data: Path, environment: dict[s
         return
     if not list(current.glob("fsimage*")):  # a killed format left no image
         shutil.rmtree(data / "name", ignore_errors=True)
-    command = [str(java), "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    command = [str(java), "-Xmx96m", *JVM]
     command += ["-cp", class_path, NAMENODE_CLASS, "-format", "-nonInteractive"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode:
@@ -104,11 +97,12 @@ def format_namenode(java: Path, class_path: str, data: Path, environment: dict[s
         )
 
 
-def _core(settings: Settings, data: Path) -> dict[str, str]:
+def core_values(name_space: str, user: str, data: Path) -> dict[str, str]:
+    """`core-site.xml` of the daemons and clients of one HDFS."""
     return {
-        "fs.defaultFS": f"hdfs://127.0.0.1:{settings.stack.port('namenode')}",
+        "fs.defaultFS": f"hdfs://{name_space}",
         "hadoop.tmp.dir": str(data / "tmp"),
-        "hadoop.http.staticuser.user": settings.lake.user,
+        "hadoop.http.staticuser.user": user,
     }
 
 
@@ -130,11 +124,7 @@ def _hdfs(settings: Settings, data: Path) -> dict[str, str]:
 
 def core_site(settings: Settings, data: Path) -> dict[str, str]:
     """`core-site.xml` of a place."""
-    return {
-        "fs.defaultFS": f"hdfs://{_name_space(settings)}",
-        "hadoop.tmp.dir": str(data / "tmp"),
-        "hadoop.http.staticuser.user": settings.lake.user,
-    }
+    return core_values(_name_space(settings), settings.lake.user, data)
 
 
 def hdfs_site(settings: Settings, data: Path) -> dict[str, str]:
@@ -156,7 +146,7 @@ def _name_space(settings: Settings) -> str:
     if settings.lake.namenodes:
         return urlsplit(settings.lake.root).netloc
     for host, port in settings.lake.rpc_addresses:
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{in_brackets(host)}:{port}"
     raise StackError(
         f"lake.root is {settings.lake.root}, which no NameNode serves",
         "set MARQUEE_PLACE to a place with hdfs://host:port/path",
@@ -224,66 +214,3 @@ def _xml(values: dict[str, str]) -> str:
         for k, v in values.items()
     )
     return f'<?xml version="1.0"?>\n<configuration>\n{"".join(rows)}</configuration>\n'
-
-
-class NodeSize(NamedTuple):
-    """What one NodeManager offers to containers."""
-
-    memory_mb: int
-    cores: int
-
-
-def daemon_command(java: Path, java_class: str, conf: Path, jars: list[Path]) -> list[str]:
-    """The command of one daemon of YARN; `conf` is the first entry of its class path."""
-    heap = f"-Xmx{HEAPS[java_class]}m"
-    return [
-        str(java),
-        heap,
-        *JVM_OF_DAEMONS,
-        OPEN_MODULES,
-        "-cp",
-        class_path(conf, jars),
-        java_class,
-    ]
-
-
-def write_yarn_conf(conf: Path, values: dict[str, str]) -> None:
-    """Write `yarn-site.xml` and `capacity-scheduler.xml`, which HDFS's files stand beside."""
-    write_values(conf / "yarn-site.xml", values)
-    queue = "yarn.scheduler.capacity"
-    write_values(
-        conf / "capacity-scheduler.xml",
-        {
-            f"{queue}.root.queues": "default",
-            f"{queue}.root.default.capacity": "100",
-            f"{queue}.maximum-am-resource-percent": MOST_FOR_MASTERS,
-            # Without it, a container's cores are not counted.
-            f"{queue}.resource-calculator": (
-                "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator"
-            ),
-        },
-    )
-
-
-def yarn_values(host: str, size: NodeSize, folder: Path) -> dict[str, str]:
-    """`yarn-site.xml` of a small cluster: the ResourceManager's host, and what each node offers.
-
-    `folder` holds a NodeManager's containers and their logs.
-    """
-    return {
-        "yarn.resourcemanager.hostname": host,
-        "yarn.nodemanager.local-dirs": str(folder / "containers"),
-        "yarn.nodemanager.log-dirs": str(folder / "container-logs"),
-        "yarn.nodemanager.resource.memory-mb": str(size.memory_mb),
-        "yarn.nodemanager.resource.cpu-vcores": str(size.cores),
-        "yarn.scheduler.minimum-allocation-mb": str(SMALLEST_CONTAINER_MB),
-        "yarn.scheduler.maximum-allocation-mb": str(size.memory_mb),
-        # A JVM reserves far more addresses than it uses memory.
-        "yarn.nodemanager.vmem-check-enabled": "false",
-        # By default a disk that is nine tenths full counts as broken, and no container starts.
-        "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "99",
-        # Silent for two minutes is lost (YARN's own: ten). A driver's JVM says its first word after
-        # half a minute on a loaded board, so less would end jobs that are only slow.
-        "yarn.nm.liveness-monitor.expiry-interval-ms": "120000",
-        "yarn.am.liveness-monitor.expiry-interval-ms": "120000",
-    }

@@ -29,20 +29,23 @@ from local_stack.environment import admin_password, replica_titles, stack_enviro
 from local_stack.hdfs import (
     DATANODE_CLASS,
     JOURNALNODE_CLASS,
+    JVM,
     NAMENODE_CLASS,
-    NODE_MANAGER_CLASS,
-    RESOURCE_MANAGER_CLASS,
     class_path,
     core_site,
-    daemon_command,
     format_namenode,
     hdfs_site,
     write_conf,
-    write_yarn_conf,
 )
 from local_stack.java_setup import cache_folder, jar_files, java_home, spark_home
 from local_stack.stack import read_procfile
-from local_stack.yarn_checks import place_values
+from local_stack.yarn import (
+    NODE_MANAGER_CLASS,
+    RESOURCE_MANAGER_CLASS,
+    daemon_command,
+    place_values,
+    write_yarn_conf,
+)
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
 from marquee.place_settings import SparkSettings, megabytes
@@ -67,7 +70,6 @@ OF_HDFS = {
 OF_SPARK = ("spark-master", "spark-worker")
 OF_YARN = {"resourcemanager": RESOURCE_MANAGER_CLASS, "nodemanager": NODE_MANAGER_CLASS}
 SPARK_HEAP = 160
-JVM = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 ROLES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in (*OF_HDFS, *OF_SPARK, *OF_YARN)},
     "airflow": AIRFLOW,

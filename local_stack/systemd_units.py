@@ -16,9 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.hdfs import SMALLEST_CONTAINER_MB
 from local_stack.host_daemon import DATA, ROLES
-from local_stack.yarn_checks import containers_mb
+from local_stack.yarn import SMALLEST_CONTAINER_MB, containers_mb
 from marquee.errors import SettingsError, StackError
 from marquee.host_needs import AIRFLOW, DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes

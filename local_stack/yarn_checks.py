@@ -1,4 +1,4 @@
-"""A place's YARN: what its daemons are told, and checks of its nodes and its queue.
+"""Checks of a place's YARN: its ResourceManager, the room of its nodes, its queue.
 
 `marquee doctor --place` prints the findings, each with a host and what to do there. The pages are
 read in the form of Hadoop's own ResourceManager and of the minicluster jar's
@@ -10,28 +10,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from local_stack.hdfs import SMALLEST_CONTAINER_MB, NodeSize, yarn_values
+from local_stack.yarn import containers_mb
 from marquee.addresses import host_and_port
-from marquee.errors import AwayError, StackError
+from marquee.errors import AwayError
 from marquee.host_checks import UNREADABLE, Finding, clock_finding, host_of, port_finding
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     SparkSettings,
-    megabytes,
 )
 from marquee.remote_page import read_page
 from marquee.resource_manager import listed, read_cluster, room_of
 
-LEAST_OVERHEAD_MB, OVERHEAD_SHARE = 384, 0.1
-"""What Spark adds to a heap where no overhead is set: a tenth, and at least so much."""
-MASTER_HEAP = "512m"
-"""Of Spark's own application master in client mode (`spark.yarn.am.memory`)."""
 SMALLEST, LARGEST = "yarn.scheduler.minimum-allocation-mb", "yarn.scheduler.maximum-allocation-mb"
 
 
@@ -82,43 +75,6 @@ def _resource_manager(page: str) -> Iterator[Finding]:
     _, moment = read_page(f"{page}/ws/v1/cluster/info")
     if moment:
         yield clock_finding(host, moment)
-
-
-def container_mb(heap: str, overhead: str, smallest: int) -> int:
-    """Megabytes of a container for this heap, rounded up as YARN does."""
-    heap_mb = megabytes(heap)
-    usual = max(LEAST_OVERHEAD_MB, int(heap_mb * OVERHEAD_SHARE))
-    needed = heap_mb + (megabytes(overhead) if overhead else usual)
-    return -(-needed // smallest) * smallest
-
-
-def containers_mb(settings: SparkSettings, smallest: int) -> tuple[int, int]:
-    """Megabytes of the containers of an executor, and of a driver or its application master."""
-    executor = container_mb(settings.executor_memory, settings.executor_overhead, smallest)
-    if settings.deploy_mode == "cluster":
-        driver = container_mb(settings.driver_memory, settings.driver_overhead, smallest)
-        return executor, driver
-    return executor, container_mb(MASTER_HEAP, "", smallest)
-
-
-def place_values(settings: SparkSettings, data: Path) -> dict[str, str]:
-    """`yarn-site.xml` of a place's daemons: each node has room for an executor and a driver.
-
-    Raises StackError where the place names no ResourceManager.
-    """
-    if not (settings.on_yarn and settings.resource_manager):
-        raise StackError(
-            f"spark.master is {settings.master}, and no ResourceManager is named",
-            "set MARQUEE_PLACE to a place with master = yarn and resource_manager",
-        )
-    host, port = host_and_port(settings.resource_manager, RESOURCE_MANAGER_PORT)
-    size = NodeSize(sum(containers_mb(settings, SMALLEST_CONTAINER_MB)), os.cpu_count() or 1)
-    return {
-        **yarn_values(host, size, data / "yarn"),
-        "yarn.resourcemanager.address": f"{host}:{port}",
-        "yarn.resourcemanager.webapp.address": urlsplit(settings.pages[0]).netloc,
-        "yarn.resourcemanager.bind-host": "0.0.0.0",
-    }
 
 
 def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:

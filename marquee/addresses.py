@@ -21,6 +21,11 @@ def host_and_port(address: str, usual: int) -> tuple[str, int]:
     return found[1].strip("[]"), port
 
 
+def in_brackets(host: str) -> str:
+    """The host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def check_page(address: str) -> None:
     """Raise ValueError unless the address is `http://host`, with or without a port and a path."""
     scheme, _, rest = address.partition("://")

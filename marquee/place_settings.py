@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from marquee.addresses import HOST, check_page, host_and_port
+from marquee.addresses import HOST, check_page, host_and_port, in_brackets
 from marquee.errors import SettingsError
 
 NUMBER = "[1-9][0-9]{0,5}"
@@ -265,8 +265,7 @@ def master_pages(master: str, settings: SparkSettings) -> tuple[str, ...]:
         return tuple(one.rstrip("/") for one in settings.master_pages)
     if master == "yarn" and settings.resource_manager:
         host, _ = host_and_port(settings.resource_manager, RESOURCE_MANAGER_PORT)
-        shown = f"[{host}]" if ":" in host else host
-        return (f"http://{shown}:{RESOURCE_MANAGER_PAGE_PORT}",)
+        return (f"http://{in_brackets(host)}:{RESOURCE_MANAGER_PAGE_PORT}",)
     return tuple(f"http://{host}:{MASTER_PAGE_PORT}" for host, _ in standalone_masters(master))
 
 

@@ -5,9 +5,10 @@ httpx is imported late: Airflow parses modules that import this one, and needs n
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
+from functools import partial
+
+from marquee.deadlines import at_once
 
 SECONDS_TO_CONNECT = 5.0
 SECONDS_TO_READ = 15.0
@@ -25,24 +26,13 @@ def read_page(url: str, may_break_off: bool = False) -> tuple[str, str]:
     """
     import httpx
 
-    answers: queue.SimpleQueue[tuple[str, str] | Exception] = queue.SimpleQueue()
-
-    def read() -> None:
-        try:
-            answers.put(_read(url, may_break_off))
-        except Exception as error:
-            answers.put(error)
-
     # A host may send even its headers byte by byte, and a resolver may be silent.
-    threading.Thread(target=read, daemon=True).start()
     try:
-        found = answers.get(timeout=SECONDS_TO_READ)
-    except queue.Empty:
-        raise httpx.ReadTimeout(f"not whole after {SECONDS_TO_READ:.0f} s") from None
-    if isinstance(found, httpx.InvalidURL):
-        raise ValueError(str(found))
-    if isinstance(found, Exception):
-        raise found
+        (found,) = at_once([partial(_read, url, may_break_off)], SECONDS_TO_READ)
+    except httpx.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    if found is None:
+        raise httpx.ReadTimeout(f"not whole after {SECONDS_TO_READ:.0f} s")
     return found
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +17,7 @@ from local_stack.host_daemon import (
 from marquee.place_settings import standalone_masters
 from marquee.settings import REPOSITORY, Settings, load_settings
 from tests.capacity.one_host import DAEMONS
+from tests.plugins.own_network import found_in_own_network
 
 
 @pytest.fixture
@@ -154,13 +151,7 @@ def test_a_folder_that_this_user_may_not_write_is_said_in_one_line(
 
 
 def test_real_daemons_answer_and_the_name_space_outlives_a_kill(tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if not unshare or subprocess.run([unshare, "--net", "true"], capture_output=True).returncode:
-        pytest.skip("a network of its own is not allowed here: the daemons are not started")
-    command = [unshare, "--net", sys.executable, "-m", "tests.capacity.one_host", str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = found_in_own_network("tests.capacity.one_host", tmp_path)
     logs = {name: (tmp_path / f"{name}.log").read_text()[-500:] for name in DAEMONS}
     assert found["written"] == found["read_again"] == "came back", logs
     (worker,) = found["workers"]

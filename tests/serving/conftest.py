@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from serving_bundles import promote_budget, promote_recommender
 
 from marquee.access_tokens import add_token
 from marquee.lake import Lake, open_lake
-from serving.access import AccessRules, TokenRules
-from serving.app import create_app
+from serving.access import TokenRules
 from serving.backend import Backend, open_backend
 from serving.callers import KnownTokens
 from serving.engines import LoadedRecommender
 from serving.follower import Follower
+from tests.plugins.live_server import running
 from tests.serving.followers import open_follower
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return open_lake(f"file://{tmp_path / 'lake'}")
-
-
-@contextmanager
-def running(backend: Backend, rules: AccessRules | None = None) -> Iterator[httpx.Client]:
-    """A client of a live server; the followers poll only where a test calls them."""
-    app = create_app(backend, rules)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture

@@ -8,21 +8,16 @@ of the budget model, all in the ledger. `tests/release/format1` has older verdic
 from __future__ import annotations
 
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
-import uvicorn
 
 from marquee.lake import Lake, open_lake
 from marquee.policy import MODELS
 from release.ledger import Ledger
 from release.manual_entries import roll_back
-from serving.app import create_app
 from serving.backend import Backend, open_backend
+from tests.plugins.live_server import running
 from tests.serving.serving_bundles import promote_recommender
 
 LAKES = Path(__file__).parent / "lakes"
@@ -81,21 +76,3 @@ def test_its_champion_is_followed_by_one_of_today_and_rolled_back_to(
         backend.recommender.poll()
         assert client.get(where).json()["entry"]["bundle"] == old.bundle
     assert ledger.verify() == []
-
-
-@contextmanager
-def running(backend: Backend) -> Iterator[httpx.Client]:
-    """A client of a live server that polls where a test says so."""
-    config = uvicorn.Config(create_app(backend), port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()

@@ -15,18 +15,20 @@ import httpx
 from local_stack.hdfs import (
     DATANODE_CLASS,
     NAMENODE_CLASS,
-    NODE_MANAGER_CLASS,
-    RESOURCE_MANAGER_CLASS,
-    NodeSize,
     class_path,
-    daemon_command,
     format_namenode,
     shared_values,
     write_conf,
+)
+from local_stack.java_setup import cache_folder, jar_files, java_home
+from local_stack.yarn import (
+    NODE_MANAGER_CLASS,
+    RESOURCE_MANAGER_CLASS,
+    NodeSize,
+    daemon_command,
     write_yarn_conf,
     yarn_values,
 )
-from local_stack.java_setup import cache_folder, jar_files, java_home
 from marquee.settings import load_settings
 from tests.cluster.standalone import eventually, free_port
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +12,11 @@ from local_stack.environment import airflow_environment
 from local_stack.hdfs import nameservice_values
 from local_stack.host_daemon import launch
 from local_stack.systemd_units import memory_limits, unit_files
-from local_stack.yarn_checks import place_values
+from local_stack.yarn import place_values
 from marquee.errors import StackError
 from marquee.host_needs import DataSize
-from marquee.settings import REPOSITORY, Settings, load_settings
+from marquee.settings import Settings, load_settings
+from tests.plugins.own_network import found_in_own_network
 from tests.yarn.one_host import DAEMONS, PLACE
 
 SIZE = DataSize(100_836, 610, 9_742)
@@ -82,13 +80,7 @@ def test_the_units_start_what_they_follow(place: Settings) -> None:
 
 @pytest.mark.hdfs
 def test_real_daemons_are_as_the_doctor_wants_them(tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if not unshare or subprocess.run([unshare, "--net", "true"], capture_output=True).returncode:
-        pytest.skip("a network of its own is not allowed here: the daemons are not started")
-    command = [unshare, "--net", sys.executable, "-m", "tests.yarn.one_host", str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = found_in_own_network("tests.yarn.one_host", tmp_path)
     logs = {name: (tmp_path / f"{name}.log").read_text()[-800:] for name in DAEMONS}
     assert found["well"] and found["journal"] and not found["wrong"], (found, logs)
     assert any(one.startswith("NodeManager ") for one in found["findings"])

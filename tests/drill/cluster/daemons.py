@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from local_stack.hdfs import NAMENODE_CLASS
+from local_stack.hdfs import DATANODE_CLASS, NAMENODE_CLASS
 from tests.drill.cluster.environments import SPARK_OF_WORKER, java_command
 from tests.drill.cluster.metadata_database import database_command
 
 if TYPE_CHECKING:
     from tests.drill.cluster.cluster import Cluster
 
-DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 MASTER = "spark://spark-master:7077"
 PORT = "--host 0.0.0.0 --port 8001"
 WORKER_CORES, WORKER_MB = 1, 768

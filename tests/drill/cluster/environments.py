@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_stack.hdfs import JARS_FROM_PYSPARK, shared_values, write_conf
+from local_stack.hdfs import JARS_FROM_PYSPARK, core_values, shared_values, write_conf
 from local_stack.java_setup import cache_folder, java_home, spark_jars
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -81,12 +81,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 def write_hadoop_conf(conf: Path, user: str) -> None:
     """Write the configuration that all hosts share, clients and daemons."""
-    core = {
-        "fs.defaultFS": "hdfs://namenode:8020",
-        "hadoop.tmp.dir": "/srv/data/hadoop",
-        "hadoop.http.staticuser.user": user,
-    }
-    write_conf(conf, core, HDFS_SITE)
+    write_conf(conf, core_values("namenode:8020", user, Path("/srv/data/hadoop")), HDFS_SITE)
 
 
 def worker_environment() -> Path:
