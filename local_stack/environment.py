@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_stack.airflow_database import DATABASE, DATABASE_VARIABLES
+from local_stack.airflow_postgres import DATABASE, DATABASE_VARIABLES
 from local_stack.hdfs import class_path
 from local_stack.java_setup import (
     cache_folder,

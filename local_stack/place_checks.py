@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+from local_stack.airflow_database import database_address
+from local_stack.airflow_postgres import DATABASE, DATABASE_VARIABLES, connected, where
 from local_stack.spark_checks import judge_spark_job
 from marquee.deadlines import at_once
 from marquee.errors import AwayError, MarqueeError
@@ -59,33 +61,24 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's database can be reached, where the environment names one."""
     if settings.airflow.database == "sqlite":
         return
-    name, url = "Airflow's database", os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "")
-    if not url:
-        remedy = "set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to its address"
-        yield Finding(name, False, "the environment does not name it", remedy)
+    name = "Airflow's database"
+    if not any(os.environ.get(variable) for variable in DATABASE_VARIABLES):
+        yield Finding(name, False, "the environment does not name it", f"set {DATABASE}")
         return
-    (found,) = at_once([partial(_database, name, url)])
+    (found,) = at_once([partial(_database, name)])
     yield answered(name, "its host", found)
 
 
-def _database(name: str, url: str) -> Finding:
-    """Ask the database one question. No text of an error is shown: it may hold the password."""
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
-    where = "the address"
+def _database(name: str) -> Finding:
+    """Reach the server as a start does; the operator's variable may name a file instead."""
     try:
-        parts = make_url(url)
-        where = f"{parts.username or ''}@{parts.host or 'localhost'}:{parts.port or 5432}"
-        with create_engine(url).connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except ImportError as error:
-        return Finding(name, False, str(error), "install psycopg2-binary beside Airflow")
-    except (SQLAlchemyError, ValueError) as error:
-        remedy = "correct AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, or start Postgres there"
-        return Finding(name, False, f"{where} does not answer ({type(error).__name__})", remedy)
-    return Finding(name, True, where)
+        address = database_address(os.environ)
+        if address.startswith("sqlite"):
+            return Finding(name, True, "a file of SQLite, as the environment says")
+        with connected(address) as connection:
+            return Finding(name, True, where(connection.engine.url))
+    except MarqueeError as error:
+        return Finding(name, False, error.message, error.remedy)
 
 
 def check_by_job(

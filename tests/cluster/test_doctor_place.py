@@ -243,6 +243,6 @@ def test_a_database_that_is_not_there_is_named_without_its_password(
     assert "does not name it" in line
     monkeypatch.setenv(name, f"postgresql+psycopg2://airflow:hush@127.0.0.1:{free_port()}/airflow")
     (line,) = failed(check_database(settings))
-    assert "hush" not in line
+    assert "hush" not in line and "does not listen — start Postgres there" in line
     monkeypatch.setenv(name, f"sqlite:///{tmp_path}/airflow.db")
     assert failed(check_database(settings)) == []

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local_stack.airflow_database import DATABASE
+from local_stack.airflow_postgres import DATABASE
 from local_stack.environment import airflow_environment
 from marquee.settings import load_settings
 

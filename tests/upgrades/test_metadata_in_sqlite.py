@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from local_stack import airflow_database
-from local_stack.airflow_database import DATABASE, airflow_revisions, prepare_database
+from local_stack.airflow_database import airflow_revisions, prepare_database
+from local_stack.airflow_postgres import DATABASE
 from marquee.errors import SettingsError, StackError
 from tests.upgrades.airflow_at import OLDER, airflow, environment_at
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import airflow_database
+from local_stack import airflow_database, airflow_postgres
 from local_stack.airflow_api import AirflowApi
-from local_stack.airflow_database import DATABASE, airflow_revisions, prepare_database
+from local_stack.airflow_database import airflow_revisions, prepare_database
+from local_stack.airflow_postgres import DATABASE
 from local_stack.stack import Stack
 from marquee.errors import MarqueeError, SettingsError, StackError
 from marquee.settings import REPOSITORY, Settings
@@ -181,7 +182,7 @@ def test_a_server_that_breaks_off_is_one_line(
         server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'")
 
     address = server.make("cut")
-    monkeypatch.setattr(airflow_database, "_require_fit", end)
+    monkeypatch.setattr(airflow_postgres, "_require_fit", end)
     assert "broke off" in refusal(address)
 
 
@@ -189,7 +190,7 @@ def test_a_server_that_is_too_old_is_refused(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This machine has one Postgres, so Airflow's oldest is set above it."""
-    monkeypatch.setattr(airflow_database, "OLDEST_POSTGRES", 99)
+    monkeypatch.setattr(airflow_postgres, "OLDEST_POSTGRES", 99)
     assert "Airflow wants 99 or newer" in refusal(server.address("postgres"))
 
 
