@@ -121,6 +121,8 @@ class Cluster:
         form = "{{.Name}} {{.MemUsage}}"
         for line in self.docker.run("stats", "--no-stream", "--format", form).splitlines():
             name, used = line.split()[:2]
+            if not name.startswith(PROJECT):
+                continue
             number, unit = float(used.rstrip("KMGiB")), used.lstrip("0123456789.")
             size = number * {"GiB": 1024, "MiB": 1, "KiB": 1 / 1024, "B": 0}[unit]
             self.peaks[name] = max(self.peaks.get(name, 0), size)
