@@ -14,8 +14,10 @@ from marquee.settings import REPOSITORY, load_settings
 
 ML_LATEST_SMALL = DataSize(100_836, 610, 9_742)
 ONCE = ("secrets", "namenode-format", "airflow-migrate", "world", "demo")
-OF_YARN = {"resourcemanager", "nodemanager", "journalnode"}
-"""Daemons of the plan without a service: these run on hosts (docs/guides/compose.md)."""
+WITHOUT_SERVICE = {"journalnode"}
+"""Of the plan: a second NameNode is of use on a second machine only."""
+OF_YARN = {"resourcemanager", "nodemanager"}
+MASTER = "MARQUEE_SPARK__MASTER"
 WITH_A_WAY_OUT = {"airflow-api", "airflow-scheduler", "serving"}
 OWN_DATABASE = {"secrets", "postgres", "airflow-migrate", *AIRFLOW, "demo"}
 """Services that may see the password of Airflow's database; `demo` shares Airflow's state."""
@@ -44,11 +46,11 @@ def volumes(service: str) -> dict[str, str]:
 
 
 def test_every_role_of_a_cluster_is_a_service() -> None:
-    assert set(NAMES) - OF_YARN <= SERVICES.keys()
+    assert set(NAMES) - WITHOUT_SERVICE <= SERVICES.keys()
     assert "postgres" in SERVICES
 
 
-@pytest.mark.parametrize("name", sorted(DAEMONS.keys() - OF_YARN | {"serving"}))
+@pytest.mark.parametrize("name", sorted(DAEMONS.keys() - WITHOUT_SERVICE | {"serving"}))
 def test_limits_are_those_of_the_plan(name: str) -> None:
     planned = memory_limits(load_settings("cluster"), ML_LATEST_SMALL)[name]
     assert 0.95 * planned <= megabytes(name) <= max(1.35 * planned, planned + 64)
@@ -96,6 +98,25 @@ def test_no_variable_holds_a_secret() -> None:
         for key, value in (service.get("environment") or {}).items():
             suspect = any(word in key for word in ("PASSWORD", "SECRET", "TOKEN", "_KEY"))
             assert not suspect or key.endswith("_FILE"), f"{name}: {key}={value}"
+
+
+def test_yarn_has_a_profile_and_one_variable_moves_airflow_alone_to_it() -> None:
+    assert {name for name, one in SERVICES.items() if one.get("profiles") == ["yarn"]} == OF_YARN
+    masters = {name: one.get("environment", {}).get(MASTER) for name, one in SERVICES.items()}
+    moved = "${MARQUEE_SPARK__MASTER:-spark://spark-master:7077}"
+    assert {name for name, one in masters.items() if one == "yarn"} == OF_YARN
+    assert {name for name, one in masters.items() if one == moved} == {
+        "airflow-migrate",
+        *AIRFLOW,
+        "demo",
+    }
+    assert masters["spark-worker"] is None  # the place's own
+
+
+def test_the_demo_waits_for_what_its_profile_has() -> None:
+    waits = SERVICES["demo"]["depends_on"]
+    assert waits["nodemanager"] == {"condition": "service_healthy", "required": False}
+    assert waits["spark-worker"] == {"condition": "service_healthy"}
 
 
 def test_ours_run_without_capabilities_on_a_read_only_disk() -> None:

@@ -30,6 +30,14 @@ def test_the_allow_list_has_all_that_the_dockerfile_copies() -> None:
     assert {name.split("/")[0] for name in copied} <= ALLOWED
 
 
+def test_nodes_of_yarn_find_the_jars_where_the_file_says() -> None:
+    file = (REPOSITORY / "docker-compose.yaml").read_text()
+    assert "MARQUEE_SPARK__YARN_JARS: local:/opt/spark/jars/*\n" in file
+    assert "MARQUEE_SPARK__WORKER_PYTHON: /opt/marquee/.venv/bin/python3\n" in file
+    worker = DOCKERFILE.partition("AS worker\n")[2].partition("\nFROM ")[0]
+    assert "site-packages/pyspark /opt/spark" in worker and "test -e /opt/spark/jars" in worker
+
+
 def test_the_worker_has_every_room_that_its_daemons_import() -> None:
     code = "import sys, local_stack.host_daemon; print(*{m.split('.')[0] for m in sys.modules})"
     command = [sys.executable, "-c", code]

@@ -76,7 +76,7 @@ def _parts(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list
     """The parts that `--only` names, in the drill's own order; the parser ends us for others."""
     (drill,) = [DRILLS[name] for name in options.drills] if len(options.drills) == 1 else [None]
     if not isinstance(drill, NamedDrill):
-        parser.error("--only wants one drill, and one of parts: cluster, yarn")
+        parser.error("--only wants one drill, and one of parts: cluster, compose, yarn")
     wanted = set(options.only.split(","))
     if unknown := sorted(wanted - set(drill.parts)):
         parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(drill.parts)}")
