@@ -44,12 +44,13 @@ from cli.world_and_lake import (
     stack_to_start,
 )
 from local_stack.airflow_api import AirflowApi
-from local_stack.environment import stack_environment, with_local_addresses
+from local_stack.environment import job_environment, stack_environment, with_local_addresses
 from local_stack.stack import Stack
 from marquee.clock import now, parse_moment, refuse_ahead, to_whole_second
 from marquee.errors import MarqueeError, SettingsError, StackError
 from marquee.identifiers import run_name, run_slug
 from marquee.lake import check_world
+from marquee.place_preflight import require_hosts
 from marquee.policy import MODELS, Model
 from marquee.settings import Settings, load_settings
 from sources.ratings_release import take_census
@@ -194,6 +195,8 @@ def step(
         moment = refuse_ahead(parse_moment(as_of), "--as-of") if as_of else now()
         found = running_stack(data)
         settings = running_settings(found) if found else with_local_addresses(settings_for(data))
+    if name in SPARK_JOBS:
+        require_hosts(settings, settings.lake.root)
     lake = lake_of(settings)
     check_world(lake, settings.world)
     if name in SPARK_JOBS:
@@ -233,6 +236,8 @@ def _model(name: str) -> Model:
 
 
 def _submit(settings: Settings, job: str, run: str) -> int:
-    environment = os.environ | stack_environment(settings)
+    # Airflow's database and keys are no business of a job that runs elsewhere.
+    made = stack_environment(settings) if settings.runs_hdfs else job_environment(settings)
+    environment = os.environ | made
     command = submit_command(settings, job, run, environment["SPARK_ARCHIVE"])
     return subprocess.run(command, env=environment).returncode

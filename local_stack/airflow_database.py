@@ -64,15 +64,28 @@ def database_address(environment: Mapping[str, str]) -> str:
     words = [sys.executable, "-m", "airflow", "config", "get-value", "database", "sql_alchemy_conn"]
     try:
         if command := environment.get(f"{DATABASE}_CMD"):
-            words = shlex.split(command)
+            words = shlex.split(command)  # Airflow runs it so, without a shell
         done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{DATABASE}_CMD cannot run: {error}", "correct it") from None
     if done.returncode or not done.stdout.strip():
-        raise SettingsError(
-            "the address of Airflow's database is given by nobody", f"set {DATABASE}"
-        )
+        raise _unsaid(command, done)
     return done.stdout.strip().splitlines()[-1]
+
+
+def _unsaid(command: str | None, done: subprocess.CompletedProcess[str]) -> SettingsError:
+    """Why nothing has said the address; a command is named by its program alone, for its words may
+    hold a secret."""
+    if not command:
+        said = "the address of Airflow's database is given by nobody"
+        return SettingsError(said, f"set {DATABASE}")
+    program = shlex.split(command)[0]
+    errors = done.stderr.strip().splitlines()[-1:]
+    how = f"ended with status {done.returncode}" if done.returncode else "printed nothing"
+    if done.returncode < 0:
+        how = f"was killed by signal {-done.returncode}"
+    said = f"{program}, which {DATABASE}_CMD runs, {how}{': ' if errors else ''}{''.join(errors)}"
+    return SettingsError(said[:400], f"run it by hand as this user, or correct {DATABASE}_CMD")
 
 
 def migrate_airflow(environment: Mapping[str, str]) -> None:

@@ -199,6 +199,10 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+        # A task sends a heartbeat each 5 s: one without any for a minute is lost, and so are those
+        # of a scheduler that has sent none for 30 s. Airflow waits for five minutes, both times.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_SPARK_CLUSTER": json.dumps(_spark_connection(settings)),
         "AIRFLOW_CONN_HDFS_LAKE": json.dumps(_lake_connection(settings)),

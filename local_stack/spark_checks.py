@@ -13,25 +13,28 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Any
-
-import httpx
 
 from local_stack.yarn_checks import check_yarn
 from marquee.deadlines import at_once
 from marquee.errors import AwayError, SettingsError
-from marquee.host_checks import UNREADABLE, Finding, check_ports, clock_finding, host_of
+from marquee.host_checks import (
+    UNREADABLE,
+    Finding,
+    check_clocks,
+    check_ports,
+    check_version,
+    clock_finding,
+    host_of,
+)
 from marquee.place_settings import SparkSettings, megabytes
 from marquee.process_secrets import spark_secret
-from marquee.remote_page import read_page
-from marquee.spark_master import read_state
+from marquee.spark_master import read_state, worker_pages
 
 SECONDS_FOR_PAGES = 35.0
 """For the pages of all masters; two are read of each."""
 JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
-VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
 CAUSE = re.compile(r"^(?!\s*at )(?!.* (?:INFO|WARN) ).*(?: ERROR |Exception)")
 """A line of Spark's log that says why a job failed; the later ones are of its end."""
 WORKERS = "WORKERS "
@@ -59,6 +62,7 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         return
     try:
         yield from list(_workers(settings, states))
+        yield from check_clocks([page for _, state in states for page in worker_pages(state)])
     except UNREADABLE as error:
         asked = ", ".join(page for page, _ in states)
         detail = f"what {asked} says of its workers cannot be read ({type(error).__name__})"
@@ -72,7 +76,7 @@ def _ask_pages(pages: Sequence[str]) -> list[tuple[dict[str, Any] | None, list[F
 
     def ask(page: str) -> tuple[dict[str, Any] | None, list[Finding]]:
         try:
-            return read_state(page), list(_version(page))
+            return read_state(page), list(check_version(page))
         except AwayError as error:
             return None, [Finding(f"Spark's page {page}", False, error.message, error.remedy)]
 
@@ -118,23 +122,6 @@ def _driver(settings: SparkSettings) -> Iterator[Finding]:
 
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.")
-
-
-def _version(page: str) -> Iterator[Finding]:
-    """The master's version must be that of our pyspark, in its first two numbers; and its clock."""
-    own = version("pyspark")
-    try:
-        text, moment = read_page(f"{page}/")
-    except (httpx.HTTPError, ValueError) as error:
-        yield Finding(f"Spark's page {page}", False, type(error).__name__, "is the master running?")
-        return
-    host = host_of(page)
-    if named := VERSION_ON_PAGE.search(text):
-        same = named[1].split(".")[:2] == own.split(".")[:2]
-        remedy = f"install Spark {own} on {host} and on its workers"
-        yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
-    if moment:
-        yield clock_finding(host, moment)
 
 
 def _workers(

@@ -7,12 +7,14 @@ A weekly run asks it before its first Spark job (`marquee.place_preflight`).
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Re
 """What reading a stranger's JSON raises where it has another shape."""
 MOST_SKEW = 60.0
 """Seconds that two clocks may differ. A moment five minutes ahead is refused (`marquee.clock`)."""
+VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
 NAMENODE_INFO = "Hadoop:service=NameNode,name=NameNodeInfo"
 NAMENODE_STATUS = "Hadoop:service=NameNode,name=NameNodeStatus"
 
@@ -99,6 +102,41 @@ def clock_finding(host: str, moment: str | float, now: float | None = None) -> F
     return Finding(f"clock of {host}", abs(skew) <= MOST_SKEW, detail, remedy)
 
 
+def check_clocks(pages: Sequence[str]) -> list[Finding]:
+    """The clock of each host that answers at one of its pages; one that is silent is left out."""
+    import httpx
+
+    def moment(page: str) -> str:
+        try:
+            return read_page(page, may_break_off=True)[1]
+        except httpx.HTTPStatusError as error:  # a page that is not there has a clock too
+            return str(error.response.headers.get("date", ""))
+        except (httpx.HTTPError, ValueError):
+            return ""
+
+    moments = at_once([partial(moment, page) for page in pages])
+    by_host = {host_of(page): at for page, at in zip(pages, moments, strict=True) if at}
+    return [clock_finding(host, at) for host, at in by_host.items()]
+
+
+def check_version(page: str) -> Iterator[Finding]:
+    """A master's Spark must be our pyspark's, in its first two numbers; and its clock."""
+    import httpx
+
+    own, host = version("pyspark"), host_of(page)
+    try:
+        text, moment = read_page(f"{page}/")
+    except (httpx.HTTPError, ValueError) as error:
+        yield Finding(f"Spark's page {page}", False, type(error).__name__, "is the master running?")
+        return
+    if named := VERSION_ON_PAGE.search(text):
+        same = named[1].split(".")[:2] == own.split(".")[:2]
+        remedy = f"install Spark {own} on {host} and on its workers"
+        yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
+    if moment:
+        yield clock_finding(host, moment)
+
+
 def host_of(page: str) -> str:
     """The host of an address of the settings."""
     return urlsplit(page).hostname or page
@@ -146,6 +184,10 @@ def check_hdfs(lake: LakeSettings, disk_mb: int, copies: int) -> Iterator[Findin
         try:
             info = nodes[page].beans.get(NAMENODE_INFO, {})
             yield from list(_datanodes(host_of(page), info, disk_mb, copies))
+            live = json.loads(info.get("LiveNodes") or "{}").values()
+            ours = {host_of(one) for one in nodes}
+            asked_too = [f"http://{one['infoAddr']}/" for one in live if one.get("infoAddr")]
+            yield from check_clocks([one for one in asked_too if host_of(one) not in ours])
         except UNREADABLE as error:
             detail = f"what {page} says of its DataNodes cannot be read ({type(error).__name__})"
             yield Finding("DataNodes", False, detail, "correct [lake] webhdfs: is it a NameNode?")

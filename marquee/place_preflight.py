@@ -13,7 +13,15 @@ from typing import Any
 from marquee.addresses import host_and_port
 from marquee.deadlines import at_once
 from marquee.errors import AwayError
-from marquee.host_checks import UNREADABLE, Finding, check_hdfs, check_ports, host_of
+from marquee.host_checks import (
+    UNREADABLE,
+    Finding,
+    check_clocks,
+    check_hdfs,
+    check_ports,
+    check_version,
+    host_of,
+)
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     LakeSettings,
@@ -21,20 +29,29 @@ from marquee.place_settings import (
     megabytes,
 )
 from marquee.resource_manager import listed, read_cluster, room_of
-from marquee.spark_master import read_state
+from marquee.settings import Settings
+from marquee.spark_master import read_state, worker_pages
 
-LEAST_DISK_MB = 256
-"""Free megabytes with which a DataNode still takes a block, of 128 MB by default."""
+LEAST_DISK_MB = 1152
+"""Free megabytes with which a DataNode still takes a block: it counts 128 MB for each, and keeps
+1 GB more free (Hadoop 3.4, `RoundRobinVolumeChoosingPolicy`). The NameNode does not know that, and
+goes on choosing a DataNode with less, which refuses every block; only its own log says why."""
 
 
 def check_masters(spark: SparkSettings) -> Iterator[Finding]:
-    """Whether a Standalone master is in charge, with a worker that can hold an executor."""
+    """Whether a Standalone master is in charge, with a worker that can hold an executor.
+
+    Also its version and the clocks of all that answer.
+    """
     yield from check_ports(spark.masters, "Spark master", "[spark] master")
     states, workers = at_once([partial(_state, page) for page in spark.pages]), []
     for page, state in zip(spark.pages, states, strict=True):
         if state is None or isinstance(state, str):
             yield _closed(f"Spark's page {page}", state or f"{host_of(page)} gave no answer")
-        elif state.get("status") == "ALIVE":
+            continue
+        yield from check_version(page)
+        yield from check_clocks(worker_pages(state))
+        if state.get("status") == "ALIVE":
             workers += [one for one in state.get("workers", ()) if one.get("state") == "ALIVE"]
     if not any(isinstance(state, dict) for state in states):
         return
@@ -84,6 +101,15 @@ def _nodes(page: str) -> list[dict[str, Any]] | str:
         return listed(read_cluster(page, "nodes"), "nodes", "node")
     except AwayError as error:
         return error.message
+
+
+def require_hosts(settings: Settings, root: str) -> None:
+    """`require_place` for a step that is about to work on the lake at `root`.
+
+    This machine's own HDFS, a folder, and Spark in the driver are not asked.
+    """
+    is_elsewhere = root == settings.lake.root and not settings.runs_hdfs
+    require_place(settings.lake if is_elsewhere else None, settings.spark)
 
 
 def require_place(lake: LakeSettings | None, spark: SparkSettings) -> None:

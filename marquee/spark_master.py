@@ -48,6 +48,12 @@ def read_state(page: str) -> dict[str, Any]:
     return state
 
 
+def worker_pages(state: dict[str, Any]) -> list[str]:
+    """The pages of the living workers that a master names."""
+    alive = [one for one in state.get("workers", ()) if one.get("state") == "ALIVE"]
+    return [str(one["webuiaddress"]) for one in alive if one.get("webuiaddress")]
+
+
 def listed_applications(page: str, prefix: str) -> list[Application]:
     """The applications of one master whose names begin so; AwayError where it does not answer."""
     return [

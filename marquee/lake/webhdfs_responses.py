@@ -203,10 +203,11 @@ def _of_refusal(kind: str, words: str, where: str) -> LakeError:
         )
     if not is_elsewhere and (kind in FINAL or kind.startswith("HTTP 4")):
         return LakeError(f"HDFS refused {where}: {whole}", "look at what HDFS says of that path")
-    if "could only be written to" in words:
+    if "could only be written to" in words or "Failed to find datanode" in words:
         return LakeUnavailableError(
             f"no DataNode took {where}: {whole}",
-            "look whether a DataNode runs and its disk has room (`marquee status`), then try again",
+            "look whether a DataNode runs and its disk has 1.2 GB free (`marquee status`, `marquee "
+            "doctor`), then try again",
         )
     return LakeUnavailableError(f"HDFS cannot serve {where} now: {whole}", ADVICE)
 

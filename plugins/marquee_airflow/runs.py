@@ -156,14 +156,10 @@ def spark_master() -> str:
 
 
 def require_hosts(run: Run) -> None:
-    """Raise AwayError for what keeps the hosts of a cluster from working (ADR 51).
-
-    This machine's own HDFS, a folder, and Spark in the driver are not asked.
-    """
-    from marquee.place_preflight import require_place
+    """Raise AwayError for what keeps the hosts of a cluster from working (ADR 51)."""
+    from marquee.place_preflight import require_hosts
 
     settings, master = run.settings, spark_master()
-    is_elsewhere = run.lake.root == settings.lake.root and not settings.runs_hdfs
     pages = master_pages(master, settings.spark)
     spark = settings.spark.model_copy(update={"master": master, "master_pages": pages})
-    require_place(settings.lake if is_elsewhere else None, spark)
+    require_hosts(settings.model_copy(update={"spark": spark}), run.lake.root)

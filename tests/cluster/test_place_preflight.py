@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from importlib.metadata import version
 
 import pytest
 
 from marquee import host_checks
 from marquee.deadlines import at_once
 from marquee.errors import AwayError, retry_helps
-from marquee.host_checks import check_hdfs
+from marquee.host_checks import check_hdfs, check_version
 from marquee.place_preflight import require_place
 from marquee.place_settings import LakeSettings, SparkSettings
 from marquee.settings import load_settings
@@ -75,7 +76,7 @@ def test_a_cluster_that_is_well_passes(serve: Serve, capsys: pytest.CaptureFixtu
     ("live", "safe", "says"),
     [
         ({}, "", "DataNodes: 0 alive, 1 wanted"),
-        ({"dn1:9866": FULL}, "", "disk of DataNode dn1:9866: 1 MB free, 256 MB wanted"),
+        ({"dn1:9866": FULL}, "", "disk of DataNode dn1:9866: 1 MB free, 1152 MB wanted"),
         ({"dn1:9866": ROOMY}, "Safe mode is ON", "safe mode: Safe mode is ON"),
     ],
 )
@@ -155,3 +156,27 @@ def test_what_a_machine_runs_itself_is_not_asked(capsys: pytest.CaptureFixture[s
     folder = load_settings("local").lake.model_copy(update={"root": "file:///srv/lake"})
     require_place(folder, load_settings("local").spark)
     assert capsys.readouterr().out == ""
+
+
+def test_a_spark_of_another_version_and_a_worker_with_a_wrong_clock_stop_the_run(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = serve(b"", formatdate(time.time() - 300, usegmt=True))
+    page = serve(master({**WORKER, "webuiaddress": late}) + b'<span class="version">4.0.1</span>')
+    assert [str(one) for one in check_version(page) if not one.passed] == [
+        f"Spark on 127.0.0.1: 4.0.1, ours is {version('pyspark')} — "
+        f"install Spark {version('pyspark')} on 127.0.0.1 and on its workers"
+    ]
+    with pytest.raises(AwayError, match=r"clock of 127\.0\.0\.1"):
+        require_place(None, spark_at(serve(master({**WORKER, "webuiaddress": late}))))
+    assert "s behind" in capsys.readouterr().out
+
+
+def test_a_datanode_with_a_wrong_clock_is_named_where_the_namenode_is_another_host(
+    serve: Serve,
+) -> None:
+    late = serve(b"", formatdate(time.time() + 300, usegmt=True)).removeprefix("http://")
+    there = late.replace("127.0.0.1", "localhost")
+    page = serve(namenode({"dn1:9866": {**ROOMY, "infoAddr": there}}))
+    wrong = [str(one) for one in check_hdfs(lake_at(page), 256, copies=1) if not one.passed]
+    assert len(wrong) == 1 and wrong[0].startswith("clock of localhost: ")

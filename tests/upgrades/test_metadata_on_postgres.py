@@ -222,6 +222,23 @@ def test_the_address_may_come_from_a_command(server: Postgres) -> None:
         prepare_database({f"{DATABASE}_CMD": "echo 'half"})
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (
+            "sh -c 'echo no key of hush >&2; exit 3'",
+            "sh, which .*_CMD runs, ended with status 3: no",
+        ),
+        ("true hush", "true, which .*_CMD runs, printed nothing"),
+        ("sh -c 'kill -9 $$'", "was killed by signal 9"),
+    ],
+)
+def test_a_command_that_gives_no_address_is_named_with_its_end(command: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as caught:
+        prepare_database({f"{DATABASE}_CMD": command})
+    assert "true hush" not in str(caught.value) and "run it by hand" in caught.value.remedy
+
+
 def revision(server: Postgres) -> set[str]:
     return set(server.sql("SELECT version_num FROM alembic_version", "airflow").splitlines())
 
