@@ -3,6 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ROOMS := marquee sources scoring release report steps cli local_stack scrapy_imdb spark_apps serving replica plugins
 ARGS ?=
+WORKERS ?= 2
 # DATA as a command's flag, whatever is in the folder's name.
 quote = '$(subst ','\'',$(1))'
 WORLD = $(if $(DATA),--data $(call quote,$(DATA)))
@@ -40,8 +41,8 @@ status: installed ## what runs, where, since when
 doctor: setup ## can this machine run it? ports, memory, disk, Java
 	@$(PY) -m cli doctor $(WORLD) $(ARGS)
 
-test: setup-dev ## every path once, on real parts (about 40 minutes on 2 cores)
-	@$(PY) -m pytest $(ARGS)
+test: setup-dev ## every path once, on real parts (WORKERS=0: in one process)
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: setup-dev ## format, lint, types, doors, golden files, arm64's wheels (about a minute; offline: ARM64=no)
 	@$(PY) -m ruff format --check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from local_stack.java_setup import cache_folder, java_home, spark_home
 from marquee.errors import AwayError
 from marquee.settings import load_settings
 from marquee.spark_master import read_state
+from tests.plugins.free_ports import free_port
 
 T = TypeVar("T")
 LONGEST = 600.0
@@ -108,12 +108,6 @@ def standalone(folder: Path, workers: int = 2) -> Iterator[Standalone]:
         yield made
     finally:
         made.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(call: Callable[[], T], folder: Path) -> T:

@@ -21,7 +21,7 @@ from marquee import remote_page
 from marquee.host_checks import Finding, clock_finding
 from marquee.place_settings import SparkSettings
 from marquee.settings import Settings, load_settings
-from tests.cluster.standalone import free_port
+from tests.plugins.free_ports import free_port
 
 OWN = sys.version_info
 REPORT = {

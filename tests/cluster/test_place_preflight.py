@@ -18,7 +18,7 @@ from marquee.host_checks import check_hdfs, check_version
 from marquee.place_preflight import require_place
 from marquee.place_settings import LakeSettings, SparkSettings
 from marquee.settings import load_settings
-from tests.cluster.standalone import free_port
+from tests.plugins.free_ports import free_port
 
 Serve = Callable[..., str]
 ROOMY, FULL = {"remaining": 2**40}, {"remaining": 2**20}

@@ -24,7 +24,8 @@ from marquee.process_secrets import (
 from marquee.settings import Settings, load_settings
 from steps.spark_submit import submit_command
 from tests.cluster.conftest import PLACE, write_release
-from tests.cluster.standalone import JAVA, MASTER, Standalone, eventually, free_port
+from tests.cluster.standalone import JAVA, MASTER, Standalone, eventually
+from tests.plugins.free_ports import free_port
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 

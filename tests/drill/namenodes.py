@@ -27,9 +27,9 @@ from local_stack.hdfs import (
 )
 from marquee.lake import Lake, open_lake
 from marquee.settings import Settings, load_settings
-from tests.cluster.standalone import free_port
 from tests.drill.rounds import Drill, Figures
 from tests.plugins.airflow_process import found_by
+from tests.plugins.free_ports import free_port
 from tests.yarn.daemons import Daemons
 
 PLACE = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 
 from local_stack.stack import Stack
 from marquee.lake import Lake, open_lake
-from marquee.settings import PortSettings, Settings, load_settings
+from marquee.settings import Settings, load_settings
+from tests.plugins.free_ports import free_offset
 
 HDFS = ("namenode", "datanode")
 
@@ -19,7 +19,8 @@ HDFS = ("namenode", "datanode")
 def stack_settings(state: Path, **updates: object) -> Settings:
     """Settings of a stack with its state below `state`, on free ports."""
     settings = load_settings("local")
-    stack = settings.stack.model_copy(update={"port_offset": _free_offset(settings)})
+    ports = list(settings.stack.ports.model_dump().values())
+    stack = settings.stack.model_copy(update={"port_offset": free_offset(ports)})
     return settings.model_copy(update={"state": str(state), "stack": stack, **updates})
 
 
@@ -41,23 +42,3 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
     stack: Stack = request.getfixturevalue("hdfs")
     root = f"{stack.settings.lake.root}-{tmp_path.name}-{random.randrange(10**9)}"
     return open_lake(root, stack.settings.lake.webhdfs)
-
-
-def _free_offset(settings: Settings) -> int:
-    """An offset at which every port of the stack is free."""
-    names = list(PortSettings.model_fields)
-    for _ in range(200):
-        offset = random.randrange(2_000, 50_000)
-        ports = [getattr(settings.stack.ports, name) + offset for name in names]
-        if max(ports) < 65_000 and all(_is_free(port) for port in ports):
-            return offset
-    raise AssertionError("no free ports for a test stack")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

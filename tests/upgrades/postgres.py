@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.standalone import free_port
+from tests.plugins.free_ports import free_port
 
 OWNER = "postgres"
 """The machine's user that runs the server where the tests run as root."""

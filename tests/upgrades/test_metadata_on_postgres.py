@@ -17,7 +17,7 @@ from local_stack.airflow_postgres import DATABASE
 from local_stack.stack import Stack
 from marquee.errors import MarqueeError, SettingsError, StackError
 from marquee.settings import REPOSITORY, Settings
-from tests.cluster.standalone import free_port
+from tests.plugins.free_ports import free_port
 from tests.plugins.local_stack import stack_settings
 from tests.upgrades.airflow_at import OLDER, airflow, environment_at
 from tests.upgrades.postgres import PASSWORD, Postgres, postgres

@@ -30,7 +30,8 @@ from local_stack.yarn import (
     yarn_values,
 )
 from marquee.settings import load_settings
-from tests.cluster.standalone import eventually, free_port
+from tests.cluster.standalone import eventually
+from tests.plugins.free_ports import free_port
 
 HDFS_JVM = ("-Xmx96m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SIZE = NodeSize(memory_mb=3072, cores=4)
