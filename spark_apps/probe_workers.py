@@ -71,7 +71,7 @@ print(json.dumps({
 time.sleep(0.5)
 """
 PACKAGES = ("numpy", "scipy", "pyarrow", "pydantic")
-"""As `requirements/worker.in`."""
+"""What executors import, of `requirements/worker.in`; the rest is for drivers in containers."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
