@@ -203,6 +203,8 @@ def airflow_environment(settings: Settings, home: Path) -> dict[str, str]:
         # of a scheduler that has sent none for 30 s. Airflow waits for five minutes, both times.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        # A busy board answers a task that starts late; after 5 s, the default, the attempt is lost.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_SPARK_CLUSTER": json.dumps(_spark_connection(settings)),
         "AIRFLOW_CONN_HDFS_LAKE": json.dumps(_lake_connection(settings)),
