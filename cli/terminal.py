@@ -116,6 +116,16 @@ def unwind_on_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
+@contextmanager
+def saying_interrupted() -> Iterator[None]:
+    """A context that ends with one word and status 130 on Ctrl-C; the parser would give no word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -37,6 +37,9 @@ JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
 CAUSE = re.compile(r"^(?!\s*at )(?!.* (?:INFO|WARN) ).*(?: ERROR |Exception)")
 """A line of Spark's log that says why a job failed; the later ones are of its end."""
+ENDED_EARLY = re.compile("Asked to remove non-existent executor")
+"""The driver's log, for each executor that ended before it had registered. A Standalone master
+starts the next at once and without end: its count of failures begins anew with each start."""
 WORKERS = "WORKERS "
 """The beginning of the line that `spark_apps/probe_workers.py` prints."""
 
@@ -158,11 +161,15 @@ def judge_spark_job(
             yield Finding("Spark job", bool(reports), f"{len(reports)} hosts ran it")
             yield from check_workers(reports, settings, time.time(), disk_mb)
             return
-    printed = (stderr or stdout).strip().splitlines()
+    # spark-submit prints a driver's standard error on its own standard output.
+    printed = f"{stderr}\n{stdout}".strip().splitlines()
     errors = [line.partition("error: ")[2] for line in printed if line.startswith("error: ")]
     causes = [line for line in printed if CAUSE.search(line)]
     detail = (errors or causes[:1] or printed or ["no word"])[-1].strip()
     remedy = f"look at the logs of {settings.master} and of its workers"
+    if (ended := len(ENDED_EARLY.findall(stderr))) > 1:
+        detail = f"{ended} executors ended before they reached the driver; {detail}"
+        remedy = "read an executor's stderr on its worker's page; can it reach [spark] driver_host?"
     yield Finding("Spark job", False, detail[:300], remedy)
 
 

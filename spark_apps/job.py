@@ -57,6 +57,11 @@ DENIED = re.compile(r"Permission denied:[^\n]*|AccessControlException[^\n]*")
 CONTAINER = re.compile(r"container_(?:e\d+_)?(\d+_\d+)_\d+_\d+")
 """YARN's id of a container: the number of its application, and two more."""
 MISSING_PATH = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
+WORKERS_HOST = re.compile(r"\(TID \d+\) \((\S+) executor")
+OTHER_PYTHON = re.compile(r"Python in worker has different version: ([\d.]+) than that in driver")
+NO_PYTHON = re.compile(r'Cannot run program "([^"]+)"')
+NO_PACKAGE = re.compile(r"No module named '(numpy|scipy|pyarrow|pydantic)")
+"""In a traceback of a worker: packages of `requirements/worker.in`."""
 RESOURCE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)
 
 
@@ -254,10 +259,29 @@ def error_report(error: Exception) -> tuple[str, int]:
         return f"HDFS refuses: {denied.group()} — let [lake] user write below the root", BAD_INPUT
     if lost := MISSING_PATH.search(text):
         return f"the lake lacks what the run reads: {lost[1]} — trigger a new run", BAD_INPUT
+    if sentence := _fault_of_workers_python(text):
+        return sentence, BAD_INPUT  # further attempts would meet the same Python
     if outage := OUTAGES.search(text):
         what = ": ".join(part.strip() for part in outage.groups() if part)
         return f"HDFS or Spark did not hold: {what} — look at their daemons' logs", AWAY
     return "", 1
+
+
+def _fault_of_workers_python(text: str) -> str:
+    """What is wrong with the Python of a Spark worker, and the remedy; "" for another fault."""
+    found = WORKERS_HOST.search(text)
+    host = found[1] if found else "a worker"
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if other := OTHER_PYTHON.search(text):
+        what = f"the Python of {host} is {other[1]}, the driver's is {ours}"
+    elif program := NO_PYTHON.search(text):
+        what = f"{host} cannot start {program[1]}"
+    elif "PythonException" in text and (package := NO_PACKAGE.search(text)):
+        remedy = f"on {host}, install requirements/worker.txt into it"
+        return f"the Python of {host} lacks {package[1]} — {remedy}"
+    else:
+        return ""
+    return f"{what} — let [spark] worker_python name a Python {ours} on {host}"
 
 
 def with_champion(recipes: Sequence[AnyRecipe], champion: AnyRecipe | None) -> list[AnyRecipe]:

@@ -116,14 +116,15 @@ class ExecutorWatch(threading.Thread):
         return (
             f"waiting for Spark since {REPORT_AFTER / 60:.0f} minutes: {master} gives this job no "
             "executor. Look at the master's page: is a worker alive, with a free core and "
-            "[spark] executor_memory to spare, or does another application hold them all? "
+            "[spark] executor_memory to spare, or does another application hold them all? If it "
+            "lists executor after executor as EXITED, read the stderr of one on its worker's page. "
             f"The job gives up after {self.wait.limit / 60:.0f} minutes."
         )
 
     def _give_up(self) -> None:
         minutes = self.wait.limit / 60
         what = f"no Spark executor for {minutes:.0f} minutes"
-        remedy = "look at Spark's master and workers, then clear this task"
+        remedy = "look at Spark's master and at its workers' executors, then clear this task"
         print(f"error: {what} — {remedy}", file=sys.stderr, flush=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
         os._exit(AWAY)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from cli import stack_commands
 from cli.stack_commands import check_spark_job
+from local_stack.java_setup import cache_folder, java_home
 from local_stack.spark_checks import check_spark
-from marquee.settings import Settings
-from tests.cluster.standalone import Standalone
+from marquee.settings import Settings, load_settings
+from tests.cluster.conftest import PLACE
+from tests.cluster.standalone import Standalone, free_port, standalone
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -55,3 +61,50 @@ def test_a_python_that_a_worker_lacks_is_one_line(place: Settings) -> None:
     host = socket.gethostname()
     assert wrong.startswith(f"Python on {host}: /opt/moon/bin/python3 does not start: ")
     assert "not found" in wrong and f"install it on {host}" in wrong and "\n" not in wrong
+
+
+JAVA = """#!/bin/sh
+case "$*" in *CoarseGrainedExecutorBackend*) exit 1;; esac
+exec {java} "$@"
+"""
+
+
+def test_executors_that_end_at_once_are_counted_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real worker whose Java starts the worker itself, and no executor."""
+    monkeypatch.setattr(stack_commands, "PROBE_MINUTES", 0.1)
+    program = tmp_path / "java" / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    java = java_home(cache_folder(load_settings("local"))) / "bin" / "java"
+    program.write_text(JAVA.format(java=java))
+    program.chmod(0o755)
+    with standalone(tmp_path, workers=0) as made:
+        made.add_worker("worker", JAVA_HOME=str(tmp_path / "java"))
+        settings = place_at(tmp_path, made.master, made.page)
+        (wrong,) = [str(one) for one in check_spark_job(roomy(settings)) if not one.passed]
+        assert made.state()["activeapps"] == []
+    assert "executors ended before they reached the driver; no Spark executor for" in wrong
+    assert "stderr on its worker's page" in wrong and "\n" not in wrong
+
+
+def test_a_step_by_hand_ends_in_one_line_where_the_master_is_away(tmp_path: Path) -> None:
+    port = free_port()
+    place_at(tmp_path, f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}")
+    environment = os.environ | {
+        "MARQUEE_PLACE": str(tmp_path / "place.toml"),
+        "MARQUEE_STATE": str(tmp_path / "state"),
+    }
+    command = [sys.executable, "-m", "cli", "step", "prepare_ratings", "--run", "manual-1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    errors = done.stderr.strip().splitlines()
+    assert (done.returncode, len(errors)) == (1, 1), done.stdout + done.stderr
+    assert f"127.0.0.1:{port}" in errors[0] and " — " in errors[0]
+    assert [one.name for one in tmp_path.iterdir()] == ["place.toml"]
+
+
+def place_at(folder: Path, master: str, page: str) -> Settings:
+    """A place of its own file, whose master and page are these."""
+    file = folder / "place.toml"
+    file.write_text(PLACE.format(python=sys.executable, folder=folder, master=master, page=page))
+    return load_settings(str(file)).model_copy(update={"state": str(folder / "state")})

@@ -70,6 +70,36 @@ def test_the_words_of_hdfs_reach_the_person() -> None:
     assert "BlockMissingException: Could not obtain block: BP-7 file=/m/p" in sentence
 
 
+LOST = "Lost task 0.0 in stage 0.0 (TID 0) (pi3 executor 1): "
+WORKERS_FAULT = LOST + "org.apache.spark.api.python.PythonException: Traceback (most recent call)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            WORKERS_FAULT
+            + "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.99 "
+            "than that in driver: 3.11, PySpark cannot run with different minor versions.",
+            ("the Python of pi3 is 3.99, the driver's is", "worker_python"),
+        ),
+        (
+            LOST + 'java.io.IOException: Cannot run program "/opt/moon/python3": error=2',
+            ("pi3 cannot start /opt/moon/python3", "worker_python"),
+        ),
+        (
+            WORKERS_FAULT + "ModuleNotFoundError: No module named 'numpy'",
+            ("the Python of pi3 lacks numpy", "requirements/worker.txt"),
+        ),
+    ],
+)
+def test_a_workers_python_is_named_and_not_tried_again(text: str, words: tuple[str, str]) -> None:
+    """Texts of Spark 4.1.3, shortened."""
+    sentence, status = error_report(RuntimeError(text + "\n\tat org.apache.spark.Thing"))
+    assert status == BAD_INPUT and all(word in sentence for word in (*words, "pi3"))
+    assert "\n" not in sentence
+
+
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
     def body(_: Job) -> None:
         raise KeyError("colour")
