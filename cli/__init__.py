@@ -30,7 +30,7 @@ from cli.ledger_views import champion, history, ledger
 from cli.run_command import run, step
 from cli.shelf_commands import plan, units
 from cli.stack_commands import doctor, down, status, up
-from cli.terminal import as_typed_here
+from cli.terminal import Interruptible, as_typed_here
 from cli.token_commands import tokens
 from marquee import __version__
 from marquee.errors import MarqueeError
@@ -39,6 +39,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="marquee",
+    cls=Interruptible,
     help="Movie ratings and movie pages into two models that serve people, every week.",
     no_args_is_help=True,
     add_completion=False,
@@ -79,7 +80,7 @@ def main() -> None:
         code = _refused(str(error), error.status)
     except typer.Abort as error:
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None  # the parser turns Ctrl-C into Abort
+            raise KeyboardInterrupt from None  # a question turns Ctrl-C into Abort
         code = _refused("nothing was done: the question was not answered, or not with yes", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

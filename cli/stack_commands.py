@@ -22,7 +22,6 @@ from cli.terminal import (
     console,
     ignoring_signals,
     print_sentence,
-    saying_interrupted,
     stay_up,
     stop_on_interrupt,
     unwind_on_signals,
@@ -259,13 +258,12 @@ def doctor(
         settings = settings_for(data)
     stack = Stack(settings) if place else stack_to_start(settings)
     findings = []
-    with saying_interrupted():
-        for found in _all_checks(stack):
-            findings.append(found)
-            if not as_json:
-                failed = "[yellow]scarce[/yellow]" if found.warning else "[red]not so[/red]"
-                mark = "[green]fine[/green]" if found.passed else failed
-                out.print(f"{mark}  {escape(str(found))}", highlight=False)
+    for found in _all_checks(stack):
+        findings.append(found)
+        if not as_json:
+            failed = "[yellow]scarce[/yellow]" if found.warning else "[red]not so[/red]"
+            mark = "[green]fine[/green]" if found.passed else failed
+            out.print(f"{mark}  {escape(str(found))}", highlight=False)
     if as_json:
         print(json.dumps([vars(f) for f in findings]))
     raise typer.Exit(0 if all(f.passed or f.warning for f in findings) else 1)

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from local_stack.stack import Stack
 from marquee.errors import MarqueeError
@@ -116,14 +118,15 @@ def unwind_on_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
-@contextmanager
-def saying_interrupted() -> Iterator[None]:
-    """A context that ends with one word and status 130 on Ctrl-C; the parser would give no word."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise typer.Exit(130) from None
+class Interruptible(TyperGroup):
+    """Commands that end with a word on Ctrl-C; the parser alone would give status 130 and none."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
 
 
 def _interrupt(*_: object) -> None:

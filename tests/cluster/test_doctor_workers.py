@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -16,7 +18,8 @@ from local_stack.java_setup import cache_folder, java_home
 from local_stack.spark_checks import check_spark
 from marquee.settings import Settings, load_settings
 from tests.cluster.conftest import PLACE
-from tests.cluster.standalone import Standalone, free_port, standalone
+from tests.cluster.standalone import Standalone, standalone
+from tests.plugins.free_ports import free_port
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -101,6 +104,19 @@ def test_a_step_by_hand_ends_in_one_line_where_the_master_is_away(tmp_path: Path
     assert (done.returncode, len(errors)) == (1, 1), done.stdout + done.stderr
     assert f"127.0.0.1:{port}" in errors[0] and " — " in errors[0]
     assert [one.name for one in tmp_path.iterdir()] == ["place.toml"]
+
+
+def test_ctrl_c_ends_the_doctor_with_a_word_while_a_host_is_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes a connection, and never answers
+        page = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        place_at(tmp_path, f"spark://127.0.0.1:{free_port()}", page)
+        command = [sys.executable, "-m", "cli", "doctor", "--place", str(tmp_path / "place.toml")]
+        asks = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True)
+        connection, _ = silent.accept()
+        asks.send_signal(signal.SIGINT)
+        _, errors = asks.communicate()
+        connection.close()
+    assert (asks.returncode, errors.strip()) == (130, "interrupted")
 
 
 def place_at(folder: Path, master: str, page: str) -> Settings:
