@@ -1,9 +1,10 @@
-"""A weekly run on YARN in client and in cluster mode, and again with its training killed.
+"""A weekly run on YARN in client and in cluster mode, with its training killed, on an archive.
 
 One machine: HDFS, a ResourceManager and a NodeManager on loopback, and for each part an Airflow and
 a lake of its own. The place names YARN by `[spark] resource_manager` alone. After each part the
 lake's content equals that of the undisturbed run in client mode, each model was promoted once, and
 YARN lists no application. `yarn-<seed>/yarn.jsonl` has a line a part: an interrupted drill goes on.
+In the parts on an archive the node has no Python of ours, and Spark ships one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from tests.drill.cluster.faults import SPARK_TASKS
 from tests.drill.cluster.report import Record, failures
 from tests.drill.cluster_faults import Log
 from tests.drill.rounds import Figures, NamedDrill
+from tests.drill.yarn.archive import PLACED, make_archive, place_archive
 from tests.drill.yarn.weekly import Weekly, kill, task_of, weekly
 from tests.yarn.daemons import Yarn, yarn
 
@@ -53,6 +56,7 @@ executor_overhead = "384m"
 shuffle_partitions = 4
 java_options = "{java}"
 worker_python = "{python}"
+archives = "{archives}"
 cores = 1
 {more}
 [stack]
@@ -72,6 +76,7 @@ class Part:
     does: str
     act: Act = lambda _: ""
     is_tried_again: bool = False
+    on_archive: bool = False
 
 
 def kill_task(run: Weekly) -> str:
@@ -102,6 +107,8 @@ PARTS = {
     "cluster_kill": Part("cluster", "spark-submit is killed in training", kill_submission, True),
     "client_task": Part("client", "the task is killed in training", kill_task, True),
     "cluster_task": Part("cluster", "the task is killed in training", kill_task, True),
+    "archive_client": Part("client", "executors on an archive's Python", on_archive=True),
+    "archive_cluster": Part("cluster", "driver and executors on an archive's", on_archive=True),
 }
 
 
@@ -110,17 +117,29 @@ def run(seed: int, parts: Sequence[str], home: Path) -> Figures:
     home.mkdir(parents=True, exist_ok=True)
     log = Log(home / "yarn.jsonl")
     wanted = [name for name in parts if name not in log.records]
-    if wanted:
-        shutil.rmtree(home / "daemons", ignore_errors=True)
-        (home / "daemons").mkdir()
-        with yarn(home / "daemons", HOST) as cluster:
-            for name in wanted:
+    on_node = [name for name in wanted if not PARTS[name].on_archive]
+    on_archive = [name for name in wanted if PARTS[name].on_archive]
+    if on_node:
+        with _daemons(home) as cluster:
+            for name in on_node:
+                log.add(one(name, seed, log, cluster, home))
+    if on_archive:
+        archive = make_archive(home / "archive")
+        with _daemons(home, hidden=(Path(sys.base_prefix),)) as cluster:
+            place_archive(archive, cluster.webhdfs)
+            for name in on_archive:
                 log.add(one(name, seed, log, cluster, home))
     text = table(log.records)
     (home / "yarn.txt").write_text(text + "\n", "utf-8")
     print(text, flush=True)
     bad = sum(bool(record["failures"]) for record in log.records.values())
     return {"parts": len(log.records), "failures": bad}
+
+
+def _daemons(home: Path, hidden: tuple[Path, ...] = ()) -> AbstractContextManager[Yarn]:
+    shutil.rmtree(home / "daemons", ignore_errors=True)
+    (home / "daemons").mkdir()
+    return yarn(home / "daemons", HOST, hidden)
 
 
 def one(name: str, seed: int, log: Log, cluster: Yarn, home: Path) -> dict[str, Any]:
@@ -161,35 +180,37 @@ def _model(log: Log) -> Mapping[str, Any]:
 
 def place_of(name: str, part: Part, cluster: Yarn) -> str:
     """The place of a part, with its own lake."""
+    namenode = cluster.address("namenode")
     return PLACE.format(
-        namenode=cluster.address("namenode"),
+        namenode=namenode,
         part=name.replace("_", "-"),
         webhdfs=cluster.webhdfs,
         mode=part.mode,
         resource_manager=HOST,
         jars=spark_home() / "jars",
         java=load_settings("local").spark.java_options,
-        python=sys.executable,
+        python="environment/bin/python3" if part.on_archive else sys.executable,
+        archives=f"hdfs://{namenode}{PLACED}#environment" if part.on_archive else "",
         more='driver_bind = "127.0.0.1"\n' if part.mode == "client" else "",
     )
 
 
 def table(records: Mapping[str, Record]) -> str:
     """Verdicts of all parts, and the seconds of each task by part."""
-    lines = [f"{'part':<14} {'verdict':<8} {'minutes':>7}"]
+    lines = [f"{'part':<16} {'verdict':<8} {'minutes':>7}"]
     for name, part in PARTS.items():
         if (record := records.get(name)) is None:
-            lines.append(f"{name:<14} not run")
+            lines.append(f"{name:<16} not run")
             continue
         verdict = "FAILED" if record["failures"] else "holds"
-        lines.append(f"{name:<14} {verdict:<8} {record['minutes']:>7.1f}")
+        lines.append(f"{name:<16} {verdict:<8} {record['minutes']:>7.1f}")
         said = [part.does, record["did"], *record["failures"]]
         lines += [f"  {sentence}" for sentence in said if sentence]
     done = [name for name, record in records.items() if record["ended"]]
-    lines += ["", f"{'seconds of a task':<24}" + "".join(f"{name:>14}" for name in done)]
+    lines += ["", f"{'seconds of a task':<24}" + "".join(f"{name:>16}" for name in done)]
     for task in SPARK_TASKS:
         seconds = (records[name]["ended"]["seconds"].get(task, 0.0) for name in done)
-        lines.append(f"{task:<24}" + "".join(f"{one:>14.0f}" for one in seconds))
+        lines.append(f"{task:<24}" + "".join(f"{one:>16.0f}" for one in seconds))
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +104,12 @@ class Yarn(Daemons):
     """HDFS of one NameNode and one DataNode, and YARN of one of each; `conf` is for all.
 
     A `host` of its own among the loopback addresses keeps YARN's own ports, by which a driver
-    finds the scheduler without a configuration.
+    finds the scheduler without a configuration. The NodeManager and its containers see the `hidden`
+    folders empty: as on a node that lacks what this machine has.
     """
 
     host: str = ""
+    hidden: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,15 +169,23 @@ class Yarn(Daemons):
             ("nodemanager", NODE_MANAGER_CLASS),
         ):
             command = daemon_command(self.java, kind, self.conf, self.jars)
+            if self.hidden and name == "nodemanager":
+                command = without(self.hidden, command)
             self.start(name, command, HADOOP_CONF_DIR=str(self.conf), YARN_CONF_DIR=str(self.conf))
         self.until(lambda: answers(f"{self.webhdfs}/webhdfs/v1/?op=LISTSTATUS"))
         self.start_hdfs("datanode", DATANODE_CLASS, self.conf)
 
 
+def without(folders: Sequence[Path], command: Sequence[str]) -> list[str]:
+    """The command in a view of the disk in which these folders are empty; root may make one."""
+    mounts = "".join(f"mount -t tmpfs none '{folder}' && " for folder in folders)
+    return ["unshare", "--mount", "sh", "-c", f'{mounts}exec "$@"', "sh", *command]
+
+
 @contextmanager
-def yarn(folder: Path, host: str = "") -> Iterator[Yarn]:
+def yarn(folder: Path, host: str = "", hidden: tuple[Path, ...] = ()) -> Iterator[Yarn]:
     """All daemons up, one NodeManager running; none left at the end."""
-    made = Yarn(folder, host=host)
+    made = Yarn(folder, host=host, hidden=hidden)
     try:
         made.up()
         yield made
