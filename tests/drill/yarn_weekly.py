@@ -25,7 +25,7 @@ from tests.drill.cluster.faults import SPARK_TASKS
 from tests.drill.cluster.report import Record, failures
 from tests.drill.cluster_faults import Log
 from tests.drill.rounds import Figures, NamedDrill
-from tests.drill.yarn.archive import PLACED, make_archive, place_archive
+from tests.drill.yarn.archive import PLACED, is_placed, make_archive
 from tests.drill.yarn.weekly import Weekly, kill, task_of, weekly
 from tests.yarn.daemons import Yarn, yarn
 
@@ -126,7 +126,7 @@ def run(seed: int, parts: Sequence[str], home: Path) -> Figures:
     if on_archive:
         archive = make_archive(home / "archive")
         with _daemons(home, hidden=(Path(sys.base_prefix),)) as cluster:
-            place_archive(archive, cluster.webhdfs)
+            cluster.until(lambda: is_placed(archive, cluster.webhdfs))
             for name in on_archive:
                 log.add(one(name, seed, log, cluster, home))
     text = table(log.records)

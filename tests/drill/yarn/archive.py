@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hdfs import InsecureClient
+from hdfs import HdfsError, InsecureClient
 
 from marquee.errors import StackError
 from marquee.settings import REPOSITORY
@@ -44,6 +44,10 @@ def make_archive(folder: Path) -> Path:
     return made
 
 
-def place_archive(archive: Path, webhdfs: str) -> None:
-    """Copy it into HDFS, readable by all."""
-    InsecureClient(webhdfs, user="marquee").upload(PLACED, str(archive), overwrite=True)
+def is_placed(archive: Path, webhdfs: str) -> bool:
+    """Copy it into HDFS, readable by all; False as long as no DataNode is there."""
+    try:
+        InsecureClient(webhdfs, user="marquee").upload(PLACED, str(archive), overwrite=True)
+    except HdfsError:
+        return False
+    return True
