@@ -126,7 +126,8 @@ def run(
     with stop_on_interrupt(stack) as session:
         figures = RunFigures(stack_up=bring_up(stack))
         succeeded = weekly_run(stack, form, figures, unpause) == "success"
-        show_addresses(stack)
+        if not (once and succeeded and stack.started):
+            show_addresses(stack)
         if not succeeded:
             print_sentence(STAYS_UP)
         elif not once:
@@ -136,6 +137,9 @@ def run(
         elif stack.started:
             with out.status("stopping"), ignoring_signals():
                 stack.down()
+            print_sentence(
+                "the stack has stopped; models and history stay: `marquee up` shows them"
+            )
         else:
             print_sentence(f"it ran before: {STAYS_UP}")
     raise typer.Exit(0 if succeeded else 1)

@@ -10,7 +10,13 @@ if [ "${MARQUEE_SLOTS:-}" = yes ]; then
     while :; do
         mkdir -p "$MARQUEE_DATA/$slot"
         exec 9>"$MARQUEE_DATA/$slot/in-use"
-        flock --nonblock 9 && break
+        status=0
+        flock --nonblock --conflict-exit-code 5 9 || status=$?
+        [ "$status" = 0 ] && break
+        if [ "$status" != 5 ] || [ "$slot" -ge 100 ]; then
+            echo "error: $MARQUEE_DATA/$slot cannot be locked ($status) - does its disk have locks, and room?" >&2
+            exit 75
+        fi
         slot=$((slot + 1))
     done
     export MARQUEE_DATA="$MARQUEE_DATA/$slot"

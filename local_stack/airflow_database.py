@@ -34,6 +34,8 @@ from marquee.errors import SettingsError, StackError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+SECONDS_TO_SAY = 60.0
+"""For a command, or a secrets backend, that gives the address."""
 LOCK = 7_214_015
 """Number of the advisory lock of those that migrate; Airflow's own locks are below 200."""
 REVISION = re.compile(r'^revision\b[^=\n]*= *["\'](\w+)["\']', re.MULTILINE)
@@ -65,27 +67,48 @@ def database_address(environment: Mapping[str, str]) -> str:
     try:
         if command := environment.get(f"{DATABASE}_CMD"):
             words = shlex.split(command)  # Airflow runs it so, without a shell
-        done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{DATABASE}_CMD cannot run: {error}", "correct it") from None
+        done = subprocess.run(
+            words,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_TO_SAY,
+        )
+    except (OSError, ValueError, IndexError) as error:  # the latter: blanks are no command
+        why = error.strerror if isinstance(error, OSError) else error
+        why = "it is blank" if isinstance(error, IndexError) else why
+        raise SettingsError(f"{DATABASE}_CMD cannot run: {why}", "correct it") from None
+    except subprocess.TimeoutExpired:
+        said = f"{_asked(command)} gave no address in {SECONDS_TO_SAY:.0f} s and was ended"
+        raise SettingsError(said, f"run it by hand as this user, or correct {DATABASE}") from None
     if done.returncode or not done.stdout.strip():
         raise _unsaid(command, done)
     return done.stdout.strip().splitlines()[-1]
 
 
 def _unsaid(command: str | None, done: subprocess.CompletedProcess[str]) -> SettingsError:
-    """Why nothing has said the address; a command is named by its program alone, for its words may
-    hold a secret."""
+    """Why nothing has said the address: how the command ended, and its last word."""
     if not command:
         said = "the address of Airflow's database is given by nobody"
         return SettingsError(said, f"set {DATABASE}")
-    program = shlex.split(command)[0]
-    errors = done.stderr.strip().splitlines()[-1:]
+    errors = [_without_words(line, command) for line in done.stderr.strip().splitlines()[-1:]]
     how = f"ended with status {done.returncode}" if done.returncode else "printed nothing"
     if done.returncode < 0:
         how = f"was killed by signal {-done.returncode}"
-    said = f"{program}, which {DATABASE}_CMD runs, {how}{': ' if errors else ''}{''.join(errors)}"
+    said = f"{_asked(command)} {how}{': ' if errors else ''}{''.join(errors)}"
     return SettingsError(said[:400], f"run it by hand as this user, or correct {DATABASE}_CMD")
+
+
+def _asked(command: str | None) -> str:
+    """Who was to say the address; of a command its program alone, for its words may be secret."""
+    return f"{shlex.split(command)[0]}, which {DATABASE}_CMD runs," if command else "Airflow"
+
+
+def _without_words(line: str, command: str) -> str:
+    """A line that a command printed, without the words that it was given."""
+    for word in sorted(shlex.split(command)[1:], key=len, reverse=True):
+        line = line.replace(word, "…") if len(word) > 2 else line
+    return line
 
 
 def migrate_airflow(environment: Mapping[str, str]) -> None:

@@ -85,7 +85,8 @@ def _url(address: str) -> URL:
     except (ArgumentError, ValueError):
         raise SettingsError(f"{DATABASE} is no address of a database", remedy) from None
     # The driver is named: SQLAlchemy 2.1 takes `postgresql://` for another one than before.
-    if url.drivername != DRIVER or not url.database or "@" in (url.host or ""):
+    hosts = f"{url.host or ''}{url.query.get('host') or ''}"
+    if url.drivername != DRIVER or not url.database or "@" in hosts:
         raise SettingsError(f"{DATABASE} names no database of {DRIVER}://", remedy)
     return url
 

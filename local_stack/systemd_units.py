@@ -21,7 +21,7 @@ from local_stack.yarn import SMALLEST_CONTAINER_MB, containers_mb
 from marquee.errors import SettingsError, StackError
 from marquee.host_needs import AIRFLOW, DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes
-from marquee.settings import REPOSITORY, Settings
+from marquee.settings import LOCAL, REPOSITORY, Settings
 from marquee.shelf import drivers, executor_need
 
 UNCERTAIN = 1.25
@@ -102,7 +102,7 @@ Description=Marquee on this host
 WantedBy=multi-user.target
 """
 ENVIRONMENT = """# Copy to {environment}, on every host; it holds no secret.
-MARQUEE_PLACE=cluster
+MARQUEE_PLACE={place}
 MARQUEE_STATE={data}/state
 """
 AIRFLOW_ENVIRONMENT = """# Copy to {environment}; owner root, mode 0600: systemd alone reads it.
@@ -135,7 +135,11 @@ def unit_files(
     made = {
         f"marquee-{name}.service": _service(role, name, memory[name], host) for role, name in names
     }
-    made["marquee.env.example"] = ENVIRONMENT.format(environment=ENVIRONMENT_FILE, data=host.data)
+    made["marquee.env.example"] = ENVIRONMENT.format(
+        environment=ENVIRONMENT_FILE,
+        data=host.data,
+        place="cluster" if settings.place == LOCAL else settings.place,
+    )
     if any(name in AIRFLOW for _, name in names):
         made["airflow.env.example"] = AIRFLOW_ENVIRONMENT.format(environment=AIRFLOW_FILE)
     return made | {TARGET: TARGET_UNIT}

@@ -72,14 +72,14 @@ def _resource_manager(page: str) -> Iterator[Finding]:
     remedy = f"start the ResourceManager on {host}, or name the active one's page"
     detail = f"{state}, {role.lower()}, Hadoop {inner.get('hadoopVersion', '?')}"
     yield Finding(f"ResourceManager on {host}", good, detail, remedy)
-    _, moment = read_page(f"{page}/ws/v1/cluster/info")
+    _, moment = read_page(f"{page}/ws/v1/cluster/info", may_break_off=True)
     if moment:
         yield clock_finding(host, moment)
 
 
 def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:
     """Whether each living node has room for an executor, and one of them for the driver."""
-    smallest = int(_setting(page, SMALLEST) or 1024)
+    smallest = max(int(_setting(page, SMALLEST) or 1024), 1)
     largest = int(_setting(page, LARGEST) or 8192)
     executor, driver = containers_mb(settings, smallest)
     host = host_of(page)

@@ -26,7 +26,11 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Re
 """What reading a stranger's JSON raises where it has another shape."""
 MOST_SKEW = 60.0
 """Seconds that two clocks may differ. A moment five minutes ahead is refused (`marquee.clock`)."""
-VERSION_ON_PAGE = re.compile(r'class="version"[^>]*>\s*([\w.+-]+)\s*<')
+VERSION_ON_PAGE = re.compile(r'class="version"[^<>]{0,200}>\s{0,200}([\w.+-]{1,100})\s{0,200}<')
+PAGES_HEAD = 65_536
+"""Characters of a master's page in which its version is looked for."""
+UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+"""Controls and lone surrogates, which a stranger's JSON may hold."""
 NAMENODE_INFO = "Hadoop:service=NameNode,name=NameNodeInfo"
 NAMENODE_STATUS = "Hadoop:service=NameNode,name=NameNodeStatus"
 
@@ -45,8 +49,9 @@ class Finding:
     warning: bool = False
 
     def __str__(self) -> str:
-        """The check, its detail, and the remedy if it failed."""
-        return f"{self.name}: {self.detail}{'' if self.passed else f' — {self.remedy}'}"
+        """The check, its detail, and the remedy if it failed: one line, whatever a host said."""
+        text = f"{self.name}: {self.detail}{'' if self.passed else f' — {self.remedy}'}"
+        return UNPRINTABLE.sub("?", text)
 
 
 def answered(name: str, host: str, finding: Finding | None) -> Finding:
@@ -103,7 +108,8 @@ def clock_finding(host: str, moment: str | float, now: float | None = None) -> F
 
 
 def check_clocks(pages: Sequence[str]) -> list[Finding]:
-    """The clock of each host that answers at one of its pages; one that is silent is left out."""
+    """The clock of each host that answers at one of its pages; one that is silent, or whose page
+    has no address, is left out."""
     import httpx
 
     def moment(page: str) -> str:
@@ -114,8 +120,9 @@ def check_clocks(pages: Sequence[str]) -> list[Finding]:
         except (httpx.HTTPError, ValueError):
             return ""
 
-    moments = at_once([partial(moment, page) for page in pages])
-    by_host = {host_of(page): at for page, at in zip(pages, moments, strict=True) if at}
+    asked = [page for page in pages if is_address(page)]
+    moments = at_once([partial(moment, page) for page in asked])
+    by_host = {host_of(page): at for page, at in zip(asked, moments, strict=True) if at}
     return [clock_finding(host, at) for host, at in by_host.items()]
 
 
@@ -127,14 +134,24 @@ def check_version(page: str) -> Iterator[Finding]:
     try:
         text, moment = read_page(f"{page}/")
     except (httpx.HTTPError, ValueError) as error:
-        yield Finding(f"Spark's page {page}", False, type(error).__name__, "is the master running?")
+        detail = f"its version cannot be read ({type(error).__name__})"
+        remedy = "is this the master's own page, and no proxy's?"
+        yield Finding(f"Spark's page {page}", False, detail, remedy, warning=True)
         return
-    if named := VERSION_ON_PAGE.search(text):
+    if named := VERSION_ON_PAGE.search(text[:PAGES_HEAD]):
         same = named[1].split(".")[:2] == own.split(".")[:2]
         remedy = f"install Spark {own} on {host} and on its workers"
         yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
     if moment:
         yield clock_finding(host, moment)
+
+
+def is_address(page: str) -> bool:
+    """Whether a page that a stranger names can be asked."""
+    try:
+        return bool(urlsplit(page).hostname) and (urlsplit(page).port or 1) > 0
+    except ValueError:
+        return False
 
 
 def host_of(page: str) -> str:
@@ -187,7 +204,8 @@ def check_hdfs(lake: LakeSettings, disk_mb: int, copies: int) -> Iterator[Findin
             live = json.loads(info.get("LiveNodes") or "{}").values()
             ours = {host_of(one) for one in nodes}
             asked_too = [f"http://{one['infoAddr']}/" for one in live if one.get("infoAddr")]
-            yield from check_clocks([one for one in asked_too if host_of(one) not in ours])
+            known = [one for one in asked_too if is_address(one)]
+            yield from check_clocks([one for one in known if host_of(one) not in ours])
         except UNREADABLE as error:
             detail = f"what {page} says of its DataNodes cannot be read ({type(error).__name__})"
             yield Finding("DataNodes", False, detail, "correct [lake] webhdfs: is it a NameNode?")

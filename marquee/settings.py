@@ -7,7 +7,6 @@ global. `marquee.place_settings` holds the sections that say where things run.
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -287,8 +286,9 @@ class _ConfigFiles(TomlConfigSettingsSource):
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
             return super()._read_file(file_path)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{file_path} is not TOML: {error}", "correct that line") from None
+        except (ValueError, RecursionError) as error:  # also numbers and brackets without end
+            text = str(error)[:200]
+            raise SettingsError(f"{file_path} is not TOML: {text}", "correct that line") from None
         except OSError as error:
             what = f"{file_path} cannot be read: {error.strerror}"
             raise SettingsError(what, "let this user read it") from None

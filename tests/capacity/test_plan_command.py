@@ -21,7 +21,7 @@ from marquee.artefacts import model_card
 from marquee.errors import SettingsError
 from marquee.host_needs import AIRFLOW, DataSize, heap_for, local_peak, serving
 from marquee.lake import FolderLake
-from marquee.settings import Settings, load_settings
+from marquee.settings import REPOSITORY, Settings, load_settings
 from sources.ratings_release import size_of_world
 
 ROWS = 2_000
@@ -242,3 +242,11 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     done = subprocess.run([verify, "verify", *files], capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if "marquee" in line]
     assert (done.returncode, said) == (0, [])
+
+
+def test_units_name_the_place_that_they_were_made_for(tmp_path: Path) -> None:
+    place = tmp_path / "shelf.toml"
+    place.write_text((REPOSITORY / "config" / "cluster.toml").read_text())
+    for name, wanted in ((str(place), str(place)), ("cluster", "cluster"), ("local", "cluster")):
+        made = unit_files(["datanode"], load_settings(name), DataSize.of(100_836))
+        assert f"MARQUEE_PLACE={wanted}\n" in made["marquee.env.example"]

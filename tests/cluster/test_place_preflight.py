@@ -14,7 +14,7 @@ import pytest
 from marquee import host_checks
 from marquee.deadlines import at_once
 from marquee.errors import AwayError, retry_helps
-from marquee.host_checks import check_hdfs, check_version
+from marquee.host_checks import Finding, check_clocks, check_hdfs, check_version
 from marquee.place_preflight import require_place
 from marquee.place_settings import LakeSettings, SparkSettings
 from marquee.settings import load_settings
@@ -180,3 +180,25 @@ def test_a_datanode_with_a_wrong_clock_is_named_where_the_namenode_is_another_ho
     page = serve(namenode({"dn1:9866": {**ROOMY, "infoAddr": there}}))
     wrong = [str(one) for one in check_hdfs(lake_at(page), 256, copies=1) if not one.passed]
     assert len(wrong) == 1 and wrong[0].startswith("clock of localhost: ")
+
+
+def test_a_finding_is_one_printable_line_whatever_a_host_has_said() -> None:
+    said = str(Finding("DataNode \ud800", False, "lost\n\x1b[32mfine", "look — at it"))
+    assert said == "DataNode ?: lost??[32mfine — look — at it"
+
+
+def test_a_page_of_endless_classes_is_read_in_its_time(serve: Serve) -> None:
+    page = serve(b'class="version"' * 10**6)
+    assert [one for one in check_version(page) if one.name.startswith("Spark on")] == []
+
+
+def test_a_master_without_a_page_at_its_root_may_run_jobs() -> None:
+    (found,) = check_version(f"http://127.0.0.1:{free_port()}")
+    assert found.warning and "version cannot be read" in found.detail
+
+
+def test_an_address_that_is_none_hides_no_clock() -> None:
+    assert (
+        check_clocks(["http://[zz/", "http://host:99999/", f"http://127.0.0.1:{free_port()}/"])
+        == []
+    )

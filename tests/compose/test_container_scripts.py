@@ -134,3 +134,16 @@ def test_the_code_zip_of_an_image_is_used_where_nobody_can_write(tmp_path: Path)
         pytest.skip(f"no namespace of mounts here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     assert [str(path) for path in tmp_path.iterdir()] == [done.stdout.strip()]
+
+
+def test_a_disk_without_locks_ends_a_replica_with_a_word(tmp_path: Path) -> None:
+    (tmp_path / "flock").write_text("#!/bin/sh\nexit 71\n")
+    (tmp_path / "flock").chmod(0o755)
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MARQUEE_SLOTS": "yes"}
+    data = tmp_path / "data"
+    command = ["sh", str(SCRIPTS / "entrypoint.sh"), "true"]
+    done = subprocess.run(
+        command, env=own | {"MARQUEE_DATA": str(data)}, capture_output=True, text=True
+    )
+    assert done.returncode == 75 and "cannot be locked (71)" in done.stderr
+    assert [one.name for one in data.iterdir()] == ["1"]

@@ -64,8 +64,12 @@ def test_a_file_that_is_no_text_and_a_path_to_no_file_are_sentences(tmp_path: Pa
     (tmp_path / "bin.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
     (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "deep.toml").write_text(f"a = {'[' * 5000}")
+    (tmp_path / "long.toml").write_text(f"seed = {'9' * 5000}")
     for place, said in (
         (str(tmp_path / "bin.toml"), "is not TOML"),
+        (str(tmp_path / "deep.toml"), "is not TOML"),
+        (str(tmp_path / "long.toml"), "is not TOML"),
         (str(tmp_path / "loop.toml"), "leads to no file"),
         (str(tmp_path / "folder.toml"), "is a folder"),
         ("x" * 300 + ".toml", "leads to no file"),
