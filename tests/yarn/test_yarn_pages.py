@@ -40,7 +40,7 @@ PAGES: dict[str, Any] = {
 
 @contextmanager
 def served(
-    pages: dict[str, Any], refusal: int = 0, state: str = "RUNNING"
+    pages: dict[str, Any], refusal: int = 0, state: str = "RUNNING", size: str = "1024"
 ) -> Iterator[tuple[str, list[str]]]:
     """A server of these pages, and what was asked of it; a PUT ends every application."""
     asked, apps = [], [APP | {"state": state}]
@@ -53,7 +53,7 @@ def served(
                 ours = tag_of(PREFIX) in what
                 self.answer({"apps": {"app": apps} if ours and apps else None})
             elif self.path.startswith("/conf"):
-                self.answer({"property": {"key": "any", "value": "1024"}})
+                self.answer({"property": {"key": "any", "value": size}})
             else:
                 self.answer(pages[what])
 
@@ -215,6 +215,13 @@ def test_what_is_wrong_is_named(
     with served(PAGES | pages) as (page, _):
         wrong = [str(one) for one in check_yarn(spark(page, **changed)) if not one.passed]
     assert any(sentence in one for one in wrong), wrong
+
+
+@pytest.mark.parametrize("size", ["0", "-5"])
+def test_a_smallest_container_of_nothing_is_no_division(size: str) -> None:
+    with served(PAGES, size=size) as (page, _):
+        found = {one.name: one for one in check_yarn(spark(page))}
+    assert "rounded to 1 MB" in found["YARN's largest container"].detail
 
 
 def test_without_an_address_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
