@@ -17,8 +17,13 @@ def host_and_port(address: str, usual: int) -> tuple[str, int]:
     found = ADDRESS.fullmatch(address)
     port = int(found[2] or usual) if found else 0
     if not found or not 0 < port < 2**16:
-        raise ValueError(f"'{address}' is not host:port, with a port from 1 to 65535")
+        raise ValueError(f"'{shown(address)}' is not host:port, with a port from 1 to 65535")
     return found[1].strip("[]"), port
+
+
+def shown(address: str) -> str:
+    """An address without what stands before an @: it may be a password."""
+    return re.sub(r"(?<=//).*@|^(?!\w+://).*@", "…@", address, flags=re.DOTALL)
 
 
 def in_brackets(host: str) -> str:
@@ -30,5 +35,5 @@ def check_page(address: str) -> None:
     """Raise ValueError unless the address is `http://host`, with or without a port and a path."""
     scheme, _, rest = address.partition("://")
     if scheme not in ("http", "https") or re.search(r"[\s?#]", rest):
-        raise ValueError(f"'{address}' is not http://host:port")
+        raise ValueError(f"'{shown(address)}' is not http://host:port")
     host_and_port(rest.partition("/")[0], 80)

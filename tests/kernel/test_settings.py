@@ -138,3 +138,15 @@ def test_a_run_asks_serving_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", "https://films.example")
     monkeypatch.setenv("MARQUEE_STACK__PROCESSES", '["airflow-api"]')
     assert load_settings("local").serving_url == "https://films.example"
+
+
+@pytest.mark.parametrize(
+    "page", ["http://anna:hush@nn:9870", "ftp://anna:hush@nn", "http://a:hush@b@nn?x"]
+)
+def test_a_password_in_an_address_is_not_shown(
+    page: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARQUEE_LAKE__WEBHDFS", page)
+    with pytest.raises(SettingsError, match=r"…@nn") as caught:
+        load_settings("local", config)
+    assert "hush" not in str(caught.value)
