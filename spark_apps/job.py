@@ -59,7 +59,8 @@ CONTAINER = re.compile(r"container_(?:e\d+_)?(\d+_\d+)_\d+_\d+")
 MISSING_PATH = re.compile(r"\[PATH_NOT_FOUND\] ([^\n]+)")
 WORKERS_HOST = re.compile(r"\(TID \d+\) \((\S+) executor")
 OTHER_PYTHON = re.compile(r"Python in worker has different version: ([\d.]+) than that in driver")
-NO_PYTHON = re.compile(r'Cannot run program "([^"]+)"')
+NO_PYTHON = re.compile(r'Cannot run program "([^"]+)"[^\n]*error=(?:2|8|13)\b')
+"""Not there, of another processor, or not allowed; without memory (12) it may start next time."""
 NO_PACKAGE = re.compile(r"No module named '(numpy|scipy|pyarrow|pydantic)")
 """In a traceback of a worker: packages of `requirements/worker.in`."""
 RESOURCE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO)

@@ -100,6 +100,12 @@ def test_a_workers_python_is_named_and_not_tried_again(text: str, words: tuple[s
     assert "\n" not in sentence
 
 
+def test_a_worker_without_memory_for_its_python_is_tried_again() -> None:
+    text = LOST + 'java.io.IOException: Cannot run program "python3": error=12, Cannot allocate'
+    sentence, status = error_report(RuntimeError(text))
+    assert status == AWAY and "Cannot run program" in sentence
+
+
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
     def body(_: Job) -> None:
         raise KeyError("colour")
