@@ -11,33 +11,28 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local_stack.yarn_checks import check_yarn
-from marquee.deadlines import at_once
-from marquee.errors import AwayError, SettingsError
+from marquee.errors import SettingsError
 from marquee.host_checks import (
     UNREADABLE,
     Finding,
     check_clocks,
     check_ports,
-    check_version,
     clock_finding,
     host_of,
 )
+from marquee.place_preflight import ask_masters, clock_pages
 from marquee.place_settings import SparkSettings, megabytes
 from marquee.process_secrets import spark_secret
-from marquee.spark_master import read_state, worker_pages
 
-SECONDS_FOR_PAGES = 35.0
-"""For the pages of all masters; two are read of each."""
 JVM_OVERHEAD_MB = 384
 """What Spark adds to the heap of an executor (`spark.executor.memoryOverhead`, its least value)."""
 CAUSE = re.compile(r"^(?!\s*at )(?!.* (?:INFO|WARN) ).*(?: ERROR |Exception)")
 """A line of Spark's log that says why a job failed; the later ones are of its end."""
-ENDED_EARLY = re.compile("Asked to remove non-existent executor")
+ENDED_EARLY = "Asked to remove non-existent executor"
 """The driver's log, for each executor that ended before it had registered. A Standalone master
 starts the next at once and without end: its count of failures begins anew with each start."""
 WORKERS = "WORKERS "
@@ -55,39 +50,21 @@ def check_spark(settings: SparkSettings) -> Iterator[Finding]:
         return
     yield from _secret(settings)
     yield from check_ports(settings.masters, "Spark master", "[spark] master")
-    states = []
-    for page, answer in zip(settings.pages, _ask_pages(settings.pages), strict=True):
-        state, findings = answer or (None, [_silent(page)])
+    masters = ask_masters(settings.pages)
+    for _, findings in masters.values():
         yield from findings
-        if state is not None:
-            states.append((page, state))
+    states = {page: state for page, (state, _) in masters.items() if state}
     if not states:
         return
     try:
         yield from list(_workers(settings, states))
-        yield from check_clocks([page for _, state in states for page in worker_pages(state)])
+        yield from check_clocks(clock_pages(states))
     except UNREADABLE as error:
-        asked = ", ".join(page for page, _ in states)
+        asked = ", ".join(states)
         detail = f"what {asked} says of its workers cannot be read ({type(error).__name__})"
         yield Finding(
             "Spark workers", False, detail, "correct [spark] master_pages: is it Spark's?"
         )
-
-
-def _ask_pages(pages: Sequence[str]) -> list[tuple[dict[str, Any] | None, list[Finding]] | None]:
-    """Each master's state and findings, asked at once; None for one that is silent."""
-
-    def ask(page: str) -> tuple[dict[str, Any] | None, list[Finding]]:
-        try:
-            return read_state(page), list(check_version(page))
-        except AwayError as error:
-            return None, [Finding(f"Spark's page {page}", False, error.message, error.remedy)]
-
-    return at_once([partial(ask, page) for page in pages], SECONDS_FOR_PAGES)
-
-
-def _silent(page: str) -> Finding:
-    return Finding(f"Spark's page {page}", False, "no answer", f"is {host_of(page)} up?")
 
 
 def _secret(settings: SparkSettings) -> Iterator[Finding]:
@@ -127,12 +104,10 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.")
 
 
-def _workers(
-    settings: SparkSettings, states: list[tuple[str, dict[str, Any]]]
-) -> Iterator[Finding]:
+def _workers(settings: SparkSettings, states: Mapping[str, dict[str, Any]]) -> Iterator[Finding]:
     """Whether one master is in charge, and whether a living worker can run an executor."""
-    alive = [(page, state) for page, state in states if state.get("status") == "ALIVE"]
-    said = ", ".join(f"{page} {state.get('status')}" for page, state in states)
+    alive = [(page, state) for page, state in states.items() if state.get("status") == "ALIVE"]
+    said = ", ".join(f"{page} {state.get('status')}" for page, state in states.items())
     yield Finding(
         "Spark master in charge",
         len(alive) == 1,
@@ -167,7 +142,7 @@ def judge_spark_job(
     causes = [line for line in printed if CAUSE.search(line)]
     detail = (errors or causes[:1] or printed or ["no word"])[-1].strip()
     remedy = f"look at the logs of {settings.master} and of its workers"
-    if (ended := len(ENDED_EARLY.findall(stderr))) > 1:
+    if (ended := stderr.count(ENDED_EARLY)) > 1:
         detail = f"{ended} executors ended before they reached the driver; {detail}"
         remedy = "read an executor's stderr on its worker's page; can it reach [spark] driver_host?"
     yield Finding("Spark job", False, detail[:300], remedy)

@@ -17,7 +17,7 @@ import httpx
 from local_stack.yarn import containers_mb
 from marquee.addresses import host_and_port
 from marquee.errors import AwayError
-from marquee.host_checks import UNREADABLE, Finding, clock_finding, host_of, port_finding
+from marquee.host_checks import UNREADABLE, Finding, check_clocks, host_of, port_finding
 from marquee.place_settings import (
     RESOURCE_MANAGER_PORT,
     SparkSettings,
@@ -72,9 +72,7 @@ def _resource_manager(page: str) -> Iterator[Finding]:
     remedy = f"start the ResourceManager on {host}, or name the active one's page"
     detail = f"{state}, {role.lower()}, Hadoop {inner.get('hadoopVersion', '?')}"
     yield Finding(f"ResourceManager on {host}", good, detail, remedy)
-    _, moment = read_page(f"{page}/ws/v1/cluster/info", may_break_off=True)
-    if moment:
-        yield clock_finding(host, moment)
+    yield from check_clocks([f"{page}/ws/v1/cluster/info"])
 
 
 def _nodes(page: str, settings: SparkSettings) -> Iterator[Finding]:

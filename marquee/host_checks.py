@@ -108,31 +108,34 @@ def clock_finding(host: str, moment: str | float, now: float | None = None) -> F
 
 
 def check_clocks(pages: Sequence[str]) -> list[Finding]:
-    """The clock of each host that answers at one of its pages; one that is silent, or whose page
-    has no address, is left out."""
+    """The clock of each host that answers at one of its pages, all asked at once.
+
+    A page that is silent, or has no address, is left out.
+    """
+    asked = [page for page in pages if is_address(page)]
+    found = at_once([partial(_clock, page) for page in asked])
+    return list({one.name: one for one in found if one is not None}.values())
+
+
+def _clock(page: str) -> Finding | None:
     import httpx
 
-    def moment(page: str) -> str:
-        try:
-            return read_page(page, may_break_off=True)[1]
-        except httpx.HTTPStatusError as error:  # a page that is not there has a clock too
-            return str(error.response.headers.get("date", ""))
-        except (httpx.HTTPError, ValueError):
-            return ""
-
-    asked = [page for page in pages if is_address(page)]
-    moments = at_once([partial(moment, page) for page in asked])
-    by_host = {host_of(page): at for page, at in zip(asked, moments, strict=True) if at}
-    return [clock_finding(host, at) for host, at in by_host.items()]
+    try:
+        moment = read_page(page, may_break_off=True)[1]
+    except httpx.HTTPStatusError as error:  # a page that is not there has a clock too
+        moment = str(error.response.headers.get("date", ""))
+    except (httpx.HTTPError, ValueError):
+        return None
+    return clock_finding(host_of(page), moment) if moment else None
 
 
 def check_version(page: str) -> Iterator[Finding]:
-    """A master's Spark must be our pyspark's, in its first two numbers; and its clock."""
+    """A master's Spark must be our pyspark's, in its first two numbers."""
     import httpx
 
     own, host = version("pyspark"), host_of(page)
     try:
-        text, moment = read_page(f"{page}/")
+        text, _ = read_page(f"{page}/")
     except (httpx.HTTPError, ValueError) as error:
         detail = f"its version cannot be read ({type(error).__name__})"
         remedy = "is this the master's own page, and no proxy's?"
@@ -142,8 +145,6 @@ def check_version(page: str) -> Iterator[Finding]:
         same = named[1].split(".")[:2] == own.split(".")[:2]
         remedy = f"install Spark {own} on {host} and on its workers"
         yield Finding(f"Spark on {host}", same, f"{named[1]}, ours is {own}", remedy)
-    if moment:
-        yield clock_finding(host, moment)
 
 
 def is_address(page: str) -> bool:
@@ -165,8 +166,6 @@ class NameNode:
 
     answer: Finding
     beans: Mapping[str, Any]
-    moment: str = ""
-    """HTTP's Date."""
 
     @property
     def is_active(self) -> bool:
@@ -186,10 +185,8 @@ def check_hdfs(lake: LakeSettings, disk_mb: int, copies: int) -> Iterator[Findin
         remedy = "set it to http://host:9870 of each NameNode"
         yield Finding("WebHDFS", False, "[lake] webhdfs names no NameNode", remedy)
     nodes = namenodes(lake.pages)
-    for page, node in nodes.items():
+    for node in nodes.values():
         yield node.answer
-        if node.moment:
-            yield clock_finding(host_of(page), node.moment)
     if not lake.pages:
         return
     active = [page for page, node in nodes.items() if node.is_active]
@@ -197,18 +194,17 @@ def check_hdfs(lake: LakeSettings, disk_mb: int, copies: int) -> Iterator[Findin
     names = ", ".join(active) or f"none of {asked}"
     remedy = f"make one active (`hdfs haadmin -failover`), or start the NameNode of {asked}"
     yield Finding("active NameNode", len(active) == 1, names, remedy)
+    clocks = [page for page, node in nodes.items() if node.beans]
     for page in active[:1]:
         try:
             info = nodes[page].beans.get(NAMENODE_INFO, {})
             yield from list(_datanodes(host_of(page), info, disk_mb, copies))
             live = json.loads(info.get("LiveNodes") or "{}").values()
-            ours = {host_of(one) for one in nodes}
-            asked_too = [f"http://{one['infoAddr']}/" for one in live if one.get("infoAddr")]
-            known = [one for one in asked_too if is_address(one)]
-            yield from check_clocks([one for one in known if host_of(one) not in ours])
+            clocks += [f"http://{one['infoAddr']}/" for one in live if one.get("infoAddr")]
         except UNREADABLE as error:
             detail = f"what {page} says of its DataNodes cannot be read ({type(error).__name__})"
             yield Finding("DataNodes", False, detail, "correct [lake] webhdfs: is it a NameNode?")
+    yield from check_clocks(clocks)
 
 
 def namenodes(pages: Sequence[str]) -> dict[str, NameNode]:
@@ -223,13 +219,13 @@ def _namenode(page: str) -> NameNode:
 
     name, remedy = f"WebHDFS {page}", "correct [lake] webhdfs, or start the NameNode there"
     try:
-        text, moment = read_page(f"{page}/jmx")
+        text, _ = read_page(f"{page}/jmx")
         beans = {one["name"]: one for one in json.loads(text)["beans"]}
     except (httpx.HTTPError, *UNREADABLE) as error:
         return NameNode(Finding(name, False, _why(page, error), remedy), {})
     if NAMENODE_INFO not in beans:
         return NameNode(Finding(name, False, "this is no NameNode", remedy), {})
-    return NameNode(Finding(name, True, "it answers"), beans, moment)
+    return NameNode(Finding(name, True, "it answers"), beans)
 
 
 def _why(page: str, error: Exception) -> str:

@@ -5,7 +5,7 @@ Like `marquee.host_checks`, whose HDFS it asks, it names a host and what to do t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,6 +32,8 @@ from marquee.resource_manager import listed, read_cluster, room_of
 from marquee.settings import Settings
 from marquee.spark_master import read_state, worker_pages
 
+SECONDS_FOR_PAGES = 35.0
+"""For the pages of all masters; two are read of each."""
 LEAST_DISK_MB = 1152
 """Free megabytes with which a DataNode still takes a block: it counts 128 MB for each, and keeps
 1 GB more free (Hadoop 3.4, `RoundRobinVolumeChoosingPolicy`). The NameNode does not know that, and
@@ -44,17 +46,19 @@ def check_masters(spark: SparkSettings) -> Iterator[Finding]:
     Also its version and the clocks of all that answer.
     """
     yield from check_ports(spark.masters, "Spark master", "[spark] master")
-    states, workers = at_once([partial(_state, page) for page in spark.pages]), []
-    for page, state in zip(spark.pages, states, strict=True):
-        if state is None or isinstance(state, str):
-            yield _closed(f"Spark's page {page}", state or f"{host_of(page)} gave no answer")
-            continue
-        yield from check_version(page)
-        yield from check_clocks(worker_pages(state))
-        if state.get("status") == "ALIVE":
-            workers += [one for one in state.get("workers", ()) if one.get("state") == "ALIVE"]
-    if not any(isinstance(state, dict) for state in states):
+    masters = ask_masters(spark.pages)
+    for state, findings in masters.values():
+        yield from findings if state else map(_as_warning, findings)
+    states = {page: state for page, (state, _) in masters.items() if state}
+    if not states:
         return
+    yield from check_clocks(clock_pages(states))
+    workers = [
+        one
+        for state in states.values()
+        for one in state.get("workers", ())
+        if state.get("status") == "ALIVE" and one.get("state") == "ALIVE"
+    ]
     needed = megabytes(spark.executor_memory)
     fits = [one for one in workers if one["memory"] >= needed and one["cores"] > 0]
     asked = ", ".join(spark.pages)
@@ -63,16 +67,35 @@ def check_masters(spark: SparkSettings) -> Iterator[Finding]:
     yield Finding("Spark workers", bool(fits), detail, remedy)
 
 
-def _closed(name: str, detail: str) -> Finding:
+def ask_masters(pages: Sequence[str]) -> dict[str, tuple[dict[str, Any] | None, list[Finding]]]:
+    """Each master's state and the finding of its version, by page; all are asked at once.
+
+    The state is None, and the finding failed, where a page is closed or silent.
+    """
+
+    def ask(page: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+        try:
+            return read_state(page), list(check_version(page))
+        except AwayError as error:
+            return None, [Finding(f"Spark's page {page}", False, error.message, error.remedy)]
+
+    found = at_once([partial(ask, page) for page in pages], SECONDS_FOR_PAGES)
+    return {p: one or (None, [_silent(p)]) for p, one in zip(pages, found, strict=True)}
+
+
+def _silent(page: str) -> Finding:
+    host = host_of(page)
+    return Finding(f"Spark's page {page}", False, f"{host} gave no answer", f"is {host} up?")
+
+
+def clock_pages(states: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The pages of the masters that answered, and of the living workers that they name."""
+    return [*states, *(page for state in states.values() for page in worker_pages(state))]
+
+
+def _as_warning(finding: Finding) -> Finding:
     """A page that does not answer is a warning: Spark itself may reach who is behind it."""
-    return Finding(name, False, detail, "correct [spark] master_pages", warning=True)
-
-
-def _state(page: str) -> dict[str, Any] | str:
-    try:
-        return read_state(page)
-    except AwayError as error:
-        return error.message
+    return replace(finding, remedy="correct [spark] master_pages", warning=True)
 
 
 def check_yarn_room(spark: SparkSettings) -> Iterator[Finding]:
@@ -84,7 +107,8 @@ def check_yarn_room(spark: SparkSettings) -> Iterator[Finding]:
     nodes: list[dict[str, Any]] = []
     for page, found in zip(spark.pages, answers, strict=True):
         if found is None or isinstance(found, str):
-            yield _closed(f"YARN's page {page}", found or f"{host_of(page)} gave no answer")
+            detail = found or f"{host_of(page)} gave no answer"
+            yield _as_warning(Finding(f"YARN's page {page}", False, detail))
         else:
             nodes += [one for one in found if one["state"] == "RUNNING"]
     if not any(isinstance(found, list) for found in answers):

@@ -197,8 +197,8 @@ def test_a_master_without_a_page_at_its_root_may_run_jobs() -> None:
     assert found.warning and "version cannot be read" in found.detail
 
 
-def test_an_address_that_is_none_hides_no_clock() -> None:
-    assert (
-        check_clocks(["http://[zz/", "http://host:99999/", f"http://127.0.0.1:{free_port()}/"])
-        == []
-    )
+def test_an_address_that_is_none_hides_no_clock(serve: Serve) -> None:
+    silent = f"http://127.0.0.1:{free_port()}/"
+    late = serve(b"", formatdate(time.time() - 300, usegmt=True))
+    (found,) = check_clocks(["http://[zz/", "http://host:99999/", silent, late])
+    assert not found.passed and found.name == "clock of 127.0.0.1"
