@@ -126,7 +126,8 @@ def run(
     with stop_on_interrupt(stack) as session:
         figures = RunFigures(stack_up=bring_up(stack))
         succeeded = weekly_run(stack, form, figures, unpause) == "success"
-        if not (once and succeeded and stack.started):
+        stops = succeeded and once and stack.started
+        if not stops:
             show_addresses(stack)
         if not succeeded:
             print_sentence(STAYS_UP)
@@ -134,7 +135,7 @@ def run(
             ends = "stops everything" if stack.started else "ends this; the stack ran before"
             out.print(f"Ctrl-C {ends}; all state stays for the next `make run`.")
             stay_up(stack, session)
-        elif stack.started:
+        elif stops:
             with out.status("stopping"), ignoring_signals():
                 stack.down()
             print_sentence(

@@ -1,8 +1,8 @@
 """Long fault drills: `make drill`, or `make drill ARGS="fuzz_pages --count 5000 --seed 7"`.
 
 Ends with one table; the exit status is 1 where anything did not hold. Rounds done are kept under
-`--folder`: the same command goes on where it was interrupted. Of the drill `cluster`, `--only` runs
-single faults: `cluster --only undisturbed,kill_master`.
+`--folder`: the same command goes on where it was interrupted. `--only` runs single parts of a
+drill that has some: `cluster --only undisturbed,kill_master`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def _parts(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list
     """The parts that `--only` names, in the drill's own order; the parser ends us for others."""
     (drill,) = [DRILLS[name] for name in options.drills] if len(options.drills) == 1 else [None]
     if not isinstance(drill, NamedDrill):
-        parser.error("--only wants one drill, and one of parts: cluster, compose, yarn")
+        with_parts = [name for name, one in DRILLS.items() if isinstance(one, NamedDrill)]
+        parser.error(f"--only wants one drill, and one of parts: {', '.join(with_parts)}")
     wanted = set(options.only.split(","))
     if unknown := sorted(wanted - set(drill.parts)):
         parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(drill.parts)}")

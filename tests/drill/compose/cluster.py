@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 
 import httpx
@@ -13,6 +12,7 @@ from marquee.errors import StackError
 from marquee.host_needs import DataSize
 from marquee.settings import REPOSITORY, load_settings
 from tests.drill.compose.engine import Engine
+from tests.plugins.free_ports import free_port
 
 PROJECT = "marquee-drill"
 WORKER = "marquee-worker:local"
@@ -36,7 +36,7 @@ class Cluster:
 
     def __init__(self, docker: Engine, postgres: str) -> None:
         self.docker = docker
-        self.ports = {"airflow": _free_port(), "serving": _free_port()}
+        self.ports = {"airflow": free_port(), "serving": free_port()}
         self.variables = {
             "MARQUEE_POSTGRES_IMAGE": postgres,
             "MARQUEE_AIRFLOW_PORT": str(self.ports["airflow"]),
@@ -187,9 +187,3 @@ class Cluster:
                 pass
             time.sleep(3)
         raise StackError("serving was not ready within ten minutes after `down` and `up`")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
