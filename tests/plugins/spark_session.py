@@ -7,6 +7,7 @@ local job, which suit a short life.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -63,3 +64,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """A job's end frees what it has cached; here the next module would carry its plans along.
+
+    A hundred of them filled the heap, and each query is compared with all.
+    """
+    yield
+    if session := SparkSession.getActiveSession():
+        session.catalog.clearCache()
+        gc.collect()  # a frame of Python keeps its plan in the JVM
