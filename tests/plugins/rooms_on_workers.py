@@ -11,7 +11,7 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-LONGEST_FIRST = ("stack", "cluster", "spark_recommender", "spark_budget", "yarn", "worlds")
+LONGEST_FIRST = ("stack", "spark_budget", "spark_recommender", "cluster", "yarn", "worlds")
 """The rooms that take longest; a long one that came last would leave the other worker idle."""
 
 
