@@ -30,7 +30,7 @@ PYTHON = str(Path(sys.executable).resolve())
 PATH = {"PATH": "/usr/bin:/bin"}
 SECONDS = 60  # until something that does not come is given up
 EATER = "x = []\nwhile True: x.append(bytearray(2**20))"
-HOLDER = "x = bytearray(b'x' * 20 * 2**20); import time; time.sleep(600)"
+HOLDER = "x = bytearray(b'x') * (20 * 2**20); import time; time.sleep(600)"  # never twice 20 MB
 ASK = (
     "import sys, urllib.request; "
     "print(urllib.request.urlopen(f'http://site:{sys.argv[1]}/', timeout=2).status)"
@@ -125,10 +125,12 @@ def test_what_a_host_holds_is_counted_without_the_cache_of_files(network: Networ
     network.run("site", ["dd", "if=/dev/zero", "of=/srv/data/file", "bs=1M", "count=60"], PATH)
     before = held_mb(network, "site")
     holder = network.start("site", "holder", [PYTHON, "-c", HOLDER], PATH)
-    until(lambda: held_mb(network, "site") > before + 20)
-    assert held_mb(network, "site") < 50 < network.peak_mb("site")
-    holder.kill()
-    holder.wait()
+    try:
+        until(lambda: held_mb(network, "site") > before + 20)
+        assert held_mb(network, "site") < 50 < network.peak_mb("site")
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def test_a_host_that_loses_its_power_has_no_process(network: Network, site: int) -> None:
