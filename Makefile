@@ -1,7 +1,8 @@
 # Two commands do everything: `make run` and `make test`. `make help` lists the rest.
 PYTHON ?= python3
 PY := .venv/bin/python
-ROOMS := marquee sources scoring release report steps cli local_stack scrapy_imdb spark_apps serving replica plugins
+ROOMS := marquee sources scoring release report steps cli local_stack scrapy_imdb spark_apps serving exports broker streams \
+	spark_connect documents replica plugins
 ARGS ?=
 WORKERS ?= 2
 # DATA as a command's flag, whatever is in the folder's name.
@@ -9,10 +10,10 @@ quote = '$(subst ','\'',$(1))'
 WORLD = $(if $(DATA),--data $(call quote,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup installed setup-dev run up up-and-wait down status doctor test check drill bench format lock clean
+.PHONY: help setup installed setup-dev setup-exports setup-kafka run up up-and-wait down status doctor test check drill bench format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## the environment, Java, jars, and the command .venv/bin/marquee
 	@$(PYTHON) -m local_stack.bootstrap run
@@ -22,6 +23,12 @@ installed:
 
 setup-dev:
 	@$(PYTHON) -m local_stack.bootstrap dev
+
+setup-exports: ## what writes ONNX, and the stock engines that `marquee export --check` asks
+	@$(PYTHON) -m local_stack.bootstrap exports
+
+setup-kafka: ## the client of Kafka, for feedback and questions over topics
+	@$(PYTHON) -m local_stack.bootstrap kafka
 
 run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself
 	@$(PY) -m cli run $(WORLD) $(if $(ONCE),--once) $(ARGS)

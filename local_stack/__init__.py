@@ -9,8 +9,8 @@
 - `health_checks`: can this machine run a stack, and is each process ready?
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
-Inside the room only: `airflow_postgres`, `bootstrap`, `java_setup` and `jar_setup` (set-up),
-`hdfs`, `yarn`, `yarn_checks`, `supervisor`.
+Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `java_setup` and `jar_setup`
+(set-up), `hdfs`, `yarn`, `yarn_checks`, `supervisor`.
 """
 
 __all__ = [

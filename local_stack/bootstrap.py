@@ -1,9 +1,11 @@
-"""Set-up from nothing: `python3 -m local_stack.bootstrap run|dev|bench|lock|clean`.
+"""Set-up from nothing: `python3 -m local_stack.bootstrap run|dev|exports|kafka|bench|lock|clean`.
 
-The Makefile runs it with any Python, so this module imports the standard library only.
+The Makefile runs it with any Python, so this module and `clean_state` import the standard library
+only.
 
 - `run` and `dev` make `.venv` from a lock with hashes, then run `local_stack.java_setup` inside it.
   A stamp file in `.venv` records what was installed: a second call does nothing.
+- `exports` and `kafka` add one optional part to `.venv`, which keeps it from then on.
 - `bench` makes `.venv-bench`, for the libraries that benchmarks compare with.
 - `lock` compiles the locks in `requirements/`.
 - `clean` asks, then removes the state of all worlds.
@@ -11,7 +13,6 @@ The Makefile runs it with any Python, so this module imports the standard librar
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,12 +22,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local_stack.clean_state import SetupError, clean
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCK_FOLDER = REPOSITORY / "requirements"
 VENV = REPOSITORY / ".venv"
 BENCH_VENV = REPOSITORY / ".venv-bench"
 STAMP_FILE = "marquee-stamp"
+EXTRAS = ("exports", "kafka")
+"""The optional parts, each a lock of its own. The environment of `dev` holds them all."""
 INSTALLER = VENV / "tool"  # uv, outside site-packages: `uv pip sync` would remove itself there
+LOCKS = ("uv", "build", "java", "run", "worker", "daemons", *EXTRAS, "dev", "bench", "bench-sasrec")
+"""In the order of compilation: a lock comes after those whose versions it takes."""
 SUPPORTED_PYTHON = ((3, 11), (3, 12), (3, 13))
 
 COMMAND_SCRIPT = """#!/bin/sh
@@ -36,24 +43,20 @@ PYTHONPATH="$repository${{PYTHONPATH:+:$PYTHONPATH}}"
 export PYTHONPATH
 exec "$repository/.venv/bin/python" -m cli "$@"
 """
-STATE_SUBFOLDERS = ("logs", "airflow", "hdfs", "world")
-"""A folder with one of these subfolders holds the state of a world."""
-
-
-class SetupError(Exception):
-    """An error of the set-up; its one line says what is missing and what to do."""
 
 
 def main(argv: list[str]) -> int:
-    """Run one of the five commands; an error gives one line on standard error and status 1."""
+    """Run one of the commands; an error gives one line on standard error and status 1."""
     goal = argv[0] if argv else "run"
     try:
         if goal == "lock":
             compile_locks()
         elif goal == "clean":
-            clean(assume_yes=os.environ.get("CLEAN") == "yes")
+            clean(REPOSITORY, assume_yes=os.environ.get("CLEAN") == "yes")
         elif goal == "bench":
             set_up_bench()
+        elif goal in EXTRAS:
+            set_up_extra(goal)
         else:
             set_up(goal)
     except SetupError as error:
@@ -68,6 +71,9 @@ def set_up(goal: str) -> None:
     if _stamp(VENV) not in {wanted, _fingerprint("dev")} or not _is_complete():
         _make_tool()
         _install(goal, VENV)
+        for extra in EXTRAS:
+            if goal == "run" and _extra_stamp(extra).exists():
+                _add(extra)  # the installation of run.txt has removed it
         _call([_python(VENV), "-m", "local_stack.java_setup"], "Java, jars or class archives")
         (VENV / STAMP_FILE).write_text(wanted)
     _install_command()
@@ -84,6 +90,33 @@ def _install_command() -> None:
         path.chmod(0o755)
 
 
+def set_up_extra(extra: str) -> None:
+    """Install `.venv`, and one optional part in it."""
+    set_up("run")
+    stamp = _extra_stamp(extra)
+    if _stamp(VENV) == _fingerprint("dev"):
+        return
+    if not stamp.exists() or stamp.read_text() != _lock_digest(extra):
+        _add(extra)
+
+
+def _add(extra: str) -> None:
+    """Install an optional part beside what is there, and record it."""
+    print(f"adding requirements/{extra}.txt to {VENV.name}", flush=True)
+    command = [str(INSTALLER / "bin" / "uv"), "pip", "install", "-q", "--python", _python(VENV)]
+    command += ["--require-hashes", "-r", str(LOCK_FOLDER / f"{extra}.txt")]
+    _call(command, f"the packages of {extra}")
+    _extra_stamp(extra).write_text(_lock_digest(extra))
+
+
+def _extra_stamp(extra: str) -> Path:
+    return VENV / f"{STAMP_FILE}-{extra}"
+
+
+def _lock_digest(name: str) -> str:
+    return hashlib.sha256((LOCK_FOLDER / f"{name}.txt").read_bytes()).hexdigest()
+
+
 def set_up_bench() -> Path:
     """Install `.venv`, then `.venv-bench`; returns the interpreter of `.venv-bench`."""
     set_up("run")
@@ -98,88 +131,10 @@ def set_up_bench() -> Path:
     return Path(_python(BENCH_VENV))
 
 
-def clean(assume_yes: bool) -> None:
-    """List the state of all worlds and the shared cache, then remove them.
-
-    On a terminal a person must confirm, elsewhere `assume_yes` (CLEAN=yes) is needed. Raises
-    SetupError without a confirmation, and while a stack runs.
-    """
-    root = (REPOSITORY / os.environ.get("MARQUEE_STATE", ".marquee")).resolve()
-    ours = [p for p in sorted(root.glob("*")) if root.name == ".marquee" or _is_ours(p)]
-    if not ours:
-        print(f"there is nothing to remove in {root}")
-        return
-    if running := [str(p) for p in ours if _is_in_use(p)]:
-        raise SetupError(f"a stack runs on {', '.join(running)} — stop it first: make down")
-    print(f"this removes for good, from {root}:")
-    for path in ours:
-        print(f"  {_megabytes(path):8,.0f} MB  {path.name}  {_what(path)}")
-    if not assume_yes and not _confirmed():
-        raise SetupError("nothing was removed — answer yes, or in a script: make clean CLEAN=yes")
-    for path in ours:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    if not any(root.iterdir()):
-        root.rmdir()
-
-
-def _is_ours(path: Path) -> bool:
-    return path.name in ("cache", "releases") or any(
-        (path / mark).is_dir() for mark in STATE_SUBFOLDERS
-    )
-
-
-def _what(path: Path) -> str:
-    if path.name == "cache":
-        return "jars, class archives, perhaps a Java: fetched again when needed"
-    if path.name == "releases":
-        return "fetched ratings releases"
-    if not _is_ours(path):
-        return ""
-    feedback_files = sum(1 for p in (path / "feedback").rglob("*") if p.is_file())
-    feedback = f", {feedback_files} files of ratings people gave" if feedback_files else ""
-    return f"a world: its lake with every model and ledger, Airflow's history{feedback}"
-
-
-def _megabytes(path: Path) -> float:
-    if path.is_symlink() or not path.is_dir():
-        return 0.0
-    return sum(p.lstat().st_size for p in path.rglob("*") if not p.is_dir()) / 2**20
-
-
-def _is_in_use(state: Path) -> bool:
-    """Whether a stack runs on this state, or a command starts or stops it now (Linux only)."""
-    try:
-        with (state / "command.lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass  # no lock file: no command has ever started a stack here
-    try:
-        pid = int((state / "supervisord.pid").read_text())
-        line = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        return False
-    return b"supervisor.supervisord" in line and os.fsencode(state) in line
-
-
-def _confirmed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    try:
-        return input("Remove all of it? [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False
-
-
 def compile_locks() -> None:
     """Compile each `requirements/*.in` to a lock with hashes, without an index's address."""
     _make_tool()
-    for name in ("uv", "build", "java", "run", "worker", "daemons", "dev", "bench", "bench-sasrec"):
+    for name in LOCKS:
         command = [str(INSTALLER / "bin" / "uv"), "pip", "compile", "-q", "--universal"]
         command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
         command += ["--no-header", "--no-annotate", "--override", "overrides.in"]

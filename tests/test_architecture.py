@@ -24,6 +24,11 @@ ROOMS = (
     "scrapy_imdb",
     "spark_apps",
     "serving",
+    "exports",
+    "broker",
+    "streams",
+    "spark_connect",
+    "documents",
     "replica",
 )
 
@@ -34,12 +39,37 @@ DOORS = {
     "scoring": {"marquee", "sources"},
     "release": {"marquee"},
     "report": {"marquee", "release"},
-    "steps": {"marquee", "sources", "scoring", "release", "report"},
+    "exports": {"marquee", "sources", "scoring"},
+    "broker": {"marquee", "sources"},
+    "documents": {"marquee", "sources", "scoring", "release"},
+    "steps": {
+        "marquee",
+        "sources",
+        "scoring",
+        "release",
+        "report",
+        "exports",
+        "broker",
+        "documents",
+    },
     "local_stack": {"marquee", "sources"},
-    "cli": {"marquee", "sources", "scoring", "release", "report", "steps", "local_stack"},
+    "cli": {
+        "marquee",
+        "sources",
+        "scoring",
+        "release",
+        "report",
+        "steps",
+        "local_stack",
+        "exports",
+        "broker",
+        "documents",
+    },
     "scrapy_imdb": {"marquee", "sources"},
     "spark_apps": {"marquee", "sources", "scoring"},
-    "serving": {"marquee", "sources", "scoring", "release", "report"},
+    "serving": {"marquee", "sources", "scoring", "release", "report", "broker"},
+    "streams": {"marquee", "sources", "scoring", "release", "serving", "broker"},
+    "spark_connect": {"marquee", "sources", "scoring", "release", "serving"},
     "replica": {"marquee", "sources"},
     "plugins": {"marquee", "release", "steps"},
     "dags": {"plugins", "marquee"},
@@ -48,7 +78,7 @@ DOORS = {
 # engine -> rooms (or folders of rooms) it may enter
 ENGINES = {
     "airflow": ("dags", "plugins"),
-    "pyspark": ("spark_apps",),
+    "pyspark": ("spark_apps", "spark_connect", "streams/spark_batches.py"),
     "py4j": ("spark_apps",),
     "scrapy": ("scrapy_imdb",),
     "scrapy_poet": ("scrapy_imdb",),
@@ -57,9 +87,14 @@ ENGINES = {
     "fastapi": ("serving", "replica"),
     "starlette": ("serving", "replica"),
     "uvicorn": ("serving", "replica"),
-    "numpy": ("scoring", "spark_apps", "serving", "replica"),
-    "pyarrow": ("scoring", "spark_apps", "serving", "replica"),
-    "pandas": ("spark_apps",),
+    "numpy": ("scoring", "spark_apps", "serving", "exports", "streams", "spark_connect", "replica"),
+    "pyarrow": ("scoring", "spark_apps", "serving", "exports", "spark_connect", "replica"),
+    "pandas": ("spark_apps", "spark_connect"),
+    "onnx": ("exports",),
+    "onnxruntime": ("exports",),
+    "pypmml": ("exports",),
+    "jpype": ("exports",),
+    "confluent_kafka": ("broker", "streams"),
     "scipy": ("spark_apps", "scoring"),
     "hdfs": ("marquee/lake",),
     "supervisor": ("local_stack",),
@@ -108,7 +143,7 @@ def test_rooms_import_only_through_doors(room: str) -> None:
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_engines_stay_in_their_rooms(engine: str) -> None:
-    rooms = tuple(f"{room}/" for room in ENGINES[engine])
+    rooms = tuple(room if room.endswith(".py") else f"{room}/" for room in ENGINES[engine])
     wrong = [
         place(path)
         for path in modules()

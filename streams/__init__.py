@@ -1,0 +1,3 @@
+"""Questions on a Kafka topic and answers on another: a plain loop, or micro-batches of Spark."""
+
+__all__: list[str] = []
