@@ -10,7 +10,7 @@
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
 Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `java_setup` and `jar_setup`
-(set-up), `hdfs`, `yarn`, `yarn_checks`, `supervisor`.
+(set-up), `hdfs`, `kafka`, `yarn`, `yarn_checks`, `supervisor`.
 """
 
 __all__ = [

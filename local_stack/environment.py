@@ -27,6 +27,7 @@ from local_stack.java_setup import (
     java_home,
     spark_environment,
 )
+from local_stack.kafka import kafka_class_path
 from marquee.clock import OFFSET
 from marquee.errors import SettingsError
 from marquee.lake import COPIES
@@ -72,6 +73,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **(_hdfs_environment(settings, folders) if settings.runs_hdfs else {}),
+        **(_kafka_environment(settings, folders) if settings.kafka.embedded else {}),
         "PYTHON": sys.executable,
         "JAVA": str(java_home(cache_folder(settings)) / "bin" / "java"),
         "STATE": str(folders.state),
@@ -125,6 +127,11 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
     }
 
 
+def _kafka_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
+    """What the stack's own broker reads."""
+    return {"KAFKA_CLASS_PATH": kafka_class_path(settings, folders.kafka)}
+
+
 def _own_variables() -> dict[str, str]:
     """The caller's variables of Airflow, Hadoop and Spark."""
     folders = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
@@ -165,6 +172,8 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "MARQUEE_CRAWL__SITE": settings.crawl.site,
         "MARQUEE_RATINGS__SOURCE": settings.ratings.source,
         "MARQUEE_RATINGS__NAME": settings.ratings.name,
+        "MARQUEE_KAFKA__EMBEDDED": str(settings.kafka.embedded).lower(),
+        "MARQUEE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "MARQUEE_SPARK__MASTER": settings.spark.master,
         "MARQUEE_SPARK__AUTHENTICATE": str(settings.spark.authenticate).lower(),
         "MARQUEE_SPARK__SECRET_FILE": settings.spark.secret_file,

@@ -20,11 +20,13 @@ import httpx
 import psutil
 
 from local_stack.java_setup import cache_folder, java_home, java_version
+from local_stack.kafka import why_silent
+from marquee.daemon_settings import PortSettings
 from marquee.errors import LakeError, MarqueeError, StackError
 from marquee.host_checks import Finding
 from marquee.host_needs import heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
-from marquee.settings import PortSettings, Settings
+from marquee.settings import Settings
 from sources.ratings_release import size_of_world
 
 Probe = Callable[[Settings], str]
@@ -211,6 +213,7 @@ PROBES: dict[str, Probe] = {
     "airflow-scheduler": _airflow("scheduler"),
     "airflow-dags": _airflow("dag_processor"),
     "airflow-triggerer": _airflow("triggerer"),
+    "kafka": lambda settings: why_silent(settings.stack.port("kafka")),
     "replica": _http("replica", "/healthz"),
     "serving": _http("serving", "/livez"),
 }

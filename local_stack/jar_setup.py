@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import load_der_x509_certificate
 
+from marquee.daemon_settings import Artifact, JarSettings
 from marquee.errors import SettingsError, StackError
 from marquee.identifiers import digest_file
-from marquee.settings import REPOSITORY, Artifact, JarSettings
+from marquee.settings import REPOSITORY
 
 TRUST_STORE_PASSWORD = (
     "changeit"  # Java's default password; the store holds public certificates only

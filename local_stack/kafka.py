@@ -30,10 +30,11 @@ JVM = (
     "-Xss512k",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
+LOGGING = """org.slf4j.simpleLogger.defaultLogLevel=warn
+org.slf4j.simpleLogger.showDateTime=true
+org.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS
+"""
 PROPERTIES = """# Written at each start.
 process.roles=broker,controller
 node.id=1
@@ -73,28 +74,34 @@ _VERSIONS = struct.pack(">hhi", 18, 0, 1) + struct.pack(">h", -1)
 """A request: ApiVersions (key 18, version 0), correlation id 1, a client without a name."""
 
 
-def kafka_command(settings: Settings) -> list[str]:
-    """The broker's command without its last word, the properties file.
+def kafka_class_path(settings: Settings, folder: Path) -> str:
+    """The broker's class path: `folder`, for its logging, and its jars.
 
-    Raises StackError where its jars are missing.
+    Raises StackError where its jars have not been fetched.
     """
-    return [*_java(settings), BROKER_CLASS]
+    return ":".join(map(str, [folder, *listed_files(JARS, settings)]))
 
 
-def prepare_kafka(settings: Settings, folder: Path, port: int, controller: int) -> Path:
-    """Write the broker's properties into `folder` and format its storage once; the properties.
+def kafka_command(settings: Settings, folder: Path) -> list[str]:
+    """The broker's command, after `prepare_kafka` of the same folder."""
+    return [*_java(settings, folder), BROKER_CLASS, str(folder / PROPERTIES_FILE)]
+
+
+def prepare_kafka(settings: Settings, folder: Path, port: int, controller: int) -> None:
+    """Write the broker's properties into `folder`, and format its storage once.
 
     `controller` is the port on which the node speaks with itself. A kill leaves no half-formatted
     storage. Raises StackError with the tool's last line where the format fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "simplelogger.properties").write_text(LOGGING, "utf-8")
     data, beside = folder / "data", folder / "data.part"
     if not data.is_dir():
         shutil.rmtree(beside, ignore_errors=True)
         properties = _write(folder / "format.properties", port, controller, beside)
-        _format(settings, properties)
+        _format(settings, folder, properties)
         beside.rename(data)
-    return _write(folder / PROPERTIES_FILE, port, controller, data)
+    _write(folder / PROPERTIES_FILE, port, controller, data)
 
 
 def why_silent(port: int, seconds: float = 5.0) -> str:
@@ -109,9 +116,9 @@ def why_silent(port: int, seconds: float = 5.0) -> str:
     return "" if is_kafka else f"what listens on port {port} is no Kafka broker"
 
 
-def _java(settings: Settings) -> list[str]:
+def _java(settings: Settings, folder: Path) -> list[str]:
     java = java_home(cache_folder(settings)) / "bin" / "java"
-    return [str(java), *JVM, "-cp", ":".join(map(str, listed_files(JARS, settings)))]
+    return [str(java), *JVM, "-cp", kafka_class_path(settings, folder)]
 
 
 def _write(path: Path, port: int, controller: int, data: Path) -> Path:
@@ -119,15 +126,23 @@ def _write(path: Path, port: int, controller: int, data: Path) -> Path:
     return path
 
 
-def _format(settings: Settings, properties: Path) -> None:
+def _format(settings: Settings, folder: Path, properties: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # A name that begins with - would be read as an option.
     cluster = f"A{cluster[1:]}"
-    command = [*_java(settings), STORAGE_CLASS, "format", "-t", cluster, "-c", str(properties)]
+    command = [
+        *_java(settings, folder),
+        STORAGE_CLASS,
+        "format",
+        "-t",
+        cluster,
+        "-c",
+        str(properties),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no answer"]
         raise StackError(
             f"Kafka's storage could not be formatted: {lines[-1]}",
-            f"look at {properties.parent}, and whether its disk has room",
+            f"look at {folder}, and whether its disk has room",
         )

@@ -21,6 +21,7 @@ from local_stack.airflow_database import prepare_database
 from local_stack.environment import admin_password, stack_environment, with_local_addresses
 from local_stack.hdfs import format_namenode, write_hdfs_conf
 from local_stack.health_checks import require_fit_machine, wait_for, why_not_ready
+from local_stack.kafka import prepare_kafka
 from local_stack.processes import end_stack_processes, is_alive, running_stacks
 from local_stack.supervisor import Supervisor
 from marquee.errors import StackError
@@ -162,6 +163,8 @@ class Stack:
         if any(name.startswith("airflow") for name in self.settings.stack.processes):
             admin_password(self.folders.airflow)
             jobs.append(lambda: prepare_database(self.environment))
+        if self.settings.kafka.embedded:
+            jobs.append(self._prepare_kafka)
         if self.settings.runs_hdfs:
             write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
             jobs.append(self._format)
@@ -176,6 +179,10 @@ class Stack:
             self.folders.hdfs,
             self.environment,
         )
+
+    def _prepare_kafka(self) -> None:
+        port = self.settings.stack.port
+        prepare_kafka(self.settings, self.folders.kafka, port("kafka"), port("kafka_controller"))
 
     def _make_world(self) -> None:
         """Make the synthetic world if it is missing, in a temporary folder that is renamed last."""

@@ -7,6 +7,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `artefacts`: the documents that one room writes into the lake and another reads, as typed values
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
+- `daemon_settings`: the ports and jars of the daemons of this machine, and where Kafka is
 - `deadlines`: several questions at once, with one deadline
 - `errors`: the family of errors, and which of them justify a retry
 - `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
@@ -41,6 +42,7 @@ __all__ = [
     "artefacts",
     "clock",
     "contract",
+    "daemon_settings",
     "dataset_contracts",
     "deadlines",
     "errors",

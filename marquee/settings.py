@@ -20,6 +20,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
+from marquee.daemon_settings import JarSettings, KafkaSettings, StackSettings
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
@@ -129,50 +130,6 @@ class ServingSettings(Section):
     burst: int = Field(ge=1)
 
 
-class PortSettings(Section):
-    """Ports of the local stack, all on loopback."""
-
-    airflow: int
-    serving: int
-    replica: int
-    namenode: int
-    namenode_http: int
-    datanode: int
-    datanode_http: int
-    datanode_ipc: int
-
-
-class StackSettings(Section):
-    """The processes that `marquee up` starts on this machine."""
-
-    processes: tuple[str, ...] = Field(min_length=1)
-    port_offset: int
-    ready_seconds: int
-    memory_mb: int
-    disk_mb: int
-    ports: PortSettings
-
-    def port(self, name: str) -> int:
-        """The port of one process of the stack, with the offset added."""
-        return int(getattr(self.ports, name)) + self.port_offset
-
-
-class Artifact(Section):
-    """One jar, by its coordinates and digest."""
-
-    group: str
-    name: str
-    version: str
-    sha256: str
-
-
-class JarSettings(Section):
-    """The jars that the local HDFS needs beside the jars of pyspark."""
-
-    settings: str
-    artifacts: tuple[Artifact, ...]
-
-
 class PolicySettings(Section):
     """The gate's bounds; `marquee.policy` holds their types."""
 
@@ -209,6 +166,7 @@ class Settings(BaseSettings):
     airflow: AirflowSettings
     schedule: ScheduleSettings
     serving: ServingSettings
+    kafka: KafkaSettings
     stack: StackSettings
     jars: JarSettings
     policy: PolicySettings
@@ -223,6 +181,12 @@ class Settings(BaseSettings):
     def runs_hdfs(self) -> bool:
         """Whether the stack of this machine runs its own HDFS, at addresses of its own."""
         return "namenode" in self.stack.processes
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """The brokers as `host:port,host:port`; empty where this place has no Kafka."""
+        own = f"127.0.0.1:{self.stack.port('kafka')}" if self.kafka.embedded else ""
+        return own or self.kafka.bootstrap
 
     @property
     def api_url(self) -> str:
@@ -277,7 +241,8 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if wrong:
         remedy = f"correct it in {overlay} or the environment"
         raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)
-    return found.model_copy(update={"place": str(overlay) if is_path(place) else place})
+    shown = str(overlay) if is_path(place) else place
+    return found.model_copy(update={"place": shown, "stack": found.stack.with_broker(found.kafka)})
 
 
 class _ConfigFiles(TomlConfigSettingsSource):

@@ -16,6 +16,7 @@ class StateFolders:
         self.logs = state / "logs"  # one file for each process
         self.airflow = state / "airflow"  # AIRFLOW_HOME
         self.hdfs = state / "hdfs"  # storage of NameNode and DataNode
+        self.kafka = state / "kafka"  # storage and configuration of a broker of the stack's own
         self.conf = state / "conf"  # Hadoop's configuration, for daemons and Spark alike
         self.world = state / "world"  # the synthetic world's files
         self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl

@@ -173,7 +173,7 @@ def test_the_local_place_stays_on_loopback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_place_names_the_processes_of_this_machine(shelf: Settings) -> None:
     assert [*read_procfile(only=shelf.stack.processes)] == [*shelf.stack.processes]
-    assert {*read_procfile()} == {*load_settings("local").stack.processes}
+    assert {*read_procfile()} == {*load_settings("local").stack.processes, "kafka"}
     with pytest.raises(StackError, match=r"stack\.processes names tape"):
         read_procfile(only=["tape"])
 

@@ -34,9 +34,9 @@ class Broker:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None:
             return
-        properties = prepare_kafka(self._settings, self.folder, self.port, self._controller)
+        prepare_kafka(self._settings, self.folder, self.port, self._controller)
         with (self.folder / "kafka.log").open("ab") as log:
-            command = [*kafka_command(self._settings), str(properties)]
+            command = kafka_command(self._settings, self.folder)
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         until = time.monotonic() + SECONDS_TO_START
         while reason := why_silent(self.port):
