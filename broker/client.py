@@ -148,6 +148,50 @@ class Brokers:
             ]
         return {part.partition: Offsets(*bound) for part, bound in zip(parts, bounds, strict=True)}
 
+    def topic_id(self, topic: str) -> str:
+        """What a topic that is made anew has another of; "" where we may not ask."""
+        kafka = _library()
+        with self.errors(f"topic {topic} cannot be read"):
+            admin = kafka.admin.AdminClient(self._configuration({}, {}))
+            asked = admin.describe_topics(
+                kafka.TopicCollection([topic]), request_timeout=SECONDS_TO_ANSWER
+            )
+            try:
+                return str(asked[topic].result().topic_id)
+            except kafka.KafkaException as error:
+                if error.args[0].name() in ("UNKNOWN_TOPIC_OR_PART", "TOPIC_AUTHORIZATION_FAILED"):
+                    return ""
+                raise
+
+    def read_from(self, consumer: Consumer, topic: str, offsets: Mapping[int, int]) -> None:
+        """Let the consumer read the partitions of a topic from these offsets on."""
+        kafka = _library()
+        with self.errors(f"topic {topic} cannot be read"):
+            consumer.assign([kafka.TopicPartition(topic, *pair) for pair in offsets.items()])
+
+    def consume(self, consumer: Consumer, topic: str, most: int = 1000) -> list[Any]:
+        """The next messages, and marks of ends of partitions (`error()` of a mark is not None).
+
+        Raises AwayError where none comes in time.
+        """
+        what = f"topic {topic} cannot be read"
+        with self.errors(what):
+            found = consumer.consume(most, SECONDS_TO_ANSWER)
+        for error in filter(None, (one.error() for one in found)):
+            if error.name() != "_PARTITION_EOF":
+                raise self.error(error, what)
+        if not found:
+            raise AwayError(f"{what}: Kafka at {self.bootstrap} is silent", "look whether it runs")
+        return found
+
+    def until_end(self, consumer: Consumer, topic: str) -> Iterator[Any]:
+        """The messages of the one partition that is read, up to its end."""
+        while True:
+            for one in self.consume(consumer, topic):
+                if one.error() is not None:
+                    return
+                yield one
+
     def why_away(self) -> str:
         """Why the brokers cannot be used at this moment; empty if they answer."""
         try:

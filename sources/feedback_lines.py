@@ -40,6 +40,8 @@ class Feedback:
     """Ascends over all lines of a server; None in lines that older code wrote."""
     effective_time: int | None = None
     """UTC seconds from which the line counts; only published segments state it."""
+    server: str | None = None
+    """Who numbered the line, where it came over a topic; elsewhere the segment's name says it."""
 
     def to_json(self) -> str:
         """The line as JSON, without optional fields that are None."""
@@ -106,6 +108,7 @@ def parse_line(line: bytes) -> Feedback | None:
     try:
         value = json.loads(line)
         movie_id, rating, seq = value["movie_id"], value["rating"], value.get("seq")
+        server = value.get("server")
         if movie_id is None and rating is not None:
             return None
         return Feedback(
@@ -114,6 +117,7 @@ def parse_line(line: bytes) -> Feedback | None:
             None if rating is None else float(rating),
             int(value["time"]),
             None if seq is None else int(seq),
+            server=None if server is None else str(server),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
