@@ -246,6 +246,24 @@ class Brokers:
         return list(admin.list_topics(timeout=SECONDS_TO_ANSWER).topics)
 
 
+def feedback_topics(settings: KafkaSettings) -> tuple[Topic, Topic]:
+    """The topic of feedback and the one of refused messages, as we make them.
+
+    A message is on the disk before it is acknowledged, and bears the broker's time: producers'
+    clocks cannot be trusted. Refused messages go to one partition (`refused_messages`).
+    """
+    values = {
+        "retention.ms": str(settings.retention_days * 86_400_000),
+        "flush.messages": "1",
+        "message.timestamp.type": "LogAppendTime",
+        "cleanup.policy": "delete",
+    }
+    return (
+        Topic(settings.feedback_topic, settings.partitions, settings.copies, values),
+        Topic(settings.refused_topic, 1, settings.copies, values),
+    )
+
+
 def _security(settings: KafkaSettings) -> dict[str, str]:
     found: dict[str, str] = {"security.protocol": settings.security}
     if settings.ca_file:

@@ -26,7 +26,7 @@ SECONDS_AHEAD = 600
 LARGEST = 2**63 - 1
 FIELDS = ("version", "server", "seq", "person", "movie_id", "rating", "time")
 PERSON = re.compile(r"p-[A-Za-z0-9._-]{1,64}")
-SERVER = re.compile(r"[^\s/\x00-\x1f]{1,100}")
+SERVER = re.compile(r"[^/\x00-\x1f]{1,100}")
 
 
 class RefusedMessageError(ValueError):
@@ -79,7 +79,7 @@ def read_message(message: Message, scale: tuple[float, float]) -> Feedback:
     if movie_id is None and rating is not None:
         raise RefusedMessageError("a rating without a movie_id")
     person = _text(found["person"], PERSON, "person", "p- and 1 to 64 of A-Z a-z 0-9 . _ -")
-    server = _text(found["server"], SERVER, "server", "1 to 100 signs without spaces and /")
+    server = _text(found["server"], SERVER, "server", "1 to 100 signs without /")
     time = _whole(found["time"], "time", 0)
     if time > message.appended_at + SECONDS_AHEAD:
         raise RefusedMessageError("time in the future", f"{time - message.appended_at} s")

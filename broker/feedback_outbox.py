@@ -11,14 +11,16 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker.client import Brokers, Topic
+from broker.client import Brokers, Topic, feedback_topics
 from broker.feedback_messages import to_message
 from marquee.errors import AwayError, MarqueeError
+from marquee.settings import Settings
 from sources.feedback_in_lake import origin, write_durably
 from sources.feedback_lines import Feedback, SegmentName, parse_line, segment_names
 from sources.feedback_segments import locked
@@ -37,6 +39,16 @@ SECONDS_FOR_LOCK = 5.0
 logger = logging.getLogger("marquee.broker")
 
 
+def feedback_outbox(
+    settings: Settings, folder: Path, server: str, written: threading.Event
+) -> Outbox | None:
+    """The outbox of this place; None where it has no Kafka."""
+    if not settings.kafka_bootstrap:
+        return None
+    topic = feedback_topics(settings.kafka)[0]
+    return Outbox(partial(Brokers.of, settings), topic, folder, server, written)
+
+
 @dataclass(frozen=True, order=True)
 class Cursor:
     """Everything before this byte of this segment has been published to `topic`."""
@@ -47,11 +59,14 @@ class Cursor:
 
 
 class Outbox:
-    """Publishes the feedback log in `folder` to a topic; `written` says that a line was added."""
+    """Publishes the feedback log in `folder` to a topic; `written` says that a line was added.
+
+    `brokers` is asked before the first line: credentials that are missing stop no server.
+    """
 
     def __init__(
         self,
-        brokers: Brokers,
+        brokers: Callable[[], Brokers],
         topic: Topic,
         folder: Path,
         server: str,
@@ -63,7 +78,8 @@ class Outbox:
         """Lines that are durable here and not published."""
         self.published = 0
         """Lines published since the start."""
-        self._brokers = brokers
+        self._find_brokers = brokers
+        self._brokers: Brokers | None = None
         self._topic = topic
         self._folder = folder
         self._server = server
@@ -131,20 +147,21 @@ class Outbox:
             if error is not None:
                 failed.append(error)
 
-        producer = self._open()
-        with self._brokers.errors(what):
+        brokers, producer = self._open()
+        with brokers.errors(what):
             for key, value in messages:
                 producer.produce(self._topic.name, value, key, on_delivery=note)
             left = producer.flush()  # ends: a message that waits too long fails
         if failed or left:
             self._producer = None
-            raise self._brokers.error(failed[0], what)
+            raise brokers.error(failed[0], what)
 
-    def _open(self) -> Producer:
-        if self._producer is None:
+    def _open(self) -> tuple[Brokers, Producer]:
+        if self._brokers is None or self._producer is None:
+            self._brokers = self._find_brokers()
             self._brokers.ensure_topics([self._topic])
             self._producer = self._brokers.producer()
-        return self._producer
+        return self._brokers, self._producer
 
     def _owed(self, cursor: Cursor) -> Iterator[tuple[Feedback, Cursor]]:
         """The durable lines after the cursor, each with the cursor behind it."""

@@ -26,14 +26,12 @@ from broker.feedback_messages import Message, RefusedMessageError, read_message
 from marquee.errors import AwayError, ConflictError
 from marquee.identifiers import canonical_json, digest_bytes
 from marquee.lake import Lake
-from sources.feedback_in_lake import FEEDBACK_FILE, IN_LAKE
+from sources.feedback_in_lake import FEEDBACK_FILE, IN_LAKE, TOPIC_PREFIX
 from sources.feedback_lines import Feedback
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
-PREFIX = "topic-"
-"""Segments of a topic are named `topic-<topic>-<number>-<digest of the offsets before it>`."""
 REFUSED_FILE = "refused.jsonl"
 MOST_MESSAGES = 100_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -52,9 +50,12 @@ class Head:
     """The number of the last segment whose refused messages were sent on, as it knew."""
 
     def leaf(self, topic: str) -> str:
-        """The name of the segment that follows, whoever publishes it."""
+        """The name of the segment that follows, whoever publishes it.
+
+        `topic-<topic>-<number>-<digest of the offsets before it>`
+        """
         place = canonical_json([topic, self.topic_id, _words(self.next_offsets)])
-        return f"{PREFIX}{topic}-{self.number + 1:06d}-{digest_bytes(place)[:12]}"
+        return f"{TOPIC_PREFIX}{topic}-{self.number + 1:06d}-{digest_bytes(place)[:12]}"
 
 
 @dataclass
@@ -142,7 +143,7 @@ def chain_head(lake: Lake, topic: str) -> Head:
 
 def segments_of(lake: Lake, topic: str) -> list[str]:
     """The names of a topic's segments in `raw/feedback`, oldest first."""
-    start, dashes = f"{PREFIX}{topic}-", topic.count("-") + 3
+    start, dashes = f"{TOPIC_PREFIX}{topic}-", topic.count("-") + 3
     found = (leaf for leaf in lake.names(IN_LAKE) if leaf.startswith(start))
     return sorted(leaf for leaf in found if leaf.count("-") == dashes)
 

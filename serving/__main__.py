@@ -25,6 +25,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import uvicorn
 
+from broker.feedback_outbox import feedback_outbox
 from marquee.errors import LakeUnavailableError, MarqueeError
 from marquee.lake import Lake, check_world, open_lake, read_world
 from marquee.settings import Settings, load_settings
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _backend(
     lake: Lake, settings: Settings, options: argparse.Namespace, world: str | None
 ) -> Backend:
-    """The backend of this process, which hands its feedback over to the lake."""
+    """The backend of this process, which hands its feedback over to the lake, and to Kafka."""
     backend = open_backend(
         lake,
         options.cache,
@@ -94,7 +95,12 @@ def _backend(
         options.engine,
     )
     times = HandOverTimes(settings.serving.feedback_minutes, settings.schedule.cron)
-    return replace(backend, hand_over=HandOver(lake, backend.feedback, times, world))
+    log = backend.feedback
+    return replace(
+        backend,
+        hand_over=HandOver(lake, log, times, world),
+        outbox=feedback_outbox(settings, log.folder, log.server, log.written),
+    )
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

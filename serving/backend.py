@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from broker.feedback_outbox import Outbox
 from marquee.lake import Lake
 from serving.engines import (
     DEFAULT_ENGINE,
@@ -105,6 +106,8 @@ class Backend:
     """Threads of routes that write ratings. The feedback log gives up sooner, after 20 s."""
     hand_over: HandOver | None = None
     """Brings the feedback log to the lake; None leaves that to the weekly run on this host."""
+    outbox: Outbox | None = None
+    """Publishes the feedback log to a topic; None where this place has no Kafka."""
 
     @property
     def followers(self) -> dict[str, Follower[Any]]:
@@ -112,16 +115,18 @@ class Backend:
         return {f.name: f for f in (self.recommender, self.budget)}
 
     def start(self) -> None:
-        """Start both followers and the hand-over, without waiting for a champion."""
+        """Start both followers, the hand-over and the outbox, without waiting for a champion."""
         for follower in self.followers.values():
             follower.start(self.poll_seconds)
-        if self.hand_over is not None:
-            self.hand_over.start()
+        for exchange in (self.hand_over, self.outbox):
+            if exchange is not None:
+                exchange.start()
 
     def stop(self) -> None:
         """Ask all threads to stop, then wait up to SECONDS_TO_STOP for both followers together."""
-        if self.hand_over is not None:
-            self.hand_over.request_stop()
+        for exchange in (self.hand_over, self.outbox):
+            if exchange is not None:
+                exchange.request_stop()
         for follower in self.followers.values():
             follower.request_stop()
         until = time.monotonic() + SECONDS_TO_STOP

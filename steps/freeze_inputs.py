@@ -38,7 +38,7 @@ from steps.unchanged import code_version, fingerprint, last_time, unchanged_sinc
 REPLACEMENTS = {
     "crawl_titles": "load_titles took what it had gathered, if any",
     "load_titles": "the recommender goes on with {titles}; the budget model waits",
-    "load_feedback": "what was rated through the API since the last load waits for the next run",
+    "load_feedback": "feedback that has not reached the lake waits for the next run",
 }
 """The substitute for the output of a failed task."""
 
