@@ -27,7 +27,7 @@ setup-dev:
 setup-exports: ## what writes ONNX, and the stock engines that `marquee export --check` asks
 	@$(PYTHON) -m local_stack.bootstrap exports
 
-setup-kafka: ## the client of Kafka, for feedback and questions over topics
+setup-kafka: ## the client of Kafka, and the jars of a broker: feedback and questions over topics
 	@$(PYTHON) -m local_stack.bootstrap kafka
 
 run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself

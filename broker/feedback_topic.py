@@ -16,7 +16,7 @@ import base64
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,11 @@ class Taken:
     notes: list[str] = field(default_factory=list)
     """What a person should know: messages that the brokers no longer had."""
 
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.refused.items()))
+        refused = f", {self.refused.total()} messages refused ({kinds})" if kinds else ""
+        return "; ".join([f"{self.events} events over Kafka{refused}", *self.notes])
+
 
 class Batch:
     """The messages of one segment, and by partition the offsets where it begins and ends."""
@@ -101,11 +106,17 @@ class Batch:
 
 
 def take_feedback(
-    lake: Lake, brokers: Brokers, topic: str, scale: tuple[float, float], refused_sent: int = 0
+    lake: Lake,
+    brokers: Brokers,
+    topic: str,
+    scale: tuple[float, float],
+    refused_sent: int = 0,
+    run: str = "",
 ) -> Taken:
     """Publish as segments what the topic holds at this moment and the lake lacks.
 
-    `refused_sent` is the number of the segment up to which refused messages have been sent on.
+    `refused_sent` is the number of the segment up to which refused messages have been sent on;
+    `run` is the run that loads, for `taken_by`.
     Raises AwayError where the brokers do not answer; segments that came before stay, and the next
     call goes on after them. SettingsError for a topic that is not there.
     """
@@ -117,13 +128,28 @@ def take_feedback(
         for batch in _batches(brokers, consumer, topic, starts, bounds):
             if batch.messages or notes:
                 facts: dict[str, Any] = {"topic": topic, "topic_id": topic_id, "notes": notes}
-                facts["refused_sent"] = refused_sent
+                facts |= {"refused_sent": refused_sent, "run": run}
                 _publish(lake, head.leaf(topic), batch, scale, facts, taken)
                 head = Head(head.number + 1, topic_id, batch.end)
             taken.notes += notes
             notes = []
     finally:
         consumer.close()
+    return taken
+
+
+def taken_by(lake: Lake, paths: Iterable[str], run: str) -> Taken:
+    """What the attempts of one run took, by the segments among `paths`."""
+    taken = Taken()
+    for path in paths:
+        if not path.startswith(f"{IN_LAKE}/{TOPIC_PREFIX}"):
+            continue
+        manifest = lake.manifest(path)
+        if manifest.facts.get("run") == run:
+            taken.segments.append(path)
+            taken.events += manifest.rows or 0
+            taken.refused.update(manifest.facts["refused"])
+            taken.notes += manifest.facts["notes"]
     return taken
 
 

@@ -91,13 +91,14 @@ def _install_command() -> None:
 
 
 def set_up_extra(extra: str) -> None:
-    """Install `.venv`, and one optional part in it."""
+    """Install `.venv`, one optional part in it, and the jars of that part, if it has some."""
     set_up("run")
     stamp = _extra_stamp(extra)
-    if _stamp(VENV) == _fingerprint("dev"):
-        return
-    if not stamp.exists() or stamp.read_text() != _lock_digest(extra):
+    is_dev = _stamp(VENV) == _fingerprint("dev")
+    if not is_dev and (not stamp.exists() or stamp.read_text() != _lock_digest(extra)):
         _add(extra)
+    if (REPOSITORY / "config" / "jars" / f"{extra}.toml").is_file():
+        _call([_python(VENV), "-m", "local_stack.java_setup", extra], f"the jars of {extra}")
 
 
 def _add(extra: str) -> None:

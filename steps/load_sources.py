@@ -87,13 +87,11 @@ def _load_topic(run: Run) -> dict[str, Any]:
     brokers.ensure_topics([topic])
     scale = run.settings.ratings.lowest, run.settings.ratings.highest
     sent = send_refused(run.lake, brokers, topic.name, refused)
-    taken = take_feedback(run.lake, brokers, topic.name, scale, sent)
+    taken = take_feedback(run.lake, brokers, topic.name, scale, sent, run.id)
     send_refused(run.lake, brokers, topic.name, refused)
-    print(f"{taken.events} events came over topic {topic.name}", flush=True)
-    for kind, count in sorted(taken.refused.items()):
-        print(f"  {count} messages refused, {kind}: they are in topic {refused.name}", flush=True)
-    for note in taken.notes:
-        print(f"  {note}", flush=True)
+    print(f"{taken}", flush=True)
+    if taken.refused:
+        print(f"what was refused is in topic {refused.name}, with its reason", flush=True)
     return {"events": taken.events, "refused": taken.refused.total()}
 
 

@@ -20,6 +20,7 @@ from cli.terminal import unwind_on_signals
 from tests.drill.cluster_faults import CLUSTER
 from tests.drill.compose_up import COMPOSE
 from tests.drill.crawl_kill import CRAWL_KILL
+from tests.drill.feedback_kill import FEEDBACK_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.namenodes import NAMENODES
 from tests.drill.power_cut import POWER_CUT
@@ -31,6 +32,7 @@ DRILLS: dict[str, Drill | NamedDrill] = {
     "cluster": CLUSTER,
     "compose": COMPOSE,
     "crawl_kill": CRAWL_KILL,
+    "feedback_kill": FEEDBACK_KILL,
     "fuzz_pages": FUZZ_PAGES,
     "namenodes": NAMENODES,
     "power_cut": POWER_CUT,
