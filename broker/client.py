@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from marquee.daemon_settings import KafkaSettings
 from marquee.errors import AwayError, MarqueeError, SettingsError
+from marquee.host_checks import Finding
 from marquee.settings import Settings
 
 if TYPE_CHECKING:
@@ -246,22 +247,15 @@ class Brokers:
         return list(admin.list_topics(timeout=SECONDS_TO_ANSWER).topics)
 
 
-def feedback_topics(settings: KafkaSettings) -> tuple[Topic, Topic]:
-    """The topic of feedback and the one of refused messages, as we make them.
-
-    A message is on the disk before it is acknowledged, and bears the broker's time: producers'
-    clocks cannot be trusted. Refused messages go to one partition (`refused_messages`).
-    """
-    values = {
-        "retention.ms": str(settings.retention_days * 86_400_000),
-        "flush.messages": "1",
-        "message.timestamp.type": "LogAppendTime",
-        "cleanup.policy": "delete",
-    }
-    return (
-        Topic(settings.feedback_topic, settings.partitions, settings.copies, values),
-        Topic(settings.refused_topic, 1, settings.copies, values),
-    )
+def check_brokers(settings: Settings) -> Iterator[Finding]:
+    """Whether the brokers that `[kafka] bootstrap` names answer, where it names some."""
+    if not settings.kafka.bootstrap:
+        return
+    try:
+        why = Brokers.of(settings).why_away()
+    except MarqueeError as error:
+        why = str(error)
+    yield Finding("Kafka", not why, why or f"it answers at {settings.kafka.bootstrap}")
 
 
 def _security(settings: KafkaSettings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One message of the feedback topic: made from a line of feedback, read back, or refused.
+"""The feedback topic, and its messages: made from a line of feedback, read back, or refused.
 
 A message is a JSON object, its key the person, so that one partition holds a person's messages in
 order. `server` and `seq` together are its identity: a message that comes twice counts once, also
@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from broker.client import Topic
+from marquee.daemon_settings import KafkaSettings
 from sources.feedback_lines import FIRST_TRUSTED_TIME, Feedback
 
 VERSION = 1
@@ -47,6 +49,24 @@ class Message:
     """UTC seconds by the broker's clock."""
     key: bytes | None
     value: bytes | None
+
+
+def feedback_topics(settings: KafkaSettings) -> tuple[Topic, Topic]:
+    """The topic of feedback and the one of refused messages, as we make them.
+
+    A message is on the disk before it is acknowledged, and bears the broker's time: producers'
+    clocks cannot be trusted. Refused messages go to one partition (`refused_messages`).
+    """
+    values = {
+        "retention.ms": str(settings.retention_days * 86_400_000),
+        "flush.messages": "1",
+        "message.timestamp.type": "LogAppendTime",
+        "cleanup.policy": "delete",
+    }
+    return (
+        Topic(settings.feedback_topic, settings.partitions, settings.copies, values),
+        Topic(settings.refused_topic, 1, settings.copies, values),
+    )
 
 
 def to_message(line: Feedback, server: str) -> tuple[bytes, bytes]:

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker.client import Brokers, Topic, feedback_topics
-from broker.feedback_messages import to_message
+from broker.client import Brokers, Topic
+from broker.feedback_messages import feedback_topics, to_message
 from marquee.errors import AwayError, MarqueeError
 from marquee.settings import Settings
 from sources.feedback_in_lake import origin, write_durably

@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from broker.client import check_brokers
 from cli.terminal import (
     as_typed_here,
     console,
@@ -274,6 +275,7 @@ def _all_checks(stack: Stack) -> Iterator[Finding]:
     settings = stack.settings
     yield from check_machine(settings, running=stack.supervisor.is_running())
     yield from check_database(settings)
+    yield from check_brokers(settings)
     if not is_local(settings):  # a place may name another HDFS beside our own processes
         yield from check_lake(settings)
     if is_local_master(settings.spark.master):

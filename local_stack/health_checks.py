@@ -19,12 +19,13 @@ from pathlib import Path
 import httpx
 import psutil
 
-from local_stack.java_setup import cache_folder, java_home, java_version
+from local_stack.java_setup import cache_folder, java_home, java_version, listed_files
+from local_stack.kafka import JARS as KAFKA_JARS
 from local_stack.kafka import why_silent
 from marquee.daemon_settings import PortSettings
 from marquee.errors import LakeError, MarqueeError, StackError
 from marquee.host_checks import Finding
-from marquee.host_needs import heap_for, local_peak
+from marquee.host_needs import BROKER, heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
 from marquee.settings import Settings
 from sources.ratings_release import size_of_world
@@ -38,6 +39,8 @@ def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding
     yield _java(settings)
     yield _memory(settings)
     yield _disk(settings)
+    if settings.kafka.embedded:
+        yield _kafka_jars(settings)
     if not running:
         yield from _ports(settings)
 
@@ -59,6 +62,14 @@ def _java(settings: Settings) -> Finding:
     return Finding("Java", True, f"{java_version(home / 'bin' / 'java')} at {home}")
 
 
+def _kafka_jars(settings: Settings) -> Finding:
+    try:
+        found = listed_files(KAFKA_JARS, settings)
+    except StackError as error:
+        return Finding("Kafka", False, error.message, error.remedy)
+    return Finding("Kafka", True, f"{len(found)} jars of a broker of our own")
+
+
 def _memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available // 2**20
     needed = max(settings.stack.memory_mb, _planned_mb(settings))
@@ -75,7 +86,8 @@ def _planned_mb(settings: Settings) -> int:
     """
     with suppress(MarqueeError, OSError):
         size = size_of_world(settings)
-        return round(local_peak(size, heap_for(size)))
+        broker = BROKER if settings.kafka.embedded else 0
+        return round(local_peak(size, heap_for(size))) + broker
     return 0
 
 

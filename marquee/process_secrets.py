@@ -27,6 +27,8 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "AIRFLOW__API__SECRET_KEY": ("airflow-api",),
     "AIRFLOW__API_AUTH__JWT_SECRET": ("airflow-api", "airflow-scheduler"),
     SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
+    # Serving publishes feedback; tasks of a run, below the scheduler, read it.
+    "MARQUEE_KAFKA_PASSWORD": ("serving", "airflow-scheduler"),
 }
 """By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""
 

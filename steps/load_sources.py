@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from broker.client import Brokers, feedback_topics
+from broker.client import Brokers
+from broker.feedback_messages import feedback_topics
 from broker.feedback_topic import take_feedback
 from broker.refused_messages import send_refused
 from marquee.clock import now
