@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,6 +114,13 @@ class Backend:
     def followers(self) -> dict[str, Follower[Any]]:
         """The followers by the name of their model."""
         return {f.name: f for f in (self.recommender, self.budget)}
+
+    def at_this_moment(self) -> Backend:
+        """The backend with the champions of this moment, so that one pair answers a batch.
+
+        Nobody polls the copies of the followers: their `view` stays as it is.
+        """
+        return replace(self, recommender=copy(self.recommender), budget=copy(self.budget))
 
     def start(self) -> None:
         """Start both followers, the hand-over and the outbox, without waiting for a champion."""

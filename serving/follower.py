@@ -1,7 +1,6 @@
 """Follow one model's ledger: poll it, fetch its champion, load it, replace the old champion.
 
-`serving.backend` starts one follower for each model.
-
+- `serving.backend` starts one follower for each model.
 - A request reads `view` once and answers from it alone. So no request sees two models.
 - The old champion serves on if the new bundle cannot be fetched, loaded or verified. `failure`
   holds the reason.
@@ -33,6 +32,7 @@ SECONDS_BEFORE_RETRY = 10.0
 LONGEST_POLL_SECONDS = 120.0
 """A longer poll is reported as a failure. (The client gives up one call to HDFS after 40 s.)"""
 SECONDS_TO_STOP = 2.0
+UNREAD = "has not been read yet"
 log = logging.getLogger("marquee.serving")
 
 
@@ -72,7 +72,7 @@ class Follower(Generic[M]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self.view: View[M] = View(failure=f"the ledger of the {name} has not been read yet")
+        self.view: View[M] = View(failure=f"the ledger of the {name} {UNREAD}")
         self.swaps = 0
         self.refusals = 0
         self.polled_at: datetime | None = None

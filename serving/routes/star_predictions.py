@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from serving.backend import Backend
+from serving.backend import Backend, current_champion
 from serving.callers import Caller, CallerDep
 from serving.engines import LoadedRecommender
 from serving.routes.request_context import (
@@ -17,7 +17,6 @@ from serving.routes.request_context import (
     ModelAnswer,
     MovieId,
     MovieNumber,
-    RecommenderDep,
     UserId,
     answer_origin,
     browser_safe_number,
@@ -89,20 +88,34 @@ class PredictionsAnswer(ModelAnswer):
 @router.get("/v1/users/{user_id}/predictions/{movie_id}", tags=["predictions"])
 async def predict(
     backend: BackendDep,
-    champion: RecommenderDep,
     caller: CallerDep,
     user_id: UserId,
     movie_id: MovieId,
 ) -> PredictionAnswer:
     """The stars that this person would give; the title's mean rating for an unknown person."""
-    user = request_user(champion.model, backend, caller, user_id)
-    title = known_title(champion.model, movie_id)
+    pair = Pair.model_construct(user_id=user_id, movie_id=movie_id)
+    return prediction_for(backend, caller, pair)
+
+
+@router.post("/v1/predictions", tags=["predictions"])
+def predict_many(
+    backend: BackendDep, caller: CallerDep, request: PairsRequest
+) -> PredictionsAnswer:
+    """The stars for up to 10,000 pairs; every pair gets an answer."""
+    return predictions_for(backend, caller, request)
+
+
+def prediction_for(backend: Backend, caller: Caller, request: Pair) -> PredictionAnswer:
+    """The answer to `prediction`; raises a problem that says why there is none."""
+    champion = current_champion(backend.recommender)
+    user = request_user(champion.model, backend, caller, request.user_id)
+    title = known_title(champion.model, request.movie_id)
     wanted = np.array([title.movie_id])
     found = user.predict(champion.model.recommender, wanted)
     [(low, high)] = user.intervals(champion.model, wanted, found.values)
     return PredictionAnswer(
         **answer_origin(champion, str(found.strategies[0])),
-        user_id=user_id,
+        user_id=str(request.user_id),
         movie_id=title.movie_id,
         name=title.name,
         title=title.title,
@@ -113,11 +126,9 @@ async def predict(
     )
 
 
-@router.post("/v1/predictions", tags=["predictions"])
-def predict_many(
-    backend: BackendDep, champion: RecommenderDep, caller: CallerDep, request: PairsRequest
-) -> PredictionsAnswer:
-    """The stars for up to 10,000 pairs; every pair gets an answer."""
+def predictions_for(backend: Backend, caller: Caller, request: PairsRequest) -> PredictionsAnswer:
+    """The answer to `predictions`; raises a problem that says why there is none."""
+    champion = current_champion(backend.recommender)
     found = _predict_pairs(champion.model, backend, caller, request.pairs)
     return PredictionsAnswer(
         **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
