@@ -9,6 +9,7 @@ started), 130 after an interrupt.
 - `shelf_commands`: `plan`, `units`
 - `ledger_views`: `history`, `ledger`, `champion`
 - `ledger_changes`: `rollback`, `accept-world`
+- `stream_command`: `stream`
 - `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
 - `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
 - `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
@@ -30,6 +31,7 @@ from cli.ledger_views import champion, history, ledger
 from cli.run_command import run, step
 from cli.shelf_commands import plan, units
 from cli.stack_commands import doctor, down, status, up
+from cli.stream_command import stream
 from cli.terminal import Interruptible, as_typed_here
 from cli.token_commands import tokens
 from marquee import __version__
@@ -51,6 +53,7 @@ for command in (
     *(evaluate, compare, recommend_all),
     *(parse_pages, step),
     *(plan, units),
+    stream,
 ):
     app.command()(command)
 app.add_typer(tokens)

@@ -97,8 +97,10 @@ def set_up_extra(extra: str) -> None:
     is_dev = _stamp(VENV) == _fingerprint("dev")
     if not is_dev and (not stamp.exists() or stamp.read_text() != _lock_digest(extra)):
         _add(extra)
-    if (REPOSITORY / "config" / "jars" / f"{extra}.toml").is_file():
-        _call([_python(VENV), "-m", "local_stack.java_setup", extra], f"the jars of {extra}")
+    # Its own list, and those beside it, such as `spark-kafka`.
+    lists = sorted(p.stem for p in (REPOSITORY / "config" / "jars").glob(f"*{extra}.toml"))
+    if lists:
+        _call([_python(VENV), "-m", "local_stack.java_setup", *lists], f"the jars of {extra}")
 
 
 def _add(extra: str) -> None:

@@ -32,6 +32,7 @@ from marquee.place_settings import (
 )
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
+from marquee.stream_settings import StreamSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ANY_ADDRESS = ("0.0.0.0", "::")
@@ -167,6 +168,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings
     serving: ServingSettings
     kafka: KafkaSettings
+    streams: StreamSettings
     stack: StackSettings
     jars: JarSettings
     policy: PolicySettings

@@ -23,6 +23,7 @@ class StateFolders:
         self.feedback = state / "feedback"  # ratings from our own API that the lake does not hold
         self.tokens = state / "tokens.json"  # who may use the API, each with a secret's hash
         self.bundles = state / "bundles"  # bundles that serving has fetched
+        self.stream_bundles = state / "stream-bundles"  # those that `python -m streams` has fetched
         self.progress = state / "progress"  # the progress file of each running task
         self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
         self.copies = state / "copies"  # published files that a task wrote or fetched, by digest

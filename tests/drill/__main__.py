@@ -25,6 +25,7 @@ from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.namenodes import NAMENODES
 from tests.drill.power_cut import POWER_CUT
 from tests.drill.rounds import Drill, Figures, NamedDrill, run_drill, table
+from tests.drill.stream_kill import STREAM
 from tests.drill.wrong_worlds import WRONG_WORLDS
 from tests.drill.yarn_weekly import YARN
 
@@ -36,6 +37,7 @@ DRILLS: dict[str, Drill | NamedDrill] = {
     "fuzz_pages": FUZZ_PAGES,
     "namenodes": NAMENODES,
     "power_cut": POWER_CUT,
+    "stream": STREAM,
     "wrong_worlds": WRONG_WORLDS,
     "yarn": YARN,
 }
