@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.stream_settings import StreamSettings
-from streams.loop import TRANSACTION_MS, produce
+from streams.loop import TRANSACTION_MS, close_consumer, produce
 from streams.messages import Answer, Refused
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class MarkedAnswers:
 
     def close(self) -> None:
         """End the connections."""
-        self._group.close()
+        close_consumer(self._group)
 
     def is_new(self, partition: int, offset: int) -> bool:
         """Whether a request is not answered yet."""
@@ -143,7 +143,7 @@ class MarkedAnswers:
             consumer.assign(_positions(self._settings.markers, {0: bound.earliest}))
             return self._read(consumer)
         finally:
-            consumer.close()
+            close_consumer(consumer)
 
     def _read(self, consumer: Consumer) -> Marker | None:
         found: Marker | None = None

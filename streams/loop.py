@@ -139,7 +139,7 @@ class StreamLoop:
             consumer.subscribe([self._settings.requests], on_assign=self._begin)
             yield consumer, producer
         finally:
-            consumer.close()
+            close_consumer(consumer)
 
     def _next(self, consumer: Consumer) -> list[Message]:
         """Up to a batch of requests: waits for the first, and takes what lies ready behind it."""
@@ -211,6 +211,16 @@ class StreamLoop:
         if failure != self.progress.failure:
             log.warning("%s", failure) if failure else log.info("Kafka answers; requests go on")
         self.progress.failure = failure
+
+
+def close_consumer(consumer: Consumer) -> None:
+    """End a consumer, and wait a while: the library may wait for ever for brokers that are away.
+
+    One that is still ending joins no group again, so the next session need not wait for it.
+    """
+    ending = threading.Thread(target=consumer.close, name="close-consumer", daemon=True)
+    ending.start()
+    ending.join(SECONDS_TO_ANSWER)
 
 
 def produce(

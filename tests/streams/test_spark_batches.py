@@ -50,20 +50,15 @@ def test_no_kill_and_no_lost_record_answers_a_request_twice(rig: StreamRig) -> N
     rig.answers(ids[:60])
     rig.end(process, signal.SIGKILL)
 
+    # Besides, the gap: a batch is written, and Spark's record of it is lost.
+    lost = last_batch(rig)
+    for path in (checkpoint(rig) / "commits").glob(f"*{lost}*"):
+        path.unlink()
     ids += rig.ask(MIXED * 20, "two")
     process = start(rig)
     found = rig.answers(ids)
     assert [found[name]["status"] for name in ids[:3]] == [200, 200, 404]
     assert rig.refused(1)[0][0] == b"no JSON"
-    assert rig.end(process) == 0
-
-    # The gap: the batch is written, and Spark's record of it is lost.
-    lost = last_batch(rig)
-    for path in (checkpoint(rig) / "commits").glob(f"*{lost}*"):
-        path.unlink()
-    process = start(rig)
-    ids += rig.ask(MIXED * 5, "three")
-    rig.answers(ids)
     assert rig.end(process) == 0
 
     # The whole checkpoint is lost: another query, whose batches begin at zero.
