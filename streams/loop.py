@@ -88,6 +88,7 @@ class StreamLoop:
         self._settings = settings
         self._answerer = answerer
         self._name = name
+        self._group: Any = None
 
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka is away, say so once and wait for it.
@@ -120,6 +121,7 @@ class StreamLoop:
     @contextmanager
     def _clients(self) -> Iterator[tuple[Consumer, Producer]]:
         group, name = self._settings.group, self._name
+        self._group = None
         producer = self._brokers.producer(
             transactional_id=f"{group}-{name}", transaction_timeout_ms=TRANSACTION_MS, linger_ms=0
         )
@@ -160,7 +162,7 @@ class StreamLoop:
             for message, outcome in zip(messages, outcomes, strict=True):
                 produce(producer, self._settings, outcome, _place(message))
             producer.send_offsets_to_transaction(
-                _behind(messages), consumer.consumer_group_metadata(), SECONDS_TO_ANSWER
+                _behind(messages), self._group_of(consumer), SECONDS_TO_ANSWER
             )
             producer.commit_transaction(SECONDS_TO_ANSWER)
         except BaseException:
@@ -168,6 +170,23 @@ class StreamLoop:
                 producer.abort_transaction(SECONDS_TO_ANSWER)
             raise
         self.progress.count(outcomes)
+
+    def _group_of(self, consumer: Consumer) -> Any:
+        """What a transaction says of the group; it stays until partitions are given anew.
+
+        The library has been seen to wait for ever here, when its brokers had just been killed.
+        """
+        if self._group is None:
+            found: list[Any] = []
+            asking = threading.Thread(
+                target=lambda: found.append(consumer.consumer_group_metadata()), daemon=True
+            )
+            asking.start()
+            asking.join(SECONDS_TO_ANSWER)
+            if not found:
+                raise AwayError("Kafka's client does not know its group", "it begins anew")
+            self._group = found[0]
+        return self._group
 
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stands; say so where the topic no longer has that place."""
@@ -180,6 +199,7 @@ class StreamLoop:
                 log.error("%d requests of %s expired unanswered", low - part.offset, where)
             ours = next(one for one in partitions if one.partition == part.partition)
             ours.offset = part.offset if low <= part.offset <= high else low
+        self._group = None
         consumer.assign(partitions)
 
     def _measure(self, consumer: Consumer) -> None:

@@ -22,7 +22,7 @@ from streams.messages import request_message
 from tests.plugins.kafka_broker import Broker
 from tests.serving.serving_bundles import promote_budget, promote_recommender
 
-SECONDS_TO_WAIT = 180
+SECONDS_TO_WAIT = 600
 """How long a test waits for answers before it fails; it goes on as soon as they are there."""
 Said = tuple[str, dict[str, Any]]
 """A question and its request."""
