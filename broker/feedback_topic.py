@@ -26,8 +26,8 @@ from broker.feedback_messages import Message, RefusedMessageError, read_message
 from marquee.errors import AwayError, ConflictError
 from marquee.identifiers import canonical_json, digest_bytes
 from marquee.lake import Lake
-from sources.feedback_in_lake import FEEDBACK_FILE, IN_LAKE, TOPIC_PREFIX
-from sources.feedback_lines import Feedback
+from sources.feedback_in_lake import FEEDBACK_FILE, IN_LAKE
+from sources.feedback_lines import TOPIC_PREFIX, Feedback
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer

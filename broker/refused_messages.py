@@ -64,8 +64,12 @@ def _send(producer: Producer, lake: Lake, leaf: str, topic: str, refused: str) -
             "bytes": str(len(value or b"")),
         }
         cut = None if value is None else value[:MOST_BYTES]
-        producer.produce(refused, cut, key, PARTITION, headers=dict(headers))
-        producer.poll(0)
+        while True:
+            try:
+                producer.produce(refused, cut, key, PARTITION, headers=dict(headers))
+                break
+            except BufferError:  # the library holds as many messages as it may
+                producer.poll(1.0)
     producer.commit_transaction(SECONDS_TO_ANSWER * 3)
 
 

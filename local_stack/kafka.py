@@ -59,7 +59,7 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 # After a kill the node waits until its own last session has ended (9 s by default).
-broker.session.timeout.ms=4000
+broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=1000
 # Small machines: few threads, small buffers.
 num.network.threads=2

@@ -37,8 +37,6 @@ from sources.feedback_segments import (
 
 IN_LAKE = "raw/feedback"
 FEEDBACK_FILE = "feedback.jsonl"
-TOPIC_PREFIX = "topic-"
-"""Of the names of segments that came over a topic; their lines name their servers (`broker`)."""
 _LEAF = re.compile(r"(?P<server>.+)-(?P<number>\d{6})-[0-9a-f]{12}")
 
 

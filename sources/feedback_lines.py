@@ -21,6 +21,8 @@ from marquee import clock
 OPEN_SUFFIX = ".open.jsonl"
 SEALED_SUFFIX = ".jsonl"
 _NAME = re.compile(r"(?P<server>.+)-(?P<number>\d{6})(?P<kind>\.open\.jsonl|\.jsonl)")
+TOPIC_PREFIX = "topic-"
+"""Of the names of segments that came over a topic; their lines name their servers (`broker`)."""
 FIRST_TRUSTED_TIME = int(clock.EARLIEST_CREDIBLE.timestamp())
 """UTC seconds. A clock that shows an earlier time was never set."""
 

@@ -21,8 +21,7 @@ from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from sources.feedback_in_lake import TOPIC_PREFIX
-from sources.feedback_lines import FIRST_TRUSTED_TIME
+from sources.feedback_lines import FIRST_TRUSTED_TIME, TOPIC_PREFIX
 from sources.ratings_forms import (
     LINK_COLUMNS,
     LISTED_COLUMNS,

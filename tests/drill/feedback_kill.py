@@ -42,7 +42,7 @@ SCALE = (0.5, 5.0)
 TOPIC = "drill.feedback"
 EVENTS_A_KILL = 6
 VICTIMS = ("broker", "server", "load")
-SECONDS_TO_RECOVER = 180
+SECONDS_TO_RECOVER = 400
 
 
 def load(lake: Lake, address: str) -> None:

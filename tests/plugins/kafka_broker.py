@@ -16,7 +16,7 @@ from local_stack.kafka import JARS, kafka_command, prepare_kafka, why_silent
 from marquee.settings import load_settings
 from tests.plugins.free_ports import free_port
 
-SECONDS_TO_START = 120
+SECONDS_TO_START = 300
 
 
 class Broker:
