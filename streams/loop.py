@@ -12,9 +12,10 @@ Any trouble with Kafka ends the *session*; the next one begins where the last tr
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -161,31 +162,20 @@ class StreamLoop:
         try:
             for message, outcome in zip(messages, outcomes, strict=True):
                 produce(producer, self._settings, outcome, _place(message))
-            producer.send_offsets_to_transaction(
-                _behind(messages), self._group_of(consumer), SECONDS_TO_ANSWER
-            )
-            producer.commit_transaction(SECONDS_TO_ANSWER)
+            positions, group = _behind(messages), self._group_of(consumer)
+            seconds = SECONDS_TO_ANSWER
+            within(lambda: producer.send_offsets_to_transaction(positions, group, seconds))
+            within(lambda: producer.commit_transaction(seconds))
         except BaseException:
             with suppress(Exception):  # the next session ends it otherwise
-                producer.abort_transaction(SECONDS_TO_ANSWER)
+                within(lambda: producer.abort_transaction(SECONDS_TO_ANSWER))
             raise
         self.progress.count(outcomes)
 
     def _group_of(self, consumer: Consumer) -> Any:
-        """What a transaction says of the group; it stays until partitions are given anew.
-
-        The library has been seen to wait for ever here, when its brokers had just been killed.
-        """
+        """What a transaction says of the group; it stays until partitions are given anew."""
         if self._group is None:
-            found: list[Any] = []
-            asking = threading.Thread(
-                target=lambda: found.append(consumer.consumer_group_metadata()), daemon=True
-            )
-            asking.start()
-            asking.join(SECONDS_TO_ANSWER)
-            if not found:
-                raise AwayError("Kafka's client does not know its group", "it begins anew")
-            self._group = found[0]
+            self._group = within(consumer.consumer_group_metadata)
         return self._group
 
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -231,6 +221,30 @@ class StreamLoop:
         if failure != self.progress.failure:
             log.warning("%s", failure) if failure else log.info("Kafka answers; requests go on")
         self.progress.failure = failure
+
+
+def within(call: Callable[[], Any]) -> Any:
+    """The result of a call to the library, in up to twice the seconds that it was given.
+
+    It has been seen to wait for ever, in spite of its limit, when its broker had just been killed.
+    Then AwayError; the next session's producer fences the one that is left behind.
+    """
+    found: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            found.put((call(), None))
+        except Exception as error:
+            found.put((None, error))
+
+    threading.Thread(target=run, name="ask-kafka", daemon=True).start()
+    try:
+        result, error = found.get(timeout=2 * SECONDS_TO_ANSWER)
+    except queue.Empty:
+        raise AwayError("Kafka's client does not come back", "a new session begins") from None
+    if error is not None:
+        raise error
+    return result
 
 
 def close_consumer(consumer: Consumer) -> None:
