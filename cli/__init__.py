@@ -11,6 +11,7 @@ started), 130 after an interrupt.
 - `ledger_changes`: `rollback`, `accept-world`
 - `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
 - `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
+- `export_commands`: `export`
 - `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
 - `terminal`: printing, and interrupts
 """
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
+from cli.export_commands import export
 from cli.file_commands import compare, evaluate, parse_pages, recommend_all
 from cli.ledger_changes import accept_world, rollback
 from cli.ledger_views import champion, history, ledger
@@ -49,7 +51,7 @@ for command in (
     *(run, up, down, status, doctor),
     *(history, ledger, champion, rollback, accept_world),
     *(evaluate, compare, recommend_all),
-    *(parse_pages, step),
+    *(export, parse_pages, step),
     *(plan, units),
 ):
     app.command()(command)

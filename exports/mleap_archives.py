@@ -58,7 +58,9 @@ class _Pipeline:
         """Add a `math_binary` of columns (str) or constants (float)."""
         attributes = {"operation": {"string": operation}}
         attributes |= {
-            name: _double(value) for name, value in (("da", a), ("db", b)) if _is_number(value)
+            name: _double(value)
+            for name, value in (("da", a), ("db", b))
+            if not isinstance(value, str)
         }
         inputs = {at: v for at, v in (("input_a", a), ("input_b", b)) if isinstance(v, str)}
         return self.add("math_binary", attributes, inputs, output)
@@ -171,10 +173,6 @@ def _model(op: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _double(value: float) -> dict[str, Any]:
     return {"double": float(value)}
-
-
-def _is_number(value: str | float) -> bool:
-    return not isinstance(value, str)
 
 
 # Reading

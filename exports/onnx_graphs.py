@@ -74,7 +74,9 @@ def write_question(one: ExportedQuestion, facts: Mapping[str, Any]) -> bytes:
     """The model file of one question; SettingsError where `onnx` is not installed."""
     graph = _Graph(_library("onnx"))
     helper, double = graph.onnx.helper, graph.onnx.TensorProto.DOUBLE
-    whole = graph.add("Where", graph.add("IsNaN", "features"), graph.constant(one.means), "features")
+    whole = graph.add(
+        "Where", graph.add("IsNaN", "features"), graph.constant(one.means), "features"
+    )
     year = graph.add("Gather", whole, graph.constant([0], np.int64), axis=1)
     rest = graph.add(
         "Gather", whole, graph.constant(np.arange(1, len(one.inputs)), np.int64), axis=1
@@ -104,7 +106,7 @@ def _trend(graph: _Graph, one: ExportedQuestion, year: str) -> str:
 
 def _trees(graph: _Graph, trees: FlatTrees, rows: str) -> str:
     tensor = partial(graph.onnx.numpy_helper.from_array, name="")
-    arrays = _tree_arrays(trees)
+    arrays: dict[str, Any] = dict(_tree_arrays(trees))
     splits, weights = arrays.pop("nodes_splits"), arrays.pop("leaf_weights")
     return graph.add(
         "TreeEnsemble",

@@ -68,8 +68,8 @@ def write_question(one: ExportedQuestion, facts: Mapping[str, Any]) -> bytes:
     if one.trees is not None:
         for root, weight in zip(one.trees.root.tolist(), one.trees.weight.tolist(), strict=True):
             _add_tree(_segment(segments), one.trees, root, weight, used)
-    ET.indent(document, " ")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(document, "utf-8") + b"\n"
+    text = ET.tostring(document, "unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _description(facts: Mapping[str, Any]) -> str:
@@ -80,11 +80,11 @@ def _continuous(name: str) -> dict[str, str]:
     return {"name": name, "optype": "continuous", "dataType": "double"}
 
 
-def _add_schema(model: ET.Element, fields: Sequence[str], means: Floats) -> None:
+def _add_schema(model: ET.Element, fields: Sequence[str], typical: Floats) -> None:
     schema = ET.SubElement(model, "MiningSchema")
-    for field, mean in zip(fields, means.tolist(), strict=True):
-        facts = {"missingValueReplacement": repr(mean), "missingValueTreatment": "asMean"}
-        ET.SubElement(schema, "MiningField", name=field, **facts)
+    for field, mean in zip(fields, typical.tolist(), strict=True):
+        means = {"missingValueReplacement": repr(mean), "missingValueTreatment": "asMean"}
+        ET.SubElement(schema, "MiningField", {"name": field} | means)
     ET.SubElement(schema, "MiningField", name=TARGET, usageType="target")
 
 

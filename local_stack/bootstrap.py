@@ -74,7 +74,8 @@ def set_up(goal: str) -> None:
         for extra in EXTRAS:
             if goal == "run" and _extra_stamp(extra).exists():
                 _add(extra)  # the installation of run.txt has removed it
-        _call([_python(VENV), "-m", "local_stack.java_setup"], "Java, jars or class archives")
+        command = [_python(VENV), "-m", "local_stack.java_setup", goal]
+        _call(command, "Java, jars or class archives")
         (VENV / STAMP_FILE).write_text(wanted)
     _install_command()
 
@@ -106,6 +107,8 @@ def _add(extra: str) -> None:
     command = [str(INSTALLER / "bin" / "uv"), "pip", "install", "-q", "--python", _python(VENV)]
     command += ["--require-hashes", "-r", str(LOCK_FOLDER / f"{extra}.txt")]
     _call(command, f"the packages of {extra}")
+    if extra == "exports":
+        _call([_python(VENV), "-m", "local_stack.java_setup", extra], "the jars of MLeap")
     _extra_stamp(extra).write_text(_lock_digest(extra))
 
 
@@ -114,7 +117,8 @@ def _extra_stamp(extra: str) -> Path:
 
 
 def _lock_digest(name: str) -> str:
-    return hashlib.sha256((LOCK_FOLDER / f"{name}.txt").read_bytes()).hexdigest()
+    jars = (LOCK_FOLDER / "mleap.toml").read_bytes() if name == "exports" else b""
+    return hashlib.sha256((LOCK_FOLDER / f"{name}.txt").read_bytes() + jars).hexdigest()
 
 
 def set_up_bench() -> Path:
@@ -185,6 +189,7 @@ def _fingerprint(goal: str) -> str:
     content = [goal, str(sorted(SUPPORTED_PYTHON))]
     content += [(LOCK_FOLDER / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
     content += [Path(__file__).read_text(), _jars(REPOSITORY / "config" / "base.toml")]
+    content += [(LOCK_FOLDER / "mleap.toml").read_text()] if goal == "dev" else []
     content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("ja*_setup.py"))]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 

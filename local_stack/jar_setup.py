@@ -1,4 +1,4 @@
-"""The jars of HDFS that pyspark lacks: fetched by its Ivy, and checked by their digests."""
+"""Jars that pyspark lacks (HDFS, MLeap): fetched by its Ivy, and checked by their digests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRUST_STORE_PASSWORD = (
 
 
 def fetch_jars(settings: JarSettings, java: Path, ivy: Path, folder: Path) -> list[Path]:
-    """Fetch the missing jars of HDFS into `folder`, with pyspark's Ivy (a jar); returns all paths.
+    """Fetch the missing jars into `folder`, with pyspark's Ivy (a jar); returns all paths.
 
     Every call checks every jar's SHA-256. Raises StackError for a jar that cannot be fetched, or
     that has another SHA-256.
@@ -71,7 +71,14 @@ def _fetch(artifact: Artifact, ivy: list[str], folder: Path) -> Path:
 def _retrieval(artifact: Artifact, folder: Path) -> list[str]:
     command = ["-notransitive", "-confs", "default"]
     command += ["-dependency", artifact.group, artifact.name, artifact.version]
-    return [*command, "-types", "jar", "-retrieve", f"{folder}/[artifact]-[revision].[ext]"]
+    return [
+        *command,
+        "-types",
+        "jar",
+        "bundle",
+        "-retrieve",
+        f"{folder}/[artifact]-[revision].[ext]",
+    ]
 
 
 def trust_options(store: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Set-up inside `.venv`: a Java, the jars of HDFS, and an archive of Spark's classes.
 
-`local_stack.bootstrap` runs it as a program; it installs only what is missing. `environment`,
+`local_stack.bootstrap` runs it as a program; it installs only what is missing. With the argument
+`exports` or `dev` it also fetches the jars of MLeap's runtime. `environment`,
 `hdfs` and `health_checks` ask it for the folders of Java and of the jars. It finds pyspark's folder
 without importing pyspark, because this room may not import Spark.
 """
@@ -15,12 +16,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from local_stack.bootstrap import java_identity
 from local_stack.jar_setup import fetch_jars, jar_file
 from marquee.errors import MarqueeError, StackError
-from marquee.settings import REPOSITORY, Settings, load_settings
+from marquee.settings import REPOSITORY, JarSettings, Settings, load_settings
 
 SUPPORTED_JAVA = (17, 21)
 # Spark's launcher asks for the module `jdk.incubator.vector`; the runtime from PyPI has none.
@@ -35,10 +37,15 @@ exec "{java}" "$@"
 CLASS_ARCHIVE_FILE = "spark.jsa"
 
 
-def main() -> int:
+MLEAP_JARS = REPOSITORY / "requirements" / "mleap.toml"
+
+
+def main(argv: list[str]) -> int:
     """Run the set-up; an error gives one line on standard error and status 1."""
     try:
-        set_up(load_settings())
+        set_up(settings := load_settings())
+        if {"exports", "dev"}.intersection(argv):
+            fetch_mleap(settings)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,6 +66,20 @@ def set_up(settings: Settings) -> None:
     fetch_jars(settings.jars, home / "bin" / "java", ivy, cache / "jars")
     record_class_archive(home, cache)
     ready.write_text(java_identity(home))
+
+
+def fetch_mleap(settings: Settings) -> None:
+    """Fetch the missing jars of MLeap's runtime into `mleap_folder`."""
+    listed = JarSettings.model_validate({**tomllib.loads(MLEAP_JARS.read_text()), "settings": ""})
+    wanted = listed.model_copy(update={"settings": settings.jars.settings})
+    (ivy,) = spark_jars("ivy-*.jar")
+    java = java_home(cache_folder(settings)) / "bin" / "java"
+    fetch_jars(wanted, java, ivy, mleap_folder(settings))
+
+
+def mleap_folder(settings: Settings) -> Path:
+    """The folder with the jars of MLeap's runtime; absent without `make setup-exports`."""
+    return cache_folder(settings) / "mleap"
 
 
 def cache_folder(settings: Settings) -> Path:
@@ -241,4 +262,4 @@ def _spark_identity() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

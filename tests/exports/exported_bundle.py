@@ -33,9 +33,7 @@ QUERIES = (
     BudgetQuery(("Ada Lane", "nobody"), ("Action", "Sci-Fi"), 2031, 7.4),
     BudgetQuery((), (), 1950, 6.5),
     BudgetQuery(("bo zell",), ("Drama",), 2008, None, {"cast": ("x", "y")}, {"runtime": 95.0}),
-    BudgetQuery(
-        ("bo zell",), ("Drama",), 2008, 8.0, {}, {"vote_count": 1e5}, {"certificate": "R"}
-    ),
+    BudgetQuery(("bo zell",), ("Drama",), 2008, 8.0, {}, {"vote_count": 1e5}, {"certificate": "R"}),
 )
 
 
@@ -60,9 +58,7 @@ def random_trees(rng: np.random.Generator, spread: Floats, trees: int, depth: in
         roots.append(grow(0 if number % 9 == 8 else depth))
     whole = ("feature", "left", "right")
     arrays = {n: np.array(v, np.int32 if n in whole else np.float64) for n, v in rows.items()}
-    return FlatTrees(
-        **arrays, root=np.array(roots, np.int32), weight=rng.uniform(0.05, 0.9, trees)
-    )
+    return FlatTrees(**arrays, root=np.array(roots, np.int32), weight=rng.uniform(0.05, 0.9, trees))
 
 
 def made_up(trees: int = 20, depth: int = 4, seed: int = 3, **changes: Any) -> BudgetBundle:
@@ -86,9 +82,7 @@ def made_up(trees: int = 20, depth: int = 4, seed: int = 3, **changes: Any) -> B
         )
 
     facts = {"as_of": "2026-01-04T03:00:00Z", "price_year": 2025, "recipe": {"name": "made up"}}
-    bundle = BudgetBundle(
-        ENCODER, {q: predictor(q) for q in QUESTIONS}, TITLES, facts, {}, TREND
-    )
+    bundle = BudgetBundle(ENCODER, {q: predictor(q) for q in QUESTIONS}, TITLES, facts, {}, TREND)
     return replace(bundle, **changes)
 
 
