@@ -6,7 +6,9 @@ import ssl
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import (
@@ -25,6 +27,10 @@ TRUST_STORE_PASSWORD = (
 )
 
 
+MANY = 10
+"""So many missing jars are fetched together."""
+
+
 def fetch_jars(settings: JarSettings, java: Path, ivy: Path, folder: Path) -> list[Path]:
     """Fetch the missing jars into `folder`, with pyspark's Ivy (a jar); returns all paths.
 
@@ -35,12 +41,32 @@ def fetch_jars(settings: JarSettings, java: Path, ivy: Path, folder: Path) -> li
     command = [str(java), *trust_options(folder / "trust.p12"), "-jar", str(ivy)]
     if settings.settings:
         command += ["-settings", settings.settings]
+    missing = [one for one in settings.artifacts if not jar_file(one, folder).is_file()]
+    if len(missing) >= MANY:
+        _fetch_together(missing, command, folder)
     return [_fetch(artifact, command, folder) for artifact in settings.artifacts]
 
 
 def jar_file(artifact: Artifact, folder: Path) -> Path:
     """Where a jar lies; its version is in the name, so that releases share a folder."""
     return folder / f"{artifact.name}-{artifact.version}.jar"
+
+
+def _fetch_together(missing: Sequence[Artifact], ivy: list[str], folder: Path) -> None:
+    """Fetch many jars with one Java, which takes seconds to start. `_fetch` then checks each jar,
+    and fetches what did not come."""
+    print(f"fetching {len(missing)} jars", flush=True)
+    module = ElementTree.Element("ivy-module", version="2.0")
+    ElementTree.SubElement(module, "info", organisation="marquee", module="jars")
+    listed = ElementTree.SubElement(module, "dependencies")
+    for one in missing:
+        facts = {"org": one.group, "name": one.name, "rev": one.version, "transitive": "false"}
+        ElementTree.SubElement(listed, "dependency", {**facts, "conf": "default"})
+    with tempfile.TemporaryDirectory(dir=folder, prefix="ivy-") as once:
+        file = Path(once) / "ivy.xml"
+        ElementTree.ElementTree(module).write(file)
+        command = [*ivy, "-cache", once, "-ivy", str(file), *_retrieved_into(folder)]
+        subprocess.run(command, capture_output=True)
 
 
 def _fetch(artifact: Artifact, ivy: list[str], folder: Path) -> Path:
@@ -69,16 +95,12 @@ def _fetch(artifact: Artifact, ivy: list[str], folder: Path) -> Path:
 
 
 def _retrieval(artifact: Artifact, folder: Path) -> list[str]:
-    command = ["-notransitive", "-confs", "default"]
-    command += ["-dependency", artifact.group, artifact.name, artifact.version]
-    return [
-        *command,
-        "-types",
-        "jar",
-        "bundle",
-        "-retrieve",
-        f"{folder}/[artifact]-[revision].[ext]",
-    ]
+    wanted = ["-dependency", artifact.group, artifact.name, artifact.version]
+    return ["-notransitive", "-confs", "default", *wanted, *_retrieved_into(folder)]
+
+
+def _retrieved_into(folder: Path) -> list[str]:
+    return ["-types", "jar", "bundle", "-retrieve", f"{folder}/[artifact]-[revision].[ext]"]
 
 
 def trust_options(store: Path) -> list[str]:
