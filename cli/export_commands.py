@@ -69,7 +69,8 @@ def export(
 
 
 def _write(bundle: str, chosen: str, to: Path, place: tuple[str, str, str], as_json: bool) -> None:
-    from exports.formats import exported, format_named, write_export
+    from exports.export_files import exported, write_export
+    from exports.formats import format_named
 
     with checking_arguments():
         format_named(chosen)

@@ -7,6 +7,8 @@ an approved model becomes champion; a refused one leaves the champion serving.
 A refusal is a *skip*, with the gate's reasons in the log. A backfill trains and judges, and
 promotes nothing. The form's bounds must be at least as tight as the policy's.
 
+Where `exports.formats` names formats, a new champion is also exported in them.
+
 After the gate's approval the recommender is also measured as a forecast; no decision waits for it.
 
 Where titles cannot be loaded or prepared, the recommender goes on with the titles that the lake
@@ -57,6 +59,8 @@ with DAG(
             gate = with_report_button(tasks.gate(model))
             train >> tasks.evaluate(model) >> gate >> approve >> promoted
             tasks.verify_serving(model, promoted)
+            if settings.exports.formats:
+                tasks.export(model, promoted)
             if model == "recommender":
                 job = "forecast_recommender"
                 gate >> spark(job, model, task_id="forecast", operator=ForecastOperator)

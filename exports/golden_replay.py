@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from exports.formats import VERSION, Files, format_named
+from exports.export_files import VERSION, Files
+from exports.formats import format_named
 from exports.onnx_graphs import load_stars
 from marquee.errors import MarqueeError, SourceError
 from scoring.arrays import Floats
@@ -106,7 +107,7 @@ def _questions(
         values = np.array([[row["inputs"][n] for n in names] for row in own], dtype=np.float64)
         recorded = np.array([row["log10_dollars"] for row in own], dtype=np.float64)
         started = time.perf_counter()
-        score = chosen.load(files[table["file"]], jars)
+        score = chosen.code.load_question(files[table["file"]], jars)
         loaded = time.perf_counter()
         answers = score(values)
         times = loaded - started, time.perf_counter() - loaded

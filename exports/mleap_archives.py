@@ -13,7 +13,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,6 +68,11 @@ class _Pipeline:
     def clipped(self, column: str, low: float, high: float, output: str) -> str:
         """Add a clip of a column to `low` and `high`."""
         return self.math("max", output, self.math("min", f"{output}_most", column, high), low)
+
+
+def field_names(inputs: Sequence[str]) -> list[str]:
+    """The columns of a frame."""
+    return list(inputs)
 
 
 def write_question(one: ExportedQuestion, facts: Mapping[str, Any]) -> bytes:

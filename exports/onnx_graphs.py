@@ -10,8 +10,9 @@ Specification: onnx.ai, operators of ai.onnx.ml 5 (TreeEnsemble) and of ai.onnx 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -68,6 +69,11 @@ class _Graph:
         helper.set_model_props(model, {k: json.dumps(v) for k, v in facts.items()})
         self.onnx.checker.check_model(model)
         return bytes(model.SerializeToString(deterministic=True))
+
+
+def field_names(inputs: Sequence[str]) -> list[str]:
+    """The columns of `features`."""
+    return list(inputs)
 
 
 def write_question(one: ExportedQuestion, facts: Mapping[str, Any]) -> bytes:
@@ -189,7 +195,7 @@ def write_stars(bundle: RecommenderBundle, facts: Mapping[str, Any]) -> bytes:
 # Reading
 
 
-def load_question(data: bytes) -> Scorer:
+def load_question(data: bytes, _: Path) -> Scorer:
     """onnxruntime's answers [R], log10 dollars, for rows [R, F]."""
     session = _session(data)
 

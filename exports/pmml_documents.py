@@ -174,7 +174,7 @@ def _add_active(model: ET.Element, fields: Sequence[str]) -> None:
         ET.SubElement(schema, "MiningField", name=field)
 
 
-def load_question(data: bytes) -> Scorer:
+def load_question(data: bytes, _: Path) -> Scorer:
     """pypmml's answers [R], log10 dollars, for rows [R, F]; SettingsError without pypmml."""
     try:
         from pypmml import Model

@@ -30,11 +30,13 @@ NEXT_TASKS: Mapping[str, tuple[str, ...]] = {
     "gate": ("approve", "forecast"),
     "forecast": ("report",),
     "approve": ("promote",),
-    "promote": ("verify_serving",),
+    "promote": ("verify_serving", "export"),
     "verify_serving": ("report",),
+    "export": ("report",),
     "report": (),
 }
-"""The tasks that directly follow each task, for either model. A test compares the DAG."""
+"""The tasks that directly follow each task, for either model. A test compares the DAG. It has no
+`export` where the settings name no format."""
 SERIAL_SPARK_JOBS = {
     "prepare_titles": ("prepare_titles", "prepare_ratings"),
     "prepare_ratings": ("prepare_titles", "prepare_ratings"),

@@ -173,6 +173,12 @@ class JarSettings(Section):
     artifacts: tuple[Artifact, ...]
 
 
+class ExportSettings(Section):
+    """The formats in which a run exports a new champion; `exports.formats` knows them."""
+
+    formats: tuple[str, ...]
+
+
 class PolicySettings(Section):
     """The gate's bounds; `marquee.policy` holds their types."""
 
@@ -211,6 +217,7 @@ class Settings(BaseSettings):
     serving: ServingSettings
     stack: StackSettings
     jars: JarSettings
+    exports: ExportSettings
     policy: PolicySettings
     recipes: RecipeSettings
 

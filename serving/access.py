@@ -57,6 +57,7 @@ ROUTE_SCOPES: dict[str, str] = {
     "GET /v1/models/{name}/ledger": READ,
     "GET /v1/models/{name}/champion": READ,
     "GET /v1/models/{name}/runs/{run}/report": REPORTS,
+    "GET /v1/models/{name}/exports/{format}": REPORTS,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": REPORTS,

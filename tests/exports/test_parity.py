@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exports.export_files import exported
 from exports.exported_questions import (
     TOLERANCE,
     ExportedQuestion,
@@ -15,7 +16,7 @@ from exports.exported_questions import (
     exported_rows,
     threshold_rows,
 )
-from exports.formats import FORMATS, exported
+from exports.formats import FORMATS
 from exports.onnx_graphs import load_stars, write_stars
 from local_stack.java_setup import cache_folder, mleap_folder
 from marquee.settings import load_settings
@@ -37,7 +38,8 @@ def engine(request: pytest.FixtureRequest) -> Answering:
     if request.param == "mleap" and not JARS.is_dir():
         pytest.skip(f"{JARS} is not there: make setup-exports")
     chosen = FORMATS[request.param]
-    return lambda one: chosen.load(chosen.write(one, {"question": one.question}), JARS)
+    code = chosen.code
+    return lambda one: code.load_question(code.write_question(one, {"question": "x"}), JARS)
 
 
 def worst(found: Floats, wanted: Floats) -> float:
