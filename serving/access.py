@@ -69,8 +69,7 @@ ROUTE_SCOPES: dict[str, str] = {
     "POST /sign-out": OPEN,
     "GET /static/{file:path}": OPEN,
 }
-"""The scope of each route. `rate` is asked for the `person` in the path; a list or a prediction of
-a person of this API asks for it, too (`request_context.request_user`)."""
+"""The scope of each route; `rate` is for the `person` in the path, and in `request_user`, too."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 WRONG_PER_MINUTE = 10
 """Wrong tokens that one address may send, on average and at once."""

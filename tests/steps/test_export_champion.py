@@ -86,7 +86,7 @@ def test_recipes_that_a_format_cannot_carry_are_no_candidates(
 def test_nothing_is_trained_where_no_recipe_is_left(run: Run) -> None:
     settings = with_formats(run, "pmml").settings
     curves = [one for one in settings.recipes.budget if one["name"] in ("survival", "talk")]
-    with pytest.raises(SettingsError, match="recipe survival .* pmml cannot carry"):
+    with pytest.raises(SettingsError, match=r"recipe survival .* pmml cannot carry"):
         refuse_recipes(settings, "budget", curves, None)
     with pytest.raises(SettingsError, match="recipe talk has stages of Spark"):
         refuse_recipes(settings, "budget", curves, "talk")
@@ -96,7 +96,7 @@ def test_the_form_refuses_a_recipe_at_the_door(run: Run) -> None:
     settings = with_formats(run, "onnx").settings
     check_form(settings, {"budget_recipe": "gbt-trend"})
     check_form(run.settings, {"budget_recipe": "isotonic"})
-    with pytest.raises(SettingsError, match="isotonic has the family isotonic.*forest-trend"):
+    with pytest.raises(SettingsError, match=r"isotonic has the family isotonic.*forest-trend"):
         check_form(settings, {"budget_recipe": "isotonic"})
 
 
