@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from exports.exported_questions import (
+    EXPORTER,
     TOLERANCE,
+    TRAINING,
     ExportedQuestion,
     ExportedRow,
     exported_questions,
@@ -217,7 +219,11 @@ def _stars_files(model: Recommender, facts: Mapping[str, Any]) -> dict[str, byte
 
 
 def _stars_rows(model: Recommender) -> Iterator[dict[str, Any]]:
-    """The golden predictions, then pairs with an unknown person, an unknown title, and neither."""
+    """The golden predictions, then pairs with an unknown person, an unknown title, and neither.
+
+    `stars` is the native answer. `recorded` is the training job's, which Spark's ALS gives in single
+    precision: the golden check holds it to 1e-5.
+    """
     golden = model.bundle.golden["predictions"]
     pairs = [(int(q["user_id"]), int(q["movie_id"])) for q in golden]
     user, movie = pairs[0] if pairs else (int(model.user_ids[0]), int(model.movie_ids[0]))
@@ -228,11 +234,12 @@ def _stars_rows(model: Recommender) -> Iterator[dict[str, Any]]:
     places = rows_of(model.user_ids, users).tolist(), rows_of(model.movie_ids, movies).tolist()
     for number, (pair, answer, *rows) in enumerate(zip(pairs, stars, *places, strict=True)):
         is_golden = number < len(golden)
-        yield {
-            "source": "training" if is_golden else "export",
+        recorded = {"recorded": float(golden[number]["value"])} if is_golden else {}
+        yield recorded | {
+            "source": TRAINING if is_golden else EXPORTER,
             "user_id": pair[0],
             "movie_id": pair[1],
             "user_row": rows[0],
             "title_row": rows[1],
-            "stars": float(golden[number]["value"]) if is_golden else answer,
+            "stars": answer,
         }
