@@ -221,8 +221,8 @@ def _stars_files(model: Recommender, facts: Mapping[str, Any]) -> dict[str, byte
 def _stars_rows(model: Recommender) -> Iterator[dict[str, Any]]:
     """The golden predictions, then pairs with an unknown person, an unknown title, and neither.
 
-    `stars` is the native answer. `recorded` is the training job's, which Spark's ALS gives in single
-    precision: the golden check holds it to 1e-5.
+    `stars` is the native answer. `recorded` is the training job's, which Spark's ALS gives in
+    single precision; the golden check has held it to the bundle's own tolerance.
     """
     golden = model.bundle.golden["predictions"]
     pairs = [(int(q["user_id"]), int(q["movie_id"])) for q in golden]
