@@ -69,11 +69,12 @@ def export(
 
 
 def _write(bundle: str, chosen: str, to: Path, place: tuple[str, str, str], as_json: bool) -> None:
-    from exports.export_files import exported, write_export
+    from exports.export_files import exported, refuse_taken, write_export
     from exports.formats import format_named
 
     with checking_arguments():
         format_named(chosen)
+        refuse_taken(to)
     with fetched(bundle, *place) as folder:
         files = exported(folder, chosen)
         write_export(files, to)
@@ -93,7 +94,8 @@ def _check(path: Path, as_json: bool) -> None:
     with suppress(MarqueeError):  # ONNX needs no Java; the others say what they lack
         # pypmml and JPype ask the environment for a Java.
         os.environ.setdefault("JAVA_HOME", str(java_home(cache_folder(settings))))
-    found = replay(path, mleap_folder(settings))
+    with checking_arguments():
+        found = replay(path, mleap_folder(settings))
     if as_json:
         print(json.dumps({"path": str(path), "passed": found.passed, **asdict(found)}))
     else:

@@ -39,13 +39,14 @@ from scoring.budget.bundle import BudgetBundle
 from scoring.budget.features import DIRECTOR, PLAIN_NUMBERS, FeatureEncoder
 from scoring.budget.flat_trees import REMEDY
 from scoring.budget.model import BudgetModel
+from scoring.budget.predictor import LEAST_SPREAD, MOST_SPREAD
 from scoring.recommender.model import Recommender
 
 VERSION = 1
 Files = Mapping[str, bytes]
 BUDGET_OUTSIDE = (
     "track records: the features of directors and of others come from their earlier titles",
-    "the encoding of a title's fields as inputs, as each input's `encoding` says",
+    "the encoding of a title's fields as inputs, as `encoding` says, rounded to nine decimals",
     "the interval: it needs the missing fields and whether a director has earlier titles",
     "contributions, evidence, notes",
 )
@@ -74,11 +75,16 @@ def exported(folder: Path, name: str) -> Files:
     return _budget_files(BudgetModel.load(folder), name, facts)
 
 
+def refuse_taken(out: Path) -> None:
+    """Raise SourceError where `out` is there already."""
+    if out.exists():
+        raise SourceError(f"{out} is there already", "give a new name")
+
+
 def write_export(files: Files, out: Path) -> Path:
     """Write a zip where the name of `out` ends in .zip, else a folder; SourceError where `out` is
     there already, or cannot be written."""
-    if out.exists():
-        raise SourceError(f"{out} is there already", "give a new name")
+    refuse_taken(out)
     try:
         if out.suffix == ".zip":
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -147,8 +153,8 @@ def _question_facts(bundle: BudgetBundle, one: ExportedQuestion, chosen: Format)
             "spread": asdict(predictor.spread),
             "costs": asdict(predictor.costs),
             "formula": "log10_dollars + widening * spread * residuals; spread = level * "
-            "clip(exp(by_estimate * (log10_dollars - centre) + by_beginner * is_beginner), 0.4, "
-            "2.5); widening = sqrt(1 + joint * sum of max(ratio^2 - 1, 0) over missing fields)",
+            "clip(exp(by_estimate * (log10_dollars - centre) + by_beginner * is_beginner), "
+            f"{LEAST_SPREAD}, {MOST_SPREAD}); widening = sqrt(1 + joint * sum of max(ratio^2 - 1, 0) over missing fields)",
         },
     }
 
