@@ -154,7 +154,8 @@ def _question_facts(bundle: BudgetBundle, one: ExportedQuestion, chosen: Format)
             "costs": asdict(predictor.costs),
             "formula": "log10_dollars + widening * spread * residuals; spread = level * "
             "clip(exp(by_estimate * (log10_dollars - centre) + by_beginner * is_beginner), "
-            f"{LEAST_SPREAD}, {MOST_SPREAD}); widening = sqrt(1 + joint * sum of max(ratio^2 - 1, 0) over missing fields)",
+            f"{LEAST_SPREAD}, {MOST_SPREAD}); widening = sqrt(1 + joint * sum of "
+            "max(ratio^2 - 1, 0) over missing fields)",
         },
     }
 
