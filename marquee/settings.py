@@ -23,6 +23,7 @@ from marquee.access_tokens import Access, Network, PublicUrl
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
+    ExportSettings,
     LakeSettings,
     Section,
     SparkSettings,
@@ -170,12 +171,6 @@ class JarSettings(Section):
 
     settings: str
     artifacts: tuple[Artifact, ...]
-
-
-class ExportSettings(Section):
-    """The formats in which a run exports a new champion; `exports.formats` knows them."""
-
-    formats: tuple[str, ...]
 
 
 class PolicySettings(Section):
