@@ -230,12 +230,6 @@ class SparkSettings(Section):
         return master_pages(self.master, self)
 
 
-class ExportSettings(Section):
-    """The formats in which a run exports a new champion; `exports.formats` knows them."""
-
-    formats: tuple[str, ...]
-
-
 class AirflowSettings(Section):
     """Airflow's metadata, and how many Spark drivers it starts at once."""
 

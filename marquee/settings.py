@@ -23,7 +23,6 @@ from marquee.access_tokens import Access, Network, PublicUrl
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
-    ExportSettings,
     LakeSettings,
     Section,
     SparkSettings,
@@ -88,9 +87,8 @@ class TitleSettings(Section):
     @model_validator(mode="after")
     def _sources_are_known(self) -> TitleSettings:
         if unknown := ", ".join(name for name in self.sources if name not in self.known_sources):
-            raise ValueError(
-                f"titles.sources names {unknown}; known are {', '.join(self.known_sources)}"
-            )
+            known = ", ".join(self.known_sources)
+            raise ValueError(f"titles.sources names {unknown}; known are {known}")
         return self
 
 
@@ -171,6 +169,12 @@ class JarSettings(Section):
 
     settings: str
     artifacts: tuple[Artifact, ...]
+
+
+class ExportSettings(Section):
+    """The formats in which a run exports a new champion; `exports.formats` knows them."""
+
+    formats: tuple[str, ...]
 
 
 class PolicySettings(Section):
@@ -255,9 +259,8 @@ class Settings(BaseSettings):
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
     """Read `base.toml` in `folder` and the overlay of `place`.
 
-    `place` is the name of an overlay in `folder`, or the path of a `.toml` file anywhere. It
-    defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole lists.
-    Raises SettingsError with every unknown key and every value of a wrong kind.
+    `place` names an overlay in `folder`, or any `.toml` file; default: MARQUEE_PLACE, else `local`.
+    It replaces single values and whole lists. Raises SettingsError with every wrong key and value.
     """
     folder = folder or REPOSITORY / "config"
     place = place or os.environ.get("MARQUEE_PLACE") or LOCAL
@@ -270,9 +273,8 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
     except EnvironmentIsNoJson as error:  # it names the section alone
         remedy = 'write lists in the environment as JSON, as in ["a:8020", "b:8020"]'
-        raise SettingsError(
-            f"an environment variable MARQUEE_… is wrong: {error}", remedy
-        ) from None
+        what = f"an environment variable MARQUEE_… is wrong: {error}"
+        raise SettingsError(what, remedy) from None
     except ValidationError as error:
         wrong = [
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
