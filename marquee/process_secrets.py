@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import SettingsError
 from marquee.place_settings import SparkSettings
 
@@ -26,6 +27,9 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     # The API issues and checks the tokens of people, the scheduler issues those of tasks.
     "AIRFLOW__API__SECRET_KEY": ("airflow-api",),
     "AIRFLOW__API_AUTH__JWT_SECRET": ("airflow-api", "airflow-scheduler"),
+    # The scheduler runs the task that starts the publication.
+    DOCUMENTS_USER: ("airflow-scheduler", "documents"),
+    DOCUMENTS_PASSWORD: ("airflow-scheduler", "documents"),
     SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
 }
 """By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""

@@ -20,6 +20,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
+from marquee.document_settings import DocumentsSettings, secrets_in_files
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
@@ -209,6 +210,7 @@ class Settings(BaseSettings):
     airflow: AirflowSettings
     schedule: ScheduleSettings
     serving: ServingSettings
+    documents: DocumentsSettings
     stack: StackSettings
     jars: JarSettings
     policy: PolicySettings
@@ -264,9 +266,11 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if not base.is_file():
         raise SettingsError(f"{base} is missing", "restore it from the repository")
     try:
-        found = Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
+        files = _ConfigFiles(Settings, [base, overlay], deep_merge=True)()
+        found = Settings(**files)
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
+        wrong += secrets_in_files(files)
     except EnvironmentIsNoJson as error:  # it names the section alone
         remedy = 'write lists in the environment as JSON, as in ["a:8020", "b:8020"]'
         raise SettingsError(

@@ -41,7 +41,7 @@ DOORS = {
     "report": {"marquee", "release"},
     "exports": {"marquee", "sources", "scoring"},
     "broker": {"marquee", "sources"},
-    "documents": {"marquee", "sources", "scoring", "release"},
+    "documents": {"marquee", "sources", "scoring", "release", "serving"},
     "steps": {
         "marquee",
         "sources",
