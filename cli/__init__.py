@@ -10,6 +10,7 @@ started), 130 after an interrupt.
 - `ledger_views`: `history`, `ledger`, `champion`
 - `ledger_changes`: `rollback`, `accept-world`
 - `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
+- `document_commands`: `documents publish`, `documents check`, `documents status`
 - `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
 - `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
 - `terminal`: printing, and interrupts
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
+from cli.document_commands import documents
 from cli.file_commands import compare, evaluate, parse_pages, recommend_all
 from cli.ledger_changes import accept_world, rollback
 from cli.ledger_views import champion, history, ledger
@@ -54,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(tokens)
+app.add_typer(documents)
 
 
 @app.callback(invoke_without_command=True)

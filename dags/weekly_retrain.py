@@ -7,6 +7,9 @@ an approved model becomes champion; a refused one leaves the champion serving.
 A refusal is a *skip*, with the gate's reasons in the log. A backfill trains and judges, and
 promotes nothing. The form's bounds must be at least as tight as the policy's.
 
+Where `[documents]` names a CouchDB, the champions' answers are published there before the report; a
+CouchDB that is away is a skip, and the next run delivers.
+
 After the gate's approval the recommender is also measured as a forecast; no decision waits for it.
 
 Where titles cannot be loaded or prepared, the recommender goes on with the titles that the lake
@@ -22,6 +25,7 @@ from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator, with_report_button
+from marquee_airflow.document_task import publish_documents
 from marquee_airflow.form import form
 from marquee_airflow.spark import MACROS, ForecastOperator, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
@@ -76,5 +80,8 @@ with DAG(
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
-    [budget, recommender] >> tasks.report()
+    reported = tasks.report()
+    [budget, recommender] >> reported
+    if settings.documents.is_on:
+        [budget, recommender] >> publish_documents() >> reported
     tasks.set_time_limits(dag, settings.schedule)

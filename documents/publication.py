@@ -14,9 +14,18 @@ from itertools import islice
 
 from documents.couch import Couch, Document
 from documents.generation import Pair, answering, documents_of, read_pair
-from documents.pointer import POINTER, claim, finish, is_ahead, move, remove_old, require_world
+from documents.pointer import (
+    POINTER,
+    abouts,
+    claim,
+    finish,
+    is_ahead,
+    move,
+    remove_old,
+    require_world,
+)
 from documents.sample_check import differences
-from marquee.errors import AwayError, DocumentConflictError
+from marquee.errors import AwayError, DocumentConflictError, NotFoundError
 from marquee.lake import Lake, read_world
 
 Say = Callable[[str], None]
@@ -118,3 +127,35 @@ def _changed(couch: Couch, found: Mapping[str, Document], names: Sequence[str]) 
         "somebody else; nothing was overwritten, and readers keep the generation before",
         "delete it, or overwrite with `marquee documents publish --replace`",
     )
+
+
+def status_lines(couch: Couch, lake: Lake) -> list[str]:
+    """What is published, what is being published, and what is owed."""
+    couch.require_version()
+    if not couch.exists():
+        return [f"{couch.where} does not exist yet: `marquee documents publish` creates it"]
+    pointer = couch.get(POINTER)
+    lines = [f"{couch.where} has no current generation yet"]
+    if pointer:
+        as_of = ", ".join(f"{model} as of {at}" for model, at in sorted(pointer["as_of"].items()))
+        lines = [f"{couch.where} answers from generation {pointer['generation']}: {as_of}"]
+    for about in sorted(abouts(couch), key=lambda one: str(one["generation"])):
+        counts = about.get("counts")
+        what = ", ".join(f"{n:,} {kind}s" for kind, n in sorted((counts or {}).items()))
+        state = "is being removed" if about.get("going") else what or "is not whole"
+        lines.append(f"generation {about['generation']}: {state}")
+    try:
+        pair = read_pair(lake)
+    except NotFoundError as error:
+        return [*lines, str(error)]
+    return [*lines, owed(pointer, pair, couch.settings.top_n)]
+
+
+def owed(pointer: Document | None, pair: Pair, top_n: int) -> str:
+    """Whether the champions of the lake are published, in a sentence."""
+    generation = pair.name(top_n)
+    if pointer and pointer["generation"] == generation:
+        return "the champions are published"
+    if pointer and is_ahead(pointer, pair):
+        return "the documents are of later champions than this lake's"
+    return f"owed: generation {generation}; `marquee documents publish` writes it"

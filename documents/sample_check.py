@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from documents.couch import Couch, Document
 from marquee.addresses import shown
 from marquee.errors import AwayError, NotFoundError, SourceError
 
+API_TOKEN = "MARQUEE_API_TOKEN"
+"""The token that the check shows to an API beyond loopback."""
 TOLERANCE = 1e-6
 LONGEST_SHOWN = 120
 
@@ -127,7 +130,7 @@ def _json(api: httpx.Client, method: str, path: str, body: Any = None) -> Docume
     if found.status_code >= 500:
         raise AwayError(f"the API at {where} answers {found.status_code} to {path}", "try again")
     if found.status_code == 401:
-        raise SourceError(f"the API at {where} asks for a token", "set MARQUEE_API_TOKEN")
+        raise SourceError(f"the API at {where} asks for a token", f"set {API_TOKEN}")
     try:
         value: Any = found.json()
     except ValueError:
@@ -136,3 +139,16 @@ def _json(api: httpx.Client, method: str, path: str, body: Any = None) -> Docume
         said = value.get("detail", "") if isinstance(value, dict) else ""
         return {"bundle": None, "refused": f"{found.status_code} {said}"}
     return value
+
+
+def print_check(couch: Couch, address: str, each: int, seed: int) -> int:
+    """Print a line for each difference, and a last line; returns 1 where there is any."""
+    token = os.environ.get(API_TOKEN)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as api:
+        found = check(couch, api, each, seed)
+    for line in found.differences:
+        print(line, flush=True)
+    ends = f"{len(found.differences)} differences" if found.differences else "as the API answers"
+    print(f"{found.documents} documents of {found.generation}: {ends}", flush=True)
+    return 1 if found.differences or not found.documents else 0

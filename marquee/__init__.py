@@ -8,6 +8,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
 - `deadlines`: several questions at once, with one deadline
+- `document_settings`: the CouchDB of `[documents]`, and where its password may stand
 - `errors`: the family of errors, and which of them justify a retry
 - `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
 - `host_checks`: whether the hosts of a place answer, have room and the right time
@@ -43,6 +44,7 @@ __all__ = [
     "contract",
     "dataset_contracts",
     "deadlines",
+    "document_settings",
     "errors",
     "host_checks",
     "host_needs",

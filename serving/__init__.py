@@ -1,8 +1,8 @@
 """Serving: the REST API and its web pages.
 
-Serving answers from bundles alone, without Spark and without a JVM. No other room imports it. Its
-interface is two commands: `python -m serving` and `python -m serving.check`. Tests may use every
-module:
+Serving answers from bundles alone, without Spark and without a JVM. Its interface is two commands,
+`python -m serving` and `python -m serving.check`, and for the engines that answer as it does
+(`documents`) what `__all__` lists. Tests may use every module:
 
 - `app`: the web application and its middleware
 - `routes`: the routes of the API
@@ -21,4 +21,4 @@ module:
 - `check`: would serving accept a bundle?
 """
 
-__all__: list[str] = []
+__all__ = ["backend", "bundle_cache", "callers", "engines", "follower", "routes"]

@@ -9,6 +9,7 @@ steps, so an operator can repeat a task from a shell.
 - `unchanged`: the fingerprint of a model's inputs, and the last decision with the same fingerprint
 - `evaluate`: the task evaluate, and the live record
 - `release_model`: the tasks gate, approve, promote and verify_serving
+- `publish_documents`: the task publish_documents, where `[documents]` names a CouchDB
 - `run_report`: the task report
 - `run`: one run, and the check of the lake's world
 - `form`: the keys of a run's form, and their check
@@ -23,6 +24,7 @@ __all__ = [
     "form",
     "freeze_inputs",
     "load_sources",
+    "publish_documents",
     "release_model",
     "run",
     "run_report",

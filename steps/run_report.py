@@ -30,6 +30,7 @@ from release.outcomes import (
     outcome_sentence,
     promotion_of,
 )
+from steps.publish_documents import read_note
 from steps.release_model import approval_of, verdict_of
 from steps.run import Run, why_skip
 
@@ -51,6 +52,7 @@ def report(run: Run) -> dict[str, Any]:
         "degraded": degraded,
         "live": read_live(run.lake, run.id),
         "forecast": forecast_sentence(read_forecast(run.lake, run.id)),
+        "documents": read_note(run.lake, run.id),
     }
     _write_report(run, value)
     for lost in degraded:
@@ -58,6 +60,8 @@ def report(run: Run) -> dict[str, Any]:
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
     print(f"forecast: {value['forecast']}", flush=True)
+    if value["documents"]:
+        print(f"documents: {value['documents']}", flush=True)
     if value["live"]:
         print(f"live record: {live_sentence(value['live'])}", flush=True)
     return value

@@ -35,6 +35,9 @@ PROGRAMS = (
     "serving",
     "serving.check",
     "replica serve",
+    "documents publish",
+    "documents check",
+    "documents status",
 )
 JOBS = (
     *("prepare_titles", "prepare_ratings"),

@@ -28,7 +28,15 @@ from serving.routes import (
     title_search,
 )
 
-__all__ = ["ROUTERS", "health", "model_ledger", "request_context"]
+__all__ = [
+    "ROUTERS",
+    "budget_estimates",
+    "health",
+    "model_ledger",
+    "recommendations",
+    "request_context",
+    "title_search",
+]
 
 ROUTERS: tuple[APIRouter, ...] = (
     recommendations.router,

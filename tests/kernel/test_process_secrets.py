@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.supervisor import Supervisor
+from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import StackError
 from marquee.host_needs import AIRFLOW, STACK
 from marquee.process_secrets import SPARK_SECRET, is_reserved, variables_for, write_private
@@ -24,15 +25,19 @@ SECRETS = {
     "AIRFLOW__API_AUTH__JWT_SECRET_CMD": "cat tokens",
     "AIRFLOW_CONN_HDFS_LAKE": "{}",
     SPARK_SECRET: "spark",
+    DOCUMENTS_USER: "writer",
+    DOCUMENTS_PASSWORD: "documents",
 }
 PLAIN = {"PATH": os.environ["PATH"], "STATE": "/s", "MARQUEE_WORLD": "synthetic"}
-API = set(SECRETS) - {SPARK_SECRET}
+DOCUMENTS = {DOCUMENTS_USER, DOCUMENTS_PASSWORD}
+API = set(SECRETS) - {SPARK_SECRET} - DOCUMENTS
 TOKENS = {"AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API_AUTH__JWT_SECRET_CMD"}
 SCHEDULER = API - {"AIRFLOW__API__SECRET_KEY"}
 OTHERS = ("namenode", "datanode", "serving", "replica", "crawl", "supervisord", "")
 GIVEN: dict[str, set[str]] = {
     "airflow-api": API,
-    "airflow-scheduler": SCHEDULER,
+    "airflow-scheduler": SCHEDULER | DOCUMENTS,
+    "documents": DOCUMENTS,
     "airflow-dags": SCHEDULER - TOKENS,
     "airflow-triggerer": SCHEDULER - TOKENS,
     "spark-master": {SPARK_SECRET},
