@@ -12,6 +12,7 @@ python -m bench.scale --help        # the recommender's tasks on 100,000 to 32 m
 python -m bench.title_scale --help  # prepare_titles on as many titles as IMDb has
 python -m bench.fold_in --help      # what folding a newcomer in loses against a fit that had them
 python -m bench.diversity --help    # what varied lists cost in nDCG, and what they bring
+python -m bench.document_speed --help  # documents a second to CouchDB, and a reader meanwhile
 python -m bench.choice_simulation   # how often chance alone replaces a recipe
 python -m bench.gate_simulation     # what chance does at the gate in years of weeks
 python -m bench.paired_errors --help  # how exactly two models are compared: that one's input

@@ -41,6 +41,7 @@ from cli.world_and_lake import (
     worlds,
 )
 from local_stack.airflow_api import DAG, AirflowApi
+from local_stack.couch_checks import check_couchdb
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
 from local_stack.place_checks import check_by_job, check_database, check_lake
@@ -274,6 +275,7 @@ def _all_checks(stack: Stack) -> Iterator[Finding]:
     settings = stack.settings
     yield from check_machine(settings, running=stack.supervisor.is_running())
     yield from check_database(settings)
+    yield from check_couchdb(settings)
     if not is_local(settings):  # a place may name another HDFS beside our own processes
         yield from check_lake(settings)
     if is_local_master(settings.spark.master):

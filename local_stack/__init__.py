@@ -7,6 +7,7 @@
 - `processes`: finds and ends processes of the stacks on this machine.
 - `host_daemon`: one daemon of a cluster on this host; `systemd_units`: the units that start it
 - `health_checks`: can this machine run a stack, and is each process ready?
+- `couch_checks`: does the CouchDB of `[documents]` answer, and is it ours?
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
 Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `java_setup` and `jar_setup`
@@ -16,6 +17,7 @@ Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `java_setu
 __all__ = [
     "airflow_api",
     "airflow_database",
+    "couch_checks",
     "environment",
     "health_checks",
     "host_daemon",

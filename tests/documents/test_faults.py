@@ -19,6 +19,7 @@ import pytest
 from documents.couch import Couch
 from documents.generation import read_pair
 from documents.publication import publish
+from local_stack.couch_checks import check_couchdb
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER, DocumentsSettings
 from marquee.errors import AwayError, SettingsError, SourceError
 from marquee.lake import Lake
@@ -249,3 +250,33 @@ def test_a_pair_has_one_name_and_other_lists_another(lake: Lake) -> None:
     pair = read_pair(lake)
     assert pair.name(10) == read_pair(lake).name(10) != pair.name(11)
     assert len(pair.name(10)) == 17
+
+
+def test_the_doctor_asks_for_version_login_and_world(
+    lake: Lake, couch_settings: Callable[..., DocumentsSettings]
+) -> None:
+    base, documents = load_settings("local"), couch_settings()
+
+    def findings(of: DocumentsSettings, world: str = "made-up") -> list[tuple[bool, str]]:
+        settings = base.model_copy(update={"documents": of, "world": world})
+        return [(one.passed, str(one)) for one in check_couchdb(settings)]
+
+    assert list(check_couchdb(base)) == [], "no CouchDB is named"
+    (server, database) = findings(documents)
+    assert server[0] and database[0] and "is free" in database[1]
+    with Couch(documents) as couch:
+        publish(lake, couch, quiet)
+    assert findings(documents)[1][0]
+    assert findings(documents, "elsewhere")[1][0] is False
+    away = documents.model_copy(update={"url": f"http://127.0.0.1:{free_port()}"})
+    ((passed, says),) = findings(away)
+    assert not passed and "does not answer" in says
+    for status, body, expected in (
+        (401, b"{}", "refuses the login"),
+        (200, b'{"version": "3.3.3"}', "version 3.3.3; 3.4 or later"),
+        (200, b"<html>", "does not answer as CouchDB does"),
+    ):
+        with double(status, body) as url:
+            refused = settings_of_a_test(url, user="writer", password=SECRET)
+            ((passed, says),) = findings(refused)
+        assert not passed and expected in says and SECRET not in says
