@@ -121,19 +121,22 @@ class Couch:
         return {row["id"]: row["doc"] for row in rows if row.get("doc")}
 
     def rows(self, prefix: str) -> Iterator[list[tuple[str, str]]]:
-        """Pages of ids and revisions, by id, of all documents whose id begins with `prefix:`."""
-        start, skip = f"{prefix}:", 0
+        """Pages of ids and revisions, by id, of all documents whose id begins with `prefix:`.
+
+        The documents of a page may be deleted before the next page is taken.
+        """
+        start = f"{prefix}:"
         while True:
             # In _all_docs ids are ordered by their bytes, and `;` follows `:`.
-            asked = {"startkey": start, "endkey": f"{prefix};", "limit": PAGE, "skip": skip}
+            asked = {"startkey": start, "endkey": f"{prefix};", "limit": PAGE}
             query = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in asked.items())
             found = self._document(self._ask("GET", f"_all_docs?{query}")).get("rows", [])
-            page = [(str(row["id"]), str(row["value"]["rev"])) for row in found]
-            if page:
+            every = [(str(row["id"]), str(row["value"]["rev"])) for row in found]
+            if page := [row for row in every if row[0] != start]:
                 yield page
-            if len(page) < PAGE:
+            if len(every) < PAGE:
                 return
-            start, skip = page[-1][0], 1
+            start = every[-1][0]
 
     def _ask(
         self, method: str, path: str, body: Any = None, accepted: tuple[int, ...] = (200, 201, 202)

@@ -157,11 +157,15 @@ def clear(couch: Couch, about: Document) -> str:
     """
     mark = about | {"going": uuid.uuid4().hex}
     revision = couch.put(mark)
-    while page := next(couch.rows(about["generation"]), None):
-        latest = couch.get(about["_id"])
-        if not latest or latest["_rev"] != revision:
-            raise DocumentConflictError(f"{couch.where}/{about['_id']} was changed meanwhile")
-        couch.delete(page)
+    left = True
+    while left:  # what was changed between its listing and its deletion is listed again
+        left = False
+        for page in couch.rows(about["generation"]):
+            left = True
+            latest = couch.get(about["_id"])
+            if not latest or latest["_rev"] != revision:
+                raise DocumentConflictError(f"{couch.where}/{about['_id']} was changed meanwhile")
+            couch.delete(page)
     return revision
 
 

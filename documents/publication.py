@@ -88,11 +88,12 @@ def write_generation(
             write_batch(couch, batch, done, replace)
             say(f"{done.written + done.found:,} documents of {done.generation}")
     there = sum(map(len, couch.rows(done.generation)))
-    if there != done.counts.total():
-        raise AwayError(
-            f"{couch.where} holds {there:,} documents of {done.generation}, and "
-            f"{done.counts.total():,} were written: somebody removes or adds some",
-            "publish again",
+    if there != (ours := done.counts.total()):
+        what = f"{couch.where} holds {there:,} documents of {done.generation}, which has {ours:,}"
+        if there < ours:
+            raise AwayError(f"{what}: somebody removes some", "publish again")
+        raise DocumentConflictError(
+            f"{what}: somebody has added some", f"delete them; their ids begin {done.generation}:"
         )
     finish(couch, about, dict(done.counts))
 

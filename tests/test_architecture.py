@@ -50,7 +50,6 @@ DOORS = {
         "report",
         "exports",
         "broker",
-        "documents",
     },
     "local_stack": {"marquee", "sources"},
     "cli": {

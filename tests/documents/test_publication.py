@@ -272,5 +272,16 @@ def test_the_listing_is_by_pages(couch: Couch, monkeypatch: pytest.MonkeyPatch) 
     couch.write([{"_id": f"g1:title:{n}"} for n in range(10)])
     couch.write([{"_id": "g10:title:1"}, {"_id": "g1"}, {"_id": "about:g1"}])
     pages = list(couch.rows("g1"))
-    assert [len(page) for page in pages] == [4, 4, 2]
+    assert [len(page) for page in pages] == [4, 3, 3]
     assert [name for page in pages for name, _ in page] == [f"g1:title:{n}" for n in range(10)]
+    assert [couch.delete(page) for page in couch.rows("g1")] == [4, 4, 2]
+    assert list(couch.rows("g1")) == [] and couch.get("g1") and couch.get("g10:title:1")
+
+
+def test_a_document_among_ours_is_told(lake: Lake, couch: Couch) -> None:
+    couch.open()
+    generation = read_pair(lake).name(3)
+    couch.put({"_id": f"{generation}:note:1"})
+    with pytest.raises(DocumentConflictError, match=r"holds 74 documents of .*, which has 73"):
+        publish(lake, couch, quiet)
+    assert couch.get("current") is None and couch.get(f"{generation}:note:1")
