@@ -59,9 +59,13 @@ class Couch:
         self._client.close()
 
     def open(self) -> None:
-        """Create the database where it is missing; SourceError for a server that is too old."""
+        """Create the database where it is missing; SourceError for a server that is too old.
+
+        A member of an existing database may write there, and may create none.
+        """
         self.require_version()
-        self._ask("PUT", "", accepted=(201, 202, 412))  # 412: it is there
+        if not self.exists():
+            self._ask("PUT", "", accepted=(201, 202, 412))  # 412: somebody was first
 
     def require_version(self) -> str:
         """The server's version; SourceError where it is too old, or no CouchDB."""
@@ -143,6 +147,8 @@ class Couch:
     ) -> httpx.Response:
         address = f"{self.settings.url}/{self.settings.database}"
         found = self._send(method, f"{address}/{path}" if path else address, body)
+        if found.status_code == 413:
+            raise SourceError(f"{self.where} takes no request so large", "lower [documents] batch")
         if found.status_code not in accepted:
             raise self._unexpected(found, self.where)
         return found
