@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -118,44 +118,47 @@ def documents_of(backend: Backend, generation: str, top_n: int) -> Iterator[Docu
     """
     with asyncio.Runner() as runner:
         answer = partial(_answer, runner)
-        titles: tuple[Title, ...] = ()
-        if (stars := backend.recommender.view.champion) is not None:
-            titles = stars.model.title_index.titles
-            for title in titles:
-                asked: dict[str, Any] = {"movie_id": title.name or str(title.movie_id)}
-                found = answer(look_up_title(stars, asked["movie_id"]))
-                yield _document(generation, "title", title.movie_id, asked, found)
-            for user in stars.model.recommender.bundle.user_ids.tolist():
-                if user >= 0:
-                    asked = {"user_id": str(user), "n": top_n}
-                    listed = recommend(backend, stars, EVERYBODY, asked["user_id"], top_n)
-                    yield _document(generation, "list", user, asked, answer(listed))
-        if (budget := backend.budget.view.champion) is not None:
-            for name, request in questions(titles, budget.model.bundle.titles):
-                try:
-                    found = answer(estimate_budget(budget, request))
-                except SourceError:  # more genres than a film may have, for example
-                    continue
-                asked = request.model_dump(mode="json", exclude_defaults=True)
-                yield _document(generation, "estimate", name, asked, found)
+        for kind, name, asked, call in _calls(backend, top_n):
+            try:
+                found = answer(call)
+            except SourceError:  # a film of more genres than a request may state, for example
+                continue
+            yield {
+                "_id": f"{generation}:{kind}:{name}",
+                "kind": kind,
+                "generation": generation,
+                "asked": asked,
+                "answer": found,
+            }
 
 
-def _answer(runner: asyncio.Runner, call: Any) -> dict[str, Any]:
+Call = tuple[str, int | str, dict[str, Any], Coroutine[Any, Any, BaseModel]]
+"""The kind and the name of a document, its question, and the call of the route that answers."""
+
+
+def _calls(backend: Backend, top_n: int) -> Iterator[Call]:
+    """One call for each document: titles, then lists, then estimates."""
+    titles: tuple[Title, ...] = ()
+    asked: dict[str, Any]
+    if (stars := backend.recommender.view.champion) is not None:
+        titles = stars.model.title_index.titles
+        for title in titles:
+            asked = {"movie_id": title.name or str(title.movie_id)}
+            yield "title", title.movie_id, asked, look_up_title(stars, asked["movie_id"])
+        for user in stars.model.recommender.bundle.user_ids.tolist():
+            if user >= 0:
+                asked = {"user_id": str(user), "n": top_n}
+                listed = recommend(backend, stars, EVERYBODY, asked["user_id"], top_n)
+                yield "list", user, asked, listed
+    if (budget := backend.budget.view.champion) is not None:
+        for name, request in questions(titles, budget.model.bundle.titles):
+            asked = request.model_dump(mode="json", exclude_defaults=True)
+            yield "estimate", name, asked, estimate_budget(budget, request)
+
+
+def _answer(runner: asyncio.Runner, call: Coroutine[Any, Any, BaseModel]) -> dict[str, Any]:
     """The answer of a route as JSON; these routes wait for nothing."""
-    found: BaseModel = runner.run(call)
-    return found.model_dump(mode="json")
-
-
-def _document(
-    generation: str, kind: str, name: object, asked: Mapping[str, Any], answer: Mapping[str, Any]
-) -> Document:
-    return {
-        "_id": f"{generation}:{kind}:{name}",
-        "kind": kind,
-        "generation": generation,
-        "asked": dict(asked),
-        "answer": dict(answer),
-    }
+    return runner.run(call).model_dump(mode="json")
 
 
 def questions(

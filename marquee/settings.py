@@ -266,8 +266,7 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if not base.is_file():
         raise SettingsError(f"{base} is missing", "restore it from the repository")
     try:
-        files = _ConfigFiles(Settings, [base, overlay], deep_merge=True)()
-        found = Settings(**files)
+        found = Settings(**(files := _ConfigFiles(Settings, [base, overlay], deep_merge=True)()))
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
         wrong += secrets_in_files(files)
