@@ -25,7 +25,6 @@ from marquee.schedule import shortest_interval
 from marquee.settings import load_settings
 from marquee_airflow import tasks
 from marquee_airflow.approval import PromotionApprovalOperator, with_report_button
-from marquee_airflow.document_task import publish_documents
 from marquee_airflow.form import form
 from marquee_airflow.spark import MACROS, ForecastOperator, SparkJobOperator
 from marquee_airflow.timetable import WeeklyTimetable
@@ -83,5 +82,7 @@ with DAG(
     reported = tasks.report()
     [budget, recommender] >> reported
     if settings.documents.is_on:
+        from marquee_airflow.document_task import publish_documents
+
         [budget, recommender] >> publish_documents() >> reported
     tasks.set_time_limits(dag, settings.schedule)

@@ -23,13 +23,18 @@ from documents.publication import publish, status_lines
 from documents.sample_check import print_check
 from marquee.errors import MarqueeError, exit_status
 from marquee.lake import Lake, check_world, open_lake
+from marquee.lifetimes import end_with_parent
 from marquee.settings import Settings, load_settings
 
+PARENT = "MARQUEE_PARENT"
+"""The process whose end ends this one; the task sets it."""
 REPLACE = "overwrite documents that somebody else has changed"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    if parent := os.environ.get(PARENT):
+        end_with_parent(int(parent))
     try:
         settings = load_settings()
         options = parser(settings).parse_args(arguments)

@@ -22,6 +22,7 @@ from marquee.settings import REPOSITORY
 from steps.run import Run
 
 ENDING_SECONDS = 20
+PARENT = "MARQUEE_PARENT"
 
 
 def publish_documents(run: Run, credentials: Mapping[str, str], may_retry: bool) -> str:
@@ -69,7 +70,7 @@ def _run(command: list[str], credentials: Mapping[str, str], lines: list[str]) -
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env=variables_for("documents", os.environ) | dict(credentials),
+        env=variables_for("documents", os.environ) | {**credentials, PARENT: str(os.getpid())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
