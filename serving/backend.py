@@ -21,6 +21,7 @@ from marquee.lake import Lake
 from serving.engines import (
     DEFAULT_ENGINE,
     BudgetEngine,
+    Engine,
     LoadedRecommender,
     engine_named,
     load_budget,
@@ -29,6 +30,7 @@ from serving.engines import (
 from serving.feedback_hand_over import HandOver
 from serving.feedback_log import FeedbackLog
 from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
+from serving.other_engines import OtherEngines
 from serving.problems import NothingServesError, ProblemError
 
 M = TypeVar("M")
@@ -105,6 +107,10 @@ class Backend:
     """Threads of routes that write ratings. The feedback log gives up sooner, after 20 s."""
     hand_over: HandOver | None = None
     """Brings the feedback log to the lake; None leaves that to the weekly run on this host."""
+    other_engines: OtherEngines = field(default_factory=OtherEngines)
+    """The engines of other processes, whom the routes ask for `?engine=`."""
+    engine_failure: Callable[[], str] = str
+    """Why this process's own engine cannot answer at this moment; empty if it can."""
 
     @property
     def followers(self) -> dict[str, Follower[Any]]:
@@ -136,18 +142,18 @@ def open_backend(
     server: str = "local",
     scale: tuple[float, float] = (0.5, 5.0),
     poll_seconds: float = 1.0,
-    engine: str = DEFAULT_ENGINE,
+    engine: str | Engine = DEFAULT_ENGINE,
 ) -> Backend:
     """Make the backend of one server: followers of both models, and the feedback log.
 
     `cache` is the folder for fetched bundles, `feedback` the folder of the feedback log, `server`
-    this server's name in it, and `engine` a name in `ENGINES`. Raises SourceError for an unknown
-    engine or an unreadable feedback folder.
+    this server's name in it, and `engine` a name in `ENGINES`, or an engine. Raises SourceError for
+    an unknown engine or an unreadable feedback folder.
     """
-    engine_named(engine)
+    name = engine_named(engine).name
     return Backend(
-        Follower(lake, "recommender", partial(load_recommender, engine=engine), cache),
-        Follower(lake, "budget", partial(load_budget, engine=engine), cache),
+        Follower(lake, "recommender", partial(load_recommender, engine=engine), cache, engine=name),
+        Follower(lake, "budget", partial(load_budget, engine=engine), cache, engine=name),
         FeedbackLog(feedback, server),
         lake,
         scale,

@@ -3,8 +3,7 @@
 `serving.backend` starts one follower for each model.
 
 - A request reads `view` once and answers from it alone. So no request sees two models.
-- The old champion serves on if the new bundle cannot be fetched, loaded or verified. `failure`
-  holds the reason.
+- The old champion serves on if the new bundle cannot be served. `failure` holds the reason.
 - The cache holds the champion that served last. So a server can start while the lake is away.
 - A ledger only grows. The follower ignores new entries if an entry known here is lost or changed.
 - The thread survives every error, for example a full disk. The next poll tries again.
@@ -38,11 +37,12 @@ log = logging.getLogger("marquee.serving")
 
 @dataclass(frozen=True)
 class LoadedChampion(Generic[M]):
-    """A loaded model, the ledger entry that names it, and when this server loaded it."""
+    """A loaded model, its ledger entry, when this server loaded it, and the engine that did."""
 
     model: M
     entry: Entry
     loaded_at: datetime
+    engine: str = "native"
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ class Follower(Generic[M]):
         load: Callable[[Path], M],
         cache: Path,
         clock: Callable[[], float] = time.monotonic,
+        engine: str = "native",
     ) -> None:
-        self.name = name
+        self.name, self.engine = name, engine
         self.view: View[M] = View(failure=f"the ledger of the {name} has not been read yet")
         self.swaps = 0
         self.refusals = 0
@@ -272,7 +273,7 @@ class Follower(Generic[M]):
             why = _reason(error) + (remedy if isinstance(error, OSError) else "")
             self._report(f"champion {entry.number} ({entry.bundle}) does not serve: {why}")
             return False
-        self._swap(LoadedChampion(model, entry, now()))
+        self._swap(LoadedChampion(model, entry, now(), self.engine))
         return True
 
     def _swap(self, champion: LoadedChampion[M]) -> None:

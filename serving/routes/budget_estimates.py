@@ -17,6 +17,7 @@ from scoring.budget.model import BudgetEstimate, BudgetQuery
 from serving.backend import current_champion
 from serving.engines import BudgetEngine
 from serving.follower import LoadedChampion
+from serving.other_engines import EngineDep
 from serving.routes.request_context import (
     BackendDep,
     ModelAnswer,
@@ -174,13 +175,17 @@ async def budget_of(backend: BackendDep) -> LoadedChampion[BudgetEngine]:
 
 @router.post("/v1/budget-estimates")
 async def estimate_budget(
-    champion: Annotated[LoadedChampion[BudgetEngine], Depends(budget_of)], request: BudgetRequest
+    champion: Annotated[LoadedChampion[BudgetEngine], Depends(budget_of)],
+    request: BudgetRequest,
+    engine: EngineDep = None,
 ) -> BudgetAnswer:
     """The median and interval of the budget in dollars, and the contribution of each feature.
 
     Every field but the year is optional. Without a rating, the model for films before their release
     answers. Unknown names and words are noted, and are no error.
     """
+    if engine is not None:
+        return await engine.answer(BudgetAnswer)
     found = champion.model.estimate(request.query())
     return BudgetAnswer(
         **answer_origin(champion, found.question),

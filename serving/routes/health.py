@@ -65,6 +65,9 @@ async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> 
         wrong.append(f"feedback: {failure if tells else UNTOLD}")
     if failure := _hand_over_failure(backend):
         wrong.append(f"feedback: {failure if tells else UNTOLD}")
+    for failure in (backend.engine_failure(), *backend.other_engines.failures()):
+        if failure:
+            wrong.append(f"engine: {failure if tells else UNTOLD}")
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
     ended = [f.name for f in backend.followers.values() if f.has_ended]
     if ended or not any(s.serving for s in states):

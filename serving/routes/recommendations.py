@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from serving.callers import CallerDep
 from serving.engines import LoadedRecommender
 from serving.follower import LoadedChampion
+from serving.other_engines import EngineDep, require_trained
 from serving.problems import ProblemError
 from serving.routes.request_context import (
     UNKNOWN_USER,
@@ -116,21 +117,30 @@ async def recommend(
     diversity: Annotated[
         float, Query(ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
     ] = 0.0,
+    engine: EngineDep = None,
 ) -> RecommendationsAnswer:
     """The best titles that this person has not rated; popular titles for an unknown person.
 
     Of ten titles at most one is recommended by `content`: too few people have rated it.
     """
     user = request_user(champion.model, backend, caller, user_id)
+    if engine is not None:
+        require_trained(user.ratings)
+        return await engine.answer(RecommendationsAnswer)
     allowed = allowed_movie_ids(champion.model.title_index, genre, year_from, year_to)
     return _answer(champion, user, user_id, n, allowed, exclude, diversity)
 
 
 @router.post("/v1/recommendations", tags=["recommendations"])
 async def recommend_anonymously(
-    backend: BackendDep, champion: RecommenderDep, request: AnonymousRequest
+    backend: BackendDep,
+    champion: RecommenderDep,
+    request: AnonymousRequest,
+    engine: EngineDep = None,
 ) -> RecommendationsAnswer:
     """The best titles for a person known by these ratings alone; nothing is kept."""
+    if engine is not None:
+        return await engine.answer(RecommendationsAnswer)
     loaded = champion.model
     user = RequestUser(UNKNOWN_USER, ratings_by_number(loaded, request.ratings, backend.scale))
     allowed = allowed_movie_ids(

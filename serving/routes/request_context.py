@@ -24,7 +24,7 @@ from scoring.recommender.rating_intervals import how_well_known
 from serving.access import require_person
 from serving.backend import Backend, current_champion
 from serving.callers import Caller
-from serving.engines import LoadedRecommender, RecommenderEngine
+from serving.engines import DEFAULT_ENGINE, LoadedRecommender, RecommenderEngine
 from serving.feedback_log import FeedbackLog, current_ratings
 from serving.follower import LoadedChampion
 from serving.problems import ProblemError
@@ -83,13 +83,14 @@ Count = Annotated[int, Query(ge=1, le=100, description="how many titles at most"
 
 
 class ModelAnswer(BaseModel):
-    """The fields of every answer of a model: its bundle, its as-of, and the strategy."""
+    """The fields of every answer of a model."""
 
     model_config = ConfigDict(frozen=True)
 
     bundle: str
     as_of: str
     strategy: str
+    engine: str = DEFAULT_ENGINE
 
 
 class TitleCard(BaseModel):
@@ -134,9 +135,10 @@ RecommenderDep = Annotated[LoadedChampion[LoadedRecommender], Depends(recommende
 
 
 def answer_origin(champion: LoadedChampion[Any], strategy: str) -> dict[str, str]:
-    """The fields of a `ModelAnswer`: bundle, as-of and strategy."""
+    """The fields of a `ModelAnswer`: bundle, as-of, strategy and engine."""
     entry = champion.entry
-    return {"bundle": entry.bundle, "as_of": iso(entry.as_of), "strategy": strategy}
+    about = {"bundle": entry.bundle, "as_of": iso(entry.as_of), "engine": champion.engine}
+    return about | {"strategy": strategy}
 
 
 def combined_strategy(strategies: list[str]) -> str:

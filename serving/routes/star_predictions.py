@@ -6,11 +6,13 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from serving.backend import Backend
 from serving.callers import Caller, CallerDep
 from serving.engines import LoadedRecommender
+from serving.other_engines import EngineDep, require_trained
 from serving.routes.request_context import (
     AnyId,
     BackendDep,
@@ -93,10 +95,14 @@ async def predict(
     caller: CallerDep,
     user_id: UserId,
     movie_id: MovieId,
+    engine: EngineDep = None,
 ) -> PredictionAnswer:
     """The stars that this person would give; the title's mean rating for an unknown person."""
     user = request_user(champion.model, backend, caller, user_id)
     title = known_title(champion.model, movie_id)
+    if engine is not None:
+        require_trained(user.ratings)
+        return await engine.answer(PredictionAnswer)
     wanted = np.array([title.movie_id])
     found = user.predict(champion.model.recommender, wanted)
     [(low, high)] = user.intervals(champion.model, wanted, found.values)
@@ -114,14 +120,32 @@ async def predict(
 
 
 @router.post("/v1/predictions", tags=["predictions"])
-def predict_many(
-    backend: BackendDep, champion: RecommenderDep, caller: CallerDep, request: PairsRequest
+async def predict_many(
+    backend: BackendDep,
+    champion: RecommenderDep,
+    caller: CallerDep,
+    request: PairsRequest,
+    engine: EngineDep = None,
 ) -> PredictionsAnswer:
     """The stars for up to 10,000 pairs; every pair gets an answer."""
-    found = _predict_pairs(champion.model, backend, caller, request.pairs)
+    asked = champion.model, backend, caller, request.pairs
+    if engine is not None:
+        await run_in_threadpool(_require_trained, *asked)
+        return await engine.answer(PredictionsAnswer)
+    found = await run_in_threadpool(_predict_pairs, *asked)
     return PredictionsAnswer(
         **answer_origin(champion, combined_strategy([p.strategy for p in found])), predictions=found
     )
+
+
+def _require_trained(
+    loaded: LoadedRecommender, backend: Backend, caller: Caller, pairs: list[Pair]
+) -> None:
+    """The problems of people and titles that the native engine would answer with."""
+    for pair in pairs:
+        title_number(loaded, pair.movie_id)
+    for user_id in dict.fromkeys(pair.user_id for pair in pairs):
+        require_trained(request_user(loaded, backend, caller, user_id).ratings)
 
 
 def _predict_pairs(

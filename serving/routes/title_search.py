@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from serving.other_engines import EngineDep
 from serving.routes.request_context import (
     UNKNOWN_USER,
     Count,
@@ -78,11 +79,13 @@ async def look_up_title(champion: RecommenderDep, movie_id: MovieId) -> TitleAns
 
 @router.get("/v1/titles/{movie_id}/similar")
 async def similar_titles(
-    champion: RecommenderDep, movie_id: MovieId, n: Count = 10
+    champion: RecommenderDep, movie_id: MovieId, n: Count = 10, engine: EngineDep = None
 ) -> SimilarAnswer:
     """Titles liked by the same people; titles of similar content if too few have rated it."""
     index = champion.model.title_index
     title = known_title(champion.model, movie_id)
+    if engine is not None:
+        return await engine.answer(SimilarAnswer)
     found = champion.model.recommender.similar(title.movie_id, n)
     return SimilarAnswer(
         **answer_origin(champion, combined_strategy([s.strategy for s in found])),
