@@ -20,6 +20,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
+from marquee.connect_settings import ConnectSettings
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
@@ -140,6 +141,8 @@ class PortSettings(Section):
     datanode: int
     datanode_http: int
     datanode_ipc: int
+    connect_server: int
+    connect_worker: int
 
 
 class StackSettings(Section):
@@ -209,6 +212,7 @@ class Settings(BaseSettings):
     airflow: AirflowSettings
     schedule: ScheduleSettings
     serving: ServingSettings
+    connect: ConnectSettings
     stack: StackSettings
     jars: JarSettings
     policy: PolicySettings

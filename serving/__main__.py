@@ -34,6 +34,7 @@ from serving.app import create_app
 from serving.backend import Backend, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.feedback_hand_over import HandOver, HandOverTimes
+from serving.other_engines import EngineProcess, OtherEngines
 
 SECONDS_TO_SHUT_DOWN = 5
 """How long a stopping server waits for open requests."""
@@ -94,7 +95,14 @@ def _backend(
         options.engine,
     )
     times = HandOverTimes(settings.serving.feedback_minutes, settings.schedule.cron)
-    return replace(backend, hand_over=HandOver(lake, backend.feedback, times, world))
+    worker = settings.connect.worker_at(settings.stack.port("connect_worker"))
+    secret = os.environ.get("MARQUEE_CONNECT_SECRET", "")
+    others = [EngineProcess("spark-connect", worker, secret)] if worker else []
+    return replace(
+        backend,
+        hand_over=HandOver(lake, backend.feedback, times, world),
+        other_engines=OtherEngines({each.name: each for each in others}),
+    )
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

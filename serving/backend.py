@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from marquee.lake import Lake
 from serving.engines import (
@@ -32,6 +32,9 @@ from serving.feedback_log import FeedbackLog
 from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
 from serving.other_engines import OtherEngines
 from serving.problems import NothingServesError, ProblemError
+
+if TYPE_CHECKING:
+    from serving.routes.batch_jobs import BatchScorer
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -109,6 +112,8 @@ class Backend:
     """Brings the feedback log to the lake; None leaves that to the weekly run on this host."""
     other_engines: OtherEngines = field(default_factory=OtherEngines)
     """The engines of other processes, whom the routes ask for `?engine=`."""
+    batches: BatchScorer | None = None
+    """Scores batches, where this process' engine can."""
     engine_failure: Callable[[], str] = str
     """Why this process's own engine cannot answer at this moment; empty if it can."""
 

@@ -93,9 +93,7 @@ class AskedEngine:
         request = self.request
         path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
         kept = [f"{n}={v}" for n, v in _pairs(request) if n != "engine"]
-        found = await self.process.ask(
-            request.method, path, "&".join(kept), await request.body()
-        )
+        found = await self.process.ask(request.method, path, "&".join(kept), await request.body())
         if found.status_code >= 400:
             raise _problem(found)
         try:
@@ -140,7 +138,7 @@ EngineName = Annotated[
 
 
 async def asked_engine(request: Request, engine: EngineName = "") -> AskedEngine | None:
-    """The engine of another process; None for this process' own. A 422 problem for an unknown one."""
+    """The engine of another process, None for this process' own; 422 for an unknown one."""
     backend = request.app.state.backend
     own: str = backend.recommender.engine
     others: Mapping[str, EngineProcess] = backend.other_engines.processes

@@ -104,5 +104,3 @@ class ConnectBudget(BudgetModel):
             **{name: list(values.items()) for name, values in stated.items()},
             "record": list(records.items()),
         }
-
-

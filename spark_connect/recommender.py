@@ -20,8 +20,6 @@ from pyspark.sql.connect.session import SparkSession
 from scoring.arrays import Floats, Ints, Mask, Rows, rows_of
 from scoring.evaluation_blocks import GoldenReport
 from scoring.recommender.bundle import RecommenderBundle
-from scoring.recommender.fallback import FallbackOrder
-from scoring.recommender.golden_check import check_golden
 from scoring.recommender.item_weights import ItemWeightRanker
 from scoring.recommender.model import Predictions, Recommender
 from scoring.recommender.rankers import Ranker
@@ -39,6 +37,8 @@ class RecommenderFrames:
 
     session: SparkSession
     stars: ALSModel
+    people: DataFrame
+    titles: DataFrame
     weights: DataFrame | None
     history: DataFrame | None
 
@@ -46,12 +46,13 @@ class RecommenderFrames:
 def load_frames(session: SparkSession, place: str, has_weights: bool) -> RecommenderFrames:
     """From `shipped/spark` of a run's recommender, the address `place`."""
     stars = ALSModel.load(f"{place}/predictor")
+    people, titles = (session.read.parquet(f"{place}/{name}") for name in ("people", "titles"))
     if not has_weights:
-        return RecommenderFrames(session, stars, None, None)
+        return RecommenderFrames(session, stars, people, titles, None, None)
     tables = [session.read.parquet(f"{place}/ranker/{name}") for name in ("weights", "history")]
     weights = tables[0].cache()
     weights.count()
-    return RecommenderFrames(session, stars, weights, tables[1])
+    return RecommenderFrames(session, stars, people, titles, weights, tables[1])
 
 
 class ConnectRecommender(Recommender):
@@ -65,12 +66,11 @@ class ConnectRecommender(Recommender):
             lambda session: load_frames(session, place, has_weights)
         )
         self._blend = float(bundle.facts["fold_in"]["predictor"].get("weight", 1.0))
-        self.ranker = (
+        self.rank_by(
             SparkRanker(native, self.frames, bundle)
             if isinstance(native, ItemWeightRanker)
             else NoRanker(native, str(bundle.facts["fold_in"]["ranker"].get("family")))
         )
-        self.fallback = FallbackOrder.of(bundle, self.ranker)
 
     def predict(self, user_ids: Ints, movie_ids: Ints) -> Predictions:
         """Stars by Spark; where the ALS model lacks a person or title, mean and biases."""
@@ -95,9 +95,25 @@ class ConnectRecommender(Recommender):
         everything = self.bundle
         try:
             self.bundle = replace(everything, golden=golden)
-            return check_golden(self)
+            return super().check_golden()
         finally:
             self.bundle = everything
+
+    def scored(self, frames: RecommenderFrames, pairs: DataFrame) -> DataFrame:
+        """The pairs of `user_id` and `movie_id` with `predicted_rating`, as one query of Spark."""
+        people = frames.people.selectExpr("user_id AS u", "user", "bias AS ub")
+        titles = frames.titles.selectExpr("movie_id AS m", "item", "bias AS ib")
+        rows = pairs.join(F.broadcast(people), F.col("user_id") == F.col("u"), "left")
+        rows = rows.join(F.broadcast(titles), F.col("movie_id") == F.col("m"), "left")
+        rows = rows.withColumns({c: F.coalesce(c, F.lit(-1)) for c in ("user", "item")})
+        rows = frames.stars.transform(rows)
+        bias = F.lit(float(self.bundle.facts["mean"]))
+        bias = bias + F.coalesce("ub", F.lit(0.0)) + F.coalesce("ib", F.lit(0.0))
+        raw = F.col("prediction").cast("double")
+        stars = F.when(F.isnan(raw), bias).otherwise(bias + self._blend * (raw - bias))
+        low, high = map(F.lit, self.bundle.scale)
+        clipped = F.greatest(low, F.least(high, stars)).alias("predicted_rating")
+        return rows.select(*(c for c in pairs.columns if c != "predicted_rating"), clipped)
 
     def _whole(self, raw: Floats, users: Rows, items: Rows, known: Rows) -> Floats:
         """Clipped stars. An ALS model that is a part of a blend is weighed with the biases."""
@@ -110,8 +126,8 @@ class ConnectRecommender(Recommender):
 
 def als_stars(frames: RecommenderFrames, users: Rows, items: Rows) -> Floats:
     """Unclipped stars [pairs] of the saved ALS model; NaN where it lacks a person or title."""
-    columns = [np.arange(len(users), dtype=np.int32), users, items]
-    table = pa.table([pa.array(c.astype(np.int32)) for c in columns], ["place", "user", "item"])
+    columns = {"place": np.arange(len(users)), "user": users, "item": items}
+    table = pa.table({name: pa.array(rows, pa.int32()) for name, rows in columns.items()})
     pairs = frames.session.createDataFrame(table)
     answers = frames.stars.transform(pairs).select("place", "prediction").toArrow()
     stars: Floats = np.full(len(users), np.nan)
@@ -164,7 +180,7 @@ class SparkRanker:
         return self._native.liked(history)
 
     def reasons(self, history: History, wanted: Rows) -> Floats:
-        """From the bundle's own weights: a part of an answer for which no second query is worth it."""
+        """From the bundle's own weights: they are not worth a second query."""
         return self._native.reasons(history, wanted)
 
     def similarities(self, title: int) -> Floats:

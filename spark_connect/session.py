@@ -1,7 +1,7 @@
 """The session with a Spark Connect server, and the models that it holds.
 
-A restart of the server ends the session and every model in it (`NO_ACTIVE_SESSION`). `SessionKeeper`
-notices that at the next question or at its next ping, connects again, and loads all models again.
+A restart of the server ends the session and every model in it (`NO_ACTIVE_SESSION`).
+`SessionKeeper` notices that at the next question or ping, connects, and loads all models again.
 Meanwhile a question is answered with 503 and `Retry-After`.
 """
 
@@ -182,7 +182,7 @@ def _activate(session: SparkSession) -> None:
 
 def _answers(session: SparkSession) -> bool:
     try:
-        return session.conf.get("spark.sql.session.timeZone") == "UTC"
+        return bool(session.conf.get("spark.sql.session.timeZone") == "UTC")
     except Exception:  # of gRPC, of Spark, or an assertion of pyspark about the server's session
         return False
 

@@ -1,11 +1,16 @@
-"""The engine `spark-connect`: which model is where in the lake, and what answers what.
+"""The engine `spark-connect`, what it answers, and how its process answers HTTP.
 
-`open_worker` makes the same `Backend` as the API's, with this engine; `serving.app` answers from it.
+`__main__` opens the same `Backend` as the API's with this engine, and `serving.app` over it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 from pathlib import Path
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from marquee.errors import BundleError
 from marquee.lake import Lake
@@ -13,12 +18,19 @@ from marquee.run_folder import model_folder
 from release.ledger import Ledger
 from scoring.budget.bundle import read_bundle as read_budget
 from scoring.recommender.bundle import read_bundle as read_recommender
+from serving.access import OpenRules
+from serving.app import LARGEST_BODY_BYTES
+from serving.backend import BoundedThreads
+from serving.callers import EVERYBODY, Caller
 from serving.engines import BudgetEngine, Engine, RecommenderEngine
+from serving.problems import ProblemError, problem_response
 from spark_connect.budget import ConnectBudget
 from spark_connect.recommender import ConnectRecommender
 from spark_connect.session import SessionKeeper
 
 NAME = "spark-connect"
+MOST_AT_ONCE, SECONDS_TO_ANSWER = 8, 55.0
+"""Questions under way, and how long each may take; the API waits for 60 s."""
 SPARK, BUNDLE, REFUSED = "Spark", "the bundle", "refused (501)"
 ANSWERS: tuple[tuple[str, str, str], ...] = (
     ("stars of a known person", SPARK, "the saved ALS model, clipped to the scale"),
@@ -67,3 +79,72 @@ def spark_place(lake: Lake, model: str, bundle: str) -> str:
     if not lake.exists(needed):
         raise BundleError(f"{lake.uri(needed)} is missing", REMEDY)
     return lake.uri(path)
+
+
+class SecretRules:
+    """Everybody who shows the secret may ask; without a secret, this machine alone."""
+
+    asks_for_tokens = False
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        self._open = OpenRules()
+
+    def admit(self, request: Request) -> Caller:
+        """Who calls; a 401 problem for a missing or wrong secret, 421 for another machine."""
+        if not self._secret:
+            return self._open.admit(request)
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._secret):
+            return EVERYBODY
+        if request.url.path == "/livez":
+            return EVERYBODY
+        raise ProblemError(401, "this process answers the API alone", "ask the API")
+
+
+class InThreads:
+    """ASGI middleware: each question runs in a thread with an event loop of its own.
+
+    The routes compute in the event loop, as NumPy takes microseconds. Spark takes a second, in
+    which this process would answer nobody else.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._threads = BoundedThreads("Spark", MOST_AT_ONCE, SECONDS_TO_ANSWER)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        body = await _whole_body(receive)
+        try:
+            messages = await self._threads.run(lambda: asyncio.run(self._answer(scope, body)))
+        except ProblemError as error:
+            refusal = problem_response(Request(scope), error.status, str(error), error.headers)
+            await refusal(scope, receive, send)
+            return
+        for message in messages:
+            await send(message)
+
+    async def _answer(self, scope: Scope, body: bytes) -> list[Message]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(dict(scope), receive, send)
+        return sent
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    """The body; of one above the app's limit only so much that the app refuses it."""
+    body, more = b"", True
+    while more and len(body) <= LARGEST_BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body

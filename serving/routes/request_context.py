@@ -1,7 +1,6 @@
 """Shared by the routes: types of requests and answers, the champion, people and titles by id.
 
-The OpenAPI description, and with it `/docs`, is made from these types.
-"""
+The OpenAPI description, and with it `/docs`, is made from these types."""
 
 from __future__ import annotations
 
@@ -69,8 +68,7 @@ AnyId = Annotated[int | str, BeforeValidator(refuse_boolean), AfterValidator(_re
 """An id in the spelling of its release: a number or text."""
 MovieNumber = Annotated[int, PlainSerializer(browser_safe_number, return_type=int | str)]
 """A title's number in an answer; as text if JavaScript would round it."""
-# `serving.app` keeps a slash inside a name escaped until here.
-PathSegment = AfterValidator(unquote)
+PathSegment = AfterValidator(unquote)  # `serving.app` keeps a slash inside a name escaped
 MovieId = Annotated[
     str, Path(description="a title as the ratings release names it: a number, or text"), PathSegment
 ]
