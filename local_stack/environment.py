@@ -31,7 +31,7 @@ from marquee.clock import OFFSET
 from marquee.errors import SettingsError
 from marquee.lake import COPIES
 from marquee.place_settings import is_local_master
-from marquee.process_secrets import write_private
+from marquee.process_secrets import CONNECT_SECRETS, write_private
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
@@ -81,6 +81,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "SERVING_PORT": str(settings.stack.port("serving")),
         "REPLICA_TITLES": replica_titles(settings, folders),
+        **(_connect_environment(settings, folders) if settings.connect.embedded else {}),
     }
     return made if settings.runs_hdfs else made | _own_variables()
 
@@ -122,6 +123,19 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
     return {
         "HADOOP_CONF_DIR": str(folders.conf),
         "HDFS_CLASS_PATH": class_path(folders.conf, jar_files(settings)),
+    }
+
+
+def _connect_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
+    """What Spark Connect's server and our worker read; their two secrets are made once."""
+    path = folders.state / "connect" / "keys.json"
+    if not path.is_file():
+        write_private(path, json.dumps({n: secrets.token_urlsafe(32) for n in CONNECT_SECRETS}))
+    return {
+        "CONNECT_MEMORY": settings.connect.memory,
+        "CONNECT_SERVER_PORT": str(settings.stack.port("connect_server")),
+        "CONNECT_WORKER_PORT": str(settings.stack.port("connect_worker")),
+        **json.loads(path.read_text()),
     }
 
 

@@ -86,7 +86,10 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    here = {process.partition("-")[0] for process in settings.stack.processes}
+    here = {
+        process.partition("-")[0]
+        for process in (*settings.stack.processes, *settings.connect.processes)
+    }
     for name in PortSettings.model_fields:
         if name.partition("_")[0] not in here:
             continue
@@ -200,6 +203,13 @@ def _http(port: str, path: str) -> Probe:
     return probe
 
 
+def _listens(port: str) -> Probe:
+    def probe(settings: Settings) -> str:
+        return "it does not listen yet" if _is_free(settings.stack.port(port)) else ""
+
+    return probe
+
+
 def _get(url: str) -> httpx.Response:
     return httpx.get(url, timeout=5, trust_env=False)
 
@@ -213,4 +223,6 @@ PROBES: dict[str, Probe] = {
     "airflow-triggerer": _airflow("triggerer"),
     "replica": _http("replica", "/healthz"),
     "serving": _http("serving", "/livez"),
+    "connect-server": _listens("connect_server"),
+    "connect-worker": _http("connect_worker", "/livez"),
 }

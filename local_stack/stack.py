@@ -31,6 +31,8 @@ STOPPED_REMEDY = "start it again with `marquee up` or `marquee run`; all state i
 WAITS_FOR: dict[str, tuple[str, ...]] = {
     "datanode": ("namenode",),
     "serving": ("datanode",),
+    "connect-server": ("datanode",),
+    "connect-worker": ("connect-server",),
 }
 """By process: those that must be ready before it starts. Others start at once."""
 
@@ -42,7 +44,7 @@ class Stack:
         self.settings = with_local_addresses(settings)
         self.folders = StateFolders(self.settings.state_folder)
         self.supervisor = Supervisor(self.folders.state)
-        self.processes = read_procfile(only=self.settings.stack.processes)
+        self.processes = read_procfile(only=stack_processes(self.settings))
         self.daemon: psutil.Process | None = None
         """The supervisord that `up` found or started; None before `up`."""
         self.started = False
@@ -197,6 +199,11 @@ class Stack:
         if done.returncode:
             raise StackError(f"the synthetic world could not be made: {done.stderr.strip()[-300:]}")
         beside.rename(self.folders.world)
+
+
+def stack_processes(settings: Settings) -> tuple[str, ...]:
+    """The processes of this machine: those of `[stack]`, and those that `[connect]` embeds."""
+    return tuple(dict.fromkeys((*settings.stack.processes, *settings.connect.processes)))
 
 
 def read_procfile(

@@ -27,6 +27,7 @@ import uvicorn
 
 from marquee.errors import LakeUnavailableError, MarqueeError
 from marquee.lake import Lake, check_world, open_lake, read_world
+from marquee.process_secrets import CONNECT_SECRET
 from marquee.settings import Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.access import access_rules
@@ -96,7 +97,7 @@ def _backend(
     )
     times = HandOverTimes(settings.serving.feedback_minutes, settings.schedule.cron)
     worker = settings.connect.worker_at(settings.stack.port("connect_worker"))
-    secret = os.environ.get("MARQUEE_CONNECT_SECRET", "")
+    secret = os.environ.get(CONNECT_SECRET, "")
     others = [EngineProcess("spark-connect", worker, secret)] if worker else []
     return replace(
         backend,

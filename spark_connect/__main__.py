@@ -26,6 +26,7 @@ import uvicorn
 from marquee.access_tokens import is_loopback
 from marquee.errors import MarqueeError, SettingsError
 from marquee.lake import open_lake
+from marquee.process_secrets import CONNECT_SECRET, CONNECT_TOKEN
 from marquee.settings import Settings, load_settings
 from serving.app import create_app
 from serving.backend import Backend, open_backend
@@ -33,10 +34,6 @@ from spark_connect.batches import Batches
 from spark_connect.session import SessionKeeper
 from spark_connect.worker import InThreads, SecretRules, connect_engine
 
-SECRET = "MARQUEE_CONNECT_SECRET"
-"""The variable with the secret that the API shows to this process."""
-TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
-"""The variable with the server's token; pyspark reads it, too."""
 SECONDS_TO_SHUT_DOWN = 5
 
 
@@ -45,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
-        secret = os.environ.get(SECRET, "")
+        secret = os.environ.get(CONNECT_SECRET, "")
         if not secret and not is_loopback(options.host):
             raise SettingsError(
-                f"{options.host} is not loopback, and {SECRET} is not set",
-                f"set {SECRET} for this process and for the API",
+                f"{options.host} is not loopback, and {CONNECT_SECRET} is not set",
+                f"set {CONNECT_SECRET} for this process and for the API",
             )
         keeper = SessionKeeper(checked_remote(options.remote))
         backend = _backend(settings, options, keeper)
@@ -83,12 +80,16 @@ def checked_remote(remote: str) -> str:
     if not remote.startswith("sc://"):
         raise SettingsError(f"'{remote}' is no address of Spark Connect", "give sc://host:port")
     host = remote.removeprefix("sc://").partition("/")[0].partition(":")[0]
-    if os.environ.get(TOKEN) and host in ("127.0.0.1", "[") and "use_ssl=true" not in remote:
+    if (
+        os.environ.get(CONNECT_TOKEN)
+        and host in ("127.0.0.1", "[")
+        and "use_ssl=true" not in remote
+    ):
         raise SettingsError(
             f"with a token, {remote} waits for ever", "write sc://localhost:port instead"
         )
     if "token=" in remote:
-        raise SettingsError("the address names the token", f"give it in {TOKEN}")
+        raise SettingsError("the address names the token", f"give it in {CONNECT_TOKEN}")
     return remote
 
 

@@ -31,25 +31,6 @@ from spark_connect.session import SessionKeeper
 NAME = "spark-connect"
 MOST_AT_ONCE, SECONDS_TO_ANSWER = 8, 55.0
 """Questions under way, and how long each may take; the API waits for 60 s."""
-SPARK, BUNDLE, REFUSED = "Spark", "the bundle", "refused (501)"
-ANSWERS: tuple[tuple[str, str, str], ...] = (
-    ("stars of a known person", SPARK, "the saved ALS model, clipped to the scale"),
-    ("stars where person or title is unknown", BUNDLE, "mean and biases"),
-    ("stars for given ratings (fold-in)", BUNDLE, "a solution of the predictor's equations"),
-    ("intervals of stars", BUNDLE, "around Spark's stars"),
-    ("list of a known person", SPARK, "scores: `ranker/history` joined with `ranker/weights`"),
-    ("list for given ratings", SPARK, "scores: the ratings joined with `ranker/weights`"),
-    ("list of a ranker other than `ease`", REFUSED, "it has no tables for Spark"),
-    ("order by what is rated lately, content, diversity, filters", BUNDLE, "of Spark's scores"),
-    ("because", BUNDLE, "the parts of Spark's sums"),
-    ("similar titles", SPARK, "weights from the title; by content: the bundle"),
-    ("budget, median", SPARK, "the saved pipeline; track records are looked up in the bundle"),
-    ("budget, interval", BUNDLE, "around Spark's median"),
-    ("budget, contributions, similar films, missing fields, notes", BUNDLE, ""),
-    ("batches of pairs and of films", SPARK, "Parquet in the lake; no intervals"),
-    ("ratings since the training", REFUSED.replace("501", "422"), "the API folds them in itself"),
-)
-"""What is asked, who computes it, and how: the table of docs/reference/engines.md."""
 REMEDY = "train again: earlier runs saved no tables for Spark; the native engine answers meanwhile"
 
 
