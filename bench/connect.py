@@ -2,8 +2,8 @@
 
 python -m bench.connect --lake file:///path   # any lake whose champions were trained for Spark
 
-Starts the server and the worker as `Procfile` does, and asks the worker over HTTP; the native engine is
-asked in this process. Seconds are medians of --repeats; memory is the proportional set size of each.
+Starts the server and the worker as `Procfile` does, and asks the worker over HTTP; the native
+engine is asked in this process. Memory is the proportional set size.
 """
 
 from __future__ import annotations
