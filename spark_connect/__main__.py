@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # It writes a stack trace for each try; `SessionKeeper` says the same in a sentence.
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
     app = InThreads(create_app(backend, SecretRules(secret)))
     config = uvicorn.Config(
         app,

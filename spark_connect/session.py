@@ -52,7 +52,6 @@ class Held(Generic[M]):
 
     def reload(self, session: SparkSession) -> None:
         """Load the model in this session."""
-        self.model = None
         self.model = self.load(session)
 
 
@@ -114,6 +113,8 @@ class SessionKeeper:
             elif not _answers(session):
                 self._lose(session, None)
                 continue
+            else:
+                self._load_missing(session)
             self._wake.wait(SECONDS_BETWEEN_PINGS if self._session else SECONDS_BETWEEN_TRIES)
             self._wake.clear()
 
@@ -132,12 +133,27 @@ class SessionKeeper:
         except Exception as error:
             self.failure = f"{self.remote} does not answer: {_first_line(error)}"
             raise self._away() from None
-        for held in list(self._held):
-            self._loaded(held, session)
         self._session, self.failure = session, ""
         self.sessions += 1
+        self._load_missing(session)
         log.info("session %d with %s holds %d models", self.sessions, self.remote, len(self._held))
         return session
+
+    def _load_missing(self, session: SparkSession) -> None:
+        """Load what an earlier session held; what does not load is tried again at each ping."""
+        with self._lock:
+            missing = [held for held in list(self._held) if held.model is None]
+            for held in missing:
+                try:
+                    self._loaded(held, session)
+                except ProblemError:
+                    return
+                except Exception as error:  # the folder is gone, for example
+                    self.failure = f"a model does not load: {_first_line(error)}"
+                    log.warning(self.failure)
+                    return
+            if missing and self._session is session:
+                self.failure = ""
 
     def _loaded(self, held: Held[M], session: SparkSession) -> None:
         _activate(session)
@@ -153,6 +169,8 @@ class SessionKeeper:
         reason = f": {_first_line(error)}" if error else ""
         if self._session is session:
             self._session = None
+            for held in list(self._held):
+                held.model = None
         self.failure = f"the session with {self.remote} is lost{reason}"
         log.warning("%s; models load again once it answers", self.failure)
         self._wake.set()

@@ -39,7 +39,7 @@ def scored(api, worker, kind: str, source: str, out: str) -> dict:
 def read(lake, path: str) -> pa.Table:
     manifest = lake.manifest(path)
     folder = Path(lake.root.removeprefix("file://")) / path
-    return pa.concat_tables(pq.read_table(folder / f.path) for f in manifest.files)
+    return pa.concat_tables(pq.read_table(folder / f.name) for f in manifest.files)
 
 
 def test_pairs_are_those_of_the_native_engine(api, worker, native, connect_lake):

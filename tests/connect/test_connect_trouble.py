@@ -60,7 +60,7 @@ def test_bad_requests_are_refused_as_by_the_native_engine(api, path, status):
 
 
 def test_ratings_since_the_training_are_the_native_engines_alone(api, native):
-    rated = api.post("/v1/users/p-ada/ratings", json=[{"movie_id": 7, "rating": 5}])
+    rated = api.post("/v1/users/p-ada/ratings", json={"ratings": [{"movie_id": 7, "rating": 5}]})
     assert rated.is_success, rated.text
     for path in ("/v1/users/p-ada/recommendations", "/v1/users/p-ada/predictions/30"):
         assert api.get(path).status_code == 200
