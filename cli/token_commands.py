@@ -6,6 +6,8 @@ Serving reads the file that these commands write, and notices a change by itself
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -81,10 +83,11 @@ def add(
     with checking_arguments():
         path, settings = _tokens_file(file, data)
         token, secret = add_token(path, name, may, days)
+        _show_once(
+            path, json.dumps(_public(token) | {"secret": secret}) if as_json else secret, name
+        )
     if as_json:
-        print(json.dumps(_public(token) | {"secret": secret}))
         return
-    print(secret)
     until = f" until {iso(token.expires)}" if token.expires else ""
     _note(f"'{name}' may {', '.join(token.scopes)}{until}; this is shown once, {path} has its hash")
     if not _asks(settings):
@@ -122,6 +125,20 @@ def revoke(name: HolderArgument, file: FileFlag = None, data: WorldFlag = "") ->
         path, _ = _tokens_file(file, data)
         token = revoke_token(path, name)
     out.print(escape(f"revoked the token of '{token.name}' (…{token.ending}) in {path}"))
+
+
+def _show_once(path: Path, text: str, name: str) -> None:
+    """Print the secret; SourceError, and no token is kept, where nobody can have seen it."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        revoke_token(path, name)
+        # Python would fail once more to write what is left of it, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SourceError(
+            f"the secret cannot be printed ({error.strerror}): no token was kept",
+            "give standard output a place that can be written",
+        ) from None
 
 
 def _may(token: Token) -> str:

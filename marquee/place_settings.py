@@ -44,6 +44,15 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        """Refuse the character NUL: no path, address or command can hold it."""
+        words = value if isinstance(value, list) else [value]
+        if any(isinstance(word, str) and "\0" in word for word in words):
+            raise ValueError("holds the character NUL")
+        return value
+
 
 def megabytes(memory: str) -> int:
     """A heap as Spark reads it (`700m`, `1g`; without a unit megabytes), in megabytes.

@@ -277,7 +277,10 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
             f"an environment variable MARQUEE_… is wrong: {error}", remedy
         ) from None
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        wrong = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
     if wrong:
         remedy = f"correct it in {overlay} or the environment"
         raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)

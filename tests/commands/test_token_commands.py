@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,17 @@ def test_without_a_stack_the_world_names_the_file(
         made = CliRunner().invoke(app, [*add, *flags])
         assert made.exit_code == 0, made.output
         assert len(read_tokens(tmp_path / world / "tokens.json")) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_secret_that_nobody_can_have_seen_opens_nothing(tmp_path: Path, words) -> None:
+    path = tmp_path / "tokens.json"
+    command = [sys.executable, "-m", "cli", "tokens", "add", "kiosk", "--may", "read", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*command, "--file", str(path)], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2 and read_tokens(path) == ()
+    assert done.stderr.startswith("error: the secret cannot be printed (No space left on device)")
+    assert done.stderr.count("\n") == 1, done.stderr

@@ -47,6 +47,8 @@ def test_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("[titles]\nsources = ['tape']", "tape; known are crawl, csv"),
         ("world = '../elsewhere'", "world"),
         ("crawl = ", "not TOML"),
+        ('[lake]\nroot = "file:///a\\u0000b"', r"lake\.root: holds the character NUL"),
+        ('[titles]\nsources = ["a\\u0000b"]', r"titles\.sources: holds the character NUL"),
     ],
 )
 def test_wrong_keys_are_named(config: Path, text: str, named: str) -> None:
