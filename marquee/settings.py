@@ -35,8 +35,7 @@ from marquee.schedule import NEXT_TASKS, refuse_slow_runs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ANY_ADDRESS = ("0.0.0.0", "::")
-LOCAL = "local"
-"""The place that is meant where nobody names one."""
+LOCAL = "local"  # the place that is meant where nobody names one
 
 
 class RatingsSettings(Section):
