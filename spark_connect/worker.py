@@ -18,7 +18,7 @@ from marquee.run_folder import model_folder
 from release.ledger import Ledger
 from scoring.budget.bundle import read_bundle as read_budget
 from scoring.recommender.bundle import read_bundle as read_recommender
-from serving.access import OpenRules
+from serving.access import SAFE_METHODS, OpenRules
 from serving.app import LARGEST_BODY_BYTES
 from serving.backend import BoundedThreads
 from serving.callers import EVERYBODY, Caller
@@ -31,6 +31,13 @@ from spark_connect.session import SessionKeeper
 NAME = "spark-connect"
 MOST_AT_ONCE, SECONDS_TO_ANSWER = 8, 55.0
 """Questions under way, and how long each may take; the API waits for 60 s."""
+QUESTIONS = (
+    "/v1/recommendations",
+    "/v1/predictions",
+    "/v1/budget-estimates",
+    "/v1/batch/",
+)
+"""Where a POST asks, and keeps nothing."""
 REMEDY = "train again: earlier runs saved no tables for Spark; the native engine answers meanwhile"
 
 
@@ -72,7 +79,12 @@ class SecretRules:
         self._open = OpenRules()
 
     def admit(self, request: Request) -> Caller:
-        """Who calls; a 401 problem for a missing or wrong secret, 421 for another machine."""
+        """Who calls; a 401 problem for a missing or wrong secret, 421 for another machine.
+
+        501 for what would write: a rating that this process acknowledged would never reach a run.
+        """
+        if request.method not in SAFE_METHODS and not request.url.path.startswith(QUESTIONS):
+            raise ProblemError(501, "this process keeps no ratings", "give them to the API")
         if not self._secret:
             return self._open.admit(request)
         kind, _, shown = request.headers.get("authorization", "").partition(" ")

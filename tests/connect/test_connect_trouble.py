@@ -81,6 +81,17 @@ def test_the_worker_answers_nobody_without_the_secret(worker, native):
         assert client.get(LIST, params={"engine": "spark-connect"}).status_code == 503
 
 
+def test_the_worker_keeps_no_ratings(worker):
+    shown = {"Authorization": f"Bearer {SECRET}"}
+    rating = {"ratings": [{"movie_id": 7, "rating": 5}]}
+    answers = [
+        httpx.post(f"{address(worker)}/v1/users/p-ada/ratings", json=rating, headers=shown),
+        httpx.delete(f"{address(worker)}/v1/users/p-ada", headers=shown),
+    ]
+    for answer in answers:
+        assert answer.status_code == 501 and "the API" in answer.json()["detail"]
+
+
 def test_models_load_again_after_the_server_was_killed(api, server, worker):
     def answers() -> bool:
         return api.get(LIST, params={"engine": "spark-connect"}).status_code == 200
