@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import numpy as np
@@ -9,9 +10,10 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from scoring.recommender.model import Predictions
 from serving.backend import Backend
 from serving.callers import Caller, CallerDep
-from serving.engines import LoadedRecommender
+from serving.engines import LoadedRecommender, RecommenderEngine
 from serving.other_engines import EngineDep, require_trained
 from serving.routes.request_context import (
     AnyId,
@@ -20,6 +22,7 @@ from serving.routes.request_context import (
     MovieId,
     MovieNumber,
     RecommenderDep,
+    RequestUser,
     UserId,
     answer_origin,
     browser_safe_number,
@@ -28,6 +31,7 @@ from serving.routes.request_context import (
     request_user,
     title_number,
 )
+from serving.title_index import Ids
 
 router = APIRouter()
 OF_INTERVAL = (
@@ -151,26 +155,46 @@ def _require_trained(
 def _predict_pairs(
     loaded: LoadedRecommender, backend: Backend, caller: Caller, pairs: list[Pair]
 ) -> list[PairPrediction]:
-    """Predict all pairs of one person together, so that each fold-in is solved only once."""
-    numbers = [title_number(loaded, pair.movie_id) for pair in pairs]
-    rows_of_user: dict[str, list[int]] = {}
+    """All pairs; each fold-in is solved only once, and all known people are asked for at once."""
+    numbers = np.array([title_number(loaded, pair.movie_id) for pair in pairs], dtype=np.int64)
+    rows_of: dict[str, list[int]] = {}
     for row, pair in enumerate(pairs):
-        rows_of_user.setdefault(str(pair.user_id), []).append(row)
+        rows_of.setdefault(str(pair.user_id), []).append(row)
+    people = {name: request_user(loaded, backend, caller, name) for name in rows_of}
+    stars, strategies = np.empty(len(pairs)), [""] * len(pairs)
+    for rows, found in _predicted(loaded.recommender, people, rows_of, numbers):
+        stars[rows] = found.values
+        for row, how in zip(rows, found.strategies, strict=True):
+            strategies[row] = str(how)
     answers: dict[int, PairPrediction] = {}
-    for user_id, rows in rows_of_user.items():
-        wanted = np.array([numbers[row] for row in rows], dtype=np.int64)
-        user = request_user(loaded, backend, caller, user_id)
-        found = user.predict(loaded.recommender, wanted)
-        ends, known = user.intervals(loaded, wanted, found.values), user.known(loaded)
-        each = zip(rows, found.values.tolist(), ends, found.strategies, strict=True)
-        for row, stars, (low, high), how in each:
+    for name, rows in rows_of.items():
+        user, known = people[name], people[name].known(loaded)
+        ends = user.intervals(loaded, numbers[rows], stars[rows])
+        for row, (low, high) in zip(rows, ends, strict=True):
             answers[row] = PairPrediction(
                 user_id=pairs[row].user_id,
                 movie_id=pairs[row].movie_id,
-                predicted_rating=stars,
+                predicted_rating=float(stars[row]),
                 low=low,
                 high=high,
-                strategy=str(how),
+                strategy=strategies[row],
                 known=known,
             )
     return [answers[row] for row in range(len(pairs))]
+
+
+def _predicted(
+    model: RecommenderEngine,
+    people: Mapping[str, RequestUser],
+    rows_of: Mapping[str, list[int]],
+    numbers: Ids,
+) -> Iterator[tuple[list[int], Predictions]]:
+    """The rows of known people together, then those of each person who is folded in."""
+    known = [(row, people[n].user_id) for n, rows in rows_of.items() for row in rows
+             if people[n].ratings is None]  # fmt: skip
+    if known:
+        rows, users = map(list, zip(*known, strict=True))
+        yield rows, model.predict(np.array(users, dtype=np.int64), numbers[rows])
+    for name, rows in rows_of.items():
+        if people[name].ratings is not None:
+            yield rows, people[name].predict(model, numbers[rows])
