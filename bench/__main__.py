@@ -15,7 +15,7 @@ python -m bench.diversity --help    # what varied lists cost in nDCG, and what t
 python -m bench.choice_simulation   # how often chance alone replaces a recipe
 python -m bench.gate_simulation     # what chance does at the gate in years of weeks
 python -m bench.paired_errors --help  # how exactly two models are compared: that one's input
-python -m bench.connect --help      # Spark Connect beside the native engine: answers, memory, restart
+python -m bench.connect --help      # Spark Connect beside native: answers, memory, a restart
 python -m bench.idle --help         # what an idle Airflow costs: memory and CPU over an hour
 python -m bench.weekly_run --help   # a run through Airflow and from a shell (stack up)
 """
