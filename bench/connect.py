@@ -146,15 +146,24 @@ class Run:
     def restart(self) -> None:
         """Kill the server, start it again, and wait for the first answer."""
         self.kill("connect-server")
+        self.until(lambda: not self.answers())  # the first question finds the session lost
         started = time.perf_counter()
         self.start("connect-server")
-        self.until(self.is_ready)
+        self.until(self.answers)
         seconds = time.perf_counter() - started
         print(f"{'server killed: answers again after':<34}{seconds:>9.1f} s")
 
     def ask(self, method: str, path: str, body: Any = None) -> None:
         """One question to the worker."""
         self.client.request(method, path, json=body).raise_for_status()
+
+    def answers(self) -> bool:
+        """Whether a budget is answered."""
+        try:
+            self.ask("POST", "/v1/budget-estimates", FILM)
+        except httpx.HTTPError:
+            return False
+        return True
 
     def is_ready(self) -> bool:
         """Whether both models serve and nothing is wrong."""
