@@ -27,7 +27,7 @@ setup-dev:
 setup-exports: ## what writes ONNX, and the stock engines that `marquee export --check` asks
 	@$(PYTHON) -m local_stack.bootstrap exports
 
-setup-kafka: ## the client of Kafka, for feedback and questions over topics
+setup-kafka: ## the client of Kafka, and the jars of a broker: feedback and questions over topics
 	@$(PYTHON) -m local_stack.bootstrap kafka
 
 run: setup ## the whole weekly run on real parts; DATA=<folder|ml-latest-small>, ONCE=1 ends by itself
@@ -60,7 +60,7 @@ check: setup-dev ## format, lint, types, doors, golden files, arm64's wheels (ab
 	@$(if $(filter no,$(ARM64)),echo "arm64: not checked",$(PY) -m local_stack.lock_wheels)
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
 	@.venv/bin/hadolint docker/Dockerfile tests/drill/compose/*.Dockerfile
-	@if docker compose version >/dev/null 2>&1; then docker compose --profile demo --profile yarn config --quiet; \
+	@if docker compose version >/dev/null 2>&1; then docker compose --profile demo --profile yarn --profile kafka config --quiet; \
 		else echo "no docker compose here: docker-compose.yaml was held against its schema alone"; fi
 
 drill: setup-dev ## long fault drills, by hand

@@ -127,7 +127,7 @@ def _cells(row: TaskSeconds) -> list[str]:
 
 
 def show_verdicts(out: Console, lake: Lake, slug: str) -> None:
-    """Print each model's outcome and the conditions of its verdict."""
+    """Print each model's outcome and the conditions of its verdict; what came of documents."""
     for model in MODELS:
         try:
             report = read_report(lake, slug)["models"][model]
@@ -137,6 +137,8 @@ def show_verdicts(out: Console, lake: Lake, slug: str) -> None:
         sentence = escape(as_typed_here(report["sentence"]))
         out.print(f"[bold]{model}[/bold]: {sentence}", highlight=False)
         _show_conditions(out, lake, slug, model)
+    if note := read_report(lake, slug).get("documents"):
+        out.print(f"[bold]documents[/bold]: {escape(as_typed_here(note))}", highlight=False)
 
 
 def _show_conditions(out: Console, lake: Lake, slug: str, model: str) -> None:

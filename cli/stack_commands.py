@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from broker.client import check_brokers
 from cli.terminal import (
     as_typed_here,
     console,
@@ -41,6 +42,7 @@ from cli.world_and_lake import (
     worlds,
 )
 from local_stack.airflow_api import DAG, AirflowApi
+from local_stack.couch_checks import check_couchdb
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
 from local_stack.place_checks import check_by_job, check_database, check_lake
@@ -274,6 +276,8 @@ def _all_checks(stack: Stack) -> Iterator[Finding]:
     settings = stack.settings
     yield from check_machine(settings, running=stack.supervisor.is_running())
     yield from check_database(settings)
+    yield from check_couchdb(settings)
+    yield from check_brokers(settings)
     if not is_local(settings):  # a place may name another HDFS beside our own processes
         yield from check_lake(settings)
     if is_local_master(settings.spark.master):

@@ -7,6 +7,10 @@ an approved model becomes champion; a refused one leaves the champion serving.
 A refusal is a *skip*, with the gate's reasons in the log. A backfill trains and judges, and
 promotes nothing. The form's bounds must be at least as tight as the policy's.
 
+Where `exports.formats` names formats, a new champion is also exported in them. Where `[documents]`
+names a CouchDB, the champions' answers are published there before the report; a CouchDB that is
+away is a skip, and the next run delivers.
+
 After the gate's approval the recommender is also measured as a forecast; no decision waits for it.
 
 Where titles cannot be loaded or prepared, the recommender goes on with the titles that the lake
@@ -57,6 +61,8 @@ with DAG(
             gate = with_report_button(tasks.gate(model))
             train >> tasks.evaluate(model) >> gate >> approve >> promoted
             tasks.verify_serving(model, promoted)
+            if settings.exports.formats:
+                tasks.export(model, promoted)
             if model == "recommender":
                 job = "forecast_recommender"
                 gate >> spark(job, model, task_id="forecast", operator=ForecastOperator)
@@ -76,5 +82,10 @@ with DAG(
     frozen >> [prepare_titles, prepare_ratings]
     prepare_titles >> budget
     [prepare_titles, prepare_ratings] >> recommender
-    [budget, recommender] >> tasks.report()
+    reported = tasks.report()
+    [budget, recommender] >> reported
+    if settings.documents.is_on:
+        from marquee_airflow.document_task import publish_documents
+
+        [budget, recommender] >> publish_documents() >> reported
     tasks.set_time_limits(dag, settings.schedule)

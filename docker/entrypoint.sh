@@ -4,7 +4,14 @@
 # MARQUEE_SLOTS=yes: replicas of one service share one volume, and each takes the first folder of it
 # that no other holds, for as long as it lives. So a scaled DataNode finds its blocks again, whatever
 # its container is called.
+#
+# MARQUEE_VARIABLES_FILE: a file of a secret, NAME=value a line, for this container's process alone.
 set -eu
+if [ -r "${MARQUEE_VARIABLES_FILE:-}" ]; then
+    set -a
+    . "$MARQUEE_VARIABLES_FILE"
+    set +a
+fi
 if [ "${MARQUEE_SLOTS:-}" = yes ]; then
     slot=1
     while :; do

@@ -26,11 +26,13 @@ from local_stack.clean_state import SetupError, clean
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCK_FOLDER = REPOSITORY / "requirements"
+JAR_LISTS = REPOSITORY / "config" / "jars"
 VENV = REPOSITORY / ".venv"
 BENCH_VENV = REPOSITORY / ".venv-bench"
 STAMP_FILE = "marquee-stamp"
-EXTRAS = ("exports", "kafka")
-"""The optional parts, each a lock of its own. The environment of `dev` holds them all."""
+EXTRAS = {"exports": ("mleap",), "kafka": ("kafka", "spark-kafka")}
+"""The optional parts, each a lock of its own, and their lists of jars in `config/jars`. The
+environment of `dev` holds them all."""
 INSTALLER = VENV / "tool"  # uv, outside site-packages: `uv pip sync` would remove itself there
 LOCKS = ("uv", "build", "java", "run", "worker", "daemons", *EXTRAS, "dev", "bench", "bench-sasrec")
 """In the order of compilation: a lock comes after those whose versions it takes."""
@@ -71,10 +73,12 @@ def set_up(goal: str) -> None:
     if _stamp(VENV) not in {wanted, _fingerprint("dev")} or not _is_complete():
         _make_tool()
         _install(goal, VENV)
-        for extra in EXTRAS:
-            if goal == "run" and _extra_stamp(extra).exists():
-                _add(extra)  # the installation of run.txt has removed it
         _call([_python(VENV), "-m", "local_stack.java_setup"], "Java, jars or class archives")
+        for extra in EXTRAS:
+            if goal == "dev":
+                _fetch_jars(extra)
+            elif _extra_stamp(extra).exists():
+                _add(extra)  # the installation of run.txt has removed it
         (VENV / STAMP_FILE).write_text(wanted)
     _install_command()
 
@@ -91,13 +95,14 @@ def _install_command() -> None:
 
 
 def set_up_extra(extra: str) -> None:
-    """Install `.venv`, and one optional part in it."""
+    """Install `.venv`, and one optional part in it: its packages and its jars."""
     set_up("run")
     stamp = _extra_stamp(extra)
-    if _stamp(VENV) == _fingerprint("dev"):
-        return
-    if not stamp.exists() or stamp.read_text() != _lock_digest(extra):
+    is_dev = _stamp(VENV) == _fingerprint("dev")
+    if not is_dev and (not stamp.exists() or stamp.read_text() != _lock_digest(extra)):
         _add(extra)
+    else:
+        _fetch_jars(extra)  # the cache may be gone
 
 
 def _add(extra: str) -> None:
@@ -106,7 +111,13 @@ def _add(extra: str) -> None:
     command = [str(INSTALLER / "bin" / "uv"), "pip", "install", "-q", "--python", _python(VENV)]
     command += ["--require-hashes", "-r", str(LOCK_FOLDER / f"{extra}.txt")]
     _call(command, f"the packages of {extra}")
+    _fetch_jars(extra)
     _extra_stamp(extra).write_text(_lock_digest(extra))
+
+
+def _fetch_jars(extra: str) -> None:
+    command = [_python(VENV), "-m", "local_stack.java_setup", *EXTRAS[extra]]
+    _call(command, f"the jars of {extra}")
 
 
 def _extra_stamp(extra: str) -> Path:
@@ -114,7 +125,8 @@ def _extra_stamp(extra: str) -> Path:
 
 
 def _lock_digest(name: str) -> str:
-    return hashlib.sha256((LOCK_FOLDER / f"{name}.txt").read_bytes()).hexdigest()
+    files = [LOCK_FOLDER / f"{name}.txt", *(JAR_LISTS / f"{n}.toml" for n in EXTRAS[name])]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def set_up_bench() -> Path:
@@ -185,6 +197,7 @@ def _fingerprint(goal: str) -> str:
     content = [goal, str(sorted(SUPPORTED_PYTHON))]
     content += [(LOCK_FOLDER / f"{n}.txt").read_text() for n in (goal, "uv", "build", "java")]
     content += [Path(__file__).read_text(), _jars(REPOSITORY / "config" / "base.toml")]
+    content += [_lock_digest(extra) for extra in EXTRAS] if goal == "dev" else []
     content += [p.read_text() for p in sorted((REPOSITORY / "local_stack").glob("ja*_setup.py"))]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 

@@ -27,11 +27,12 @@ from local_stack.java_setup import (
     java_home,
     spark_environment,
 )
+from local_stack.kafka import kafka_class_path
 from marquee.clock import OFFSET
 from marquee.errors import SettingsError
 from marquee.lake import COPIES
 from marquee.place_settings import is_local_master
-from marquee.process_secrets import write_private
+from marquee.process_secrets import CONNECT_SECRETS, write_private
 from marquee.progress import PROGRESS
 from marquee.settings import REPOSITORY, Settings
 from marquee.state_folders import StateFolders
@@ -72,6 +73,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **(_hdfs_environment(settings, folders) if settings.runs_hdfs else {}),
+        **(_kafka_environment(settings, folders) if settings.kafka.embedded else {}),
         "PYTHON": sys.executable,
         "JAVA": str(java_home(cache_folder(settings)) / "bin" / "java"),
         "STATE": str(folders.state),
@@ -81,6 +83,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "SERVING_PORT": str(settings.stack.port("serving")),
         "REPLICA_TITLES": replica_titles(settings, folders),
+        **(_connect_environment(settings, folders) if settings.connect.embedded else {}),
     }
     return made if settings.runs_hdfs else made | _own_variables()
 
@@ -125,6 +128,24 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
     }
 
 
+def _kafka_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
+    """What the stack's own broker reads."""
+    return {"KAFKA_CLASS_PATH": kafka_class_path(settings, folders.kafka)}
+
+
+def _connect_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
+    """What Spark Connect's server and our worker read; their two secrets are made once."""
+    path = folders.state / "connect" / "keys.json"
+    if not path.is_file():
+        write_private(path, json.dumps({n: secrets.token_urlsafe(32) for n in CONNECT_SECRETS}))
+    return {
+        "CONNECT_MEMORY": settings.connect.memory,
+        "CONNECT_SERVER_PORT": str(settings.stack.port("connect_server")),
+        "CONNECT_WORKER_PORT": str(settings.stack.port("connect_worker")),
+        **json.loads(path.read_text()),
+    }
+
+
 def _own_variables() -> dict[str, str]:
     """The caller's variables of Airflow, Hadoop and Spark."""
     folders = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
@@ -165,6 +186,8 @@ def _settings_environment(settings: Settings) -> dict[str, str]:
         "MARQUEE_CRAWL__SITE": settings.crawl.site,
         "MARQUEE_RATINGS__SOURCE": settings.ratings.source,
         "MARQUEE_RATINGS__NAME": settings.ratings.name,
+        "MARQUEE_KAFKA__EMBEDDED": str(settings.kafka.embedded).lower(),
+        "MARQUEE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "MARQUEE_SPARK__MASTER": settings.spark.master,
         "MARQUEE_SPARK__AUTHENTICATE": str(settings.spark.authenticate).lower(),
         "MARQUEE_SPARK__SECRET_FILE": settings.spark.secret_file,

@@ -19,12 +19,15 @@ from pathlib import Path
 import httpx
 import psutil
 
-from local_stack.java_setup import cache_folder, java_home, java_version
+from local_stack.java_setup import cache_folder, java_home, java_version, listed_files
+from local_stack.kafka import JARS as KAFKA_JARS
+from local_stack.kafka import why_silent
+from marquee.daemon_settings import PortSettings
 from marquee.errors import LakeError, MarqueeError, StackError
 from marquee.host_checks import Finding
-from marquee.host_needs import heap_for, local_peak
+from marquee.host_needs import BROKER, heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
-from marquee.settings import PortSettings, Settings
+from marquee.settings import Settings
 from sources.ratings_release import size_of_world
 
 Probe = Callable[[Settings], str]
@@ -36,6 +39,8 @@ def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding
     yield _java(settings)
     yield _memory(settings)
     yield _disk(settings)
+    if settings.kafka.embedded:
+        yield _kafka_jars(settings)
     if not running:
         yield from _ports(settings)
 
@@ -57,6 +62,14 @@ def _java(settings: Settings) -> Finding:
     return Finding("Java", True, f"{java_version(home / 'bin' / 'java')} at {home}")
 
 
+def _kafka_jars(settings: Settings) -> Finding:
+    try:
+        found = listed_files(KAFKA_JARS, settings)
+    except StackError as error:
+        return Finding("Kafka", False, error.message, error.remedy)
+    return Finding("Kafka", True, f"{len(found)} jars of a broker of our own")
+
+
 def _memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available // 2**20
     needed = max(settings.stack.memory_mb, _planned_mb(settings))
@@ -73,7 +86,8 @@ def _planned_mb(settings: Settings) -> int:
     """
     with suppress(MarqueeError, OSError):
         size = size_of_world(settings)
-        return round(local_peak(size, heap_for(size)))
+        broker = BROKER if settings.kafka.embedded else 0
+        return round(local_peak(size, heap_for(size))) + broker
     return 0
 
 
@@ -86,7 +100,10 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    here = {process.partition("-")[0] for process in settings.stack.processes}
+    here = {
+        process.partition("-")[0]
+        for process in (*settings.stack.processes, *settings.connect.processes)
+    }
     for name in PortSettings.model_fields:
         if name.partition("_")[0] not in here:
             continue
@@ -200,6 +217,13 @@ def _http(port: str, path: str) -> Probe:
     return probe
 
 
+def _listens(port: str) -> Probe:
+    def probe(settings: Settings) -> str:
+        return "it does not listen yet" if _is_free(settings.stack.port(port)) else ""
+
+    return probe
+
+
 def _get(url: str) -> httpx.Response:
     return httpx.get(url, timeout=5, trust_env=False)
 
@@ -211,6 +235,9 @@ PROBES: dict[str, Probe] = {
     "airflow-scheduler": _airflow("scheduler"),
     "airflow-dags": _airflow("dag_processor"),
     "airflow-triggerer": _airflow("triggerer"),
+    "kafka": lambda settings: why_silent(settings.stack.port("kafka")),
     "replica": _http("replica", "/healthz"),
     "serving": _http("serving", "/livez"),
+    "connect-server": _listens("connect_server"),
+    "connect-worker": _http("connect_worker", "/livez"),
 }

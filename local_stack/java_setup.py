@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from local_stack.bootstrap import java_identity
-from local_stack.jar_setup import fetch_jars, jar_file
+from local_stack.jar_setup import fetch_jars, jar_file, listed_jars
 from marquee.errors import MarqueeError, StackError
 from marquee.settings import REPOSITORY, Settings, load_settings
 
@@ -35,10 +35,14 @@ exec "{java}" "$@"
 CLASS_ARCHIVE_FILE = "spark.jsa"
 
 
-def main() -> int:
-    """Run the set-up; an error gives one line on standard error and status 1."""
+def main(lists: list[str]) -> int:
+    """Run the set-up, or fetch the jars of `lists`; an error gives one line and status 1."""
     try:
-        set_up(load_settings())
+        settings = load_settings()
+        for name in lists:
+            fetch_listed(name, settings)
+        if not lists:
+            set_up(settings)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,6 +63,29 @@ def set_up(settings: Settings) -> None:
     fetch_jars(settings.jars, home / "bin" / "java", ivy, cache / "jars")
     record_class_archive(home, cache)
     ready.write_text(java_identity(home))
+
+
+def fetch_listed(name: str, settings: Settings) -> list[Path]:
+    """Fetch the jars of one list in `config/jars`, where they are missing; returns their paths."""
+    cache = cache_folder(settings)
+    (ivy,) = spark_jars("ivy-*.jar")
+    java = java_home(cache) / "bin" / "java"
+    return fetch_jars(listed_jars(name, settings.jars), java, ivy, listed_folder(name, settings))
+
+
+def listed_folder(name: str, settings: Settings) -> Path:
+    """The folder of the jars of one list in `config/jars`; absent where they were not fetched."""
+    return cache_folder(settings) / "jars" / name
+
+
+def listed_files(name: str, settings: Settings) -> list[Path]:
+    """The jars of one list in `config/jars`; StackError where one has not been fetched."""
+    folder = listed_folder(name, settings)
+    found = [jar_file(one, folder) for one in listed_jars(name, settings.jars).artifacts]
+    if missing := [jar.name for jar in found if not jar.is_file()]:
+        what = f"{len(missing)} of the {len(found)} jars of {name} are missing in {folder}"
+        raise StackError(what, f"make setup-{name}")
+    return found
 
 
 def cache_folder(settings: Settings) -> Path:
@@ -241,4 +268,4 @@ def _spark_identity() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

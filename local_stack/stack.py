@@ -21,6 +21,7 @@ from local_stack.airflow_database import prepare_database
 from local_stack.environment import admin_password, stack_environment, with_local_addresses
 from local_stack.hdfs import format_namenode, write_hdfs_conf
 from local_stack.health_checks import require_fit_machine, wait_for, why_not_ready
+from local_stack.kafka import prepare_kafka
 from local_stack.processes import end_stack_processes, is_alive, running_stacks
 from local_stack.supervisor import Supervisor
 from marquee.errors import StackError
@@ -31,6 +32,8 @@ STOPPED_REMEDY = "start it again with `marquee up` or `marquee run`; all state i
 WAITS_FOR: dict[str, tuple[str, ...]] = {
     "datanode": ("namenode",),
     "serving": ("datanode",),
+    "connect-server": ("datanode",),
+    "connect-worker": ("connect-server",),
 }
 """By process: those that must be ready before it starts. Others start at once."""
 
@@ -42,7 +45,7 @@ class Stack:
         self.settings = with_local_addresses(settings)
         self.folders = StateFolders(self.settings.state_folder)
         self.supervisor = Supervisor(self.folders.state)
-        self.processes = read_procfile(only=self.settings.stack.processes)
+        self.processes = read_procfile(only=stack_processes(self.settings))
         self.daemon: psutil.Process | None = None
         """The supervisord that `up` found or started; None before `up`."""
         self.started = False
@@ -162,6 +165,8 @@ class Stack:
         if any(name.startswith("airflow") for name in self.settings.stack.processes):
             admin_password(self.folders.airflow)
             jobs.append(lambda: prepare_database(self.environment))
+        if self.settings.kafka.embedded:
+            jobs.append(self._prepare_kafka)
         if self.settings.runs_hdfs:
             write_hdfs_conf(self.settings, self.folders.conf, self.folders.hdfs)
             jobs.append(self._format)
@@ -176,6 +181,10 @@ class Stack:
             self.folders.hdfs,
             self.environment,
         )
+
+    def _prepare_kafka(self) -> None:
+        port = self.settings.stack.port
+        prepare_kafka(self.settings, self.folders.kafka, port("kafka"), port("kafka_controller"))
 
     def _make_world(self) -> None:
         """Make the synthetic world if it is missing, in a temporary folder that is renamed last."""
@@ -197,6 +206,11 @@ class Stack:
         if done.returncode:
             raise StackError(f"the synthetic world could not be made: {done.stderr.strip()[-300:]}")
         beside.rename(self.folders.world)
+
+
+def stack_processes(settings: Settings) -> tuple[str, ...]:
+    """The processes of this machine: those of `[stack]`, and those that `[connect]` embeds."""
+    return tuple(dict.fromkeys((*settings.stack.processes, *settings.connect.processes)))
 
 
 def read_procfile(

@@ -7,7 +7,9 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `artefacts`: the documents that one room writes into the lake and another reads, as typed values
 - `clock`: the present moment, and how moments are written and read
 - `contract`, `dataset_contracts`: columns, types, keys and checks of every dataset
+- `daemon_settings`: the ports and jars of the daemons of this machine, and where Kafka is
 - `deadlines`: several questions at once, with one deadline
+- `document_settings`: the CouchDB of `[documents]`, and where its password may stand
 - `errors`: the family of errors, and which of them justify a retry
 - `host_needs`: the memory and disk of every daemon and task, by ratings, people and titles
 - `host_checks`: whether the hosts of a place answer, have room and the right time
@@ -26,6 +28,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
+- `stream_settings`: the settings of the questions over topics
 - `spark_applications`: the applications of a job, found and ended at either of the two
 - `spark_master`: the pages of a Spark Standalone master
 - `shelf`: which board of a cluster does what
@@ -41,8 +44,10 @@ __all__ = [
     "artefacts",
     "clock",
     "contract",
+    "daemon_settings",
     "dataset_contracts",
     "deadlines",
+    "document_settings",
     "errors",
     "host_checks",
     "host_needs",
@@ -65,4 +70,5 @@ __all__ = [
     "spark_applications",
     "spark_master",
     "state_folders",
+    "stream_settings",
 ]

@@ -125,6 +125,7 @@ FEEDBACK = Contract(
         Column("time", "bigint", nullable=False),
         Column("seq", "bigint"),
         Column("effective_time", "bigint"),
+        Column("server", "string", required=False),  # who numbered a line that a topic brought
     ),
 )
 

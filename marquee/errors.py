@@ -19,6 +19,7 @@ MarqueeError
 │   ├── ConflictError        the path exists with other content
 │   └── LakeUnavailableError away, see above
 ├── ContractError            a dataset differs from its contract; lists every difference
+├── DocumentConflictError    a document in CouchDB has other content or another revision
 ├── SourceError              a given file, folder or moment cannot be used
 │   └── AheadOfClockError    a given moment lies in the future
 ├── CrawlStoppedError        the tripwire stopped the crawl: the site refuses it, or has changed
@@ -94,6 +95,10 @@ class SourceError(MarqueeError):
 
 class AheadOfClockError(SourceError):
     """A given moment lies in the future."""
+
+
+class DocumentConflictError(MarqueeError):
+    """A document has other content than ours, or another revision than the one that was read."""
 
 
 class CrawlStoppedError(MarqueeError):

@@ -55,6 +55,9 @@ DAEMONS = {
 and of Postgres what their control groups counted. Postgres has a connection for each process of
 Airflow that asks, eleven in a run; its shared buffers hold a database of 11 MB. Serving grows with
 the bundle: `serving`."""
+BROKER = 230
+"""Kafka's broker, where the stack runs one: 204 to 215 MB (proportional) in the drill
+`feedback_kill`. It is no daemon of a weekly run."""
 APPLICATION_MASTER = 300
 """Of a job on YARN whose driver stays with Airflow: a JVM on one of the workers. An assumption."""
 CHAINS = 2

@@ -15,18 +15,29 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import SettingsError
 from marquee.place_settings import SparkSettings
 
 AIRFLOW_PREFIX = "AIRFLOW_"
 SPARK_SECRET = "_SPARK_AUTH_SECRET"
 """Where Spark's daemons and drivers look for their secret (`SecurityManager.ENV_AUTH_SECRET`)."""
+CONNECT_TOKEN, CONNECT_SECRET = "SPARK_CONNECT_AUTHENTICATE_TOKEN", "MARQUEE_CONNECT_SECRET"
+CONNECT_SECRETS = CONNECT_TOKEN, CONNECT_SECRET
+"""What our worker shows to the Spark Connect server, and the API to our worker."""
 SHORTEST_SECRET = 20
 OWNERS: Mapping[str, tuple[str, ...]] = {
     # The API issues and checks the tokens of people, the scheduler issues those of tasks.
     "AIRFLOW__API__SECRET_KEY": ("airflow-api",),
     "AIRFLOW__API_AUTH__JWT_SECRET": ("airflow-api", "airflow-scheduler"),
+    # The scheduler runs the task that starts the publication.
+    DOCUMENTS_USER: ("airflow-scheduler", "documents"),
+    DOCUMENTS_PASSWORD: ("airflow-scheduler", "documents"),
     SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
+    CONNECT_TOKEN: ("connect-server", "connect-worker"),
+    CONNECT_SECRET: ("connect-worker", "serving"),
+    # Serving publishes feedback; tasks of a run, below the scheduler, read it.
+    "MARQUEE_KAFKA_PASSWORD": ("serving", "airflow-scheduler"),
 }
 """By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""
 

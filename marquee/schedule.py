@@ -30,11 +30,16 @@ NEXT_TASKS: Mapping[str, tuple[str, ...]] = {
     "gate": ("approve", "forecast"),
     "forecast": ("report",),
     "approve": ("promote",),
-    "promote": ("verify_serving",),
-    "verify_serving": ("report",),
+    "promote": ("verify_serving", "export"),
+    "verify_serving": ("publish_documents",),
+    "export": ("publish_documents",),
+    "publish_documents": ("report",),
     "report": (),
 }
-"""The tasks that directly follow each task, for either model. A test compares the DAG."""
+"""The tasks that directly follow each task, for either model. A test compares the DAG.
+
+`export` and `publish_documents` are in the graph where the settings ask for them, and are counted
+always."""
 SERIAL_SPARK_JOBS = {
     "prepare_titles": ("prepare_titles", "prepare_ratings"),
     "prepare_ratings": ("prepare_titles", "prepare_ratings"),
@@ -102,8 +107,9 @@ def refuse_slow_runs(cron: str, minutes: Mapping[str, int]) -> None:
     last = time_needed("promote", minutes)
     if last > LAST_HOUR:
         raise SettingsError(
-            f"schedule.minutes of promote, verify_serving and report make {_in_hours(last)}: an "
-            "approval ends an hour before the next run is due, and what follows takes longer",
+            "schedule.minutes of promote, verify_serving, publish_documents and report make "
+            f"{_in_hours(last)}: an approval ends an hour before the next run is due, and what "
+            "follows takes longer",
             "make them sixty minutes together at most",
         )
     longest = max(NEXT_TASKS, key=lambda task: time_needed(task, minutes))

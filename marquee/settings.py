@@ -20,6 +20,9 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
+from marquee.connect_settings import ConnectSettings
+from marquee.daemon_settings import JarSettings, KafkaSettings, StackSettings
+from marquee.document_settings import DocumentsSettings, secrets_in_files
 from marquee.errors import SettingsError
 from marquee.place_settings import (
     AirflowSettings,
@@ -31,11 +34,11 @@ from marquee.place_settings import (
 )
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
+from marquee.stream_settings import StreamSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ANY_ADDRESS = ("0.0.0.0", "::")
-LOCAL = "local"
-"""The place that is meant where nobody names one."""
+LOCAL = "local"  # the place that is meant where nobody names one
 
 
 class RatingsSettings(Section):
@@ -88,9 +91,8 @@ class TitleSettings(Section):
     @model_validator(mode="after")
     def _sources_are_known(self) -> TitleSettings:
         if unknown := ", ".join(name for name in self.sources if name not in self.known_sources):
-            raise ValueError(
-                f"titles.sources names {unknown}; known are {', '.join(self.known_sources)}"
-            )
+            known = ", ".join(self.known_sources)
+            raise ValueError(f"titles.sources names {unknown}; known are {known}")
         return self
 
 
@@ -129,48 +131,10 @@ class ServingSettings(Section):
     burst: int = Field(ge=1)
 
 
-class PortSettings(Section):
-    """Ports of the local stack, all on loopback."""
+class ExportSettings(Section):
+    """The formats in which a run exports a new champion; `exports.formats` knows them."""
 
-    airflow: int
-    serving: int
-    replica: int
-    namenode: int
-    namenode_http: int
-    datanode: int
-    datanode_http: int
-    datanode_ipc: int
-
-
-class StackSettings(Section):
-    """The processes that `marquee up` starts on this machine."""
-
-    processes: tuple[str, ...] = Field(min_length=1)
-    port_offset: int
-    ready_seconds: int
-    memory_mb: int
-    disk_mb: int
-    ports: PortSettings
-
-    def port(self, name: str) -> int:
-        """The port of one process of the stack, with the offset added."""
-        return int(getattr(self.ports, name)) + self.port_offset
-
-
-class Artifact(Section):
-    """One jar, by its coordinates and digest."""
-
-    group: str
-    name: str
-    version: str
-    sha256: str
-
-
-class JarSettings(Section):
-    """The jars that the local HDFS needs beside the jars of pyspark."""
-
-    settings: str
-    artifacts: tuple[Artifact, ...]
+    formats: tuple[str, ...]
 
 
 class PolicySettings(Section):
@@ -209,8 +173,13 @@ class Settings(BaseSettings):
     airflow: AirflowSettings
     schedule: ScheduleSettings
     serving: ServingSettings
+    kafka: KafkaSettings
+    streams: StreamSettings
+    documents: DocumentsSettings
+    connect: ConnectSettings
     stack: StackSettings
     jars: JarSettings
+    exports: ExportSettings
     policy: PolicySettings
     recipes: RecipeSettings
 
@@ -223,6 +192,12 @@ class Settings(BaseSettings):
     def runs_hdfs(self) -> bool:
         """Whether the stack of this machine runs its own HDFS, at addresses of its own."""
         return "namenode" in self.stack.processes
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """The brokers as `host:port,host:port`; empty where this place has no Kafka."""
+        own = f"127.0.0.1:{self.stack.port('kafka')}" if self.kafka.embedded else ""
+        return own or self.kafka.bootstrap
 
     @property
     def api_url(self) -> str:
@@ -254,9 +229,8 @@ class Settings(BaseSettings):
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
     """Read `base.toml` in `folder` and the overlay of `place`.
 
-    `place` is the name of an overlay in `folder`, or the path of a `.toml` file anywhere. It
-    defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole lists.
-    Raises SettingsError with every unknown key and every value of a wrong kind.
+    `place` names an overlay in `folder`, or any `.toml` file; default: MARQUEE_PLACE, else `local`.
+    It replaces single values and whole lists. Raises SettingsError with every wrong key and value.
     """
     folder = folder or REPOSITORY / "config"
     place = place or os.environ.get("MARQUEE_PLACE") or LOCAL
@@ -264,14 +238,14 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if not base.is_file():
         raise SettingsError(f"{base} is missing", "restore it from the repository")
     try:
-        found = Settings(**_ConfigFiles(Settings, [base, overlay], deep_merge=True)())
+        found = Settings(**(files := _ConfigFiles(Settings, [base, overlay], deep_merge=True)()))
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
+        wrong += secrets_in_files(files)
     except EnvironmentIsNoJson as error:  # it names the section alone
         remedy = 'write lists in the environment as JSON, as in ["a:8020", "b:8020"]'
-        raise SettingsError(
-            f"an environment variable MARQUEE_… is wrong: {error}", remedy
-        ) from None
+        what = f"an environment variable MARQUEE_… is wrong: {error}"
+        raise SettingsError(what, remedy) from None
     except ValidationError as error:
         wrong = [
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
@@ -280,7 +254,8 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if wrong:
         remedy = f"correct it in {overlay} or the environment"
         raise SettingsError("settings are wrong: " + "; ".join(wrong), remedy)
-    return found.model_copy(update={"place": str(overlay) if is_path(place) else place})
+    shown = str(overlay) if is_path(place) else place
+    return found.model_copy(update={"place": shown, "stack": found.stack.with_broker(found.kafka)})
 
 
 class _ConfigFiles(TomlConfigSettingsSource):

@@ -16,12 +16,14 @@ class StateFolders:
         self.logs = state / "logs"  # one file for each process
         self.airflow = state / "airflow"  # AIRFLOW_HOME
         self.hdfs = state / "hdfs"  # storage of NameNode and DataNode
+        self.kafka = state / "kafka"  # storage and configuration of a broker of the stack's own
         self.conf = state / "conf"  # Hadoop's configuration, for daemons and Spark alike
         self.world = state / "world"  # the synthetic world's files
         self.crawl = state / "crawl"  # candidates, state and delivered items of the crawl
         self.feedback = state / "feedback"  # ratings from our own API that the lake does not hold
         self.tokens = state / "tokens.json"  # who may use the API, each with a secret's hash
         self.bundles = state / "bundles"  # bundles that serving has fetched
+        self.stream_bundles = state / "stream-bundles"  # those that `python -m streams` has fetched
         self.progress = state / "progress"  # the progress file of each running task
         self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
         self.copies = state / "copies"  # published files that a task wrote or fetched, by digest

@@ -37,6 +37,7 @@ RECORD_FILE = "record.jsonl"
 """The holdout record: the model's errors on each person or title of its holdout."""
 DATA_FILE = "data.json"
 """The figures of the data it was trained on."""
+EXPORT_FILE = "export.zip"
 Clock = Callable[[], datetime]
 
 
@@ -230,6 +231,11 @@ def _replay_refusal(verdict: Verdict, latest: datetime | None) -> str:
 def bundle_folder(model: str, bundle: str) -> str:
     """The folder of a promoted bundle; the bundle's files lie in its subfolder `bundle/`."""
     return f"serving/{model}/bundles/{bundle}"
+
+
+def export_folder(model: str, bundle: str, format_name: str) -> str:
+    """The folder of a promoted bundle's export; it holds EXPORT_FILE."""
+    return f"serving/{model}/exports/{bundle}/{format_name}"
 
 
 def shipped_digest(lake: Lake, model: str, run: str) -> str:

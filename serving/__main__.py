@@ -25,8 +25,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import uvicorn
 
+from broker.feedback_outbox import feedback_outbox
 from marquee.errors import LakeUnavailableError, MarqueeError
 from marquee.lake import Lake, check_world, open_lake, read_world
+from marquee.process_secrets import CONNECT_SECRET
 from marquee.settings import Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.access import access_rules
@@ -34,6 +36,7 @@ from serving.app import create_app
 from serving.backend import Backend, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.feedback_hand_over import HandOver, HandOverTimes
+from serving.other_engines import EngineProcess, OtherEngines
 
 SECONDS_TO_SHUT_DOWN = 5
 """How long a stopping server waits for open requests."""
@@ -83,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _backend(
     lake: Lake, settings: Settings, options: argparse.Namespace, world: str | None
 ) -> Backend:
-    """The backend of this process, which hands its feedback over to the lake."""
+    """The backend of this process, which hands its feedback over to the lake, and to Kafka."""
     backend = open_backend(
         lake,
         options.cache,
@@ -94,7 +97,16 @@ def _backend(
         options.engine,
     )
     times = HandOverTimes(settings.serving.feedback_minutes, settings.schedule.cron)
-    return replace(backend, hand_over=HandOver(lake, backend.feedback, times, world))
+    worker = settings.connect.worker_at(settings.stack.port("connect_worker"))
+    secret = os.environ.get(CONNECT_SECRET, "")
+    others = [EngineProcess("spark-connect", worker, secret)] if worker else []
+    log = backend.feedback
+    return replace(
+        backend,
+        hand_over=HandOver(lake, log, times, world),
+        outbox=feedback_outbox(settings, log.folder, log.server, log.written),
+        other_engines=OtherEngines({each.name: each for each in others}),
+    )
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

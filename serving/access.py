@@ -1,8 +1,7 @@
 """Who may ask what: the scope of every route, and the rules that each request passes first.
 
-An open server (on loopback) lets everybody do everything, but no page of another site. Beyond it
-a request needs a token with its route's scope; one that `ROUTE_SCOPES` lacks reaches no route.
-"""
+An open server (on loopback) lets everybody do all but what a page of another site asks. Beyond it
+a request needs a token with its route's scope; one that `ROUTE_SCOPES` lacks reaches no route."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ from serving.rate_limits import RateLimit
 
 OPEN = "open"
 """In place of a scope: the route answers everybody, and tells nothing of people or addresses."""
-ROUTE_SCOPES: dict[str, str] = {
+ROUTE_SCOPES: dict[str, str] = {  # `rate` is for the `person` in the path; `request_user`, too
     "GET /v1/users/{user_id}/recommendations": READ,
     "POST /v1/recommendations": READ,
     "GET /v1/users/{user_id}/predictions/{movie_id}": READ,
@@ -53,10 +52,13 @@ ROUTE_SCOPES: dict[str, str] = {
     "GET /v1/titles/{movie_id}": READ,
     "GET /v1/titles/{movie_id}/similar": READ,
     "POST /v1/budget-estimates": READ,
+    "POST /v1/batch/{kind}": REPORTS,
+    "GET /v1/batch-jobs/{job}": REPORTS,
     "GET /v1/models": READ,
     "GET /v1/models/{name}/ledger": READ,
     "GET /v1/models/{name}/champion": READ,
     "GET /v1/models/{name}/runs/{run}/report": REPORTS,
+    "GET /v1/models/{name}/exports/{format}": REPORTS,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": REPORTS,
@@ -68,8 +70,6 @@ ROUTE_SCOPES: dict[str, str] = {
     "POST /sign-out": OPEN,
     "GET /static/{file:path}": OPEN,
 }
-"""The scope of each route. `rate` is asked for the `person` in the path; a list or a prediction of
-a person of this API asks for it, too (`request_context.request_user`)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 WRONG_PER_MINUTE = 10
 """Wrong tokens that one address may send, on average and at once."""

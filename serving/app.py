@@ -62,6 +62,8 @@ def create_app(backend: Backend, rules: AccessRules | None = None) -> FastAPI:
         backend.start()
         yield
         backend.stop()
+        for process in backend.other_engines.processes.values():
+            await process.close()
 
     app = FastAPI(
         title="Marquee",

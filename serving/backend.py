@@ -12,15 +12,18 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from broker.feedback_outbox import Outbox
 from marquee.lake import Lake
 from serving.engines import (
     DEFAULT_ENGINE,
     BudgetEngine,
+    Engine,
     LoadedRecommender,
     engine_named,
     load_budget,
@@ -29,7 +32,11 @@ from serving.engines import (
 from serving.feedback_hand_over import HandOver
 from serving.feedback_log import FeedbackLog
 from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
+from serving.other_engines import OtherEngines
 from serving.problems import NothingServesError, ProblemError
+
+if TYPE_CHECKING:
+    from serving.routes.batch_jobs import BatchScorer
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -105,23 +112,40 @@ class Backend:
     """Threads of routes that write ratings. The feedback log gives up sooner, after 20 s."""
     hand_over: HandOver | None = None
     """Brings the feedback log to the lake; None leaves that to the weekly run on this host."""
+    other_engines: OtherEngines = field(default_factory=OtherEngines)
+    """The engines of other processes, whom the routes ask for `?engine=`."""
+    batches: BatchScorer | None = None
+    """Scores batches, where this process' engine can."""
+    engine_failure: Callable[[], str] = str
+    """Why this process's own engine cannot answer at this moment; empty if it can."""
+    outbox: Outbox | None = None
+    """Publishes the feedback log to a topic; None where this place has no Kafka."""
 
     @property
     def followers(self) -> dict[str, Follower[Any]]:
         """The followers by the name of their model."""
         return {f.name: f for f in (self.recommender, self.budget)}
 
+    def at_this_moment(self) -> Backend:
+        """The backend with the champions of this moment, so that one pair answers a batch.
+
+        Nobody polls the copies of the followers: their `view` stays as it is.
+        """
+        return replace(self, recommender=copy(self.recommender), budget=copy(self.budget))
+
     def start(self) -> None:
-        """Start both followers and the hand-over, without waiting for a champion."""
+        """Start both followers, the hand-over and the outbox, without waiting for a champion."""
         for follower in self.followers.values():
             follower.start(self.poll_seconds)
-        if self.hand_over is not None:
-            self.hand_over.start()
+        for exchange in (self.hand_over, self.outbox):
+            if exchange is not None:
+                exchange.start()
 
     def stop(self) -> None:
         """Ask all threads to stop, then wait up to SECONDS_TO_STOP for both followers together."""
-        if self.hand_over is not None:
-            self.hand_over.request_stop()
+        for exchange in (self.hand_over, self.outbox):
+            if exchange is not None:
+                exchange.request_stop()
         for follower in self.followers.values():
             follower.request_stop()
         until = time.monotonic() + SECONDS_TO_STOP
@@ -136,18 +160,18 @@ def open_backend(
     server: str = "local",
     scale: tuple[float, float] = (0.5, 5.0),
     poll_seconds: float = 1.0,
-    engine: str = DEFAULT_ENGINE,
+    engine: str | Engine = DEFAULT_ENGINE,
 ) -> Backend:
     """Make the backend of one server: followers of both models, and the feedback log.
 
     `cache` is the folder for fetched bundles, `feedback` the folder of the feedback log, `server`
-    this server's name in it, and `engine` a name in `ENGINES`. Raises SourceError for an unknown
-    engine or an unreadable feedback folder.
+    this server's name in it, and `engine` a name in `ENGINES`, or an engine. Raises SourceError for
+    an unknown engine or an unreadable feedback folder.
     """
-    engine_named(engine)
+    name = engine_named(engine).name
     return Backend(
-        Follower(lake, "recommender", partial(load_recommender, engine=engine), cache),
-        Follower(lake, "budget", partial(load_budget, engine=engine), cache),
+        Follower(lake, "recommender", partial(load_recommender, engine=engine), cache, engine=name),
+        Follower(lake, "budget", partial(load_budget, engine=engine), cache, engine=name),
         FeedbackLog(feedback, server),
         lake,
         scale,

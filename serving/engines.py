@@ -11,7 +11,7 @@ the golden answers that the training job recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -89,6 +89,8 @@ class Engine:
 
     load_recommender: Callable[[Path], RecommenderEngine]
     load_budget: Callable[[Path], BudgetEngine]
+    name: str = DEFAULT_ENGINE
+    """The engine's name in its answers; for those of `ENGINES`, their key."""
 
 
 ENGINES: dict[str, Engine] = {
@@ -97,11 +99,16 @@ ENGINES: dict[str, Engine] = {
 """All engines by name. A new engine is one module and one line here."""
 
 
-def engine_named(name: str) -> Engine:
-    """The engine of that name; SourceError, with all names, for an unknown one."""
+def engine_named(name: str | Engine) -> Engine:
+    """The engine of that name; SourceError, with all names, for an unknown one.
+
+    An engine of another room, which this table may not import, is given itself.
+    """
+    if isinstance(name, Engine):
+        return name
     if name not in ENGINES:
         raise SourceError(f"there is no engine '{name}'", f"choose one of {', '.join(ENGINES)}")
-    return ENGINES[name]
+    return replace(ENGINES[name], name=name)
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class LoadedRecommender:
         return cls(recommender, index, user_ids, title_ids, RatingIntervals.of(bundle))
 
 
-def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecommender:
+def load_recommender(folder: Path, engine: str | Engine = DEFAULT_ENGINE) -> LoadedRecommender:
     """Raises BundleError for a torn bundle, or one with other answers than the golden ones."""
     recommender = engine_named(engine).load_recommender(folder)
     require_golden_answers(folder, recommender.check_golden())
@@ -136,7 +143,7 @@ def load_recommender(folder: Path, engine: str = DEFAULT_ENGINE) -> LoadedRecomm
     return LoadedRecommender.of(recommender)
 
 
-def load_budget(folder: Path, engine: str = DEFAULT_ENGINE) -> BudgetEngine:
+def load_budget(folder: Path, engine: str | Engine = DEFAULT_ENGINE) -> BudgetEngine:
     """Raises BundleError for a torn bundle, or one with other answers than the golden ones."""
     model = engine_named(engine).load_budget(folder)
     require_golden_answers(folder, model.check_golden())

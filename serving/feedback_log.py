@@ -40,6 +40,8 @@ class FeedbackLog:
         self._clock = clock
         self._writing = threading.Lock()
         self._by_person: dict[str, PersonFeedback] = {}
+        self.written = threading.Event()
+        """Set after each write; whoever waits for it clears it (`broker.feedback_outbox`)."""
         self.lines = 0
         self.failure = ""
         """Why the last write failed; empty if it succeeded."""
@@ -83,6 +85,7 @@ class FeedbackLog:
             append_feedback(self.folder, self.server, lines, SECONDS_TO_WAIT)
             self._add(lines)
             self.failure = ""
+            self.written.set()
         except (OSError, MarqueeError) as error:
             self.failure = f"ratings cannot be kept: {_reason(error, self.folder)}"
             raise AwayError(self.failure, "nothing was kept; try again later") from error

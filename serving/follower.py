@@ -1,10 +1,8 @@
 """Follow one model's ledger: poll it, fetch its champion, load it, replace the old champion.
 
-`serving.backend` starts one follower for each model.
-
+- `serving.backend` starts one follower for each model.
 - A request reads `view` once and answers from it alone. So no request sees two models.
-- The old champion serves on if the new bundle cannot be fetched, loaded or verified. `failure`
-  holds the reason.
+- The old champion serves on if the new bundle cannot be served. `failure` holds the reason.
 - The cache holds the champion that served last. So a server can start while the lake is away.
 - A ledger only grows. The follower ignores new entries if an entry known here is lost or changed.
 - The thread survives every error, for example a full disk. The next poll tries again.
@@ -33,16 +31,18 @@ SECONDS_BEFORE_RETRY = 10.0
 LONGEST_POLL_SECONDS = 120.0
 """A longer poll is reported as a failure. (The client gives up one call to HDFS after 40 s.)"""
 SECONDS_TO_STOP = 2.0
+UNREAD = "has not been read yet"
 log = logging.getLogger("marquee.serving")
 
 
 @dataclass(frozen=True)
 class LoadedChampion(Generic[M]):
-    """A loaded model, the ledger entry that names it, and when this server loaded it."""
+    """A loaded model, its ledger entry, when this server loaded it, and the engine that did."""
 
     model: M
     entry: Entry
     loaded_at: datetime
+    engine: str = "native"
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ class Follower(Generic[M]):
         load: Callable[[Path], M],
         cache: Path,
         clock: Callable[[], float] = time.monotonic,
+        engine: str = "native",
     ) -> None:
-        self.name = name
-        self.view: View[M] = View(failure=f"the ledger of the {name} has not been read yet")
+        self.name, self.engine = name, engine
+        self.view: View[M] = View(failure=f"the ledger of the {name} {UNREAD}")
         self.swaps = 0
         self.refusals = 0
         self.polled_at: datetime | None = None
@@ -272,7 +273,7 @@ class Follower(Generic[M]):
             why = _reason(error) + (remedy if isinstance(error, OSError) else "")
             self._report(f"champion {entry.number} ({entry.bundle}) does not serve: {why}")
             return False
-        self._swap(LoadedChampion(model, entry, now()))
+        self._swap(LoadedChampion(model, entry, now(), self.engine))
         return True
 
     def _swap(self, champion: LoadedChampion[M]) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from marquee.errors import MarqueeError, SourceError
 
 MEDIA_TYPE = "application/problem+json"
+FAILED = "the server failed to answer; its log says why"
 log = logging.getLogger("marquee.serving")
 
 
@@ -41,6 +43,19 @@ class NothingServesError(ProblemError):
         super().__init__(503, f"no {model} serves: {reason}", remedy)
 
 
+def problem_document(status: int, detail: str, instance: str, **extensions: Any) -> dict[str, Any]:
+    """One problem document; `instance` is what was asked, `extensions` are extension members."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        # A detail may quote half of a surrogate pair, which UTF-8 cannot hold.
+        "detail": detail.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "instance": instance,
+        **extensions,
+    }
+
+
 def problem_response(
     request: Request,
     status: int,
@@ -49,16 +64,28 @@ def problem_response(
     **extensions: Any,
 ) -> JSONResponse:
     """A response with one problem document; `extensions` are its extension members."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        # A detail may quote half of a surrogate pair, which UTF-8 cannot hold.
-        "detail": detail.encode("utf-8", "backslashreplace").decode("utf-8"),
-        "instance": request.url.path,
-        **extensions,
-    }
+    body = problem_document(status, detail, request.url.path, **extensions)
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: Exception, instance: str) -> dict[str, Any]:
+    """The problem document of an error that a question raised, where no HTTP asked it.
+
+    The same as over HTTP, but for `instance`, and `request` for `body`, `query` or `path` in the
+    places of wrong fields.
+    """
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        detail, wrong = _wrong_fields([(("request", *one["loc"]), one["msg"]) for one in found])
+        return problem_document(422, detail, instance, errors=wrong)
+    if isinstance(error, ProblemError | SourceError):
+        status = error.status if isinstance(error, ProblemError) else 422
+        return problem_document(status, str(error), instance)
+    if isinstance(error, MarqueeError):
+        log.warning("%s: %s", instance, error)
+        return problem_document(503, str(error), instance)
+    log.error("%s failed", instance, exc_info=error)
+    return problem_document(500, FAILED, instance)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -99,15 +126,19 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    wrong = [
-        {"where": ".".join(map(str, found["loc"])), "what": found["msg"]}
-        for found in error.errors()
-    ]
-    detail = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:5])
-    return problem_response(request, 422, detail, errors=wrong[:100])
+    detail, wrong = _wrong_fields([(one["loc"], one["msg"]) for one in error.errors()])
+    return problem_response(request, 422, detail, errors=wrong)
+
+
+def _wrong_fields(
+    found: list[tuple[tuple[int | str, ...], str]],
+) -> tuple[str, list[dict[str, str]]]:
+    """The first five wrong fields in a sentence, and the first hundred."""
+    wrong = [{"where": ".".join(map(str, place)), "what": what} for place, what in found]
+    return "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:5]), wrong[:100]
 
 
 async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
     # Only the log gets the stack trace; the client gets a sentence.
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(request, 500, "the server failed to answer; its log says why")
+    return problem_response(request, 500, FAILED)

@@ -26,12 +26,17 @@ from sources.feedback_lines import (
     segment_names,
     timed_lines,
 )
-from sources.feedback_segments import OTHERS, locked, seal_feedback, sync_folder
+from sources.feedback_segments import (
+    MARK_FILE,
+    OTHERS,
+    locked,
+    read_mark,
+    seal_feedback,
+    sync_folder,
+)
 
 IN_LAKE = "raw/feedback"
 FEEDBACK_FILE = "feedback.jsonl"
-MARK_FILE = "mark"
-"""Beside the segments. It is empty where older code has published segments of that folder."""
 _LEAF = re.compile(r"(?P<server>.+)-(?P<number>\d{6})-[0-9a-f]{12}")
 
 
@@ -85,6 +90,19 @@ def fetch_feedback(lake: Lake, folder: Path, server: str) -> int:
     if damaged:
         raise damaged[0]
     return found
+
+
+def origin(folder: Path, server: str) -> str:
+    """The server's name with its folder's mark, as the lake knows it; "" while it is unknown.
+
+    Where nothing has been sealed, no older code has published, and a mark is chosen. Else the first
+    hand-over to the lake finds out.
+    """
+    if not (folder / MARK_FILE).exists():
+        if any(not name.is_open for name in segment_names(folder, server)):
+            return ""
+        _mark(folder, is_older=False)
+    return server + read_mark(folder)
 
 
 def _publish_sealed(lake: Lake, folder: Path, server: str) -> list[str]:
@@ -142,20 +160,19 @@ def _fetch(lake: Lake, leaf: str, path: Path) -> None:
     sealed_at = lake.manifest(f"{IN_LAKE}/{leaf}").facts.get("sealed_at")
     end = b"" if sealed_at is None else sealing_line(int(sealed_at)).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, data + end)
+    write_durably(path, data + end)
 
 
 def _mark(folder: Path, is_older: bool) -> str:
     """The folder's mark, which the first publisher chooses; it is durable on return."""
     with locked(folder):
         if not (folder / MARK_FILE).exists():
-            _write(folder / MARK_FILE, b"" if is_older else f"-{uuid.uuid4().hex[:8]}".encode())
-    return _read_mark(folder)
+            write_durably(folder / MARK_FILE, _new_mark(is_older))
+    return read_mark(folder)
 
 
-def _read_mark(folder: Path) -> str:
-    path = folder / MARK_FILE
-    return path.read_text(encoding="ascii") if path.exists() else ""
+def _new_mark(is_older: bool) -> bytes:
+    return b"" if is_older else f"-{uuid.uuid4().hex[:8]}".encode()
 
 
 def _own_name(folder: Path, server: str) -> str:
@@ -165,10 +182,10 @@ def _own_name(folder: Path, server: str) -> str:
     it lost its disk.
     """
     has_any = (folder / MARK_FILE).exists() or segment_names(folder, server)
-    return server + _read_mark(folder) if has_any else ""
+    return server + read_mark(folder) if has_any else ""
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
     """Write a small file, whole or not at all, and durably."""
     part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:

@@ -21,6 +21,8 @@ from marquee import clock
 OPEN_SUFFIX = ".open.jsonl"
 SEALED_SUFFIX = ".jsonl"
 _NAME = re.compile(r"(?P<server>.+)-(?P<number>\d{6})(?P<kind>\.open\.jsonl|\.jsonl)")
+TOPIC_PREFIX = "topic-"
+"""Of the names of segments that came over a topic; their lines name their servers (`broker`)."""
 FIRST_TRUSTED_TIME = int(clock.EARLIEST_CREDIBLE.timestamp())
 """UTC seconds. A clock that shows an earlier time was never set."""
 
@@ -40,6 +42,8 @@ class Feedback:
     """Ascends over all lines of a server; None in lines that older code wrote."""
     effective_time: int | None = None
     """UTC seconds from which the line counts; only published segments state it."""
+    server: str | None = None
+    """Who numbered the line, where it came over a topic; elsewhere the segment's name says it."""
 
     def to_json(self) -> str:
         """The line as JSON, without optional fields that are None."""
@@ -106,6 +110,7 @@ def parse_line(line: bytes) -> Feedback | None:
     try:
         value = json.loads(line)
         movie_id, rating, seq = value["movie_id"], value["rating"], value.get("seq")
+        server = value.get("server")
         if movie_id is None and rating is not None:
             return None
         return Feedback(
@@ -114,6 +119,7 @@ def parse_line(line: bytes) -> Feedback | None:
             None if rating is None else float(rating),
             int(value["time"]),
             None if seq is None else int(seq),
+            server=None if server is None else str(server),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -42,6 +42,8 @@ from sources.feedback_lines import (
 
 OTHERS = "others"
 """The folder below, with the sealed segments that `feedback_in_lake` has fetched of other hosts."""
+MARK_FILE = "mark"
+"""Beside the segments. It is empty where older code has published segments of that folder."""
 TAIL_BYTES = 1 << 16
 """Bytes at a segment's end that are searched first for its last line."""
 SECONDS_BETWEEN_ATTEMPTS = 0.02
@@ -78,17 +80,49 @@ def read_feedback(folder: Path) -> Iterator[Feedback]:
     """The whole lines of all segments, of other hosts too; a later line replaces an earlier one.
 
     Lines of one server keep their order. Lines of several servers are ordered by the moment from
-    which they count, then by the server's name.
+    which they count, then by the server's name. A line that came twice, in a segment and over a
+    topic, is returned once.
     """
     found: list[tuple[int, str, int, Feedback]] = []
-    names = [*segment_names(folder), *segment_names(folder / OTHERS)]
-    for (_, server), group in groupby(names, lambda name: (name.path.parent, name.server)):
-        segments = [read_segment(name.path) for name in group]
-        lines = [pair for pairs in timed_lines(segments) for pair in pairs]
+    for server, pairs in _pairs_by_server(folder).items():
+        lines = _each_once(pairs)
         times = ascending_times([time for _, time in lines])
         found += [(time, server, n, lines[n][0]) for n, time in enumerate(times)]
     found.sort(key=lambda item: item[:3])
     return (line for *_, line in found)
+
+
+def _pairs_by_server(folder: Path) -> dict[str, list[tuple[Feedback, int]]]:
+    """By server, its lines and the moments from which they count; those of a topic come last."""
+    found: dict[str, list[tuple[Feedback, int]]] = {}
+    over_topic: list[tuple[Feedback, int]] = []
+    names = [*segment_names(folder), *segment_names(folder / OTHERS)]
+    for (parent, server), group in groupby(names, lambda name: (name.path.parent, name.server)):
+        segments = [read_segment(name.path) for name in group]
+        known = server + read_mark(folder) if parent == folder else server
+        for pair in (pair for pairs in timed_lines(segments) for pair in pairs):
+            (found.setdefault(known, []) if pair[0].server is None else over_topic).append(pair)
+    for pair in over_topic:
+        found.setdefault(str(pair[0].server), []).append(pair)
+    return found
+
+
+def _each_once(pairs: list[tuple[Feedback, int]]) -> list[tuple[Feedback, int]]:
+    """The lines of one server by their numbers; of several with one number the first."""
+    if all(line.server is None for line, _ in pairs):
+        return pairs
+    first: dict[int, tuple[Feedback, int]] = {}
+    for pair in pairs:
+        if pair[0].seq is not None:
+            first.setdefault(pair[0].seq, pair)
+    unnumbered = [pair for pair in pairs if pair[0].seq is None]
+    return [*unnumbered, *(first[seq] for seq in sorted(first))]
+
+
+def read_mark(folder: Path) -> str:
+    """The mark of a folder of segments; "" where it has none (`feedback_in_lake`)."""
+    path = folder / MARK_FILE
+    return path.read_text(encoding="ascii") if path.exists() else ""
 
 
 def seal_feedback(folder: Path, server: str) -> bool:

@@ -9,6 +9,8 @@ steps, so an operator can repeat a task from a shell.
 - `unchanged`: the fingerprint of a model's inputs, and the last decision with the same fingerprint
 - `evaluate`: the task evaluate, and the live record
 - `release_model`: the tasks gate, approve, promote and verify_serving
+- `publish_documents`: the task publish_documents, where `[documents]` names a CouchDB
+- `export_champion`: the task export, and what no configured format can carry
 - `run_report`: the task report
 - `run`: one run, and the check of the lake's world
 - `form`: the keys of a run's form, and their check
@@ -20,9 +22,11 @@ steps, so an operator can repeat a task from a shell.
 __all__ = [
     "crawl_titles",
     "evaluate",
+    "export_champion",
     "form",
     "freeze_inputs",
     "load_sources",
+    "publish_documents",
     "release_model",
     "run",
     "run_report",

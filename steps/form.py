@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, get_args
 
+from exports.formats import SUBSTITUTES, refusal
 from marquee.clock import parse_moment, refuse_ahead
 from marquee.errors import MarqueeError, SettingsError
 from marquee.policy import MODELS, POLICIES, Model, Policy, Promote, Search, read_policy, tighten
@@ -67,6 +68,7 @@ def check_form(settings: Settings, conf: Any) -> None:
     if not isinstance(conf, Mapping):
         raise SettingsError(f"a run's conf is {_shown(conf)}", "give an object of the form's keys")
     wrong = [*_wrong(settings, conf), *_looser(settings, conf), *_unplaced(settings, conf)]
+    wrong += _not_exported(settings, conf)
     _raise(wrong)
     if conf.get("as_of"):
         refuse_ahead(parse_moment(conf["as_of"]), "the form's as-of")
@@ -174,6 +176,14 @@ def _unplaced(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeEr
                 f"the form's 'sources' names {name}, and titles.{name} says no place",
                 "say where it lies in config/, or leave it out",
             )
+
+
+def _not_exported(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:
+    """An error for a chosen budget recipe that a format of the settings cannot carry."""
+    named = conf.get("budget_recipe")
+    table = next((t for t in settings.recipes.budget if t.get("name") == named), {})
+    if why := refusal(table, settings.exports.formats):
+        yield SettingsError(why, f"train {SUBSTITUTES}, or take the format out of exports.formats")
 
 
 def _raise(wrong: Iterator[MarqueeError] | list[MarqueeError]) -> None:

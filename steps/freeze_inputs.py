@@ -32,13 +32,14 @@ from marquee.policy import MODELS, Model, read_policy, tighten
 from marquee.run_folder import inputs_of, inputs_path, read_all_runs
 from release.ledger import complete_entries, entry_at
 from sources.title_snapshots import load_moment, snapshots
+from steps.export_champion import refuse_recipes
 from steps.run import Run, check_lake
 from steps.unchanged import code_version, fingerprint, last_time, unchanged_since
 
 REPLACEMENTS = {
     "crawl_titles": "load_titles took what it had gathered, if any",
     "load_titles": "the recommender goes on with {titles}; the budget model waits",
-    "load_feedback": "what was rated through the API since the last load waits for the next run",
+    "load_feedback": "feedback that has not reached the lake waits for the next run",
 }
 """The substitute for the output of a failed task."""
 
@@ -97,7 +98,9 @@ def _model_inputs(run: Run, model: Model, entries: Sequence[Entry]) -> ModelInpu
     """Recipes, policy and champion of one model; `_with_fingerprint` adds the fingerprint."""
     policy = read_policy(model, getattr(run.settings.policy, model))
     policy = tighten(policy, run.form.tighten.get(model, {}))
-    recipes = _recipes(getattr(run.settings.recipes, model), run.form.recipes.get(model))
+    named = run.form.recipes.get(model)
+    recipes = _recipes(getattr(run.settings.recipes, model), named)
+    recipes = refuse_recipes(run.settings, model, recipes, named)
     champion = _champion(run, entries)
     return ModelInputs(recipes=recipes, policy=asdict(policy), fingerprint="", champion=champion)
 

@@ -13,6 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from broker.client import Brokers
+from broker.feedback_messages import feedback_topics
+from broker.feedback_topic import take_feedback
+from broker.refused_messages import send_refused
 from marquee.clock import now
 from sources.feedback_in_lake import IN_LAKE, publish_feedback
 from sources.ratings_forms import recognise
@@ -62,17 +66,34 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
 
 
 def load_feedback(run: Run) -> dict[str, Any]:
-    """Publish the feedback that is kept on this host; count what the lake holds of all hosts.
+    """Publish the feedback that is kept on this host and on the topic; count what the lake holds.
 
     Serving does the same on its host, by itself. A second load of a segment changes nothing. The
-    task also sweeps leftovers.
+    task also sweeps leftovers. Raises AwayError where Kafka does not answer: a run without it is
+    degraded, and the next one reads what was owed.
     """
     claim_lake(run)
     sweep(run)
     ours = publish_feedback(run.lake, run.folders.feedback, run.settings.serving.server)
+    over_topic = _load_topic(run) if run.settings.kafka_bootstrap else {}
     found = len(run.lake.names(IN_LAKE))
     print(f"{found} segments of feedback are in the lake, {len(ours)} of this host", flush=True)
-    return {"paths": found}
+    return {"paths": found, **over_topic}
+
+
+def _load_topic(run: Run) -> dict[str, Any]:
+    """Publish what the topic holds; print what was refused, and what the brokers had no more."""
+    topic, refused = feedback_topics(run.settings.kafka)
+    brokers = Brokers.of(run.settings)
+    brokers.ensure_topics([topic])
+    scale = run.settings.ratings.lowest, run.settings.ratings.highest
+    sent = send_refused(run.lake, brokers, topic.name, refused)
+    taken = take_feedback(run.lake, brokers, topic.name, scale, sent, run.id)
+    send_refused(run.lake, brokers, topic.name, refused)
+    print(f"{taken}", flush=True)
+    if taken.refused:
+        print(f"what was refused is in topic {refused.name}, with its reason", flush=True)
+    return {"events": taken.events, "refused": taken.refused.total()}
 
 
 REFUSED = "records or pages refused"

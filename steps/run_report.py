@@ -10,6 +10,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from broker.feedback_topic import taken_by
 from marquee.clock import iso, now
 from marquee.errors import ConflictError, NotFoundError
 from marquee.identifiers import canonical_json
@@ -30,6 +31,7 @@ from release.outcomes import (
     outcome_sentence,
     promotion_of,
 )
+from steps.publish_documents import read_note
 from steps.release_model import approval_of, verdict_of
 from steps.run import Run, why_skip
 
@@ -51,15 +53,22 @@ def report(run: Run) -> dict[str, Any]:
         "degraded": degraded,
         "live": read_live(run.lake, run.id),
         "forecast": forecast_sentence(read_forecast(run.lake, run.id)),
+        "documents": read_note(run.lake, run.id),
     }
+    if over_topic := _over_topic(run):
+        value["feedback"] = over_topic
     _write_report(run, value)
     for lost in degraded:
         print(f"degraded: {lost}", flush=True)
     for model in MODELS:
         print(f"{model}: {outcomes[model]['sentence']}", flush=True)
     print(f"forecast: {value['forecast']}", flush=True)
+    if value["documents"]:
+        print(f"documents: {value['documents']}", flush=True)
     if value["live"]:
         print(f"live record: {live_sentence(value['live'])}", flush=True)
+    if over_topic:
+        print(f"feedback: {over_topic}", flush=True)
     return value
 
 
@@ -86,6 +95,16 @@ def outcome(run: Run, model: Model) -> dict[str, Any]:
         "promoted": promotion.number if promotion else None,
         "reasons": [c.sentence for c in verdict.failed],
     }
+
+
+def _over_topic(run: Run) -> str:
+    """What this run took from the feedback topic; "" where nothing came."""
+    try:
+        paths = [one.path for one in inputs_of(run.lake, run.id).feedback]
+    except NotFoundError:
+        return ""
+    taken = taken_by(run.lake, paths, run.id)
+    return str(taken) if taken.segments else ""
 
 
 def read_report(lake: Lake, run: str) -> dict[str, Any]:

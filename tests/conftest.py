@@ -13,6 +13,8 @@ from marquee.settings import REPOSITORY, load_settings
 
 pytest_plugins = [
     "tests.plugins.airflow_dag",
+    "tests.plugins.kafka_broker",
+    "tests.plugins.couch_server",
     "tests.plugins.local_stack",
     "tests.plugins.rooms_on_workers",
     "tests.plugins.spark_session",

@@ -41,7 +41,7 @@ DOORS = {
     "report": {"marquee", "release"},
     "exports": {"marquee", "sources", "scoring"},
     "broker": {"marquee", "sources"},
-    "documents": {"marquee", "sources", "scoring", "release"},
+    "documents": {"marquee", "sources", "scoring", "release", "serving"},
     "steps": {
         "marquee",
         "sources",
@@ -50,7 +50,6 @@ DOORS = {
         "report",
         "exports",
         "broker",
-        "documents",
     },
     "local_stack": {"marquee", "sources"},
     "cli": {
@@ -85,8 +84,8 @@ ENGINES = {
     "web_poet": ("scrapy_imdb",),
     "twisted": ("scrapy_imdb",),
     "fastapi": ("serving", "replica"),
-    "starlette": ("serving", "replica"),
-    "uvicorn": ("serving", "replica"),
+    "starlette": ("serving", "spark_connect", "replica"),
+    "uvicorn": ("serving", "spark_connect", "replica"),
     "numpy": ("scoring", "spark_apps", "serving", "exports", "streams", "spark_connect", "replica"),
     "pyarrow": ("scoring", "spark_apps", "serving", "exports", "spark_connect", "replica"),
     "pandas": ("spark_apps", "spark_connect"),

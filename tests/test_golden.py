@@ -14,6 +14,7 @@ from marquee.lake import FolderLake
 from marquee.settings import REPOSITORY, load_settings
 from steps.crawl_titles import crawl_command
 from steps.form import Form
+from steps.publish_documents import publish_command
 from steps.run import Run
 from steps.spark_submit import submit_command
 
@@ -38,7 +39,7 @@ def rendered() -> str:
         lake=FolderLake("file:///lake"),
     )
     crawl = crawl_command(run, run.folders.crawl / "candidates.csv", run.crawl_folder)
-    commands = [crawl, submit_command(settings, WHOLE, run.id, "")]
+    commands = [crawl, submit_command(settings, WHOLE, run.id, ""), publish_command(run)]
     text = "\n\n".join(_lines(command) for command in commands) + "\n"
     return text.replace(str(REPOSITORY), "<repository>").replace(sys.executable, "<python>")
 

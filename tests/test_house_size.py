@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.test_architecture import modules, place
 
-MOST_MODULES = 322
+MOST_MODULES = 344
 LEAST_MEDIAN = 100
 MOST_LINES = 300
 LONG: dict[str, str] = {}

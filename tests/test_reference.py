@@ -26,6 +26,7 @@ from marquee.artefacts.document import Document
 from marquee.dataset_contracts import CONTRACTS
 from marquee.settings import REPOSITORY
 from serving.app import create_app
+from spark_connect.answers import ANSWERS
 
 PAGES = REPOSITORY / "docs" / "reference"
 NOTE = "<!-- Made by `python -m tests.test_reference`; change the code, not this page. -->"
@@ -34,7 +35,11 @@ PROGRAMS = (
     "scrapy_imdb parse",
     "serving",
     "serving.check",
+    "spark_connect",
     "replica serve",
+    "documents publish",
+    "documents check",
+    "documents status",
 )
 JOBS = (
     *("prepare_titles", "prepare_ratings"),
@@ -129,6 +134,22 @@ def routes() -> str:
     return "\n".join(lines)
 
 
+def engines() -> str:
+    """Who computes what in each engine, as `spark_connect/answers.py` states it."""
+    lines = [
+        "# Engines",
+        "",
+        "`native` computes all of it with NumPy from the bundle. `spark-connect` "
+        "([guide](../guides/spark-connect.md)) asks Spark where this table says so; the rest of an "
+        "answer is the bundle's, by the same code.",
+        "",
+        "| part of an answer | computed by | how |",
+        "|---|---|---|",
+        *(f"| {what} | {who} | {how} |" for what, who, how in ANSWERS),
+    ]
+    return "\n".join(lines)
+
+
 def settings() -> str:
     """Every key of `config/base.toml` with its default and its comment."""
     lines = [
@@ -199,6 +220,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "artefacts": artefacts,
     "commands": commands,
     "datasets": datasets,
+    "engines": engines,
     "routes": routes,
     "settings": settings,
 }

@@ -169,6 +169,15 @@ def verify_serving(model: Model, promoted: dict[str, Any]) -> dict[str, Any]:
     return verify_serving(current_run(), model, promoted["bundle"])
 
 
+@task
+@airflow_step
+def export(model: Model, promoted: dict[str, Any]) -> dict[str, str]:
+    """Write the new champion in the formats of `exports.formats`, beside its bundle in the lake."""
+    from steps.export_champion import export_champion
+
+    return export_champion(current_run(), model, promoted["bundle"])
+
+
 @task(trigger_rule="all_done")
 @airflow_step
 def report() -> dict[str, Any]:

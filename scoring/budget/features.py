@@ -241,6 +241,11 @@ def role_features(
     return [found[name] for name in wanted]
 
 
+def column_suffix(question: str) -> str:
+    """The question as a part of column names in Spark: `with rating` gives `with_rating`."""
+    return question.replace(",", "").replace(" ", "_")
+
+
 def person_key(name: str) -> str:
     """The key of a person, company or keyword: the id, or the name in one spelling."""
     # A query has dozens of names; most are ASCII, which `fold` only lower-cases and spaces.

@@ -58,7 +58,7 @@ class BudgetEstimate:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """What the model reads in a query."""
 
     question: str
@@ -97,7 +97,7 @@ class BudgetModel:
 
     def estimate(self, query: BudgetQuery) -> BudgetEstimate:
         """The estimate with its interval, contributions, evidence, missing fields and notes."""
-        read, trend = self._read(query), self.bundle.trend.of(query.year)
+        read, trend = self.read(query), self.bundle.trend.of(query.year)
         predictor = self.bundle.predictors[read.question]
         base, shares = predictor.contributions(predictor.imputed(read.features))
         answer = base + float(shares.sum()) + trend
@@ -117,9 +117,9 @@ class BudgetModel:
 
     def interval(self, query: BudgetQuery, answer: float) -> tuple[float, float]:
         """The 80 % interval of a query with the estimate `answer`, all in log10 dollars."""
-        return self._interval(self._read(query), answer)
+        return self._interval(self.read(query), answer)
 
-    def _interval(self, read: _Reading, answer: float) -> tuple[float, float]:
+    def _interval(self, read: Reading, answer: float) -> tuple[float, float]:
         predictor = self.bundle.predictors[read.question]
         low, high = predictor.residuals
         scale = predictor.spread.of_one(answer, read.is_beginner)
@@ -139,9 +139,10 @@ class BudgetModel:
 
     def features(self, query: BudgetQuery) -> Floats:
         """The feature vector of a query; NaN where a value is missing."""
-        return self._read(query).features
+        return self.read(query).features
 
-    def _read(self, query: BudgetQuery) -> _Reading:
+    def read(self, query: BudgetQuery) -> Reading:
+        """What the model reads in a query: its question, people, track records and features."""
         question, smoothing = self.question(query), self.bundle.encoder.director_smoothing
         layout, keys = self._layouts[question], {}
         for role in (DIRECTOR, *layout.roles):
@@ -159,7 +160,7 @@ class BudgetModel:
         core = ((DIRECTOR, query.directors), (GENRE, query.genres))
         unstated = [name for name, value in core if not value and name in layout.fields]
         missing = list(dict.fromkeys([*typical, *unstated]))
-        return _Reading(question, layout, records, keys, features, typical, missing)
+        return Reading(question, layout, records, keys, features, typical, missing)
 
     def check_golden(self) -> GoldenReport:
         """Answer the golden queries and compare with the answers that Spark recorded."""
@@ -201,7 +202,7 @@ class BudgetModel:
         key = person_key(name)
         return key if key in made else self._key_of_name[role].get(key, key)
 
-    def _notes(self, query: BudgetQuery, read: _Reading) -> list[str]:
+    def _notes(self, query: BudgetQuery, read: Reading) -> list[str]:
         """Sentences about unseen people, genres and words, clipped years, unused values."""
         encoder, question = self.bundle.encoder, read.question
         found = [
@@ -229,7 +230,7 @@ def _credits(title: KnownTitle, role: str) -> list[tuple[str, str]]:
     return [(key, title.names[key]) for key in title.keys(role) if key in title.names]
 
 
-def _unseen(query: BudgetQuery, read: _Reading, people: Mapping[str, PeopleIndex]) -> list[str]:
+def _unseen(query: BudgetQuery, read: Reading, people: Mapping[str, PeopleIndex]) -> list[str]:
     """A sentence for each role with people, and each label with a word, that training lacks."""
     found = []
     for role in read.layout.roles:

@@ -93,6 +93,11 @@ class Recommender:
         """Load a bundle; raises BundleError where a file is missing or damaged."""
         return cls(read_bundle(Path(folder)))
 
+    def rank_by(self, ranker: Ranker) -> None:
+        """Order lists by another ranker from now on: the same scores, computed elsewhere."""
+        self.ranker = ranker
+        self.fallback = FallbackOrder.of(self.bundle, ranker)
+
     # Known people and titles
 
     @property

@@ -11,6 +11,7 @@ its routes in `serving.access.ROUTE_SCOPES`.
 - `budget_estimates`: the budget of a title
 - `model_ledger`: the models that serve, their ledgers, and the reports of runs
 - `health`: `/livez`, `/readyz`, `/metrics`
+- `batch_jobs`: folders of rows, scored in the background
 - `request_context`: types and functions that several of these modules share
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from serving.routes import (
+    batch_jobs,
     budget_estimates,
     health,
     model_ledger,
@@ -28,7 +30,17 @@ from serving.routes import (
     title_search,
 )
 
-__all__ = ["ROUTERS", "health", "model_ledger", "request_context"]
+__all__ = [
+    "ROUTERS",
+    "batch_jobs",
+    "budget_estimates",
+    "health",
+    "model_ledger",
+    "recommendations",
+    "request_context",
+    "star_predictions",
+    "title_search",
+]
 
 ROUTERS: tuple[APIRouter, ...] = (
     recommendations.router,
@@ -36,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     person_ratings.router,
     title_search.router,
     budget_estimates.router,
+    batch_jobs.router,
     model_ledger.router,
     health.router,
 )

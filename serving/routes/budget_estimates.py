@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from marquee.normalise.canonical_names import country_code, language_code
 from scoring.budget.model import BudgetEstimate, BudgetQuery
-from serving.backend import current_champion
-from serving.engines import BudgetEngine
-from serving.follower import LoadedChampion
+from serving.backend import Backend, current_champion
+from serving.callers import Caller, CallerDep
+from serving.other_engines import EngineDep
 from serving.routes.request_context import (
     BackendDep,
     ModelAnswer,
@@ -167,20 +167,23 @@ class BudgetAnswer(ModelAnswer):
     notes: list[str]
 
 
-async def budget_of(backend: BackendDep) -> LoadedChampion[BudgetEngine]:
-    """The champion of the whole request, even if another is promoted meanwhile."""
-    return current_champion(backend.budget)
-
-
 @router.post("/v1/budget-estimates")
 async def estimate_budget(
-    champion: Annotated[LoadedChampion[BudgetEngine], Depends(budget_of)], request: BudgetRequest
+    backend: BackendDep, caller: CallerDep, request: BudgetRequest, engine: EngineDep = None
 ) -> BudgetAnswer:
     """The median and interval of the budget in dollars, and the contribution of each feature.
 
     Every field but the year is optional. Without a rating, the model for films before their release
     answers. Unknown names and words are noted, and are no error.
     """
+    if engine is not None:
+        return await engine.answer(BudgetAnswer)
+    return budget_estimate(backend, caller, request)
+
+
+def budget_estimate(backend: Backend, _caller: Caller, request: BudgetRequest) -> BudgetAnswer:
+    """The answer to `budget-estimate`; raises a 503 problem where no model serves."""
+    champion = current_champion(backend.budget)
     found = champion.model.estimate(request.query())
     return BudgetAnswer(
         **answer_origin(champion, found.question),

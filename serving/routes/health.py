@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from broker.feedback_outbox import Outbox
 from marquee.access_tokens import READ
 from serving.backend import Backend
 from serving.callers import CallerDep
@@ -63,8 +64,11 @@ async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> 
     wrong = [f"{s.model}: {s.trouble}" for s in states if s.trouble]
     if failure := await _feedback_failure(backend):
         wrong.append(f"feedback: {failure if tells else UNTOLD}")
-    if failure := _hand_over_failure(backend):
+    for failure in filter(None, (_hand_over_failure(backend), _outbox_failure(backend))):
         wrong.append(f"feedback: {failure if tells else UNTOLD}")
+    for failure in (backend.engine_failure(), *backend.other_engines.failures()):
+        if failure:
+            wrong.append(f"engine: {failure if tells else UNTOLD}")
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
     ended = [f.name for f in backend.followers.values() if f.has_ended]
     if ended or not any(s.serving for s in states):
@@ -99,6 +103,14 @@ async def _feedback_failure(backend: Backend) -> str:
 def _hand_over_failure(backend: Backend) -> str:
     """Why ratings that are kept do not reach the lake; empty if they do."""
     return backend.hand_over.failure if backend.hand_over else ""
+
+
+def _outbox_failure(backend: Backend) -> str:
+    """Why ratings that are kept do not reach Kafka; empty if they do, or if there is none."""
+    outbox = backend.outbox
+    if outbox is None or not outbox.failure:
+        return ""
+    return f"{outbox.failure} ({outbox.waiting} lines wait)"
 
 
 def _model_families(backend: Backend) -> Iterator[Metric]:
@@ -146,6 +158,24 @@ def _feedback_families(backend: Backend, failure: str) -> Iterator[Metric]:
         "1 while ratings wait for the lake, or others' are missing here.",
         value=waits,
     )
+    if backend.outbox is not None:
+        yield from _outbox_families(backend.outbox)
+
+
+def _outbox_families(outbox: Outbox) -> Iterator[Metric]:
+    """Metrics of the feedback that goes to Kafka."""
+    published = CounterMetricFamily(
+        "marquee_feedback_published", "Lines published to Kafka.", value=outbox.published
+    )
+    waiting = GaugeMetricFamily(
+        "marquee_feedback_unpublished", "Lines that wait for Kafka.", value=outbox.waiting
+    )
+    trouble = GaugeMetricFamily(
+        "marquee_feedback_publishing_trouble",
+        "1 while lines cannot be published to Kafka.",
+        value=bool(outbox.failure),
+    )
+    yield from (published, waiting, trouble)
 
 
 class RequestMetrics:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from marquee.clock import iso, now, parse_moment, refuse_ahead
@@ -20,6 +20,7 @@ from marquee.policy import Model
 from marquee.run_folder import model_folder, read_forecast
 from release.ledger import entry_at
 from release.outcomes import outcome_of_run
+from release.promotion import EXPORT_FILE, export_folder
 from report.model_page import insert_forecast, insert_outcome
 from serving.follower import Follower
 from serving.problems import ProblemError
@@ -32,6 +33,9 @@ RunName = Annotated[
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         description="the run's name in the lake, as `marquee history` lists it",
     ),
+]
+FormatName = Annotated[
+    str, Path(pattern=r"^[a-z][a-z0-9]{0,19}$", description="pmml, onnx or mleap")
 ]
 # A report contains its own style; it may load no files and run no scripts.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -126,6 +130,30 @@ async def read_report(backend: BackendDep, name: Model, run: RunName) -> HTMLRes
             SECONDS_FOR_OUTCOME,
         )
     return HTMLResponse(page, headers={"content-security-policy": REPORT_POLICY})
+
+
+@router.get("/v1/models/{name}/exports/{format}", response_class=Response)
+async def read_export(backend: BackendDep, name: Model, format: FormatName) -> Response:
+    """The export of the bundle that serves here, a zip, as the run wrote it into the lake.
+
+    It names everybody whom the recommender knows, so it needs more than the right to read.
+    """
+    champion = backend.followers[name].view.champion
+    if champion is None:
+        raise ProblemError(404, f"no {name} serves here", "promote one")
+    bundle = champion.entry.bundle
+    try:
+        path = f"{export_folder(name, bundle, format)}/{EXPORT_FILE}"
+        data = await backend.lake_calls.run(lambda: backend.lake.read_bytes(path))
+    except NotFoundError:
+        raise ProblemError(
+            404,
+            f"{bundle} has no export to {format}",
+            f'set exports.formats to ["{format}"] for the next run, or write one now: '
+            f"marquee export champion:{name} --format {format} --out {name}.zip",
+        ) from None
+    file = f'attachment; filename="{name}-{bundle}-{format}.zip"'
+    return Response(data, media_type="application/zip", headers={"content-disposition": file})
 
 
 def completed_report(lake: Lake, page: str, name: Model, run: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from serving.callers import CallerDep
+from serving.backend import Backend, current_champion
+from serving.callers import Caller, CallerDep
 from serving.engines import LoadedRecommender
 from serving.follower import LoadedChampion
+from serving.other_engines import EngineDep, require_trained
 from serving.problems import ProblemError
 from serving.routes.request_context import (
     UNKNOWN_USER,
@@ -20,7 +21,6 @@ from serving.routes.request_context import (
     Count,
     ModelAnswer,
     Rating,
-    RecommenderDep,
     RequestUser,
     TitleCard,
     UserId,
@@ -81,6 +81,24 @@ class RecommendationsAnswer(ModelAnswer):
     recommendations: list[Recommended]
 
 
+class RecommendationsRequest(BaseModel):
+    """A person by their id, and filters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: AnyId
+    n: int = Field(default=10, ge=1, le=100)
+    genre: str | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    exclude: list[AnyId] = Field(default=[], max_length=1_000)
+    diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+
+    _numbers = field_validator("n", "year_from", "year_to", "diversity", mode="before")(
+        refuse_boolean
+    )
+
+
 class AnonymousRequest(BaseModel):
     """A person known by these ratings alone, and filters."""
 
@@ -102,7 +120,6 @@ class AnonymousRequest(BaseModel):
 @router.get("/v1/users/{user_id}/recommendations", tags=["recommendations"])
 async def recommend(
     backend: BackendDep,
-    champion: RecommenderDep,
     caller: CallerDep,
     user_id: UserId,
     n: Count = 10,
@@ -116,27 +133,54 @@ async def recommend(
     diversity: Annotated[
         float, Query(ge=0, le=1, allow_inf_nan=False, description=DIVERSITY)
     ] = 0.0,
+    engine: EngineDep = None,
 ) -> RecommendationsAnswer:
     """The best titles that this person has not rated; popular titles for an unknown person.
 
     Of ten titles at most one is recommended by `content`: too few people have rated it.
     """
-    user = request_user(champion.model, backend, caller, user_id)
-    allowed = allowed_movie_ids(champion.model.title_index, genre, year_from, year_to)
-    return _answer(champion, user, user_id, n, allowed, exclude, diversity)
+    if engine is not None:
+        model = current_champion(backend.recommender).model
+        require_trained(request_user(model, backend, caller, user_id).ratings)
+        return await engine.answer(RecommendationsAnswer)
+    request = RecommendationsRequest.model_construct(
+        user_id=user_id,
+        n=n,
+        genre=genre,
+        year_from=year_from,
+        year_to=year_to,
+        exclude=exclude,
+        diversity=diversity,
+    )
+    return recommendations_for(backend, caller, request)
 
 
 @router.post("/v1/recommendations", tags=["recommendations"])
 async def recommend_anonymously(
-    backend: BackendDep, champion: RecommenderDep, request: AnonymousRequest
+    backend: BackendDep, caller: CallerDep, request: AnonymousRequest, engine: EngineDep = None
 ) -> RecommendationsAnswer:
     """The best titles for a person known by these ratings alone; nothing is kept."""
-    loaded = champion.model
-    user = RequestUser(UNKNOWN_USER, ratings_by_number(loaded, request.ratings, backend.scale))
-    allowed = allowed_movie_ids(
-        loaded.title_index, request.genre, request.year_from, request.year_to
-    )
-    return _answer(champion, user, None, request.n, allowed, request.exclude, request.diversity)
+    if engine is not None:
+        return await engine.answer(RecommendationsAnswer)
+    return anonymous_recommendations(backend, caller, request)
+
+
+def recommendations_for(
+    backend: Backend, caller: Caller, request: RecommendationsRequest
+) -> RecommendationsAnswer:
+    """The answer to `recommendations`; raises a problem that says why there is none."""
+    champion = current_champion(backend.recommender)
+    user = request_user(champion.model, backend, caller, request.user_id)
+    return _answer(champion, user, str(request.user_id), request)
+
+
+def anonymous_recommendations(
+    backend: Backend, _caller: Caller, request: AnonymousRequest
+) -> RecommendationsAnswer:
+    """The answer to `anonymous-recommendations`; raises a problem that says why there is none."""
+    champion = current_champion(backend.recommender)
+    stars = ratings_by_number(champion.model, request.ratings, backend.scale)
+    return _answer(champion, RequestUser(UNKNOWN_USER, stars), None, request)
 
 
 def allowed_movie_ids(
@@ -154,14 +198,15 @@ def _answer(
     champion: LoadedChampion[LoadedRecommender],
     user: RequestUser,
     user_id: str | None,
-    n: int,
-    allowed: Ids | None,
-    exclude: Sequence[int | str],
-    diversity: float,
+    request: RecommendationsRequest | AnonymousRequest,
 ) -> RecommendationsAnswer:
     model, titles = champion.model.recommender, champion.model.title_index.by_id
-    excluded = [title_number(champion.model, m, "exclude") for m in exclude]
-    found = user.recommend(model, n, allowed, excluded, diversity)
+    allowed = allowed_movie_ids(
+        champion.model.title_index, request.genre, request.year_from, request.year_to
+    )
+    excluded = [title_number(champion.model, m, "exclude") for m in request.exclude]
+    diversity = request.diversity
+    found = user.recommend(model, request.n, allowed, excluded, diversity)
     wanted = np.array([r.movie_id for r in found], dtype=np.int64)
     stars = user.predict(model, wanted).values
     ends = user.intervals(champion.model, wanted, stars)

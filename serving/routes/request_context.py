@@ -1,7 +1,6 @@
 """Shared by the routes: types of requests and answers, the champion, people and titles by id.
 
-The OpenAPI description, and with it `/docs`, is made from these types.
-"""
+The OpenAPI description, and with it `/docs`, is made from these types."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from scoring.recommender.rating_intervals import how_well_known
 from serving.access import require_person
 from serving.backend import Backend, current_champion
 from serving.callers import Caller
-from serving.engines import LoadedRecommender, RecommenderEngine
+from serving.engines import DEFAULT_ENGINE, LoadedRecommender, RecommenderEngine
 from serving.feedback_log import FeedbackLog, current_ratings
 from serving.follower import LoadedChampion
 from serving.problems import ProblemError
@@ -69,8 +68,7 @@ AnyId = Annotated[int | str, BeforeValidator(refuse_boolean), AfterValidator(_re
 """An id in the spelling of its release: a number or text."""
 MovieNumber = Annotated[int, PlainSerializer(browser_safe_number, return_type=int | str)]
 """A title's number in an answer; as text if JavaScript would round it."""
-# `serving.app` keeps a slash inside a name escaped until here.
-PathSegment = AfterValidator(unquote)
+PathSegment = AfterValidator(unquote)  # `serving.app` keeps a slash inside a name escaped
 MovieId = Annotated[
     str, Path(description="a title as the ratings release names it: a number, or text"), PathSegment
 ]
@@ -83,13 +81,14 @@ Count = Annotated[int, Query(ge=1, le=100, description="how many titles at most"
 
 
 class ModelAnswer(BaseModel):
-    """The fields of every answer of a model: its bundle, its as-of, and the strategy."""
+    """The fields of every answer of a model."""
 
     model_config = ConfigDict(frozen=True)
 
     bundle: str
     as_of: str
     strategy: str
+    engine: str = DEFAULT_ENGINE
 
 
 class TitleCard(BaseModel):
@@ -134,9 +133,10 @@ RecommenderDep = Annotated[LoadedChampion[LoadedRecommender], Depends(recommende
 
 
 def answer_origin(champion: LoadedChampion[Any], strategy: str) -> dict[str, str]:
-    """The fields of a `ModelAnswer`: bundle, as-of and strategy."""
+    """The fields of a `ModelAnswer`: bundle, as-of, strategy and engine."""
     entry = champion.entry
-    return {"bundle": entry.bundle, "as_of": iso(entry.as_of), "strategy": strategy}
+    about = {"bundle": entry.bundle, "as_of": iso(entry.as_of), "engine": champion.engine}
+    return about | {"strategy": strategy}
 
 
 def combined_strategy(strategies: list[str]) -> str:

@@ -6,19 +6,24 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from serving.backend import Backend, current_champion
+from serving.callers import Caller, CallerDep
+from serving.other_engines import EngineDep
 from serving.routes.request_context import (
     UNKNOWN_USER,
+    AnyId,
+    BackendDep,
     Count,
     ModelAnswer,
     MovieId,
     MovieNumber,
-    RecommenderDep,
     TitleCard,
     answer_origin,
     combined_strategy,
     known_title,
+    refuse_boolean,
     title_card,
     title_card_fields,
 )
@@ -52,22 +57,77 @@ class SimilarAnswer(ModelAnswer):
     similar: list[SimilarTitle]
 
 
+class SearchRequest(BaseModel):
+    """Words of a title; the most popular titles without any."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field(default="", max_length=200)
+    n: int = Field(default=20, ge=1, le=100)
+
+    _numbers = field_validator("n", mode="before")(refuse_boolean)
+
+
+class TitleRequest(BaseModel):
+    """A title by its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    movie_id: AnyId
+
+
+class SimilarRequest(TitleRequest):
+    """A title by its id, and how many titles to list."""
+
+    n: int = Field(default=10, ge=1, le=100)
+
+    _numbers = field_validator("n", mode="before")(refuse_boolean)
+
+
 @router.get("/v1/titles")
 async def find_titles(
-    champion: RecommenderDep,
+    backend: BackendDep,
+    caller: CallerDep,
     q: Annotated[str, Query(max_length=200, description="words of the title")] = "",
     n: Count = 20,
 ) -> TitlesAnswer:
     """Titles that contain every word of `q`; the most popular titles if `q` is empty."""
-    found = champion.model.title_index.search(q, n)
-    strategy = "search" if q.strip() else "popular"
-    return TitlesAnswer(**answer_origin(champion, strategy), titles=[title_card(t) for t in found])
+    return titles_found(backend, caller, SearchRequest.model_construct(q=q, n=n))
 
 
 @router.get("/v1/titles/{movie_id}")
-async def look_up_title(champion: RecommenderDep, movie_id: MovieId) -> TitleAnswer:
+async def look_up_title(backend: BackendDep, caller: CallerDep, movie_id: MovieId) -> TitleAnswer:
     """One title, and the stars that an unknown person would give it."""
-    title = known_title(champion.model, movie_id)
+    return title_of(backend, caller, TitleRequest.model_construct(movie_id=movie_id))
+
+
+@router.get("/v1/titles/{movie_id}/similar")
+async def similar_titles(
+    backend: BackendDep,
+    caller: CallerDep,
+    movie_id: MovieId,
+    n: Count = 10,
+    engine: EngineDep = None,
+) -> SimilarAnswer:
+    """Titles liked by the same people; titles of similar content if too few have rated it."""
+    if engine is not None:
+        known_title(current_champion(backend.recommender).model, movie_id)
+        return await engine.answer(SimilarAnswer)
+    return titles_similar(backend, caller, SimilarRequest.model_construct(movie_id=movie_id, n=n))
+
+
+def titles_found(backend: Backend, _caller: Caller, request: SearchRequest) -> TitlesAnswer:
+    """The answer to `titles`; raises a 503 problem where no model serves."""
+    champion = current_champion(backend.recommender)
+    found = champion.model.title_index.search(request.q, request.n)
+    strategy = "search" if request.q.strip() else "popular"
+    return TitlesAnswer(**answer_origin(champion, strategy), titles=[title_card(t) for t in found])
+
+
+def title_of(backend: Backend, _caller: Caller, request: TitleRequest) -> TitleAnswer:
+    """The answer to `title`; raises a problem (404, 422, 503) that says why there is none."""
+    champion = current_champion(backend.recommender)
+    title = known_title(champion.model, request.movie_id)
     found = champion.model.recommender.predict(np.array([UNKNOWN_USER]), np.array([title.movie_id]))
     return TitleAnswer(
         **answer_origin(champion, str(found.strategies[0])),
@@ -76,14 +136,12 @@ async def look_up_title(champion: RecommenderDep, movie_id: MovieId) -> TitleAns
     )
 
 
-@router.get("/v1/titles/{movie_id}/similar")
-async def similar_titles(
-    champion: RecommenderDep, movie_id: MovieId, n: Count = 10
-) -> SimilarAnswer:
-    """Titles liked by the same people; titles of similar content if too few have rated it."""
+def titles_similar(backend: Backend, _caller: Caller, request: SimilarRequest) -> SimilarAnswer:
+    """The answer to `similar`; raises a problem (404, 422, 503) that says why there is none."""
+    champion = current_champion(backend.recommender)
     index = champion.model.title_index
-    title = known_title(champion.model, movie_id)
-    found = champion.model.recommender.similar(title.movie_id, n)
+    title = known_title(champion.model, request.movie_id)
+    found = champion.model.recommender.similar(title.movie_id, request.n)
     return SimilarAnswer(
         **answer_origin(champion, combined_strategy([s.strategy for s in found])),
         movie_id=title.movie_id,

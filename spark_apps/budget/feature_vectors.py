@@ -29,6 +29,7 @@ from scoring.budget.features import (
     RECORD_FEATURES,
     WITH_RATING,
     FeatureEncoder,
+    column_suffix,
     is_rated,
     number_feature,
 )
@@ -103,11 +104,6 @@ def _record_ranges(roles: Sequence[str], titles: Sequence[Row]) -> dict[str, tup
 def question_column(kind: str, question: str) -> str:
     """The name of a question's column: `features`, `with rating` gives `features_with_rating`."""
     return f"{kind}_{column_suffix(question)}"
-
-
-def column_suffix(question: str) -> str:
-    """The question as a part of column names: `with rating` gives `with_rating`."""
-    return question.replace(",", "").replace(" ", "_")
 
 
 def expressions(stages: FeatureEncoder, question: str) -> list[str]:

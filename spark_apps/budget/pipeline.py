@@ -23,11 +23,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from scoring.arrays import Floats
-from scoring.budget.features import WITH_RATING, FeatureEncoder
+from scoring.budget.features import WITH_RATING, FeatureEncoder, column_suffix
 from scoring.budget.predictor import NO_TREND, YEARS_AHEAD, Trend
 from spark_apps.budget.families import BudgetRecipe, Ensembles, TrainingData, family_of
 from spark_apps.budget.feature_vectors import (
-    column_suffix,
     expressions,
     fill_values,
     question_column,

@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from marquee.errors import SourceError
 from marquee.lake import Lake
-from sources.feedback_lines import FIRST_TRUSTED_TIME
+from sources.feedback_lines import FIRST_TRUSTED_TIME, TOPIC_PREFIX
 from sources.ratings_forms import (
     LINK_COLUMNS,
     LISTED_COLUMNS,
@@ -32,7 +32,8 @@ from sources.ratings_forms import (
 
 HEADER = {"userId": "user_id", "movieId": "movie_id", "rating": "rating", "timestamp": "time"}
 FEEDBACK_LINES = (
-    "person string, movie_id string, rating string, time string, seq bigint, effective_time bigint"
+    "person string, movie_id string, rating string, time string, seq bigint, "
+    "effective_time bigint, server string"
 )
 FEEDBACK_POSITION = "struct<server: string, place: bigint>"
 SEGMENT = r"([^/]+)-(\d{6})(?:-[0-9a-f]{12}/[^/]+|(?:\.open)?\.jsonl)$"
@@ -103,7 +104,9 @@ def read_feedback(
     )
     titles_of_person = F.collect_set("movie_id").over(Window.partitionBy("person"))
     titles = F.when(deletes_all, titles_of_person).otherwise(F.array("movie_id"))
-    ordered = _with_ascending_times(lines, complete_by).withColumn("titles", titles)
+    over_topic = any(uri.split("/")[-2].startswith(TOPIC_PREFIX) for uri in uris)
+    timed = _with_ascending_times(lines, complete_by, over_topic)
+    ordered = timed.withColumn("titles", titles)
     return ordered.withColumn("movie_id", F.explode("titles")).select(
         person_id(F.col("person")).cast("string").alias("user_id"),
         "movie_id",
@@ -151,15 +154,17 @@ def _imdb_title_id() -> Column:
 
 
 def _with_ascending_times(
-    lines: DataFrame, complete_by: Mapping[str, int] | None = None
+    lines: DataFrame, complete_by: Mapping[str, int] | None = None, over_topic: bool = False
 ) -> DataFrame:
     """Add `feedback_position`, and replace `time` by the effective time, as a string.
 
-    The effective time never decreases along a server's lines.
+    The effective time never decreases along a server's lines. `over_topic`: some lines came over a
+    topic; those that came twice are left out.
     """
     stamped = lines.withColumns(
         {
-            "server": _path_group(1),
+            "is_copy": F.col("server").isNotNull(),
+            "server": F.coalesce("server", _segment_server()),
             "segment": F.coalesce(_path_group(2).try_cast("int"), F.lit(0)),
             "block": F.col("_metadata.file_block_start"),
             "row": F.monotonically_increasing_id(),  # ascends within a block of a file
@@ -168,6 +173,7 @@ def _with_ascending_times(
             ),
         }
     )
+    stamped = _each_once(stamped) if over_topic else stamped
     backward, forward = _lines_until(descending=True), _lines_until(descending=False)
     known = F.when(F.col("stamp") >= FIRST_TRUSTED_TIME, F.col("stamp"))
     bounded = stamped.withColumn("bound", F.coalesce(F.min(known).over(backward), F.col("stamp")))
@@ -180,6 +186,23 @@ def _with_ascending_times(
     # A time that is no number stays null, so that validation refuses the line.
     time = F.when(F.col("stamp").isNotNull(), F.col("ascending")).cast("string")
     return placed.withColumns({"time": time, "feedback_position": F.struct("server", "place")})
+
+
+def _each_once(lines: DataFrame) -> DataFrame:
+    """One line of each (server, number): a topic brings what a segment brings, or brings it twice.
+
+    The segment's counts, else the first in the order of the topic's segments.
+    """
+    order = ("is_copy", "segment", "block", "row")
+    copies = Window.partitionBy("server", "seq").orderBy(*order)
+    numbered = lines.withColumn("copy", F.row_number().over(copies))
+    return numbered.where("seq is null or copy = 1").drop("copy")
+
+
+def _segment_server() -> Column:
+    """The server in the path of the line's file, which Spark encodes."""
+    encoded = F.replace(_path_group(1), F.lit("+"), F.lit("%2B"))
+    return F.coalesce(F.try_url_decode(encoded), _path_group(1))
 
 
 def _not_after(stamp: Column, complete_by: Mapping[str, int]) -> Column:

@@ -35,6 +35,7 @@ from spark_apps.recommender.fitted_order import FittedOrder
 from spark_apps.recommender.golden_queries import NO_QUERIES, FittedRecommender, record_golden
 from spark_apps.recommender.indexed_ratings import Catalogue, Frame, IndexedRatings
 from spark_apps.recommender.recipes import ContentRecipe, RecommenderRecipe
+from spark_apps.recommender.spark_tables import save_tables
 from spark_apps.recommender.training_data import FeatureTable, SideInformation, title_features
 from spark_apps.recommender.training_titles import listed_words
 
@@ -98,12 +99,15 @@ class Trainer:
     ) -> list[str]:
         """Fit all models, write `out/bundle` and `out/spark`; notes for the card.
 
-        Only a bundle that `serves` gets golden queries, because Spark takes a second for them.
+        Only a fit that `serves` gets golden queries, because Spark takes a second for them, and
+        the tables from which a Spark session answers.
         """
         fitted = self.fit_models(ratings, recipe, blend_share)
         golden = record_golden(self.spark, fitted, self.clip, self.seed) if serves else NO_QUERIES
         fitted.predictor.save(out / "spark" / "predictor", self.spark)
         fitted.ranker.save(out / "spark" / "ranker")
+        if serves:
+            save_tables(fitted, out / "spark")
         write_bundle(out / "bundle", self.bundle(fitted, recipe, golden))
         return fitted.notes()
 

@@ -13,6 +13,7 @@ import pytest
 
 from local_stack.environment import job_environment, stack_environment
 from local_stack.stack import read_procfile
+from marquee.connect_settings import PROCESSES
 from marquee.errors import SettingsError, StackError
 from marquee.place_settings import master_pages, megabytes
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -173,7 +174,9 @@ def test_the_local_place_stays_on_loopback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_place_names_the_processes_of_this_machine(shelf: Settings) -> None:
     assert [*read_procfile(only=shelf.stack.processes)] == [*shelf.stack.processes]
-    assert {*read_procfile()} == {*load_settings("local").stack.processes}
+    local = load_settings("local").stack.processes
+    optional = {*PROCESSES, "kafka"}
+    assert {*read_procfile()} == {*local, *optional} and optional.isdisjoint(local)
     with pytest.raises(StackError, match=r"stack\.processes names tape"):
         read_procfile(only=["tape"])
 

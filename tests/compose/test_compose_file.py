@@ -91,6 +91,8 @@ def test_each_secret_is_mounted_where_it_is_needed() -> None:
     assert {name for name in SERVICES if "serving" in volumes(name)} == {"serving"}
     spark = {name for name in SERVICES if "spark-secret" in volumes(name)}
     assert spark == {"secrets", "spark-master", "spark-worker", "airflow-scheduler"}
+    documents = {name for name in SERVICES if "documents-secret" in volumes(name)}
+    assert documents == {"secrets", "couchdb", "airflow-scheduler"}
 
 
 def test_no_variable_holds_a_secret() -> None:
@@ -113,6 +115,16 @@ def test_yarn_has_a_profile_and_one_variable_moves_airflow_alone_to_it() -> None
     assert masters["spark-worker"] is None  # the place's own
 
 
+def test_couchdb_is_asked_for_and_inside() -> None:
+    service = SERVICES["couchdb"]
+    assert service["profiles"] == ["couchdb"] and "ports" not in service
+    assert "outside" not in service.get("networks", []) and "couchdb" in volumes("couchdb")
+    url = "${MARQUEE_DOCUMENTS__URL:-}"  # the DAG's graph depends on it
+    named = {name for name, one in SERVICES.items()
+             if one.get("environment", {}).get("MARQUEE_DOCUMENTS__URL") == url}  # fmt: skip
+    assert named == {"airflow-migrate", *AIRFLOW, "demo"}
+
+
 def test_the_demo_waits_for_what_its_profile_has() -> None:
     waits = SERVICES["demo"]["depends_on"]
     assert waits["nodemanager"] == {"condition": "service_healthy", "required": False}
@@ -121,7 +133,7 @@ def test_the_demo_waits_for_what_its_profile_has() -> None:
 
 def test_ours_run_without_capabilities_on_a_read_only_disk() -> None:
     ours = [one for one in SERVICES.values() if one["image"].startswith("marquee")]
-    assert len(ours) == len(SERVICES) - 1  # postgres
+    assert len(ours) == len(SERVICES) - 3  # postgres, couchdb, kafka
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours)
 
 

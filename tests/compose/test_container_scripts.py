@@ -61,7 +61,7 @@ def test_without_slots_the_folder_stays(tmp_path: Path) -> None:
 
 
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    folders = [tmp_path / "database", tmp_path / "spark"]
+    folders = [tmp_path / "database", tmp_path / "spark", tmp_path / "documents"]
     for folder in folders:
         folder.mkdir()
     made = []
@@ -74,7 +74,26 @@ def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None
     address = (folders[0] / "airflow-database").read_text()
     assert address == f"postgresql+psycopg2://airflow:{made[0][0]}@postgres/airflow"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*/*")}
-    assert modes == dict.fromkeys(("password", "airflow-database", "spark"), 0o600)
+    files = ("password", "airflow-database", "spark", "couchdb", "documents")
+    assert modes == dict.fromkeys(files, 0o600)
+    password = (folders[2] / "password").read_text()
+    login = "COUCHDB_USER=marquee\nCOUCHDB_PASSWORD="
+    assert (folders[2] / "couchdb").read_text() == f"{login}{password}\n"
+    assert password not in made[0] and len(password) == 64
+
+
+def test_the_entrypoint_gives_the_variables_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "documents").write_text("MARQUEE_DOCUMENTS__PASSWORD=abc\n")
+    command = [
+        "sh",
+        str(SCRIPTS / "entrypoint.sh"),
+        "sh",
+        "-c",
+        "echo $MARQUEE_DOCUMENTS__PASSWORD",
+    ]
+    for name, expected in (("documents", "abc"), ("nothing", "")):
+        environment = {**os.environ, "MARQUEE_VARIABLES_FILE": str(tmp_path / name)}
+        assert subprocess.check_output(command, env=environment, text=True).strip() == expected
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,12 @@ from cli.terminal import unwind_on_signals
 from tests.drill.cluster_faults import CLUSTER
 from tests.drill.compose_up import COMPOSE
 from tests.drill.crawl_kill import CRAWL_KILL
+from tests.drill.feedback_kill import FEEDBACK_KILL
 from tests.drill.fuzz_pages import FUZZ_PAGES
 from tests.drill.namenodes import NAMENODES
 from tests.drill.power_cut import POWER_CUT
 from tests.drill.rounds import Drill, Figures, NamedDrill, run_drill, table
+from tests.drill.stream_kill import STREAM
 from tests.drill.wrong_worlds import WRONG_WORLDS
 from tests.drill.yarn_weekly import YARN
 
@@ -31,9 +33,11 @@ DRILLS: dict[str, Drill | NamedDrill] = {
     "cluster": CLUSTER,
     "compose": COMPOSE,
     "crawl_kill": CRAWL_KILL,
+    "feedback_kill": FEEDBACK_KILL,
     "fuzz_pages": FUZZ_PAGES,
     "namenodes": NAMENODES,
     "power_cut": POWER_CUT,
+    "stream": STREAM,
     "wrong_worlds": WRONG_WORLDS,
     "yarn": YARN,
 }

@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 
 from local_stack.supervisor import Supervisor
+from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import StackError
 from marquee.host_needs import AIRFLOW, STACK
-from marquee.process_secrets import SPARK_SECRET, is_reserved, variables_for, write_private
+from marquee.process_secrets import (
+    CONNECT_SECRET,
+    CONNECT_TOKEN,
+    SPARK_SECRET,
+    is_reserved,
+    variables_for,
+    write_private,
+)
 from marquee.settings import REPOSITORY
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -24,19 +32,28 @@ SECRETS = {
     "AIRFLOW__API_AUTH__JWT_SECRET_CMD": "cat tokens",
     "AIRFLOW_CONN_HDFS_LAKE": "{}",
     SPARK_SECRET: "spark",
+    DOCUMENTS_USER: "writer",
+    DOCUMENTS_PASSWORD: "documents",
+    CONNECT_TOKEN: "of the server",
+    CONNECT_SECRET: "of the worker",
 }
 PLAIN = {"PATH": os.environ["PATH"], "STATE": "/s", "MARQUEE_WORLD": "synthetic"}
-API = set(SECRETS) - {SPARK_SECRET}
+DOCUMENTS = {DOCUMENTS_USER, DOCUMENTS_PASSWORD}
+API = set(SECRETS) - {SPARK_SECRET, CONNECT_TOKEN, CONNECT_SECRET} - DOCUMENTS
 TOKENS = {"AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API_AUTH__JWT_SECRET_CMD"}
 SCHEDULER = API - {"AIRFLOW__API__SECRET_KEY"}
-OTHERS = ("namenode", "datanode", "serving", "replica", "crawl", "supervisord", "")
+OTHERS = ("namenode", "datanode", "replica", "crawl", "supervisord", "")
 GIVEN: dict[str, set[str]] = {
     "airflow-api": API,
-    "airflow-scheduler": SCHEDULER,
+    "airflow-scheduler": SCHEDULER | DOCUMENTS,
+    "documents": DOCUMENTS,
     "airflow-dags": SCHEDULER - TOKENS,
     "airflow-triggerer": SCHEDULER - TOKENS,
     "spark-master": {SPARK_SECRET},
     "spark-worker": {SPARK_SECRET},
+    "serving": {CONNECT_SECRET},
+    "connect-server": {CONNECT_TOKEN},
+    "connect-worker": {CONNECT_TOKEN, CONNECT_SECRET},
     **{name: set() for name in OTHERS},
 }
 

@@ -156,7 +156,9 @@ def _title(movie_id: int) -> Title:
     )
 
 
-def promote_folder(lake: Lake, model: str, folder: Path, digest: str | None = None) -> Entry:
+def promote_folder(
+    lake: Lake, model: str, folder: Path, digest: str | None = None, run: str = "made-up"
+) -> Entry:
     """Publish a bundle with made-up evidence and append its entry; a week after the last one."""
     ledger = Ledger(lake, model)
     head = ledger.head()
@@ -174,7 +176,7 @@ def promote_folder(lake: Lake, model: str, folder: Path, digest: str | None = No
         kind="promote",
         bundle=bundle,
         bundle_digest=digest or found,
-        run="made-up",
+        run=run,
         as_of=as_of,
         recipe={"name": "made-up"},
         code="0" * 12,

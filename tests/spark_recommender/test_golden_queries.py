@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exports.onnx_graphs import load_stars, write_stars
 from marquee.errors import BundleError
+from scoring.arrays import rows_of
 from scoring.recommender import fold_in as scorer_fold_in
 from scoring.recommender.bundle import RecommenderBundle, Title
 from scoring.recommender.content import ContentMap
@@ -230,3 +232,17 @@ def test_another_recorded_answer_fails_and_ties_pass(fits):
     assert failing(beyond) == ["fold in 0"]
     with pytest.raises(BundleError, match=r"golden\.json"):
         failing(lambda q: q.pop("strategies"))
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_exported_stars_of_every_pair_and_of_every_golden_query(fits, name):
+    model = Recommender(fits.bundle(name))
+    users = np.repeat(model.user_ids, len(model.movie_ids))
+    movies = np.tile(model.movie_ids, len(model.user_ids))
+    score = load_stars(write_stars(model.bundle, {}))
+    found = score(rows_of(model.user_ids, users), rows_of(model.movie_ids, movies))
+    assert np.abs(found - model.predict(users, movies).values).max() <= 1e-6
+    golden = model.bundle.golden["predictions"]
+    users, movies = np.array([(q["user_id"], q["movie_id"]) for q in golden]).T
+    found = score(rows_of(model.user_ids, users), rows_of(model.movie_ids, movies))
+    assert len(golden) and np.abs(found - [q["value"] for q in golden]).max() <= 1e-5

@@ -9,8 +9,9 @@ import pytest
 
 from local_stack.jar_setup import fetch_jars, jar_file
 from local_stack.java_setup import cache_folder, jar_files, java_home, spark_jars
+from marquee.daemon_settings import Artifact, JarSettings
 from marquee.errors import StackError
-from marquee.settings import Artifact, JarSettings, load_settings
+from marquee.settings import load_settings
 
 RESOLVER = """<ivysettings><settings defaultResolver="folder"/>
 <resolvers><filesystem name="folder">

@@ -1,0 +1,162 @@
+"""Publish a generation: write its documents, move the pointer, remove the generations before.
+
+`documents.pointer` makes that safe beside other publishers. A document that is there already is
+compared: equal content is success, so a killed publication is repeated, and two publishers of one
+generation help each other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from documents.couch import Couch, Document
+from documents.generation import Pair, answering, documents_of, read_pair
+from documents.pointer import (
+    POINTER,
+    abouts,
+    claim,
+    finish,
+    is_ahead,
+    move,
+    remove_old,
+    require_world,
+)
+from documents.sample_check import differences
+from marquee.errors import AwayError, DocumentConflictError, NotFoundError
+from marquee.lake import Lake, read_world
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Published:
+    """What a publication has done."""
+
+    generation: str
+    sentence: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Documents by kind."""
+    written: int = 0
+    found: int = 0
+    """Documents that were there already, with the same content."""
+    removed: int = 0
+
+
+def publish(lake: Lake, couch: Couch, say: Say = print, replace: bool = False) -> Published:
+    """Publish the answers of the champions of both ledgers, and move the pointer to them.
+
+    `replace` overwrites documents that somebody else has changed; without it they raise
+    DocumentConflictError, and the pointer stays. Raises AwayError where CouchDB or the lake is
+    away: the next call goes on. Raises SourceError where the database belongs to another world.
+    """
+    settings, pair = couch.settings, read_pair(lake)
+    generation = pair.name(settings.top_n)
+    found = read_world(lake)
+    world = found.name if found else ""
+    couch.open()
+    done = Published(generation)
+    pointer = couch.get(POINTER)
+    require_world(couch, pointer, world)
+    if pointer and is_ahead(pointer, pair):
+        done.sentence = f"generation {pointer['generation']} is newer, and stays the current one"
+        return done
+    if pointer and pointer["generation"] == generation and not replace:
+        move(couch, pair, generation, world)  # the ledger may name the same bundles anew
+        done.sentence = f"generation {generation} is current already: there is nothing to publish"
+    else:
+        write_generation(lake, couch, pair, done, say, replace)
+        moved = move(couch, pair, generation, world)
+        total = f"{done.counts.total():,} documents, {done.found:,} of them there before"
+        done.sentence = f"generation {generation} is current: {total}"
+        if not moved:
+            done.sentence = f"a newer generation than {generation} is current, and stays so"
+    done.removed = remove_old(couch)
+    return done
+
+
+def write_generation(
+    lake: Lake, couch: Couch, pair: Pair, done: Published, say: Say, replace: bool
+) -> None:
+    """Write all documents, then count them, then say so in `about`."""
+    about = claim(couch, pair, done.generation)
+    with answering(lake, pair) as backend:
+        every = documents_of(backend, done.generation, couch.settings.top_n)
+        while batch := list(islice(every, couch.settings.batch)):
+            write_batch(couch, batch, done, replace)
+            say(f"{done.written + done.found:,} documents of {done.generation}")
+    there = sum(map(len, couch.rows(done.generation)))
+    if there != (ours := done.counts.total()):
+        what = f"{couch.where} holds {there:,} documents of {done.generation}, which has {ours:,}"
+        if there < ours:
+            raise AwayError(f"{what}: somebody removes some", "publish again")
+        raise DocumentConflictError(
+            f"{what}: somebody has added some", f"delete them; their ids begin {done.generation}:"
+        )
+    finish(couch, about, dict(done.counts))
+
+
+def write_batch(couch: Couch, batch: Sequence[Document], done: Published, replace: bool) -> None:
+    """Write documents; those that are there must be equal, or are overwritten with `replace`."""
+    refused = couch.write(batch)
+    if refused:
+        ours = {document["_id"]: document for document in batch}
+        found = couch.several(refused)
+        # One that is gone since was removed by somebody: the count at the end tells.
+        changed = {name for name in found if _differ(ours[name], found[name])}
+        if changed and not replace:
+            raise _changed(couch, found, sorted(changed))
+        for name in sorted(changed):
+            couch.put(ours[name] | {"_rev": found[name]["_rev"]})
+    done.found += len(refused)
+    done.written += len(batch) - len(refused)
+    done.counts.update(document["kind"] for document in batch)
+
+
+def _differ(ours: Document, theirs: Document) -> bool:
+    plain = {key: value for key, value in theirs.items() if key != "_rev"}
+    return next(differences(ours, plain), None) is not None
+
+
+def _changed(couch: Couch, found: Mapping[str, Document], names: Sequence[str]) -> Exception:
+    first = names[0]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return DocumentConflictError(
+        f"{couch.where}/{first} (revision {found[first]['_rev'][:12]}){others} was changed by "
+        "somebody else; nothing was overwritten, and readers keep the generation before",
+        "delete it, or overwrite with `marquee documents publish --replace`",
+    )
+
+
+def status_lines(couch: Couch, lake: Lake) -> list[str]:
+    """What is published, what is being published, and what is owed."""
+    couch.require_version()
+    if not couch.exists():
+        return [f"{couch.where} does not exist yet: `marquee documents publish` creates it"]
+    pointer = couch.get(POINTER)
+    lines = [f"{couch.where} has no current generation yet"]
+    if pointer:
+        as_of = ", ".join(f"{model} as of {at}" for model, at in sorted(pointer["as_of"].items()))
+        lines = [f"{couch.where} answers from generation {pointer['generation']}: {as_of}"]
+    for about in sorted(abouts(couch), key=lambda one: str(one["generation"])):
+        counts = about.get("counts")
+        what = ", ".join(f"{n:,} {kind}s" for kind, n in sorted((counts or {}).items()))
+        state = "is being removed" if about.get("going") else what or "is not whole"
+        lines.append(f"generation {about['generation']}: {state}")
+    try:
+        pair = read_pair(lake)
+    except NotFoundError as error:
+        return [*lines, str(error)]
+    return [*lines, owed(pointer, pair, couch.settings.top_n)]
+
+
+def owed(pointer: Document | None, pair: Pair, top_n: int) -> str:
+    """Whether the champions of the lake are published, in a sentence."""
+    generation = pair.name(top_n)
+    if pointer and pointer["generation"] == generation:
+        return "the champions are published"
+    if pointer and is_ahead(pointer, pair):
+        return "the documents are of later champions than this lake's"
+    return f"owed: generation {generation}; `marquee documents publish` writes it"

@@ -1,0 +1,140 @@
+"""The check of an export: its golden rows, answered by the stock engine of its format."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exports.export_files import VERSION, Files
+from exports.formats import format_named
+from exports.onnx_graphs import load_stars
+from marquee.errors import MarqueeError, SourceError
+from scoring.arrays import Floats
+
+
+@dataclass(frozen=True)
+class ReplayedFile:
+    """One model file: rows asked, the largest difference to the recorded answers, and times."""
+
+    question: str
+    file: str
+    rows: int
+    worst: float
+    """In log10 dollars, or in stars; NaN where the engine answered no number."""
+    load_seconds: float
+    answer_seconds: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The check of an export."""
+
+    format: str
+    engine: str
+    model: str
+    tolerance: float
+    files: tuple[ReplayedFile, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether there was a row, and every answer equals the recorded one."""
+        return bool(self.files) and all(one.passed for one in self.files)
+
+
+def replay(path: Path, jars: Path) -> Replay:
+    """Answer the golden rows of the export at `path` in its stock engine.
+
+    `jars` is the folder of MLeap's jars. Raises SourceError where `path` is no whole export,
+    SettingsError where the engine is not installed.
+    """
+    files = read_export(path)
+    with _reading(path):
+        facts, rows = _table(files, "export.json"), _table(files, "golden.json")["rows"]
+        if facts["export"] != VERSION:
+            raise SourceError(f"{path} is an export of version {facts['export']}", "export again")
+        chosen, tolerance = format_named(facts["format"]), float(facts["tolerance"])
+        stars = facts["model"] == "recommender"
+        found = _stars(files, facts, rows) if stars else _questions(files, facts, rows, jars)
+        return Replay(facts["format"], chosen.engine, facts["model"], tolerance, tuple(found))
+
+
+def read_export(path: Path) -> Files:
+    """The files of an export, a zip or a folder; SourceError where it is neither."""
+    try:
+        if path.is_dir():
+            return {one.name: one.read_bytes() for one in sorted(path.iterdir()) if one.is_file()}
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
+        raise SourceError(f"{path} is no export: {error}", _REMEDY) from None
+
+
+_REMEDY = "give the zip or the folder that `marquee export` wrote"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what an engine or a reader raises into a SourceError that names the export."""
+    try:
+        yield
+    except MarqueeError:
+        raise
+    except Exception as error:  # engines raise their own, Java's too
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        raise SourceError(f"{path} is not a whole export: {what}", _REMEDY) from None
+
+
+def _table(files: Files, name: str) -> dict[str, Any]:
+    return dict(json.loads(files[name]))
+
+
+def _questions(
+    files: Files, facts: Mapping[str, Any], rows: list[dict[str, Any]], jars: Path
+) -> Iterator[ReplayedFile]:
+    chosen = format_named(facts["format"])
+    for table in facts["questions"]:
+        names = [one["name"] for one in table["inputs"]]
+        own = [row for row in rows if row["question"] == table["question"]]
+        values = np.array([[row["inputs"][n] for n in names] for row in own], dtype=np.float64)
+        recorded = np.array([row["log10_dollars"] for row in own], dtype=np.float64)
+        started = time.perf_counter()
+        score = chosen.code.load_question(files[table["file"]], jars)
+        loaded = time.perf_counter()
+        answers = score(values)
+        times = loaded - started, time.perf_counter() - loaded
+        yield _replayed(table["question"], table["file"], answers, recorded, times, facts)
+
+
+def _stars(
+    files: Files, facts: Mapping[str, Any], rows: list[dict[str, Any]]
+) -> Iterator[ReplayedFile]:
+    users, titles = (np.array([r[k] for r in rows], np.intp) for k in ("user_row", "title_row"))
+    recorded = np.array([row["stars"] for row in rows], dtype=np.float64)
+    started = time.perf_counter()
+    score = load_stars(files[facts["file"]])
+    loaded = time.perf_counter()
+    answers = score(users, titles)
+    times = loaded - started, time.perf_counter() - loaded
+    yield _replayed("stars", facts["file"], answers, recorded, times, facts)
+
+
+def _replayed(
+    question: str,
+    file: str,
+    answers: Floats,
+    recorded: Floats,
+    times: tuple[float, float],
+    facts: Mapping[str, Any],
+) -> ReplayedFile:
+    worst = float(np.max(np.abs(answers - recorded))) if len(recorded) else float("nan")
+    passed = worst <= float(facts["tolerance"])
+    return ReplayedFile(question, file, len(recorded), worst, *times, passed)

@@ -1,0 +1,118 @@
+"""The questions that serving answers, without HTTP: a name, a request, an answer.
+
+The routes call the same functions, so a question has one answer wherever it is asked: over HTTP, in
+a stream of messages, or by another engine. `QUESTIONS` is the table of them, and `answer_question`
+asks one. An error becomes the problem document (RFC 9457) that HTTP would send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from marquee.access_tokens import READ
+from serving.access import require
+from serving.backend import Backend
+from serving.callers import Caller
+from serving.problems import ProblemError, problem_of
+from serving.routes import (
+    budget_estimates,
+    recommendations,
+    star_predictions,
+    title_search,
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: the model of its request, the function that answers, and its route."""
+
+    request: type[BaseModel]
+    answer: Callable[[Backend, Caller, Any], BaseModel]
+    """A plain function: fast, without waiting; it raises ProblemError where there is no answer."""
+    route: str
+    """The route that asks the same over HTTP."""
+
+
+QUESTIONS: dict[str, Question] = {
+    "recommendations": Question(
+        recommendations.RecommendationsRequest,
+        recommendations.recommendations_for,
+        "GET /v1/users/{user_id}/recommendations",
+    ),
+    "anonymous-recommendations": Question(
+        recommendations.AnonymousRequest,
+        recommendations.anonymous_recommendations,
+        "POST /v1/recommendations",
+    ),
+    "prediction": Question(
+        star_predictions.Pair,
+        star_predictions.prediction_for,
+        "GET /v1/users/{user_id}/predictions/{movie_id}",
+    ),
+    "predictions": Question(
+        star_predictions.PairsRequest, star_predictions.predictions_for, "POST /v1/predictions"
+    ),
+    "titles": Question(title_search.SearchRequest, title_search.titles_found, "GET /v1/titles"),
+    "title": Question(
+        title_search.TitleRequest, title_search.title_of, "GET /v1/titles/{movie_id}"
+    ),
+    "similar": Question(
+        title_search.SimilarRequest,
+        title_search.titles_similar,
+        "GET /v1/titles/{movie_id}/similar",
+    ),
+    "budget-estimate": Question(
+        budget_estimates.BudgetRequest,
+        budget_estimates.budget_estimate,
+        "POST /v1/budget-estimates",
+    ),
+}
+"""All questions by name. A new one is a function in its route's module and one entry here."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of a question: its status as over HTTP, and the answer or the problem in JSON."""
+
+    status: int
+    body: bytes
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the body is an answer; else it is a problem document."""
+        return self.status == 200
+
+
+def answer_question(backend: Backend, caller: Caller, name: Any, request: Any) -> Answered:
+    """Ask one question: `request` is the parsed JSON of its request. Never raises.
+
+    Statuses: 200; 403 for a caller who may not ask; 404 for an unknown title or question; 422 for a
+    wrong request; 503 where no model serves.
+    """
+    try:
+        question = question_named(name)
+        require(caller, READ)
+        found = question.answer(backend, caller, question.request.model_validate(request))
+        return Answered(200, found.__pydantic_serializer__.to_json(found))
+    except Exception as error:  # one bad request must not end the answers to the others
+        return problem_answer(error, name if isinstance(name, str) else "")
+
+
+def problem_answer(error: Exception, name: str) -> Answered:
+    """The problem document of an error, with the name of the question as its `instance`."""
+    problem = problem_of(error, name[:100])
+    return Answered(problem["status"], to_json(problem))
+
+
+def question_named(name: Any) -> Question:
+    """The question of that name; a 404 problem with all names for an unknown one."""
+    if isinstance(name, str) and name in QUESTIONS:
+        return QUESTIONS[name]
+    raise ProblemError(
+        404, f"there is no question {str(name)[:100]!r}", f"ask one of {', '.join(QUESTIONS)}"
+    )

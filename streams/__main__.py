@@ -1,0 +1,257 @@
+"""`python -m streams`: answer the questions of a topic, by the plain loop or by Spark.
+
+It follows the lake's champions as the API does, and waits for Kafka wherever it is away. Its health
+is a line in the log and, with `--status`, a file of JSON: what was answered, what waits, and why.
+"""
+
+# ruff: noqa: E402 - the variables below must be set before NumPy is imported
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+# A request multiplies small arrays: several BLAS threads would only slow it down.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from broker.client import Brokers
+from marquee.access_tokens import RATE
+from marquee.errors import MarqueeError, exit_status
+from marquee.lake import Lake, check_world, open_lake
+from marquee.settings import REPOSITORY, Settings, load_settings
+from marquee.state_folders import StateFolders
+from serving.backend import Backend, open_backend
+from serving.callers import Caller
+from serving.engines import DEFAULT_ENGINE, ENGINES
+from serving.follower import UNREAD, Follower
+from streams.loop import Progress, StreamLoop
+from streams.messages import Answerer
+
+SECONDS_TO_LOOK = 0.1
+"""Pause before it is looked again whether the followers have seen their ledgers."""
+log = logging.getLogger("marquee.streams")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer until SIGTERM or Ctrl-C. Returns an error's status: 2 where settings are wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    stop = threading.Event()
+    try:
+        settings = load_settings()
+        options = _parser(settings).parse_args(arguments)
+        brokers = Brokers.of(settings)
+        lake = _lake(settings, options)
+        backend = _backend(lake, settings, options)
+        _stop_on_signals(stop)
+        backend.start()
+        _run(settings, options, brokers, backend, stop)
+    except MarqueeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status(error)
+    backend.stop()
+    return 0
+
+
+def _run(
+    settings: Settings,
+    options: argparse.Namespace,
+    brokers: Brokers,
+    backend: Backend,
+    stop: threading.Event,
+) -> None:
+    if not wait_for_ledgers(backend, stop):
+        return
+    stream: Stream
+    if options.how == "spark":
+        stream = _spark_stream(settings, options, brokers, backend)
+    else:
+        caller = Caller("streams", frozenset(settings.streams.may))
+        answerer = Answerer(backend, caller, options.engine)
+        stream = StreamLoop(brokers, settings.streams, answerer, options.name)
+    seconds = settings.streams.status_seconds
+    Reporter(lambda: stream.progress, backend, options.status, seconds, stop).start()
+    stream.run(stop)
+
+
+class Stream(Protocol):
+    """The loop or the micro-batches of Spark."""
+
+    progress: Progress
+
+    def run(self, stop: threading.Event) -> None: ...
+
+
+def _spark_stream(
+    settings: Settings, options: argparse.Namespace, brokers: Brokers, backend: Backend
+) -> Stream:
+    from streams.spark_batches import Place, SparkStream, security_options, start_session
+
+    options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    place = Place(
+        options.lake,
+        options.webhdfs,
+        settings.lake.user,
+        settings.lake.replication,
+        str(options.cache),
+        str(backend.feedback.folder),
+        settings.serving.server,
+        backend.scale,
+        options.engine,
+        settings.streams.may,
+    )
+    session = start_session(
+        options.master, settings.spark.driver_memory, options.jars, options.checkpoint.parent
+    )
+    return SparkStream(
+        brokers,
+        settings.streams,
+        backend,
+        place,
+        options.checkpoint,
+        session,
+        security_options(settings.kafka),
+    )
+
+
+def wait_for_ledgers(backend: Backend, stop: threading.Event) -> bool:
+    """Wait until each model serves, or its ledger says why not; False if stopped meanwhile.
+
+    Requests can wait, and an answer is final: a start must not answer that nothing is known yet.
+    """
+    said = False
+    while not stop.is_set():
+        waits = [f for f in backend.followers.values() if not _has_looked(f)]
+        if not waits:
+            return True
+        if not said:
+            log.info("waiting: %s", "; ".join(f.failure for f in waits))
+            said = True
+        stop.wait(SECONDS_TO_LOOK)
+    return False
+
+
+def _has_looked(follower: Follower[Any]) -> bool:
+    """Whether a model serves, or its ledger was read and says why none does."""
+    is_read = follower.polled_at is not None and UNREAD not in follower.view.failure
+    return follower.view.champion is not None or is_read
+
+
+class Reporter(threading.Thread):
+    """A thread that says every few seconds what was answered and what waits, where it changed."""
+
+    def __init__(
+        self,
+        progress: Callable[[], Progress],
+        backend: Backend,
+        path: Path | None,
+        seconds: float,
+        stop: threading.Event,
+    ) -> None:
+        super().__init__(name="report-streams", daemon=True)
+        self._progress = progress
+        self._backend = backend
+        self._path = path
+        self._seconds = seconds
+        self._stop_event = stop
+        self._said = ""
+
+    def run(self) -> None:
+        """Report until the process stops; a full disk costs the report alone."""
+        while not self._stop_event.wait(self._seconds):
+            self._report()
+
+    def _report(self) -> None:
+        found = self._progress()
+        line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
+        line += f"{sum(found.lag.values())} wait"
+        if line != self._said:
+            log.info("%s", line)
+        self._said = line
+        if self._path is not None:
+            self._write(self._path, found)
+
+    def _write(self, path: Path, found: Progress) -> None:
+        facts = asdict(found) | {"lag": sum(found.lag.values()), "champions": self._champions()}
+        facts["models"] = {f.name: f.failure for f in self._backend.followers.values()}
+        beside = path.with_name(f"{path.name}.part")
+        try:
+            beside.write_text(json.dumps(facts, indent=1), "utf-8")
+            beside.replace(path)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", path, error.strerror)
+
+    def _champions(self) -> dict[str, str]:
+        views = {name: f.view for name, f in self._backend.followers.items()}
+        return {name: v.champion.entry.bundle for name, v in views.items() if v.champion}
+
+
+def _lake(settings: Settings, options: argparse.Namespace) -> Lake:
+    lake = open_lake(
+        options.lake,
+        options.webhdfs,
+        settings.lake.user,
+        drill=settings.lake.drill,
+        replication=settings.lake.replication,
+    )
+    if options.lake.rstrip("/") == settings.lake.root.rstrip("/"):
+        check_world(lake, settings.world)
+    return lake
+
+
+def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Backend:
+    """The followers, and the feedback of this host where the streams may use any."""
+    asks_feedback = any(scope.startswith(RATE) for scope in settings.streams.may)
+    feedback = options.feedback if asks_feedback else options.cache / "no-feedback"
+    return open_backend(
+        lake,
+        options.cache,
+        feedback,
+        settings.serving.server,
+        (settings.ratings.lowest, settings.ratings.highest),
+        settings.serving.poll_seconds,
+        options.engine,
+    )
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, end)
+
+
+def _parser(settings: Settings) -> argparse.ArgumentParser:
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m streams", description=about)
+    add, folders = parser.add_argument, StateFolders(settings.state_folder)
+    add("how", nargs="?", choices=("loop", "spark"), default="loop", help="default %(default)s")
+    add("--lake", default=settings.lake.root, help="hdfs://host:port/path or file:///path")
+    add("--webhdfs", default=settings.lake.webhdfs, help="the NameNode's http://host:port")
+    add("--cache", type=Path, default=folders.stream_bundles, help="folder for fetched bundles")
+    add("--feedback", type=Path, default=folders.feedback, help="folder of people's ratings")
+    add("--engine", choices=ENGINES, default=DEFAULT_ENGINE, help="what computes the answers")
+    add("--name", default="1", help="name of this loop in its group (default %(default)s)")
+    add("--master", default=settings.spark.master, help="of Spark (default %(default)s)")
+    checkpoint = folders.state / "streams" / "checkpoint"
+    add("--checkpoint", type=Path, default=checkpoint, help="folder of Spark's query")
+    jars = REPOSITORY / settings.cache / "jars"
+    add("--jars", type=Path, default=jars, help="folder of Spark's source of topics")
+    add("--status", type=Path, help="file that says what was answered and what waits, as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

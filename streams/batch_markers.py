@@ -1,0 +1,175 @@
+"""One transaction of Kafka a micro-batch: its answers, and a marker of what is answered.
+
+Spark calls a batch again where it does not know whether it ended: after a kill between the batch
+and Spark's own record of it, or with a checkpoint that was lost or put back. So how far requests
+are answered is not Spark's to know: it stands in the marker, in the transaction of the answers. A
+marker names the query and the batch that wrote it, and the offset behind the last answered request
+of each partition. What lies before that offset is not answered again, whoever asks for it: the same
+query with the same batch, or another query whose batches begin at zero.
+
+The same transaction commits the offsets of the loops' group, so that a loop goes on where Spark
+ended, and Spark where the loops ended.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from broker.client import SECONDS_TO_ANSWER, Brokers
+from marquee.stream_settings import StreamSettings
+from streams.loop import TRANSACTION_MS, close_consumer, produce
+from streams.messages import Answer, Refused
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, TopicPartition
+
+MARKER_VERSION = 1
+Ends = dict[int, int]
+"""By partition, the offset behind the last request that is answered."""
+log = logging.getLogger("marquee.streams")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What one transaction answered: by which query and batch, and how far requests are done."""
+
+    query: str
+    batch: int
+    ends: Ends = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        facts = {"version": MARKER_VERSION, "query": self.query, "batch": self.batch}
+        return json.dumps({**facts, "ends": self.ends}).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Marker:
+        found = json.loads(text)
+        ends = {int(part): int(end) for part, end in found["ends"].items()}
+        return cls(found["query"], found["batch"], ends)
+
+
+class MarkedAnswers:
+    """Writes the answers of micro-batches. A new one ends the transaction of the one before.
+
+    `ends` is how far requests are answered: from the last marker, or from the loops' group where
+    that is further. Raises AwayError where the brokers do not answer.
+    """
+
+    def __init__(self, brokers: Brokers, settings: StreamSettings) -> None:
+        self._brokers = brokers
+        self._settings = settings
+        self._producer = brokers.producer(
+            transactional_id=f"{settings.group}-spark", transaction_timeout_ms=TRANSACTION_MS
+        )
+        with brokers.errors("answers cannot be written"):
+            # Before the marker is read: what a forerunner left open must be ended.
+            self._producer.init_transactions(SECONDS_TO_ANSWER)
+            self._group = brokers.consumer(group_id=settings.group)
+            self.last = self._last_marker()
+            self.ends, self.begins_elsewhere = self._answered()
+
+    def close(self) -> None:
+        """End the connections."""
+        close_consumer(self._group)
+
+    def is_new(self, partition: int, offset: int) -> bool:
+        """Whether a request is not answered yet."""
+        return offset >= self.ends.get(partition, 0)
+
+    def write(
+        self, query: str, batch: int, outcomes: Iterable[tuple[int, int, Answer | Refused]]
+    ) -> list[Answer | Refused]:
+        """Write what is new of a batch, each with its partition and offset; in one transaction.
+
+        Returns what was written. Raises AwayError, and nothing counts as written, where that failed
+        or nobody knows; then a new `MarkedAnswers` finds out.
+        """
+        new = sorted((o for o in outcomes if self.is_new(o[0], o[1])), key=lambda one: one[:2])
+        if not new:
+            return []
+        marker = Marker(query, batch, self.ends | {part: at + 1 for part, at, _ in new})
+        with self._brokers.errors("answers cannot be written"):
+            self._producer.begin_transaction()
+            try:
+                self._produce(new, marker)
+                self._producer.commit_transaction(SECONDS_TO_ANSWER)
+            except BaseException:
+                with suppress(Exception):
+                    self._producer.abort_transaction(SECONDS_TO_ANSWER)
+                raise
+        self.last, self.ends = marker, marker.ends
+        return [outcome for _, _, outcome in new]
+
+    def _produce(self, new: list[tuple[int, int, Answer | Refused]], marker: Marker) -> None:
+        settings, producer = self._settings, self._producer
+        for part, offset, outcome in new:
+            produce(producer, settings, outcome, (settings.requests, part, offset))
+        producer.produce(settings.markers, marker.to_json(), settings.requests.encode())
+        producer.send_offsets_to_transaction(
+            _positions(settings.requests, marker.ends),
+            self._group.consumer_group_metadata(),
+            SECONDS_TO_ANSWER,
+        )
+
+    def _answered(self) -> tuple[Ends, bool]:
+        """How far requests are answered, and whether the topic lacks what comes next: it has
+        expired, or the topic was made anew."""
+        topic, ends = self._settings.requests, dict(self.last.ends) if self.last else {}
+        bounds = self._brokers.offsets(self._group, topic)
+        where = _positions(topic, dict.fromkeys(bounds, 0))
+        for found in self._group.committed(where, SECONDS_TO_ANSWER):
+            ends[found.partition] = max(ends.get(found.partition, 0), found.offset, 0)
+        elsewhere = False
+        for part, bound in bounds.items():
+            if ends[part] > bound.end:
+                log.warning("%s/%d was made anew: it is read from its beginning", topic, part)
+            elif 0 < ends[part] < bound.earliest:
+                lost = bound.earliest - ends[part]
+                log.error("%d requests of %s/%d expired unanswered", lost, topic, part)
+            if not bound.earliest <= ends[part] <= bound.end:
+                ends[part], elsewhere = bound.earliest, True
+        return ends, elsewhere
+
+    def _last_marker(self) -> Marker | None:
+        """The last marker of the topic of requests; None before the first."""
+        consumer = self._brokers.consumer(enable_partition_eof=True)
+        try:
+            bound = self._brokers.offsets(consumer, self._settings.markers)[0]
+            consumer.assign(_positions(self._settings.markers, {0: bound.earliest}))
+            return self._read(consumer)
+        finally:
+            close_consumer(consumer)
+
+    def _read(self, consumer: Consumer) -> Marker | None:
+        found: Marker | None = None
+        while True:
+            message = consumer.poll(SECONDS_TO_ANSWER)
+            if message is None:
+                return self._nothing_comes()
+            if (error := message.error()) is not None:
+                if error.name() == "_PARTITION_EOF":
+                    return found
+                raise self._brokers.error(error, "markers cannot be read")
+            if message.key() == self._settings.requests.encode():
+                found = Marker.from_json(message.value() or b"")
+
+    def _nothing_comes(self) -> Marker | None:
+        from confluent_kafka import KafkaError
+
+        raise self._brokers.error(KafkaError(KafkaError._TIMED_OUT), "markers cannot be read")
+
+
+def starting_offsets(topic: str, ends: Mapping[int, int]) -> str:
+    """Where a query without a checkpoint begins, as Spark's source of topics wants it."""
+    return json.dumps({topic: {str(part): end for part, end in sorted(ends.items())}})
+
+
+def _positions(topic: str, ends: Mapping[int, int]) -> list[TopicPartition]:
+    from confluent_kafka import TopicPartition
+
+    return [TopicPartition(topic, part, end) for part, end in sorted(ends.items())]

@@ -1,0 +1,289 @@
+"""Micro-batches of Spark: Structured Streaming reads the requests, executors answer them.
+
+The driver follows the champions as the API does, and tells the executors with each batch which
+bundles answer it; an executor keeps them loaded. The answers come back to the driver, which writes
+a batch in one transaction with its marker (`streams.batch_markers`): Spark's own sink of topics
+writes a batch twice where it does not know whether the batch ended.
+
+This is the one module of the room that imports Spark.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from broker.client import PASSWORD, USERNAME, Brokers
+from marquee.artefacts.ledger_entry import Entry
+from marquee.clock import now
+from marquee.daemon_settings import KafkaSettings
+from marquee.errors import AwayError, MarqueeError, SettingsError, StackError
+from marquee.lake import Lake, open_lake
+from marquee.stream_settings import StreamSettings
+from serving.backend import Backend, open_backend
+from serving.bundle_cache import BundleCache
+from serving.callers import Caller
+from serving.engines import load_budget, load_recommender
+from serving.follower import Follower, LoadedChampion, View
+from streams.batch_markers import MarkedAnswers, starting_offsets
+from streams.loop import SECONDS_BETWEEN_SESSIONS, Progress, ensure_topics
+from streams.messages import Answer, Answerer, Refused
+
+SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_FETCH = 30
+"""How long an executor waits for the messages of its batch."""
+JARS = (
+    "spark-sql-kafka-0-10_*.jar",
+    "spark-token-provider-kafka-0-10_*.jar",
+    "kafka-clients-3.*.jar",
+    "commons-pool2-*.jar",
+)
+"""Spark's source of topics, as `make setup-kafka` fetches it (`config/jars/spark-kafka.toml`)."""
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+"""Of a session whose executors are in the driver: nobody else need reach it."""
+Outcome = Answer | Refused
+log = logging.getLogger("marquee.streams")
+
+
+@dataclass(frozen=True)
+class Champions:
+    """What answers a batch, as an executor is told: the entries, or why a model does not serve."""
+
+    entries: tuple[tuple[str, Entry | None, str], ...]
+    """By model: its name, the entry whose bundle serves, and the failure."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an executor finds the bundles, and for whom it answers."""
+
+    lake: str
+    webhdfs: str
+    user: str
+    replication: int
+    cache: str
+    feedback: str
+    server: str
+    scale: tuple[float, float]
+    engine: str
+    scopes: tuple[str, ...]
+
+
+# On the executors -----------------------------------------------------------------------------
+
+
+def answer_rows(
+    rows: Iterable[Any], place: Place, champions: Champions
+) -> Iterator[tuple[int, int, Outcome]]:
+    """Answer the requests of one partition; partition and offset stand beside each outcome."""
+    found = [(row["partition"], row["offset"], row["value"]) for row in rows]
+    values = [None if value is None else bytes(value) for _, _, value in found]
+    outcomes = _answerer(place, champions).answers(values)
+    for (part, offset, _), outcome in zip(found, outcomes, strict=True):
+        yield part, offset, outcome
+
+
+def _answerer(place: Place, champions: Champions) -> Answerer:
+    lake = open_lake(place.lake, place.webhdfs, place.user, replication=place.replication)
+    cache, feedback = Path(place.cache), Path(place.feedback)
+    backend = open_backend(lake, cache, feedback, place.server, place.scale, engine=place.engine)
+    for name, entry, failure in champions.entries:
+        found = None if entry is None else _loaded(lake, place, name, entry)
+        backend.followers[name].view = View(found, failure=failure)
+    return Answerer(backend, Caller("streams", frozenset(place.scopes)), place.engine)
+
+
+_CHAMPIONS: dict[str, LoadedChampion[Any]] = {}
+"""By model, the champion that this process answered with last."""
+
+
+def _loaded(lake: Lake, place: Place, name: str, entry: Entry) -> LoadedChampion[Any]:
+    """The entry's champion; it is loaded where this process has another one, or none."""
+    found = _CHAMPIONS.get(name)
+    if found is None or found.entry.bundle_digest != entry.bundle_digest:
+        load: Any = load_recommender if name == "recommender" else load_budget
+        folder = BundleCache(lake, name, Path(place.cache)).fetch(entry)
+        found = LoadedChampion(load(folder, engine=place.engine), entry, now())
+    _CHAMPIONS[name] = replace(found, entry=entry)
+    return _CHAMPIONS[name]
+
+
+# On the driver --------------------------------------------------------------------------------
+
+
+def champions_of(followers: Iterable[Follower[Any]]) -> Champions:
+    """The champions of this moment."""
+    found = []
+    for follower in followers:
+        view = follower.view
+        entry = view.champion.entry if view.champion else None
+        found.append((follower.name, entry, "" if entry else follower.failure))
+    return Champions(tuple(found))
+
+
+@dataclass
+class SparkStream:
+    """The driver of micro-batches; `run` goes on until it is stopped."""
+
+    brokers: Brokers
+    settings: StreamSettings
+    backend: Backend
+    place: Place
+    checkpoint: Path
+    session: SparkSession
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Kafka's options for Spark's own client, such as those of its credentials."""
+    progress: Progress = field(default_factory=Progress)
+    _has_failed: bool = False
+    """Whether the last query has failed."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Answer until `stop` is set; where Kafka or the lake is away, say so and wait."""
+        while not stop.is_set():
+            try:
+                ensure_topics(self.brokers, self.settings)
+                self._session(stop)
+            except AwayError as error:
+                if str(error) != self.progress.failure:
+                    log.warning("%s", error)
+                self.progress.failure = str(error)
+                stop.wait(SECONDS_BETWEEN_SESSIONS)
+
+    def _session(self, stop: threading.Event) -> None:
+        """One query, from its marker on, until it fails or is stopped."""
+        marked = MarkedAnswers(self.brokers, self.settings)
+        query: StreamingQuery | None = None
+        try:
+            if marked.begins_elsewhere or self._has_failed:
+                # The marker says where to go on; a checkpoint may plan what the topic lacks.
+                shutil.rmtree(self.checkpoint, ignore_errors=True)
+            self._has_failed = False
+            self.progress.sessions += 1
+            query = self._start(marked)
+            log.info("query %s answers from %s on", query.id, marked.ends)
+            while not stop.is_set() and query.isActive:
+                stop.wait(SECONDS_BETWEEN_LOOKS)
+            if not stop.is_set() and (error := query.exception()) is not None:
+                self._has_failed = True
+                raise _trouble(str(error))
+        finally:
+            if query is not None:
+                query.stop()
+            marked.close()
+
+    def _start(self, marked: MarkedAnswers) -> StreamingQuery:
+        settings = self.settings
+        source = self.session.readStream.format("kafka").options(
+            **{
+                "kafka.bootstrap.servers": self.brokers.bootstrap,
+                "kafka.isolation.level": "read_committed",
+                "subscribe": settings.requests,
+                # Only without a checkpoint; with one, Spark begins behind its last batch.
+                "startingOffsets": starting_offsets(settings.requests, marked.ends),
+                "maxOffsetsPerTrigger": str(settings.spark_batch),
+                # A message that does not come in time must end the query, not be left out.
+                "failOnDataLoss": "true",
+                "kafkaConsumer.pollTimeoutMs": str(SECONDS_TO_FETCH * 1000),
+                **self.options,
+            }
+        )
+        answer = partial(self._answer_batch, marked)
+        return (
+            source.load()
+            .select("partition", "offset", "value")
+            .writeStream.foreachBatch(answer)
+            .option("checkpointLocation", str(self.checkpoint))
+            .trigger(processingTime=f"{int(settings.spark_seconds * 1000)} milliseconds")
+            .start()
+        )
+
+    def _answer_batch(self, marked: MarkedAnswers, frame: DataFrame, batch: int) -> None:
+        champions = champions_of(self.backend.followers.values())
+        answer = partial(answer_rows, place=self.place, champions=champions)
+        # What is answered already is not computed again: a batch that Spark repeats.
+        ends = dict(marked.ends)
+        new = frame.rdd.filter(lambda row: row["offset"] >= ends.get(row["partition"], 0))
+        written = marked.write(self._query_id(), batch, new.mapPartitions(answer).collect())
+        self.progress.count(written)
+        self.progress.failure = ""
+
+    def _query_id(self) -> str:
+        """The id of the query, which Spark keeps in the checkpoint."""
+        found = re.search(r'"id":"([^"]+)"', (self.checkpoint / "metadata").read_text("utf-8"))
+        return found[1] if found else "unknown"
+
+
+def _trouble(text: str) -> MarqueeError:
+    """Why a query ended: an outage, or wrong settings, which no retry mends."""
+    own = re.search(r"(?:marquee\.errors\.)(\w+): ([^\n]+)", text)
+    if own and own[1] == "SettingsError":
+        return SettingsError(own[2])
+    line = own[2] if own else next((x for x in text.splitlines() if x.strip()), "no reason")
+    return AwayError(f"Spark's query ended: {line.strip()[:400]}", "it is started again")
+
+
+def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:
+    """A session with Spark's source of topics; SettingsError where its jars are missing."""
+    found = [sorted(jars.glob(pattern)) for pattern in JARS]
+    if missing := [name for name, paths in zip(JARS, found, strict=True) if not paths]:
+        what = f"{', '.join(missing)} is missing in {jars}"
+        raise SettingsError(f"Spark cannot read topics: {what}", "make setup-kafka")
+    # Executors answer as serving does, so they want its environment and not any python3.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("marquee-streams")
+    values = {
+        "spark.master": master,
+        "spark.driver.memory": memory,
+        "spark.jars": ",".join(str(paths[-1]) for paths in found),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.streaming.stopTimeout": "20s",
+        **(LOOPBACK if master.startswith("local") else {}),
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+    }
+    for key, value in values.items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:  # of Java, or of a master that is away
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise StackError(f"Spark does not start: {reason[:300]}", "see the lines above") from None
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def security_options(settings: KafkaSettings) -> dict[str, str]:
+    """The settings and credentials of `broker.client`, in the words of Spark's own client."""
+    found = {"kafka.security.protocol": settings.security.upper()}
+    if settings.ca_file:
+        found["kafka.ssl.truststore.type"] = "PEM"
+        found["kafka.ssl.truststore.location"] = settings.ca_file
+    if settings.security.startswith("sasl"):
+        module = "plain.PlainLoginModule" if settings.mechanism == "PLAIN" else _SCRAM
+        user, password = (_quoted(os.environ.get(name, "")) for name in (USERNAME, PASSWORD))
+        login = f"org.apache.kafka.common.security.{module} required"
+        found["kafka.sasl.mechanism"] = settings.mechanism
+        found["kafka.sasl.jaas.config"] = f"{login} username={user} password={password};"
+    return found
+
+
+_SCRAM = "scram.ScramLoginModule"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,128 @@
+"""The engines of the conformance suite. A new one is one entry of `ENGINES`.
+
+An entry says how to ask it, which questions it answers, and how far its numbers may lie from those
+of the native engine over HTTP, the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from local_stack.java_setup import fetch_listed
+from marquee.lake import Lake
+from marquee.settings import load_settings
+from serving.backend import Backend, open_backend
+from serving.questions import QUESTIONS
+from tests.conformance.cases import Case
+from tests.plugins.live_server import running
+from tests.streams.stream_rig import StreamRig
+
+
+@dataclass(frozen=True)
+class World:
+    """Where an engine finds what it needs."""
+
+    lake: Lake
+    """A lake with a champion of both models."""
+    folder: Path
+    """A folder for the engine alone."""
+    fixture: Callable[[str], Any]
+    """Any fixture of the tests by its name; it skips the test where it cannot run."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an engine answered: the status as over HTTP, and the answer or the problem."""
+
+    status: int
+    body: dict[str, Any]
+
+
+Ask = Callable[[Sequence[Case]], list[Reply]]
+"""Asks all the cases, and gives the replies in their order."""
+
+
+@dataclass(frozen=True)
+class TestedEngine:
+    """One engine of the suite."""
+
+    __test__ = False  # no class of tests, whatever its name begins with
+
+    open: Callable[[World], AbstractContextManager[Ask]]
+    questions: frozenset[str] = frozenset(QUESTIONS)
+    tolerance: float = 0.0
+    """The largest difference of a number, relative to numbers above one."""
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+
+
+def started_backend(world: World) -> Backend:
+    """A backend of the world's lake, whose champions are loaded."""
+    backend = open_backend(world.lake, world.folder / "cache", world.folder / "feedback")
+    for follower in backend.followers.values():
+        follower.poll()
+    return backend
+
+
+@contextmanager
+def over_http(world: World) -> Iterator[Ask]:
+    """The native engine of the API, as a client on another machine sees it."""
+    with running(started_backend(world)) as client:
+        yield lambda cases: [ask_route(client, case) for case in cases]
+
+
+def ask_route(client: httpx.Client, case: Case, **query: Any) -> Reply:
+    """Ask the route of a question; what its path does not name goes into the query or the body."""
+    method, path = QUESTIONS[case.question].route.split(" ")
+    rest = dict(case.request)
+    for name in [name for name in rest if f"{{{name}}}" in path]:
+        path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+    if method == "POST":
+        answer = client.post(path, json=rest, params=query)
+    else:
+        answer = client.get(path, params={**rest, **query})
+    return Reply(answer.status_code, answer.json())
+
+
+@contextmanager
+def over_topics(world: World, *how: str) -> Iterator[Ask]:
+    """Streams over a real broker: the plain loop, or micro-batches of Spark."""
+    rig = StreamRig(world.fixture("kafka_session"), world.lake, world.folder)
+    with closing(rig):
+        process = rig.start(*how)
+        yield lambda cases: ask_topic(rig, cases)
+        assert rig.end(process) == 0
+
+
+def ask_topic(rig: StreamRig, cases: Sequence[Case]) -> list[Reply]:
+    """Send all the questions, and wait for all the answers."""
+    ids = rig.ask([(case.question, case.request) for case in cases])
+    found = rig.answers(ids)
+    messages = [found[name] for name in ids]
+    return [Reply(m["status"], m.get("answer") or m["problem"]) for m in messages]
+
+
+@contextmanager
+def over_spark(world: World) -> Iterator[Ask]:
+    """Micro-batches of a local Spark, whose executors answer."""
+    fetch_listed("spark-kafka", load_settings("local"))
+    checkpoint = world.folder / "checkpoint"
+    with over_topics(
+        world, "spark", "--checkpoint", str(checkpoint), "--master", "local[2]"
+    ) as ask:
+        yield ask
+
+
+ENGINES: dict[str, TestedEngine] = {
+    "native": TestedEngine(over_http),
+    "stream-loop": TestedEngine(over_topics),
+    "stream-spark": TestedEngine(over_spark),
+}
+"""All engines by name; the first is the reference."""

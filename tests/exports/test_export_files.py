@@ -1,0 +1,200 @@
+"""Exports as files: what they say of themselves, what is refused, and how damage is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exports import formats
+from exports.export_files import exported, write_export
+from exports.formats import FORMATS, check_formats, refusal
+from exports.golden_replay import read_export, replay
+from marquee.errors import BundleError, MarqueeError, RecipeError, SettingsError, SourceError
+from marquee.settings import load_settings
+from scoring.budget.bundle import write_bundle
+from scoring.budget.spark_stages import Linked
+from tests.exports.exported_bundle import made_up, written
+from tests.serving.serving_bundles import write_recommender
+
+NO_JARS = Path("nowhere")
+RECIPES = {str(table["name"]): table for table in load_settings().recipes.budget}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("made") / "bundle", made_up(trees=6))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_an_export_explains_itself(bundle: Path, name: str) -> None:
+    files = exported(bundle, name)
+    facts, golden = json.loads(files["export.json"]), json.loads(files["golden.json"])
+    assert facts["format"] == name and facts["price_year"] == 2025 and facts["tolerance"] == 1e-9
+    assert "US dollars of 2025" in facts["unit"]
+    assert any("track records" in one for one in facts["outside"])
+    for table in facts["questions"]:
+        own = [row for row in golden["rows"] if row["question"] == table["question"]]
+        assert {row["source"] for row in own} == {"training", "export"}
+        names = [one["name"] for one in table["inputs"]]
+        assert all(list(row["inputs"]) == names for row in own)
+        assert len({one["field"] for one in table["inputs"]}) == len(names)
+        assert all(one["encoding"] for one in table["inputs"])
+        assert table["interval"]["residuals"] == [-0.4, 0.5]
+        assert files[table["file"]]
+        missing = [row for row in own if None in row["inputs"].values()]
+        assert len(missing) >= len(names)
+
+
+def test_a_folder_and_a_zip_hold_the_same(bundle: Path, tmp_path: Path) -> None:
+    files = exported(bundle, "onnx")
+    one, other = write_export(files, tmp_path / "a.zip"), write_export(files, tmp_path / "a")
+    assert read_export(one) == read_export(other) == files
+    with pytest.raises(SourceError, match="is there already"):
+        write_export(files, one)
+
+
+def test_a_check_passes_and_finds_a_changed_answer(bundle: Path, tmp_path: Path) -> None:
+    files = dict(exported(bundle, "onnx"))
+    found = replay(write_export(files, tmp_path / "a"), NO_JARS)
+    assert found.passed and len(found.files) == 4
+    assert all(one.rows > 30 and one.worst < 1e-12 for one in found.files)
+    golden = json.loads(files["golden.json"])
+    golden["rows"][0]["log10_dollars"] += 1e-8
+    files["golden.json"] = json.dumps(golden).encode()
+    found = replay(write_export(files, tmp_path / "b"), NO_JARS)
+    assert [one.passed for one in found.files].count(False) == 1 and not found.passed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "no export.json",
+        "no model file",
+        "torn model",
+        "no rows",
+        "no inputs",
+        "version",
+        "not json",
+    ],
+)
+def test_damage_is_named(bundle: Path, tmp_path: Path, damage: str) -> None:
+    files = dict(exported(bundle, "onnx"))
+    facts, golden = json.loads(files["export.json"]), json.loads(files["golden.json"])
+    model = facts["questions"][0]["file"]
+    if damage == "no export.json":
+        del files["export.json"]
+    elif damage == "no model file":
+        del files[model]
+    elif damage == "torn model":
+        files[model] = files[model][: len(files[model]) // 2]
+    elif damage == "no rows":
+        files["golden.json"] = b"{}"
+    elif damage == "no inputs":
+        del golden["rows"][0]["inputs"]["year"]
+        files["golden.json"] = json.dumps(golden).encode()
+    elif damage == "version":
+        files["export.json"] = json.dumps(facts | {"export": 99}).encode()
+    else:
+        files["export.json"] = b"\xff{"
+    with pytest.raises(SourceError, match=re.escape(str(tmp_path / "a"))):
+        replay(write_export(files, tmp_path / "a"), NO_JARS)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "text", "empty"])
+def test_what_is_no_export(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    if kind == "text":
+        path.write_text("hello")
+    elif kind == "empty":
+        path.mkdir()
+    with pytest.raises(SourceError):
+        replay(path, NO_JARS)
+
+
+def test_without_rows_nothing_passes(bundle: Path, tmp_path: Path) -> None:
+    files = dict(exported(bundle, "onnx")) | {"golden.json": b'{"rows": []}'}
+    with pytest.raises(SourceError):
+        replay(write_export(files, tmp_path / "a"), NO_JARS)
+
+
+def test_mleap_without_its_jars_says_how_to_get_them(bundle: Path, tmp_path: Path) -> None:
+    import jpype
+
+    if jpype.isJVMStarted():
+        pytest.skip("this process has a virtual machine with the jars already")
+    path = write_export(exported(bundle, "mleap"), tmp_path / "a")
+    with pytest.raises(SettingsError, match="make setup-exports"):
+        replay(path, tmp_path)
+
+
+def test_stars_name_their_ids(tmp_path: Path) -> None:
+    folder = write_recommender(tmp_path / "bundle")
+    files = exported(folder, "onnx")
+    ids, golden = json.loads(files["ids.json"]), json.loads(files["golden.json"])["rows"]
+    assert {row["source"] for row in golden} == {"training", "export"}
+    for row in golden:
+        for place, listed, name in (
+            ("user_row", "user_ids", "user_id"),
+            ("title_row", "movie_ids", "movie_id"),
+        ):
+            assert row[place] == -1 or ids[listed][row[place]] == row[name]
+    assert {(-1, -1)} < {(row["user_row"], row["title_row"]) for row in golden}
+    found = replay(write_export(files, tmp_path / "a.zip"), NO_JARS)
+    assert found.passed and found.tolerance == 1e-6 and found.files[0].rows > 15
+    with pytest.raises(RecipeError, match="give one of: onnx"):
+        exported(folder, "pmml")
+
+
+def test_a_bundle_that_does_not_repeat_its_training_is_not_exported(tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", made_up(trees=2))
+    golden = json.loads((folder / "golden.json").read_text())
+    golden["queries"][0]["log10"] += 0.1
+    (folder / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(BundleError, match="does not repeat"):
+        exported(folder, "pmml")
+
+
+# What no format carries
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipes_of_the_settings(name: str) -> None:
+    carried = name in ("forest-trend", "gbt-trend", "linear")
+    why = refusal(RECIPES[name], ["onnx", "pmml"])
+    assert (why == "") == carried
+    assert refusal(RECIPES[name], []) == ""
+    if not carried:
+        assert why.startswith(f"recipe {name} has ") and why.endswith("onnx and pmml cannot carry")
+
+
+def test_a_curve_is_refused_with_a_substitute(tmp_path: Path) -> None:
+    bundle = made_up(trees=0)
+    predictors = dict(bundle.predictors)
+    for question, one in predictors.items():
+        predictors[question] = replace(one, curves=((1.0, Linked(0 * one.means, 1.0, "log")),))
+    folder = write_bundle(tmp_path / "bundle", replace(bundle, predictors=predictors))
+    with pytest.raises(RecipeError, match="gbt-trend"):
+        exported(folder, "onnx")
+
+
+def test_formats_are_known_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_formats(list(FORMATS))
+    with pytest.raises(SettingsError, match="there is no format 'pfa'"):
+        check_formats(["pfa"])
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    check_formats(["pmml", "mleap"])
+    with pytest.raises(MarqueeError, match="make setup-exports"):
+        check_formats(["onnx"])
+
+
+def test_names_of_pmml_fields_are_distinct() -> None:
+    from exports.pmml_documents import field_names
+
+    given = ["genre Sci-Fi", "genre Sci_Fi", "genre_Sci_Fi", "dollars", "é", "année 2"]
+    found = field_names(given)
+    assert len(set(found)) == len(given) and "dollars" not in found
+    assert all(re.fullmatch(r"[A-Za-z0-9_]+", name) for name in found)

@@ -1,0 +1,45 @@
+"""A model that Spark trained, exported: every holdout row in the stock engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exports.export_files import exported, write_export
+from exports.exported_questions import TOLERANCE, exported_questions, row_of
+from exports.formats import FORMATS
+from exports.golden_replay import replay
+from local_stack.java_setup import listed_folder
+from marquee.lake import Lake
+from marquee.settings import load_settings
+from scoring.budget.holdout import query_of
+from scoring.budget.known_titles import read_titles
+from scoring.budget.model import BudgetModel
+from tests.spark_budget.budget_lake import RUN
+
+JARS = listed_folder("mleap", load_settings())
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_holdout_row_and_golden_query(
+    trained: Lake, model_folder: Path, tmp_path: Path, name: str
+) -> None:
+    if name == "mleap" and not JARS.is_dir():
+        pytest.skip(f"{JARS} is not there: make setup-exports")
+    bundle, code = model_folder / "evaluated/bundle", FORMATS[name].code
+    model = BudgetModel.load(bundle)
+    holdout = Path(trained.root.removeprefix("file://")) / f"runs/{RUN}/split/titles/holdout"
+    titles = read_titles(holdout, model.price_year)
+    for one in exported_questions(model.bundle):
+        with_rating = one.question == "with rating"
+        queries = [query_of(title, with_rating) for title in titles]
+        queries = [query for query in queries if model.question(query) == one.question]
+        rows = np.array([row_of(model, query) for query in queries])
+        answers = code.load_question(code.write_question(one, {"q": one.question}), JARS)(rows)
+        assert len(queries) > 10
+        assert np.abs(answers - model.log_estimates(queries)).max() <= TOLERANCE
+    # Spark's own answers, as training recorded them.
+    found = replay(write_export(exported(bundle, name), tmp_path / "export.zip"), JARS)
+    assert found.passed and sum(one.rows for one in found.files) > 100

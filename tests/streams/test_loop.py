@@ -1,0 +1,95 @@
+"""The plain loop over a real broker: answers, bad messages, outages, kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+
+from confluent_kafka import TopicPartition
+
+from streams.messages import request_message
+from tests.streams.stream_rig import Said, StreamRig
+
+MIXED: list[Said] = [
+    ("budget-estimate", {"year": 2020}),
+    ("prediction", {"user_id": 10, "movie_id": 5}),
+    ("recommendations", {"user_id": 20, "n": 3}),
+    ("title", {"movie_id": 999}),
+]
+Rigs = Callable[..., StreamRig]
+
+
+def test_good_and_bad_messages_are_answered_or_refused_and_never_stop_the_loop(
+    make_rig: Rigs,
+) -> None:
+    rig = make_rig()
+    before = rig.ask(MIXED, "before")
+    bad = [b"no JSON", None, b'{"version": 1}', b"\xff" * 1_100_000]
+    for value in bad:
+        rig.send(value)
+    rig.send(b'{"version": 9, "id": "newer"}')
+    rig.send(request_message("long", "titles", {"q": "x" * 1_000_000}))
+    after = rig.ask(MIXED, "after")
+    process = rig.start()
+    found = rig.answers([*before, *after, "newer", "long"])
+    statuses = [found[name]["status"] for name in before]
+    assert statuses == [found[name]["status"] for name in after] == [200, 200, 200, 404]
+    assert (found["newer"]["status"], found["long"]["status"]) == (422, 413)
+    refused = rig.refused(len(bad))
+    assert sorted(len(value) for value, _ in refused) == [0, 7, 14, 900_000]
+    assert all(headers["reason"] and headers["from"] for _, headers in refused)
+    assert rig.end(process) == 0
+    assert set(rig.all_answers().values()) == {1}
+
+
+def test_a_loop_that_is_killed_goes_on_where_its_last_transaction_ended(make_rig: Rigs) -> None:
+    rig = make_rig()
+    process = rig.start()
+    ids = rig.ask(MIXED * 100, "one")
+    rig.answers(ids[:20])
+    rig.end(process, signal.SIGKILL)
+    ids += rig.ask(MIXED * 50, "two")
+    process = rig.start()
+    rig.answers(ids)
+    assert rig.end(process) == 0
+    assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+def test_a_broker_that_is_away_is_waited_for(make_rig: Rigs) -> None:
+    rig = make_rig()
+    process = rig.start()
+    ids = rig.ask(MIXED * 25, "one")
+    rig.answers(ids[:5])
+    rig.broker.kill()
+    rig.wait_for_log("Kafka at")
+    assert process.poll() is None
+    rig.broker.start()
+    ids += rig.ask(MIXED, "two")
+    rig.answers(ids)
+    assert rig.end(process) == 0
+    assert rig.all_answers() == dict.fromkeys(ids, 1)
+    status = json.loads((rig.folder / "status.json").read_text())
+    assert status["champions"].keys() == {"recommender", "budget"}
+
+
+def test_wrong_settings_end_with_one_line(make_rig: Rigs) -> None:
+    rig = make_rig()
+    rig.settings_of["MARQUEE_KAFKA__BOOTSTRAP"] = ""
+    process = rig.start()
+    assert process.wait(60) == 2
+    assert rig.log().startswith("error: this place has no Kafka")
+
+
+def test_offsets_that_the_topic_does_not_have_lose_nothing(make_rig: Rigs) -> None:
+    rig = make_rig()
+    ids = rig.ask(MIXED)
+    group, topic = rig.settings.streams.group, rig.settings.streams.requests
+    consumer = rig.brokers.consumer(group_id=group)
+    ahead = [TopicPartition(topic, part, 10_000) for part in range(rig.partitions)]
+    consumer.commit(offsets=ahead, asynchronous=False)
+    consumer.close()
+    process = rig.start()
+    rig.answers(ids)
+    rig.wait_for_log("was made anew: it is read from its beginning")
+    assert rig.end(process) == 0
