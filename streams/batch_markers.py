@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from broker.client import SECONDS_TO_ANSWER, Brokers
+from marquee.errors import AwayError
 from marquee.stream_settings import StreamSettings
-from streams.loop import TRANSACTION_MS, close_consumer, produce
+from streams.loop import TRANSACTION_MS, close_consumer, produce, within
 from streams.messages import Answer, Refused
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class MarkedAnswers:
         )
         with brokers.errors("answers cannot be written"):
             # Before the marker is read: what a forerunner left open must be ended.
-            self._producer.init_transactions(SECONDS_TO_ANSWER)
+            within(lambda: self._producer.init_transactions(SECONDS_TO_ANSWER))
             self._group = brokers.consumer(group_id=settings.group)
             self.last = self._last_marker()
             self.ends, self.begins_elsewhere = self._answered()
@@ -97,10 +98,12 @@ class MarkedAnswers:
             self._producer.begin_transaction()
             try:
                 self._produce(new, marker)
-                self._producer.commit_transaction(SECONDS_TO_ANSWER)
+                within(lambda: self._producer.commit_transaction(SECONDS_TO_ANSWER))
+            except AwayError:  # the client does not come back: the next writer ends its transaction
+                raise
             except BaseException:
                 with suppress(Exception):
-                    self._producer.abort_transaction(SECONDS_TO_ANSWER)
+                    within(lambda: self._producer.abort_transaction(SECONDS_TO_ANSWER))
                 raise
         self.last, self.ends = marker, marker.ends
         return [outcome for _, _, outcome in new]
@@ -110,11 +113,10 @@ class MarkedAnswers:
         for part, offset, outcome in new:
             produce(producer, settings, outcome, (settings.requests, part, offset))
         producer.produce(settings.markers, marker.to_json(), settings.requests.encode())
-        producer.send_offsets_to_transaction(
-            _positions(settings.requests, marker.ends),
-            self._group.consumer_group_metadata(),
-            SECONDS_TO_ANSWER,
-        )
+        positions = _positions(settings.requests, marker.ends)
+        group = within(self._group.consumer_group_metadata)
+        seconds = SECONDS_TO_ANSWER
+        within(lambda: producer.send_offsets_to_transaction(positions, group, seconds))
 
     def _answered(self) -> tuple[Ends, bool]:
         """How far requests are answered, and whether the topic lacks what comes next: it has

@@ -127,7 +127,7 @@ class StreamLoop:
             transactional_id=f"{group}-{name}", transaction_timeout_ms=TRANSACTION_MS, linger_ms=0
         )
         # First the producer: what a forerunner left open must be ended before offsets are read.
-        producer.init_transactions(SECONDS_TO_ANSWER)
+        within(lambda: producer.init_transactions(SECONDS_TO_ANSWER))
         consumer = self._brokers.consumer(
             group_id=group,
             group_instance_id=name,
@@ -166,6 +166,8 @@ class StreamLoop:
             seconds = SECONDS_TO_ANSWER
             within(lambda: producer.send_offsets_to_transaction(positions, group, seconds))
             within(lambda: producer.commit_transaction(seconds))
+        except AwayError:  # the client does not come back: the next session ends its transaction
+            raise
         except BaseException:
             with suppress(Exception):  # the next session ends it otherwise
                 within(lambda: producer.abort_transaction(SECONDS_TO_ANSWER))
