@@ -247,7 +247,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     add("--master", default=settings.spark.master, help="of Spark (default %(default)s)")
     checkpoint = folders.state / "streams" / "checkpoint"
     add("--checkpoint", type=Path, default=checkpoint, help="folder of Spark's query")
-    jars = REPOSITORY / settings.cache / "jars"
+    jars = REPOSITORY / settings.cache / "jars" / "spark-kafka"  # its list in config/jars
     add("--jars", type=Path, default=jars, help="folder of Spark's source of topics")
     add("--status", type=Path, help="file that says what was answered and what waits, as JSON")
     return parser
