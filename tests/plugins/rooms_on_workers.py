@@ -11,7 +11,10 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-LONGEST_FIRST = ("stack", "spark_budget", "spark_recommender", "cluster", "yarn", "worlds")
+LONGEST_FIRST = (
+    *("stack", "spark_budget", "spark_recommender", "connect", "streams", "documents"),
+    *("cluster", "yarn", "worlds"),
+)
 """The rooms that take longest; a long one that came last would leave the other worker idle."""
 
 
