@@ -29,7 +29,7 @@ from marquee.settings import REPOSITORY
 
 COMMANDS = (
     "run|up|down|status|doctor|history|ledger|champion|rollback|accept-world|evaluate|compare|"
-    "recommend-all|parse-pages|step|tokens|documents|plan|units"
+    "recommend-all|parse-pages|step|tokens|documents|export|stream|plan|units"
 )
 STAYS_UP = "the stack stays up, so that you can look; `marquee down` stops it"
 error_console = Console(stderr=True, soft_wrap=True, highlight=False)

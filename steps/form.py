@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from exports.formats import SUBSTITUTES, refusal
 from marquee.clock import parse_moment, refuse_ahead
 from marquee.errors import MarqueeError, SettingsError
 from marquee.policy import MODELS, POLICIES, Model, Policy, Promote, Search, read_policy, tighten
@@ -180,9 +179,13 @@ def _unplaced(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeEr
 
 def _not_exported(settings: Settings, conf: Mapping[str, Any]) -> Iterator[MarqueeError]:
     """An error for a chosen budget recipe that a format of the settings cannot carry."""
+    if not (formats := settings.exports.formats):
+        return
+    from exports.formats import SUBSTITUTES, refusal  # each parse of the DAG loads this module
+
     named = conf.get("budget_recipe")
     table = next((t for t in settings.recipes.budget if t.get("name") == named), {})
-    if why := refusal(table, settings.exports.formats):
+    if why := refusal(table, formats):
         yield SettingsError(why, f"train {SUBSTITUTES}, or take the format out of exports.formats")
 
 

@@ -27,4 +27,6 @@ def test_the_export_follows_the_promotion(tmp_path: Path, monkeypatch: pytest.Mo
         for name, all_of in follows.items()
         for following in all_of
     }
-    assert {(name, one) for name, all_of in NEXT_TASKS.items() for one in all_of} <= drawn
+    counted = {(name, one) for name, all_of in NEXT_TASKS.items() for one in all_of}
+    # Here no CouchDB is named, and the DAG has no task for it.
+    assert {way for way in counted if "publish_documents" not in way} <= drawn

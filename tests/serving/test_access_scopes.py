@@ -24,6 +24,7 @@ FILLED = {
     "{run}": "r1",
     "{kind}": "predictions",
     "{job}": "none",
+    "{format}": "onnx",
     "{file:path}": "marquee.css",
 }
 BODIES = {
