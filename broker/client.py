@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from marquee.daemon_settings import KafkaSettings
+from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings
 from marquee.errors import AwayError, MarqueeError, SettingsError
 from marquee.host_checks import Finding
 from marquee.settings import Settings
@@ -21,8 +21,6 @@ from marquee.settings import Settings
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Producer
 
-USERNAME, PASSWORD = "MARQUEE_KAFKA_USERNAME", "MARQUEE_KAFKA_PASSWORD"
-"""The variables with the credentials of SASL."""
 SECONDS_TO_ANSWER = 10.0
 """How long one question to the brokers may take."""
 LONGEST_MESSAGE = 2 * 1024 * 1024
@@ -223,7 +221,7 @@ class Brokers:
             reason = self._refusal or error.str()
             return SettingsError(
                 f"{what}: Kafka at {self.bootstrap} refuses us: {reason}",
-                f"correct [kafka] security and mechanism, or {USERNAME} and {PASSWORD}",
+                f"correct [kafka] security and mechanism, or {KAFKA_USERNAME} and {KAFKA_PASSWORD}",
             )
         return AwayError(text, "start Kafka, or correct [kafka] bootstrap; it is asked again")
 
@@ -264,10 +262,11 @@ def _security(settings: KafkaSettings) -> dict[str, str]:
         found["ssl.ca.location"] = settings.ca_file
     if not settings.security.startswith("sasl"):
         return found
-    user, password = os.environ.get(USERNAME), os.environ.get(PASSWORD)
+    user, password = os.environ.get(KAFKA_USERNAME), os.environ.get(KAFKA_PASSWORD)
     if not user or not password:
         raise SettingsError(
-            f"[kafka] security is {settings.security}, and {USERNAME} or {PASSWORD} is not set",
+            f"[kafka] security is {settings.security}, and {KAFKA_USERNAME} or {KAFKA_PASSWORD} is "
+            "not set",
             "set both in the environment of serving and of Airflow",
         )
     return {

@@ -22,7 +22,7 @@ from local_stack.environment import with_local_addresses
 from local_stack.processes import SETTINGS_PREFIX, RunningStack, running_stacks
 from local_stack.stack import Stack
 from marquee.errors import MarqueeError, SourceError, StackError
-from marquee.lake import Lake, check_world, open_lake, read_world
+from marquee.lake import Lake, check_world, place_lake, read_world
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
 from sources.ratings_release import RELEASES, release_folder
@@ -186,7 +186,7 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
             raise _no_stack_runs(settings, world)
     place = settings.lake
     address = ("", "") if root.startswith("file:") else (webhdfs or place.webhdfs, place.user)
-    lake = open_lake(root or place.root, *address, drill=place.drill, replication=place.replication)
+    lake = place_lake(place, root or None, *address)
     if data or not root:
         check_world(lake, world)
     elif (named := read_world(lake)) is not None:
@@ -196,9 +196,7 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
 
 def lake_of(settings: Settings) -> Lake:
     """The lake that these settings name."""
-    place = settings.lake
-    address = (place.root, place.webhdfs, place.user)
-    return open_lake(*address, drill=place.drill, replication=place.replication)
+    return place_lake(settings.lake)
 
 
 def is_local(settings: Settings) -> bool:

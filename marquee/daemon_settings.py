@@ -1,4 +1,4 @@
-"""The settings of the daemons of this machine: their ports, their jars, and Kafka.
+"""The settings of the daemons of this machine: ports, jars, Kafka, and Spark Connect.
 
 `marquee.settings` puts these sections into its tree.
 """
@@ -12,7 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from marquee.addresses import host_and_port
 from marquee.place_settings import Section
 
+KAFKA_USERNAME, KAFKA_PASSWORD = "MARQUEE_KAFKA_USERNAME", "MARQUEE_KAFKA_PASSWORD"
+"""The variables with the credentials of SASL."""
 KAFKA_PORT = 9092
+CONNECT_PROCESSES = ("connect-server", "connect-worker")
+"""Of `Procfile`; the stack starts them where `[connect] embedded` says so."""
 KAFKA = "kafka"
 """The name of the broker in `Procfile` and of its port."""
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -46,6 +50,40 @@ class KafkaSettings(Section):
         if self.feedback_topic == self.refused_topic:
             raise ValueError("feedback_topic and refused_topic are one topic; name two")
         return self
+
+
+class ConnectSettings(Section):
+    """Whether the stack runs a Spark Connect server and our worker, or where they run."""
+
+    embedded: bool
+    worker: str
+    remote: str
+    memory: str = Field(pattern=r"^\d+[mg]$")
+    batch_rows: int = Field(ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _one_worker(self) -> ConnectSettings:
+        if self.embedded and (self.worker or self.remote):
+            raise ValueError("worker and remote name processes elsewhere: leave embedded = false")
+        if self.worker and not self.worker.startswith(("http://", "https://")):
+            raise ValueError("worker is http://host:port")
+        return self
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What the stack starts for it."""
+        return CONNECT_PROCESSES if self.embedded else ()
+
+    def worker_at(self, port: int) -> str:
+        """The worker's address, by default on this machine at `port`; "" where there is none."""
+        return f"http://127.0.0.1:{port}" if self.embedded else self.worker
+
+    def remote_at(self, port: int) -> str:
+        """The server's address, by default on this machine at `port`.
+
+        With a token pyspark speaks to `localhost` alone, never to 127.0.0.1.
+        """
+        return self.remote or f"sc://localhost:{port}"
 
 
 class PortSettings(Section):

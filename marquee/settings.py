@@ -20,8 +20,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
-from marquee.connect_settings import ConnectSettings
-from marquee.daemon_settings import JarSettings, KafkaSettings, StackSettings
+from marquee.daemon_settings import ConnectSettings, JarSettings, KafkaSettings, StackSettings
 from marquee.document_settings import DocumentsSettings, secrets_in_files
 from marquee.errors import SettingsError
 from marquee.place_settings import (
@@ -38,7 +37,8 @@ from marquee.stream_settings import StreamSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ANY_ADDRESS = ("0.0.0.0", "::")
-LOCAL = "local"  # the place that is meant where nobody names one
+LOCAL = "local"
+"""The place that is meant where nobody names one."""
 
 
 class RatingsSettings(Section):
@@ -229,8 +229,9 @@ class Settings(BaseSettings):
 def load_settings(place: str | None = None, folder: Path | None = None) -> Settings:
     """Read `base.toml` in `folder` and the overlay of `place`.
 
-    `place` names an overlay in `folder`, or any `.toml` file; default: MARQUEE_PLACE, else `local`.
-    It replaces single values and whole lists. Raises SettingsError with every wrong key and value.
+    `place` is the name of an overlay in `folder`, or the path of a `.toml` file anywhere. It
+    defaults to MARQUEE_PLACE, else `local`. The overlay replaces single values and whole lists.
+    Raises SettingsError with every unknown key and every value of a wrong kind.
     """
     folder = folder or REPOSITORY / "config"
     place = place or os.environ.get("MARQUEE_PLACE") or LOCAL
@@ -238,7 +239,8 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
     if not base.is_file():
         raise SettingsError(f"{base} is missing", "restore it from the repository")
     try:
-        found = Settings(**(files := _ConfigFiles(Settings, [base, overlay], deep_merge=True)()))
+        files = _ConfigFiles(Settings, [base, overlay], deep_merge=True)()
+        found = Settings(**files)
         sources = _ConfigFiles(Settings, [base])().get("titles", {})  # all that there are
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
         wrong += secrets_in_files(files)

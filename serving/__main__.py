@@ -27,7 +27,7 @@ import uvicorn
 
 from broker.feedback_outbox import feedback_outbox
 from marquee.errors import LakeUnavailableError, MarqueeError
-from marquee.lake import Lake, check_world, open_lake, read_world
+from marquee.lake import Lake, check_world, place_lake, read_world
 from marquee.process_secrets import CONNECT_SECRET
 from marquee.settings import Settings, load_settings
 from marquee.state_folders import StateFolders
@@ -53,13 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
         rules = access_rules(settings.serving, options.host, options.tokens)
-        lake = open_lake(
-            options.lake,
-            options.webhdfs,
-            settings.lake.user,
-            drill=settings.lake.drill,
-            replication=settings.lake.replication,
-        )
+        lake = place_lake(settings.lake, options.lake, options.webhdfs)
         world = _expected_world(settings, options.lake)
         backend = _backend(lake, settings, options, world)
     except MarqueeError as error:

@@ -39,7 +39,7 @@ from serving.rate_limits import RateLimit
 
 OPEN = "open"
 """In place of a scope: the route answers everybody, and tells nothing of people or addresses."""
-ROUTE_SCOPES: dict[str, str] = {  # `rate` is for the `person` in the path; `request_user`, too
+ROUTE_SCOPES: dict[str, str] = {  # `request_user` asks for `rate` where a person is ours
     "GET /v1/users/{user_id}/recommendations": READ,
     "POST /v1/recommendations": READ,
     "GET /v1/users/{user_id}/predictions/{movie_id}": READ,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import httpx
 from fastapi import Depends, Query, Request
@@ -85,8 +85,8 @@ class AskedEngine:
     process: EngineProcess
     request: Request
 
-    async def answer(self, kind: type[A], **ours: Any) -> A:
-        """The process' answer to the same request, with the fields of `ours` replaced.
+    async def answer(self, kind: type[A]) -> A:
+        """The process' answer to the same request.
 
         Raises ProblemError: 503 while the process is away, else with its own status and sentence.
         """
@@ -97,7 +97,7 @@ class AskedEngine:
         if found.status_code >= 400:
             raise _problem(found)
         try:
-            return kind.model_validate(found.json() | ours)
+            return kind.model_validate(found.json())
         except (ValueError, ValidationError) as error:
             what = f"{self.process.name} gave another answer than this API's: {error}"
             raise ProblemError(503, what.splitlines()[0], ASK_NATIVE, RETRY) from None

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -25,7 +26,7 @@ import uvicorn
 
 from marquee.access_tokens import is_loopback
 from marquee.errors import MarqueeError, SettingsError
-from marquee.lake import open_lake
+from marquee.lake import place_lake
 from marquee.process_secrets import CONNECT_SECRET, CONNECT_TOKEN
 from marquee.settings import Settings, load_settings
 from serving.app import create_app
@@ -81,12 +82,9 @@ def checked_remote(remote: str) -> str:
     """
     if not remote.startswith("sc://"):
         raise SettingsError(f"'{remote}' is no address of Spark Connect", "give sc://host:port")
-    host = remote.removeprefix("sc://").partition("/")[0].partition(":")[0]
-    if (
-        os.environ.get(CONNECT_TOKEN)
-        and host in ("127.0.0.1", "[")
-        and "use_ssl=true" not in remote
-    ):
+    is_plain = "use_ssl=true" not in remote
+    is_number = urlsplit(remote).hostname in ("127.0.0.1", "::1")
+    if os.environ.get(CONNECT_TOKEN) and is_plain and is_number:
         raise SettingsError(
             f"with a token, {remote} waits for ever", "write sc://localhost:port instead"
         )
@@ -96,13 +94,7 @@ def checked_remote(remote: str) -> str:
 
 
 def _backend(settings: Settings, options: argparse.Namespace, keeper: SessionKeeper) -> Backend:
-    lake = open_lake(
-        options.lake,
-        options.webhdfs,
-        settings.lake.user,
-        drill=settings.lake.drill,
-        replication=settings.lake.replication,
-    )
+    lake = place_lake(settings.lake, options.lake, options.webhdfs)
     backend = open_backend(
         lake,
         options.cache,

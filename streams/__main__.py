@@ -28,7 +28,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 from broker.client import Brokers
 from marquee.access_tokens import RATE
 from marquee.errors import MarqueeError, exit_status
-from marquee.lake import Lake, check_world, open_lake
+from marquee.lake import Lake, check_world, place_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.backend import Backend, open_backend
@@ -198,13 +198,7 @@ class Reporter(threading.Thread):
 
 
 def _lake(settings: Settings, options: argparse.Namespace) -> Lake:
-    lake = open_lake(
-        options.lake,
-        options.webhdfs,
-        settings.lake.user,
-        drill=settings.lake.drill,
-        replication=settings.lake.replication,
-    )
+    lake = place_lake(settings.lake, options.lake, options.webhdfs)
     if options.lake.rstrip("/") == settings.lake.root.rstrip("/"):
         check_world(lake, settings.world)
     return lake

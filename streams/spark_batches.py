@@ -25,10 +25,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from broker.client import PASSWORD, USERNAME, Brokers
+from broker.client import Brokers
 from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
-from marquee.daemon_settings import KafkaSettings
+from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings
 from marquee.errors import AwayError, MarqueeError, SettingsError, StackError
 from marquee.lake import Lake, open_lake
 from marquee.stream_settings import StreamSettings
@@ -266,7 +266,7 @@ def security_options(settings: KafkaSettings) -> dict[str, str]:
         found["kafka.ssl.truststore.location"] = settings.ca_file
     if settings.security.startswith("sasl"):
         module = "plain.PlainLoginModule" if settings.mechanism == "PLAIN" else _SCRAM
-        user, password = (_quoted(os.environ.get(name, "")) for name in (USERNAME, PASSWORD))
+        user, password = (_quoted(os.environ.get(name, "")) for name in _LOGIN)
         login = f"org.apache.kafka.common.security.{module} required"
         found["kafka.sasl.mechanism"] = settings.mechanism
         found["kafka.sasl.jaas.config"] = f"{login} username={user} password={password};"
@@ -274,6 +274,7 @@ def security_options(settings: KafkaSettings) -> dict[str, str]:
 
 
 _SCRAM = "scram.ScramLoginModule"
+_LOGIN = (KAFKA_USERNAME, KAFKA_PASSWORD)
 
 
 def _quoted(text: str) -> str:

@@ -21,6 +21,7 @@ from marquee.lake.root import (
     claim_world,
     drill_fault,
     open_lake,
+    place_lake,
     read_world,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "drill_fault",
     "manifest",
     "open_lake",
+    "place_lake",
     "read_world",
     "webhdfs",
 ]

@@ -20,6 +20,7 @@ from marquee.errors import ConflictError, ContractError, NotFoundError, Settings
 from marquee.identifiers import refuse_long
 from marquee.lake.folder import FolderLake
 from marquee.lake.lake import Lake
+from marquee.place_settings import LakeSettings
 
 WORLD = "world.json"
 DRILL_FAULTS = ("nan_factors", "torn_bundle", "spoilt_code")
@@ -58,6 +59,22 @@ def open_lake(
     `check_clock`.
     """
     return check_clock(_lake_at(root, webhdfs, user, replication), drill)
+
+
+def place_lake(
+    place: LakeSettings,
+    root: str | None = None,
+    webhdfs: str | None = None,
+    user: str | None = None,
+) -> Lake:
+    """The lake of a place's settings, but for what is given; see `open_lake`."""
+    return open_lake(
+        place.root if root is None else root,
+        place.webhdfs if webhdfs is None else webhdfs,
+        place.user if user is None else user,
+        drill=place.drill,
+        replication=place.replication,
+    )
 
 
 def check_clock(lake: Lake, drill: bool) -> Lake:

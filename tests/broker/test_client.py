@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from broker.client import PASSWORD, USERNAME, Brokers, Topic
+from broker.client import Brokers, Topic
+from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME
 from marquee.errors import AwayError, SettingsError
 from marquee.settings import Settings, load_settings
 from tests.plugins.free_ports import free_port
@@ -59,8 +60,8 @@ def test_a_place_without_kafka_says_which_setting() -> None:
 
 
 def test_credentials_are_in_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(USERNAME, raising=False)
-    with pytest.raises(SettingsError, match=f"{USERNAME} or {PASSWORD} is not set"):
+    monkeypatch.delenv(KAFKA_USERNAME, raising=False)
+    with pytest.raises(SettingsError, match=f"{KAFKA_USERNAME} or {KAFKA_PASSWORD} is not set"):
         Brokers.of(with_kafka(bootstrap="broker:9092", security="sasl_plaintext"))
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.client import USERNAME, Brokers, Topic
+from broker.client import Brokers, Topic
 from broker.feedback_outbox import CURSOR_FILE, Outbox, feedback_outbox
 from broker.feedback_topic import segments_of, take_feedback
+from marquee.daemon_settings import KAFKA_USERNAME
 from marquee.lake import Lake, open_lake
 from serving.feedback_log import EVERYTHING, FeedbackLog
 from sources.feedback_in_lake import fetch_feedback, origin, publish_feedback
@@ -159,7 +160,7 @@ def test_what_another_host_heard_is_felt_here_once_though_it_comes_both_ways(
 def test_credentials_that_are_missing_are_said_and_stop_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(USERNAME, raising=False)
+    monkeypatch.delenv(KAFKA_USERNAME, raising=False)
     settings = with_kafka(bootstrap="broker:9092", security="sasl_ssl")
     log = FeedbackLog(tmp_path, "local")
     log.write("p-ada", {1: 4.0})

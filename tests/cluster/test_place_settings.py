@@ -13,7 +13,7 @@ import pytest
 
 from local_stack.environment import job_environment, stack_environment
 from local_stack.stack import read_procfile
-from marquee.connect_settings import PROCESSES
+from marquee.daemon_settings import CONNECT_PROCESSES
 from marquee.errors import SettingsError, StackError
 from marquee.place_settings import master_pages, megabytes
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -175,7 +175,7 @@ def test_the_local_place_stays_on_loopback(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_place_names_the_processes_of_this_machine(shelf: Settings) -> None:
     assert [*read_procfile(only=shelf.stack.processes)] == [*shelf.stack.processes]
     local = load_settings("local").stack.processes
-    optional = {*PROCESSES, "kafka"}
+    optional = {*CONNECT_PROCESSES, "kafka"}
     assert {*read_procfile()} == {*local, *optional} and optional.isdisjoint(local)
     with pytest.raises(StackError, match=r"stack\.processes names tape"):
         read_procfile(only=["tape"])
