@@ -151,8 +151,8 @@ class Outbox:
         with brokers.errors(what):
             for key, value in messages:
                 producer.produce(self._topic.name, value, key, on_delivery=note)
-            left = producer.flush()  # ends: a message that waits too long fails
-        if failed or left:
+            producer.flush()  # ends: a message that waits too long fails
+        if failed:
             self._producer = None
             raise brokers.error(failed[0], what)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from broker.bounded_calls import close
 from broker.client import Brokers, Offsets
 from broker.feedback_messages import Message, RefusedMessageError, read_message
 from marquee.errors import AwayError, ConflictError
@@ -134,7 +135,7 @@ def take_feedback(
             taken.notes += notes
             notes = []
     finally:
-        consumer.close()
+        close(consumer)
     return taken
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from broker.bounded_calls import begin_transactions, close, put, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers, Topic
 from broker.feedback_topic import REFUSED_FILE, chain_head, number_of, segments_of
 from marquee.lake import Lake
@@ -43,7 +44,7 @@ def send_refused(lake: Lake, brokers: Brokers, topic: str, refused: Topic) -> in
     brokers.ensure_topics([refused])
     producer = brokers.producer(transactional_id=f"marquee-refused-{topic}")
     with brokers.errors(f"topic {refused.name} takes no refused messages"):
-        producer.init_transactions(SECONDS_TO_ANSWER)  # ends what a killed load has begun
+        begin_transactions(producer)
         sent = _last_sent(brokers, topic, refused.name)
         for leaf in owed:
             if number_of(leaf) > sent:
@@ -52,25 +53,20 @@ def send_refused(lake: Lake, brokers: Brokers, topic: str, refused: Topic) -> in
 
 
 def _send(producer: Producer, lake: Lake, leaf: str, topic: str, refused: str) -> None:
-    producer.begin_transaction()
-    for one in _refused_of(lake, leaf):
-        key, value = _bytes(one["key"]), _bytes(one["value"])
-        headers = {
-            "reason": one["reason"],
-            "topic": topic,
-            "partition": str(one["partition"]),
-            "offset": str(one["offset"]),
-            "segment": str(number_of(leaf)),
-            "bytes": str(len(value or b"")),
-        }
-        cut = None if value is None else value[:MOST_BYTES]
-        while True:
-            try:
-                producer.produce(refused, cut, key, PARTITION, headers=dict(headers))
-                break
-            except BufferError:  # the library holds as many messages as it may
-                producer.poll(1.0)
-    producer.commit_transaction(SECONDS_TO_ANSWER * 3)
+    messages = list(_refused_of(lake, leaf))  # before the transaction: the lake may be away
+    with transaction(producer, SECONDS_TO_ANSWER * 3):
+        for one in messages:
+            key, value = _bytes(one["key"]), _bytes(one["value"])
+            headers = {
+                "reason": one["reason"],
+                "topic": topic,
+                "partition": str(one["partition"]),
+                "offset": str(one["offset"]),
+                "segment": str(number_of(leaf)),
+                "bytes": str(len(value or b"")),
+            }
+            cut = None if value is None else value[:MOST_BYTES]
+            put(producer, refused, cut, key, partition=PARTITION, headers=headers)
 
 
 def _bytes(text: str | None) -> bytes | None:
@@ -94,7 +90,7 @@ def _last_sent(brokers: Brokers, topic: str, refused: str) -> int:
             if found := list(_segments(brokers, consumer, topic, refused)):
                 return max(found)
     finally:
-        consumer.close()
+        close(consumer)
     return 0
 
 

@@ -16,14 +16,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers
-from marquee.errors import AwayError
 from marquee.stream_settings import StreamSettings
-from streams.loop import TRANSACTION_MS, close_consumer, produce, within
+from streams.loop import TRANSACTION_MS, produce
 from streams.messages import Answer, Refused
 
 if TYPE_CHECKING:
@@ -69,14 +68,14 @@ class MarkedAnswers:
         )
         with brokers.errors("answers cannot be written"):
             # Before the marker is read: what a forerunner left open must be ended.
-            within(lambda: self._producer.init_transactions(SECONDS_TO_ANSWER))
+            begin_transactions(self._producer)
             self._group = brokers.consumer(group_id=settings.group)
             self.last = self._last_marker()
             self.ends, self.begins_elsewhere = self._answered()
 
     def close(self) -> None:
         """End the connections."""
-        close_consumer(self._group)
+        close(self._group)
 
     def is_new(self, partition: int, offset: int) -> bool:
         """Whether a request is not answered yet."""
@@ -94,17 +93,8 @@ class MarkedAnswers:
         if not new:
             return []
         marker = Marker(query, batch, self.ends | {part: at + 1 for part, at, _ in new})
-        with self._brokers.errors("answers cannot be written"):
-            self._producer.begin_transaction()
-            try:
-                self._produce(new, marker)
-                within(lambda: self._producer.commit_transaction(SECONDS_TO_ANSWER))
-            except AwayError:  # the client does not come back: the next writer ends its transaction
-                raise
-            except BaseException:
-                with suppress(Exception):
-                    within(lambda: self._producer.abort_transaction(SECONDS_TO_ANSWER))
-                raise
+        with self._brokers.errors("answers cannot be written"), transaction(self._producer):
+            self._produce(new, marker)
         self.last, self.ends = marker, marker.ends
         return [outcome for _, _, outcome in new]
 
@@ -112,11 +102,9 @@ class MarkedAnswers:
         settings, producer = self._settings, self._producer
         for part, offset, outcome in new:
             produce(producer, settings, outcome, (settings.requests, part, offset))
-        producer.produce(settings.markers, marker.to_json(), settings.requests.encode())
-        positions = _positions(settings.requests, marker.ends)
-        group = within(self._group.consumer_group_metadata)
-        seconds = SECONDS_TO_ANSWER
-        within(lambda: producer.send_offsets_to_transaction(positions, group, seconds))
+        put(producer, settings.markers, marker.to_json(), settings.requests.encode())
+        group = bounded(self._group.consumer_group_metadata)
+        put_offsets(producer, _positions(settings.requests, marker.ends), group)
 
     def _answered(self) -> tuple[Ends, bool]:
         """How far requests are answered, and whether the topic lacks what comes next: it has
@@ -145,7 +133,7 @@ class MarkedAnswers:
             consumer.assign(_positions(self._settings.markers, {0: bound.earliest}))
             return self._read(consumer)
         finally:
-            close_consumer(consumer)
+            close(consumer)
 
     def _read(self, consumer: Consumer) -> Marker | None:
         found: Marker | None = None

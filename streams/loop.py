@@ -12,14 +12,14 @@ Any trouble with Kafka ends the *session*; the next one begins where the last tr
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers, Topic
 from marquee.errors import AwayError, SettingsError
 from marquee.stream_settings import StreamSettings
@@ -127,7 +127,7 @@ class StreamLoop:
             transactional_id=f"{group}-{name}", transaction_timeout_ms=TRANSACTION_MS, linger_ms=0
         )
         # First the producer: what a forerunner left open must be ended before offsets are read.
-        within(lambda: producer.init_transactions(SECONDS_TO_ANSWER))
+        begin_transactions(producer)
         consumer = self._brokers.consumer(
             group_id=group,
             group_instance_id=name,
@@ -142,7 +142,7 @@ class StreamLoop:
             consumer.subscribe([self._settings.requests], on_assign=self._begin)
             yield consumer, producer
         finally:
-            close_consumer(consumer)
+            close(consumer)
 
     def _next(self, consumer: Consumer) -> list[Message]:
         """Up to a batch of requests: waits for the first, and takes what lies ready behind it."""
@@ -158,26 +158,16 @@ class StreamLoop:
     def _answer(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         """One transaction: all the answers and the offsets behind the requests, or nothing."""
         outcomes = self._answerer.answers(message.value() for message in messages)
-        producer.begin_transaction()
-        try:
+        with transaction(producer):
             for message, outcome in zip(messages, outcomes, strict=True):
                 produce(producer, self._settings, outcome, _place(message))
-            positions, group = _behind(messages), self._group_of(consumer)
-            seconds = SECONDS_TO_ANSWER
-            within(lambda: producer.send_offsets_to_transaction(positions, group, seconds))
-            within(lambda: producer.commit_transaction(seconds))
-        except AwayError:  # the client does not come back: the next session ends its transaction
-            raise
-        except BaseException:
-            with suppress(Exception):  # the next session ends it otherwise
-                within(lambda: producer.abort_transaction(SECONDS_TO_ANSWER))
-            raise
+            put_offsets(producer, _behind(messages), self._group_of(consumer))
         self.progress.count(outcomes)
 
     def _group_of(self, consumer: Consumer) -> Any:
         """What a transaction says of the group; it stays until partitions are given anew."""
         if self._group is None:
-            self._group = within(consumer.consumer_group_metadata)
+            self._group = bounded(consumer.consumer_group_metadata)
         return self._group
 
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -225,40 +215,6 @@ class StreamLoop:
         self.progress.failure = failure
 
 
-def within(call: Callable[[], Any]) -> Any:
-    """The result of a call to the library, in up to twice the seconds that it was given.
-
-    It has been seen to wait for ever, in spite of its limit, when its broker had just been killed.
-    Then AwayError; the next session's producer fences the one that is left behind.
-    """
-    found: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            found.put((call(), None))
-        except Exception as error:
-            found.put((None, error))
-
-    threading.Thread(target=run, name="ask-kafka", daemon=True).start()
-    try:
-        result, error = found.get(timeout=2 * SECONDS_TO_ANSWER)
-    except queue.Empty:
-        raise AwayError("Kafka's client does not come back", "a new session begins") from None
-    if error is not None:
-        raise error
-    return result
-
-
-def close_consumer(consumer: Consumer) -> None:
-    """End a consumer, and wait a while: the library may wait for ever for brokers that are away.
-
-    One that is still ending joins no group again, so the next session need not wait for it.
-    """
-    ending = threading.Thread(target=consumer.close, name="close-consumer", daemon=True)
-    ending.start()
-    ending.join(SECONDS_TO_ANSWER)
-
-
 def produce(
     producer: Producer,
     settings: StreamSettings,
@@ -266,16 +222,11 @@ def produce(
     place: tuple[str, int, int],
 ) -> None:
     """Put an answer, or a refused message of `place` (topic, partition, offset), on its topic."""
-    while True:
-        try:
-            if isinstance(outcome, Answer):
-                producer.produce(settings.answers, outcome.value, outcome.id.encode())
-            else:
-                headers = refusal_headers(outcome, place)
-                producer.produce(settings.refused, outcome.value, headers=headers)
-            return
-        except BufferError:  # its queue is full: the library sends meanwhile
-            producer.poll(0.1)
+    if isinstance(outcome, Answer):
+        put(producer, settings.answers, outcome.value, outcome.id.encode())
+    else:
+        headers = refusal_headers(outcome, place)
+        put(producer, settings.refused, outcome.value, None, headers=headers)
 
 
 def _behind(messages: list[Message]) -> list[TopicPartition]:
