@@ -41,8 +41,8 @@ from cli.world_and_lake import (
     world_name_of,
     worlds,
 )
+from documents.pointer import check_couchdb
 from local_stack.airflow_api import DAG, AirflowApi
-from local_stack.couch_checks import check_couchdb
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
 from local_stack.place_checks import check_by_job, check_database, check_lake

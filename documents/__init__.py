@@ -10,7 +10,7 @@ says why nobody sees half a generation.
 - `pointer`: which generation is read, which are being written or removed; safe among publishers
 - `sample_check`: compares a seeded sample with the API
 
-Its interface is `python -m documents publish|check|status`, and `marquee documents`. It takes the
+Its interface is `python -m documents`, which publishes, and `marquee documents`. It takes the
 answers from `serving`, so the weekly run starts it as a process.
 """
 

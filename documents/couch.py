@@ -37,7 +37,7 @@ class Couch:
     No error shows a password: the address has none (`DocumentsSettings`), and it goes in a header.
     """
 
-    def __init__(self, settings: DocumentsSettings) -> None:
+    def __init__(self, settings: DocumentsSettings, seconds: float = SECONDS_TO_ANSWER) -> None:
         if not settings.is_on:
             raise SettingsError(
                 "no CouchDB is named: [documents] url is empty",
@@ -48,7 +48,7 @@ class Couch:
         user, password = settings.user, settings.password.get_secret_value()
         self._client = httpx.Client(
             auth=(user, password) if user else None,
-            timeout=httpx.Timeout(SECONDS_TO_ANSWER, connect=SECONDS_TO_CONNECT),
+            timeout=httpx.Timeout(seconds, connect=SECONDS_TO_CONNECT),
             trust_env=False,
         )
 

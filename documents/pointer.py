@@ -12,15 +12,42 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from documents.couch import Couch, Document
-from documents.generation import Pair
+from marquee.addresses import shown
 from marquee.clock import iso
-from marquee.errors import AwayError, DocumentConflictError, SourceError
+from marquee.errors import AwayError, DocumentConflictError, MarqueeError, SourceError
+from marquee.host_checks import Finding
+from marquee.settings import Settings
+
+if TYPE_CHECKING:
+    from documents.generation import Pair  # it loads what serving loads
 
 POINTER, ABOUT = "current", "about"
 FORMAT = 1
+SECONDS_TO_CHECK = 10.0
+"""How long the doctor waits for an answer."""
+
+
+def check_couchdb(settings: Settings) -> Iterator[Finding]:
+    """Whether the CouchDB of `[documents]` answers, and the database is ours or free.
+
+    Nothing where none is named; nothing is written.
+    """
+    if not settings.documents.is_on:
+        return
+    name, where = "CouchDB", shown(settings.documents.url)
+    with Couch(settings.documents, SECONDS_TO_CHECK) as couch:
+        try:
+            yield Finding(name, True, f"{where} is version {couch.require_version()}")
+            name, pointer = "documents", couch.get(POINTER)
+            require_world(couch, pointer, settings.world)
+        except MarqueeError as error:
+            yield Finding(name, False, error.message, error.remedy)
+            return
+    holds = f"holds documents of the world '{settings.world}'" if pointer else "is free"
+    yield Finding(name, True, f"{couch.where} {holds}")
 
 
 def require_world(couch: Couch, pointer: Document | None, world: str) -> None:

@@ -8,7 +8,6 @@
 - `host_daemon`: one daemon of a cluster on this host; `systemd_units`: the units that start it
 - `java_setup`: finds Java and the folders of jars, and fills them.
 - `health_checks`: can this machine run a stack, and is each process ready?
-- `couch_checks`: does the CouchDB of `[documents]` answer, and is it ours?
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
 Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `jar_setup`, `hdfs`, `kafka`,
@@ -18,7 +17,6 @@ Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `jar_setup
 __all__ = [
     "airflow_api",
     "airflow_database",
-    "couch_checks",
     "environment",
     "health_checks",
     "host_daemon",

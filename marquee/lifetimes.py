@@ -1,8 +1,8 @@
 """Child processes that end with their parent process (ADR 4).
 
 Linux can send SIGKILL to a process when the *thread* that forked it ends. A process that a JVM
-starts polls the id of its parent instead. The scheduler's workers, the crawl and the Python
-process of a Spark job use this module.
+starts polls the id of its parent instead. The scheduler's workers, the processes that a task
+starts and the Python process of a Spark job use this module.
 """
 
 from __future__ import annotations
@@ -14,9 +14,17 @@ import sys
 import threading
 import time
 
+PARENT = "MARQUEE_PARENT"
+"""The variable in which a task gives its id to the process that it starts."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 GENERATIONS = 2
 """Two generations of forks below a scheduler: the executor's workers, and their tasks."""
+
+
+def end_with_starter() -> None:
+    """Let Linux kill this process when the one that PARENT names ends; nothing where none is."""
+    if parent := os.environ.get(PARENT):
+        end_with_parent(int(parent))
 
 
 def end_with_parent(parent: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,14 +20,12 @@ from web_poet import HttpResponse
 
 from marquee.clock import parse_moment
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, MarqueeError, exit_status
-from marquee.lifetimes import end_with_parent
+from marquee.lifetimes import end_with_starter
 from marquee.normalise.text import encodable
 from scrapy_imdb.items import TitleItem, as_record
 from scrapy_imdb.pages import RefusedPageError, read_page
 from scrapy_imdb.pages.html_sections import LARGEST_PAGE
 
-PARENT = "MARQUEE_PARENT"
-"""Environment variable with a process id: the crawl ends when that process ends."""
 PAGE_NAMES = (".html", ".htm", ".xhtml", ".gz")
 """Endings of page names; `parse` ignores other files of a folder."""
 
@@ -71,14 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def end_with_task() -> None:
-    """End this crawl with the task that started it: two crawls may not share a state (ADR 4)."""
-    if parent := os.environ.get(PARENT):
-        end_with_parent(int(parent))
-
-
 def _crawl(options: argparse.Namespace) -> int:
-    end_with_task()
+    end_with_starter()  # two crawls may not share a state (ADR 4)
     from scrapy_imdb.crawl_plan import CrawlPlan
     from scrapy_imdb.crawl_run import run_crawl  # Scrapy is slow to import; `parse` needs none
 

@@ -7,11 +7,9 @@ the interface.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -28,16 +26,13 @@ from marquee.errors import (
     MarqueeError,
     SourceError,
 )
-from marquee.process_secrets import variables_for
-from marquee.settings import REPOSITORY
 from sources.ratings_release import write_candidates
 from sources.title_snapshots import snapshots
 from sources.title_sources import CRAWL
+from steps.child_process import run_child
 from steps.load_sources import find_ratings
 from steps.run import Run, check_lake
 
-ENDING_SECONDS = 20
-"""The time that a crawl has to deliver its titles after SIGTERM."""
 KEPT_SECONDS = 86_400
 """The sweep keeps output that is younger, because its run may still write it."""
 
@@ -65,37 +60,10 @@ def crawl_titles(run: Run) -> dict[str, Any]:
         print("the release links no title to IMDb (links.csv): there is nothing to crawl")
         return {"folder": None}
     print(f"{count} titles are linked; at most {run.form.max_pages} pages this time", flush=True)
-    status, last = run_crawl(crawl_command(run, links, out))
+    status, lines = run_child("crawl", crawl_command(run, links, out))
     if status:
-        raise crawl_error(status, last)
+        raise crawl_error(status, lines[-1] if lines else "")
     return {"folder": str(out)}
-
-
-def run_crawl(command: list[str]) -> tuple[int, str]:
-    """Run the spider and print its output; returns its exit status and its last line.
-
-    An exception in this task, such as a time-out, sends SIGTERM to the spider.
-    """
-    last = ""
-    environment = variables_for("crawl", os.environ) | {"MARQUEE_PARENT": str(os.getpid())}
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as crawl:
-        assert crawl.stdout is not None
-        try:
-            for line in crawl.stdout:
-                print(line, end="", flush=True)
-                last = line.strip() or last
-        except BaseException:
-            _end(crawl)
-            raise
-    return crawl.returncode, last
 
 
 def crawl_error(status: int, last: str) -> MarqueeError:
@@ -160,12 +128,3 @@ def crawl_command(run: Run, links: Path, out: Path) -> list[str]:
     command += ["--as-of", iso(run.as_of), "--delay", str(crawl.delay)]
     command += ["--refresh-days", str(crawl.refresh_days)]
     return [*command, *(["--contact", crawl.contact] if crawl.contact else [])]
-
-
-def _end(crawl: subprocess.Popen[str]) -> None:
-    """Send SIGTERM to a crawl, and SIGKILL where it does not end within `ENDING_SECONDS`."""
-    crawl.terminate()
-    try:
-        crawl.communicate(timeout=ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        crawl.kill()

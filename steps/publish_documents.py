@@ -1,14 +1,12 @@
 """publish_documents: the champions' answers as documents, in a process of its own.
 
-The process is `python -m documents publish`, because it loads what serving loads. Its flags and its
+The process is `python -m documents`, because it loads what serving loads. Its flags and its
 exit status are the interface. A CouchDB that is away costs the run nothing: the note says what is
 owed, and the next run or `marquee documents publish` delivers it.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from itertools import count
@@ -16,13 +14,9 @@ from itertools import count
 from marquee.artefacts.document import dig
 from marquee.errors import AWAY, BAD_INPUT, AwayError, ConflictError, MarqueeError, SourceError
 from marquee.lake import Lake
-from marquee.process_secrets import variables_for
 from marquee.run_folder import json_at
-from marquee.settings import REPOSITORY
+from steps.child_process import run_child
 from steps.run import Run
-
-ENDING_SECONDS = 20
-PARENT = "MARQUEE_PARENT"
 
 
 def publish_documents(run: Run, credentials: Mapping[str, str], may_retry: bool) -> str:
@@ -49,8 +43,7 @@ def publish_documents(run: Run, credentials: Mapping[str, str], may_retry: bool)
 
 def _published(run: Run, credentials: Mapping[str, str]) -> str:
     """The last line of a publication that went well; AwayError or SourceError for another."""
-    lines: list[str] = []
-    status = _run(publish_command(run), credentials, lines)
+    status, lines = run_child("documents", publish_command(run), credentials)
     last = lines[-1] if lines else ""
     said = next((line for line in reversed(lines) if line.startswith("error: ")), last)
     if status == 0:
@@ -62,40 +55,11 @@ def _published(run: Run, credentials: Mapping[str, str]) -> str:
     raise AwayError(f"the publication ended with status {status}: {said[:300]}")
 
 
-def _run(command: list[str], credentials: Mapping[str, str], lines: list[str]) -> int:
-    """Run the process, print its output and keep it in `lines`; returns its exit status.
-
-    An exception in this task, such as a time-out, ends the process; the next attempt goes on.
-    """
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=variables_for("documents", os.environ) | {**credentials, PARENT: str(os.getpid())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                lines.extend([line.strip()] if line.strip() else [])
-        except BaseException:
-            process.terminate()
-            try:
-                process.wait(ENDING_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            raise
-    return process.returncode
-
-
 def publish_command(run: Run) -> list[str]:
     """The command line; a golden file of the tests holds it."""
     lake = run.settings.lake
     flags = ["--lake", run.lake.root, "--webhdfs", lake.webhdfs, "--user", lake.user]
-    return [sys.executable, "-m", "documents", "publish", *flags]
+    return [sys.executable, "-m", "documents", *flags]
 
 
 def write_note(run: Run, sentence: str) -> None:

@@ -37,9 +37,7 @@ PROGRAMS = (
     "serving.check",
     "spark_connect",
     "replica serve",
-    "documents publish",
-    "documents check",
-    "documents status",
+    "documents",
 )
 JOBS = (
     *("prepare_titles", "prepare_ratings"),

@@ -15,7 +15,8 @@ from marquee.clock import now
 from marquee.errors import CrawlInterruptedError, CrawlStoppedError, SourceError, retry_helps
 from sources.title_record import title_record
 from sources.title_snapshots import records_at
-from steps.crawl_titles import KEPT_SECONDS, crawl_error, run_crawl, sweep_outputs
+from steps.child_process import run_child
+from steps.crawl_titles import KEPT_SECONDS, crawl_error, sweep_outputs
 from steps.load_sources import load_titles
 from steps.run import Run
 from tests.steps.test_load_titles_step import crawl_home
@@ -49,12 +50,12 @@ def test_only_the_tripwire_and_wrong_input_are_final(status, last, kind, says):
 
 
 def test_a_crawl_that_is_killed_is_told_from_one_that_ends(capfd):
-    assert run_crawl(python("print('page 1 of 2'); print('done')")) == (0, "done")
+    done = (0, ["page 1 of 2", "done"])
+    assert run_child("crawl", python("print('page 1 of 2'); print('done')")) == done
     killed = "import os; print('page 1 of 2', flush=True); os.kill(os.getpid(), 9)"
-    assert run_crawl(python(killed)) == (-9, "page 1 of 2")
-    assert (
-        run_crawl(python("import sys; sys.stdout.buffer.write(b'\\xff\\n'); sys.exit(3)"))[0] == 3
-    )
+    assert run_child("crawl", python(killed)) == (-9, ["page 1 of 2"])
+    no_text = python("import sys; sys.stdout.buffer.write(b'\\xff\\n'); sys.exit(3)")
+    assert run_child("crawl", no_text)[0] == 3
     assert capfd.readouterr().out.count("page 1 of 2") == 2
 
 
@@ -78,7 +79,7 @@ time.sleep(60)
 """
     monkeypatch.setattr("builtins.print", time_out)
     with pytest.raises(TimedOutError):
-        run_crawl([*python(code), str(tmp_path / "out")])
+        run_child("crawl", [*python(code), str(tmp_path / "out")])
     monkeypatch.undo()
     assert (tmp_path / "out").read_text() == "delivered"
 
@@ -86,7 +87,7 @@ time.sleep(60)
 def test_a_crawl_dies_with_the_process_that_started_it():
     """Both hold the pipe: it ends when the last of them is gone."""
     crawl = (
-        "import time; from scrapy_imdb.__main__ import end_with_task as d; d();"
+        "import time; from marquee.lifetimes import end_with_starter as d; d();"
         "print('crawls', flush=True); time.sleep(300)"
     )
     task = (
@@ -100,7 +101,7 @@ def test_a_crawl_dies_with_the_process_that_started_it():
 
 
 def test_a_crawl_whose_parent_died_first_does_not_begin():
-    code = "from scrapy_imdb.__main__ import end_with_task as d; d(); print('crawls')"
+    code = "from marquee.lifetimes import end_with_starter as d; d(); print('crawls')"
     done = subprocess.run(
         python(code), env={**os.environ, "MARQUEE_PARENT": "1"}, capture_output=True, text=True
     )

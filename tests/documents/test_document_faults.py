@@ -18,8 +18,8 @@ import pytest
 
 from documents.couch import Couch
 from documents.generation import read_pair
+from documents.pointer import check_couchdb
 from documents.publication import publish
-from local_stack.couch_checks import check_couchdb
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER, DocumentsSettings
 from marquee.errors import AwayError, SettingsError, SourceError
 from marquee.lake import Lake
@@ -145,7 +145,7 @@ def test_a_killed_publisher_leaves_no_pointer(
 ) -> None:
     """Killed at seeded moments, again and again, until one comes through."""
     settings = couch_settings(batch=4)
-    command = [sys.executable, "-m", "documents", "publish", "--lake", lake.root]
+    command = [sys.executable, "-m", "documents", "--lake", lake.root]
     variables = {
         "MARQUEE_DOCUMENTS__URL": settings.url,
         "MARQUEE_DOCUMENTS__DATABASE": settings.database,
@@ -185,7 +185,7 @@ def test_the_program_ends_with_a_line_and_a_status(lake: Lake) -> None:
         (f"http://writer:{SECRET}@host", 2, "error: settings are wrong: documents.url"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "documents", "publish", "--lake", lake.root],
+            [sys.executable, "-m", "documents", "--lake", lake.root],
             cwd=REPOSITORY,
             env=os.environ | {"MARQUEE_DOCUMENTS__URL": url},
             capture_output=True,
@@ -272,9 +272,9 @@ def test_the_doctor_asks_for_version_login_and_world(
     ((passed, says),) = findings(away)
     assert not passed and "does not answer" in says
     for status, body, expected in (
-        (401, b"{}", "refuses the login"),
-        (200, b'{"version": "3.3.3"}', "version 3.3.3; 3.4 or later"),
-        (200, b"<html>", "does not answer as CouchDB does"),
+        (401, b"{}", "refuses the user 'writer'"),
+        (200, b'{"version": "3.3.3"}', "is CouchDB 3.3.3 — give one of 3.4 or later"),
+        (200, b"<html>", "answers no JSON: it is no CouchDB"),
     ):
         with double(status, body) as url:
             refused = settings_of_a_test(url, user="writer", password=SECRET)
