@@ -28,16 +28,16 @@ from exports.exported_questions import (
     ExportedRow,
     exported_questions,
     exported_rows,
+    require_golden_answers,
 )
 from exports.formats import FORMATS, SUBSTITUTES, Format, format_named
 from exports.mleap_archives import zip_of
 from exports.onnx_graphs import write_stars
-from marquee.errors import BundleError, RecipeError, SourceError
+from marquee.errors import RecipeError, SourceError
 from scoring.any_bundle import bundle_kind
 from scoring.arrays import rows_of
 from scoring.budget.bundle import BudgetBundle
-from scoring.budget.features import DIRECTOR, PLAIN_NUMBERS, FeatureEncoder
-from scoring.budget.flat_trees import REMEDY
+from scoring.budget.features import DIRECTOR, PLAIN_NUMBERS, FeatureEncoder, column_suffix
 from scoring.budget.model import BudgetModel
 from scoring.budget.predictor import LEAST_SPREAD, MOST_SPREAD
 from scoring.recommender.model import Recommender
@@ -134,7 +134,6 @@ def _units(price_year: int) -> dict[str, Any]:
 
 
 def _question_facts(bundle: BudgetBundle, one: ExportedQuestion, chosen: Format) -> dict[str, Any]:
-    stem = one.question.replace(",", "").replace(" ", "_")
     encodings = [_encoding(bundle.encoder, name) for name in one.inputs]
     columns = zip(
         one.inputs, chosen.code.field_names(one.inputs), encodings, one.means.tolist(), strict=True
@@ -144,7 +143,7 @@ def _question_facts(bundle: BudgetBundle, one: ExportedQuestion, chosen: Format)
     low, high = predictor.residuals
     return {
         "question": one.question,
-        "file": f"{stem}{chosen.suffix}",
+        "file": f"{column_suffix(one.question)}{chosen.suffix}",
         "inputs": [dict(zip(keys, column, strict=True)) for column in columns],
         "outputs": ["log10_dollars", "dollars"],
         "interval": {
@@ -199,10 +198,7 @@ def _json(value: Any) -> bytes:
 
 def _stars_files(model: Recommender, facts: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of the export; BundleError where the bundle does not repeat its golden answers."""
-    report = model.check_golden()
-    if not report.passed:
-        what = report.failures[0] if report.failures else "it has no golden queries"
-        raise BundleError(f"the bundle does not repeat the answers of its training: {what}", REMEDY)
+    require_golden_answers(model.check_golden())
     whole = {
         **facts,
         "unit": "stars",
@@ -218,9 +214,9 @@ def _stars_files(model: Recommender, facts: Mapping[str, Any]) -> dict[str, byte
     }
     ids = {"user_ids": model.user_ids.tolist(), "movie_ids": model.movie_ids.tolist()}
     return {
-        "export.json": json.dumps(whole, indent=1).encode(),
-        "golden.json": json.dumps({"rows": list(_stars_rows(model))}, indent=1).encode(),
-        "ids.json": json.dumps(ids).encode(),
+        "export.json": _json(whole),
+        "golden.json": _json({"rows": list(_stars_rows(model))}),
+        "ids.json": json.dumps(ids).encode(),  # a line: there are many
         "stars.onnx": write_stars(model.bundle, whole),
     }
 

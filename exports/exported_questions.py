@@ -22,6 +22,7 @@ from scoring.budget.features import BudgetQuery
 from scoring.budget.flat_trees import LEAF, REMEDY, FlatTrees
 from scoring.budget.model import BudgetModel
 from scoring.budget.predictor import Predictor, Trend
+from scoring.evaluation_blocks import GoldenReport
 
 TOLERANCE = 1e-9
 """The largest accepted difference of an exported model's answer, in log10 dollars."""
@@ -131,12 +132,16 @@ def row_of(model: BudgetModel, query: BudgetQuery) -> tuple[float, ...]:
 def exported_rows(model: BudgetModel, questions: Sequence[ExportedQuestion]) -> list[ExportedRow]:
     """The golden queries as rows, then for each question rows with missing values and rows exactly
     on thresholds. Raises BundleError where the bundle does not repeat its golden answers."""
-    report = model.check_golden()
+    require_golden_answers(model.check_golden())
+    golden = [_golden_row(model, table) for table in model.bundle.golden["queries"]]
+    return golden + [row for one in questions for row in _edge_rows(one, golden)]
+
+
+def require_golden_answers(report: GoldenReport) -> None:
+    """Raise BundleError for a bundle that does not repeat the answers of its training."""
     if not report.passed:
         what = report.failures[0] if report.failures else "it has no golden queries"
         raise BundleError(f"the bundle does not repeat the answers of its training: {what}", REMEDY)
-    golden = [_golden_row(model, table) for table in model.bundle.golden["queries"]]
-    return golden + [row for one in questions for row in _edge_rows(one, golden)]
 
 
 def _golden_row(model: BudgetModel, table: dict[str, Any]) -> ExportedRow:

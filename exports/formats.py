@@ -65,8 +65,8 @@ def check_formats(names: Sequence[str]) -> None:
             )
 
 
-def refusal(recipe: Mapping[str, Any], formats: Sequence[str]) -> str:
-    """Why the formats cannot carry a budget recipe, a table of the settings; empty if they can."""
+def refusal(recipe: Mapping[str, Any], formats: Sequence[str]) -> SettingsError | None:
+    """Why the formats cannot carry a budget recipe, a table of the settings; None if they can."""
     family = str(recipe.get("family"))
     if recipe.get("stages"):
         what = "stages of Spark"
@@ -75,6 +75,11 @@ def refusal(recipe: Mapping[str, Any], formats: Sequence[str]) -> str:
     elif recipe.get("features"):
         what = "features of its own"
     else:
-        return ""
+        return None
     names = " and ".join(name for name in formats if "budget" in format_named(name).models)
-    return f"recipe {recipe.get('name')} has {what}, which {names} cannot carry" if names else ""
+    if not names:
+        return None
+    return SettingsError(
+        f"recipe {recipe.get('name')} has {what}, which {names} cannot carry",
+        f"train {SUBSTITUTES}, or take the format out of exports.formats",
+    )

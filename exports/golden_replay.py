@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,9 @@ def _questions(
         own = [row for row in rows if row["question"] == table["question"]]
         values = np.array([[row["inputs"][n] for n in names] for row in own], dtype=np.float64)
         recorded = np.array([row["log10_dollars"] for row in own], dtype=np.float64)
-        started = time.perf_counter()
-        score = chosen.code.load_question(files[table["file"]], jars)
-        loaded = time.perf_counter()
-        answers = score(values)
-        times = loaded - started, time.perf_counter() - loaded
-        yield _replayed(table["question"], table["file"], answers, recorded, times, facts)
+        file = table["file"]
+        load = partial(chosen.code.load_question, files[file], jars)
+        yield _replayed(table["question"], file, load, (values,), recorded, facts)
 
 
 def _stars(
@@ -119,22 +117,23 @@ def _stars(
 ) -> Iterator[ReplayedFile]:
     users, titles = (np.array([r[k] for r in rows], np.intp) for k in ("user_row", "title_row"))
     recorded = np.array([row["stars"] for row in rows], dtype=np.float64)
-    started = time.perf_counter()
-    score = load_stars(files[facts["file"]])
-    loaded = time.perf_counter()
-    answers = score(users, titles)
-    times = loaded - started, time.perf_counter() - loaded
-    yield _replayed("stars", facts["file"], answers, recorded, times, facts)
+    load = partial(load_stars, files[facts["file"]])
+    yield _replayed("stars", facts["file"], load, (users, titles), recorded, facts)
 
 
 def _replayed(
     question: str,
     file: str,
-    answers: Floats,
+    load: Callable[[], Callable[..., Floats]],
+    asked: tuple[Any, ...],
     recorded: Floats,
-    times: tuple[float, float],
     facts: Mapping[str, Any],
 ) -> ReplayedFile:
+    started = time.perf_counter()
+    score = load()
+    loaded = time.perf_counter()
+    answers = score(*asked)
+    times = loaded - started, time.perf_counter() - loaded
     worst = float(np.max(np.abs(answers - recorded))) if len(recorded) else float("nan")
     passed = worst <= float(facts["tolerance"])
     return ReplayedFile(question, file, len(recorded), worst, *times, passed)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from exports.formats import FORMATS, SUBSTITUTES, check_formats, refusal
+from exports.formats import FORMATS, check_formats, refusal
 from marquee.errors import SettingsError
 from marquee.policy import Model
 from marquee.settings import Settings
@@ -61,16 +61,13 @@ def refuse_recipes(
     if model != "budget" or not formats:
         return tuple(recipes)
     why = {str(one.get("name")): refusal(one, formats) for one in recipes}
-    if named and why.get(named):
-        raise SettingsError(why[named], _remedy())
+    if named and (refused := why.get(named)):
+        raise refused
     kept = tuple(one for one in recipes if one.get("beside") or not why[str(one.get("name"))])
-    if all(one.get("beside") for one in kept):
-        raise SettingsError("; ".join(filter(None, why.values())), _remedy())
+    refusals = [one for one in why.values() if one]
+    if refusals and all(one.get("beside") for one in kept):
+        raise SettingsError("; ".join(one.message for one in refusals), refusals[0].remedy)
     for one in recipes:
         if one not in kept:
-            print(f"left out: {why[str(one.get('name'))]} — {_remedy()}", flush=True)
+            print(f"left out: {why[str(one.get('name'))]}", flush=True)
     return kept
-
-
-def _remedy() -> str:
-    return f"train {SUBSTITUTES}, or take the format out of exports.formats"

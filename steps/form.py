@@ -181,12 +181,12 @@ def _not_exported(settings: Settings, conf: Mapping[str, Any]) -> Iterator[Marqu
     """An error for a chosen budget recipe that a format of the settings cannot carry."""
     if not (formats := settings.exports.formats):
         return
-    from exports.formats import SUBSTITUTES, refusal  # each parse of the DAG loads this module
+    from exports.formats import refusal  # each parse of the DAG loads this module
 
     named = conf.get("budget_recipe")
     table = next((t for t in settings.recipes.budget if t.get("name") == named), {})
     if why := refusal(table, formats):
-        yield SettingsError(why, f"train {SUBSTITUTES}, or take the format out of exports.formats")
+        yield why
 
 
 def _raise(wrong: Iterator[MarqueeError] | list[MarqueeError]) -> None:
