@@ -16,7 +16,7 @@ from steps.form import Form
 from steps.publish_documents import publish_documents, read_note
 from steps.run import Run
 from steps.run_report import read_report, report
-from tests.documents.test_faults import double
+from tests.documents.test_document_faults import double
 from tests.plugins.airflow_process import found_by
 from tests.plugins.free_ports import free_port
 
