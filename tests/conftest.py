@@ -13,6 +13,7 @@ from marquee.settings import REPOSITORY, load_settings
 
 pytest_plugins = [
     "tests.plugins.airflow_dag",
+    "tests.plugins.connect_server",
     "tests.plugins.kafka_broker",
     "tests.plugins.couch_server",
     "tests.plugins.local_stack",

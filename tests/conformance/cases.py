@@ -1,7 +1,7 @@
 """The questions of the conformance suite: the same for every engine, right ones and wrong ones.
 
-Each is asked of a lake where the made-up models of `tests/serving/serving_bundles.py` serve: twelve
-people (10, 20 … 120), thirty titles (1 to 30), a budget model of linear fits.
+Each is asked of the lake of `tests/connect/trained_lake.py`, where both models were trained small:
+80 people (1 to 80), and 126 titles (1 to 120, and 200 to 205, which nobody rated).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ class Case:
     question: str
     request: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    document: str = ""
+    """Kind and name of the document that is published with the answer, where one is."""
 
 
 TASTE = [{"movie_id": 3, "rating": 5}, {"movie_id": 8, "rating": 1.5}]
@@ -30,8 +32,11 @@ FILM: dict[str, Any] = {
     "countries": ["France"],
     "runtime": 100,
 }
+FILM_1 = {"year": 1951, "genres": ["Comedy", "Drama"]}
+"""All that the models know of the title 1."""
 CASES = (
     Case("a list", "recommendations", {"user_id": 10, "n": 5}),
+    Case("a published list", "recommendations", {"user_id": 20, "n": 3}, document="list/20"),
     Case("a list for an unknown person", "recommendations", {"user_id": 99999}),
     Case(
         "a filtered list", "recommendations", {"user_id": 20, "genre": "Drama", "year_from": 2001}
@@ -60,15 +65,16 @@ CASES = (
     ),
     Case("no pairs", "predictions", {"pairs": []}, 422),
     Case("a pair of truths", "predictions", {"pairs": [{"user_id": True, "movie_id": 1}]}, 422),
-    Case("titles by a word", "titles", {"q": "amelie"}),
+    Case("titles by a word", "titles", {"q": "film 12"}),
     Case("titles by none", "titles", {"n": 3}),
     Case("too many titles", "titles", {"n": 101}, 422),
-    Case("a title", "title", {"movie_id": 3}),
-    Case("a title that is none", "title", {"movie_id": 31}, 404),
+    Case("a title", "title", {"movie_id": 3}, document="title/3"),
+    Case("a title that is none", "title", {"movie_id": 999}, 404, document="title/999"),
     Case("an id that is none", "title", {"movie_id": "The Amélie Affair"}, 422),
     Case("titles like one", "similar", {"movie_id": 4, "n": 3}),
     Case("titles like none", "similar", {"movie_id": 777}, 404),
     Case("a budget", "budget-estimate", COMEDY),
+    Case("a published budget", "budget-estimate", FILM_1, document="estimate/tt0000001"),
     Case("a budget of all that is known", "budget-estimate", FILM),
     Case("a budget of nothing", "budget-estimate", {}, 422),
     Case("a budget of the wrong year", "budget-estimate", {**FILM, "year": 2026}, 422),

@@ -14,14 +14,18 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-import pytest
 
+from documents.couch import Couch
+from documents.publication import publish
+from examples.shelf_reader import ROUTES
 from local_stack.java_setup import fetch_listed
 from marquee.lake import Lake
 from marquee.settings import load_settings
 from serving.backend import Backend, open_backend
 from serving.questions import QUESTIONS
 from tests.conformance.cases import Case
+from tests.documents.test_shelf_reader import serving
+from tests.plugins.connect_server import address, with_engine
 from tests.plugins.live_server import running
 from tests.streams.stream_rig import StreamRig
 
@@ -31,7 +35,7 @@ class World:
     """Where an engine finds what it needs."""
 
     lake: Lake
-    """A lake with a champion of both models."""
+    """A lake with a champion of both models, saved for Spark as well."""
     folder: Path
     """A folder for the engine alone."""
     fixture: Callable[[str], Any]
@@ -57,10 +61,12 @@ class TestedEngine:
     __test__ = False  # no class of tests, whatever its name begins with
 
     open: Callable[[World], AbstractContextManager[Ask]]
-    questions: frozenset[str] = frozenset(QUESTIONS)
+    answers: Callable[[Case], bool] = lambda case: True
+    """Which of the cases it answers."""
     tolerance: float = 0.0
     """The largest difference of a number, relative to numbers above one."""
-    marks: tuple[pytest.MarkDecorator, ...] = ()
+    says_why: bool = True
+    """Whether its problem documents are those of HTTP; else the status alone is."""
 
 
 def started_backend(world: World) -> Backend:
@@ -120,9 +126,46 @@ def over_spark(world: World) -> Iterator[Ask]:
         yield ask
 
 
+@contextmanager
+def over_connect(world: World) -> Iterator[Ask]:
+    """The API, asked with `?engine=spark-connect`; title and search are its own on every engine."""
+    worker = world.fixture("connect_worker")
+    with running(with_engine(started_backend(world), address(worker))) as client:
+        client.timeout = httpx.Timeout(120)
+        yield lambda cases: [ask_route(client, case, engine="spark-connect") for case in cases]
+
+
+def is_of_a_model(case: Case) -> bool:
+    """Whether a model answers, and no table of titles."""
+    return case.question not in ("titles", "title")
+
+
+@contextmanager
+def over_documents(world: World) -> Iterator[Ask]:
+    """Published documents, as the reader on a board answers from them."""
+    settings = world.fixture("couch_settings")()
+    with Couch(settings) as couch:
+        publish(world.lake, couch, say=lambda text: None)
+    with serving(settings) as client:
+        yield lambda cases: [ask_reader(client, case) for case in cases]
+
+
+def ask_reader(client: httpx.Client, case: Case) -> Reply:
+    """Ask the reader for the document of a case."""
+    kind, _, name = case.document.partition("/")
+    pattern = next(path for path, known in ROUTES.items() if known == kind)
+    answer = client.get("/" + "/".join(name if part == "*" else part for part in pattern))
+    return Reply(answer.status_code, answer.json())
+
+
 ENGINES: dict[str, TestedEngine] = {
     "native": TestedEngine(over_http),
     "stream-loop": TestedEngine(over_topics),
     "stream-spark": TestedEngine(over_spark),
+    # Stars beside a list are rounded to three digits.
+    "spark-connect": TestedEngine(over_connect, is_of_a_model, tolerance=2e-3),
+    "documents": TestedEngine(
+        over_documents, lambda case: bool(case.document), tolerance=1e-6, says_why=False
+    ),
 }
 """All engines by name; the first is the reference."""

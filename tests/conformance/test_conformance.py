@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from marquee.lake import Lake, open_lake
+from marquee.lake import Lake
 from serving.questions import QUESTIONS
 from tests.conformance.cases import CASES, Case
 from tests.conformance.engines import ENGINES, Reply, World
-from tests.serving.serving_bundles import promote_budget, promote_recommender
 
 REFERENCE = next(iter(ENGINES))
 Replies = dict[str, Reply]
@@ -21,17 +20,8 @@ Replies = dict[str, Reply]
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    folder = tmp_path_factory.mktemp("conformance")
-    lake = open_lake(f"file://{folder / 'lake'}")
-    promote_recommender(lake, folder / "one")
-    promote_budget(lake, folder / "two")
-    return lake
-
-
-@pytest.fixture(scope="module")
 def replies_of(
-    lake: Lake, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    connect_lake: Lake, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[str], Replies]:
     """Ask an engine all its questions at once, the first time that a test wants them."""
     found: dict[str, Replies] = {}
@@ -39,8 +29,8 @@ def replies_of(
     def ask(name: str) -> Replies:
         if name not in found:
             engine = ENGINES[name]
-            cases = [case for case in CASES if case.question in engine.questions]
-            world = World(lake, tmp_path_factory.mktemp(name), request.getfixturevalue)
+            cases = [case for case in CASES if engine.answers(case)]
+            world = World(connect_lake, tmp_path_factory.mktemp(name), request.getfixturevalue)
             found[name] = {}  # an engine that fails is not opened for each case again
             with engine.open(world) as ask_all:
                 replies = ask_all(cases)
@@ -53,9 +43,8 @@ def replies_of(
 def engines_and_cases() -> Iterator[Any]:
     for name, engine in ENGINES.items():
         for case in CASES:
-            if case.question in engine.questions:
-                marks = engine.marks
-                yield pytest.param(name, case, id=f"{name}: {case.name}", marks=marks)
+            if engine.answers(case):
+                yield pytest.param(name, case, id=f"{name}: {case.name}")
 
 
 @pytest.mark.parametrize(("name", "case"), engines_and_cases())
@@ -64,6 +53,8 @@ def test_an_engine_answers_as_the_reference(
 ) -> None:
     wanted, found = replies_of(REFERENCE)[case.name], replies_of(name)[case.name]
     assert (found.status, wanted.status) == (case.status, case.status), found.body
+    if case.status != 200 and not ENGINES[name].says_why:
+        return
     bodies = (comparable(wanted.body), comparable(found.body))
     assert list(differences(*bodies, ENGINES[name].tolerance)) == []
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.connect.conftest import eventually
+from tests.plugins.connect_server import eventually
 
 ENGINE = {"engine": "spark-connect"}
 
@@ -21,7 +21,7 @@ def put(lake, name: str, table: pa.Table) -> str:
     return f"batch/{name}"
 
 
-def scored(api, worker, kind: str, source: str, out: str) -> dict:
+def scored(api, connect_worker, kind: str, source: str, out: str) -> dict:
     """The job when it has ended."""
     started = api.post(f"/v1/batch/{kind}", json={"input": source, "output": out}, params=ENGINE)
     assert started.status_code == 202, started.text
@@ -32,7 +32,7 @@ def scored(api, worker, kind: str, source: str, out: str) -> dict:
         jobs[:] = [api.get(path, params=ENGINE).json()]
         return jobs[0]["state"] in ("done", "failed")
 
-    eventually(has_ended, worker)
+    eventually(has_ended, connect_worker)
     return jobs[0]
 
 
@@ -42,14 +42,16 @@ def read(lake, path: str) -> pa.Table:
     return pa.concat_tables(pq.read_table(folder / f.name) for f in manifest.files)
 
 
-def test_pairs_are_those_of_the_native_engine(api, worker, native, connect_lake):
+def test_pairs_are_those_of_the_native_engine(api, connect_worker, native, connect_lake):
     model = native.recommender.view.champion.model.recommender
     rng = np.random.default_rng(3)
     users = rng.choice([*model.user_ids.tolist(), 999_999], 3_000)
     movies = rng.choice([*model.movie_ids.tolist(), 888_888], 3_000)
     keys = np.arange(3_000)
     table = pa.table({"key": keys, "user_id": users, "movie_id": movies})
-    job = scored(api, worker, "predictions", put(connect_lake, "pairs", table), "batch/scored")
+    job = scored(
+        api, connect_worker, "predictions", put(connect_lake, "pairs", table), "batch/scored"
+    )
     assert (job["state"], job["rows"], job["why"]) == ("done", 3_000, "")
     assert job["bundle"] == native.recommender.view.champion.entry.bundle
     found = read(connect_lake, "batch/scored").sort_by("key")
@@ -60,14 +62,14 @@ def test_pairs_are_those_of_the_native_engine(api, worker, native, connect_lake)
     assert connect_lake.manifest("batch/scored").facts["engine"] == "spark-connect"
 
 
-def test_films_are_those_of_the_native_engine(api, worker, connect_lake):
+def test_films_are_those_of_the_native_engine(api, connect_worker, connect_lake):
     films = [
         {"film": "a", "year": 2020, "genres": ["Drama"], "rating": 7.0, "directors": ["nm1"]},
         {"film": "b", "year": 1990, "genres": [], "rating": None, "directors": []},
         {"film": "c", "year": 2031, "genres": ["Action"], "rating": None, "directors": ["x"]},
     ]
     source = put(connect_lake, "films", pa.Table.from_pylist(films))
-    job = scored(api, worker, "budget-estimates", source, "batch/films-scored")
+    job = scored(api, connect_worker, "budget-estimates", source, "batch/films-scored")
     assert (job["state"], job["rows"]) == ("done", 3), job
     for film, row in zip(films, read(connect_lake, "batch/films-scored").to_pylist(), strict=True):
         stated = {n: v for n, v in film.items() if n != "film" and v}
@@ -86,19 +88,21 @@ def test_films_are_those_of_the_native_engine(api, worker, connect_lake):
         ("budget-estimates", {"year": [2000, 1500]}, "row 1: year"),
     ],
 )
-def test_bad_columns_are_one_sentence(api, worker, connect_lake, kind, table, why):
+def test_bad_columns_are_one_sentence(api, connect_worker, connect_lake, kind, table, why):
     name = f"bad-{abs(hash(why)) % 10**8}"
-    job = scored(api, worker, kind, put(connect_lake, name, pa.table(table)), f"batch/{name}-out")
+    job = scored(
+        api, connect_worker, kind, put(connect_lake, name, pa.table(table)), f"batch/{name}-out"
+    )
     assert job["state"] == "failed" and why in job["why"], job
     assert "\n" not in job["why"]
     assert not connect_lake.exists(f"batch/{name}-out")
 
 
-def test_what_is_no_parquet_is_one_sentence(api, worker, connect_lake):
+def test_what_is_no_parquet_is_one_sentence(api, connect_worker, connect_lake):
     folder = Path(connect_lake.root.removeprefix("file://")) / "batch" / "text"
     folder.mkdir(parents=True)
     (folder / "part-0.parquet").write_text("no Parquet at all, and long enough to have a footer")
-    job = scored(api, worker, "predictions", "batch/text", "batch/text-out")
+    job = scored(api, connect_worker, "predictions", "batch/text", "batch/text-out")
     assert job["state"] == "failed" and "is not Parquet" in job["why"], job
 
 
@@ -117,9 +121,9 @@ def test_paths_outside_of_batch_are_refused(api, request_, status):
     assert answer.status_code == status, answer.text
 
 
-def test_an_output_is_never_overwritten(api, worker, connect_lake):
+def test_an_output_is_never_overwritten(api, connect_worker, connect_lake):
     source = put(connect_lake, "twice", pa.table({"user_id": [1], "movie_id": [1]}))
-    assert scored(api, worker, "predictions", source, "batch/once")["state"] == "done"
+    assert scored(api, connect_worker, "predictions", source, "batch/once")["state"] == "done"
     again = {"input": source, "output": "batch/once"}
     answer = api.post("/v1/batch/predictions", json=again, params=ENGINE)
     assert answer.status_code == 409 and "exists already" in answer.json()["detail"]

@@ -7,7 +7,7 @@ import signal
 import httpx
 import pytest
 
-from tests.connect.conftest import SECRET, address, eventually, is_ready, with_engine
+from tests.plugins.connect_server import SECRET, address, eventually, is_ready, with_engine
 from tests.plugins.free_ports import free_port
 from tests.plugins.live_server import running
 
@@ -71,41 +71,41 @@ def test_ratings_since_the_training_are_the_native_engines_alone(api, native):
     assert answer.status_code == 422 and "native engine alone" in answer.json()["detail"]
 
 
-def test_the_worker_answers_nobody_without_the_secret(worker, native):
+def test_the_worker_answers_nobody_without_the_secret(connect_worker, native):
     for headers in ({}, {"Authorization": "Bearer wrong"}):
-        answer = httpx.get(address(worker) + LIST, headers=headers)
+        answer = httpx.get(address(connect_worker) + LIST, headers=headers)
         assert answer.status_code == 401, answer.text
     shown = {"Authorization": f"Bearer {SECRET}"}
-    assert httpx.get(address(worker) + LIST, headers=shown, timeout=60).status_code == 200
-    with running(with_engine(native, address(worker), "wrong")) as client:
+    assert httpx.get(address(connect_worker) + LIST, headers=shown, timeout=60).status_code == 200
+    with running(with_engine(native, address(connect_worker), "wrong")) as client:
         assert client.get(LIST, params={"engine": "spark-connect"}).status_code == 503
 
 
-def test_the_worker_keeps_no_ratings(worker):
+def test_the_worker_keeps_no_ratings(connect_worker):
     shown = {"Authorization": f"Bearer {SECRET}"}
     rating = {"ratings": [{"movie_id": 7, "rating": 5}]}
     answers = [
-        httpx.post(f"{address(worker)}/v1/users/p-ada/ratings", json=rating, headers=shown),
-        httpx.delete(f"{address(worker)}/v1/users/p-ada", headers=shown),
+        httpx.post(f"{address(connect_worker)}/v1/users/p-ada/ratings", json=rating, headers=shown),
+        httpx.delete(f"{address(connect_worker)}/v1/users/p-ada", headers=shown),
     ]
     for answer in answers:
         assert answer.status_code == 501 and "the API" in answer.json()["detail"]
 
 
-def test_models_load_again_after_the_server_was_killed(api, server, worker):
+def test_models_load_again_after_the_server_was_killed(api, connect_server, connect_worker):
     def answers() -> bool:
         return api.get(LIST, params={"engine": "spark-connect"}).status_code == 200
 
     before = api.get(LIST, params={"engine": "spark-connect"})
     assert before.status_code == 200
-    server.kill(signal.SIGKILL)
+    connect_server.kill(signal.SIGKILL)
     lost = api.get(LIST, params={"engine": "spark-connect"})
     assert lost.status_code == 503 and lost.headers["Retry-After"] == "10"
     assert "lost" in lost.json()["detail"] or "does not answer" in lost.json()["detail"]
     assert api.get(LIST).status_code == 200
-    assert not is_ready(worker)
-    server.start()
-    eventually(answers, worker)
+    assert not is_ready(connect_worker)
+    connect_server.start()
+    eventually(answers, connect_worker)
     after = api.get(LIST, params={"engine": "spark-connect"})
     assert after.json() == before.json()
-    assert is_ready(worker)
+    assert is_ready(connect_worker)

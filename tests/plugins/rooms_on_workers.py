@@ -16,6 +16,8 @@ LONGEST_FIRST = (
     *("cluster", "yarn", "worlds"),
 )
 """The rooms that take longest; a long one that came last would leave the other worker idle."""
+TOGETHER = {"conformance": "connect"}
+"""Rooms that share the daemons and trained models of another, on its worker."""
 
 
 class RoomScheduling(LoadScopeScheduling):
@@ -26,8 +28,9 @@ class RoomScheduling(LoadScopeScheduling):
 
 
 def room_of(nodeid: str) -> str:
-    """The folder below `tests` that the test is in; `tests` for one that is in none."""
-    return nodeid.split("::")[0].removeprefix("tests/").rpartition("/")[0] or "tests"
+    """The folder below `tests` that the test is in, or the one that it shares a worker with."""
+    folder = nodeid.split("::")[0].removeprefix("tests/").rpartition("/")[0] or "tests"
+    return TOGETHER.get(folder, folder)
 
 
 @pytest.hookimpl(optionalhook=True)

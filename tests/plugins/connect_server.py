@@ -1,4 +1,4 @@
-"""A real Spark Connect server, our worker before it, and an API that asks the worker."""
+"""A real Spark Connect server, our worker before it, and a lake of models trained for them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from local_stack.java_setup import cache_folder, java_home, spark_environment
 from local_stack.stack import read_procfile
 from marquee.lake import Lake
 from marquee.settings import REPOSITORY, load_settings
-from serving.backend import Backend, open_backend
+from serving.backend import Backend
 from serving.other_engines import EngineProcess, OtherEngines
 from tests.connect.trained_lake import trained_lake
 from tests.plugins.free_ports import free_port
-from tests.plugins.live_server import running
 
 SECONDS = 240
 TOKEN, SECRET = "a token of this test's server", "a secret of this test's worker"
@@ -85,7 +84,7 @@ def connect_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """The Spark Connect server; a test may kill it, if it starts it again."""
     folder, port = tmp_path_factory.mktemp("server"), str(free_port())
     daemon = Daemon("connect-server", folder, CONNECT_SERVER_PORT=port)
@@ -95,11 +94,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def worker(
-    server: Daemon, connect_lake: Lake, tmp_path_factory: pytest.TempPathFactory
+def connect_worker(
+    connect_server: Daemon, connect_lake: Lake, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
     """Our worker, with both models loaded."""
-    ports = {"CONNECT_SERVER_PORT": server.environment["CONNECT_SERVER_PORT"]}
+    ports = {"CONNECT_SERVER_PORT": connect_server.environment["CONNECT_SERVER_PORT"]}
     place = {"MARQUEE_LAKE__ROOT": connect_lake.root, "MARQUEE_LAKE__WEBHDFS": ""}
     ports["CONNECT_WORKER_PORT"] = str(free_port())
     daemon = Daemon("connect-worker", tmp_path_factory.mktemp("worker"), **ports, **place)
@@ -125,25 +124,7 @@ def is_ready(worker: Daemon) -> bool:
     return found.json().get("status") == "ready" and all(m["serving"] for m in models)
 
 
-@pytest.fixture
-def native(connect_lake: Lake, tmp_path: Path) -> Backend:
-    """The API's own backend over the same champions."""
-    backend = open_backend(connect_lake, tmp_path / "cache", tmp_path / "feedback")
-    for follower in backend.followers.values():
-        follower.poll()
-        assert follower.view.champion is not None, follower.failure
-    return backend
-
-
 def with_engine(backend: Backend, url: str, secret: str = SECRET) -> Backend:
     """The backend of an API that may ask the process at `url`."""
     process = EngineProcess("spark-connect", url, secret)
     return replace(backend, other_engines=OtherEngines({process.name: process}))
-
-
-@pytest.fixture
-def api(native: Backend, worker: Daemon) -> Iterator[httpx.Client]:
-    """The API, native by default."""
-    with running(with_engine(native, address(worker))) as client:
-        client.timeout = httpx.Timeout(120)
-        yield client
