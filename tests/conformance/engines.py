@@ -26,6 +26,7 @@ from serving.questions import QUESTIONS
 from tests.conformance.cases import Case
 from tests.documents.test_shelf_reader import serving
 from tests.plugins.connect_server import address, with_engine
+from tests.plugins.couch_server import own_databases
 from tests.plugins.live_server import running
 from tests.streams.stream_rig import StreamRig
 
@@ -143,11 +144,12 @@ def is_of_a_model(case: Case) -> bool:
 @contextmanager
 def over_documents(world: World) -> Iterator[Ask]:
     """Published documents, as the reader on a board answers from them."""
-    settings = world.fixture("couch_settings")()
-    with Couch(settings) as couch:
-        publish(world.lake, couch, say=lambda text: None)
-    with serving(settings) as client:
-        yield lambda cases: [ask_reader(client, case) for case in cases]
+    with own_databases(world.fixture("couch_url")) as make:
+        settings = make()
+        with Couch(settings) as couch:
+            publish(world.lake, couch, say=lambda text: None)
+        with serving(settings) as client:
+            yield lambda cases: [ask_reader(client, case) for case in cases]
 
 
 def ask_reader(client: httpx.Client, case: Case) -> Reply:

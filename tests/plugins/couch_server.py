@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -122,16 +122,23 @@ def couch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.kill()
 
 
-@pytest.fixture
-def couch_settings(couch_url: str) -> Iterator[Callable[..., DocumentsSettings]]:
-    """Makes settings with a database of their own, which goes with the test."""
+@contextmanager
+def own_databases(url: str) -> Iterator[Callable[..., DocumentsSettings]]:
+    """Makes settings, each with a database of its own, which goes at the end."""
     made: list[DocumentsSettings] = []
 
     def make(**changes: object) -> DocumentsSettings:
-        made.append(settings_of_a_test(couch_url, **changes))
+        made.append(settings_of_a_test(url, **changes))
         return made[-1]
 
     yield make
     for one in made:
         login = (one.user, one.password.get_secret_value()) if one.user else None
         httpx.delete(f"{one.url}/{one.database}", auth=login, trust_env=False, timeout=60)
+
+
+@pytest.fixture
+def couch_settings(couch_url: str) -> Iterator[Callable[..., DocumentsSettings]]:
+    """Makes settings with a database of their own, which goes with the test."""
+    with own_databases(couch_url) as make:
+        yield make
