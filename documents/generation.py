@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from documents.couch import Document
 from marquee.artefacts.ledger_entry import Entry
@@ -37,16 +37,13 @@ from serving.bundle_cache import BundleCache
 from serving.callers import EVERYBODY
 from serving.engines import load_budget, load_recommender
 from serving.follower import LoadedChampion, View
-from serving.routes.budget_estimates import BudgetAnswer, BudgetRequest, budget_estimate
-from serving.routes.recommendations import (
-    RecommendationsAnswer,
-    RecommendationsRequest,
-    recommendations_for,
-)
-from serving.routes.title_search import TitleAnswer, TitleRequest, title_of
+from serving.questions import QUESTIONS
+from serving.routes.budget_estimates import BudgetAnswer, BudgetRequest
+from serving.routes.recommendations import RecommendationsAnswer
+from serving.routes.title_search import TitleAnswer
 
-KINDS = {"title": "recommender", "list": "recommender", "estimate": "budget"}
-"""The kinds of documents, and the model that answers each."""
+KINDS = {"title": "title", "list": "recommendations", "estimate": "budget-estimate"}
+"""The kinds of documents, and the question of `serving.questions` that each has the answer to."""
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A title's id that no address and no query has to escape."""
 LISTS = {"cast": "cast", "writers": "writer", "companies": "company", "keywords": "keyword"}
@@ -123,26 +120,27 @@ def documents_of(backend: Backend, generation: str, top_n: int) -> Iterator[Docu
         titles = stars.model.title_index.titles
         for title in titles:
             asked: dict[str, Any] = {"movie_id": title.name or str(title.movie_id)}
-            found = title_of(backend, EVERYBODY, TitleRequest(**asked))
-            yield _document(generation, "title", title.movie_id, asked, found)
+            yield _document(backend, generation, "title", title.movie_id, asked)
         for user in stars.model.recommender.bundle.user_ids.tolist():
             if user >= 0:
                 asked = {"user_id": str(user), "n": top_n}
-                listed = recommendations_for(backend, EVERYBODY, RecommendationsRequest(**asked))
-                yield _document(generation, "list", user, asked, listed)
+                yield _document(backend, generation, "list", user, asked)
     if (budget := backend.budget.view.champion) is not None:
         for name, request in questions(titles, budget.model.bundle.titles):
+            asked = request.model_dump(mode="json", exclude_defaults=True)
             try:
-                estimate = budget_estimate(backend, EVERYBODY, request)
+                estimate = _document(backend, generation, "estimate", name, asked)
             except SourceError:  # more genres than a film may have, for example
                 continue
-            asked = request.model_dump(mode="json", exclude_defaults=True)
-            yield _document(generation, "estimate", name, asked, estimate)
+            yield estimate
 
 
 def _document(
-    generation: str, kind: str, name: object, asked: Mapping[str, Any], answer: BaseModel
+    backend: Backend, generation: str, kind: str, name: object, asked: Mapping[str, Any]
 ) -> Document:
+    """The document of a question; raises as the question does."""
+    question = QUESTIONS[KINDS[kind]]
+    answer = question.answer(backend, EVERYBODY, question.request.model_validate(asked))
     return {
         "_id": f"{generation}:{kind}:{name}",
         "kind": kind,

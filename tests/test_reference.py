@@ -22,10 +22,13 @@ import typer.main
 
 import cli
 import marquee.artefacts
+from documents.generation import KINDS
+from exports.formats import FORMATS
 from marquee.artefacts.document import Document
 from marquee.dataset_contracts import CONTRACTS
 from marquee.settings import REPOSITORY
 from serving.app import create_app
+from serving.questions import QUESTIONS
 from spark_connect.answers import ANSWERS
 
 PAGES = REPOSITORY / "docs" / "reference"
@@ -133,19 +136,41 @@ def routes() -> str:
 
 
 def engines() -> str:
-    """Who computes what in each engine, as `spark_connect/answers.py` states it."""
+    """Which engine answers which question, and who computes what with Spark Connect."""
     lines = [
         "# Engines",
         "",
-        "`native` computes all of it with NumPy from the bundle. `spark-connect` "
-        "([guide](../guides/spark-connect.md)) asks Spark where this table says so; the rest of an "
-        "answer is the bundle's, by the same code.",
+        "| question | route | `native` | `spark-connect` | streams | documents | exports |",
+        "|---|---|---|---|---|---|---|",
+        *map(_engines_of, QUESTIONS),
+        "",
+        "`native` computes all of it with NumPy from the bundle, and so do streams, in both forms. "
+        "A document holds one answer as `native` gave it, so it answers the requests that were "
+        "published. An export answers for the model alone, without what stays outside of it.",
+        "",
+        "## With Spark Connect",
+        "",
+        "`spark-connect` ([guide](../guides/spark-connect.md)) asks Spark where this table says "
+        "so; the rest of an answer is the bundle's, by the same code.",
         "",
         "| part of an answer | computed by | how |",
         "|---|---|---|",
         *(f"| {what} | {who} | {how} |" for what, who, how in ANSWERS),
     ]
     return "\n".join(lines)
+
+
+def _engines_of(name: str) -> str:
+    """The row of one question."""
+    route = QUESTIONS[name].route
+    method, path = route.split()
+    described = create_app(None).openapi()["paths"][path][method.lower()]  # type: ignore[arg-type]
+    asks = any(one["name"] == "engine" for one in described.get("parameters", ()))
+    kinds = [kind for kind, question in KINDS.items() if question == name]
+    exported = {"budget-estimate": "budget", "prediction": "recommender"}.get(name)
+    formats = [one for one, format in FORMATS.items() if exported in format.models]
+    engines = ("yes", "yes" if asks else "", "yes", *map(", ".join, (kinds, formats)))
+    return f"| `{name}` | `{route}` | {' | '.join(engines)} |"
 
 
 def settings() -> str:
