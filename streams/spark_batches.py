@@ -170,7 +170,7 @@ class SparkStream:
                 stop.wait(SECONDS_BETWEEN_LOOKS)
             if not stop.is_set() and (error := query.exception()) is not None:
                 self._has_failed = True
-                raise _trouble(str(error))
+                raise why_ended(str(error))
         finally:
             if query is not None:
                 query.stop()
@@ -218,13 +218,16 @@ class SparkStream:
         return found[1] if found else "unknown"
 
 
-def _trouble(text: str) -> MarqueeError:
+def why_ended(text: str) -> MarqueeError:
     """Why a query ended: an outage, or wrong settings, which no retry mends."""
     own = re.search(r"(?:marquee\.errors\.)(\w+): ([^\n]+)", text)
     if own and own[1] == "SettingsError":
         return SettingsError(own[2])
-    line = own[2] if own else next((x for x in text.splitlines() if x.strip()), "no reason")
-    return AwayError(f"Spark's query ended: {line.strip()[:400]}", "it is started again")
+    # Neither Python's traceback nor Java's begins with the reason; both end with it.
+    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Error|Exception): .+)$", text, re.MULTILINE)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason")
+    line = own[2] if own else (causes or [first])[-1]
+    return AwayError(f"Spark's query ended: {line[:400]}", "it is started again")
 
 
 def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:

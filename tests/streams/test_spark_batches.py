@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from local_stack.java_setup import fetch_listed
+from marquee.errors import AwayError, SettingsError
 from marquee.settings import load_settings
+from streams.spark_batches import why_ended
 from tests.streams.stream_rig import Said, StreamRig
 
 MIXED: list[Said] = [
@@ -20,6 +22,36 @@ MIXED: list[Said] = [
     ("prediction", {"user_id": 10, "movie_id": 5}),
     ("title", {"movie_id": 999}),
 ]
+
+
+PYTHON = """An exception was raised by the Python Proxy. Return Message: Traceback (latest last):
+  File "loop.py", line 1, in call
+cimpl.KafkaException: KafkaError{code=_TRANSPORT,val=-195,str="no broker"}
+\tat py4j.Protocol.getReturnValue(Protocol.java:476)
+"""
+JAVA = """[STREAM_FAILED] Query [id = 1] terminated with exception: Job aborted
+org.apache.spark.SparkException: Job aborted
+\tat org.apache.spark.Run.run(Run.java:1)
+Caused by: org.apache.kafka.common.errors.TimeoutException: no metadata in 60000 ms
+\t... 3 more
+"""
+WRONG = "x\nmarquee.errors.SettingsError: Kafka refuses us — correct [kafka]\n\tat py4j.Run"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PYTHON, "KafkaError{code=_TRANSPORT"),
+        (JAVA, "TimeoutException: no metadata in 60000 ms"),
+        (WRONG, "Kafka refuses us — correct [kafka]"),
+        ("py4j is gone\n", "py4j is gone"),
+        ("", "no reason"),
+    ],
+)
+def test_why_a_query_ended_is_its_cause_in_one_line(text: str, said: str) -> None:
+    shown = str(why_ended(text))
+    assert said in shown and "Traceback" not in shown and "\n" not in shown
+    assert type(why_ended(text)) is (SettingsError if text == WRONG else AwayError)
 
 
 @pytest.fixture
