@@ -11,7 +11,6 @@ where it comes in a segment too. Other producers write the same (docs/guides/kaf
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,7 @@ SECONDS_AHEAD = 600
 LARGEST = 2**63 - 1
 FIELDS = ("version", "server", "seq", "person", "movie_id", "rating", "time")
 PERSON = re.compile(r"p-[A-Za-z0-9._-]{1,64}")
-SERVER = re.compile(r"[^/\x00-\x1f]{1,100}")
+SERVER = re.compile(r"[^/\x00-\x1f\ud800-\udfff]{1,100}")
 
 
 class RefusedMessageError(ValueError):
@@ -138,10 +137,10 @@ def _movie(value: Any) -> int | None:
 def _rating(value: Any, scale: tuple[float, float]) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise RefusedMessageError("wrong rating", _shown(value))
-    if not scale[0] <= value <= scale[1]:
-        said = f"{value} is not from {scale[0]} to {scale[1]}"
+    if not scale[0] <= value <= scale[1]:  # a whole number may be too large for a float
+        said = f"{_shown(value)} is not from {scale[0]} to {scale[1]}"
         raise RefusedMessageError("rating off the scale", said)
     return float(value)
 

@@ -38,7 +38,8 @@ TRANSACTION_MS = 30_000
 """The brokers end a transaction that its loop has left open for so long."""
 SESSION_MS = 10_000
 """After so long without a sign of life, the others of the group take over its partitions."""
-FENCED = ("_FENCED", "FENCED_INSTANCE_ID", "PRODUCER_FENCED")
+FENCED = "Static consumer fenced"
+"""How the library words that another consumer has taken the name; the error's name is `_FATAL`."""
 log = logging.getLogger("marquee.streams")
 
 
@@ -201,7 +202,7 @@ class StreamLoop:
             raise self._error(error.args[0], what) from None
 
     def _error(self, error: Any, what: str = "requests cannot be read") -> Exception:
-        if error.name() == "FENCED_INSTANCE_ID":
+        if error.name() == "FENCED_INSTANCE_ID" or FENCED in error.str():
             return SettingsError(
                 f"another loop has taken the name '{self._name}' in the group "
                 f"{self._settings.group}",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from broker.client import Brokers, Topic
+from broker.feedback_messages import Message, RefusedMessageError, read_message
 from broker.feedback_topic import Head, Taken, resume, segments_of, take_feedback
 from broker.feedback_topic import Offsets as Bound
 from broker.refused_messages import send_refused
@@ -125,6 +126,23 @@ def test_bad_messages_go_to_a_topic_of_their_own_once_each_with_its_reason(feed:
     reasons = feed.reasons()
     assert [reason.split(":")[0] for reason in reasons] == list(BAD)
     assert "9223372036854775807" not in "".join(reasons) and max(map(len, reasons)) < 200
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rating": 10**400}, "rating off the scale: 1000"),
+        ({"rating": -(10**400)}, "rating off the scale: -1000"),
+        ({"movie_id": 10**400}, "wrong movie_id: 1000"),
+        ({"server": "kiosk \ud800"}, "wrong server"),
+    ],
+)
+def test_what_no_column_could_hold_is_refused_in_short(change: dict[str, Any], why: str) -> None:
+    now = int(seconds())
+    value = json.dumps(event(1) | change).encode()
+    with pytest.raises(RefusedMessageError) as refused:
+        read_message(Message(0, 0, now, b"p-ada", value), SCALE)
+    assert str(refused.value).startswith(why) and len(str(refused.value)) < 200
 
 
 def test_refused_messages_that_a_killed_load_owes_are_sent_by_the_next_one(feed: Feed) -> None:

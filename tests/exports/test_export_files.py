@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,43 @@ def test_damage_is_named(bundle: Path, tmp_path: Path, damage: str) -> None:
         files["export.json"] = b"\xff{"
     with pytest.raises(SourceError, match=re.escape(str(tmp_path / "a"))):
         replay(write_export(files, tmp_path / "a"), NO_JARS)
+
+
+@pytest.mark.parametrize("change", ["dollars", "tolerance"])
+def test_a_check_holds_every_form_of_an_answer_against_our_own_tolerance(
+    bundle: Path, tmp_path: Path, change: str
+) -> None:
+    files = dict(exported(bundle, "onnx"))
+    facts, golden = json.loads(files["export.json"]), json.loads(files["golden.json"])
+    if change == "dollars":
+        golden["rows"][0]["dollars"] *= 2
+    else:
+        golden["rows"][0]["log10_dollars"] = 99.0
+        facts["tolerance"] = 9e9
+    files |= {"golden.json": json.dumps(golden).encode(), "export.json": json.dumps(facts).encode()}
+    found = replay(write_export(files, tmp_path / "a"), NO_JARS)
+    assert not found.passed and found.tolerance == 1e-9
+
+
+def test_a_row_that_no_model_answers_is_named(bundle: Path, tmp_path: Path) -> None:
+    files = dict(exported(bundle, "onnx"))
+    golden = json.loads(files["golden.json"])
+    golden["rows"][0]["question"] = "of the stars"
+    files["golden.json"] = json.dumps(golden).encode()
+    with pytest.raises(SourceError, match="'of the stars'"):
+        replay(write_export(files, tmp_path / "a"), NO_JARS)
+
+
+def test_a_changed_or_cut_zip_is_named_wherever_it_is_hurt(bundle: Path, tmp_path: Path) -> None:
+    whole = write_export(exported(bundle, "onnx"), tmp_path / "a.zip").read_bytes()
+    hurt = tmp_path / "hurt.zip"
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        hurt.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(MarqueeError):  # a byte of a date, for example, hurts nothing
+            replay(hurt, NO_JARS)
+        hurt.write_bytes(whole[:place])
+        with pytest.raises(SourceError):
+            replay(hurt, NO_JARS)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "text", "empty"])

@@ -93,3 +93,15 @@ def test_offsets_that_the_topic_does_not_have_lose_nothing(make_rig: Rigs) -> No
     rig.answers(ids)
     rig.wait_for_log("was made anew: it is read from its beginning")
     assert rig.end(process) == 0
+
+
+def test_of_two_loops_of_one_name_the_older_one_ends_with_a_line(make_rig: Rigs) -> None:
+    rig = make_rig()
+    older = rig.start()
+    rig.answers(rig.ask(MIXED, "one"))
+    newer = rig.start()
+    assert older.wait(timeout=120) == 2
+    assert "another loop has taken the name" in rig.log() and "Traceback" not in rig.log()
+    rig.answers(rig.ask(MIXED * 5, "two"))
+    assert rig.end(newer) == 0
+    assert set(rig.all_answers().values()) == {1}
