@@ -184,9 +184,9 @@ class Couch:
         return AwayError(what, OWED)
 
     def _unexpected(self, found: httpx.Response, where: str) -> SourceError:
-        return SourceError(
-            f"{where} answers {found.status_code}{_reason(found)}", "look at what runs there"
-        )
+        what = f"{where} answers {found.status_code}{_reason(found)}"
+        remedy = "was the database deleted meanwhile? Publish again, or look at what runs there"
+        return SourceError(what, remedy if found.status_code == 404 else "look at what runs there")
 
     def _json(self, found: httpx.Response) -> Any:
         try:

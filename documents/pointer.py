@@ -41,13 +41,47 @@ def check_couchdb(settings: Settings) -> Iterator[Finding]:
     with Couch(settings.documents, SECONDS_TO_CHECK) as couch:
         try:
             yield Finding(name, True, f"{where} is version {couch.require_version()}")
-            name, pointer = "documents", couch.get(POINTER)
+            name, pointer = "documents", read_pointer(couch)
             require_world(couch, pointer, settings.world)
         except MarqueeError as error:
             yield Finding(name, False, error.message, error.remedy)
             return
     holds = f"holds documents of the world '{settings.world}'" if pointer else "is free"
     yield Finding(name, True, f"{couch.where} {holds}")
+
+
+def read_pointer(couch: Couch) -> Document | None:
+    """The pointer, None where there is none yet; SourceError where it is none of ours."""
+    return checked(couch, couch.get(POINTER))
+
+
+def checked(couch: Couch, document: Document | None) -> Document | None:
+    """The pointer or an `about` as it is; SourceError where somebody else has written it."""
+    if document is None or _is_ours(document):
+        return document
+    raise SourceError(
+        f"{couch.where}/{document['_id']} is no document of Marquee, or of a later release",
+        "delete it, or name another database: MARQUEE_DOCUMENTS__DATABASE",
+    )
+
+
+def _is_ours(document: Mapping[str, Any]) -> bool:
+    """Whether all is there that a publication reads."""
+    entries, generation = document.get("entries"), document.get("generation")
+    if document["_id"] == POINTER:
+        has_own = isinstance(document.get("generations"), list) and "world" in document
+    else:
+        has_own = document["_id"] == f"{ABOUT}:{generation}"
+    return (
+        has_own
+        and document.get("format") == FORMAT
+        and isinstance(document.get("as_of"), Mapping)
+        and isinstance(entries, Mapping)
+        and all(
+            isinstance(one, Mapping) and type(one.get("number")) is int and "digest" in one
+            for one in entries.values()
+        )
+    )
 
 
 def require_world(couch: Couch, pointer: Document | None, world: str) -> None:
@@ -85,7 +119,7 @@ def is_ahead(document: Mapping[str, Any], pair: Pair) -> bool:
 def move(couch: Couch, pair: Pair, generation: str, world: str) -> bool:
     """Move the pointer to the generation; False where a newer one is current by now."""
     while True:
-        pointer = couch.get(POINTER)
+        pointer = read_pointer(couch)
         require_world(couch, pointer, world)
         if pointer and is_ahead(pointer, pair):
             return False
@@ -118,7 +152,7 @@ def claim(couch: Couch, pair: Pair, generation: str) -> Document:
     then differ from those that are written anew.
     """
     name = f"{ABOUT}:{generation}"
-    found = couch.get(name)
+    found = checked(couch, couch.get(name))
     if found and found.get("going"):
         found = {"_rev": _or_away(name, clear, couch, found)}
     elif found and (found["entries"] == pair.numbers or is_ahead(found, pair)):
@@ -161,7 +195,7 @@ def remove_old(couch: Couch) -> int:
 
     A generation for later entries than the pointer's, or for the same, is being published.
     """
-    pointer = couch.get(POINTER)
+    pointer = read_pointer(couch)
     removed = 0
     for about in abouts(couch) if pointer else ():
         assert pointer is not None
@@ -197,9 +231,17 @@ def clear(couch: Couch, about: Document) -> str:
 
 
 def abouts(couch: Couch) -> Iterator[Document]:
-    """What the database says about each generation in it."""
+    """What the database says about each generation in it; documents of others are left alone."""
     for page in couch.rows(ABOUT):
-        yield from couch.several([name for name, _ in page]).values()
+        found = couch.several([name for name, _ in page]).values()
+        yield from (one for one in found if _is_ours(one))
+
+
+def is_whole(couch: Couch, generation: str) -> bool:
+    """Whether the database holds as many documents of a generation as its `about` counts."""
+    about = checked(couch, couch.get(f"{ABOUT}:{generation}"))
+    counts = (about or {}).get("counts") or {}
+    return bool(counts) and sum(map(len, couch.rows(generation))) == sum(counts.values())
 
 
 def _numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -15,12 +15,13 @@ from itertools import islice
 from documents.couch import Couch, Document
 from documents.generation import Pair, answering, documents_of, read_pair
 from documents.pointer import (
-    POINTER,
     abouts,
     claim,
     finish,
     is_ahead,
+    is_whole,
     move,
+    read_pointer,
     remove_old,
     require_world,
 )
@@ -58,12 +59,13 @@ def publish(lake: Lake, couch: Couch, say: Say = print, replace: bool = False) -
     world = found.name if found else ""
     couch.open()
     done = Published(generation)
-    pointer = couch.get(POINTER)
+    pointer = read_pointer(couch)
     require_world(couch, pointer, world)
     if pointer and is_ahead(pointer, pair):
         done.sentence = f"generation {pointer['generation']} is newer, and stays the current one"
         return done
-    if pointer and pointer["generation"] == generation and not replace:
+    is_current = pointer is not None and pointer["generation"] == generation
+    if is_current and not replace and is_whole(couch, generation):
         move(couch, pair, generation, world)  # the ledger may name the same bundles anew
         done.sentence = f"generation {generation} is current already: there is nothing to publish"
     else:
@@ -135,7 +137,7 @@ def status_lines(couch: Couch, lake: Lake) -> list[str]:
     couch.require_version()
     if not couch.exists():
         return [f"{couch.where} does not exist yet: `marquee documents publish` creates it"]
-    pointer = couch.get(POINTER)
+    pointer = read_pointer(couch)
     lines = [f"{couch.where} has no current generation yet"]
     if pointer:
         as_of = ", ".join(f"{model} as of {at}" for model, at in sorted(pointer["as_of"].items()))
@@ -144,11 +146,15 @@ def status_lines(couch: Couch, lake: Lake) -> list[str]:
         counts = about.get("counts")
         what = ", ".join(f"{n:,} {kind}s" for kind, n in sorted((counts or {}).items()))
         state = "is being removed" if about.get("going") else what or "is not whole"
+        if what and not about.get("going") and not is_whole(couch, about["generation"]):
+            state = "is not whole any more: somebody removed documents, or added some"
         lines.append(f"generation {about['generation']}: {state}")
     try:
         pair = read_pair(lake)
     except NotFoundError as error:
         return [*lines, str(error)]
+    if pointer and not is_whole(couch, pointer["generation"]):
+        return [*lines, "owed: documents are missing; `marquee documents publish` writes them"]
     return [*lines, owed(pointer, pair, couch.settings.top_n)]
 
 

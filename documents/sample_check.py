@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from documents.couch import Couch, Document
+from documents.pointer import read_pointer
 from marquee.addresses import shown
 from marquee.errors import AwayError, NotFoundError, SourceError
 
@@ -71,7 +72,7 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
     Raises NotFoundError where nothing is published, AwayError where the API does not answer, and
     SourceError where it refuses.
     """
-    pointer = couch.get("current") if couch.exists() else None
+    pointer = read_pointer(couch) if couch.exists() else None
     if pointer is None:
         raise NotFoundError(f"{couch.where} has no document 'current'", "publish first")
     generation = str(pointer["generation"])
@@ -79,8 +80,13 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
     sampled = sample(couch, generation, each, seed)
     other_bundles: set[str] = set()
     for document in sampled:
+        if not (
+            isinstance(document.get("answer"), dict) and isinstance(document.get("asked"), dict)
+        ):
+            found.append(f"{document['_id']}: it was changed by somebody else")
+            continue
         theirs = answer_of(api, document)
-        bundle, served = document["answer"]["bundle"], theirs.get("bundle")
+        bundle, served = document["answer"].get("bundle"), theirs.get("bundle")
         if bundle != served:  # a promotion that is not published yet, or not served yet
             other_bundles.add(f"documents are of bundle {bundle}, the API serves {served}")
             continue
@@ -109,7 +115,7 @@ def sample(couch: Couch, generation: str, each: int, seed: int) -> list[Document
 
 def answer_of(api: httpx.Client, document: Document) -> Document:
     """The API's answer to the question of a document."""
-    asked, kind = document["asked"], document["kind"]
+    asked, kind = document["asked"], document["_id"].split(":")[1]
     if kind == "title":
         return _json(api, "GET", f"/v1/titles/{quote(asked['movie_id'], safe='')}")
     if kind == "list":

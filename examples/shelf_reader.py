@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import html
+import http.client
 import json
 import os
 import sys
@@ -26,7 +27,7 @@ import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 PAGE = 5000
 SECONDS = 20
@@ -47,8 +48,8 @@ class Replica:
 
     def get(self, path: str) -> dict[str, Any] | None:
         """A document or a listing; None where there is none."""
-        request = urllib.request.Request(f"{self.address}/{path}", headers=self._headers)
         try:
+            request = urllib.request.Request(f"{self.address}/{path}", headers=self._headers)
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
@@ -57,7 +58,7 @@ class Replica:
             if error.code == 404:
                 return None
             raise AwayError(f"{self.address} answers {error.code}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise AwayError(f"{self.address} does not answer: {error}") from None
 
     def generation(self) -> tuple[str, dict[str, Any]]:
@@ -65,8 +66,11 @@ class Replica:
         pointer = self.get("current")
         if pointer is None:
             raise AwayError(f"{self.address} has no document 'current': nothing has arrived yet")
-        for name in pointer["generations"]:
-            about = self.get(f"about:{name}")
+        names = pointer.get("generations")
+        if not isinstance(names, list):
+            raise AwayError(f"{self.address} has a document 'current' that is none of Marquee's")
+        for name in names:
+            about = self.get(f"about:{quote(str(name), safe='')}")
             if about and about.get("counts") and not about.get("going") and self._is_whole(about):
                 return name, about
         raise AwayError(f"{self.address} holds no whole generation yet: replication is under way")
@@ -79,6 +83,8 @@ class Replica:
         for _ in range(2):
             generation, _about = self.generation()
             found = self.get(f"{generation}:{kind}:{quote(name, safe='')}")
+            if found is not None and "answer" not in found:
+                raise AwayError(f"{found['_id']} was changed by somebody: publish it again")
             if found is not None:
                 return generation, found
             self._whole.discard(generation)
@@ -87,12 +93,12 @@ class Replica:
     def state(self) -> dict[str, Any]:
         """What is read now."""
         generation, about = self.generation()
-        facts = {key: about[key] for key in ("as_of", "bundles", "counts")}
+        facts = {key: about.get(key, {}) for key in ("as_of", "bundles", "counts")}
         return {"generation": generation, **facts}
 
     def _is_whole(self, about: dict[str, Any]) -> bool:
         """Whether as many documents have arrived as the publisher has counted; asked until so."""
-        name = about["generation"]
+        name = str(about.get("generation"))
         if name not in self._whole and self._count(name) == sum(about["counts"].values()):
             self._whole.add(name)
         return name in self._whole
@@ -184,6 +190,20 @@ i.textContent=t.title+(t.year?" ("+t.year+")":"")+(t.predicted_rating?", "+t.pre
 l.append(i)}}}}</script>"""
 
 
+def checked(address: str) -> str:
+    """The address, if it can be asked; AwayError else. It is printed, so it holds no login."""
+    try:
+        parts = urlsplit(address)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if "@" in address:
+        raise AwayError("--couch holds a login: SHELF_USER and SHELF_PASSWORD log in")
+    if not is_whole:
+        raise AwayError(f"--couch {address} is no address: give http://host:port/database")
+    return address
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--couch", default="http://127.0.0.1:5984/marquee")
@@ -197,10 +217,13 @@ def main() -> int:
     options = parser.parse_args()
     environment = os.environ
     login = environment.get("SHELF_USER", ""), environment.get("SHELF_PASSWORD", "")
-    replica = Replica(options.couch, *login)
     try:
+        replica = Replica(checked(options.couch), *login)
         if options.command == "serve":
-            server = ThreadingHTTPServer((options.host, options.port), handler(replica))
+            try:
+                server = ThreadingHTTPServer((options.host, options.port), handler(replica))
+            except (OSError, OverflowError) as error:
+                raise AwayError(f"{options.host}:{options.port} cannot be taken: {error}") from None
             print(f"http://{options.host}:{server.server_address[1]}", flush=True)
             server.serve_forever()
         if options.command == "state":

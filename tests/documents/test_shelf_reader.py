@@ -124,3 +124,40 @@ def couch_settings(tmp_path: Path) -> Iterator[Callable[..., DocumentsSettings]]
     board.start()
     yield lambda **changes: settings_of_a_test(board.url, **changes)
     board.kill()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://u:s3cret@127.0.0.1:1/marquee", "SHELF_USER and SHELF_PASSWORD log in"),
+        ("foo", "is no address"),
+        ("http://127.0.0.1:abc/x", "is no address"),
+        ("http://[::1/x", "is no address"),
+        ("file:///etc/hostname", "is no address"),
+        ("http://127.0.0.1:1/a b", "does not answer"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_one_line(address: str, said: str) -> None:
+    command = [sys.executable, "-IS", str(READER), "--couch", address, "state"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 75 and said in done.stderr and done.stderr.count("\n") == 1
+    assert "s3cret" not in done.stderr
+
+
+def test_a_port_that_cannot_be_taken_is_one_line() -> None:
+    command = [sys.executable, "-IS", str(READER), "serve", "--port", "99999"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 75 and "99999 cannot be taken" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_documents_that_somebody_changed_are_one_line(lake: Lake, couch: Couch) -> None:
+    generation = publish(lake, couch, quiet).generation
+    title, pointer = couch.get(f"{generation}:title:2"), couch.get("current")
+    assert title is not None and pointer is not None
+    couch.put({"_id": title["_id"], "_rev": title["_rev"], "x": 1})
+    done = ask(couch.settings, "title", "2")
+    assert done.returncode == 75 and "was changed by somebody" in done.stderr
+    couch.put({"_id": "current", "_rev": pointer["_rev"], "x": 1})
+    done = ask(couch.settings, "state")
+    assert done.returncode == 75 and "none of Marquee's" in done.stderr
