@@ -31,7 +31,7 @@ def publish(
 ) -> None:
     """Publish the champions' answers, and let readers read them. Repeat it after an outage.
 
-    The CouchDB is that of [documents] url; its name and password come from
+    The CouchDB is that of `url` in the section documents; its name and password come from
     MARQUEE_DOCUMENTS__USER and MARQUEE_DOCUMENTS__PASSWORD.
     """
     from documents.couch import Couch

@@ -42,6 +42,7 @@ from cli.world_and_lake import (
     worlds,
 )
 from documents.pointer import check_couchdb
+from exports.formats import check_exports
 from local_stack.airflow_api import DAG, AirflowApi
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
@@ -275,9 +276,8 @@ def _all_checks(stack: Stack) -> Iterator[Finding]:
     """The checks of this machine, then of what the place has elsewhere."""
     settings = stack.settings
     yield from check_machine(settings, running=stack.supervisor.is_running())
-    yield from check_database(settings)
-    yield from check_couchdb(settings)
-    yield from check_brokers(settings)
+    for check in (check_database, check_couchdb, check_brokers, check_exports):
+        yield from check(settings)
     if not is_local(settings):  # a place may name another HDFS beside our own processes
         yield from check_lake(settings)
     if is_local_master(settings.spark.master):

@@ -7,14 +7,16 @@ This table loads none of them, because Airflow and serving read it too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from marquee.errors import SettingsError
+from marquee.host_checks import Finding
 from marquee.policy import Model
+from marquee.settings import Settings
 
 CURVES = ("generalized_linear", "aft_survival", "isotonic")
 """Families whose answer is a curve, not a sum of a line and trees."""
@@ -63,6 +65,18 @@ def check_formats(names: Sequence[str]) -> None:
                 f"exports.formats names {name}, and {package} is not installed here",
                 "make setup-exports, or take it out of config/",
             )
+
+
+def check_exports(settings: Settings) -> Iterator[Finding]:
+    """Whether the formats of `[exports]` are known, and their writers are installed here."""
+    if not (formats := settings.exports.formats):
+        return
+    try:
+        check_formats(formats)
+    except SettingsError as error:
+        yield Finding("exports", False, error.message, error.remedy)
+        return
+    yield Finding("exports", True, f"new champions are written as {', '.join(formats)}")
 
 
 def refusal(recipe: Mapping[str, Any], formats: Sequence[str]) -> SettingsError | None:

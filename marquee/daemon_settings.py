@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from marquee.addresses import host_and_port
+from marquee.addresses import check_page, host_and_port
 from marquee.place_settings import Section
 
 KAFKA_USERNAME, KAFKA_PASSWORD = "MARQUEE_KAFKA_USERNAME", "MARQUEE_KAFKA_PASSWORD"
@@ -39,7 +39,7 @@ class KafkaSettings(Section):
     @field_validator("bootstrap")
     @classmethod
     def _addresses_are_whole(cls, value: str) -> str:
-        for address in filter(None, value.split(",")):
+        for address in value.split(",") if value else ():
             host_and_port(address, KAFKA_PORT)
         return value
 
@@ -65,8 +65,10 @@ class ConnectSettings(Section):
     def _one_worker(self) -> ConnectSettings:
         if self.embedded and (self.worker or self.remote):
             raise ValueError("worker and remote name processes elsewhere: leave embedded = false")
-        if self.worker and not self.worker.startswith(("http://", "https://")):
-            raise ValueError("worker is http://host:port")
+        if "@" in self.worker or "@" in self.remote:
+            raise ValueError("worker and remote hold no login; MARQUEE_CONNECT_SECRET does")
+        if self.worker:
+            check_page(self.worker)
         return self
 
     @property

@@ -7,6 +7,7 @@ global. `marquee.place_settings` holds the sections that say where things run.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -245,8 +246,11 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
         wrong = [f"titles.{key}: unknown key" for key in found.titles.places if key not in sources]
         wrong += secrets_in_files(files)
     except EnvironmentIsNoJson as error:  # it names the section alone
-        remedy = 'write lists in the environment as JSON, as in ["a:8020", "b:8020"]'
-        what = f"an environment variable MARQUEE_… is wrong: {error}"
+        remedy = 'name one key (MARQUEE_SECTION__KEY); a list is JSON, as in ["a:8020", "b:8020"]'
+        name = re.search(r'field "(\w+)"', str(error))
+        start = f"MARQUEE_{name[1] if name else ''}".upper()
+        those = ", ".join(sorted(key for key in os.environ if key.startswith(start)))
+        what = f"of {those or 'MARQUEE_…'} in the environment, one is wrong: {error}"
         raise SettingsError(what, remedy) from None
     except ValidationError as error:
         wrong = [

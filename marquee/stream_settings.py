@@ -33,9 +33,9 @@ class StreamSettings(Section):
     group: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     may: tuple[Annotated[str, AfterValidator(_scope)], ...]
     batch: int = Field(ge=1, le=10_000)
-    spark_seconds: float = Field(ge=0)
+    spark_seconds: float = Field(ge=0, le=3600)
     spark_batch: int = Field(ge=1)
-    status_seconds: float = Field(gt=0)
+    status_seconds: float = Field(gt=0, le=3600)
 
     @model_validator(mode="after")
     def _four_topics(self) -> StreamSettings:

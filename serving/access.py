@@ -238,8 +238,8 @@ def require(caller: Caller, scope: str, person: str = "") -> None:
     challenge = f'Bearer realm="marquee", error="insufficient_scope", scope="{quote(lacks, ":*")}"'
     raise ProblemError(
         403,
-        f"the token of '{caller.name}' may not {lacks[:100]}",
-        "ask for another token: marquee tokens add NAME --may …",
+        f"{'the token of ' if caller.key else ''}'{caller.name}' may not {lacks[:100]}",
+        caller.more,
         {"WWW-Authenticate": challenge},
     )
 

@@ -188,7 +188,7 @@ class Follower(Generic[M]):
             return
         failure = self.view.failure
         if self._put_into_service(entry):
-            self._report(failure)
+            self.view = replace(self.view, failure=failure)  # the ledger is as unread as before
 
     def _last_served(self) -> Entry | None:
         """The entry that served last; None if none did, or if its file cannot be read."""
@@ -254,7 +254,7 @@ class Follower(Generic[M]):
         # Nothing serves and the newest bundle is bad: an earlier champion is better than none.
         failure = self.view.failure
         if any(self._put_into_service(entry) for entry in reversed(entries[:-1])):
-            self._report(failure)
+            self.view = replace(self.view, failure=failure)  # it was reported above
 
     def _put_into_service(self, entry: Entry) -> bool:
         """Fetch, load and serve the entry's bundle; False, with `failure` set, if that fails."""

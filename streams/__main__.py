@@ -32,11 +32,10 @@ from marquee.lake import Lake, check_world, place_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.backend import Backend, open_backend
-from serving.callers import Caller
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import UNREAD, Follower
 from streams.loop import Progress, StreamLoop
-from streams.messages import Answerer
+from streams.messages import Answerer, stream_caller
 
 SECONDS_TO_LOOK = 0.1
 """Pause before it is looked again whether the followers have seen their ledgers."""
@@ -77,7 +76,7 @@ def _run(
     if options.how == "spark":
         stream = _spark_stream(settings, options, brokers, backend)
     else:
-        caller = Caller("streams", frozenset(settings.streams.may))
+        caller = stream_caller(settings.streams.may)
         answerer = Answerer(backend, caller, options.engine)
         stream = StreamLoop(brokers, settings.streams, answerer, options.name)
     seconds = settings.streams.status_seconds

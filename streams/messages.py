@@ -100,6 +100,11 @@ def _refused(value: bytes | None, reason: str) -> Refused:
     return Refused(whole[:LARGEST_KEPT], reason[:LONGEST_REASON], len(whole))
 
 
+def stream_caller(scopes: Iterable[str]) -> Caller:
+    """Who asks in a stream: whoever may write to its topic, with the scopes of `[streams]`."""
+    return Caller("streams", frozenset(scopes), more="who runs the stream adds it to [streams] may")
+
+
 @dataclass(frozen=True)
 class Answerer:
     """Answers batches of messages from one backend, for one caller."""

@@ -34,12 +34,11 @@ from marquee.lake import Lake, open_lake
 from marquee.stream_settings import StreamSettings
 from serving.backend import Backend, open_backend
 from serving.bundle_cache import BundleCache
-from serving.callers import Caller
 from serving.engines import load_budget, load_recommender
 from serving.follower import Follower, LoadedChampion, View
 from streams.batch_markers import MarkedAnswers, starting_offsets
 from streams.loop import SECONDS_BETWEEN_SESSIONS, Progress, ensure_topics
-from streams.messages import Answer, Answerer, Refused
+from streams.messages import Answer, Answerer, Refused, stream_caller
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_FETCH = 30
@@ -95,7 +94,7 @@ def _answerer(place: Place, champions: Champions) -> Answerer:
     for name, entry, failure in champions.entries:
         found = None if entry is None else _loaded(lake, place, name, entry)
         backend.followers[name].view = View(found, failure=failure)
-    return Answerer(backend, Caller("streams", frozenset(place.scopes)), place.engine)
+    return Answerer(backend, stream_caller(place.scopes), place.engine)
 
 
 _CHAMPIONS: dict[str, LoadedChampion[Any]] = {}

@@ -12,7 +12,7 @@ import pytest
 
 from exports import formats
 from exports.export_files import exported, write_export
-from exports.formats import FORMATS, check_formats, refusal
+from exports.formats import FORMATS, check_exports, check_formats, refusal
 from exports.golden_replay import read_export, replay
 from marquee.errors import BundleError, MarqueeError, RecipeError, SettingsError, SourceError
 from marquee.settings import load_settings
@@ -228,6 +228,17 @@ def test_formats_are_known_and_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     check_formats(["pmml", "mleap"])
     with pytest.raises(MarqueeError, match="make setup-exports"):
         check_formats(["onnx"])
+
+
+def test_the_doctor_asks_for_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(check_exports(load_settings("local"))) == []
+    for named, passed, said in (
+        ('["foo"]', False, "there is no format 'foo'"),
+        ('["pmml", "mleap"]', True, "pmml, mleap"),
+    ):
+        monkeypatch.setenv("MARQUEE_EXPORTS__FORMATS", named)
+        (found,) = check_exports(load_settings("local"))
+        assert found.passed is passed and said in str(found)
 
 
 def test_names_of_pmml_fields_are_distinct() -> None:

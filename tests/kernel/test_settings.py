@@ -46,6 +46,11 @@ def test_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("[titles]\nscv = 'mine.csv'", r"titles\.scv: unknown key"),
         ("[titles]\nsources = ['tape']", "tape; known are crawl, csv"),
         ("world = '../elsewhere'", "world"),
+        ("[kafka]\nbootstrap = ','", r"kafka\.bootstrap: '' is not host:port"),
+        ("[kafka]\nbootstrap = 'a:9092,'", r"kafka\.bootstrap: '' is not host:port"),
+        ("[connect]\nworker = 'http://u:hush@h:1'", "connect: worker and remote hold no login"),
+        ("[connect]\nworker = 'ftp://h'", "connect: 'ftp://h' is not http://host:port"),
+        ("[streams]\nstatus_seconds = inf", r"streams\.status_seconds"),
         ("crawl = ", "not TOML"),
         ('[lake]\nroot = "file:///a\\u0000b"', r"lake\.root: holds the character NUL"),
         ('[titles]\nsources = ["a\\u0000b"]', r"titles\.sources: holds the character NUL"),
@@ -98,7 +103,16 @@ def test_a_list_in_the_environment_that_is_no_json_says_how_to_write_it(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MARQUEE_LAKE__NAMENODES", "a:8020,b:8020")
-    with pytest.raises(SettingsError, match=r'field "lake".*as JSON, as in \["a:8020", "b:8020"\]'):
+    with pytest.raises(SettingsError, match=r'field "lake".*JSON, as in \["a:8020", "b:8020"\]'):
+        load_settings("local", config)
+
+
+@pytest.mark.parametrize("name", ["MARQUEE_STREAMS__MAY", "MARQUEE_KAFKA"])
+def test_the_variable_that_is_wrong_is_named(
+    name: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "foo")
+    with pytest.raises(SettingsError, match=f"of {name} in the environment"):
         load_settings("local", config)
 
 

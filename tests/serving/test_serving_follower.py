@@ -163,7 +163,11 @@ def test_a_damaged_cache_is_fetched_again(
 
 
 def test_a_server_starts_without_the_lake_from_what_it_served_last(
-    lake: Lake, tmp_path: Path, follower: Follower[LoadedRecommender], clock: list[float]
+    lake: Lake,
+    tmp_path: Path,
+    follower: Follower[LoadedRecommender],
+    clock: list[float],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     promote_recommender(lake, tmp_path / "made")
     follower.poll()
@@ -173,6 +177,7 @@ def test_a_server_starts_without_the_lake_from_what_it_served_last(
     restarted = open_follower(away, tmp_path, clock)
     restarted.resume()
     assert number(restarted) == 1
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
     restarted.poll()
     assert number(restarted) == 1 and "not a ledger entry" in restarted.view.failure
 
