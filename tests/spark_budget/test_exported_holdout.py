@@ -10,16 +10,12 @@ import pytest
 from exports.export_files import exported, write_export
 from exports.exported_questions import TOLERANCE, exported_questions, row_of
 from exports.formats import FORMATS
-from exports.golden_replay import replay
-from local_stack.java_setup import listed_folder
 from marquee.lake import Lake
-from marquee.settings import load_settings
 from scoring.budget.holdout import query_of
 from scoring.budget.known_titles import read_titles
 from scoring.budget.model import BudgetModel
+from tests.exports.stock_engines import JARS, engine_answers, replayed
 from tests.spark_budget.budget_lake import RUN
-
-JARS = listed_folder("mleap", load_settings())
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
@@ -37,10 +33,10 @@ def test_every_holdout_row_and_golden_query(
         queries = [query_of(title, with_rating) for title in titles]
         queries = [query for query in queries if model.question(query) == one.question]
         rows = np.array([row_of(model, query) for query in queries])
-        answers = code.load_question(code.write_question(one, {"q": one.question}), JARS)(rows)
+        answers = engine_answers(name, code.write_question(one, {"q": one.question}), rows)
         assert len(queries) > 10
         assert np.abs(answers - model.log_estimates(queries)).max() <= TOLERANCE
     # Spark's own answers, as training recorded them, and the rows that the export adds.
-    found = replay(write_export(exported(bundle, name), tmp_path / "export.zip"), JARS)
+    found = replayed(write_export(exported(bundle, name), tmp_path / "export.zip"))
     golden = len(model.bundle.golden["queries"])
-    assert found.passed and sum(one.rows for one in found.files) > golden > 10
+    assert found["passed"] and sum(one["rows"] for one in found["files"]) > golden > 10
