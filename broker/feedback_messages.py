@@ -137,7 +137,7 @@ def _movie(value: Any) -> int | None:
 def _rating(value: Any, scale: tuple[float, float]) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedMessageError("wrong rating", _shown(value))
     if not scale[0] <= value <= scale[1]:  # a whole number may be too large for a float
         said = f"{_shown(value)} is not from {scale[0]} to {scale[1]}"

@@ -142,6 +142,10 @@ class Couch:
                 return
             start = every[-1][0]
 
+    def count(self, prefix: str) -> int:
+        """How many documents have an id that begins with `prefix:`."""
+        return sum(map(len, self.rows(prefix)))
+
     def _ask(
         self, method: str, path: str, body: Any = None, accepted: tuple[int, ...] = (200, 201, 202)
     ) -> httpx.Response:

@@ -52,15 +52,20 @@ def check_couchdb(settings: Settings) -> Iterator[Finding]:
 
 def read_pointer(couch: Couch) -> Document | None:
     """The pointer, None where there is none yet; SourceError where it is none of ours."""
-    return checked(couch, couch.get(POINTER))
+    return _read_own(couch, POINTER)
 
 
-def checked(couch: Couch, document: Document | None) -> Document | None:
-    """The pointer or an `about` as it is; SourceError where somebody else has written it."""
+def read_about(couch: Couch, generation: str) -> Document | None:
+    """What the database says about a generation; None and SourceError as for the pointer."""
+    return _read_own(couch, f"{ABOUT}:{generation}")
+
+
+def _read_own(couch: Couch, name: str) -> Document | None:
+    document = couch.get(name)
     if document is None or _is_ours(document):
         return document
     raise SourceError(
-        f"{couch.where}/{document['_id']} is no document of Marquee, or of a later release",
+        f"{couch.where}/{name} is no document of Marquee, or of a later release",
         "delete it, or name another database: MARQUEE_DOCUMENTS__DATABASE",
     )
 
@@ -152,7 +157,7 @@ def claim(couch: Couch, pair: Pair, generation: str) -> Document:
     then differ from those that are written anew.
     """
     name = f"{ABOUT}:{generation}"
-    found = checked(couch, couch.get(name))
+    found = read_about(couch, generation)
     if found and found.get("going"):
         found = {"_rev": _or_away(name, clear, couch, found)}
     elif found and (found["entries"] == pair.numbers or is_ahead(found, pair)):
@@ -237,11 +242,12 @@ def abouts(couch: Couch) -> Iterator[Document]:
         yield from (one for one in found if _is_ours(one))
 
 
-def is_whole(couch: Couch, generation: str) -> bool:
+def is_whole(couch: Couch, about: Document | None) -> bool:
     """Whether the database holds as many documents of a generation as its `about` counts."""
-    about = checked(couch, couch.get(f"{ABOUT}:{generation}"))
-    counts = (about or {}).get("counts") or {}
-    return bool(counts) and sum(map(len, couch.rows(generation))) == sum(counts.values())
+    counts = (about or {}).get("counts")
+    if not about or not counts or about.get("going"):
+        return False
+    return couch.count(about["generation"]) == int(sum(counts.values()))
 
 
 def _numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ generation help each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -21,6 +21,7 @@ from documents.pointer import (
     is_ahead,
     is_whole,
     move,
+    read_about,
     read_pointer,
     remove_old,
     require_world,
@@ -65,7 +66,7 @@ def publish(lake: Lake, couch: Couch, say: Say = print, replace: bool = False) -
         done.sentence = f"generation {pointer['generation']} is newer, and stays the current one"
         return done
     is_current = pointer is not None and pointer["generation"] == generation
-    if is_current and not replace and is_whole(couch, generation):
+    if is_current and not replace and is_whole(couch, read_about(couch, generation)):
         move(couch, pair, generation, world)  # the ledger may name the same bundles anew
         done.sentence = f"generation {generation} is current already: there is nothing to publish"
     else:
@@ -89,7 +90,7 @@ def write_generation(
         while batch := list(islice(every, couch.settings.batch)):
             write_batch(couch, batch, done, replace)
             say(f"{done.written + done.found:,} documents of {done.generation}")
-    there = sum(map(len, couch.rows(done.generation)))
+    there = couch.count(done.generation)
     if there != (ours := done.counts.total()):
         what = f"{couch.where} holds {there:,} documents of {done.generation}, which has {ours:,}"
         if there < ours:
@@ -142,26 +143,28 @@ def status_lines(couch: Couch, lake: Lake) -> list[str]:
     if pointer:
         as_of = ", ".join(f"{model} as of {at}" for model, at in sorted(pointer["as_of"].items()))
         lines = [f"{couch.where} answers from generation {pointer['generation']}: {as_of}"]
+    whole: set[str] = set()
     for about in sorted(abouts(couch), key=lambda one: str(one["generation"])):
-        counts = about.get("counts")
-        what = ", ".join(f"{n:,} {kind}s" for kind, n in sorted((counts or {}).items()))
-        state = "is being removed" if about.get("going") else what or "is not whole"
-        if what and not about.get("going") and not is_whole(couch, about["generation"]):
+        counts, state = about.get("counts") or {}, "is not whole"
+        if about.get("going"):
+            state = "is being removed"
+        elif is_whole(couch, about):
+            whole.add(about["generation"])
+            state = ", ".join(f"{n:,} {kind}s" for kind, n in sorted(counts.items()))
+        elif counts:
             state = "is not whole any more: somebody removed documents, or added some"
         lines.append(f"generation {about['generation']}: {state}")
     try:
         pair = read_pair(lake)
     except NotFoundError as error:
         return [*lines, str(error)]
-    if pointer and not is_whole(couch, pointer["generation"]):
-        return [*lines, "owed: documents are missing; `marquee documents publish` writes them"]
-    return [*lines, owed(pointer, pair, couch.settings.top_n)]
+    return [*lines, owed(pointer, pair, couch.settings.top_n, whole)]
 
 
-def owed(pointer: Document | None, pair: Pair, top_n: int) -> str:
-    """Whether the champions of the lake are published, in a sentence."""
+def owed(pointer: Document | None, pair: Pair, top_n: int, whole: Container[str]) -> str:
+    """Whether the champions of the lake are published, in a sentence; `whole` generations are."""
     generation = pair.name(top_n)
-    if pointer and pointer["generation"] == generation:
+    if pointer and pointer["generation"] == generation and generation in whole:
         return "the champions are published"
     if pointer and is_ahead(pointer, pair):
         return "the documents are of later champions than this lake's"

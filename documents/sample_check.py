@@ -13,14 +13,15 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
 from documents.couch import Couch, Document
+from documents.generation import KINDS
 from documents.pointer import read_pointer
 from marquee.addresses import shown
 from marquee.errors import AwayError, NotFoundError, SourceError
+from serving.questions import QUESTIONS
 
 API_TOKEN = "MARQUEE_API_TOKEN"
 """The token that the check shows to an API beyond loopback."""
@@ -115,19 +116,13 @@ def sample(couch: Couch, generation: str, each: int, seed: int) -> list[Document
 
 def answer_of(api: httpx.Client, document: Document) -> Document:
     """The API's answer to the question of a document."""
-    asked, kind = document["asked"], document["_id"].split(":")[1]
-    if kind == "title":
-        return _json(api, "GET", f"/v1/titles/{quote(asked['movie_id'], safe='')}")
-    if kind == "list":
-        person = quote(asked["user_id"], safe="")
-        return _json(api, "GET", f"/v1/users/{person}/recommendations?n={asked['n']}")
-    return _json(api, "POST", "/v1/budget-estimates", asked)
-
-
-def _json(api: httpx.Client, method: str, path: str, body: Any = None) -> Document:
-    where = shown(str(api.base_url))
+    kind = document["_id"].split(":")[1]
+    method, path, rest = QUESTIONS[KINDS[kind]].over_http(document["asked"])
+    where, is_post = shown(str(api.base_url)), method == "POST"
     try:
-        found = api.request(method, path, json=body)
+        found = api.request(
+            method, path, json=rest if is_post else None, params=None if is_post else rest
+        )
     except httpx.TransportError as error:
         raise AwayError(
             f"the API at {where} does not answer ({type(error).__name__})",

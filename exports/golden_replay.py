@@ -54,6 +54,10 @@ class Replay:
         return bool(self.files) and all(one.passed for one in self.files)
 
 
+Asked = tuple[str, str, Callable[[], Callable[..., Floats]], tuple[Any, ...], Floats]
+"""Question, file, what loads its engine, what that is asked, the recorded answers [R, forms]."""
+
+
 def replay(path: Path, jars: Path) -> Replay:
     """Answer the golden rows of the export at `path` in its stock engine.
 
@@ -68,8 +72,8 @@ def replay(path: Path, jars: Path) -> Replay:
         chosen, stars = format_named(facts["format"]), facts["model"] == "recommender"
         # A file may ask for more exactness than we do, never for less.
         tolerance = min(float(facts["tolerance"]), STARS_TOLERANCE if stars else TOLERANCE)
-        facts["tolerance"] = tolerance
-        found = _stars(files, facts, rows) if stars else _questions(files, facts, rows, jars)
+        asked = _stars(files, facts, rows) if stars else _questions(files, facts, rows, jars)
+        found = [_replayed(*one, tolerance) for one in asked]
         return Replay(facts["format"], chosen.engine, facts["model"], tolerance, tuple(found))
 
 
@@ -86,10 +90,7 @@ def read_export(path: Path) -> Files:
         raise SourceError(f"{path} is no export: {error}", _REMEDY) from None
 
 
-_DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError),
-    *(ValueError, NotImplementedError, RuntimeError),
-)
+_DAMAGE = zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError
 """What the library raises for a zip that is cut off, changed, or of another kind."""
 _REMEDY = "give the zip or the folder that `marquee export` wrote"
 
@@ -112,7 +113,7 @@ def _table(files: Files, name: str) -> dict[str, Any]:
 
 def _questions(
     files: Files, facts: Mapping[str, Any], rows: list[dict[str, Any]], jars: Path
-) -> Iterator[ReplayedFile]:
+) -> Iterator[Asked]:
     chosen = format_named(facts["format"])
     known = {table["question"] for table in facts["questions"]}
     if strange := sorted({str(row["question"]) for row in rows} - known):
@@ -126,16 +127,14 @@ def _questions(
         recorded = np.array(both, dtype=np.float64).reshape(-1, 2)
         file = table["file"]
         load = partial(chosen.code.load_question, files[file], jars)
-        yield _replayed(table["question"], file, load, (values,), recorded, facts)
+        yield table["question"], file, load, (values,), recorded
 
 
-def _stars(
-    files: Files, facts: Mapping[str, Any], rows: list[dict[str, Any]]
-) -> Iterator[ReplayedFile]:
+def _stars(files: Files, facts: Mapping[str, Any], rows: list[dict[str, Any]]) -> Iterator[Asked]:
     users, titles = (np.array([r[k] for r in rows], np.intp) for k in ("user_row", "title_row"))
     recorded = np.array([[row["stars"]] for row in rows], dtype=np.float64)
     load = partial(load_stars, files[facts["file"]])
-    yield _replayed("stars", facts["file"], load, (users, titles), recorded, facts)
+    yield "stars", facts["file"], load, (users, titles), recorded
 
 
 def _replayed(
@@ -144,7 +143,7 @@ def _replayed(
     load: Callable[[], Callable[..., Floats]],
     asked: tuple[Any, ...],
     recorded: Floats,
-    facts: Mapping[str, Any],
+    tolerance: float,
 ) -> ReplayedFile:
     started = time.perf_counter()
     score = load()
@@ -152,5 +151,4 @@ def _replayed(
     answers = score(*asked)
     times = loaded - started, time.perf_counter() - loaded
     worst = float(np.max(np.abs(answers[:, None] - recorded))) if len(recorded) else float("nan")
-    passed = worst <= float(facts["tolerance"])
-    return ReplayedFile(question, file, len(recorded), worst, *times, passed)
+    return ReplayedFile(question, file, len(recorded), worst, *times, worst <= tolerance)

@@ -239,7 +239,7 @@ def require(caller: Caller, scope: str, person: str = "") -> None:
     raise ProblemError(
         403,
         f"{'the token of ' if caller.key else ''}'{caller.name}' may not {lacks[:100]}",
-        caller.more,
+        caller.remedy,
         {"WWW-Authenticate": challenge},
     )
 

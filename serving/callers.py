@@ -45,7 +45,7 @@ class Caller:
     """The token's digest; empty without a token."""
     is_browser: bool = False
     """Whether a session's cookie came instead of the token."""
-    more: str = "ask for another token: marquee tokens add NAME --may …"
+    remedy: str = "ask for another token: marquee tokens add NAME --may …"
     """How to get a scope that is not given."""
 
     def may(self, scope: str, person: str = "") -> bool:

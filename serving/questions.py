@@ -7,9 +7,10 @@ asks one. An error becomes the problem document (RFC 9457) that HTTP would send.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -36,6 +37,14 @@ class Question:
     """A plain function: fast, without waiting; it raises ProblemError where there is no answer."""
     route: str
     """The route that asks the same over HTTP."""
+
+    def over_http(self, request: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        """Method and path that ask `request`, and what is left of it: the body, or the query."""
+        method, path = self.route.split(" ")
+        rest = dict(request)
+        for name in [name for name in rest if f"{{{name}}}" in path]:
+            path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+        return method, path, rest
 
 
 QUESTIONS: dict[str, Question] = {

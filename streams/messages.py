@@ -102,7 +102,9 @@ def _refused(value: bytes | None, reason: str) -> Refused:
 
 def stream_caller(scopes: Iterable[str]) -> Caller:
     """Who asks in a stream: whoever may write to its topic, with the scopes of `[streams]`."""
-    return Caller("streams", frozenset(scopes), more="who runs the stream adds it to [streams] may")
+    return Caller(
+        "streams", frozenset(scopes), remedy="who runs the stream adds it to [streams] may"
+    )
 
 
 @dataclass(frozen=True)

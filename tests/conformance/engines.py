@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -87,10 +86,7 @@ def over_http(world: World) -> Iterator[Ask]:
 
 def ask_route(client: httpx.Client, case: Case, **query: Any) -> Reply:
     """Ask the route of a question; what its path does not name goes into the query or the body."""
-    method, path = QUESTIONS[case.question].route.split(" ")
-    rest = dict(case.request)
-    for name in [name for name in rest if f"{{{name}}}" in path]:
-        path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+    method, path, rest = QUESTIONS[case.question].over_http(case.request)
     if method == "POST":
         answer = client.post(path, json=rest, params=query)
     else:

@@ -12,8 +12,8 @@ import pytest
 
 from documents.couch import Couch
 from documents.generation import read_pair
-from documents.pointer import POINTER, abouts, claim, clear, move
-from documents.publication import publish, status_lines
+from documents.pointer import abouts, claim, clear, move
+from documents.publication import publish
 from documents.sample_check import answer_of, check, differences
 from marquee.document_settings import DocumentsSettings
 from marquee.errors import DocumentConflictError, SourceError
@@ -123,27 +123,6 @@ def test_what_is_there_already_is_compared(lake: Lake, couch: Couch) -> None:
     again = publish(lake, couch, quiet)
     assert (again.written, again.found) == (25, first.written - 25)
     assert again.generation == first.generation == couch.get("current")["generation"]  # type: ignore[index]
-
-
-def test_a_document_of_somebody_else_stays_until_told(lake: Lake, couch: Couch) -> None:
-    couch.open()
-    generation = read_pair(lake).name(3)
-    theirs = {"_id": f"{generation}:title:7", "note": "mine"}
-    couch.put(theirs)
-    with pytest.raises(DocumentConflictError) as raised:
-        publish(lake, couch, quiet)
-    said = str(raised.value)
-    assert f"/{generation}:title:7 (revision 1-" in said and "\n" not in said
-    assert "nothing was overwritten" in said and "--replace" in said
-    assert couch.get("current") is None
-    assert couch.get(theirs["_id"])["note"] == "mine"  # type: ignore[index]
-    done = publish(lake, couch, quiet, replace=True)
-    assert couch.get(theirs["_id"])["kind"] == "title"  # type: ignore[index]
-    assert couch.get("current")["generation"] == done.generation  # type: ignore[index]
-    changed = couch.get(theirs["_id"])
-    couch.put({**changed, "note": "again"})  # type: ignore[dict-item]
-    publish(lake, couch, quiet, replace=True)  # also where the generation is current
-    assert "note" not in couch.get(theirs["_id"])  # type: ignore[operator]
 
 
 def test_two_generations_stay_and_older_ones_go(lake: Lake, couch: Couch, tmp_path: Path) -> None:
@@ -276,60 +255,3 @@ def test_the_listing_is_by_pages(couch: Couch, monkeypatch: pytest.MonkeyPatch) 
     assert [name for page in pages for name, _ in page] == [f"g1:title:{n}" for n in range(10)]
     assert [couch.delete(page) for page in couch.rows("g1")] == [4, 4, 2]
     assert list(couch.rows("g1")) == [] and couch.get("g1") and couch.get("g10:title:1")
-
-
-@pytest.mark.parametrize("lost", ["title:2", "about"])
-def test_documents_that_somebody_removed_are_owed_and_written_again(
-    lake: Lake, couch: Couch, lost: str
-) -> None:
-    generation = publish(lake, couch, quiet).generation
-    name = f"about:{generation}" if lost == "about" else f"{generation}:{lost}"
-    there = couch.get(name)
-    assert there is not None
-    couch.delete([(name, there["_rev"])])
-    assert "owed: documents are missing" in status_lines(couch, lake)[-1]
-    assert "is current:" in publish(lake, couch, quiet).sentence
-    assert couch.get(name) is not None
-    assert status_lines(couch, lake)[-1] == "the champions are published"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"entries": None},
-        {"entries": {"budget": {"number": "1", "digest": "x"}}},
-        {"entries": {"budget": 1}},
-        {"as_of": 5},
-        {"format": 2},
-        {"generations": "g1"},
-    ],
-)
-def test_a_pointer_of_somebody_else_is_told_and_stays(
-    lake: Lake, couch: Couch, change: dict[str, object]
-) -> None:
-    publish(lake, couch, quiet)
-    pointer = couch.get(POINTER)
-    assert pointer is not None
-    couch.put(pointer | change)
-    for ask in (lambda: publish(lake, couch, quiet), lambda: status_lines(couch, lake)):
-        with pytest.raises(SourceError, match="current is no document of Marquee"):
-            ask()
-    found = couch.get(POINTER)
-    assert found is not None and found.items() >= change.items()
-
-
-def test_an_about_of_somebody_else_is_left_alone(lake: Lake, couch: Couch) -> None:
-    couch.open()
-    couch.put({"_id": "about:zz", "z": 1})
-    publish(lake, couch, quiet)
-    assert status_lines(couch, lake)[-1] == "the champions are published"
-    assert couch.get("about:zz") is not None
-
-
-def test_a_document_among_ours_is_told(lake: Lake, couch: Couch) -> None:
-    couch.open()
-    generation = read_pair(lake).name(3)
-    couch.put({"_id": f"{generation}:note:1"})
-    with pytest.raises(DocumentConflictError, match=r"holds 74 documents of .*, which has 73"):
-        publish(lake, couch, quiet)
-    assert couch.get("current") is None and couch.get(f"{generation}:note:1")

@@ -160,10 +160,6 @@ def test_without_rows_nothing_passes(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_mleap_without_its_jars_says_how_to_get_them(bundle: Path, tmp_path: Path) -> None:
-    import jpype
-
-    if jpype.isJVMStarted():
-        pytest.skip("this process has a virtual machine with the jars already")
     path = write_export(exported(bundle, "mleap"), tmp_path / "a")
     with pytest.raises(SettingsError, match="make setup-exports"):
         replay(path, tmp_path)
