@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,11 @@ ENGINES = {
     "typer": ("cli",),
     "prometheus_client": ("serving",),
     "rich": ("cli",),
+}
+TOP_FILES = {
+    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "GLOSSARY.md", "LICENSE"),
+    *("Makefile", "Procfile", "docker-compose.yaml", "pyproject.toml"),
+    *(".dockerignore", ".gitignore"),
 }
 PACKAGES = {"marquee_airflow": "plugins"} | {room: room for room in ROOMS if room != "plugins"}
 
@@ -210,6 +216,14 @@ def test_no_vague_module_names() -> None:
 def test_every_module_says_what_it_is() -> None:
     silent = [place(p) for p in modules() if not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
     assert silent == []
+
+
+def test_no_loose_file_lies_at_the_top() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    loose = {name for name in listed if "/" not in name} - TOP_FILES
+    assert not loose
 
 
 def test_locks_name_no_address() -> None:
