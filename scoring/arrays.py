@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,20 @@ def top_rows(scores: Floats | Singles, n: int) -> Rows:
     bound = np.partition(scores, len(scores) - n)[len(scores) - n]
     rows = np.flatnonzero((scores >= bound) & (scores > -np.inf))
     return rows[np.argsort(-scores[rows], kind="stable")][:n]
+
+
+def top_rows_of_each(scores: Floats, n: int) -> list[Rows]:
+    """`top_rows` of each row of `scores` [R, I], all at once."""
+    count, wide = scores.shape
+    n = min(n, wide)
+    if n <= 0 or not count:
+        return [np.empty(0, dtype=np.intp)] * count
+    bounds = np.partition(scores, wide - n, axis=1)[:, wide - n, None]
+    rows, columns = np.nonzero((scores >= bounds) & (scores > -np.inf))
+    order = np.lexsort((-scores[rows, columns], rows))  # stable: equal scores in column order
+    starts = np.searchsorted(rows, np.arange(count + 1)).tolist()
+    best = columns[order]
+    return [best[a : min(b, a + n)] for a, b in pairwise(starts)]
 
 
 # Sparse matrices in compressed rows (CSR): row r has the columns `indices[indptr[r]:indptr[r + 1]]`

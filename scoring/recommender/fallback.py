@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.arrays import Floats, Mask, Rows, top_rows
+from scoring.arrays import Floats, Mask, Rows, top_rows, top_rows_of_each
 from scoring.recommender.bundle import RecommenderBundle, lately_facts
 from scoring.recommender.content import TITLES_PER_COLD_TITLE, ContentMap, read_content
 from scoring.recommender.rankers import Ranker
@@ -283,4 +283,5 @@ class FallbackOrder:
         if self.content is not None and by_content.any():
             shares[by_content] = self.content.reasons(rated, ranked.rows[by_content])
         counted = self.ranker.liked(history) & (shares > 0.0)
-        return [rated[top_rows(s, REASONS)] for s in np.where(counted, shares, -np.inf)]
+        best = top_rows_of_each(np.where(counted, shares, -np.inf), REASONS)
+        return [rated[columns] for columns in best]

@@ -30,7 +30,6 @@ from serving.routes.request_context import (
     refuse_boolean,
     request_user,
     title_card,
-    title_card_fields,
     title_number,
 )
 from serving.routes.star_predictions import Known, Stars
@@ -218,7 +217,7 @@ def _answer(
         known=user.known(champion.model),
         recommendations=[
             Recommended.model_validate(
-                title_card_fields(titles[r.movie_id])
+                vars(titles[r.movie_id])
                 | {
                     "score": r.score,
                     "predicted_rating": round(rating, 3),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -92,7 +93,7 @@ class ModelAnswer(BaseModel):
 
 
 class TitleCard(BaseModel):
-    """A title in a list."""
+    """A title in a list, with the fields of a `Title`."""
 
     movie_id: MovieNumber
     name: str | None = Field(
@@ -278,20 +279,10 @@ def ratings_by_number(
     return {title_number(loaded, r.movie_id): r.rating for r in ratings}
 
 
-def title_card_fields(title: Title) -> dict[str, object]:
-    """The fields of a `TitleCard`, for models that extend it."""
-    return {
-        "movie_id": title.movie_id,
-        "name": title.name,
-        "title_id": title.title_id,
-        "title": title.title,
-        "year": title.year,
-        "genres": title.genres,
-    }
-
-
+@lru_cache(maxsize=4096)
 def title_card(title: Title) -> TitleCard:
-    return TitleCard.model_validate(title_card_fields(title))
+    """The card of a title; lists show the same titles again and again."""
+    return TitleCard.model_validate(vars(title))
 
 
 def shorten(written: int | str) -> str:

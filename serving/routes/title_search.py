@@ -25,7 +25,6 @@ from serving.routes.request_context import (
     known_title,
     refuse_boolean,
     title_card,
-    title_card_fields,
 )
 
 router = APIRouter(tags=["titles"])
@@ -147,7 +146,7 @@ def titles_similar(backend: Backend, _caller: Caller, request: SimilarRequest) -
         movie_id=title.movie_id,
         similar=[
             SimilarTitle.model_validate(
-                title_card_fields(index.by_id[s.movie_id]) | {"similarity": s.similarity}
+                vars(index.by_id[s.movie_id]) | {"similarity": s.similarity}
             )
             for s in found
         ],
