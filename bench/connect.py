@@ -24,6 +24,8 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from local_stack.java_setup import cache_folder, java_home, spark_environment
 from local_stack.processes import memory_mb
@@ -77,26 +79,34 @@ class Run:
             timeout=120,
             trust_env=False,
         )
-        self.native = open_backend(open_lake(lake, webhdfs), folder / "own", folder / "feedback")
+        self.lake = open_lake(lake, webhdfs)
+        self.native = open_backend(self.lake, folder / "own", folder / "feedback")
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def measure(self, repeats: int) -> None:
         """Start, ask, kill, ask."""
+        listens, loaded = self.begin()
+        print(f"{'server listens':<34}{listens:>9.1f} s")
+        print(f"{'both models loaded':<34}{loaded:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
+        print(f"\n{'median of ' + str(repeats):<34}{'spark-connect':>14}{'native':>14}")
+        for name, spark, native in self.questions():
+            print(f"{name:<34}{median(spark, repeats):>12.3f} s{median(native, repeats):>12.6f} s")
+        print()
+        for name in ("connect-server", "connect-worker"):
+            print(f"{name + ', memory':<34}{self.mb(name):>20.0f} MB")
+        print(f"{'server killed: answers again after':<34}{self.restart():>9.1f} s")
+
+    def begin(self) -> tuple[float, float]:
+        """Start both; seconds until the server listens, and from then until all is loaded."""
         started = time.perf_counter()
         self.start("connect-server")
         self.until(lambda: self.listens("CONNECT_SERVER_PORT"))
-        listens = time.perf_counter() - started
-        print(f"{'server listens':<34}{listens:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
+        listens = time.perf_counter()
         self.start("connect-worker")
         self.until(self.is_ready)
-        loaded = time.perf_counter() - started - listens
-        print(f"{'both models loaded':<34}{loaded:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
-        self.compare(repeats)
-        for name in ("connect-server", "connect-worker"):
-            print(f"{name + ', memory':<34}{self.mb(name):>20.0f} MB")
-        self.restart()
+        return listens - started, time.perf_counter() - listens
 
-    def compare(self, repeats: int) -> None:
+    def questions(self) -> list[tuple[str, Callable[[], Any], Callable[[], Any]]]:
         """The same questions to both engines."""
         for follower in self.native.followers.values():
             follower.poll()
@@ -114,8 +124,7 @@ class Run:
         ]
         query = BudgetQuery(directors=(), genres=("Drama",), year=2020, rating=7.0)
         one = np.array([person]), np.array([movie])
-        print(f"\n{'median of ' + str(repeats):<34}{'spark-connect':>14}{'native':>14}")
-        rows: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+        return [
             (
                 "stars of one pair",
                 lambda: self.ask("GET", f"/v1/users/{person}/predictions/{movie}"),
@@ -136,26 +145,42 @@ class Run:
                 lambda: self.ask("POST", "/v1/predictions", {"pairs": pairs}),
                 lambda: model.predict(users, movies),
             ),
+            (
+                f"a batch of {PAIRS:,} films",
+                self.films,
+                lambda: budget.log_estimates([query] * PAIRS),
+            ),
         ]
-        for name, spark, native in rows:
-            print(
-                f"{name:<34}{_median(spark, repeats):>12.3f} s{_median(native, repeats):>12.6f} s"
-            )
-        print()
 
-    def restart(self) -> None:
-        """Kill the server, start it again, and wait for the first answer."""
+    def films(self) -> None:
+        """Score a folder of films of the lake, by a batch job."""
+        name = f"batch/bench-{secrets.token_hex(6)}"
+        path = self.folder / name / "part-0.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist([FILM] * PAIRS), path)
+        self.lake.publish(path.parent, name, PAIRS)
+        asked = {"input": name, "output": f"{name}-scored"}
+        job = self.ask("POST", "/v1/batch/budget-estimates", asked)["job"]
+        while (found := self.ask("GET", f"/v1/batch-jobs/{job}"))["state"] in (
+            "waiting",
+            "running",
+        ):
+            time.sleep(0.02)
+        if found["state"] != "done":
+            raise SystemExit(f"error: {found['why']}")
+
+    def restart(self) -> float:
+        """Kill the server, start it again; seconds until the first answer."""
         self.kill("connect-server")
         self.until(lambda: not self.answers())  # the first question finds the session lost
         started = time.perf_counter()
         self.start("connect-server")
         self.until(self.answers)
-        seconds = time.perf_counter() - started
-        print(f"{'server killed: answers again after':<34}{seconds:>9.1f} s")
+        return time.perf_counter() - started
 
-    def ask(self, method: str, path: str, body: Any = None) -> None:
-        """One question to the worker."""
-        self.client.request(method, path, json=body).raise_for_status()
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """One question to the worker, and its answer."""
+        return self.client.request(method, path, json=body).raise_for_status().json()
 
     def answers(self) -> bool:
         """Whether a budget is answered."""
@@ -217,7 +242,7 @@ class Run:
             self.kill(name)
 
 
-def _median(ask: Callable[[], Any], repeats: int) -> float:
+def median(ask: Callable[[], Any], repeats: int) -> float:
     ask()
     seconds = []
     for _ in range(repeats):

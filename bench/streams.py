@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,11 @@ def main() -> int:
     options = _options()
     print(f"{'how':<6} {'question':<16} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}")
     for how in options.how.split(","):
-        with _rig(options.bundles) as rig:
-            rig.start(*_arguments(how, rig.folder))
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            rig_of(Path(scratch), options.bundles) as rig,
+        ):
+            rig.start(*arguments(how, rig.folder))
             for name, said in QUESTIONS.items():
                 rig.answers(rig.ask([said] * WARM, f"warm-{name}"))
                 rate = throughput(rig, said, options.requests, name)
@@ -61,7 +65,7 @@ def throughput(rig: StreamRig, said: Said, count: int, start: str) -> float:
         begun = time.perf_counter()
         wanted = set(rig.ask([said] * count, f"many-{start}"))
         while wanted:
-            wanted -= {message["id"] for message in reader.more()}
+            wanted -= {message["id"] for message in answered(reader.more())}
         return count / (time.perf_counter() - begun)
 
 
@@ -80,26 +84,36 @@ def latencies(
             for number in range(len(sent), due):
                 sent[f"one-{start}-{number}"] = time.perf_counter()
                 rig.send(request_message(f"one-{start}-{number}", *said))
-            ended = [message["id"] for message in reader.more(1 / rate)]
+            ended = [message["id"] for message in answered(reader.more(1 / rate))]
             waits += [time.perf_counter() - sent[name] for name in ended if name in sent]
     return waits
 
 
+def answered(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages; a problem among them would be measured as if it were an answer."""
+    for message in messages:
+        if message["status"] != 200:
+            raise SystemExit(f"error: {message['id']} is answered with {message['problem']}")
+    return messages
+
+
 @contextmanager
-def _rig(bundles: Path | None) -> Iterator[StreamRig]:
-    fetch_listed(JARS, load_settings("local"))
-    fetch_listed("spark-kafka", load_settings("local"))
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        broker = Broker(folder / "kafka")
-        broker.start()
-        try:
+def rig_of(
+    folder: Path, bundles: Path | None = None, lake: Lake | None = None
+) -> Iterator[StreamRig]:
+    """A broker, and topics over a lake; without one over `bundles`, or over made-up models."""
+    for jars in (JARS, "spark-kafka"):
+        fetch_listed(jars, load_settings("local"))
+    broker = Broker(folder / "kafka")
+    broker.start()
+    try:
+        if lake is None:
             lake = made_up_lake(folder) if bundles is None else _lake_of(bundles, folder)
-            with closing(StreamRig(broker, lake, folder / "rig")) as rig:
-                rig.producer = rig.brokers.producer(linger_ms=0)
-                yield rig
-        finally:
-            broker.kill()
+        with closing(StreamRig(broker, lake, folder / "rig")) as rig:
+            rig.producer = rig.brokers.producer(linger_ms=0)
+            yield rig
+    finally:
+        broker.kill()
 
 
 def _lake_of(bundles: Path, folder: Path) -> Lake:
@@ -109,7 +123,8 @@ def _lake_of(bundles: Path, folder: Path) -> Lake:
     return lake
 
 
-def _arguments(how: str, folder: Path) -> tuple[str, ...]:
+def arguments(how: str, folder: Path) -> tuple[str, ...]:
+    """Of `python -m streams`."""
     spark = ("spark", "--master", "local[2]", "--checkpoint", str(folder / "checkpoint"))
     return spark if how == "spark" else ()
 
