@@ -9,14 +9,12 @@ is a line in the log and, with `--status`, a file of JSON: what was answered, wh
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -34,8 +32,9 @@ from marquee.state_folders import StateFolders
 from serving.backend import Backend, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import UNREAD, Follower
-from streams.loop import Progress, StreamLoop
+from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
+from streams.progress import Progress, Reporter
 
 SECONDS_TO_LOOK = 0.1
 """Pause before it is looked again whether the followers have seen their ledgers."""
@@ -145,55 +144,6 @@ def _has_looked(follower: Follower[Any]) -> bool:
     """Whether a model serves, or its ledger was read and says why none does."""
     is_read = follower.polled_at is not None and UNREAD not in follower.view.failure
     return follower.view.champion is not None or is_read
-
-
-class Reporter(threading.Thread):
-    """A thread that says every few seconds what was answered and what waits, where it changed."""
-
-    def __init__(
-        self,
-        progress: Callable[[], Progress],
-        backend: Backend,
-        path: Path | None,
-        seconds: float,
-        stop: threading.Event,
-    ) -> None:
-        super().__init__(name="report-streams", daemon=True)
-        self._progress = progress
-        self._backend = backend
-        self._path = path
-        self._seconds = seconds
-        self._stop_event = stop
-        self._said = ""
-
-    def run(self) -> None:
-        """Report until the process stops; a full disk costs the report alone."""
-        while not self._stop_event.wait(self._seconds):
-            self._report()
-
-    def _report(self) -> None:
-        found = self._progress()
-        line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
-        line += f"{sum(found.lag.values())} wait"
-        if line != self._said:
-            log.info("%s", line)
-        self._said = line
-        if self._path is not None:
-            self._write(self._path, found)
-
-    def _write(self, path: Path, found: Progress) -> None:
-        facts = asdict(found) | {"lag": sum(found.lag.values()), "champions": self._champions()}
-        facts["models"] = {f.name: f.failure for f in self._backend.followers.values()}
-        beside = path.with_name(f"{path.name}.part")
-        try:
-            beside.write_text(json.dumps(facts, indent=1), "utf-8")
-            beside.replace(path)
-        except OSError as error:
-            log.warning("%s cannot be written: %s", path, error.strerror)
-
-    def _champions(self) -> dict[str, str]:
-        views = {name: f.view for name, f in self._backend.followers.items()}
-        return {name: v.champion.entry.bundle for name, v in views.items() if v.champion}
 
 
 def _lake(settings: Settings, options: argparse.Namespace) -> Lake:
