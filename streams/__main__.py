@@ -1,7 +1,8 @@
 """`python -m streams`: answer the questions of a topic, by the plain loop or by Spark.
 
-It follows the lake's champions as the API does, and waits for Kafka wherever it is away. Its health
-is a line in the log and, with `--status`, a file of JSON: what was answered, what waits, and why.
+It follows the lake's champions as the API does, and waits for Kafka and the lake wherever they are
+away. Its health is a line in the log and, with `--status`, a file of JSON: what was answered, what
+waits, and why.
 """
 
 # ruff: noqa: E402 - the variables below must be set before NumPy is imported
@@ -25,11 +26,11 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from broker.client import Brokers
 from marquee.access_tokens import RATE
-from marquee.errors import MarqueeError, exit_status
-from marquee.lake import Lake, check_world, place_lake
+from marquee.errors import BAD_INPUT, MarqueeError, exit_status
+from marquee.lake import Lake, place_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
-from serving.backend import Backend, open_backend
+from serving.backend import Backend, WorldCheck, expected_world, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import UNREAD, Follower
 from streams.loop import StreamLoop
@@ -44,22 +45,27 @@ log = logging.getLogger("marquee.streams")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer until SIGTERM or Ctrl-C. Returns an error's status: 2 where settings are wrong."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for name in ("py4j", "hdfs"):  # they tell of each call
+        logging.getLogger(name).setLevel(logging.WARNING)
     stop = threading.Event()
     try:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
         brokers = Brokers.of(settings)
-        lake = _lake(settings, options)
+        lake = place_lake(settings.lake, options.lake, options.webhdfs)
         backend = _backend(lake, settings, options)
+        check = WorldCheck(lake, expected_world(settings, options.lake), stop.set)
         _stop_on_signals(stop)
         backend.start()
-        _run(settings, options, brokers, backend, stop)
+        if check.passes():
+            _run(settings, options, brokers, backend, stop)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status(error)
     backend.stop()
-    return 0
+    if check.refusal:
+        print(f"error: {check.refusal}", file=sys.stderr)
+    return BAD_INPUT if check.refusal else 0
 
 
 def _run(
@@ -144,13 +150,6 @@ def _has_looked(follower: Follower[Any]) -> bool:
     """Whether a model serves, or its ledger was read and says why none does."""
     is_read = follower.polled_at is not None and UNREAD not in follower.view.failure
     return follower.view.champion is not None or is_read
-
-
-def _lake(settings: Settings, options: argparse.Namespace) -> Lake:
-    lake = place_lake(settings.lake, options.lake, options.webhdfs)
-    if options.lake.rstrip("/") == settings.lake.root.rstrip("/"):
-        check_world(lake, settings.world)
-    return lake
 
 
 def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Backend:

@@ -68,9 +68,10 @@ class StreamRig:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `python -m streams` with these arguments."""
-        command = [sys.executable, "-m", "streams", *arguments]
+        how = [one for one in arguments[:1] if not one.startswith("-")]
+        command = [sys.executable, "-m", "streams", *how]
         command += ["--lake", self.lake.root, "--cache", str(self.folder / "cache")]
-        command += ["--status", str(self.folder / "status.json")]
+        command += ["--status", str(self.folder / "status.json"), *arguments[len(how) :]]
         with (self.folder / "stream.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
