@@ -36,6 +36,15 @@ NameFlag = Annotated[
 ReplaceFlag = Annotated[
     bool, typer.Option("--replace", help="Overwrite documents that somebody else has changed.")
 ]
+PortFlag = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Port of loopback for /livez, /readyz and /metrics; 0: any. Default: none.",
+        show_default=False,
+    ),
+]
 documents = typer.Typer(
     name="documents",
     help="The champions' answers as documents in a CouchDB, for apps and boards that replicate.",
@@ -43,7 +52,12 @@ documents = typer.Typer(
 )
 
 
-def stream(spark: SparkFlag = False, name: NameFlag = "1", data: StackWorldFlag = "") -> None:
+def stream(
+    spark: SparkFlag = False,
+    name: NameFlag = "1",
+    port: PortFlag = None,
+    data: StackWorldFlag = "",
+) -> None:
     """Answer the questions of a Kafka topic on another one (docs/guides/streams.md)."""
     found = running_stack(data)
     settings = running_settings(found) if found else settings_for(data)
@@ -51,6 +65,7 @@ def stream(spark: SparkFlag = False, name: NameFlag = "1", data: StackWorldFlag 
     command = [sys.executable, "-m", "streams", "spark" if spark else "loop", "--name", name]
     command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs]
     command += ["--cache", str(folders.stream_bundles), "--feedback", str(folders.feedback)]
+    command += [] if port is None else ["--port", str(port)]
     sys.stdout.flush()
     os.execve(sys.executable, command, os.environ | (found.environment if found else {}))
 

@@ -10,6 +10,7 @@ waits, and why.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -35,7 +36,7 @@ from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import UNREAD, Follower
 from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
-from streams.progress import Progress, Reporter
+from streams.sessions import Progress
 
 SECONDS_TO_LOOK = 0.1
 """Pause before it is looked again whether the followers have seen their ledgers."""
@@ -75,6 +76,12 @@ def _run(
     backend: Backend,
     stop: threading.Event,
 ) -> None:
+    progress = Progress()
+    if options.port is not None:
+        from streams.health import Health
+
+        Health(progress, backend).start(options.port)
+    Reporter(progress, backend, options.status, settings.streams.status_seconds, stop).start()
     if not wait_for_ledgers(backend, stop):
         return
     stream: Stream
@@ -84,8 +91,7 @@ def _run(
         caller = stream_caller(settings.streams.may)
         answerer = Answerer(backend, caller, options.engine)
         stream = StreamLoop(brokers, settings.streams, answerer, options.name)
-    seconds = settings.streams.status_seconds
-    Reporter(lambda: stream.progress, backend, options.status, seconds, stop).start()
+    stream.progress = progress
     stream.run(stop)
 
 
@@ -152,6 +158,55 @@ def _has_looked(follower: Follower[Any]) -> bool:
     return follower.view.champion is not None or is_read
 
 
+class Reporter(threading.Thread):
+    """A thread that says every few seconds what was answered and what waits, where it changed."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        backend: Backend,
+        path: Path | None,
+        seconds: float,
+        stop: threading.Event,
+    ) -> None:
+        super().__init__(name="report-streams", daemon=True)
+        self._progress = progress
+        self._backend = backend
+        self._path = path
+        self._seconds = seconds
+        self._stop_event = stop
+        self._said = ""
+
+    def run(self) -> None:
+        """Report until the process stops; a full disk costs the report alone."""
+        while not self._stop_event.wait(self._seconds):
+            self._report()
+
+    def _report(self) -> None:
+        found = self._progress
+        line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
+        line += f"{sum(found.lag.values())} wait"
+        if line != self._said:
+            log.info("%s", line)
+        self._said = line
+        if self._path is not None:
+            self._write(self._path, found)
+
+    def _write(self, path: Path, found: Progress) -> None:
+        facts = found.facts() | {"champions": self._champions()}
+        facts["models"] = {f.name: f.failure for f in self._backend.followers.values()}
+        beside = path.with_name(f"{path.name}.part")
+        try:
+            beside.write_text(json.dumps(facts, indent=1), "utf-8")
+            beside.replace(path)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", path, error.strerror)
+
+    def _champions(self) -> dict[str, str]:
+        views = {name: f.view for name, f in self._backend.followers.items()}
+        return {name: v.champion.entry.bundle for name, v in views.items() if v.champion}
+
+
 def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Backend:
     """The followers, and the feedback of this host where the streams may use any."""
     asks_feedback = any(scope.startswith(RATE) for scope in settings.streams.may)
@@ -191,6 +246,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     add("--checkpoint", type=Path, default=checkpoint, help="folder of Spark's query")
     jars = REPOSITORY / settings.cache / "jars" / "spark-kafka"  # its list in config/jars
     add("--jars", type=Path, default=jars, help="folder of Spark's source of topics")
+    add("--port", type=int, help="of loopback, for /livez, /readyz and /metrics; 0: any")
     add("--status", type=Path, help="file that says what was answered and what waits, as JSON")
     return parser
 

@@ -25,7 +25,7 @@ from marquee.daemon_settings import StreamSettings
 from marquee.errors import AwayError
 from streams.loop import TRANSACTION_MS, produce
 from streams.messages import Answer, Refused
-from streams.topics import StreamTopics
+from streams.sessions import StreamTopics
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition

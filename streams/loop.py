@@ -11,7 +11,7 @@ knows ends in the number of partitions, and another number makes another member 
 Any trouble with Kafka ends the *session*; the next one begins where the last transaction ended.
 
 Each transaction asks, after its requests were read, whether their topic is still the same: what was
-read of a topic that was made anew is not committed as of the one before (`streams.topics`).
+read of a topic that was made anew is not committed as of the one before (`streams.sessions`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.daemon_settings import StreamSettings
 from marquee.errors import SettingsError
 from streams.messages import Answer, Answerer, Refused, refusal_headers
-from streams.progress import Progress, run_sessions
-from streams.topics import SECONDS_BETWEEN_CHECKS, MadeAnewError, StreamTopics
+from streams.sessions import (
+    SECONDS_BETWEEN_CHECKS,
+    MadeAnewError,
+    Progress,
+    StreamTopics,
+    run_sessions,
+)
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, Producer, TopicPartition

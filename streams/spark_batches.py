@@ -38,8 +38,14 @@ from serving.engines import load_budget, load_recommender
 from serving.follower import Follower, LoadedChampion, View
 from streams.batch_markers import MarkedAnswers, starting_offsets
 from streams.messages import Answer, Answerer, Refused, stream_caller
-from streams.progress import Progress, lag_of, run_sessions
-from streams.topics import SECONDS_BETWEEN_CHECKS, MadeAnewError, StreamTopics
+from streams.sessions import (
+    SECONDS_BETWEEN_CHECKS,
+    MadeAnewError,
+    Progress,
+    StreamTopics,
+    lag_of,
+    run_sessions,
+)
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_FETCH = 30

@@ -18,7 +18,7 @@ from broker.client import Brokers, Topic
 from marquee.lake import Lake, open_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from streams.messages import request_message
-from streams.topics import ensure_topics
+from streams.sessions import ensure_topics
 from tests.plugins.kafka_broker import Broker
 from tests.serving.serving_bundles import promote_budget, promote_recommender
 

@@ -17,7 +17,7 @@ from marquee.errors import AwayError
 from marquee.settings import load_settings
 from streams.batch_markers import MarkedAnswers, Marker
 from streams.messages import Answer
-from streams.topics import MadeAnewError, StreamTopics
+from streams.sessions import MadeAnewError, StreamTopics
 from tests.streams.stream_rig import Said, StreamRig
 
 MIXED: list[Said] = [("budget-estimate", {"year": 2020}), ("title", {"movie_id": 999})]

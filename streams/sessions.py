@@ -1,4 +1,7 @@
-"""The topics of the streams: which ones they are, and what happens where somebody deletes them.
+"""The sessions of a stream: any trouble ends one, and the next begins where the last one was.
+
+Both kinds of streams share what stands here: what was done, and the topics. Each session finds out
+which topics are there, for somebody may delete them.
 
 A topic that is deleted and made anew has another id, and its offsets begin at zero again. So an
 offset means nothing without the id of its topic: the offsets of the group carry it as metadata, and
@@ -8,25 +11,70 @@ we may not ask for ids; it counts as one of the present topic.
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from broker.client import SECONDS_TO_ANSWER, Brokers, Offsets, Topic
 from marquee.daemon_settings import StreamSettings
 from marquee.errors import AwayError, SettingsError
+from streams.messages import Answer, Refused
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
+SECONDS_BETWEEN_SESSIONS = 1.0
+"""Pause before a new session, where the last one ended with an error."""
 SECONDS_BETWEEN_CHECKS = 1.0
 """A stream that reads nothing asks so often whether its topic is still there."""
 SECONDS_TO_LEAVE = 60.0
 """A topic that is deleted while a stream runs is left to whoever deleted it for so long: they may
 want to make it anew with other settings."""
 log = logging.getLogger("marquee.streams")
+
+
+@dataclass
+class Progress:
+    """What a stream has done since its start, and what waits."""
+
+    answered: int = 0
+    problems: int = 0
+    """Of the answers, how many are problem documents."""
+    refused: int = 0
+    batches: int = 0
+    sessions: int = 0
+    failure: str = ""
+    """Why it waits; empty while it answers."""
+    lag: dict[int, int] = field(default_factory=dict)
+    """Requests that wait, by partition."""
+
+    def count(self, outcomes: list[Answer | Refused]) -> None:
+        """Count one committed batch."""
+        answers = [one for one in outcomes if isinstance(one, Answer)]
+        self.batches += 1
+        self.answered += len(answers)
+        self.problems += sum(one.status != 200 for one in answers)
+        self.refused += len(outcomes) - len(answers)
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, for people and scripts; of the lag its sum."""
+        return asdict(self) | {"lag": sum(self.lag.values())}
+
+    @property
+    def why_unready(self) -> str:
+        """Why no request is answered at this moment; empty if any would be."""
+        return self.failure if self.sessions else "the stream has not begun"
+
+    def report(self, failure: str) -> None:
+        """Note why it waits, or that it does not; a change is one line in the log."""
+        if failure != self.failure:
+            log.warning("%s", failure) if failure else log.info("Kafka answers; requests go on")
+        self.failure = failure
 
 
 class MadeAnewError(AwayError):
@@ -122,6 +170,26 @@ class StreamTopics:
         if self._admin is None:  # a client without messages to send is false
             self._admin = self._brokers.admin()
         return self._admin
+
+
+def run_sessions(
+    session: Callable[[threading.Event], None], progress: Progress, stop: threading.Event
+) -> None:
+    """Run one session after another until `stop` is set; say once why one ended."""
+    while not stop.is_set():
+        try:
+            session(stop)
+        except AwayError as error:
+            progress.report(str(error))
+            if not isinstance(error, MadeAnewError):
+                stop.wait(SECONDS_BETWEEN_SESSIONS)
+
+
+def lag_of(report: str, topic: str, ends: Mapping[int, int]) -> dict[int, int]:
+    """By partition, the requests behind `ends` that Spark knew of when it wrote its report."""
+    latest = json.loads(report)["sources"][0]["latestOffset"] or {}
+    found = {int(part): end for part, end in latest.get(topic, {}).items()}
+    return {part: max(0, end - ends.get(part, 0)) for part, end in found.items()}
 
 
 def ensure_topics(brokers: Brokers, settings: StreamSettings) -> None:
