@@ -89,7 +89,7 @@ def _run(
         stream = _spark_stream(settings, options, brokers, backend)
     else:
         caller = stream_caller(settings.streams.may)
-        answerer = Answerer(backend, caller, options.engine)
+        answerer = Answerer(backend, caller, options.engine, _uses_feedback(settings))
         stream = StreamLoop(brokers, settings.streams, answerer, options.name)
     stream.progress = progress
     stream.run(stop)
@@ -209,8 +209,7 @@ class Reporter(threading.Thread):
 
 def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Backend:
     """The followers, and the feedback of this host where the streams may use any."""
-    asks_feedback = any(scope.startswith(RATE) for scope in settings.streams.may)
-    feedback = options.feedback if asks_feedback else options.cache / "no-feedback"
+    feedback = options.feedback if _uses_feedback(settings) else options.cache / "no-feedback"
     return open_backend(
         lake,
         options.cache,
@@ -220,6 +219,10 @@ def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Bac
         settings.serving.poll_seconds,
         options.engine,
     )
+
+
+def _uses_feedback(settings: Settings) -> bool:
+    return any(scope.startswith(RATE) for scope in settings.streams.may)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
