@@ -147,12 +147,16 @@ class Brokers:
             ]
         return {part.partition: Offsets(*bound) for part, bound in zip(parts, bounds, strict=True)}
 
-    def topic_id(self, topic: str) -> str:
+    def admin(self) -> Any:
+        """A client that asks about topics; who asks often keeps one."""
+        return _library().admin.AdminClient(self._configuration({}, {}))
+
+    def topic_id(self, topic: str, admin: Any = None) -> str:
         """What a topic that is made anew has another of; "" where we may not ask."""
         kafka = _library()
         with self.errors(f"topic {topic} cannot be read"):
-            admin = kafka.admin.AdminClient(self._configuration({}, {}))
-            asked = admin.describe_topics(
+            client = self.admin() if admin is None else admin
+            asked = client.describe_topics(
                 kafka.TopicCollection([topic]), request_timeout=SECONDS_TO_ANSWER
             )
             try:

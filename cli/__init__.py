@@ -9,9 +9,8 @@ started), 130 after an interrupt.
 - `shelf_commands`: `plan`, `units`
 - `ledger_views`: `history`, `ledger`, `champion`
 - `ledger_changes`: `rollback`, `accept-world`
-- `stream_command`: `stream`
 - `token_commands`: `tokens add`, `tokens list`, `tokens revoke`
-- `document_commands`: `documents publish`, `documents check`, `documents status`
+- `answer_commands`: `stream`, and `documents publish`, `documents check`, `documents status`
 - `file_commands`: `evaluate`, `compare`, `recommend-all`, `parse-pages`
 - `export_commands`: `export`
 - `world_and_lake`, `bundle_argument`: find the world, the lake and the bundle of a command
@@ -27,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from cli.document_commands import documents
+from cli.answer_commands import documents, stream
 from cli.export_commands import export
 from cli.file_commands import compare, evaluate, parse_pages, recommend_all
 from cli.ledger_changes import accept_world, rollback
@@ -35,7 +34,6 @@ from cli.ledger_views import champion, history, ledger
 from cli.run_command import run, step
 from cli.shelf_commands import plan, units
 from cli.stack_commands import doctor, down, status, up
-from cli.stream_command import stream
 from cli.terminal import Interruptible, as_typed_here
 from cli.token_commands import tokens
 from marquee import __version__

@@ -234,7 +234,7 @@ def _tasks_table(found: Plan) -> Table:
 def units(
     role: RolesFlag,
     to: ToFlag = None,
-    rows: RatingsFlag = 0,
+    rows: Annotated[int, typer.Option(min=0, help="Ratings. Default: the settings' world.")] = 0,
     user: Annotated[str, typer.Option(help="Who runs the daemons.")] = Host.user,
     folder: Annotated[str, typer.Option(help="Where daemons keep their data.")] = Host.data,
 ) -> None:

@@ -18,7 +18,7 @@ from rich.table import Table
 from cli.terminal import error_console
 from cli.world_and_lake import (
     JsonFlag,
-    WorldFlag,
+    StackWorldFlag,
     checking_arguments,
     out,
     running_settings,
@@ -76,7 +76,7 @@ def add(
     may: MayFlag,
     days: DaysFlag = None,
     file: FileFlag = None,
-    data: WorldFlag = "",
+    data: StackWorldFlag = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Make a token. Its secret is printed once, alone on standard output, and kept nowhere."""
@@ -95,7 +95,7 @@ def add(
 
 
 @tokens.command("list")
-def list_all(file: FileFlag = None, data: WorldFlag = "", as_json: JsonFlag = False) -> None:
+def list_all(file: FileFlag = None, data: StackWorldFlag = "", as_json: JsonFlag = False) -> None:
     """Every token: its holder, its scopes, its dates, and how its secret ends.
 
     A scope that this release does not know opens nothing, and is marked.
@@ -119,7 +119,7 @@ def list_all(file: FileFlag = None, data: WorldFlag = "", as_json: JsonFlag = Fa
 
 
 @tokens.command()
-def revoke(name: HolderArgument, file: FileFlag = None, data: WorldFlag = "") -> None:
+def revoke(name: HolderArgument, file: FileFlag = None, data: StackWorldFlag = "") -> None:
     """Revoke a token; it counts no longer from the next request on, and its sessions end."""
     with checking_arguments():
         path, _ = _tokens_file(file, data)

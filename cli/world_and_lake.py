@@ -58,6 +58,15 @@ WorldFlag = Annotated[
         show_default=False,
     ),
 ]
+StackWorldFlag = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="The world you mean: its name, or its folder as for `marquee run`. Default: that of "
+        "the running stack.",
+        show_default=False,
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 out = Console(soft_wrap=True, highlight=False)
 

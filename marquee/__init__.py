@@ -28,7 +28,6 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
-- `stream_settings`: the settings of the questions over topics
 - `spark_applications`: the applications of a job, found and ended at either of the two
 - `spark_master`: the pages of a Spark Standalone master
 - `shelf`: which board of a cluster does what
@@ -70,5 +69,4 @@ __all__ = [
     "spark_applications",
     "spark_master",
     "state_folders",
-    "stream_settings",
 ]

@@ -21,7 +21,13 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentIsNoJson
 
 from marquee.access_tokens import Access, Network, PublicUrl
-from marquee.daemon_settings import ConnectSettings, JarSettings, KafkaSettings, StackSettings
+from marquee.daemon_settings import (
+    ConnectSettings,
+    JarSettings,
+    KafkaSettings,
+    StackSettings,
+    StreamSettings,
+)
 from marquee.document_settings import DocumentsSettings, secrets_in_files
 from marquee.errors import SettingsError
 from marquee.place_settings import (
@@ -34,7 +40,6 @@ from marquee.place_settings import (
 )
 from marquee.policy import Promote, Search
 from marquee.schedule import NEXT_TASKS, refuse_slow_runs
-from marquee.stream_settings import StreamSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ANY_ADDRESS = ("0.0.0.0", "::")

@@ -8,6 +8,8 @@ the event loop nor the threads that the web framework shares among all routes.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker.feedback_outbox import Outbox
-from marquee.lake import Lake
+from marquee.errors import LakeUnavailableError, MarqueeError
+from marquee.lake import Lake, check_world, read_world
+from marquee.settings import Settings
 from serving.engines import (
     DEFAULT_ENGINE,
     BudgetEngine,
@@ -38,6 +42,11 @@ from serving.problems import NothingServesError, ProblemError
 if TYPE_CHECKING:
     from serving.routes.batch_jobs import BatchScorer
 
+SECONDS_TO_WAIT_FOR_WORLD = 2.0
+"""How long the start waits for the lake. After that, cached bundles serve until it answers."""
+SECONDS_BETWEEN_TRIES = 1.0
+"""Pause before the lake is asked for its world again."""
+log = logging.getLogger("marquee.serving")
 M = TypeVar("M")
 T = TypeVar("T")
 
@@ -188,3 +197,62 @@ def current_champion(follower: Follower[M]) -> LoadedChampion[M]:
     if view.champion is None:
         raise NothingServesError(follower.name, follower.failure)
     return view.champion
+
+
+def expected_world(settings: Settings, lake: str) -> str | None:
+    """The world that the lake must hold; None where `--lake` alone names the lake.
+
+    Every command accepts any world of a lake that only a flag names. MARQUEE_WORLD overrules this.
+    """
+    is_settings_lake = lake.rstrip("/") == settings.lake.root.rstrip("/")
+    return settings.world if is_settings_lake or "MARQUEE_WORLD" in os.environ else None
+
+
+class WorldCheck(threading.Thread):
+    """A thread that asks the lake for its world until the lake answers.
+
+    The server may already serve from cached bundles. `expected` is the world that the lake must
+    hold; None accepts any world. If the lake holds another one, the thread sets `refusal` to the
+    reason and calls `stop`.
+    """
+
+    def __init__(self, lake: Lake, expected: str | None, stop: Callable[[], None]) -> None:
+        super().__init__(name="ask-world", daemon=True)
+        self.refusal = ""
+        self._lake = lake
+        self._expected = expected
+        self._stop_serving = stop
+        self._answered = threading.Event()
+
+    def passes(self) -> bool:
+        """Start the thread and wait a moment; False if the lake was refused meanwhile."""
+        self.start()
+        if not self._answered.wait(SECONDS_TO_WAIT_FOR_WORLD):
+            log.warning("%s does not answer yet: what is cached serves", self._lake.root)
+        return not self.refusal
+
+    def run(self) -> None:
+        """Ask until the lake answers or is refused; an unavailable lake is asked again."""
+        said = ""
+        while not self._answered.is_set():
+            try:
+                self._ask()
+            except LakeUnavailableError as error:
+                if str(error) != said:
+                    log.warning("which world the lake holds is not known yet: %s", error)
+                said = str(error)
+                self._answered.wait(SECONDS_BETWEEN_TRIES)
+                continue
+            except MarqueeError as error:
+                self.refusal = str(error)
+                self._stop_serving()
+            except Exception:  # otherwise the thread would end and never check the world
+                log.exception("which world the lake holds cannot be read; it is asked again")
+                self._answered.wait(SECONDS_BETWEEN_TRIES)
+                continue
+            self._answered.set()
+
+    def _ask(self) -> None:
+        lake, expected = self._lake, self._expected
+        found = check_world(lake, expected) if expected else read_world(lake)
+        log.info("%s holds %s", lake.root, f"the world '{found.name}'" if found else "no world yet")

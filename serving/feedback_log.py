@@ -7,6 +7,7 @@ and fetches what other servers heard.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -15,14 +16,15 @@ from pathlib import Path
 from marquee.clock import seconds
 from marquee.errors import AwayError, MarqueeError, SourceError
 from serving.engines import RecommenderEngine
-from sources.feedback_lines import Feedback
-from sources.feedback_segments import append_feedback, check_writable, read_feedback
+from sources.feedback_lines import Feedback, segment_names
+from sources.feedback_segments import OTHERS, append_feedback, check_writable, read_feedback
 
 EVERYTHING = None
 """The movie id of a line that takes back all ratings of a person, on every server."""
 PersonFeedback = Mapping[int | None, float | None]
 """One person's feedback: stars by movie id, or None for a rating that was taken back. The key
 `EVERYTHING` says that all earlier ratings were taken back."""
+log = logging.getLogger("marquee.serving")
 SECONDS_TO_WAIT = 20.0
 """How long a write waits for the folder's lock. The weekly run holds it while it seals segments."""
 
@@ -45,6 +47,8 @@ class FeedbackLog:
         self.lines = 0
         self.failure = ""
         """Why the last write failed; empty if it succeeded."""
+        self._seen: set[tuple[Path, int, int]] = set()
+        self._unread = ""
         try:
             self.read_again()
         except OSError as error:
@@ -65,6 +69,29 @@ class FeedbackLog:
                 _apply(line, found.setdefault(line.person, {}))
                 lines += 1
             self._by_person, self.lines = dict(found), lines
+
+    def refresh(self) -> None:
+        """Read again where another process has written since; for a log that nobody here writes.
+
+        Where that fails, what was read stays, and the next call tries again.
+        """
+        try:
+            found = self._segments()
+            if found != self._seen:
+                self.read_again()
+                self._seen = found
+            unread = ""
+        except OSError as error:  # also: a segment that was sealed or taken away meanwhile
+            unread = f"feedback cannot be read again: {_reason(error, self.folder)}"
+        if unread and unread != self._unread:
+            log.warning("%s; what was read before counts", unread)
+        self._unread = unread
+
+    def _segments(self) -> set[tuple[Path, int, int]]:
+        """The segments of this folder, with the size and the time of each."""
+        names = [*segment_names(self.folder), *segment_names(self.folder / OTHERS)]
+        stats = ((name.path, name.path.stat()) for name in names)
+        return {(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats}
 
     def feedback_of(self, person: str) -> PersonFeedback:
         """A person's feedback to this server: the latest stars for each title."""

@@ -1,7 +1,8 @@
 """`python -m streams`: answer the questions of a topic, by the plain loop or by Spark.
 
-It follows the lake's champions as the API does, and waits for Kafka wherever it is away. Its health
-is a line in the log and, with `--status`, a file of JSON: what was answered, what waits, and why.
+It follows the lake's champions as the API does, and waits for Kafka and the lake wherever they are
+away. Its health is a line in the log and, with `--status`, a file of JSON: what was answered, what
+waits, and why.
 """
 
 # ruff: noqa: E402 - the variables below must be set before NumPy is imported
@@ -15,8 +16,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -27,15 +27,16 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from broker.client import Brokers
 from marquee.access_tokens import RATE
-from marquee.errors import MarqueeError, exit_status
-from marquee.lake import Lake, check_world, place_lake
+from marquee.errors import BAD_INPUT, MarqueeError, exit_status
+from marquee.lake import Lake, place_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
-from serving.backend import Backend, open_backend
+from serving.backend import Backend, WorldCheck, expected_world, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import UNREAD, Follower
-from streams.loop import Progress, StreamLoop
+from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
+from streams.sessions import Progress
 
 SECONDS_TO_LOOK = 0.1
 """Pause before it is looked again whether the followers have seen their ledgers."""
@@ -45,22 +46,27 @@ log = logging.getLogger("marquee.streams")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer until SIGTERM or Ctrl-C. Returns an error's status: 2 where settings are wrong."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for name in ("py4j", "hdfs"):  # they tell of each call
+        logging.getLogger(name).setLevel(logging.WARNING)
     stop = threading.Event()
     try:
         settings = load_settings()
         options = _parser(settings).parse_args(arguments)
         brokers = Brokers.of(settings)
-        lake = _lake(settings, options)
+        lake = place_lake(settings.lake, options.lake, options.webhdfs)
         backend = _backend(lake, settings, options)
+        check = WorldCheck(lake, expected_world(settings, options.lake), stop.set)
         _stop_on_signals(stop)
         backend.start()
-        _run(settings, options, brokers, backend, stop)
+        if check.passes():
+            _run(settings, options, brokers, backend, stop)
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status(error)
     backend.stop()
-    return 0
+    if check.refusal:
+        print(f"error: {check.refusal}", file=sys.stderr)
+    return BAD_INPUT if check.refusal else 0
 
 
 def _run(
@@ -70,6 +76,12 @@ def _run(
     backend: Backend,
     stop: threading.Event,
 ) -> None:
+    progress = Progress()
+    if options.port is not None:
+        from streams.health import Health
+
+        Health(progress, backend).start(options.port)
+    Reporter(progress, backend, options.status, settings.streams.status_seconds, stop).start()
     if not wait_for_ledgers(backend, stop):
         return
     stream: Stream
@@ -77,10 +89,9 @@ def _run(
         stream = _spark_stream(settings, options, brokers, backend)
     else:
         caller = stream_caller(settings.streams.may)
-        answerer = Answerer(backend, caller, options.engine)
+        answerer = Answerer(backend, caller, options.engine, _uses_feedback(settings))
         stream = StreamLoop(brokers, settings.streams, answerer, options.name)
-    seconds = settings.streams.status_seconds
-    Reporter(lambda: stream.progress, backend, options.status, seconds, stop).start()
+    stream.progress = progress
     stream.run(stop)
 
 
@@ -152,7 +163,7 @@ class Reporter(threading.Thread):
 
     def __init__(
         self,
-        progress: Callable[[], Progress],
+        progress: Progress,
         backend: Backend,
         path: Path | None,
         seconds: float,
@@ -172,7 +183,7 @@ class Reporter(threading.Thread):
             self._report()
 
     def _report(self) -> None:
-        found = self._progress()
+        found = self._progress
         line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
         line += f"{sum(found.lag.values())} wait"
         if line != self._said:
@@ -182,7 +193,7 @@ class Reporter(threading.Thread):
             self._write(self._path, found)
 
     def _write(self, path: Path, found: Progress) -> None:
-        facts = asdict(found) | {"lag": sum(found.lag.values()), "champions": self._champions()}
+        facts = found.facts() | {"champions": self._champions()}
         facts["models"] = {f.name: f.failure for f in self._backend.followers.values()}
         beside = path.with_name(f"{path.name}.part")
         try:
@@ -196,17 +207,9 @@ class Reporter(threading.Thread):
         return {name: v.champion.entry.bundle for name, v in views.items() if v.champion}
 
 
-def _lake(settings: Settings, options: argparse.Namespace) -> Lake:
-    lake = place_lake(settings.lake, options.lake, options.webhdfs)
-    if options.lake.rstrip("/") == settings.lake.root.rstrip("/"):
-        check_world(lake, settings.world)
-    return lake
-
-
 def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Backend:
     """The followers, and the feedback of this host where the streams may use any."""
-    asks_feedback = any(scope.startswith(RATE) for scope in settings.streams.may)
-    feedback = options.feedback if asks_feedback else options.cache / "no-feedback"
+    feedback = options.feedback if _uses_feedback(settings) else options.cache / "no-feedback"
     return open_backend(
         lake,
         options.cache,
@@ -216,6 +219,10 @@ def _backend(lake: Lake, settings: Settings, options: argparse.Namespace) -> Bac
         settings.serving.poll_seconds,
         options.engine,
     )
+
+
+def _uses_feedback(settings: Settings) -> bool:
+    return any(scope.startswith(RATE) for scope in settings.streams.may)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
@@ -242,6 +249,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     add("--checkpoint", type=Path, default=checkpoint, help="folder of Spark's query")
     jars = REPOSITORY / settings.cache / "jars" / "spark-kafka"  # its list in config/jars
     add("--jars", type=Path, default=jars, help="folder of Spark's source of topics")
+    add("--port", type=int, help="of loopback, for /livez, /readyz and /metrics; 0: any")
     add("--status", type=Path, help="file that says what was answered and what waits, as JSON")
     return parser
 

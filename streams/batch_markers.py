@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 
 from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers
-from marquee.stream_settings import StreamSettings
+from marquee.daemon_settings import StreamSettings
+from marquee.errors import AwayError
 from streams.loop import TRANSACTION_MS, produce
 from streams.messages import Answer, Refused
+from streams.sessions import StreamTopics
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
@@ -41,16 +43,18 @@ class Marker:
     query: str
     batch: int
     ends: Ends = field(default_factory=dict)
+    topic: str = ""
+    """The id of the topic of requests; empty if it is not known."""
 
     def to_json(self) -> bytes:
         facts = {"version": MARKER_VERSION, "query": self.query, "batch": self.batch}
-        return json.dumps({**facts, "ends": self.ends}).encode()
+        return json.dumps({**facts, "ends": self.ends, "topic": self.topic}).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Marker:
         found = json.loads(text)
         ends = {int(part): int(end) for part, end in found["ends"].items()}
-        return cls(found["query"], found["batch"], ends)
+        return cls(found["query"], found["batch"], ends, found.get("topic", ""))
 
 
 class MarkedAnswers:
@@ -60,9 +64,10 @@ class MarkedAnswers:
     that is further. Raises AwayError where the brokers do not answer.
     """
 
-    def __init__(self, brokers: Brokers, settings: StreamSettings) -> None:
+    def __init__(self, brokers: Brokers, settings: StreamSettings, topics: StreamTopics) -> None:
         self._brokers = brokers
         self._settings = settings
+        self._topics = topics
         self._producer = brokers.producer(
             transactional_id=f"{settings.group}-spark", transaction_timeout_ms=TRANSACTION_MS
         )
@@ -70,8 +75,10 @@ class MarkedAnswers:
             # Before the marker is read: what a forerunner left open must be ended.
             begin_transactions(self._producer)
             self._group = brokers.consumer(group_id=settings.group)
+            self.is_anew = topics.look()
+            """Whether the topic of requests is another one than that of the last answers."""
             self.last = self._last_marker()
-            self.ends, self.begins_elsewhere = self._answered()
+            self.ends = self._answered()
 
     def close(self) -> None:
         """End the connections."""
@@ -92,7 +99,8 @@ class MarkedAnswers:
         new = sorted((o for o in outcomes if self.is_new(o[0], o[1])), key=lambda one: one[:2])
         if not new:
             return []
-        marker = Marker(query, batch, self.ends | {part: at + 1 for part, at, _ in new})
+        ends = self.ends | {part: at + 1 for part, at, _ in new}
+        marker = Marker(query, batch, ends, self._topics.id)
         with self._brokers.errors("answers cannot be written"), transaction(self._producer):
             self._produce(new, marker)
         self.last, self.ends = marker, marker.ends
@@ -103,34 +111,51 @@ class MarkedAnswers:
         for part, offset, outcome in new:
             produce(producer, settings, outcome, (settings.requests, part, offset))
         put(producer, settings.markers, marker.to_json(), settings.requests.encode())
+        self._topics.check()  # behind the reading: of which topic were the requests?
         group = bounded(self._group.consumer_group_metadata)
-        put_offsets(producer, _positions(settings.requests, marker.ends), group)
+        put_offsets(producer, _positions(settings.requests, marker.ends, marker.topic), group)
 
-    def _answered(self) -> tuple[Ends, bool]:
-        """How far requests are answered, and whether the topic lacks what comes next: it has
-        expired, or the topic was made anew."""
-        topic, ends = self._settings.requests, dict(self.last.ends) if self.last else {}
-        bounds = self._brokers.offsets(self._group, topic)
+    def _answered(self) -> Ends:
+        """By partition, how far requests are answered; at least where the topic begins."""
+        topic = self._settings.requests
+        bounds = self._topics.bounds(self._group, topic)
         where = _positions(topic, dict.fromkeys(bounds, 0))
-        for found in self._group.committed(where, SECONDS_TO_ANSWER):
-            ends[found.partition] = max(ends.get(found.partition, 0), found.offset, 0)
-        elsewhere = False
+        committed = self._group.committed(where, SECONDS_TO_ANSWER)
+        ends = {found.partition: self._end(found) for found in committed}
         for part, bound in bounds.items():
             if ends[part] > bound.end:
-                log.warning("%s/%d was made anew: it is read from its beginning", topic, part)
+                log.warning("%s/%d ends before offset %d: it is read anew", topic, part, ends[part])
             elif 0 < ends[part] < bound.earliest:
                 lost = bound.earliest - ends[part]
                 log.error("%d requests of %s/%d expired unanswered", lost, topic, part)
             if not bound.earliest <= ends[part] <= bound.end:
-                ends[part], elsewhere = bound.earliest, True
-        return ends, elsewhere
+                ends[part] = bound.earliest
+        return ends
+
+    def _end(self, group: TopicPartition) -> int:
+        """How far one partition is answered, by the group's offset and by the marker."""
+        present, marker, found = self._topics.is_present, self.last, [0]
+        if present(group.metadata):
+            found.append(group.offset)
+        else:
+            self.is_anew = True
+        if marker is not None and not present(marker.topic):
+            self.is_anew = True
+        # A marker without an id is older than an offset that has one.
+        elif marker is not None and (marker.topic or not group.metadata):
+            found.append(marker.ends.get(group.partition, 0))
+        return max(found)
 
     def _last_marker(self) -> Marker | None:
         """The last marker of the topic of requests; None before the first."""
         consumer = self._brokers.consumer(enable_partition_eof=True)
         try:
-            bound = self._brokers.offsets(consumer, self._settings.markers)[0]
-            consumer.assign(_positions(self._settings.markers, {0: bound.earliest}))
+            bounds = self._topics.bounds(consumer, self._settings.markers)
+            if not bounds:
+                raise AwayError(
+                    f"topic {self._settings.markers} is being made", "it is tried again"
+                )
+            consumer.assign(_positions(self._settings.markers, {0: bounds[0].earliest}))
             return self._read(consumer)
         finally:
             close(consumer)
@@ -159,7 +184,7 @@ def starting_offsets(topic: str, ends: Mapping[int, int]) -> str:
     return json.dumps({topic: {str(part): end for part, end in sorted(ends.items())}})
 
 
-def _positions(topic: str, ends: Mapping[int, int]) -> list[TopicPartition]:
+def _positions(topic: str, ends: Mapping[int, int], topic_id: str = "") -> list[TopicPartition]:
     from confluent_kafka import TopicPartition
 
-    return [TopicPartition(topic, part, end) for part, end in sorted(ends.items())]
+    return [TopicPartition(topic, part, end, topic_id) for part, end in sorted(ends.items())]

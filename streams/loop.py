@@ -6,7 +6,12 @@ what was not committed is answered again, and was never seen. One pair of champi
 
 A loop has a name among those of its group (`group.instance.id`, with the classic protocol): started
 again under its name it goes on at once, and a transaction that its forerunner left open is ended.
+It is given back the partitions that it had, whatever the topic has now; so the name that the group
+knows ends in the number of partitions, and another number makes another member of it.
 Any trouble with Kafka ends the *session*; the next one begins where the last transaction ended.
+
+Each transaction asks, after its requests were read, whether their topic is still the same: what was
+read of a topic that was made anew is not committed as of the one before (`streams.sessions`).
 """
 
 from __future__ import annotations
@@ -16,24 +21,28 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
-from broker.client import SECONDS_TO_ANSWER, Brokers, Topic
-from marquee.errors import AwayError, SettingsError
-from marquee.stream_settings import StreamSettings
+from broker.client import SECONDS_TO_ANSWER, Brokers
+from marquee.daemon_settings import StreamSettings
+from marquee.errors import SettingsError
 from streams.messages import Answer, Answerer, Refused, refusal_headers
+from streams.sessions import (
+    SECONDS_BETWEEN_CHECKS,
+    MadeAnewError,
+    Progress,
+    StreamTopics,
+    run_sessions,
+)
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-SECONDS_BETWEEN_SESSIONS = 1.0
-"""Pause before a new session, where the last one ended with an error."""
 SECONDS_TO_POLL = 0.2
 """How long one look for requests waits; a loop that is stopped ends after it."""
-SECONDS_WITHOUT_SIGN = 5.0
-"""After so long without a request, the brokers are asked whether they are there."""
+METADATA_MS = 5_000
+"""How often the library asks for the topic's partitions: those that are added are read too."""
 TRANSACTION_MS = 30_000
 """The brokers end a transaction that its loop has left open for so long."""
 SESSION_MS = 10_000
@@ -41,42 +50,6 @@ SESSION_MS = 10_000
 FENCED = "Static consumer fenced"
 """How the library words that another consumer has taken the name; the error's name is `_FATAL`."""
 log = logging.getLogger("marquee.streams")
-
-
-@dataclass
-class Progress:
-    """What a loop has done since its start, and what waits."""
-
-    answered: int = 0
-    problems: int = 0
-    """Of the answers, how many are problem documents."""
-    refused: int = 0
-    batches: int = 0
-    sessions: int = 0
-    failure: str = ""
-    """Why it waits; empty while it answers."""
-    lag: dict[int, int] = field(default_factory=dict)
-    """Requests that wait, by partition."""
-
-    def count(self, outcomes: list[Answer | Refused]) -> None:
-        """Count one committed batch."""
-        answers = [one for one in outcomes if isinstance(one, Answer)]
-        self.batches += 1
-        self.answered += len(answers)
-        self.problems += sum(one.status != 200 for one in answers)
-        self.refused += len(outcomes) - len(answers)
-
-
-def ensure_topics(brokers: Brokers, settings: StreamSettings) -> None:
-    """Make the topics of the streams that are missing."""
-    days = {"retention.ms": str(settings.retention_days * 86_400_000)}
-    names = (settings.requests, settings.answers)
-    topics = [Topic(name, settings.partitions, settings.copies, days) for name in names]
-    # A refused message of a megabyte, and its reason, must fit.
-    topics.append(Topic(settings.refused, 1, settings.copies, days))
-    kept = {"cleanup.policy": "compact"}
-    topics.append(Topic(settings.markers, 1, settings.copies, kept))
-    brokers.ensure_topics(topics)
 
 
 class StreamLoop:
@@ -90,40 +63,41 @@ class StreamLoop:
         self._settings = settings
         self._answerer = answerer
         self._name = name
+        self._topics = StreamTopics(brokers, settings)
         self._group: Any = None
+        self._failure: Exception | None = None
+        """Why the partitions that were given cannot be read."""
+        self._begun: dict[int, int] = {}
+        """By partition, where we begin: the group had no offset there, or one of another topic."""
 
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka is away, say so once and wait for it.
 
         Raises SettingsError for wrong credentials, and where another loop has taken the name.
         """
-        while not stop.is_set():
-            try:
-                self._session(stop)
-            except AwayError as error:
-                self._report(str(error))
-                stop.wait(SECONDS_BETWEEN_SESSIONS)
+        run_sessions(self._session, self.progress, stop)
 
     def _session(self, stop: threading.Event) -> None:
-        ensure_topics(self._brokers, self._settings)
+        self._topics.ensure()
+        self._look()
         with self._errors("requests cannot be answered"), self._clients() as (consumer, producer):
             self.progress.sessions += 1
             looked = time.monotonic()
             while not stop.is_set():
                 if messages := self._next(consumer):
                     self._answer(consumer, producer, messages)
-                elif time.monotonic() < looked + SECONDS_WITHOUT_SIGN:
+                elif time.monotonic() < looked + SECONDS_BETWEEN_CHECKS:
                     continue
-                else:  # nothing comes: because nobody asks, or because the brokers are away?
-                    consumer.list_topics(self._settings.requests, SECONDS_TO_ANSWER)
+                else:  # nothing comes: nobody asks, the brokers are away, or the topic is another?
+                    self._topics.check()
                 looked = time.monotonic()
-                self._report("")
+                self.progress.report("")
                 self._measure(consumer)
 
     @contextmanager
     def _clients(self) -> Iterator[tuple[Consumer, Producer]]:
         group, name = self._settings.group, self._name
-        self._group = None
+        self._group = self._failure = None
         producer = self._brokers.producer(
             transactional_id=f"{group}-{name}", transaction_timeout_ms=TRANSACTION_MS, linger_ms=0
         )
@@ -131,16 +105,17 @@ class StreamLoop:
         begin_transactions(producer)
         consumer = self._brokers.consumer(
             group_id=group,
-            group_instance_id=name,
+            group_instance_id=f"{name}-{self._topics.partitions()}",
             group_protocol="classic",
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 5,
             auto_offset_reset="earliest",
             enable_partition_eof=False,
             fetch_wait_max_ms=50,
+            topic_metadata_refresh_interval_ms=METADATA_MS,
         )
         try:
-            consumer.subscribe([self._settings.requests], on_assign=self._begin)
+            consumer.subscribe([self._settings.requests], on_assign=self._on_assign)
             yield consumer, producer
         finally:
             close(consumer)
@@ -148,6 +123,8 @@ class StreamLoop:
     def _next(self, consumer: Consumer) -> list[Message]:
         """Up to a batch of requests: waits for the first, and takes what lies ready behind it."""
         first = consumer.poll(SECONDS_TO_POLL)
+        if self._failure is not None:
+            raise self._failure
         if first is None:
             return []
         found = [first, *consumer.consume(self._settings.batch - 1, timeout=0)]
@@ -158,12 +135,23 @@ class StreamLoop:
 
     def _answer(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         """One transaction: all the answers and the offsets behind the requests, or nothing."""
+        asked = self._topics.ask()
         outcomes = self._answerer.answers(message.value() for message in messages)
         with transaction(producer):
             for message, outcome in zip(messages, outcomes, strict=True):
                 produce(producer, self._settings, outcome, _place(message))
-            put_offsets(producer, _behind(messages), self._group_of(consumer))
+            self._topics.check(asked)
+            put_offsets(producer, self._behind(messages), self._group_of(consumer))
+        self._begun = {}
         self.progress.count(outcomes)
+
+    def _behind(self, messages: list[Message]) -> list[TopicPartition]:
+        """By partition, the offset behind the last message, with the id of the topic."""
+        from confluent_kafka import TopicPartition
+
+        ends = self._begun | {part: at + 1 for _, part, at in map(_place, messages)}
+        topic, topic_id = self._settings.requests, self._topics.id
+        return [TopicPartition(topic, part, at, topic_id) for part, at in ends.items()]
 
     def _group_of(self, consumer: Consumer) -> Any:
         """What a transaction says of the group; it stays until partitions are given anew."""
@@ -171,19 +159,50 @@ class StreamLoop:
             self._group = bounded(consumer.consumer_group_metadata)
         return self._group
 
+    def _look(self) -> None:
+        """Find out which topic is read from now on; say so where it is another than before."""
+        if self._topics.look():
+            self.progress.report(str(MadeAnewError(self._settings.requests)))
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin with the partitions that are given; `_next` raises what goes wrong here.
+
+        What the library passes on of an error in its callback is nothing that Python can catch.
+        """
+        try:
+            self._begin(consumer, partitions)
+        except Exception as error:
+            self._failure = error
+
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin where the group stands; say so where the topic no longer has that place."""
-        for part in consumer.committed(partitions, SECONDS_TO_ANSWER):
-            low, high = consumer.get_watermark_offsets(part, SECONDS_TO_ANSWER)
-            where = f"{part.topic}/{part.partition}"
-            if part.offset > high:
-                log.warning("%s was made anew: it is read from its beginning", where)
-            elif 0 <= part.offset < low:
-                log.error("%d requests of %s expired unanswered", low - part.offset, where)
-            ours = next(one for one in partitions if one.partition == part.partition)
-            ours.offset = part.offset if low <= part.offset <= high else low
-        self._group = None
+        """Begin where the group stands; say so where the topic does not have that place."""
+        self._look()
+        found = {p.partition: p for p in consumer.committed(partitions, SECONDS_TO_ANSWER)}
+        if not all(self._topics.is_present(one.metadata) for one in found.values()):
+            self.progress.report(str(MadeAnewError(self._settings.requests)))
+        elif self.progress.sessions == 1 and found and max(p.offset for p in found.values()) < 0:
+            group, topic = self._settings.group, self._settings.requests
+            log.info("group %s has no offsets of %s: it is read from its beginning", group, topic)
+        self._begun, self._group, self.progress.lag = {}, None, {}
+        for ours in partitions:
+            self._begin_partition(consumer, ours, found[ours.partition])
         consumer.assign(partitions)
+
+    def _begin_partition(
+        self, consumer: Consumer, ours: TopicPartition, group: TopicPartition
+    ) -> None:
+        """Let one partition begin at the group's offset, or where the topic begins."""
+        low, high = consumer.get_watermark_offsets(ours, SECONDS_TO_ANSWER)
+        where = f"{ours.topic}/{ours.partition}"
+        is_known = group.offset >= 0 and self._topics.is_present(group.metadata)
+        if is_known and group.offset > high:
+            log.warning("%s ends before offset %d: it is read anew", where, group.offset)
+        elif is_known and group.offset < low:
+            log.error("%d requests of %s expired unanswered", low - group.offset, where)
+        if is_known and low <= group.offset <= high:
+            ours.offset = group.offset
+        else:
+            ours.offset = self._begun[ours.partition] = low
 
     def _measure(self, consumer: Consumer) -> None:
         """Count what waits, from what the last fetch told: it asks the brokers nothing."""
@@ -210,11 +229,6 @@ class StreamLoop:
             )
         return self._brokers.error(error, what)
 
-    def _report(self, failure: str) -> None:
-        if failure != self.progress.failure:
-            log.warning("%s", failure) if failure else log.info("Kafka answers; requests go on")
-        self.progress.failure = failure
-
 
 def produce(
     producer: Producer,
@@ -228,14 +242,6 @@ def produce(
     else:
         headers = refusal_headers(outcome, place)
         put(producer, settings.refused, outcome.value, None, headers=headers)
-
-
-def _behind(messages: list[Message]) -> list[TopicPartition]:
-    """By partition, the offset behind the last message."""
-    from confluent_kafka import TopicPartition
-
-    ends = {(topic, part): offset + 1 for topic, part, offset in map(_place, messages)}
-    return [TopicPartition(topic, part, offset) for (topic, part), offset in ends.items()]
 
 
 def _place(message: Message) -> tuple[str, int, int]:

@@ -115,9 +115,13 @@ class Answerer:
     caller: Caller
     """Whose rights decide over feedback of people of the API: by default those of a reader."""
     engine: str
+    uses_feedback: bool = False
+    """Whether the API of this host writes feedback that the caller may use."""
 
     def answers(self, values: Iterable[bytes | None]) -> list[Answer | Refused]:
         """One answer, or refusal, for each message; all of them from the champions of now."""
+        if self.uses_feedback:
+            self.backend.feedback.refresh()
         backend = self.backend.at_this_moment()
         return [self._answer(backend, read_request(value)) for value in values]
 

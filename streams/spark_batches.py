@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,17 +29,23 @@ from pyspark.sql.streaming.query import StreamingQuery
 from broker.client import Brokers
 from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
-from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings
+from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings, StreamSettings
 from marquee.errors import AwayError, MarqueeError, SettingsError, StackError
 from marquee.lake import Lake, open_lake
-from marquee.stream_settings import StreamSettings
 from serving.backend import Backend, open_backend
 from serving.bundle_cache import BundleCache
 from serving.engines import load_budget, load_recommender
 from serving.follower import Follower, LoadedChampion, View
 from streams.batch_markers import MarkedAnswers, starting_offsets
-from streams.loop import SECONDS_BETWEEN_SESSIONS, Progress, ensure_topics
 from streams.messages import Answer, Answerer, Refused, stream_caller
+from streams.sessions import (
+    SECONDS_BETWEEN_CHECKS,
+    MadeAnewError,
+    Progress,
+    StreamTopics,
+    lag_of,
+    run_sessions,
+)
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_FETCH = 30
@@ -138,42 +145,52 @@ class SparkStream:
     options: Mapping[str, str] = field(default_factory=dict)
     """Kafka's options for Spark's own client, such as those of its credentials."""
     progress: Progress = field(default_factory=Progress)
-    _has_failed: bool = False
-    """Whether the last query has failed."""
+
+    def __post_init__(self) -> None:
+        self._topics = StreamTopics(self.brokers, self.settings)
 
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka or the lake is away, say so and wait."""
-        while not stop.is_set():
-            try:
-                ensure_topics(self.brokers, self.settings)
-                self._session(stop)
-            except AwayError as error:
-                if str(error) != self.progress.failure:
-                    log.warning("%s", error)
-                self.progress.failure = str(error)
-                stop.wait(SECONDS_BETWEEN_SESSIONS)
+        run_sessions(self._session, self.progress, stop)
 
     def _session(self, stop: threading.Event) -> None:
         """One query, from its marker on, until it fails or is stopped."""
-        marked = MarkedAnswers(self.brokers, self.settings)
+        self._topics.ensure()
+        marked = MarkedAnswers(self.brokers, self.settings, self._topics)
         query: StreamingQuery | None = None
         try:
-            if marked.begins_elsewhere or self._has_failed:
-                # The marker says where to go on; a checkpoint may plan what the topic lacks.
-                shutil.rmtree(self.checkpoint, ignore_errors=True)
-            self._has_failed = False
+            if marked.is_anew:
+                self.progress.report(str(MadeAnewError(self.settings.requests)))
+            # The marker says where to go on; a checkpoint may plan what the topic has no longer.
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
             self.progress.sessions += 1
             query = self._start(marked)
             log.info("query %s answers from %s on", query.id, marked.ends)
-            while not stop.is_set() and query.isActive:
-                stop.wait(SECONDS_BETWEEN_LOOKS)
-            if not stop.is_set() and (error := query.exception()) is not None:
-                self._has_failed = True
-                raise why_ended(str(error))
+            self._watch(query, marked, stop)
         finally:
             if query is not None:
                 query.stop()
             marked.close()
+
+    def _watch(self, query: StreamingQuery, marked: MarkedAnswers, stop: threading.Event) -> None:
+        """Wait until the query ends; raises where it failed, or the topic is another one."""
+        checked = time.monotonic()
+        while not stop.is_set() and query.isActive:
+            stop.wait(SECONDS_BETWEEN_LOOKS)
+            if time.monotonic() >= checked + SECONDS_BETWEEN_CHECKS:
+                self._topics.check()
+                checked = time.monotonic()
+                self._measure(query, marked)
+        if not stop.is_set() and (error := query.exception()) is not None:
+            self._topics.check()  # the better reason
+            raise why_ended(str(error))
+
+    def _measure(self, query: StreamingQuery, marked: MarkedAnswers) -> None:
+        """Count what waits; a query that has had a batch is well."""
+        found = query.lastProgress
+        if found is not None:
+            self.progress.lag = lag_of(found.json, self.settings.requests, marked.ends)
+            self.progress.report("")
 
     def _start(self, marked: MarkedAnswers) -> StreamingQuery:
         settings = self.settings
@@ -181,8 +198,8 @@ class SparkStream:
             **{
                 "kafka.bootstrap.servers": self.brokers.bootstrap,
                 "kafka.isolation.level": "read_committed",
+                "kafka.allow.auto.create.topics": "false",
                 "subscribe": settings.requests,
-                # Only without a checkpoint; with one, Spark begins behind its last batch.
                 "startingOffsets": starting_offsets(settings.requests, marked.ends),
                 "maxOffsetsPerTrigger": str(settings.spark_batch),
                 # A message that does not come in time must end the query, not be left out.
@@ -209,7 +226,6 @@ class SparkStream:
         new = frame.rdd.filter(lambda row: row["offset"] >= ends.get(row["partition"], 0))
         written = marked.write(self._query_id(), batch, new.mapPartitions(answer).collect())
         self.progress.count(written)
-        self.progress.failure = ""
 
     def _query_id(self) -> str:
         """The id of the query, which Spark keeps in the checkpoint."""

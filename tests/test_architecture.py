@@ -85,8 +85,8 @@ ENGINES = {
     "web_poet": ("scrapy_imdb",),
     "twisted": ("scrapy_imdb",),
     "fastapi": ("serving", "replica"),
-    "starlette": ("serving", "spark_connect", "replica"),
-    "uvicorn": ("serving", "spark_connect", "replica"),
+    "starlette": ("serving", "streams", "spark_connect", "replica"),
+    "uvicorn": ("serving", "streams", "spark_connect", "replica"),
     "numpy": ("scoring", "spark_apps", "serving", "exports", "streams", "spark_connect", "replica"),
     "pyarrow": ("scoring", "spark_apps", "serving", "exports", "spark_connect", "replica"),
     "pandas": ("spark_apps", "spark_connect"),
@@ -99,7 +99,7 @@ ENGINES = {
     "hdfs": ("marquee/lake",),
     "supervisor": ("local_stack",),
     "typer": ("cli",),
-    "prometheus_client": ("serving",),
+    "prometheus_client": ("serving", "streams"),
     "rich": ("cli",),
 }
 TOP_FILES = {

@@ -6,7 +6,7 @@ reads the state of the followers and of the feedback log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,11 +70,23 @@ async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> 
         if failure:
             wrong.append(f"engine: {failure if tells else UNTOLD}")
     found = {"models": [s.model_dump() for s in states], "wrong": wrong}
-    ended = [f.name for f in backend.followers.values() if f.has_ended]
-    if ended or not any(s.serving for s in states):
-        what = f"{' and '.join(ended)}: not followed any more" if ended else "nothing serves"
-        why = f"{what}: {'; '.join(wrong)}"
-        return problem_response(request, 503, why, {"Retry-After": "5"}, **found)
+    return readiness(request, why_unready(backend), found)
+
+
+def why_unready(backend: Backend) -> str:
+    """Why nothing can be answered, or no promotion would be noticed; empty if all is well."""
+    if ended := [f.name for f in backend.followers.values() if f.has_ended]:
+        return f"{' and '.join(ended)}: not followed any more"
+    serves = any(f.view.champion is not None for f in backend.followers.values())
+    return "" if serves else "nothing serves"
+
+
+def readiness(request: Request, why: str, found: dict[str, Any]) -> JSONResponse:
+    """The answer of `/readyz`: 503 where `why` says something; `found` has `wrong`, sentences."""
+    wrong = found["wrong"]
+    if why:
+        detail = f"{why}: {'; '.join(wrong)}"
+        return problem_response(request, 503, detail, {"Retry-After": "5"}, **found)
     return JSONResponse({"status": "degraded" if wrong else "ready", **found})
 
 
@@ -85,9 +97,14 @@ async def read_metrics(request: Request, backend: BackendDep) -> PlainTextRespon
     failure = await _feedback_failure(backend)
     families = [
         *requests.registry.collect(),
-        *_model_families(backend),
+        *model_families(backend),
         *_feedback_families(backend, failure),
     ]
+    return metrics_page(families)
+
+
+def metrics_page(families: Sequence[Metric]) -> PlainTextResponse:
+    """The page that Prometheus reads."""
     scraped: Any = SimpleNamespace(collect=lambda: families)
     return PlainTextResponse(generate_latest(scraped), media_type=CONTENT_TYPE)
 
@@ -113,7 +130,7 @@ def _outbox_failure(backend: Backend) -> str:
     return f"{outbox.failure} ({outbox.waiting} lines wait)"
 
 
-def _model_families(backend: Backend) -> Iterator[Metric]:
+def model_families(backend: Backend) -> Iterator[Metric]:
     """Metrics of the models that serve and of their followers."""
     serving = GaugeMetricFamily(
         "marquee_serving", "The bundle that serves.", labels=("model", "bundle", "as_of")

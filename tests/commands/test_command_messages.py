@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 import typer
 from rich.console import Console
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli import app, main, run_command, stack_commands, terminal
@@ -222,3 +224,22 @@ def test_only_an_interrupted_command_stops_what_it_started(
     assert failed or getattr(ended.value, "exit_code", None) == 130
     if not stopped:
         assert "down` stops it" in out.export_text()
+
+
+def test_help_speaks_of_a_commands_own_world_and_lake() -> None:
+    """Flags that several commands share have one text, and not all of them have all the flags."""
+    wrong = []
+    for name, command in _commands(get_command(app)):
+        own = {option for one in command.params for option in one.opts}
+        texts = [command.help, *(getattr(one, "help", "") for one in command.params)]
+        said = {flag for flag in ("--lake", "--data", "--webhdfs") if flag in f"{texts}"}
+        wrong += [f"{name}: {flag}" for flag in said - own]
+    assert not wrong
+
+
+def _commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each command that does something, with the words that call it."""
+    if not hasattr(command, "commands"):
+        yield name.strip(), command
+    for word, one in getattr(command, "commands", {}).items():
+        yield from _commands(one, f"{name} {word}")

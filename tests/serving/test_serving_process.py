@@ -17,7 +17,7 @@ from serving_bundles import promote_budget, promote_recommender
 
 from marquee.errors import LakeUnavailableError
 from marquee.lake import FolderLake, Lake, World, claim_world
-from serving.__main__ import WorldCheck
+from serving.backend import WorldCheck
 
 # Runs what `python -m serving` runs; when it ends, it prints the modules it loaded.
 WATCHED = """

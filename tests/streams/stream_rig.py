@@ -9,16 +9,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from broker.client import Brokers
+from broker.client import Brokers, Topic
 from marquee.lake import Lake, open_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
-from streams.loop import ensure_topics
 from streams.messages import request_message
+from streams.sessions import ensure_topics
 from tests.plugins.kafka_broker import Broker
 from tests.serving.serving_bundles import promote_budget, promote_recommender
 
@@ -46,6 +46,8 @@ class StreamRig:
     variables: dict[str, str] = field(default_factory=dict)
     partitions: int = 2
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    may_be_lost: set[str] = field(default_factory=set)
+    """Requests that were deleted with their topic, answered or not."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,9 +68,10 @@ class StreamRig:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `python -m streams` with these arguments."""
-        command = [sys.executable, "-m", "streams", *arguments]
+        how = [one for one in arguments[:1] if not one.startswith("-")]
+        command = [sys.executable, "-m", "streams", *how]
         command += ["--lake", self.lake.root, "--cache", str(self.folder / "cache")]
-        command += ["--status", str(self.folder / "status.json")]
+        command += ["--status", str(self.folder / "status.json"), *arguments[len(how) :]]
         with (self.folder / "stream.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -109,6 +112,38 @@ class StreamRig:
         """Send one message as it is."""
         self.producer.produce(self.settings.streams.requests, value)
         self.producer.poll(0)
+
+    def send_to(self, topic: str, partition: int, name: str, said: Said) -> None:
+        """Ask one question in this partition, with a client that has not known the topic before."""
+        producer = self.brokers.producer()
+        producer.produce(topic, request_message(name, *said), partition=partition)
+        assert producer.flush(120) == 0
+
+    def requests_id(self) -> str:
+        """The id of the topic of requests."""
+        return self.brokers.topic_id(self.settings.streams.requests)
+
+    def admin(self, call: Callable[[Any], dict[str, Any]]) -> None:
+        """Ask the brokers for something, and wait until it is done."""
+        admin = self.brokers.admin()
+        for future in call(admin).values():
+            future.result()
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic, and wait until it is gone; who asks next knows nothing of it."""
+        self.admin(lambda admin: admin.delete_topics([topic]))
+        admin = self.brokers.admin()
+        while topic in admin.list_topics(timeout=10).topics:
+            time.sleep(0.05)
+        self.producer = self.brokers.producer(delivery_timeout_ms=120_000)
+
+    def make_anew(self, partitions: int, seconds_between: float = 0.0) -> None:
+        """Delete the topic of requests, and make it again after so long."""
+        topic, before = self.settings.streams.requests, self.requests_id()
+        self.delete(topic)
+        time.sleep(seconds_between)
+        self.brokers.ensure_topics([Topic(topic, partitions)])
+        assert self.requests_id() != before
 
     def flush(self) -> None:
         """Wait until the brokers have all messages."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from confluent_kafka import TopicPartition
 
+from local_stack.stack import Stack
+from marquee.lake import World, claim_world, open_lake
 from streams.messages import request_message
+from tests.plugins.kafka_broker import Broker
+from tests.serving.serving_bundles import promote_budget, promote_recommender
 from tests.streams.stream_rig import Said, StreamRig
 
 MIXED: list[Said] = [
@@ -91,7 +98,7 @@ def test_offsets_that_the_topic_does_not_have_lose_nothing(make_rig: Rigs) -> No
     consumer.close()
     process = rig.start()
     rig.answers(ids)
-    rig.wait_for_log("was made anew: it is read from its beginning")
+    rig.wait_for_log("ends before offset 10000: it is read anew")
     assert rig.end(process) == 0
 
 
@@ -105,3 +112,37 @@ def test_of_two_loops_of_one_name_the_older_one_ends_with_a_line(make_rig: Rigs)
     rig.answers(rig.ask(MIXED * 5, "two"))
     assert rig.end(newer) == 0
     assert set(rig.all_answers().values()) == {1}
+
+
+@pytest.mark.hdfs
+def test_a_lake_that_is_silent_at_the_start_is_waited_for(
+    hdfs: Stack, kafka: Broker, tmp_path: Path
+) -> None:
+    """Nothing is cached, so nothing is answered: a request can wait, and an answer is final."""
+    web = hdfs.settings.lake.webhdfs
+    lake = open_lake(f"{hdfs.settings.lake.root}-streams", web)
+    promote_recommender(lake, tmp_path / "one")
+    promote_budget(lake, tmp_path / "two")
+    rig = StreamRig(kafka, lake, tmp_path / "rig")
+    namenode = next(p["pid"] for p in hdfs.supervisor.processes() if p["name"] == "namenode")
+    os.kill(namenode, signal.SIGSTOP)
+    try:
+        process = rig.start("--webhdfs", web)
+        ids = rig.ask(MIXED)
+        rig.wait_for_log(f"{lake.root} does not answer yet")
+        assert process.poll() is None and not rig.all_answers()
+    finally:
+        os.kill(namenode, signal.SIGCONT)
+    assert [rig.answers(ids)[name]["status"] for name in ids] == [200, 200, 200, 404]
+    assert rig.end(process) == 0
+    assert "Instantiated" not in rig.log() and "Traceback" not in rig.log()
+    rig.close()
+
+
+def test_a_lake_of_another_world_ends_with_one_line(make_rig: Rigs, tmp_path: Path) -> None:
+    lake = open_lake(f"file://{tmp_path / 'theirs'}")
+    claim_world(lake, World("theirs"))
+    rig = make_rig(MARQUEE_WORLD="ours")
+    process = rig.start("--lake", lake.root)
+    assert process.wait(60) == 2
+    assert rig.log().splitlines()[-1].startswith(f"error: {lake.root} holds the world 'theirs'")

@@ -11,6 +11,7 @@ import pytest
 from marquee.lake import Lake
 from serving.backend import Backend, open_backend
 from serving.callers import Caller
+from serving.feedback_log import EVERYTHING, FeedbackLog
 from streams.messages import (
     LARGEST_KEPT,
     LARGEST_REQUEST,
@@ -114,6 +115,28 @@ def test_feedback_of_a_person_is_for_those_who_may_rate_as_them(backend: Backend
     may = Caller("streams", frozenset({"read", "rate:p-anna"}))
     assert ask(backend, asked, may)["answer"]["strategy"] == "fold-in"
     assert ask(backend, asked, Caller("streams", frozenset()))["status"] == 403
+
+
+def test_a_rating_that_the_api_heard_since_counts(backend: Backend) -> None:
+    asked = request_message("a", "recommendations", {"user_id": "p-bert"})
+    answerer = Answerer(backend, Caller("streams", frozenset({"read", "rate:*"})), "native", True)
+
+    def strategy() -> str:
+        [found] = answerer.answers([asked])
+        assert isinstance(found, Answer)
+        name: str = orjson.loads(found.value)["answer"]["strategy"]
+        return name
+
+    assert strategy() == "popular"
+    api = FeedbackLog(backend.feedback.folder, "local")  # of another process
+    api.write("p-bert", {5: 5.0})
+    assert strategy() == "fold-in"
+    api.write("p-bert", {EVERYTHING: None})
+    assert strategy() == "popular"
+    [segment] = backend.feedback.folder.glob("*.jsonl")
+    segment.rename(segment.with_name("local-000001.jsonl"))  # as sealing does
+    segment.with_name("local-000002.open.jsonl").mkdir()  # what cannot be read
+    assert strategy() == "popular"
 
 
 def test_one_pair_of_champions_answers_a_batch(backend: Backend) -> None:

@@ -1,25 +1,73 @@
-"""Documents in CouchDB: `marquee documents publish`, `check` and `status`.
+"""Answers by other ways than the API: `marquee stream`, and `marquee documents`.
 
-The commands import the room `documents` when they run: it loads what serving loads.
+`stream` becomes the process `python -m streams`, with the settings, the lake and the folders of the
+running stack where one runs. So Ctrl-C, and whoever supervises it, reach the stream itself. The
+commands of documents import their room when they run: it loads what serving loads.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
-from cli.world_and_lake import LakeFlag, WebHdfsFlag, WorldFlag, checking_arguments, chosen_lake
+from cli.world_and_lake import (
+    LakeFlag,
+    StackWorldFlag,
+    WebHdfsFlag,
+    WorldFlag,
+    checking_arguments,
+    chosen_lake,
+    running_settings,
+    running_stack,
+    settings_for,
+)
 from marquee.settings import load_settings
+from marquee.state_folders import StateFolders
 
+SparkFlag = Annotated[
+    bool, typer.Option("--spark", help="Micro-batches of Spark, in place of the plain loop.")
+]
+NameFlag = Annotated[
+    str, typer.Option(help="Name of this loop; each of those that share the work has its own.")
+]
 ReplaceFlag = Annotated[
     bool, typer.Option("--replace", help="Overwrite documents that somebody else has changed.")
+]
+PortFlag = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Port of loopback for /livez, /readyz and /metrics; 0: any. Default: none.",
+        show_default=False,
+    ),
 ]
 documents = typer.Typer(
     name="documents",
     help="The champions' answers as documents in a CouchDB, for apps and boards that replicate.",
     no_args_is_help=True,
 )
+
+
+def stream(
+    spark: SparkFlag = False,
+    name: NameFlag = "1",
+    port: PortFlag = None,
+    data: StackWorldFlag = "",
+) -> None:
+    """Answer the questions of a Kafka topic on another one (docs/guides/streams.md)."""
+    found = running_stack(data)
+    settings = running_settings(found) if found else settings_for(data)
+    folders = StateFolders(settings.state_folder)
+    command = [sys.executable, "-m", "streams", "spark" if spark else "loop", "--name", name]
+    command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs]
+    command += ["--cache", str(folders.stream_bundles), "--feedback", str(folders.feedback)]
+    command += [] if port is None else ["--port", str(port)]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, os.environ | (found.environment if found else {}))
 
 
 @documents.command()
