@@ -19,12 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
+from bench.resource_use import measured
 from local_stack.java_setup import cache_folder, java_home, spark_environment
 from local_stack.processes import memory_mb
 from local_stack.stack import read_procfile
@@ -88,12 +90,17 @@ class Run:
         listens = time.perf_counter() - started
         print(f"{'server listens':<34}{listens:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
         self.start("connect-worker")
-        self.until(self.is_ready)
-        loaded = time.perf_counter() - started - listens
-        print(f"{'both models loaded':<34}{loaded:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
-        self.compare(repeats)
-        for name in ("connect-server", "connect-worker"):
-            print(f"{name + ', memory':<34}{self.mb(name):>20.0f} MB")
+        with ExitStack() as watched:
+            peaks = {
+                name: watched.enter_context(measured(process.pid))
+                for name, process in self.running.items()
+            }
+            self.until(self.is_ready)
+            loaded = time.perf_counter() - started - listens
+            print(f"{'both models loaded':<34}{loaded:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
+            self.compare(repeats)
+        for name, peak in peaks.items():
+            print(f"{name + ', at its peak':<34}{peak.peak_mb:>20.0f} MB")
         self.restart()
 
     def compare(self, repeats: int) -> None:

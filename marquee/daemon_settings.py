@@ -56,6 +56,7 @@ class ConnectSettings(Section):
     """Whether the stack runs a Spark Connect server and our worker, or where they run."""
 
     embedded: bool
+    host: str
     worker: str
     remote: str
     memory: str = Field(pattern=r"^\d+[mg]$")

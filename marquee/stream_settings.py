@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from marquee.access_tokens import READ, SCOPE
 from marquee.daemon_settings import TopicName
 from marquee.place_settings import Section
+
+STREAM = "stream"
+"""The name of the process in `Procfile`."""
 
 
 def _scope(text: str) -> str:
@@ -23,6 +26,8 @@ def _scope(text: str) -> str:
 class StreamSettings(Section):
     """Questions on a Kafka topic and answers on another."""
 
+    embedded: bool
+    how: Literal["loop", "spark"]
     requests: TopicName
     answers: TopicName
     refused: TopicName
@@ -36,6 +41,11 @@ class StreamSettings(Section):
     spark_seconds: float = Field(ge=0, le=3600)
     spark_batch: int = Field(ge=1)
     status_seconds: float = Field(gt=0, le=3600)
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What the stack starts for them."""
+        return (STREAM,) if self.embedded else ()
 
     @model_validator(mode="after")
     def _four_topics(self) -> StreamSettings:
