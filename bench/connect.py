@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.resource_use import measured
 from local_stack.java_setup import cache_folder, java_home, spark_environment
 from local_stack.processes import memory_mb
 from local_stack.stack import read_procfile
@@ -89,11 +91,17 @@ class Run:
         print(f"{'server listens':<34}{listens:>9.1f} s")
         print(f"{'both models loaded':<34}{loaded:>9.1f} s{self.mb('connect-server'):>9.0f} MB")
         print(f"\n{'median of ' + str(repeats):<34}{'spark-connect':>14}{'native':>14}")
-        for name, spark, native in self.questions():
-            print(f"{name:<34}{median(spark, repeats):>12.3f} s{median(native, repeats):>12.6f} s")
+        with ExitStack() as watched:
+            peaks = {
+                name: watched.enter_context(measured(process.pid))
+                for name, process in self.running.items()
+            }
+            for name, spark, native in self.questions():
+                ours = median(native, repeats)
+                print(f"{name:<34}{median(spark, repeats):>12.3f} s{ours:>12.6f} s")
         print()
-        for name in ("connect-server", "connect-worker"):
-            print(f"{name + ', memory':<34}{self.mb(name):>20.0f} MB")
+        for name, peak in peaks.items():
+            print(f"{name + ', at its peak':<34}{peak.peak_mb:>20.0f} MB")
         print(f"{'server killed: answers again after':<34}{self.restart():>9.1f} s")
 
     def begin(self) -> tuple[float, float]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import secrets
+import subprocess
 import sys
 import tempfile
 import threading
@@ -29,12 +31,13 @@ from typing import Any
 import numpy as np
 
 from bench.made_up_bundle import write_folder
+from bench.resource_use import measured
 from documents.couch import Couch
 from documents.generation import answering, documents_of, read_pair
 from documents.publication import publish
 from marquee.document_settings import DocumentsSettings
 from marquee.lake import World, claim_world, open_lake
-from marquee.settings import load_settings
+from marquee.settings import REPOSITORY, load_settings
 from tests.plugins.couch_server import CouchServer, pouchdb_server
 from tests.serving.serving_bundles import promote_budget, promote_folder
 
@@ -96,6 +99,13 @@ def measure(settings: DocumentsSettings, server: str, rows: int, folder: Path) -
         under_load, _ = _timed(lambda: publish(lake, couch, quiet))
         reader.stop.set()
         reader.join()
+    own = {"URL": settings.url, "DATABASE": f"{settings.database}-again"}
+    variables = {f"MARQUEE_DOCUMENTS__{name}": text for name, text in own.items()}
+    command = [sys.executable, "-m", "documents", "--lake", lake.root, "--webhdfs", ""]
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | variables)
+    with measured(process.pid) as cost:
+        if process.wait():
+            raise SystemExit(f"error: the publication ended with {process.returncode}")
     p50, p99 = np.percentile(reader.milliseconds, [50, 99])
     return {
         "server": server,
@@ -105,6 +115,7 @@ def measure(settings: DocumentsSettings, server: str, rows: int, folder: Path) -
         "written_a_second": total / max(publication - answers, 1e-9),
         "repeated_a_second": total / repeated,
         "with_a_reader_a_second": total / under_load,
+        "publication_peak_mb": cost.peak_mb,
         "readings": len(reader.milliseconds),
         "mixed": reader.mixed,
         "lost": reader.lost,

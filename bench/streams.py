@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.resource_use import measured
 from local_stack.java_setup import fetch_listed
 from local_stack.kafka import JARS
 from marquee.lake import Lake, open_lake
@@ -47,14 +48,18 @@ def main() -> int:
         with (
             tempfile.TemporaryDirectory() as scratch,
             rig_of(Path(scratch), options.bundles) as rig,
+            ExitStack() as watched,
         ):
-            rig.start(*arguments(how, rig.folder))
+            process = rig.start(*arguments(how, rig.folder))
+            peak = watched.enter_context(measured(process.pid))
             for name, said in QUESTIONS.items():
                 rig.answers(rig.ask([said] * WARM, f"warm-{name}"))
                 rate = throughput(rig, said, options.requests, name)
                 waits = latencies(rig, said, options.rate, options.seconds, name)
                 middle, late = np.percentile(waits, [50, 99]) * 1000
                 print(f"{how:<6} {name:<16} {rate:>10.0f} {middle:>8.1f} {late:>8.1f}", flush=True)
+            watched.close()
+            print(f"{how:<6} at its peak {peak.peak_mb:.0f} MB", flush=True)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -21,7 +21,7 @@ from cli.world_and_lake import (
 )
 from local_stack.host_daemon import ROLES
 from local_stack.systemd_units import Host, unit_files
-from marquee.errors import NotFoundError, SourceError
+from marquee.errors import SettingsError, SourceError
 from marquee.host_needs import (
     DataSize,
     TaskNeed,
@@ -30,9 +30,9 @@ from marquee.host_needs import (
     serving,
     task_needs,
 )
-from marquee.lake import Lake
 from marquee.place_settings import megabytes
-from marquee.run_folder import figures_of_run, read_all_runs
+from marquee.role_needs import PLACES, Engines
+from marquee.run_folder import largest_size
 from marquee.settings import load_settings
 from marquee.shelf import SYSTEM, VISIBLE, Board, Plan, overlay, plan_boards, read_boards
 from sources.ratings_release import size_of_world
@@ -52,7 +52,22 @@ WorldFlag = Annotated[
     str,
     typer.Option("--data", help="A folder with a release. Default: the settings' world."),
 ]
-TomlFlag = Annotated[bool, typer.Option("--toml", help="Print the settings, for a place's file.")]
+TomlFlag = Annotated[bool, typer.Option("--toml", help="Print a place's file.")]
+
+
+DeployMode = Literal["client", "cluster"]
+DeployModeFlag = Annotated[
+    DeployMode, typer.Option(help="Drivers with Airflow (client), or in YARN's containers.")
+]
+EnginesFlag = Annotated[
+    str,
+    typer.Option(
+        "--with",
+        help=f"Optional engines to count, joined by commas: {', '.join(PLACES)}; or none. Default: "
+        "those that the settings switch on.",
+        show_default=False,
+    ),
+]
 RolesFlag = Annotated[
     list[str], typer.Option("--role", help=f"What this host does: {', '.join(ROLES)}; repeat it.")
 ]
@@ -75,6 +90,8 @@ def plan(
     webhdfs: WebHdfsFlag = "",
     demo: Annotated[bool, typer.Option(help="Also run the replica of the crawled site.")] = False,
     yarn: Annotated[bool, typer.Option(help="Executors on YARN, not on Spark Standalone.")] = False,
+    deploy_mode: DeployModeFlag = "client",
+    engines: EnginesFlag = "",
     as_toml: TomlFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -87,11 +104,14 @@ def plan(
     \b
     marquee plan --rows 1000000 --hosts 1x8GB,3x2GB
     marquee plan --data ml-latest-small --hosts 4x4GB --toml > shelf.toml
+    marquee plan --rows 1000000 --hosts 2x8GB --with kafka,stream
     """
     with checking_arguments():
-        size = size_of(rows, people, titles, data, lake, webhdfs)
         boards = read_boards(hosts) if hosts else [_this_machine()]
-        found = plan_boards(size, boards, demo, "yarn" if yarn else "standalone")
+        chosen = Engines.of(load_settings(), engines)
+        manager = _manager(yarn, deploy_mode)
+        size = size_of(rows, people, titles, data, lake, webhdfs)
+        found = plan_boards(size, boards, demo, manager, chosen)
     if as_json:
         print(json.dumps(plan_json(found)))
     elif as_toml:
@@ -99,6 +119,15 @@ def plan(
     else:
         show(found)
     raise typer.Exit(0 if found.fits else 1)
+
+
+def _manager(yarn: bool, deploy_mode: DeployMode) -> str:
+    """Of MANAGERS; SettingsError for a mode that Standalone does not have."""
+    if deploy_mode == "client":
+        return "yarn" if yarn else "standalone"
+    if not yarn:
+        raise SettingsError("only YARN runs a Python driver in cluster mode", "add --yarn")
+    return "yarn-cluster"
 
 
 def _this_machine() -> Board:
@@ -110,25 +139,8 @@ def size_of(rows: int, people: int, titles: int, data: str, lake: str, webhdfs: 
     """The numbers that were given, else the lake's, else the world's; given ones go first."""
     if rows:
         return DataSize.of(rows, people, titles)
-    found = size_of_lake(chosen_lake(lake, webhdfs)) if lake else size_of_world(settings_for(data))
+    found = largest_size(chosen_lake(lake, webhdfs)) if lake else size_of_world(settings_for(data))
     return DataSize.of(found.ratings, people or found.people, titles or found.titles)
-
-
-def size_of_lake(lake: Lake) -> DataSize:
-    """The largest numbers that a run of this lake has prepared; NotFoundError without a run."""
-
-    def read(run: str) -> DataSize | None:
-        found = figures_of_run(lake, run).ratings
-        return (
-            DataSize.of(found.rows, found.people or 0, found.titles or 0)
-            if found and found.rows
-            else None
-        )
-
-    sizes = read_all_runs(lake, read)
-    if not sizes:
-        raise NotFoundError(f"{lake.root} holds no run with prepared ratings", "give --rows")
-    return max(sizes, key=lambda size: size.ratings)
 
 
 def plan_json(found: Plan) -> dict[str, Any]:
@@ -146,7 +158,7 @@ def plan_json(found: Plan) -> dict[str, Any]:
             }
             for board in found.boards
         ],
-        "tasks": {name: _task_json(need, found) for name, need in task_needs(found.size).items()},
+        "tasks": {name: _task_json(need, found) for name, need in _tasks(found)},
         "spark": found.settings,
         "replication": found.replication,
         "lake_mb": round(found.lake_mb),
@@ -154,10 +166,17 @@ def plan_json(found: Plan) -> dict[str, Any]:
     }
 
 
+def _tasks(found: Plan) -> list[tuple[str, TaskNeed]]:
+    """The tasks of a run of this place: documents are published where it has some."""
+    left = () if "documents" in found.engines.names else ("publish_documents",)
+    return [(name, need) for name, need in task_needs(found.size).items() if name not in left]
+
+
 def _task_json(need: TaskNeed, found: Plan) -> dict[str, int]:
-    """Megabytes of a task: with Airflow, of it Python, below the executors, and on one machine."""
+    """Megabytes of a task: with Airflow, its Python, below the executors, and on one machine."""
+    in_cluster = found.settings.get("deploy_mode") == "cluster"
     parts = {
-        "at_airflow": need.at_driver(_driver_heap(found)),
+        "at_airflow": need.at_submitter if in_cluster else need.at_driver(_driver_heap(found)),
         "python": need.python,
         "executors": need.local(heap_for(found.size)) - need.launcher - need.python,
         "one_machine": need.local(heap_for(found.size)),
@@ -171,11 +190,7 @@ def _driver_heap(found: Plan) -> int:
 
 def show(found: Plan) -> None:
     """Print boards, tasks, settings and what does not fit."""
-    size = found.size
-    out.print(
-        f"for about {size.ratings:,} ratings of {size.people:,} people and {size.titles:,} titles",
-        highlight=False,
-    )
+    out.print(f"for about {found.size}", highlight=False)
     out.print(_boards_table(found))
     out.print(_tasks_table(found))
     settings = ", ".join(f"{key} {value}" for key, value in found.settings.items())
@@ -189,7 +204,7 @@ def show(found: Plan) -> None:
     for one in found.misfits:
         out.print(f"[red]does not fit[/red]  {escape(str(one))}", highlight=False)
     if found.fits:
-        out.print("[green]it fits[/green]; `--toml` prints the settings for a place's file")
+        out.print("[green]it fits[/green]; `--toml` prints the file of such a place")
 
 
 def _boards_table(found: Plan) -> Table:
@@ -222,9 +237,9 @@ def _bar(board: Board, colour: str) -> str:
 
 def _tasks_table(found: Plan) -> Table:
     table = Table(title="Tasks at their peak, MB (at most two with Spark at once)")
-    for name in ("task", "with Airflow", "of it Python", "below the executors", "on one machine"):
+    for name in ("task", "with Airflow", "its Python", "below the executors", "on one machine"):
         table.add_column(name, justify="left" if name == "task" else "right")
-    for name, need in task_needs(found.size).items():
+    for name, need in _tasks(found):
         row = _task_json(need, found)
         table.add_row(name, *(f"{row[key]:,}" for key in row))
     table.add_row("serving, at a promotion", *[""] * 3, f"{serving(found.size):,.0f}")

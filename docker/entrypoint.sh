@@ -3,7 +3,7 @@
 #
 # MARQUEE_SLOTS=yes: replicas of one service share one volume, and each takes the first folder of it
 # that no other holds, for as long as it lives. So a scaled DataNode finds its blocks again, whatever
-# its container is called.
+# its container is called. MARQUEE_SLOT is the folder's number.
 #
 # MARQUEE_VARIABLES_FILE: a file of a secret, NAME=value a line, for this container's process alone.
 set -eu
@@ -26,6 +26,6 @@ if [ "${MARQUEE_SLOTS:-}" = yes ]; then
         fi
         slot=$((slot + 1))
     done
-    export MARQUEE_DATA="$MARQUEE_DATA/$slot"
+    export MARQUEE_DATA="$MARQUEE_DATA/$slot" MARQUEE_SLOT="$slot"
 fi
 exec "$@"

@@ -11,7 +11,7 @@
 - `place_checks`, `spark_checks`: are HDFS, Spark and every worker of a place as its file says?
 
 Inside the room only: `airflow_postgres`, `bootstrap`, `clean_state`, `jar_setup`, `hdfs`, `kafka`,
-`yarn`, `yarn_checks`, `supervisor`.
+`yarn`, `supervisor`.
 """
 
 __all__ = [

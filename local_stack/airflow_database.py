@@ -17,6 +17,7 @@ address whole: it holds a password.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -28,8 +29,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_stack.airflow_api import pools
 from local_stack.airflow_postgres import DATABASE, connected, where
+from local_stack.environment import admin_password, stack_environment
 from marquee.errors import SettingsError, StackError
+from marquee.settings import Settings
+from marquee.state_folders import StateFolders
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -159,6 +164,31 @@ def _sqlite_path(address: str) -> Path:
             f"{DATABASE} names no file of SQLite", f"set {DATABASE}=sqlite:////path/airflow.db"
         )
     return path
+
+
+def prepare_airflow(settings: Settings) -> None:
+    """Make or migrate Airflow's database; make the pools that are missing, and the password."""
+    for folder in StateFolders(settings.state_folder).of_tasks:
+        folder.mkdir(parents=True, exist_ok=True)
+    environment = stack_environment(settings)
+    admin_password(Path(environment["AIRFLOW_HOME"]))
+    prepare_database(environment)
+    known = {pool["pool"] for pool in json.loads(_pools(environment, "list", "-o", "json"))}
+    wanted = pools(settings)
+    for name, slots in wanted.items():
+        if name not in known:
+            _pools(environment, "set", name, str(slots), "made by Marquee")
+    print(f"Airflow's database is ready, with the pools {', '.join(wanted)}", flush=True)
+
+
+def _pools(environment: dict[str, str], *words: str) -> str:
+    """`airflow pools …`; its output, without the lines before a JSON list."""
+    command = [sys.executable, "-m", "airflow", "pools", *words]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no word"]
+        raise StackError(f"airflow pools {words[0]} failed: {last[0]}", "is its database there?")
+    return done.stdout[done.stdout.find("[") :]
 
 
 def _prepare_sqlite(path: Path, environment: Mapping[str, str]) -> None:

@@ -66,14 +66,14 @@ def stack_environment(settings: Settings) -> dict[str, str]:
 
     Where HDFS runs elsewhere, the caller's own variables of Airflow, Hadoop and Spark stay.
     """
-    folders = StateFolders(settings.state_folder)
+    folders, broker = StateFolders(settings.state_folder), settings.kafka.embedded
     made = {
         **job_environment(settings),
         **airflow_environment(settings, folders.airflow),
         # The DAG starts unpaused. So a paused DAG was paused by a person, and commands ask first.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         **(_hdfs_environment(settings, folders) if settings.runs_hdfs else {}),
-        **(_kafka_environment(settings, folders) if settings.kafka.embedded else {}),
+        "KAFKA_CLASS_PATH": kafka_class_path(settings, folders.kafka) if broker else "",
         "PYTHON": sys.executable,
         "JAVA": str(java_home(cache_folder(settings)) / "bin" / "java"),
         "STATE": str(folders.state),
@@ -84,6 +84,7 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         "SERVING_PORT": str(settings.stack.port("serving")),
         "REPLICA_TITLES": replica_titles(settings, folders),
         **(_connect_environment(settings, folders) if settings.connect.embedded else {}),
+        "STREAM_HOW": settings.streams.how,
     }
     return made if settings.runs_hdfs else made | _own_variables()
 
@@ -128,21 +129,20 @@ def _hdfs_environment(settings: Settings, folders: StateFolders) -> dict[str, st
     }
 
 
-def _kafka_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
-    """What the stack's own broker reads."""
-    return {"KAFKA_CLASS_PATH": kafka_class_path(settings, folders.kafka)}
-
-
 def _connect_environment(settings: Settings, folders: StateFolders) -> dict[str, str]:
     """What Spark Connect's server and our worker read; their two secrets are made once."""
     path = folders.state / "connect" / "keys.json"
     if not path.is_file():
         write_private(path, json.dumps({n: secrets.token_urlsafe(32) for n in CONNECT_SECRETS}))
+    return connect_variables(settings) | dict(json.loads(path.read_text()))
+
+
+def connect_variables(settings: Settings) -> dict[str, str]:
+    """What the commands of Spark Connect's server and of our worker read, and no secret."""
     return {
         "CONNECT_MEMORY": settings.connect.memory,
         "CONNECT_SERVER_PORT": str(settings.stack.port("connect_server")),
         "CONNECT_WORKER_PORT": str(settings.stack.port("connect_worker")),
-        **json.loads(path.read_text()),
     }
 
 

@@ -8,6 +8,8 @@ readiness probe that tries its real work, because an open port does not mean a w
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import shutil
 import socket
 import sys
@@ -22,12 +24,14 @@ import psutil
 from local_stack.java_setup import cache_folder, java_home, java_version, listed_files
 from local_stack.kafka import JARS as KAFKA_JARS
 from local_stack.kafka import why_silent
-from marquee.daemon_settings import PortSettings
+from marquee.daemon_settings import STREAM, PortSettings
 from marquee.errors import LakeError, MarqueeError, StackError
 from marquee.host_checks import Finding
-from marquee.host_needs import BROKER, heap_for, local_peak
+from marquee.host_needs import heap_for, local_peak
 from marquee.lake.webhdfs import WebHdfsLake, connect
+from marquee.role_needs import Engines
 from marquee.settings import Settings
+from marquee.state_folders import StateFolders
 from sources.ratings_release import size_of_world
 
 Probe = Callable[[Settings], str]
@@ -40,7 +44,9 @@ def check_machine(settings: Settings, running: bool = False) -> Iterator[Finding
     yield _memory(settings)
     yield _disk(settings)
     if settings.kafka.embedded:
-        yield _kafka_jars(settings)
+        yield _jars("Kafka", KAFKA_JARS, "of a broker of our own", settings)
+    if settings.streams.embedded:
+        yield _stream(settings)
     if not running:
         yield from _ports(settings)
 
@@ -62,12 +68,24 @@ def _java(settings: Settings) -> Finding:
     return Finding("Java", True, f"{java_version(home / 'bin' / 'java')} at {home}")
 
 
-def _kafka_jars(settings: Settings) -> Finding:
+def _jars(name: str, listed: str, what: str, settings: Settings) -> Finding:
     try:
-        found = listed_files(KAFKA_JARS, settings)
+        found = listed_files(listed, settings)
     except StackError as error:
-        return Finding("Kafka", False, error.message, error.remedy)
-    return Finding("Kafka", True, f"{len(found)} jars of a broker of our own")
+        return Finding(name, False, error.message, error.remedy)
+    return Finding(name, True, f"{len(found)} jars {what}")
+
+
+def _stream(settings: Settings) -> Finding:
+    """Whether the stack's stream has a Kafka, its client, and for Spark the source of topics."""
+    if not settings.kafka_bootstrap:
+        remedy = "set [kafka] embedded = true, or bootstrap"
+        return Finding(STREAM, False, "[streams] embedded, and this place has no Kafka", remedy)
+    if importlib.util.find_spec("confluent_kafka") is None:
+        return Finding(STREAM, False, "Kafka's client is not installed", "make setup-kafka")
+    if settings.streams.how == "spark":
+        return _jars(STREAM, "spark-kafka", "for Spark's micro-batches", settings)
+    return Finding(STREAM, True, f"the loop asks {settings.kafka_bootstrap}")
 
 
 def _memory(settings: Settings) -> Finding:
@@ -86,8 +104,8 @@ def _planned_mb(settings: Settings) -> int:
     """
     with suppress(MarqueeError, OSError):
         size = size_of_world(settings)
-        broker = BROKER if settings.kafka.embedded else 0
-        return round(local_peak(size, heap_for(size))) + broker
+        engines = sum(Engines.of(settings).roles(size).values())
+        return round(local_peak(size, heap_for(size)) + engines)
     return 0
 
 
@@ -224,6 +242,18 @@ def _listens(port: str) -> Probe:
     return probe
 
 
+def _answering_stream(settings: Settings) -> str:
+    """Reads what the stream reports every `status_seconds`."""
+    path = StateFolders(settings.state_folder).stream_status
+    try:
+        age, found = time.time() - path.stat().st_mtime, json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return "it has not reported yet"
+    if age > max(60.0, 3 * settings.streams.status_seconds):
+        return f"its last report is {age:.0f} s old"
+    return str(found.get("failure", ""))
+
+
 def _get(url: str) -> httpx.Response:
     return httpx.get(url, timeout=5, trust_env=False)
 
@@ -240,4 +270,5 @@ PROBES: dict[str, Probe] = {
     "serving": _http("serving", "/livez"),
     "connect-server": _listens("connect_server"),
     "connect-worker": _http("connect_worker", "/livez"),
+    STREAM: _answering_stream,
 }

@@ -14,18 +14,15 @@ command of Airflow's with the place's environment.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from local_stack.airflow_api import pools
-from local_stack.airflow_database import prepare_database
-from local_stack.environment import admin_password, replica_titles, stack_environment
+from local_stack.airflow_database import prepare_airflow
+from local_stack.environment import connect_variables, replica_titles, stack_environment
 from local_stack.hdfs import (
     DATANODE_CLASS,
     JOURNALNODE_CLASS,
@@ -36,8 +33,16 @@ from local_stack.hdfs import (
     format_namenode,
     hdfs_site,
     write_conf,
+    write_values,
 )
-from local_stack.java_setup import cache_folder, jar_files, java_home, spark_home
+from local_stack.java_setup import (
+    cache_folder,
+    jar_files,
+    java_home,
+    spark_environment,
+    spark_home,
+)
+from local_stack.kafka import broker_address, kafka_command, prepare_kafka
 from local_stack.stack import read_procfile
 from local_stack.yarn import (
     NODE_MANAGER_CLASS,
@@ -46,6 +51,7 @@ from local_stack.yarn import (
     place_values,
     write_yarn_conf,
 )
+from marquee.daemon_settings import CONNECT_PROCESSES, KAFKA, STREAM
 from marquee.errors import MarqueeError, StackError
 from marquee.host_needs import AIRFLOW
 from marquee.place_settings import SparkSettings, megabytes
@@ -73,9 +79,11 @@ SPARK_HEAP = 160
 ROLES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in (*OF_HDFS, *OF_SPARK, *OF_YARN)},
     "airflow": AIRFLOW,
-    **{name: (name,) for name in ("serving", "replica")},
+    **{name: (name,) for name in ("serving", "replica", KAFKA, STREAM)},
+    "connect": CONNECT_PROCESSES,
 }
-"""The daemons of each role that a host may have. Postgres is the system's own package."""
+"""The daemons of each role that a host may have. Postgres is the system's own package. The two of
+Spark Connect speak over loopback: with a token, its client goes nowhere else without TLS."""
 NAMES = tuple(name for names in ROLES.values() for name in names)
 
 
@@ -144,14 +152,18 @@ def launch(name: str, settings: Settings, data: Path) -> Launch:
         return _spark(name, settings, data)
     if name in OF_YARN:
         return _yarn(name, settings, data)
-    for folder in _folders(settings):
+    if name == KAFKA:
+        return _kafka(settings, data)
+    for folder in StateFolders(settings.state_folder).of_tasks:
         folder.mkdir(parents=True, exist_ok=True)
     made = stack_environment(settings) if name in AIRFLOW else procfile_variables(name, settings)
+    if name in (CONNECT_PROCESSES[0], STREAM):  # these may hold a driver of Spark
+        made |= _spark_driver(settings)
     return Launch(("/bin/sh", "-c", read_procfile()[name]), made)
 
 
 def procfile_variables(name: str, settings: Settings) -> dict[str, str]:
-    """What the commands of serving and the replica read; Airflow's secrets do not reach them."""
+    """What the commands of serving, the replica, Connect and a stream read, and no secret."""
     folders = StateFolders(settings.state_folder)
     return {
         "PYTHON": sys.executable,
@@ -164,12 +176,32 @@ def procfile_variables(name: str, settings: Settings) -> dict[str, str]:
         "SERVING_PORT": str(settings.stack.port("serving")),
         "REPLICA_PORT": str(settings.stack.port("replica")),
         "REPLICA_TITLES": replica_titles(settings, folders) if name == "replica" else "",
+        **connect_variables(settings),
+        "STREAM_HOW": settings.streams.how,
+        # Each loop of a group has a name, and the same after a restart.
+        "STREAM_NAME": os.environ.get("MARQUEE_SLOT") or socket.gethostname(),
     }
 
 
-def _folders(settings: Settings) -> list[Path]:
-    own = StateFolders(settings.state_folder)
-    return [own.logs, own.feedback, own.figures, own.progress, own.tmp]
+def _spark_driver(settings: Settings) -> dict[str, str]:
+    """What a driver of Spark wants that computes in its own process, on loopback alone."""
+    folders = StateFolders(settings.state_folder)
+    write_values(folders.conf / "hdfs-site.xml", settings.lake.client_values)
+    return spark_environment(java_home(cache_folder(settings))) | {
+        "HADOOP_CONF_DIR": str(folders.conf),
+        "HADOOP_USER_NAME": settings.lake.user,
+        "SPARK_LOCAL_DIRS": str(folders.tmp),
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def _kafka(settings: Settings, data: Path) -> Launch:
+    """The broker of a place: one node, on the host that `[kafka] bootstrap` names."""
+    folder, (host, port) = data / "kafka", broker_address(settings.kafka)
+    controller = settings.stack.port("kafka_controller")
+    prepare_kafka(settings, folder, port, controller, host)
+    home = java_home(cache_folder(settings))
+    return Launch(tuple(kafka_command(settings, folder)), _variables(settings, data, home))
 
 
 def _hdfs(name: str, settings: Settings, data: Path) -> Launch:
@@ -258,31 +290,6 @@ def make_name_space(settings: Settings, data: Path) -> None:
     variables = _variables(settings, data, home)
     format_namenode(home / "bin" / "java", _class_path(settings, data), data, variables)
     print(f"the name space is in {data / 'name'}", flush=True)
-
-
-def prepare_airflow(settings: Settings) -> None:
-    """Make or migrate Airflow's database; make the pools that are missing, and the password."""
-    for folder in _folders(settings):
-        folder.mkdir(parents=True, exist_ok=True)
-    environment = stack_environment(settings)
-    admin_password(Path(environment["AIRFLOW_HOME"]))
-    prepare_database(environment)
-    known = {pool["pool"] for pool in json.loads(_airflow(environment, "list", "-o", "json"))}
-    wanted = pools(settings)
-    for name, slots in wanted.items():
-        if name not in known:
-            _airflow(environment, "set", name, str(slots), "made by Marquee")
-    print(f"Airflow's database is ready, with the pools {', '.join(wanted)}", flush=True)
-
-
-def _airflow(environment: dict[str, str], *words: str) -> str:
-    """`airflow pools …`; its output, without the lines before a JSON list."""
-    command = [sys.executable, "-m", "airflow", "pools", *words]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no word"]
-        raise StackError(f"airflow pools {words[0]} failed: {last[0]}", "is its database there?")
-    return done.stdout[done.stdout.find("[") :]
 
 
 if __name__ == "__main__":

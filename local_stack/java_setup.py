@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local_stack.bootstrap import java_identity
+from local_stack.bootstrap import EXTRAS, java_identity
 from local_stack.jar_setup import fetch_jars, jar_file, listed_jars
 from marquee.errors import MarqueeError, StackError
 from marquee.settings import REPOSITORY, Settings, load_settings
@@ -84,7 +84,8 @@ def listed_files(name: str, settings: Settings) -> list[Path]:
     found = [jar_file(one, folder) for one in listed_jars(name, settings.jars).artifacts]
     if missing := [jar.name for jar in found if not jar.is_file()]:
         what = f"{len(missing)} of the {len(found)} jars of {name} are missing in {folder}"
-        raise StackError(what, f"make setup-{name}")
+        part = next((part for part, lists in EXTRAS.items() if name in lists), name)
+        raise StackError(what, f"make setup-{part}")
     return found
 
 

@@ -1,7 +1,8 @@
-"""A Kafka broker of our own, from fetched jars: one node, KRaft, on loopback (ADR 54).
+"""A Kafka broker of our own, from fetched jars: one node, KRaft (ADR 54).
 
-The stack starts it where the settings say `[kafka] embedded = true`. A broker that belongs to
-somebody else needs none of this: `[kafka] bootstrap` names it. This room has no client of Kafka:
+The stack starts it on loopback where the settings say `[kafka] embedded = true`; a host of a
+cluster, with the role `kafka`, where `[kafka] bootstrap` names that host. A broker that belongs to
+somebody else needs none of this. This room has no client of Kafka:
 `why_silent` asks the broker for its versions over a plain socket.
 """
 
@@ -17,9 +18,12 @@ import uuid
 from pathlib import Path
 
 from local_stack.java_setup import cache_folder, java_home, listed_files
+from marquee.addresses import host_and_port, in_brackets
+from marquee.daemon_settings import KAFKA_PORT, KafkaSettings
 from marquee.errors import StackError
 from marquee.settings import Settings
 
+LOOPBACK = "127.0.0.1"
 JARS = "kafka"
 """The list in `config/jars`."""
 BROKER_CLASS = "kafka.Kafka"
@@ -39,8 +43,8 @@ PROPERTIES = """# Written at each start.
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=BROKER://127.0.0.1:{port}
+listeners=BROKER://{bind}:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=BROKER://{host}:{port}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
@@ -87,21 +91,35 @@ def kafka_command(settings: Settings, folder: Path) -> list[str]:
     return [*_java(settings, folder), BROKER_CLASS, str(folder / PROPERTIES_FILE)]
 
 
-def prepare_kafka(settings: Settings, folder: Path, port: int, controller: int) -> None:
+def broker_address(settings: KafkaSettings) -> tuple[str, int]:
+    """Host and port of a place's own broker; StackError where the place names no such broker."""
+    if "," in settings.bootstrap or not settings.bootstrap or settings.security != "plaintext":
+        raise StackError(
+            f"a broker of ours is one node without a login, and [kafka] says bootstrap = "
+            f"'{settings.bootstrap}', security = '{settings.security}'",
+            'set bootstrap = "host:9092" of the host with the role kafka, security = "plaintext"',
+        )
+    return host_and_port(settings.bootstrap, KAFKA_PORT)
+
+
+def prepare_kafka(
+    settings: Settings, folder: Path, port: int, controller: int, host: str = LOOPBACK
+) -> None:
     """Write the broker's properties into `folder`, and format its storage once.
 
-    `controller` is the port on which the node speaks with itself. A kill leaves no half-formatted
-    storage. Raises StackError with the tool's last line where the format fails.
+    `controller` is the port on which the node speaks with itself; `host` is its name for clients.
+    Beyond loopback it listens on all addresses. A kill leaves no half-formatted storage. Raises
+    StackError with the tool's last line where the format fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "simplelogger.properties").write_text(LOGGING, "utf-8")
     data, beside = folder / "data", folder / "data.part"
     if not data.is_dir():
         shutil.rmtree(beside, ignore_errors=True)
-        properties = _write(folder / "format.properties", port, controller, beside)
+        properties = _write(folder / "format.properties", host, port, controller, beside)
         _format(settings, folder, properties)
         beside.rename(data)
-    _write(folder / PROPERTIES_FILE, port, controller, data)
+    _write(folder / PROPERTIES_FILE, host, port, controller, data)
 
 
 def why_silent(port: int, seconds: float = 5.0) -> str:
@@ -121,8 +139,10 @@ def _java(settings: Settings, folder: Path) -> list[str]:
     return [str(java), *JVM, "-cp", kafka_class_path(settings, folder)]
 
 
-def _write(path: Path, port: int, controller: int, data: Path) -> Path:
-    path.write_text(PROPERTIES.format(port=port, controller=controller, data=data), "utf-8")
+def _write(path: Path, host: str, port: int, controller: int, data: Path) -> Path:
+    bind = host if host == LOOPBACK else "0.0.0.0"
+    values = {"bind": bind, "host": in_brackets(host), "port": port, "controller": controller}
+    path.write_text(PROPERTIES.format(data=data, **values), "utf-8")
     return path
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local_stack.yarn_checks import check_yarn
+from local_stack.yarn import check_yarn
 from marquee.errors import SettingsError
 from marquee.host_checks import (
     UNREADABLE,

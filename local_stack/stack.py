@@ -34,6 +34,7 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "serving": ("datanode",),
     "connect-server": ("datanode",),
     "connect-worker": ("connect-server",),
+    "stream": ("datanode", "kafka"),
 }
 """By process: those that must be ready before it starts. Others start at once."""
 
@@ -158,9 +159,9 @@ class Stack:
 
     def _prepare(self) -> None:
         """Make folders, HDFS' configuration, the world, Airflow's database, the HDFS name space."""
-        own = self.folders
-        for folder in (own.logs, own.feedback, own.figures, own.progress, own.tmp):
+        for folder in self.folders.of_tasks:
             folder.mkdir(parents=True, exist_ok=True)
+        self.folders.stream_status.unlink(missing_ok=True)  # of the start before
         jobs = [self._make_world] if "replica" in self.settings.stack.processes else []
         if any(name.startswith("airflow") for name in self.settings.stack.processes):
             admin_password(self.folders.airflow)
@@ -209,8 +210,9 @@ class Stack:
 
 
 def stack_processes(settings: Settings) -> tuple[str, ...]:
-    """The processes of this machine: those of `[stack]`, and those that `[connect]` embeds."""
-    return tuple(dict.fromkeys((*settings.stack.processes, *settings.connect.processes)))
+    """The processes of this machine: those of `[stack]`, and those that other sections embed."""
+    embedded = (*settings.connect.processes, *settings.streams.processes)
+    return tuple(dict.fromkeys((*settings.stack.processes, *embedded)))
 
 
 def read_procfile(

@@ -19,18 +19,16 @@ from pathlib import Path
 from local_stack.host_daemon import DATA, ROLES
 from local_stack.yarn import SMALLEST_CONTAINER_MB, containers_mb
 from marquee.errors import SettingsError, StackError
-from marquee.host_needs import AIRFLOW, DAEMONS, DataSize, serving
+from marquee.host_needs import DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes
+from marquee.role_needs import UNCERTAIN, drivers, engine_daemons, executor_need
 from marquee.settings import LOCAL, REPOSITORY, Settings
-from marquee.shelf import drivers, executor_need
 
-UNCERTAIN = 1.25
-"""Factor from the plan's estimate to MemoryMax."""
 USER = "marquee"
 DATA_FOLDER = "/srv/marquee"
 ENVIRONMENT_FILE = "/etc/marquee/marquee.env"
-AIRFLOW_FILE = "/etc/marquee/airflow.env"
-"""Of Airflow's units alone: no other process of the host is given what is in it."""
+SECRETS_FILE = "/etc/marquee/{role}.env"
+"""Of one role's units alone: no other process of the host is given what is in it."""
 TARGET = "marquee.target"
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}")
 FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+)+/?")
@@ -48,6 +46,10 @@ TITLES = {
     "airflow-dags": "Airflow's DAG processor",
     "airflow-triggerer": "Airflow's triggerer",
     "serving": "the REST API",
+    "kafka": "a broker of Kafka",
+    "stream": "answers to the questions of a topic",
+    "connect-server": "Spark Connect's server",
+    "connect-worker": "the API's routes, answered by Spark Connect",
     "replica": "the replica of the crawled site",
 }
 AFTER = {
@@ -60,6 +62,9 @@ AFTER = {
     "airflow-dags": ("airflow-api",),
     "airflow-triggerer": ("airflow-api",),
     "serving": ("namenode", "datanode"),
+    "stream": ("namenode", "datanode", "kafka"),
+    "connect-server": ("namenode", "datanode"),
+    "connect-worker": ("connect-server",),
 }
 """Daemons that start first where they are on the same host; others are waited for by retries."""
 PARENTS = ("airflow-scheduler", "spark-worker", "nodemanager")
@@ -105,10 +110,23 @@ ENVIRONMENT = """# Copy to {environment}, on every host; it holds no secret.
 MARQUEE_PLACE={place}
 MARQUEE_STATE={data}/state
 """
-AIRFLOW_ENVIRONMENT = """# Copy to {environment}; owner root, mode 0600: systemd alone reads it.
-# Variables of Airflow's. Where the place's database is Postgres:
+SECRETS = {
+    "airflow": """# Variables of Airflow's. Where the place's database is Postgres:
 # AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://marquee:PASSWORD@localhost/airflow
-"""
+""",
+    "serving": """# Where the place has Spark Connect, as in connect.env: MARQUEE_CONNECT_SECRET=
+# Where Kafka asks for a login: MARQUEE_KAFKA_USERNAME= and MARQUEE_KAFKA_PASSWORD=
+""",
+    "stream": """# Where Kafka asks for a login: MARQUEE_KAFKA_USERNAME= and MARQUEE_KAFKA_PASSWORD=
+""",
+    "connect": """# Two secrets of your own, as openssl rand -hex 32 makes. Whoever has the
+# first runs code as the server's user; serving shows the second (serving.env).
+# SPARK_CONNECT_AUTHENTICATE_TOKEN=
+# MARQUEE_CONNECT_SECRET=
+""",
+}
+"""By role: an example of its file."""
+SECRETS_HEAD = "# Copy to {file}; owner root, mode 0600: systemd alone reads it.\n"
 
 
 @dataclass(frozen=True)
@@ -140,8 +158,9 @@ def unit_files(
         data=host.data,
         place="cluster" if settings.place == LOCAL else settings.place,
     )
-    if any(name in AIRFLOW for _, name in names):
-        made["airflow.env.example"] = AIRFLOW_ENVIRONMENT.format(environment=AIRFLOW_FILE)
+    for role in SECRETS.keys() & {role for role, _ in names}:
+        head = SECRETS_HEAD.format(file=SECRETS_FILE.format(role=role))
+        made[f"{role}.env.example"] = head + SECRETS[role]
     return made | {TARGET: TARGET_UNIT}
 
 
@@ -174,8 +193,11 @@ def daemons_of(role: str) -> tuple[str, ...]:
 def memory_limits(settings: Settings, size: DataSize) -> Mapping[str, int]:
     """MemoryMax in megabytes, by daemon: the plan's estimate with a quarter, in steps of 16."""
     heap = megabytes(settings.spark.executor_memory)
-    tasks = drivers(size, megabytes(settings.spark.driver_memory))
-    needs: dict[str, float] = {**DAEMONS, "serving": serving(size)}
+    driver, in_cluster = megabytes(settings.spark.driver_memory), settings.spark.deploy_mode
+    tasks = drivers(size, driver, in_cluster == "cluster")
+    connect = megabytes(settings.connect.memory)
+    engines = engine_daemons(size, connect, driver if settings.streams.how == "spark" else 0)
+    needs: dict[str, float] = {**DAEMONS, "serving": serving(size), **engines}
     needs["airflow-scheduler"] += sum(tasks.values())
     needs["spark-worker"] += executor_need(size, heap, 1)
     # YARN ends a container that holds more than it asked for.
@@ -198,7 +220,7 @@ def _service(role: str, name: str, memory: int, host: Host) -> str:
         target=TARGET,
         variable=DATA,
         environment=ENVIRONMENT_FILE,
-        own=f"EnvironmentFile=-{AIRFLOW_FILE}\n" if name in AIRFLOW else "",
+        own=f"EnvironmentFile=-{SECRETS_FILE.format(role=role)}\n" if role in SECRETS else "",
         prepare=f"ExecStartPre={start} --prepare\n" if name == "airflow-api" else "",
         memory=memory,
         oom="continue" if name in PARENTS else "stop",

@@ -25,6 +25,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `progress`: how many pages or sweeps a long task has done
 - `remote_page`: a page of another host, whole or not at all, by a deadline
 - `resource_manager`: the pages of YARN's ResourceManager
+- `role_needs`: the memory of a host's roles, and of the optional engines
 - `run_folder`: paths in a run's folder, and the reads of its files
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
@@ -62,6 +63,7 @@ __all__ = [
     "progress",
     "remote_page",
     "resource_manager",
+    "role_needs",
     "run_folder",
     "schedule",
     "settings",

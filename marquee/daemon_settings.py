@@ -20,6 +20,8 @@ CONNECT_PROCESSES = ("connect-server", "connect-worker")
 """Of `Procfile`; the stack starts them where `[connect] embedded` says so."""
 KAFKA = "kafka"
 """The name of the broker in `Procfile` and of its port."""
+STREAM = "stream"
+"""The name of the stream in `Procfile`."""
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -57,6 +59,7 @@ class ConnectSettings(Section):
     """Whether the stack runs a Spark Connect server and our worker, or where they run."""
 
     embedded: bool
+    host: str
     worker: str
     remote: str
     memory: str = Field(pattern=r"^\d+[mg]$")
@@ -152,6 +155,8 @@ def _scope(text: str) -> str:
 class StreamSettings(Section):
     """Questions on a Kafka topic and answers on another."""
 
+    embedded: bool
+    how: Literal["loop", "spark"]
     requests: TopicName
     answers: TopicName
     refused: TopicName
@@ -165,6 +170,11 @@ class StreamSettings(Section):
     spark_seconds: float = Field(ge=0, le=3600)
     spark_batch: int = Field(ge=1)
     status_seconds: float = Field(gt=0, le=3600)
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What the stack starts for them."""
+        return (STREAM,) if self.embedded else ()
 
     @model_validator(mode="after")
     def _four_topics(self) -> StreamSettings:

@@ -34,6 +34,9 @@ OUTSIDE_OF_HEAP = 230
 """Of a JVM of Spark: classes, compiled code, threads, buffers."""
 LAUNCHER = 50
 """The process of Airflow (or of `marquee step`) that starts a task and waits for it."""
+SUBMITTER = 250
+"""What stays with Airflow of a driver in a container of YARN: spark-submit's JVM, which waits. An
+assumption."""
 PYTHON_DRIVER = 165
 """The Python process of a Spark job that holds no ratings."""
 DAEMONS = {
@@ -55,11 +58,6 @@ DAEMONS = {
 and of Postgres what their control groups counted. Postgres has a connection for each process of
 Airflow that asks, eleven in a run; its shared buffers hold a database of 11 MB. Serving grows with
 the bundle: `serving`."""
-BROKER = 230
-"""Kafka's broker, where the stack runs one: 204 to 215 MB (proportional) in the drill
-`feedback_kill`. It is no daemon of a weekly run."""
-APPLICATION_MASTER = 300
-"""Of a job on YARN whose driver stays with Airflow: a JVM on one of the workers. An assumption."""
 CHAINS = 2
 """Markov chains of the default recipe."""
 AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dags", "airflow-triggerer")
@@ -87,6 +85,9 @@ class DataSize:
         ratings = max(ratings, 1)
         people = people or max(round(ratings / 159), 1)
         return cls(ratings, people, titles or max(round(23_000 * (ratings / 1e6) ** 0.385), 1))
+
+    def __str__(self) -> str:
+        return f"{self.ratings:,} ratings of {self.people:,} people and {self.titles:,} titles"
 
     @property
     def millions(self) -> float:
@@ -127,6 +128,11 @@ class TaskNeed:
         """What stays with Airflow where executors compute elsewhere."""
         return self.launcher + self.python + _jvm(heap, self.client_heap)
 
+    @property
+    def at_submitter(self) -> float:
+        """What stays with Airflow where YARN holds the driver, too."""
+        return self.launcher + (SUBMITTER if self.client_heap else self.python)
+
 
 def _jvm(heap: float, held: float) -> float:
     return OUTSIDE_OF_HEAP + min(heap, held) if held else 0.0
@@ -153,6 +159,8 @@ def _tasks(size: DataSize) -> Iterable[TaskNeed]:
     pairs = 70 * min(1.0, 2 * millions)
     yield TaskNeed("evaluate_recommender", python=164 + pairs + 100 * millions)
     yield TaskNeed("evaluate_budget", python=200)
+    # Where a place has documents: both bundles, a batch, and the index of all titles.
+    yield TaskNeed("publish_documents", python=85 + bundles(size))
 
 
 def training(size: DataSize) -> TaskNeed:
@@ -183,7 +191,12 @@ def _forecast(size: DataSize) -> TaskNeed:
 
 def serving(size: DataSize) -> float:
     """The API at a promotion: the old bundle beside the new one, mapped pages included."""
-    return 115 + 3.5 * size.rows / 1_000
+    return 115 + bundles(size)
+
+
+def bundles(size: DataSize) -> float:
+    """Two recommenders with their index, as whoever follows the ledger holds them for a moment."""
+    return 3.5 * size.rows / 1_000
 
 
 def daemons(size: DataSize) -> dict[str, float]:
@@ -196,6 +209,7 @@ TOGETHER = (
     ("train_budget", "train_recommender"),
     ("train_budget", "evaluate_recommender"),
     ("train_budget", "forecast_recommender"),
+    ("publish_documents", "forecast_recommender"),
 )
 """Tasks that a run may have under way at the same time; the pool `spark` has two slots."""
 STACK = ("namenode", "datanode", *AIRFLOW, "replica", "serving")

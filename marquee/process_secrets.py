@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from marquee.daemon_settings import KAFKA_PASSWORD
+from marquee.daemon_settings import KAFKA_PASSWORD, STREAM
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import SettingsError
 from marquee.place_settings import SparkSettings
@@ -37,8 +37,8 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
     CONNECT_TOKEN: ("connect-server", "connect-worker"),
     CONNECT_SECRET: ("connect-worker", "serving"),
-    # Serving publishes feedback; tasks of a run, below the scheduler, read it.
-    KAFKA_PASSWORD: ("serving", "airflow-scheduler"),
+    # Serving publishes feedback; tasks of a run, below the scheduler, read it; a stream does both.
+    KAFKA_PASSWORD: ("serving", "airflow-scheduler", STREAM),
 }
 """By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""
 

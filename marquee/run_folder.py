@@ -25,6 +25,7 @@ from marquee.artefacts.model_card import (
 )
 from marquee.clock import iso
 from marquee.errors import ContractError, NotFoundError
+from marquee.host_needs import DataSize
 from marquee.lake import READS_AT_ONCE, Lake
 
 T = TypeVar("T")
@@ -134,6 +135,23 @@ def figures_of_run(lake: Lake, run: str) -> DataFigures:
     """The data figures that `prepare_ratings` and `prepare_titles` of one run recorded."""
     paths = figures_paths(run)
     return read_figures({name: json_at(lake, path) for name, path in paths.items()})
+
+
+def largest_size(lake: Lake) -> DataSize:
+    """The largest numbers that a run of this lake has prepared; NotFoundError without a run."""
+
+    def read(run: str) -> DataSize | None:
+        found = figures_of_run(lake, run).ratings
+        return (
+            DataSize.of(found.rows, found.people or 0, found.titles or 0)
+            if found and found.rows
+            else None
+        )
+
+    sizes = read_all_runs(lake, read)
+    if not sizes:
+        raise NotFoundError(f"{lake.root} holds no run with prepared ratings", "give --rows")
+    return max(sizes, key=lambda size: size.ratings)
 
 
 def figures_paths(run: str) -> dict[str, str]:

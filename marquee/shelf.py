@@ -9,29 +9,37 @@ has the arithmetic.
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from marquee.errors import SettingsError
 from marquee.host_needs import (
-    AIRFLOW,
-    APPLICATION_MASTER,
-    CHAINS,
     DAEMONS,
     LEAST_HEAP,
     MOST_HEAP,
-    OUTSIDE_OF_HEAP,
-    TOGETHER,
     DataSize,
     heap_for,
     lake_mb,
     local_peak,
     serving,
-    task_needs,
-    training,
 )
+from marquee.role_needs import (
+    APPLICATION_MASTER,
+    Engines,
+    airflow,
+    driver_need,
+    drivers,
+    executor_need,
+    on_yarn,
+    partitions,
+    wanted_heap,
+)
+from marquee.settings import REPOSITORY
 
 VISIBLE = 0.93
 """Of a board's nominal memory; the kernel and the graphics keep the rest."""
@@ -40,8 +48,6 @@ SYSTEM = 300
 MARGIN = 0.25
 """Airflow's board gets no worker unless this part of Airflow's need stays free: estimates are that
 uncertain, and the drivers are what a run cannot do without."""
-PYTHON_WORKERS = 60
-"""Below an executor, beside the chains: pyspark's daemon with NumPy and pyarrow."""
 MOST_BOARDS = 64
 MOST_GIGABYTES = 1024
 HOSTS = re.compile(r"(?:([0-9]{1,4})x)?([0-9]{1,6}(?:\.[0-9]{1,9})?)GB", re.IGNORECASE)
@@ -50,8 +56,15 @@ RUNS_KEPT = 52
 MANAGERS = {
     "standalone": ("spark-master", "spark-worker"),
     "yarn": ("resourcemanager", "nodemanager"),
+    "yarn-cluster": ("resourcemanager", "nodemanager"),
 }
-"""Of executors: the daemon that one board has, and the one of each worker."""
+"""Of executors: the daemon that one board has, and the one of each worker. With `yarn-cluster`,
+YARN holds the drivers, too."""
+NAMED = ("airflow", "serving", "namenode", "spark-master", "resourcemanager", "kafka", "connect")
+"""Roles whose board is known by their names, in the addresses of a place."""
+CHECKOUT = "/opt/marquee"
+"""Of docs/guides/cluster.md, on every board."""
+NO_ENGINES = Engines()
 
 
 @dataclass
@@ -97,6 +110,7 @@ class Plan:
     replication: int
     lake_mb: float
     """All copies of a year's runs, in 10^6 bytes; the DataNodes share them."""
+    engines: Engines = NO_ENGINES
 
     @property
     def fits(self) -> bool:
@@ -129,23 +143,28 @@ def read_boards(text: str) -> list[Board]:
 
 
 def plan_boards(
-    size: DataSize, boards: Sequence[Board], demo: bool = False, manager: str = "standalone"
+    size: DataSize,
+    boards: Sequence[Board],
+    demo: bool = False,
+    manager: str = "standalone",
+    engines: Engines = NO_ENGINES,
 ) -> Plan:
     """Place every role; `demo` adds the replica of the crawled site, `manager` is of MANAGERS."""
     made = [Board(board.name, board.memory) for board in boards]
     if len(made) == 1:
-        return _alone(size, made[0])
-    heap = heap_for(size, computes=False)
-    head, worker = MANAGERS[manager]
-    for role, need in sorted(_head_needs(size, heap, head).items(), key=lambda item: -item[1]):
+        return _alone(size, made[0], engines)
+    heap, in_cluster = heap_for(size, computes=False), manager == "yarn-cluster"
+    beside = _beside_executor(size, heap, manager)
+    heads = _head_needs(size, heap, manager) | engines.roles(size)
+    for role, need in sorted(heads.items(), key=lambda item: -item[1]):
         board = max(made, key=lambda board: board.left)
         board.roles[role] = need
         if demo and role == "airflow":  # it listens on loopback, for the crawl
             board.roles["replica"] = DAEMONS["replica"]
-    misfits = list(_too_small(size, made, heap))
-    executor = _place_workers(size, made, _beside_executor(worker))
+    misfits = list(_too_small(made, drivers(size, heap, in_cluster)))
+    executor = _place_workers(size, made, beside)
     if not executor:
-        misfits.append(_without_workers(size, made, _beside_executor(worker)))
+        misfits.append(_without_workers(size, made, beside))
     for board in made:
         if not board.roles.keys() & {"airflow", "executor"} and board.left >= DAEMONS["datanode"]:
             board.roles["datanode"] = DAEMONS["datanode"]
@@ -154,19 +173,21 @@ def plan_boards(
     settings: dict[str, str | int] = {
         "driver_memory": f"{heap}m",
         "executor_memory": f"{executor or LEAST_HEAP}m",
-        "shuffle_partitions": _partitions(size, workers),
+        "shuffle_partitions": partitions(size, workers),
     }
+    if manager != "standalone":
+        settings |= on_yarn(size, in_cluster, executor or LEAST_HEAP, workers)
     disk = copies * lake_mb(size, RUNS_KEPT)
-    return Plan(size, tuple(made), settings, tuple(misfits), copies, disk)
+    return Plan(size, tuple(made), settings, tuple(misfits), copies, disk, engines)
 
 
-def _alone(size: DataSize, board: Board) -> Plan:
+def _alone(size: DataSize, board: Board, engines: Engines) -> Plan:
     """One board: everything with a local Spark master."""
     heap = heap_for(size)
-    board.roles["local stack"] = local_peak(size, heap)
+    board.roles |= {"local stack": local_peak(size, heap)} | engines.roles(size)
     misfits = []
     if board.left < 0:
-        wanted, there = local_peak(size, heap) + SYSTEM, board.memory * VISIBLE
+        wanted, there = sum(board.roles.values()) + SYSTEM, board.memory * VISIBLE
         swap = f", or swap of {-board.left:,.0f} MB, which is slow" if 2 * there >= wanted else ""
         misfits.append(
             Misfit(
@@ -176,46 +197,37 @@ def _alone(size: DataSize, board: Board) -> Plan:
             )
         )
     settings: dict[str, str | int] = {"driver_memory": f"{heap}m", "shuffle_partitions": 2}
-    return Plan(size, (board,), settings, tuple(misfits), 1, lake_mb(size, RUNS_KEPT))
+    disk = lake_mb(size, RUNS_KEPT)
+    return Plan(size, (board,), settings, tuple(misfits), 1, disk, engines)
 
 
 def _head_needs(size: DataSize, heap: float, manager: str) -> dict[str, float]:
     """Megabytes of each role that one board has."""
+    head, _ = MANAGERS[manager]
     return {
-        "airflow": airflow(size, heap),
+        "airflow": airflow(size, heap, manager == "yarn-cluster"),
         "serving": serving(size),
         "namenode": DAEMONS["namenode"],
-        manager: DAEMONS[manager],
+        head: DAEMONS[head],
     }
 
 
-def _beside_executor(worker: str) -> dict[str, float]:
+def _beside_executor(size: DataSize, heap: float, manager: str) -> dict[str, float]:
     """The daemons of a board with an executor. YARN starts a job's application master anywhere."""
-    master = {"application master": APPLICATION_MASTER} if worker == "nodemanager" else {}
+    _, worker = MANAGERS[manager]
+    masters = {"yarn": APPLICATION_MASTER, "yarn-cluster": driver_need(size, heap)}
+    master = {"application master": masters[manager]} if manager in masters else {}
     return {"datanode": DAEMONS["datanode"], worker: DAEMONS[worker], **master}
 
 
-def airflow(size: DataSize, heap: float) -> float:
-    """Airflow's four processes, Postgres, and the two largest tasks that run together there."""
-    idle = sum(DAEMONS[name] for name in (*AIRFLOW, "postgres"))
-    return idle + sum(drivers(size, heap).values())
-
-
-def drivers(size: DataSize, heap: float) -> dict[str, float]:
-    """The tasks that together hold the most beside Airflow, each with its megabytes."""
-    needs = task_needs(size)
-    pairs = ({task: needs[task].at_driver(heap) for task in pair} for pair in TOGETHER)
-    return max(pairs, key=lambda pair: sum(pair.values()))
-
-
-def _too_small(size: DataSize, boards: Sequence[Board], heap: float) -> Iterator[Misfit]:
+def _too_small(boards: Sequence[Board], tasks: dict[str, float]) -> Iterator[Misfit]:
     for board in boards:
         if board.left >= 0:
             continue
         held = ", ".join(f"{role} {need:,.0f}" for role, need in board.roles.items())
         why = f"{board.name} has {board.usable:,.0f} MB beside the system, for {held}"
         if "airflow" in board.roles:
-            most = (f"{task} {need:,.0f}" for task, need in drivers(size, heap).items())
+            most = (f"{task} {need:,.0f}" for task, need in tasks.items())
             why += f" (of it {' beside '.join(most)})"
         yield Misfit(why, _larger(sum(board.roles.values()) + SYSTEM))
 
@@ -225,19 +237,6 @@ def _larger(wanted: float) -> str:
     if board is None:
         return f"take a machine of {math.ceil(wanted / 1024 / VISIBLE)} GB, or later ratings only"
     return f"take a board of {board} GB, or a smaller release"
-
-
-def executor_need(size: DataSize, heap: float, workers: int) -> float:
-    """One executor: its JVM with a full heap, its Python workers, and its share of the chains."""
-    chains = math.ceil(CHAINS / workers) * training(size).chains / CHAINS
-    return OUTSIDE_OF_HEAP + heap + PYTHON_WORKERS + chains
-
-
-def wanted_heap(size: DataSize, workers: int) -> int:
-    """The heap of an executor with which `prepare_ratings` and training spill nothing."""
-    needs = task_needs(size)
-    most = max(needs[task].heap for task in ("prepare_ratings", "train_recommender"))
-    return round(min(MOST_HEAP, max(LEAST_HEAP, needs["train_budget"].heap, most / workers)))
 
 
 def _place_workers(size: DataSize, boards: Sequence[Board], daemons: dict[str, float]) -> int:
@@ -274,27 +273,28 @@ def _without_workers(size: DataSize, boards: Sequence[Board], daemons: dict[str,
     )
 
 
-def _partitions(size: DataSize, workers: int) -> int:
-    """Two for each of four cores of a worker where there is much; never above a task of 4,000."""
-    most = max(2, size.ratings // 4_000)
-    return int(min(most, 8 * workers, 64))
-
-
 def overlay(plan: Plan) -> str:
-    """The section of a place's overlay (TOML), with the boards in comments."""
+    """A whole place's file (TOML), with the boards in comments.
+
+    It is the repository's file of its kind, with what the plan decides. Its hosts have the names of
+    their roles, which every /etc/hosts gives them (docs/guides/cluster.md).
+    """
+    alone = len(plan.boards) == 1
+    template = REPOSITORY / "config" / ("local.toml" if alone else "cluster.toml")
+    place: dict[str, dict[str, Any]] = tomllib.loads(template.read_text("utf-8"))
+    if not alone:
+        place["lake"]["replication"] = plan.replication
+        place["spark"]["worker_python"] = f"{CHECKOUT}/.venv/bin/python"
+    place["spark"] |= plan.settings
+    plan.engines.extra(place, alone)
     lines = [
-        f"# For {plan.size.ratings:,} ratings of {plan.size.people:,} people and "
-        f"{plan.size.titles:,} titles.",
+        f"# For {plan.size}.",
         *(f"# {board.name}: {', '.join(board.roles) or 'spare'}" for board in plan.boards),
-        f"# HDFS keeps {plan.replication} "
-        f"{'copy' if plan.replication == 1 else 'copies'} of each block.",
         *(f"# DOES NOT FIT: {misfit}" for misfit in plan.misfits),
-        "",
-        "[spark]",
-        *(f"{key} = {_toml(value)}" for key, value in plan.settings.items()),
     ]
+    if names := [f"{b.name} {role}" for b in plan.boards for role in b.roles if role in NAMED]:
+        lines.insert(1 + len(plan.boards), f"# In every /etc/hosts: {', '.join(names)}.")
+    for section, values in place.items():
+        # Text, numbers and lists of TOML are written as those of JSON.
+        lines += ["", f"[{section}]", *(f"{key} = {json.dumps(v)}" for key, v in values.items())]
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: str | int) -> str:
-    return str(value) if isinstance(value, int) else f'"{value}"'

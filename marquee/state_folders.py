@@ -28,3 +28,9 @@ class StateFolders:
         self.tmp = state / "tmp"  # temporary files of tasks and Spark, which `steps.sweep` removes
         self.copies = state / "copies"  # published files that a task wrote or fetched, by digest
         self.figures = state / "figures"  # the measurements of each run, as JSON
+        self.stream_status = state / "stream.json"  # what a stream of the stack's own answered
+
+    @property
+    def of_tasks(self) -> tuple[Path, ...]:
+        """The folders that are made before any process of the world starts."""
+        return self.logs, self.feedback, self.figures, self.progress, self.tmp

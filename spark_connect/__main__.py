@@ -113,7 +113,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m spark_connect", description=about)
     add = parser.add_argument
     remote = settings.connect.remote_at(settings.stack.port("connect_server"))
-    add("--host", default="127.0.0.1", help="address to bind (default %(default)s)")
+    add("--host", default=settings.connect.host, help="address to bind (default %(default)s)")
     add("--port", type=int, default=settings.stack.port("connect_worker"), help="0: any free one")
     add("--remote", default=remote, help="the server (default %(default)s)")
     add("--lake", default=settings.lake.root, help="hdfs://host:port/path or file:///path")

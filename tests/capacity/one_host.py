@@ -1,4 +1,4 @@
-"""Every daemon of HDFS and Spark on one host, started as its units start them.
+"""The daemons of HDFS and Spark and a broker of Kafka on one host, started as their units do it.
 
     unshare --net python -m tests.capacity.one_host DATA
 
@@ -22,15 +22,17 @@ from typing import Any
 
 import httpx
 
+from local_stack.kafka import why_silent
 from marquee.errors import LakeError
 from marquee.lake.webhdfs import WebHdfsLake, connect
 
-DAEMONS = ("namenode", "datanode", "spark-master", "spark-worker")
+DAEMONS = ("namenode", "datanode", "spark-master", "spark-worker", "kafka")
 PLACE = {
     "MARQUEE_LAKE__ROOT": "hdfs://127.0.0.1:8020/marquee",
     "MARQUEE_LAKE__WEBHDFS": "http://127.0.0.1:9870",
     "MARQUEE_SPARK__MASTER": "spark://127.0.0.1:7077",
     "MARQUEE_SPARK__EXECUTOR_MEMORY": "600m",
+    "MARQUEE_KAFKA__BOOTSTRAP": "localhost:9092",
     "SPARK_LOCAL_IP": "127.0.0.1",
 }
 SET_FLAGS, UP_AND_RUNNING = 0x8914, 0x1 | 0x40  # linux/sockios.h, linux/if.h
@@ -86,6 +88,7 @@ def main(data: Path) -> None:
     started["namenode"].kill()
     started["namenode"].wait()
     started["namenode"] = start("namenode")
+    found["broker"] = answer(lambda: not why_silent(9092))
     found["read_again"] = answer(lambda: lake.read_bytes("shelf/file").decode())
     for process in started.values():
         process.kill()

@@ -11,6 +11,7 @@ import typer.main
 import cli
 from local_stack.host_daemon import NAMES, ROLES
 from marquee.host_needs import DataSize
+from marquee.role_needs import PLACES
 from marquee.settings import REPOSITORY
 from marquee.shelf import plan_boards, read_boards
 
@@ -54,9 +55,24 @@ def test_a_command_named_in_a_sentence_exists() -> None:
 
 
 def test_the_roles_of_the_guide_exist() -> None:
-    rows = re.findall(r"^\| board\d \| (.+) \|$", GUIDE, re.MULTILINE)
-    named = {role for row in rows for role in re.findall(r"`([\w-]+)`", row)}
-    assert named == set(ROLES) - {"journalnode", "resourcemanager", "nodemanager"}  # yarn.md
+    named = {role for roles in boards_of_guide().values() for role in roles}
+    elsewhere = {"journalnode", "resourcemanager", "nodemanager"}  # yarn.md
+    assert named == set(ROLES) - elsewhere - set(PLACES)
+    assert all(f"`{role}`" in GUIDE for role in ROLES.keys() & PLACES.keys())
+
+
+def boards_of_guide() -> dict[str, set[str]]:
+    rows = re.findall(r"^\| (board\d) \| (.+) \|$", GUIDE, re.MULTILINE)
+    return {board: set(re.findall(r"`([\w-]+)`", row)) for board, row in rows}
+
+
+def test_the_boards_of_the_guide_are_those_of_the_plan_that_it_names() -> None:
+    (hosts,) = set(re.findall(r"--data ml-latest-small --hosts (\S+)", GUIDE))
+    found = plan_boards(SIZES[0], read_boards(hosts), demo=True)
+    planned = {board.name: board.roles.keys() - {"executor"} for board in found.boards}
+    assert planned == boards_of_guide()
+    named = re.findall(r"^   192\S+ (board\d) (\S+)$", GUIDE, re.MULTILINE)
+    assert len(named) == 4 and all(role in planned[board] for board, role in named)
 
 
 @pytest.mark.parametrize(("boards", "cells"), ROWS, ids=[row[0] for row in ROWS])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from local_stack.host_daemon import (
     main,
     own_master,
 )
+from local_stack.java_setup import fetch_listed
+from local_stack.kafka import JARS
+from marquee.errors import StackError
 from marquee.place_settings import standalone_masters
 from marquee.settings import REPOSITORY, Settings, load_settings
 from tests.capacity.one_host import DAEMONS
@@ -78,12 +82,56 @@ def test_airflow_s_and_serving_s_commands_are_those_of_the_procfile(
 def test_no_secret_of_airflow_reaches_serving_and_each_variable_it_reads_is_there(
     place: Settings, tmp_path: Path
 ) -> None:
-    for name in ("serving", "replica"):
+    for name in ("serving", "replica", "connect-server", "connect-worker", "stream"):
         found = made(name, place, tmp_path)
         assert not [key for key in found.environment if key.startswith("AIRFLOW")]
         read = set(re.findall(r"\$(\w+)", found.command[2]))
         assert read and read <= found.environment.keys()
     assert not (place.state_folder / "airflow").exists()
+
+
+def test_spark_s_drivers_of_a_host_write_as_the_place_says_and_listen_to_it_alone(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
+    for name in ("connect-server", "stream"):
+        found = made(name, place, tmp_path).environment
+        site = Path(found["HADOOP_CONF_DIR"]) / "hdfs-site.xml"
+        assert "<name>dfs.replication</name><value>2</value>" in site.read_text()
+        assert found["SPARK_LOCAL_IP"] == "127.0.0.1" and found["HADOOP_USER_NAME"] == "marquee"
+    assert not (tmp_path / "conf").exists()  # that of HDFS' daemons on the same host
+
+
+def test_each_loop_of_a_group_has_the_name_of_its_slot_or_its_host(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert made("stream", place, tmp_path).environment["STREAM_NAME"] == socket.gethostname()
+    monkeypatch.setenv("MARQUEE_SLOT", "2")
+    found = made("stream", place, tmp_path)
+    assert found.environment["STREAM_NAME"] == "2" and found.environment["STREAM_HOW"] == "loop"
+
+
+def test_a_broker_is_reached_by_the_name_that_the_place_gives_it(
+    place: Settings, tmp_path: Path
+) -> None:
+    fetch_listed(JARS, place)
+    with_kafka = place.kafka.model_copy(update={"bootstrap": "board3:9094"})
+    found = made("kafka", place.model_copy(update={"kafka": with_kafka}), tmp_path)
+    assert found.command[-2:] == ("kafka.Kafka", str(tmp_path / "kafka" / "server.properties"))
+    properties = (tmp_path / "kafka" / "server.properties").read_text()
+    assert "advertised.listeners=BROKER://board3:9094\n" in properties
+    assert "listeners=BROKER://0.0.0.0:9094,CONTROLLER://127.0.0.1:9093\n" in properties
+
+
+@pytest.mark.parametrize(
+    "kafka", [{"bootstrap": ""}, {"bootstrap": "a:1,b:2"}, {"bootstrap": "a:1", "security": "ssl"}]
+)
+def test_a_place_that_names_no_broker_of_ours_gets_none(
+    place: Settings, tmp_path: Path, kafka: dict[str, str]
+) -> None:
+    update = {"kafka": place.kafka.model_copy(update=kafka)}
+    with pytest.raises(StackError, match="a broker of ours is one node without a login"):
+        made("kafka", place.model_copy(update=update), tmp_path)
 
 
 def test_the_master_of_this_host_is_its_own() -> None:
@@ -151,8 +199,10 @@ def test_a_folder_that_this_user_may_not_write_is_said_in_one_line(
 
 
 def test_real_daemons_answer_and_the_name_space_outlives_a_kill(tmp_path: Path) -> None:
+    fetch_listed(JARS, load_settings())
     found = found_in_own_network("tests.capacity.one_host", tmp_path)
     logs = {name: (tmp_path / f"{name}.log").read_text()[-500:] for name in DAEMONS}
     assert found["written"] == found["read_again"] == "came back", logs
+    assert found["broker"], logs
     (worker,) = found["workers"]
     assert worker["memory"] == 600 and worker["cores"] >= 1

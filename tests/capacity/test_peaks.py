@@ -24,6 +24,7 @@ from marquee.host_needs import (
     training,
     training_bytes,
 )
+from marquee.role_needs import engine_daemons
 from marquee.settings import REPOSITORY
 
 PEAKS = REPOSITORY / "bench" / "logs" / "peaks.jsonl"
@@ -43,6 +44,9 @@ def estimate(line: dict[str, Any]) -> float:
         return lake_mb(size, 1) - (run_mb(size) - 14 * size.millions) / 3
     if line["what"] in DAEMONS:
         return DAEMONS[line["what"]]
+    heaps = (0, line["heap_mb"]) if line["what"] == "stream" else (line["heap_mb"], 0)
+    if line["what"] in (engines := engine_daemons(size, *heaps)):
+        return engines[line["what"]]
     found = task_needs(size)[line["what"]].local(line["heap_mb"])
     return found - LAUNCHER if line.get("without_launcher") else found
 
@@ -60,7 +64,9 @@ def test_every_task_daemon_and_size_was_measured() -> None:
     assert {line["ratings"] for line in MEASURED} >= {100_000, 1_000_000, 10_000_000, 32_000_204}
     assert all(line["command"] for line in MEASURED)
     assert task_needs(ML_LATEST_SMALL).keys() - what == {"evaluate_budget"}
-    assert DAEMONS.keys() <= what
+    assert DAEMONS.keys() | engine_daemons(ML_LATEST_SMALL, 768, 0).keys() <= what
+    streams = {line["heap_mb"] > 0 for line in MEASURED if line["what"] == "stream"}
+    assert streams == {True, False}  # of Spark, and the loop
 
 
 def test_more_ratings_never_need_less() -> None:

@@ -19,7 +19,7 @@ from local_stack.host_daemon import NAMES, ROLES
 from local_stack.systemd_units import Host, unit_files
 from marquee.artefacts import model_card
 from marquee.errors import SettingsError
-from marquee.host_needs import AIRFLOW, DataSize, heap_for, local_peak, serving
+from marquee.host_needs import DataSize, heap_for, local_peak, serving
 from marquee.lake import FolderLake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from sources.ratings_release import size_of_world
@@ -85,9 +85,51 @@ def test_the_json_and_the_toml_say_the_same() -> None:
     found = json.loads(run("plan", *words, "--json"))
     assert found["size"] == {"ratings": 100836, "people": 610, "titles": 9724}
     assert found["fits"] is True and len(found["boards"]) == 4
-    assert tomllib.loads(run("plan", *words, "--toml"))["spark"] == found["spark"]
+    assert tomllib.loads(run("plan", *words, "--toml"))["spark"].items() >= found["spark"].items()
     task = found["tasks"]["train_recommender"]
     assert task["one_machine"] > task["at_airflow"] > task["python"] > 0
+
+
+def roles_of(*words: str) -> dict[str, int]:
+    found = json.loads(run("plan", "--rows", "100836", "--hosts", "4x4GB", *words, "--json"))
+    return {role: need for board in found["boards"] for role, need in board["roles"].items()}
+
+
+def test_a_plan_counts_the_engines_that_the_place_has_or_that_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not {"kafka", "connect", "stream"} & roles_of().keys()
+    named = roles_of("--with", "kafka, stream")
+    assert named["kafka"] >= 200 and named["stream"] > 50 and "connect" not in named
+    monkeypatch.setenv("MARQUEE_CONNECT__WORKER", "http://connect:8002")
+    monkeypatch.setenv("MARQUEE_DOCUMENTS__URL", "http://couchdb:5984")
+    assert roles_of()["connect"] > 1000 and "connect" not in roles_of("--with", "none")
+    tasks = json.loads(run("plan", "--rows", "100836", "--hosts", "1x16GB", "--json"))["tasks"]
+    assert "publish_documents" in tasks
+    monkeypatch.setenv("MARQUEE_STREAMS__HOW", "spark")
+    assert roles_of("--with", "stream")["stream"] > 2 * named["stream"]
+
+
+def test_one_machine_holds_its_engines_beside_the_stack() -> None:
+    words = ("--rows", "100836", "--hosts", "1x16GB", "--with", "kafka,connect,stream,documents")
+    (board,) = json.loads(run("plan", *words, "--json"))["boards"]
+    assert board["roles"].keys() == {"local stack", "kafka", "connect", "stream"}
+    place = tomllib.loads(run("plan", *words, "--toml"))
+    embedded = {name for name, section in place.items() if section.get("embedded")}
+    assert embedded == {"kafka", "connect", "streams"} and place["documents"]["url"]
+
+
+def test_in_cluster_mode_the_drivers_are_not_with_airflow() -> None:
+    client, cluster = (roles_of("--yarn", "--deploy-mode", mode) for mode in ("client", "cluster"))
+    assert client["airflow"] - cluster["airflow"] > 500
+    assert cluster["application master"] > client["application master"] + 500
+    words = ("plan", "--rows", "100836", "--hosts", "4x4GB", "--yarn")
+    said = tomllib.loads(run(*words, "--deploy-mode", "cluster", "--toml"))["spark"]
+    assert (said["master"], said["deploy_mode"]) == ("yarn", "cluster")
+    # The container must hold the largest driver's Python: it is not in the heap.
+    python = json.loads(run(*words, "--json"))["tasks"]["train_recommender"]["python"]
+    assert int(said["driver_overhead"].removesuffix("m")) > 1.2 * python
+    assert "driver_overhead" not in tomllib.loads(run(*words, "--toml"))["spark"]
 
 
 def test_a_plan_reads_the_size_of_a_release(release: Path) -> None:
@@ -125,6 +167,8 @@ def test_a_plan_reads_the_largest_run_of_a_lake(tmp_path: Path) -> None:
     [
         (("plan", "--hosts", "four"), "'four' names no boards"),
         (("plan", "--data", "/nowhere"), "there is no folder"),
+        (("plan", "--rows", "9", "--with", "kafak"), "there is no engine 'kafak'"),
+        (("plan", "--rows", "9", "--deploy-mode", "cluster"), "add --yarn"),
         (("units", "--role", "postgres"), "apt install postgresql"),
         (("units", "--role", "cook"), "there is no role 'cook'"),
         (("units", "--role", "serving", "--user", "a b"), "is no name of a user"),
@@ -196,8 +240,11 @@ def test_units_hold_what_a_power_cut_needs(tmp_path: Path) -> None:
     assert "WantedBy=multi-user.target" in (tmp_path / "marquee.target").read_text()
     assert "PASSWORD" in (tmp_path / "airflow.env.example").read_text()
     assert "PASSWORD" not in (tmp_path / "marquee.env.example").read_text()
-    private = {name for name, path in services.items() if "airflow.env" in path.read_text()}
-    assert private == set(AIRFLOW)
+    for role in ("airflow", "serving", "stream", "connect"):
+        private = {n for n, path in services.items() if f"/{role}.env" in path.read_text()}
+        assert private == set(ROLES[role])
+        example = (tmp_path / f"{role}.env.example").read_text()
+        assert "mode 0600" in example and all(line[0] == "#" for line in example.splitlines())
 
 
 def test_a_folder_of_root_s_is_said_with_its_remedy(

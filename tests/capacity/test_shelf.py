@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from marquee.errors import SettingsError
 from marquee.host_needs import DataSize
-from marquee.settings import REPOSITORY, load_settings
-from marquee.shelf import Plan, overlay, plan_boards, read_boards
+from marquee.role_needs import PLACES, Engines
+from marquee.settings import load_settings
+from marquee.shelf import MANAGERS, Plan, overlay, plan_boards, read_boards
 
 SMALL = DataSize(100_836, 610, 9_724)
 MILLION = DataSize.of(1_000_000)
@@ -89,11 +89,34 @@ def test_the_overlay_is_a_place_that_loads(hosts: str, tmp_path: Path) -> None:
     text = overlay(found)
     assert text.count("DOES NOT FIT") == len(found.misfits)
     assert all(f"# {board.name}: " in text for board in found.boards)
-    assert tomllib.loads(text) == {"spark": found.settings}
-    (tmp_path / "base.toml").write_bytes((REPOSITORY / "config" / "base.toml").read_bytes())
     (tmp_path / "shelf.toml").write_text(text)
-    loaded = load_settings("shelf", tmp_path).spark
-    assert loaded.driver_memory == found.settings["driver_memory"]
+    loaded = load_settings(str(tmp_path / "shelf.toml"))
+    spark = loaded.spark.model_dump()
+    assert {key: spark[key] for key in found.settings} == found.settings
+    if len(found.boards) == 1:
+        assert loaded.runs_hdfs and loaded.spark.driver_bind == "127.0.0.1"
+    else:
+        assert loaded.lake.root == "hdfs://namenode:8020/marquee" and loaded.spark.masters
+        assert loaded.lake.replication == found.replication and not loaded.runs_hdfs
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_a_place_with_every_engine_names_the_boards_that_have_them(
+    manager: str, tmp_path: Path
+) -> None:
+    engines = Engines(frozenset(PLACES))
+    found = plan_boards(SMALL, read_boards("4x8GB"), False, manager, engines)
+    assert found.fits
+    (tmp_path / "shelf.toml").write_text(overlay(found))
+    loaded = load_settings(str(tmp_path / "shelf.toml"))
+    assert loaded.kafka_bootstrap == "kafka:9092"
+    assert loaded.connect.worker_at(0) == "http://connect:8002" and loaded.documents.is_on
+    assert loaded.spark.on_yarn == (manager != "standalone")
+    (hosts,) = re.findall(r"^# In every /etc/hosts: (.+)\.$", overlay(found), re.MULTILINE)
+    named = dict(reversed(one.split()) for one in hosts.split(", "))  # type: ignore[arg-type]
+    assert {"airflow", "serving", "namenode", "kafka", "connect"} < named.keys()
+    for role, name in named.items():
+        assert role in next(board for board in found.boards if board.name == name).roles
 
 
 def test_heaps_stay_between_spark_s_least_and_what_was_tried() -> None:

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from local_stack.host_daemon import NAMES
+from local_stack.stack import read_procfile
 from local_stack.systemd_units import memory_limits
+from marquee.daemon_settings import CONNECT_PROCESSES, KAFKA, STREAM
 from marquee.host_needs import AIRFLOW, DAEMONS, DataSize
 from marquee.settings import REPOSITORY, load_settings
 
@@ -16,6 +18,7 @@ ML_LATEST_SMALL = DataSize(100_836, 610, 9_742)
 ONCE = ("secrets", "namenode-format", "airflow-migrate", "world", "demo")
 WITHOUT_SERVICE = {"journalnode"}
 """Of the plan: a second NameNode is of use on a second machine only."""
+OF_ENGINES = {"serving", KAFKA, STREAM, *CONNECT_PROCESSES}
 OF_YARN = {"resourcemanager", "nodemanager"}
 MASTER = "MARQUEE_SPARK__MASTER"
 WITH_A_WAY_OUT = {"airflow-api", "airflow-scheduler", "serving"}
@@ -50,7 +53,7 @@ def test_every_role_of_a_cluster_is_a_service() -> None:
     assert "postgres" in SERVICES
 
 
-@pytest.mark.parametrize("name", sorted(DAEMONS.keys() - WITHOUT_SERVICE | {"serving"}))
+@pytest.mark.parametrize("name", sorted(DAEMONS.keys() - WITHOUT_SERVICE | OF_ENGINES))
 def test_limits_are_those_of_the_plan(name: str) -> None:
     planned = memory_limits(load_settings("cluster"), ML_LATEST_SMALL)[name]
     assert 0.95 * planned <= megabytes(name) <= max(1.35 * planned, planned + 64)
@@ -89,6 +92,9 @@ def test_each_secret_is_mounted_where_it_is_needed() -> None:
     assert database == OWN_DATABASE
     assert state == {"airflow-migrate", *AIRFLOW, "demo"}
     assert {name for name in SERVICES if "serving" in volumes(name)} == {"serving"}
+    connect = {name for name in SERVICES if "connect-secret" in volumes(name)}
+    assert connect == {"secrets", *CONNECT_PROCESSES}
+    assert {name for name in SERVICES if "engine-secret" in volumes(name)} == {"secrets", "serving"}
     spark = {name for name in SERVICES if "spark-secret" in volumes(name)}
     assert spark == {"secrets", "spark-master", "spark-worker", "airflow-scheduler"}
     documents = {name for name in SERVICES if "documents-secret" in volumes(name)}
@@ -125,6 +131,26 @@ def test_couchdb_is_asked_for_and_inside() -> None:
     assert named == {"airflow-migrate", *AIRFLOW, "demo"}
 
 
+def test_spark_connect_is_asked_for_and_only_its_worker_is_reached() -> None:
+    server, worker = (SERVICES[name] for name in CONNECT_PROCESSES)
+    assert server["profiles"] == worker["profiles"] == ["connect"]
+    assert worker["network_mode"] == "service:connect-server"  # the token's way is loopback
+    assert "binding.address=127.0.0.1" in read_procfile()["connect-server"]
+    assert worker["environment"]["MARQUEE_CONNECT__HOST"] == "0.0.0.0"
+    assert SERVICES["serving"]["environment"]["MARQUEE_CONNECT__WORKER"] == (
+        "${MARQUEE_CONNECT__WORKER:-}"
+    )
+
+
+def test_a_stream_waits_for_the_broker_that_its_profile_has() -> None:
+    service = SERVICES["stream"]
+    assert service["profiles"] == ["stream"] and SERVICES["kafka"]["profiles"] == ["kafka"]
+    assert service["depends_on"]["kafka"] == {"condition": "service_healthy", "required": False}
+    status = service["environment"]["STREAM_STATUS"]
+    assert f"file://{status}" in service["healthcheck"]["test"]
+    assert service["environment"]["MARQUEE_SLOTS"] == "yes"  # each loop has a name of its own
+
+
 def test_the_demo_waits_for_what_its_profile_has() -> None:
     waits = SERVICES["demo"]["depends_on"]
     assert waits["nodemanager"] == {"condition": "service_healthy", "required": False}
@@ -133,7 +159,7 @@ def test_the_demo_waits_for_what_its_profile_has() -> None:
 
 def test_ours_run_without_capabilities_on_a_read_only_disk() -> None:
     ours = [one for one in SERVICES.values() if one["image"].startswith("marquee")]
-    assert len(ours) == len(SERVICES) - 3  # postgres, couchdb, kafka
+    assert len(ours) == len(SERVICES) - 2  # postgres, couchdb
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from marquee.process_secrets import CONNECT_SECRET, CONNECT_TOKEN
 from marquee.settings import REPOSITORY
 from steps.shipped_code import code_zip
 
@@ -61,7 +62,8 @@ def test_without_slots_the_folder_stays(tmp_path: Path) -> None:
 
 
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    folders = [tmp_path / "database", tmp_path / "spark", tmp_path / "documents"]
+    names = ("database", "spark", "documents", "connect", "engines")
+    folders = [tmp_path / name for name in names]
     for folder in folders:
         folder.mkdir()
     made = []
@@ -73,8 +75,14 @@ def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None
     assert made[0][0] != made[0][1]
     address = (folders[0] / "airflow-database").read_text()
     assert address == f"postgresql+psycopg2://airflow:{made[0][0]}@postgres/airflow"
+    token, secret = ((folders[3] / name).read_text() for name in ("token", "secret"))
+    assert len({token, secret, *made[0]}) == 4 and len(token) == len(secret) == 64
+    shown = f"{CONNECT_SECRET}={secret}\n"
+    assert (folders[4] / "engines").read_text() == shown
+    assert (folders[3] / "connect").read_text() == f"{CONNECT_TOKEN}={token}\n{shown}"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*/*")}
-    files = ("password", "airflow-database", "spark", "couchdb", "documents")
+    files = ("password", "airflow-database", "spark", "couchdb", "documents",
+             "token", "secret", "connect", "engines")  # fmt: skip
     assert modes == dict.fromkeys(files, 0o600)
     password = (folders[2] / "password").read_text()
     login = "COUCHDB_USER=marquee\nCOUCHDB_PASSWORD="
@@ -136,6 +144,17 @@ def test_health_is_what_the_page_says(page: str, expected: list[str], status: in
 def test_a_page_that_is_not_there_is_unhealthy(page: str) -> None:
     command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), "http://127.0.0.1:9/"]
     assert subprocess.run(command, capture_output=True).returncode == 1
+
+
+def test_a_file_that_its_process_no_longer_writes_is_unhealthy(tmp_path: Path) -> None:
+    status = tmp_path / "stream.json"
+    command = [sys.executable, "-IS", str(SCRIPTS / "healthy.py"), f"file://{status}", '"ok"']
+    assert subprocess.run(command, capture_output=True).returncode == 1
+    status.write_text('"ok"')
+    assert subprocess.run(command).returncode == 0
+    os.utime(status, (1e9, 1e9))
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "was not written for 60 s" in done.stdout
 
 
 def test_the_code_zip_of_an_image_is_used_where_nobody_can_write(tmp_path: Path) -> None:

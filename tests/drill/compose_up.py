@@ -7,6 +7,8 @@ which goes on with what the part before has left:
   daemon is healthy; only loopback is published; the API asks for a token, and one made as the guide
   says opens it; after `down` and `up` the models are still there and no secret is a new one; three
   DataNodes and three workers are there when asked for; sizes of the images.
+- `engines`: the same run with Kafka, a stream and Spark Connect beside it: the API answers with
+  Spark as it does natively, and a question on a topic has the API's answer on another.
 - `yarn`: the same run on two NodeManagers, without a daemon of Standalone.
 - `upgrade`: other images start on these volumes, with Airflow's database of an older release; then
   the guide's back-up, put into empty volumes, serves the same models.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -27,6 +30,16 @@ from tests.drill.compose.stand_ins import images
 from tests.drill.compose.upgrade import back_up, contents, restore, upgrade
 from tests.drill.rounds import Figures, NamedDrill
 
+ASKED: tuple[tuple[str, str, dict[str, int], str], ...] = (
+    (
+        "recommendations",
+        "recommendations",
+        {"user_id": 7, "n": 3},
+        "/v1/users/7/recommendations?n=3",
+    ),
+    ("similar", "similar", {"movie_id": 1, "n": 3}, "/v1/titles/1/similar?n=3"),
+)
+"""A question, the field of its answer with the titles, its request on a topic, and its route."""
 MOST_BYTES = {"marquee:local": 1.8e9, WORKER: 0.9e9}
 
 
@@ -35,8 +48,9 @@ def run(seed: int, parts: Sequence[str], home: Path) -> Figures:
     home.mkdir(parents=True, exist_ok=True)
     with engine(home.parent / "engine") as docker:
         python, postgres = images(docker, home)
+        extras = "kafka" if "engines" in parts else ""
         for target, name in (("worker", WORKER), ("marquee", "marquee:local")):
-            _build(docker, python, target, name)
+            _build(docker, python, target, name, extras)
         cluster = Cluster(docker, postgres)
         cluster.clear()
         try:
@@ -57,9 +71,10 @@ def _part(name: str, cluster: Cluster, home: Path) -> list[str]:
     return [f"{name}: {one}" for one in wrong]
 
 
-def _build(docker: Engine, python: str, target: str, name: str) -> None:
+def _build(docker: Engine, python: str, target: str, name: str, extras: str) -> None:
     print(f"compose: building {name} on {python}", flush=True)
     given = ["--network", "host", "--build-arg", f"PYTHON_IMAGE={python}", "--target", target]
+    given += ["--build-arg", f"EXTRAS={extras}"]
     file = str(REPOSITORY / "docker" / "Dockerfile")
     docker.run("build", *given, "--tag", name, "--file", file, str(REPOSITORY))
 
@@ -68,6 +83,27 @@ def _standalone(cluster: Cluster, home: Path) -> list[str]:
     cluster.clear()
     wrong = _sizes(cluster.docker) + _demo(cluster) + _count(cluster, "spark-worker")
     return wrong + _again(cluster) + cluster.scale_to_three()
+
+
+def _engines(cluster: Cluster, home: Path) -> list[str]:
+    cluster.clear()
+    cluster.with_engines()
+    wrong = _demo(cluster)
+    for question, field, request, path in ASKED:
+        native = cluster.get(path, cluster.token()).json()
+        answers = {
+            "Spark": cluster.ask_spark(path),
+            "the stream": cluster.ask_topic(question, request),
+        }
+        for name, answer in answers.items():
+            if _ids(answer, field) != _ids(native, field) or not _ids(native, field):
+                wrong.append(f"{name} answers {path} with {answer}, not {native}")
+    print(cluster.memory_table(), flush=True)
+    return wrong
+
+
+def _ids(answer: dict[str, Any], field: str) -> list[int]:
+    return [one["movie_id"] for one in answer.get(field, [])]
 
 
 def _yarn(cluster: Cluster, home: Path) -> list[str]:
@@ -150,6 +186,7 @@ def _answers(cluster: Cluster) -> list[str]:
 
 PARTS: dict[str, Callable[[Cluster, Path], list[str]]] = {
     "standalone": _standalone,
+    "engines": _engines,
     "yarn": _yarn,
     "upgrade": _upgrade,
 }

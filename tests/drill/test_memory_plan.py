@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marquee.host_needs import DAEMONS, DataSize
-from marquee.shelf import executor_need
+from marquee.role_needs import executor_need
 from tests.drill.cluster.cluster import HOSTS, WORKERS
 from tests.drill.cluster.environments import place_settings, write_place
 from tests.drill.cluster.memory import executor_mb, plan_mb

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from local_stack.yarn_checks import check_yarn
+from local_stack.yarn import check_yarn
 from marquee.settings import load_settings
 from tests.capacity.one_host import answer, raise_loopback
 

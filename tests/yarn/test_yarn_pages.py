@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.yarn import container_mb
-from local_stack.yarn_checks import check_yarn
+from local_stack.yarn import check_yarn, container_mb
 from marquee.errors import AwayError
 from marquee.place_preflight import require_place
 from marquee.place_settings import SparkSettings

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from marquee.host_needs import DAEMONS, DataSize, serving, task_needs
 from marquee.place_settings import megabytes
+from marquee.role_needs import airflow, executor_need
 from marquee.settings import Settings
-from marquee.shelf import airflow, executor_need
 from sources.ratings_release import size_of_world
 from tests.drill.cluster.hosts import Network
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import httpx
 
@@ -17,7 +18,9 @@ from tests.plugins.free_ports import free_port
 PROJECT = "marquee-drill"
 WORKER = "marquee-worker:local"
 HEALTHY = ("python3", "-IS", "docker/healthy.py")
-BOTH = ("--profile", "demo", "--profile", "yarn")
+EVERY = ("--profile", "*")
+ENGINES = ("kafka", "stream", "connect")
+"""Profiles of engines whose images we build; that of CouchDB is an official one."""
 MINUTES = 60
 SIZE = DataSize(23_560, 400, 600)
 """The synthetic world, about."""
@@ -29,6 +32,32 @@ SCALED = {
     ),
 }
 """By service, a page and what is on it once three are there."""
+
+ASK_TOPIC = """
+import json, sys, time
+from confluent_kafka import TopicPartition
+from broker.client import Brokers
+from marquee.settings import load_settings
+from streams.messages import request_message
+settings = load_settings()
+brokers, topics = Brokers.of(settings), settings.streams
+reader, writer = brokers.consumer(), brokers.producer()
+ends = brokers.offsets(reader, topics.answers)
+reader.assign([TopicPartition(topics.answers, part, at.end) for part, at in ends.items()])
+name = f"drill-{time.time_ns()}"
+writer.produce(topics.requests, request_message(name, sys.argv[1], json.loads(sys.argv[2])))
+writer.flush(30)
+until = time.monotonic() + 120
+while time.monotonic() < until:
+    message = reader.poll(1)
+    if message is not None and not message.error() and message.key() == name.encode():
+        found = json.loads(message.value())
+        print(json.dumps(found.get("answer", found)))
+        break
+else:
+    print(json.dumps({"problem": "no answer within two minutes"}))
+"""
+"""A program for a container with Kafka's client: one question, and its answer."""
 
 
 class Cluster:
@@ -49,9 +78,15 @@ class Cluster:
 
     def on_yarn(self) -> None:
         """From now on jobs run on YARN, and no daemon of Standalone is there."""
-        self.profiles = [*BOTH]
+        self.profiles += ["--profile", "yarn"]
         self.variables["MARQUEE_SPARK__MASTER"] = "yarn"
         self.scales = {"spark-master": 0, "spark-worker": 0}
+
+    def with_engines(self) -> None:
+        """From now on Kafka, a stream and Spark Connect are there, too."""
+        self.profiles += [word for name in ENGINES for word in ("--profile", name)]
+        self.variables["MARQUEE_KAFKA__BOOTSTRAP"] = "kafka:9092"
+        self.variables["MARQUEE_CONNECT__WORKER"] = "http://connect-server:8002"
 
     def words(self, *words: str) -> list[str]:
         """The command line of `docker compose …` of this project."""
@@ -83,7 +118,7 @@ class Cluster:
         Docker 20.10 now and then counts an endpoint of a container that is gone, and keeps its
         network until it is started again; the next `up` takes that network.
         """
-        self.profiles, own = [*BOTH], self.profiles
+        self.profiles, own = [*EVERY], self.profiles
         try:
             self.compose("down", "--volumes", "--remove-orphans")
         except StackError as error:
@@ -147,7 +182,23 @@ class Cluster:
         """A page of the API, from outside of the containers."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         address = f"http://127.0.0.1:{self.ports['serving']}{path}"
-        return httpx.get(address, headers=headers, timeout=30, trust_env=False)
+        return httpx.get(address, headers=headers, timeout=90, trust_env=False)
+
+    def ask_spark(self, path: str) -> dict[str, Any]:
+        """What Spark answers, once its worker has loaded the models; ten minutes at most."""
+        deadline = time.monotonic() + 600
+        while True:
+            self.look_at_memory()
+            found = self.get(f"{path}&engine=spark-connect", self.token())
+            if found.status_code != 503 or time.monotonic() > deadline:
+                return dict(found.json())
+            time.sleep(5)
+
+    def ask_topic(self, question: str, request: dict[str, int]) -> dict[str, Any]:
+        """What the stream answers to a question on its topic."""
+        program = ["python", "-c", ASK_TOPIC, question, json.dumps(request)]
+        self.look_at_memory()
+        return dict(json.loads(self.compose("exec", "-T", "stream", *program)))
 
     def token(self) -> str:
         """A token of the API, made as the guide says, once: it must outlive `down` and `up`."""

@@ -1,7 +1,8 @@
 """A container engine for the drill: the one that answers, else one of Debian's packages, our own.
 
-`docker.io` and `docker-compose` of Debian are enough; root is needed to start the engine. It makes
-no bridge of its own and touches no firewall, so it leaves the machine's network as it is.
+`docker.io` and `docker-compose` of Debian 13 are enough (Debian 12's compose cannot read our file);
+root is needed to start the engine. It makes no bridge of its own and touches no firewall, so it
+leaves the machine's network as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marquee.errors import StackError
+from marquee.settings import REPOSITORY
 
 SECONDS_TO_START = 60
+FILE = REPOSITORY / "docker-compose.yaml"
 WITHOUT = (
-    "install docker with its compose plugin, or as root: "
+    "install docker with a compose of 2.20 or newer, or as root, on Debian 13: "
     "apt install docker.io docker-compose containerd"
 )
 
@@ -75,13 +78,14 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 def _answering(environment: dict[str, str]) -> Engine | None:
-    """The clients of an engine that answers: those that can build with BuildKit, and a compose."""
+    """The clients of an engine that answers: BuildKit, and a compose that reads our file."""
     clients = [path for path in (shutil.which("docker"), "/usr/bin/docker") if path]
     for client in dict.fromkeys(clients):
         if not _ends_well([client, "info"], environment) or not _builds(client, environment):
             continue
         for compose in ((client, "compose"), ("docker-compose",)):
-            if shutil.which(compose[0]) and _ends_well([*compose, "version"], environment):
+            reads = [*compose, "--file", str(FILE), "config", "--quiet"]
+            if shutil.which(compose[0]) and _ends_well(reads, environment):
                 given = environment | {"DOCKER_BUILDKIT": "1"}
                 return Engine((client,), compose, given)
     return None
