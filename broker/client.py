@@ -1,21 +1,23 @@
 """The brokers of a place: producers and consumers with our defaults, topics, and clear errors.
 
-`Brokers.of` reads `[kafka]`; user name and password are in the environment alone. The client
-library is optional and imported on first use (`make setup-kafka`). An outage is an AwayError; wrong
-credentials, a missing library or an unknown topic are SettingsErrors.
+`Brokers.of` reads `[kafka]`; user name and password are in the environment or in a connection of
+Airflow, never in a file. The client library is optional and imported on first use (`make
+setup-kafka`). An outage is an AwayError; wrong credentials, a missing library or an unknown topic
+are SettingsErrors.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings
 from marquee.errors import AwayError, MarqueeError, SettingsError
 from marquee.host_checks import Finding
+from marquee.process_secrets import KAFKA_LOGIN, kafka_security
 from marquee.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,17 +29,23 @@ LONGEST_MESSAGE = 2 * 1024 * 1024
 """Bytes of a message: a refused one of a megabyte, with its reason, must fit."""
 NO_GROUP = "marquee"
 """The library wants the name of a group, also of a consumer that joins none."""
-REFUSALS = (
-    "_AUTHENTICATION",
-    "SASL_AUTHENTICATION_FAILED",
-    "UNSUPPORTED_SASL_MECHANISM",
-    "TOPIC_AUTHORIZATION_FAILED",
-    "GROUP_AUTHORIZATION_FAILED",
-    "CLUSTER_AUTHORIZATION_FAILED",
-    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
-    "_SSL",
-)
-"""Names of errors that credentials or certificates cause; a retry fails again."""
+REFUSALS = {
+    **dict.fromkeys(
+        ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"),
+        f"correct [kafka] security and mechanism, or {KAFKA_LOGIN}",
+    ),
+    **dict.fromkeys(
+        [
+            f"{what}_AUTHORIZATION_FAILED"
+            for what in ("TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID")
+        ],
+        "give this user the rights that docs/guides/kafka.md names",
+    ),
+    "_SSL": "correct [kafka] security and ca_file",
+}
+"""By the name of an error that a retry meets again: what to do."""
+SILENCE = ("_TRANSPORT", "_TIMED_OUT", "_MSG_TIMED_OUT", "_ALL_BROKERS_DOWN")
+"""Names of errors that say no more than that nothing came; `Brokers.why_silent` asks why."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,17 @@ class Brokers:
     def __init__(self, bootstrap: str, values: Mapping[str, Any] | None = None) -> None:
         self.bootstrap = bootstrap
         self._values = {"bootstrap.servers": bootstrap, **(values or {})}
-        self._refusal = ""
-        """The last refusal of our credentials: calls report only that they waited too long."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Brokers:
-        """Those of `[kafka]`; SettingsError where it names none, or credentials are missing."""
+    def of(cls, settings: Settings, login: Callable[[], Mapping[str, str]] = dict) -> Brokers:
+        """Those of `[kafka]`; SettingsError where it names none, or credentials are missing.
+
+        `login` is asked only where there is SASL: variables that come before the environment's.
+        """
         if not settings.kafka_bootstrap:
             raise SettingsError("this place has no Kafka", "set [kafka] bootstrap or embedded")
-        return cls(settings.kafka_bootstrap, _security(settings.kafka))
+        given = os.environ | dict(login() if settings.kafka.security.startswith("sasl") else {})
+        return cls(settings.kafka_bootstrap, kafka_security(settings.kafka, given))
 
     def producer(self, **values: Any) -> Producer:
         """An idempotent producer whose messages every copy has; `values` override, in the library's
@@ -110,7 +120,7 @@ class Brokers:
     def ensure_topics(self, topics: Iterable[Topic]) -> None:
         """Make the topics that are missing; those that are there stay as they are."""
         kafka, wanted = _library(), list(topics)
-        with self.errors("topics cannot be made"):
+        with self.errors(f"topic {' or '.join(one.name for one in wanted)} cannot be made"):
             admin = kafka.admin.AdminClient(self._configuration({}, {}))
             missing = {t.name for t in wanted} - set(self._names(admin))
             new = [
@@ -218,31 +228,53 @@ class Brokers:
 
     def error(self, error: KafkaError, what: str) -> MarqueeError:
         """Our error for one of the library's; `what` says what could not be done."""
-        text = f"{what}: {(error.str() or error.name()).strip()} (Kafka at {self.bootstrap})"
+        if error.name() in SILENCE:
+            error = self.why_silent() or error
+        text = f"{what}: {_line(error)} (Kafka at {self.bootstrap})"
         if error.name() == "_INVALID_ARG":
             return SettingsError(text, "correct [kafka]")
-        if error.name() in REFUSALS or self._refusal:
-            reason = self._refusal or error.str()
+        if error.name() in REFUSALS:
+            user = self._values.get("sasl.username")
+            whom = f"the user '{user}'" if user else "us"
             return SettingsError(
-                f"{what}: Kafka at {self.bootstrap} refuses us: {reason}",
-                f"correct [kafka] security and mechanism, or {KAFKA_USERNAME} and {KAFKA_PASSWORD}",
+                f"{what}: Kafka at {self.bootstrap} refuses {whom}: {_line(error)}",
+                REFUSALS[error.name()],
             )
-        return AwayError(text, "start Kafka, or correct [kafka] bootstrap; it is asked again")
+        return AwayError(
+            text, "start Kafka, or correct [kafka] bootstrap or security; it is asked again"
+        )
+
+    def why_silent(self) -> KafkaError | None:
+        """The error of a new connection; None where the brokers answer it, or never do.
+
+        The library tells a wrong password or certificate to `error_cb` alone; what a call raises is
+        the time that it waited.
+        """
+        kafka, seen = _library(), list["KafkaError"]()
+        asked = kafka.Producer(self._configuration({"error_cb": seen.append}, {}))
+        until = time.monotonic() + SECONDS_TO_ANSWER
+        while time.monotonic() < until:
+            with suppress(kafka.KafkaException):
+                asked.list_topics(timeout=0.3)
+                return None
+            asked.poll(0)
+            names = [error.name() for error in seen]
+            if refusals := [error for error in seen if error.name() in REFUSALS]:
+                return refusals[0]
+            if "_ALL_BROKERS_DOWN" in names:
+                break
+        return next((error for error in seen if error.name() != "_ALL_BROKERS_DOWN"), None)
 
     def _configuration(self, ours: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "client.id": "marquee",
             "reconnect.backoff.max.ms": 2000,
             "log_level": 2,  # an outage is said once, by us
-            "error_cb": self._note,
+            "error_cb": lambda _: None,  # what a call cannot tell, `why_silent` asks
             **self._values,
             **ours,
             **{name.replace("_", "."): value for name, value in given.items()},
         }
-
-    def _note(self, error: KafkaError) -> None:
-        if error.name() in REFUSALS:
-            self._refusal = error.str()
 
     @staticmethod
     def _names(admin: Any) -> list[str]:
@@ -260,25 +292,8 @@ def check_brokers(settings: Settings) -> Iterator[Finding]:
     yield Finding("Kafka", not why, why or f"it answers at {settings.kafka.bootstrap}")
 
 
-def _security(settings: KafkaSettings) -> dict[str, str]:
-    found: dict[str, str] = {"security.protocol": settings.security}
-    if settings.ca_file:
-        found["ssl.ca.location"] = settings.ca_file
-    if not settings.security.startswith("sasl"):
-        return found
-    user, password = os.environ.get(KAFKA_USERNAME), os.environ.get(KAFKA_PASSWORD)
-    if not user or not password:
-        raise SettingsError(
-            f"[kafka] security is {settings.security}, and {KAFKA_USERNAME} or {KAFKA_PASSWORD} is "
-            "not set",
-            "set both in the environment of serving and of Airflow",
-        )
-    return {
-        **found,
-        "sasl.mechanism": settings.mechanism,
-        "sasl.username": user,
-        "sasl.password": password,
-    }
+def _line(error: KafkaError) -> str:
+    return " ".join((error.str() or error.name()).split())
 
 
 def _library() -> Any:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import as_typed_here
 from cli.world_and_lake import (
     LakeFlag,
     StackWorldFlag,
@@ -103,13 +104,14 @@ def check(
     MARQUEE_API_TOKEN holds the token for an API beyond loopback.
     """
     from documents.couch import Couch
-    from documents.sample_check import print_check
+    from documents.sample_check import api_address, print_check
 
     settings = load_settings()
     with checking_arguments():
+        api = api_address(api or settings.serving_url)
         couch = Couch(settings.documents)
     with couch:
-        raise typer.Exit(print_check(couch, api or settings.serving_url, each, seed))
+        raise typer.Exit(print_check(couch, api, each, seed))
 
 
 @documents.command()
@@ -121,4 +123,5 @@ def status(lake: LakeFlag = "", webhdfs: WebHdfsFlag = "", data: WorldFlag = "")
     with checking_arguments():
         couch = Couch(load_settings().documents)
     with couch:
-        print("\n".join(status_lines(couch, chosen_lake(lake, webhdfs, data))))
+        for line in status_lines(couch, chosen_lake(lake, webhdfs, data)):
+            print(as_typed_here(line))

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cli.world_and_lake import checking_arguments, chosen_lake
-from marquee.errors import NotFoundError, SourceError
+from marquee.errors import NotFoundError, SourceError, StackError
 from marquee.identifiers import checked_path
 from marquee.lake import Lake
 from marquee.policy import MODELS
@@ -27,6 +27,7 @@ HELP = (
     "champion:recommender, champion:budget."
 )
 BundleArgument = Annotated[str, typer.Argument(help=HELP, show_default=False)]
+_REMEDY = "give a bundle's folder, a path in the lake, or champion:recommender"
 FileFlag = Annotated[
     Path,
     typer.Option(
@@ -50,13 +51,22 @@ def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Pa
     with checking_arguments():
         _check_name(bundle)
     with tempfile.TemporaryDirectory(prefix="marquee-bundle-") as scratch:
-        opened = chosen_lake(lake, webhdfs, data)
+        try:
+            opened = chosen_lake(lake, webhdfs, data)
+        except StackError as error:
+            raise error if ":" in bundle else _absent(bundle, error) from None
         folder, below = _published(opened, _lake_path(opened, bundle))
         yield opened.fetch(folder, Path(scratch), below=below)
 
 
 def _check_name(bundle: str) -> None:
-    """Raise SourceError where `bundle` names the champion of an unknown model."""
+    """Raise SourceError for the champion of an unknown model, and for a path of no lake.
+
+    A path in the lake has no beginning that only a path here has.
+    """
+    if bundle.startswith(("/", "./", "../", "~")) or os.path.isfile(bundle):
+        what = "is a file, not a folder" if os.path.isfile(bundle) else "is no folder here"
+        raise SourceError(f"'{bundle}' {what}", _REMEDY)
     word, _, model = bundle.partition(":")
     if word == "champion" and model not in MODELS:
         known = " or ".join(f"champion:{name}" for name in MODELS)
@@ -81,7 +91,15 @@ def _published(lake: Lake, path: str) -> tuple[str, str]:
         folder = "/".join(parts[:cut])
         if lake.exists(f"{folder}/_manifest.json"):
             return folder, "/".join(parts[cut:])
-    raise NotFoundError(
-        f"'{path}' is neither a folder here nor published in {lake.root}",
-        "give a bundle's folder, a path in the lake, or champion:recommender",
+    absent = NotFoundError(
+        f"'{path}' is neither a folder here nor published in {lake.root}", _REMEDY
     )
+    absent.status = 2
+    raise absent
+
+
+def _absent(bundle: str, error: StackError) -> SourceError:
+    """The error of a bundle that is no folder here, where no lake can be asked for it."""
+    absent = SourceError(f"'{bundle}' is no folder here, and {error.message}", error.remedy)
+    absent.status = 2
+    return absent

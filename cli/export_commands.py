@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.bundle_argument import HELP, fetched
+from cli.terminal import print_sentence
 from cli.world_and_lake import JsonFlag, LakeFlag, WebHdfsFlag, WorldFlag, checking_arguments, out
 from local_stack.java_setup import cache_folder, java_home, listed_folder
 from marquee.errors import MarqueeError, SourceError
@@ -25,18 +27,21 @@ if TYPE_CHECKING:
 BundleToExport = Annotated[str, typer.Argument(help=HELP, show_default=False)]
 FormatFlag = Annotated[str, typer.Option("--format", help="pmml, onnx or mleap.")]
 ExportFlag = Annotated[
-    Path | None,
-    typer.Option("--out", help="A new folder, or a new file .zip.", show_default=False),
+    str,
+    typer.Option(
+        "--out", help="A new folder, or a new file .zip.", show_default=False, metavar="PATH"
+    ),
 ]
 CheckFlag = Annotated[
-    Path | None, typer.Option("--check", help="Check this export.", show_default=False)
+    str | None,
+    typer.Option("--check", help="Check this export.", show_default=False, metavar="PATH"),
 ]
 
 
 def export(
     bundle: BundleToExport = "",
     chosen: FormatFlag = "",
-    to: ExportFlag = None,
+    to: ExportFlag = "",
     check: CheckFlag = None,
     lake: LakeFlag = "",
     webhdfs: WebHdfsFlag = "",
@@ -59,13 +64,15 @@ def export(
         with checking_arguments():
             if bundle or chosen or to:
                 raise SourceError("--check goes alone", "export first, then check")
-        _check(check, as_json)
+            if not check:
+                raise SourceError("--check names no export", "give its zip or its folder")
+        _check(Path(check), as_json)
         return
     with checking_arguments():
         if not (bundle and chosen and to):
             remedy = "marquee export champion:budget --format onnx --out budget.zip"
             raise SourceError("a bundle, --format and --out are needed", remedy)
-    _write(bundle, chosen, to, (lake, webhdfs, data), as_json)
+    _write(bundle, chosen, Path(to), (lake, webhdfs, data), as_json)
 
 
 def _write(bundle: str, chosen: str, to: Path, place: tuple[str, str, str], as_json: bool) -> None:
@@ -77,14 +84,15 @@ def _write(bundle: str, chosen: str, to: Path, place: tuple[str, str, str], as_j
         refuse_taken(to)
     with fetched(bundle, *place) as folder:
         files = exported(folder, chosen)
-        write_export(files, to)
+        with checking_arguments():
+            write_export(files, to)
     size = sum(map(len, files.values()))
     if as_json:
         facts = {"bundle": bundle, "format": chosen, "out": str(to), "bytes": size}
         print(json.dumps(facts | {"files": {name: len(data) for name, data in files.items()}}))
     else:
         out.print(f"{len(files)} files, {size / 1e6:.1f} MB: {escape(str(to))}")
-        out.print(f"check it with: marquee export --check {escape(str(to))}")
+        print_sentence(f"check it with: marquee export --check {escape(shlex.quote(str(to)))}")
 
 
 def _check(path: Path, as_json: bool) -> None:

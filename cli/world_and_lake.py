@@ -187,7 +187,8 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
     standard error.
     """
     settings = with_local_addresses(load_settings())
-    world = world_name_of(data, settings) if data else settings.world
+    with checking_arguments():
+        world = world_name_of(data, settings) if data else settings.world
     if not root and is_local(settings) and not os.environ.get("MARQUEE_LAKE__ROOT"):
         if found := running_stack(data):
             settings, world = running_settings(found), found.world
@@ -195,7 +196,8 @@ def chosen_lake(root: str, webhdfs: str, data: str = "") -> Lake:
             raise _no_stack_runs(settings, world)
     place = settings.lake
     address = ("", "") if root.startswith("file:") else (webhdfs or place.webhdfs, place.user)
-    lake = place_lake(place, root or None, *address)
+    with checking_arguments():
+        lake = place_lake(place, root or None, *address)
     if data or not root:
         check_world(lake, world)
     elif (named := read_world(lake)) is not None:

@@ -19,7 +19,7 @@ import httpx
 from documents.couch import Couch, Document
 from documents.generation import KINDS
 from documents.pointer import read_pointer
-from marquee.addresses import shown
+from marquee.addresses import check_page, shown
 from marquee.errors import AwayError, NotFoundError, SourceError
 from serving.questions import QUESTIONS
 
@@ -75,7 +75,9 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
     """
     pointer = read_pointer(couch) if couch.exists() else None
     if pointer is None:
-        raise NotFoundError(f"{couch.where} has no document 'current'", "publish first")
+        raise NotFoundError(
+            f"{couch.where} has no document 'current'", "`marquee documents publish` writes it"
+        )
     generation = str(pointer["generation"])
     found: list[str] = []
     sampled = sample(couch, generation, each, seed)
@@ -87,6 +89,9 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
             found.append(f"{document['_id']}: it was changed by somebody else")
             continue
         theirs = answer_of(api, document)
+        if "refused" in theirs:
+            found.append(f"{document['_id']}: the API answers {theirs['refused']}")
+            continue
         bundle, served = document["answer"].get("bundle"), theirs.get("bundle")
         if bundle != served:  # a promotion that is not published yet, or not served yet
             other_bundles.add(f"documents are of bundle {bundle}, the API serves {served}")
@@ -136,10 +141,24 @@ def answer_of(api: httpx.Client, document: Document) -> Document:
         value: Any = found.json()
     except ValueError:
         value = None
-    if found.status_code != 200 or not isinstance(value, dict):
-        said = value.get("detail", "") if isinstance(value, dict) else ""
-        return {"bundle": None, "refused": f"{found.status_code} {said}"}
+    if not isinstance(value, dict) or (found.status_code != 200 and "title" not in value):
+        raise SourceError(
+            f"{where} answers {found.status_code} to {path}, and not as Marquee's API does",
+            "give the API's address: --api http://host:port",
+        )
+    if found.status_code != 200:
+        return {"bundle": None, "refused": f"{found.status_code} {value.get('detail', '')}"}
     return value
+
+
+def api_address(address: str) -> str:
+    """The API's address as given; SourceError where it is none, or holds a login."""
+    try:
+        check_page(address)
+    except ValueError as error:
+        remedy = f"give --api http://host:port; {API_TOKEN} holds the token"
+        raise SourceError(f"the API's address {error}", remedy) from None
+    return address
 
 
 def print_check(couch: Couch, address: str, each: int, seed: int) -> int:

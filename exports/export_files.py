@@ -13,6 +13,7 @@ folder.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +51,7 @@ BUDGET_OUTSIDE = (
     "the interval: it needs the missing fields and whether a director has earlier titles",
     "contributions, evidence, notes",
 )
+ELSEWHERE = "give a name in a folder that can be written"
 STARS_TOLERANCE = 1e-6
 """The largest accepted difference of an exported model's answer, in stars."""
 STARS_OUTSIDE = (
@@ -76,9 +78,14 @@ def exported(folder: Path, name: str) -> Files:
 
 
 def refuse_taken(out: Path) -> None:
-    """Raise SourceError where `out` is there already."""
-    if out.exists():
+    """Raise SourceError where `out` is there already, or cannot be made."""
+    if os.path.lexists(out):
         raise SourceError(f"{out} is there already", "give a new name")
+    above = next(folder for folder in out.absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise SourceError(f"{out} cannot be written: {above} is no folder", ELSEWHERE)
+    if not os.access(above, os.W_OK):
+        raise SourceError(f"{out} cannot be written: nobody lets us write in {above}", ELSEWHERE)
 
 
 def write_export(files: Files, out: Path) -> Path:
@@ -94,7 +101,7 @@ def write_export(files: Files, out: Path) -> Path:
         for name, data in files.items():
             (out / name).write_bytes(data)
     except OSError as error:
-        raise SourceError(f"{out} cannot be written: {error.strerror}", "give another") from None
+        raise SourceError(f"{out} cannot be written: {error.strerror}", ELSEWHERE) from None
     return out
 
 

@@ -65,6 +65,8 @@ def replay(path: Path, jars: Path) -> Replay:
     SettingsError where the engine is not installed.
     """
     files = read_export(path)
+    if "export.json" not in files:
+        raise SourceError(f"{path} is no export: it holds no export.json", _REMEDY)
     with _reading(path):
         facts, rows = _table(files, "export.json"), _table(files, "golden.json")["rows"]
         if facts["export"] != VERSION:

@@ -15,6 +15,8 @@ from marquee.place_settings import Section
 
 KAFKA_USERNAME, KAFKA_PASSWORD = "MARQUEE_KAFKA_USERNAME", "MARQUEE_KAFKA_PASSWORD"
 """The variables with the credentials of SASL."""
+KAFKA_CONNECTION = "marquee_kafka"
+"""Airflow's connection with the same; where there is one, a run uses it."""
 KAFKA_PORT = 9092
 CONNECT_PROCESSES = ("connect-server", "connect-worker")
 """Of `Procfile`; the stack starts them where `[connect] embedded` says so."""
@@ -26,7 +28,7 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class KafkaSettings(Section):
-    """Where Kafka is, and its topics. User name and password are in the environment (`broker`)."""
+    """Where Kafka is, and its topics. No file holds the user name and the password (`broker`)."""
 
     bootstrap: str
     embedded: bool

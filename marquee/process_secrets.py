@@ -15,7 +15,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from marquee.daemon_settings import KAFKA_PASSWORD, STREAM
+from marquee.daemon_settings import (
+    KAFKA_CONNECTION,
+    KAFKA_PASSWORD,
+    KAFKA_USERNAME,
+    STREAM,
+    KafkaSettings,
+)
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import SettingsError
 from marquee.place_settings import SparkSettings
@@ -26,6 +32,8 @@ SPARK_SECRET = "_SPARK_AUTH_SECRET"
 CONNECT_TOKEN, CONNECT_SECRET = "SPARK_CONNECT_AUTHENTICATE_TOKEN", "MARQUEE_CONNECT_SECRET"
 CONNECT_SECRETS = CONNECT_TOKEN, CONNECT_SECRET
 """What our worker shows to the Spark Connect server, and the API to our worker."""
+KAFKA_LOGIN = f"{KAFKA_USERNAME} and {KAFKA_PASSWORD} (of a run: its connection {KAFKA_CONNECTION})"
+"""Where a person finds the login of Kafka."""
 SHORTEST_SECRET = 20
 OWNERS: Mapping[str, tuple[str, ...]] = {
     # The API issues and checks the tokens of people, the scheduler issues those of tasks.
@@ -37,7 +45,9 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     SPARK_SECRET: ("spark-master", "spark-worker", "spark-driver"),
     CONNECT_TOKEN: ("connect-server", "connect-worker"),
     CONNECT_SECRET: ("connect-worker", "serving"),
-    # Serving publishes feedback; tasks of a run, below the scheduler, read it; a stream does both.
+    # Serving publishes feedback; a run's load_feedback, below the scheduler, reads it; a stream
+    # reads questions. Where Airflow has a connection for it, the scheduler needs neither variable.
+    KAFKA_USERNAME: ("serving", "airflow-scheduler", STREAM),
     KAFKA_PASSWORD: ("serving", "airflow-scheduler", STREAM),
 }
 """By variable, the processes that need it; `_CMD` and `_SECRET` behind a name are the same."""
@@ -91,6 +101,35 @@ def spark_authentication(settings: SparkSettings) -> dict[str, str]:
     names = ("spark.authenticate", "spark.network.crypto.enabled", "spark.acls.enable")
     instead = {"spark.authenticate.secret": f"in-{SPARK_SECRET}"} if settings.masters else {}
     return dict.fromkeys(names, "true") | instead
+
+
+def kafka_security(settings: KafkaSettings, given: Mapping[str, str]) -> dict[str, str]:
+    """The security of Kafka's clients, in the words of its C library; `given` has the login.
+
+    Raises SettingsError where the login is missing, or the authority's file cannot be read.
+    """
+    found: dict[str, str] = {"security.protocol": settings.security}
+    if settings.ca_file:
+        try:
+            Path(settings.ca_file).read_bytes()
+        except OSError as error:
+            raise SettingsError(
+                f"[kafka] ca_file {settings.ca_file} cannot be read: {error.strerror}",
+                "name the file with the certificate of the brokers' authority, in PEM",
+            ) from None
+        found["ssl.ca.location"] = settings.ca_file
+    if not settings.security.startswith("sasl"):
+        return found
+    user, password = given.get(KAFKA_USERNAME), given.get(KAFKA_PASSWORD)
+    if not user or not password:
+        raise SettingsError(
+            f"[kafka] security is {settings.security}, and {KAFKA_USERNAME} or {KAFKA_PASSWORD} is "
+            "not set",
+            "set both in the environment of serving and of Airflow's scheduler; a run's may be in "
+            f"Airflow's connection {KAFKA_CONNECTION}",
+        )
+    login = {"sasl.username": user, "sasl.password": password}
+    return {**found, "sasl.mechanism": settings.mechanism, **login}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ and `load_titles` then publishes nothing.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,26 +65,27 @@ def load_ratings(run: Run, folder: str, name: str) -> dict[str, Any]:
     return {"path": path, "rows": manifest.rows, "loaded": is_new}
 
 
-def load_feedback(run: Run) -> dict[str, Any]:
+def load_feedback(run: Run, login: Callable[[], Mapping[str, str]] = dict) -> dict[str, Any]:
     """Publish the feedback that is kept on this host and on the topic; count what the lake holds.
 
     Serving does the same on its host, by itself. A second load of a segment changes nothing. The
-    task also sweeps leftovers. Raises AwayError where Kafka does not answer: a run without it is
+    task also sweeps leftovers. `login` finds Kafka's credentials, as variables that come before the
+    environment's. Raises AwayError where Kafka does not answer: a run without it is
     degraded, and the next one reads what was owed.
     """
     claim_lake(run)
     sweep(run)
     ours = publish_feedback(run.lake, run.folders.feedback, run.settings.serving.server)
-    over_topic = _load_topic(run) if run.settings.kafka_bootstrap else {}
+    over_topic = _load_topic(run, login) if run.settings.kafka_bootstrap else {}
     found = len(run.lake.names(IN_LAKE))
     print(f"{found} segments of feedback are in the lake, {len(ours)} of this host", flush=True)
     return {"paths": found, **over_topic}
 
 
-def _load_topic(run: Run) -> dict[str, Any]:
+def _load_topic(run: Run, login: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
     """Publish what the topic holds; print what was refused, and what the brokers had no more."""
     topic, refused = feedback_topics(run.settings.kafka)
-    brokers = Brokers.of(run.settings)
+    brokers = Brokers.of(run.settings, login)
     brokers.ensure_topics([topic])
     scale = run.settings.ratings.lowest, run.settings.ratings.highest
     sent = send_refused(run.lake, brokers, topic.name, refused)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marquee import clock
+from marquee.addresses import check_page, shown
 from marquee.errors import ConflictError, ContractError, NotFoundError, SettingsError
 from marquee.identifiers import refuse_long
 from marquee.lake.folder import FolderLake
@@ -156,7 +157,10 @@ def drill_fault(lake: Lake) -> str | None:
 
 
 def _lake_at(root: str, webhdfs: str, user: str, replication: int) -> Lake:
-    parts = urlsplit(root)
+    try:
+        parts = urlsplit(root)
+    except ValueError:  # brackets that hold no address
+        raise _no_lake(root, webhdfs) from None
     refuse_long(parts.path, "the lake's root")
     if parts.scheme == "file" and parts.path not in ("", "/"):
         return FolderLake(root)
@@ -164,8 +168,18 @@ def _lake_at(root: str, webhdfs: str, user: str, replication: int) -> Lake:
         # The import is here, because a process without HDFS needs no HTTP library.
         from marquee.lake.webhdfs import WebHdfsLake, connect
 
+        try:
+            for page in webhdfs.split(";"):
+                check_page(page)
+        except ValueError:
+            raise _no_lake(root, webhdfs) from None
         return WebHdfsLake(root, connect(webhdfs, user), replication=replication)
-    raise SettingsError(
-        f"'{root}' (WebHDFS '{webhdfs}') is not a lake",
+    raise _no_lake(root, webhdfs)
+
+
+def _no_lake(root: str, webhdfs: str) -> SettingsError:
+    pages = ";".join(map(shown, webhdfs.split(";")))
+    return SettingsError(
+        f"'{shown(root)}' (WebHDFS '{pages}') is not a lake",
         "give hdfs://host:port/path and the NameNode's http://host:port, or file:///path",
     )

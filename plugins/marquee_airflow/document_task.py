@@ -5,10 +5,11 @@ It is in the graph where `[documents]` names a CouchDB.
 
 from __future__ import annotations
 
-from airflow.sdk import Connection, get_current_context, task
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
+from marquee_airflow.runs import login_of
 from marquee_airflow.tasks import airflow_step, live_run
 
 DOCUMENTS_CONNECTION = "couchdb_documents"
@@ -35,13 +36,5 @@ def publish_documents() -> str:
 
 
 def documents_login() -> dict[str, str]:
-    """The name and the password of the connection `couchdb_documents`, as variables.
-
-    Empty without that connection: the scheduler's environment then has them, or nobody asks.
-    """
-    try:
-        given = Connection.get(DOCUMENTS_CONNECTION)
-    except AirflowNotFoundException:
-        return {}
-    found = {DOCUMENTS_USER: given.login or "", DOCUMENTS_PASSWORD: given.password or ""}
-    return {name: text for name, text in found.items() if text}
+    """The login of the connection `couchdb_documents`, as variables; see `login_of`."""
+    return login_of(DOCUMENTS_CONNECTION, DOCUMENTS_USER, DOCUMENTS_PASSWORD)

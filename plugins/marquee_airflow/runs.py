@@ -1,4 +1,4 @@
-"""Our `Run` from Airflow's context: its type, its as-of, and its lake by Airflow's connection.
+"""Our `Run` from Airflow's context: its type, its as-of, and what Airflow's connections give it.
 
 The functions import the steps and the lake inside, so that the DAG processor, which imports this
 module each time it parses the DAG, loads neither.
@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, get_current_context
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from marquee.clock import from_machine_clock, parse_moment, refuse_ahead, to_whole_second
+from marquee.daemon_settings import KAFKA_CONNECTION, KAFKA_PASSWORD, KAFKA_USERNAME
 from marquee.errors import SettingsError
 from marquee.identifiers import run_slug
 from marquee.place_settings import is_local_master, master_pages
@@ -153,6 +155,32 @@ def _is_spark_remote() -> bool:
 def spark_master() -> str:
     """The master of the connection `spark_cluster`."""
     return str(Connection.get(SPARK_CONNECTION).host)
+
+
+def kafka_login() -> dict[str, str]:
+    """The login of the connection `marquee_kafka`, as variables; see `login_of`."""
+    return login_of(KAFKA_CONNECTION, KAFKA_USERNAME, KAFKA_PASSWORD)
+
+
+def login_of(connection: str, user: str, password: str) -> dict[str, str]:
+    """Name and password of a connection, as the variables `user` and `password`.
+
+    Empty without that connection, or where it has neither: the scheduler's environment then has
+    them, or nobody asks. Airflow masks the password in its logs from here on. Raises SettingsError
+    where it has one of the two: the other one of the environment belongs to somebody else.
+    """
+    try:
+        given = Connection.get(connection)
+    except AirflowNotFoundException:
+        return {}
+    found = {user: given.login or "", password: given.password or ""}
+    if any(found.values()) and not all(found.values()):
+        lacks = "password" if found[user] else "login"
+        raise SettingsError(
+            f"Airflow's connection {connection} has no {lacks}",
+            "give it both, or none and the environment of the scheduler has them",
+        )
+    return {name: text for name, text in found.items() if text}
 
 
 def require_hosts(run: Run) -> None:

@@ -23,7 +23,7 @@ from marquee.errors import MarqueeError, PromotionRefusedError, retry_helps
 from marquee.policy import Model
 from marquee.schedule import latest_retry
 from marquee.settings import ScheduleSettings
-from marquee_airflow.runs import answer_of, current_run, require_hosts
+from marquee_airflow.runs import answer_of, current_run, kafka_login, require_hosts
 
 if TYPE_CHECKING:
     from steps.run import Run
@@ -95,7 +95,7 @@ def load_feedback() -> dict[str, Any] | None:
     from steps.load_sources import load_feedback
 
     run = live_run("load feedback")
-    return load_feedback(run) if run else None
+    return load_feedback(run, kafka_login) if run else None
 
 
 def live_run(what: str) -> Run | None:

@@ -45,14 +45,33 @@ def test_written_then_checked(bundle: Path, tmp_path: Path) -> None:
         (["BUNDLE", "--format", "pfa", "--out", "NEW"], "there is no format 'pfa'"),
         (["BUNDLE", "--check", "NEW"], "--check goes alone"),
         (["--check", "NEW"], "is no export"),
-        (["--check", "BUNDLE"], "is not a whole export"),
+        (["--check", "BUNDLE"], "it holds no export.json"),
         (["champion:actors", "--format", "onnx", "--out", "NEW"], "'actors' is no model"),
+        (["BUNDLE", "--format", "onnx", "--out", ""], "a bundle, --format and --out are needed"),
+        (["BUNDLE", "--format", "onnx", "--out", "FILE/b.zip"], "b.zip is no folder — give a"),
+        (["BUNDLE", "--format", "onnx", "--out", "FILE"], "b.zip is there already — give a new"),
+        (["BUNDLE", "--format", "onnx", "--out", "/proc/b.zip"], "/proc/b.zip cannot be written"),
+        (["BUNDLE", "--format", "onnx", "--out", "LONG"], "cannot be written: File name too long"),
+        (["NEW", "--format", "onnx", "--out", "NEW"], "is no folder here — give a bundle's folder"),
+        (["FILE", "--format", "onnx", "--out", "NEW"], "is a file, not a folder — give a bundle's"),
+        (
+            ["no/such", "--format", "onnx", "--out", "NEW", "--lake", "file:///no/lake"],
+            "nor published in file",
+        ),
+        (["no/such", "--format", "onnx", "--out", "NEW", "--lake", "x"], "'x' (WebHDFS '"),
+        (["--check", ""], "--check names no export — give its zip"),
+        (["--check", "EMPTY"], "it holds no export.json — give the zip"),
+        (["--check", "FILE"], "b.zip is no export: File is not a zip file"),
     ],
 )
 def test_wrong_input_is_one_line(
     bundle: Path, tmp_path: Path, arguments: list[str], says: str
 ) -> None:
-    places = {"BUNDLE": bundle, "NEW": tmp_path / "new"}
+    places = {"BUNDLE": bundle, "NEW": tmp_path / "new", "FILE": tmp_path / "b.zip"}
+    places |= {"FILE/b.zip": tmp_path / "b.zip" / "b.zip", "LONG": tmp_path / f"{'a' * 300}.zip"}
+    places |= {"EMPTY": tmp_path / "empty"}
+    (tmp_path / "b.zip").touch()
+    (tmp_path / "empty").mkdir()
     done = typed(*(places.get(one, one) for one in arguments))
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ") and says in done.stderr

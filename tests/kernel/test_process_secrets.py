@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.supervisor import Supervisor
-from marquee.daemon_settings import KAFKA_PASSWORD
+from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME
 from marquee.document_settings import DOCUMENTS_PASSWORD, DOCUMENTS_USER
 from marquee.errors import StackError
 from marquee.host_needs import AIRFLOW, STACK
@@ -37,24 +37,26 @@ SECRETS = {
     DOCUMENTS_PASSWORD: "documents",
     CONNECT_TOKEN: "of the server",
     CONNECT_SECRET: "of the worker",
-    KAFKA_PASSWORD: "of a user",
+    KAFKA_USERNAME: "bob",
+    KAFKA_PASSWORD: "of the broker",
 }
 PLAIN = {"PATH": os.environ["PATH"], "STATE": "/s", "MARQUEE_WORLD": "synthetic"}
 DOCUMENTS = {DOCUMENTS_USER, DOCUMENTS_PASSWORD}
-API = {name for name in SECRETS if name.startswith("AIRFLOW_")}
+KAFKA = {KAFKA_USERNAME, KAFKA_PASSWORD}
+API = set(SECRETS) - {SPARK_SECRET, CONNECT_TOKEN, CONNECT_SECRET} - DOCUMENTS - KAFKA
 TOKENS = {"AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API_AUTH__JWT_SECRET_CMD"}
 SCHEDULER = API - {"AIRFLOW__API__SECRET_KEY"}
 OTHERS = ("namenode", "datanode", "replica", "crawl", "supervisord", "")
 GIVEN: dict[str, set[str]] = {
     "airflow-api": API,
-    "airflow-scheduler": SCHEDULER | DOCUMENTS | {KAFKA_PASSWORD},
+    "airflow-scheduler": SCHEDULER | DOCUMENTS | KAFKA,
     "documents": DOCUMENTS,
     "airflow-dags": SCHEDULER - TOKENS,
     "airflow-triggerer": SCHEDULER - TOKENS,
     "spark-master": {SPARK_SECRET},
     "spark-worker": {SPARK_SECRET},
-    "serving": {CONNECT_SECRET, KAFKA_PASSWORD},
-    "stream": {KAFKA_PASSWORD},
+    "serving": {CONNECT_SECRET} | KAFKA,
+    "stream": KAFKA,
     "connect-server": {CONNECT_TOKEN},
     "connect-worker": {CONNECT_TOKEN, CONNECT_SECRET},
     **{name: set() for name in OTHERS},

@@ -28,6 +28,19 @@ def test_an_address_that_no_file_system_bears_is_refused(root: str) -> None:
         open_lake(root, "http://h:2")
 
 
+@pytest.mark.parametrize("page", ["h:2", "foo", "http://", "http://a:1;b:2", "http://h:99999"])
+def test_a_namenodes_page_is_an_address(page: str) -> None:
+    with pytest.raises(SettingsError, match="is not a lake — give hdfs://"):
+        open_lake("hdfs://h:1/m", page)
+
+
+def test_a_refused_address_shows_no_login() -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_lake("hdfs://ada:pass@h:1/m", "http://ada:pass@h:2")
+    assert "pass" not in str(caught.value)
+    assert isinstance(open_lake("hdfs://h:1/m", "http://a:1;http://b:1"), WebHdfsLake)
+
+
 def test_hdfs_without_its_http_address_is_refused() -> None:
     with pytest.raises(SettingsError):
         open_lake("hdfs://h:1/m")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.java_setup import fetch_listed
-from local_stack.kafka import JARS, kafka_command, prepare_kafka, why_silent
+from local_stack.kafka import JARS, PROPERTIES_FILE, kafka_command, prepare_kafka, why_silent
 from marquee.settings import load_settings
 from tests.plugins.free_ports import free_port
 
@@ -35,6 +35,8 @@ class Broker:
         if self._process is not None:
             return
         prepare_kafka(self._settings, self.folder, self.port, self._controller)
+        with (self.folder / PROPERTIES_FILE).open("a") as stream:
+            stream.write(self.properties())
         with (self.folder / "kafka.log").open("ab") as log:
             command = kafka_command(self._settings, self.folder)
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
@@ -44,6 +46,10 @@ class Broker:
             assert self._process.poll() is None, f"the broker ended: {log_text}"
             assert time.monotonic() < until, f"{reason}: {log_text}"
             time.sleep(0.1)
+
+    def properties(self) -> str:
+        """Lines after ours: of two for one key the broker takes the last."""
+        return ""
 
     def kill(self) -> None:
         """End it as a power cut of the process would, without a word."""
