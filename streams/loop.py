@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.daemon_settings import StreamSettings
-from marquee.errors import SettingsError
+from marquee.errors import AwayError, SettingsError
 from streams.messages import Answer, Answerer, Refused, refusal_headers
 from streams.sessions import (
     SECONDS_BETWEEN_CHECKS,
@@ -65,6 +65,8 @@ class StreamLoop:
         self._name = name
         self._topics = StreamTopics(brokers, settings)
         self._group: Any = None
+        self._batch_behind = settings.batch - 1
+        self._is_given_anew = False
         self._failure: Exception | None = None
         """Why the partitions that were given cannot be read."""
         self._begun: dict[int, int] = {}
@@ -121,13 +123,17 @@ class StreamLoop:
             close(consumer)
 
     def _next(self, consumer: Consumer) -> list[Message]:
-        """Up to a batch of requests: waits for the first, and takes what lies ready behind it."""
-        first = consumer.poll(SECONDS_TO_POLL)
+        """Up to a batch of requests: waits for the first, and takes what lies ready behind it.
+
+        Raises AwayError where partitions are given anew between the two: somebody else may answer
+        the first, and its offset may be one of another topic.
+        """
+        first, self._is_given_anew = consumer.poll(SECONDS_TO_POLL), False
+        found = [] if first is None else [first, *consumer.consume(self._batch_behind, timeout=0)]
         if self._failure is not None:
             raise self._failure
-        if first is None:
-            return []
-        found = [first, *consumer.consume(self._settings.batch - 1, timeout=0)]
+        if self._is_given_anew:
+            raise AwayError("partitions were given anew", "requests are read again from there")
         for message in found:
             if (error := message.error()) is not None:
                 raise self._error(error)
@@ -169,6 +175,7 @@ class StreamLoop:
 
         What the library passes on of an error in its callback is nothing that Python can catch.
         """
+        self._is_given_anew = True
         try:
             self._begin(consumer, partitions)
         except Exception as error:

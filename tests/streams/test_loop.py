@@ -6,14 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from local_stack.stack import Stack
+from marquee.errors import AwayError
 from marquee.lake import World, claim_world, open_lake
-from streams.messages import request_message
+from streams.loop import StreamLoop
+from streams.messages import Answerer, request_message
 from tests.plugins.kafka_broker import Broker
 from tests.serving.serving_bundles import promote_budget, promote_recommender
 from tests.streams.stream_rig import Said, StreamRig
@@ -112,6 +116,26 @@ def test_of_two_loops_of_one_name_the_older_one_ends_with_a_line(make_rig: Rigs)
     rig.answers(rig.ask(MIXED * 5, "two"))
     assert rig.end(newer) == 0
     assert set(rig.all_answers().values()) == {1}
+
+
+def test_a_batch_across_two_assignments_is_read_again(make_rig: Rigs) -> None:
+    """Its first request may be another loop's by now, or of a topic that was deleted."""
+    rig = make_rig()
+    loop = StreamLoop(rig.brokers, rig.settings.streams, cast("Answerer", None), "1")
+    with closing(rig.brokers.consumer()) as consumer:
+
+        class Rebalanced:
+            """A consumer whose partitions are given anew in the middle of a batch."""
+
+            def poll(self, _seconds: float) -> str:
+                return "first"
+
+            def consume(self, _most: int, timeout: float) -> list[str]:
+                loop._on_assign(consumer, [])
+                return ["of another assignment"]
+
+        with pytest.raises(AwayError, match="partitions were given anew"):
+            loop._next(cast("Consumer", Rebalanced()))
 
 
 @pytest.mark.hdfs
