@@ -33,10 +33,10 @@ UNCERTAIN = 1.25
 """Factor from an estimate to a limit: estimates are within a quarter of what was measured."""
 BROKER = 230
 """A broker of Kafka of our own."""
-CONNECT_HELD = 600
-"""What the heap of Spark Connect's server holds with both models, if it is as large. A batch of
-many rows may fill a larger one."""
-CONNECT_WORKER = 190
+CONNECT_HELD, CONNECT_HELD_OF_ROWS = 345, 18
+"""What the heap of Spark Connect's server holds with both models, and for each thousand people and
+titles, if it is as large. A batch of many rows may fill a larger one."""
+CONNECT_WORKER = 157
 """Our worker before that server, beside its bundles: pandas, and the client of gRPC."""
 STREAM_LOOP = 75
 """The plain loop, beside its bundles."""
@@ -129,11 +129,12 @@ def partitions(size: DataSize, workers: int) -> int:
 
 def engine_daemons(size: DataSize, connect_heap: float, stream_heap: float) -> dict[str, float]:
     """Every daemon of the optional engines; a stream with a heap is Spark's, else the loop."""
+    held = CONNECT_HELD + CONNECT_HELD_OF_ROWS * size.rows / 1_000
     in_spark = STREAM_SPARK + stream_heap + STREAM_WORKERS * bundles(size)
     return {
         "kafka": BROKER,
-        "connect-server": OUTSIDE_OF_HEAP + min(connect_heap, CONNECT_HELD),
-        "connect-worker": CONNECT_WORKER + bundles(size),
+        "connect-server": OUTSIDE_OF_HEAP + min(connect_heap, held),
+        "connect-worker": CONNECT_WORKER + 2 * bundles(size),
         "stream": in_spark if stream_heap else STREAM_LOOP + bundles(size),
     }
 

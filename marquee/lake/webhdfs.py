@@ -38,6 +38,7 @@ from marquee.lake.manifest import LocalCopies
 from marquee.lake.webhdfs_responses import (
     ADVICE,
     BELOW_A_FILE,
+    BoundedAdapter,
     check_response,
     lake_error,
     sentence_of,
@@ -55,8 +56,9 @@ def connect(webhdfs: str, user: str) -> InsecureClient:
     """A client of the NameNode at `http://host:port`, or of several, joined by `;`."""
     session = requests.Session()
     # Each of READS_AT_ONCE threads needs a connection to NameNode and DataNode.
-    adapter = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=16)
-    session.mount("http://", adapter)
+    adapter = BoundedAdapter(pool_connections=16, pool_maxsize=16)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
     return InsecureClient(webhdfs, user=user, session=session)
 
 

@@ -16,6 +16,7 @@ import requests
 from hdfs.util import HdfsError
 from urllib3.exceptions import HTTPError
 
+from marquee.deadlines import at_once
 from marquee.errors import (
     ConflictError,
     LakeError,
@@ -24,9 +25,36 @@ from marquee.errors import (
     NotFoundError,
 )
 
+SECONDS_TO_ANSWER = 60.0
+"""For a whole answer of a NameNode, or the head of a file."""
 LONGEST_SENTENCE = 500
 """Characters of HDFS's own sentence that are kept."""
 ADVICE = "look at NameNode and DataNode (`marquee status`), then try again"
+
+
+class BoundedAdapter(requests.adapters.HTTPAdapter):
+    """Bounds a whole answer: the time-outs of `requests` bound each wait for its next byte.
+
+    The content of files is not bounded, in either direction: it takes as long as it is long.
+    """
+
+    def send(  # type: ignore[override]  # the other arguments are passed on as they come
+        self, request: requests.PreparedRequest, stream: bool = False, **given: Any
+    ) -> requests.Response:
+        if request.body is not None:
+            return super().send(request, stream=stream, **given)
+
+        def ask() -> requests.Response:
+            answer = requests.adapters.HTTPAdapter.send(self, request, stream=stream, **given)
+            if not (stream and answer.ok and _is_content(answer)):
+                _ = answer.content  # read here, and kept
+            return answer
+
+        (answer,) = at_once([ask], SECONDS_TO_ANSWER)
+        if answer is None:
+            text = f"no whole answer within {SECONDS_TO_ANSWER:g} s"
+            raise requests.ReadTimeout(text, request=request)
+        return answer
 
 
 def check_response(response: requests.Response, **_: Any) -> None:
@@ -66,8 +94,7 @@ def _refuse_foreign(response: requests.Response) -> None:
         is_ours = "location" in response.headers and keeps_method
     elif operation == "OPEN":
         # The body is the content of the file, so the check reads only the content type.
-        kind = response.headers.get("content-type", OCTETS)
-        is_ours = response.status_code == 200 and kind.startswith(OCTETS)
+        is_ours = response.status_code == 200 and _is_content(response)
     elif operation == "CREATE":
         is_ours = response.status_code == 201
     elif operation == "RENAME":
@@ -81,6 +108,11 @@ def _refuse_foreign(response: requests.Response) -> None:
     if not is_ours:
         words = _plain(response.text) or "without a word"
         raise _NotHdfsError(f"HTTP {response.status_code}: {words}", response=response)
+
+
+def _is_content(response: requests.Response) -> bool:
+    """Whether the body is the content of a file."""
+    return response.headers.get("content-type", OCTETS).startswith(OCTETS)
 
 
 def _method(response: requests.Response) -> str:

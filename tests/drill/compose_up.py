@@ -30,16 +30,7 @@ from tests.drill.compose.stand_ins import images
 from tests.drill.compose.upgrade import back_up, contents, restore, upgrade
 from tests.drill.rounds import Figures, NamedDrill
 
-ASKED: tuple[tuple[str, str, dict[str, int], str], ...] = (
-    (
-        "recommendations",
-        "recommendations",
-        {"user_id": 7, "n": 3},
-        "/v1/users/7/recommendations?n=3",
-    ),
-    ("similar", "similar", {"movie_id": 1, "n": 3}, "/v1/titles/1/similar?n=3"),
-)
-"""A question, the field of its answer with the titles, its request on a topic, and its route."""
+LIST = "/v1/users/7/recommendations?n=3"
 MOST_BYTES = {"marquee:local": 1.8e9, WORKER: 0.9e9}
 
 
@@ -89,14 +80,22 @@ def _engines(cluster: Cluster, home: Path) -> list[str]:
     cluster.clear()
     cluster.with_engines()
     wrong = _demo(cluster)
-    for question, field, request, path in ASKED:
-        native = cluster.get(path, cluster.token()).json()
+    liked = _ids(cluster.get(LIST, cluster.token()).json(), "recommendations")[0]
+    asked: tuple[tuple[str, str, dict[str, int], str], ...] = (
+        ("recommendations", "recommendations", {"user_id": 7, "n": 3}, LIST),
+        ("similar", "similar", {"movie_id": liked, "n": 3}, f"/v1/titles/{liked}/similar?n=3"),
+    )  # a question, the field with the titles of its answer, its request on a topic, its route
+    for question, field, request, path in asked:
+        native = _ids(cluster.get(path, cluster.token()).json(), field)
         answers = {
             "Spark": cluster.ask_spark(path),
             "the stream": cluster.ask_topic(question, request),
         }
+        print(
+            f"{path}: {native}, { ({k: _ids(v, field) for k, v in answers.items()}) }", flush=True
+        )
         for name, answer in answers.items():
-            if _ids(answer, field) != _ids(native, field) or not _ids(native, field):
+            if _ids(answer, field) != native or not native:
                 wrong.append(f"{name} answers {path} with {answer}, not {native}")
     print(cluster.memory_table(), flush=True)
     return wrong
