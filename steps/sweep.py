@@ -4,6 +4,9 @@ An attempt that dies leaves staged folders and checkpoints in the lake, and temp
 and of Spark on this machine. No other process knows their names. The sweep removes a leftover that
 has not changed for a day and whose run is not open. A run is open while it has no report and has
 changed a file within one interval. The task `load_feedback` calls `sweep`.
+
+Nothing below `serving/` is a leftover: a roll-back reaches the bundle of every entry of the ledger,
+and the API then answers its exports (ADR 52).
 """
 
 from __future__ import annotations

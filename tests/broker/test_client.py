@@ -43,7 +43,7 @@ def test_a_broker_that_is_away_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("broker.client.SECONDS_TO_ANSWER", 0.5)
     address = f"127.0.0.1:{free_port()}"
     brokers = Brokers(address)
-    with pytest.raises(AwayError, match=rf"topics cannot be made: .*\(Kafka at {address}\) — "):
+    with pytest.raises(AwayError, match=rf"topic any cannot be made: .*\(Kafka at {address}\) — "):
         brokers.ensure_topics([Topic("any")])
     assert "it does not answer" in brokers.why_away()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ from tests.broker.test_feedback_outbox import eventually
 from tests.plugins.airflow_process import found_by
 from tests.steps.conftest import make_run, release  # noqa: F401
 
-SPOKEN = ("bootstrap", "security", "mechanism", "ca_file")
+SPOKEN = ("bootstrap", "security", "mechanism", "ca_file", "feedback_topic")
 Make = Callable[..., Run]
 USER, RIGHT, WRONG = "bob", 'bob\'s "pass" \\ 1', "s3cr3t-but-wrong"
 
@@ -229,64 +228,63 @@ def test_a_server_goes_on_when_its_password_is_right_again(
 
 
 SPARK = """
-import sys
+import json, os, sys
 from pathlib import Path
 from marquee.settings import load_settings
 from streams.spark_batches import security_options, start_session, why_ended
-jars, folder, address, topic = sys.argv[1:]
-session = start_session("local[1]", "512m", Path(jars), Path(folder))
-options = {"subscribe": topic, "startingOffsets": "earliest", "endingOffsets": "latest"}
-options |= {"kafka.bootstrap.servers": address, "kafka.request.timeout.ms": "20000"}
-options |= {"kafka.default.api.timeout.ms": "20000"}
-options |= security_options(load_settings().kafka)
-try:
-    frame = session.read.format("kafka").options(**options).load()
-    print("values:", [bytes(row.value) for row in frame.collect()])
-except Exception as error:
-    print("ended:", why_ended(str(error)))
+jars, folder, places = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+session = start_session("local[1]", "512m", jars, folder)
+options = {"startingOffsets": "earliest", "endingOffsets": "latest"}
+options |= {f"kafka.{n}.timeout.ms": "10000" for n in ("request", "default.api", "metadata")}
+for place, variables in places.items():
+    os.environ.update(variables)
+    kafka = load_settings().kafka
+    options |= {"subscribe": kafka.feedback_topic, "kafka.bootstrap.servers": kafka.bootstrap}
+    try:
+        frame = session.read.format("kafka").options(**options | security_options(kafka)).load()
+        print(f"{place}:", [bytes(row.value) for row in frame.collect()])
+    except Exception as error:
+        print(f"{place}: {why_ended(str(error))}")
 """
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("PLAIN", "values: [b'\"asked\"']"),
-        ("SCRAM", "values: [b'\"asked\"']"),
-        ("SCRAM over TLS", "values: [b'\"asked\"']"),
-        ("a wrong password", "ended: "),
-        ("a wrong authority", "ended: "),
-    ],
-)
 def test_sparks_own_client_shows_the_same_login(
-    how: str, said: str, secure: SecureBroker, as_bob: None, tmp_path: Path
+    secure: SecureBroker, as_bob: None, tmp_path: Path
 ) -> None:
     fetch_listed("spark-kafka", load_settings("local"))
-    write_certificates(tmp_path / "broker.pem", tmp_path / "other.pem")
-    values = tls(secure, secure.authority) if "TLS" in how else {}
-    settings = secure.settings(secure.topic("feedback"), **values)
+    settings = secure.settings(secure.topic("feedback"))
     Brokers.of(settings).ensure_topics([Topic(settings.kafka.feedback_topic)])
     put(settings, "asked", by=dict)
-    values = {"mechanism": "PLAIN"} if how == "PLAIN" else values
-    values = tls(secure, tmp_path / "other.pem") if "authority" in how else values
-    kafka = settings.kafka.model_copy(update=values)
-    variables = {f"MARQUEE_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in SPOKEN}
-    if how == "PLAIN":
-        ((user, password),) = PLAIN_USER.items()
-        variables |= {KAFKA_USERNAME: user, KAFKA_PASSWORD: password}
-    if "password" in how:
-        variables[KAFKA_PASSWORD] = WRONG
+    ((user, password),) = PLAIN_USER.items()
+    places = {
+        "PLAIN": ({"mechanism": "PLAIN"}, user, password),
+        "SCRAM": ({}, USER, RIGHT),
+        "TLS": (tls(secure, secure.authority), USER, RIGHT),
+        "wrong": ({}, USER, WRONG),
+    }
+    given = {
+        place: {
+            **{
+                f"MARQUEE_KAFKA__{name.upper()}": str(value)
+                for name, value in settings.kafka.model_copy(update=values)
+                if name in SPOKEN
+            },
+            KAFKA_USERNAME: user,
+            KAFKA_PASSWORD: password,
+        }
+        for place, (values, user, password) in places.items()
+    }
     jars = str(listed_folder("spark-kafka", load_settings("local")))
-    words = [sys.executable, "-c", SPARK, jars, str(tmp_path), kafka.bootstrap]
     done = subprocess.run(
-        [*words, kafka.feedback_topic],
-        env=os.environ | variables,
+        [sys.executable, "-c", SPARK, jars, str(tmp_path), json.dumps(given)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
     )
-    print(done.stdout, done.stderr[-3000:])
-    assert said in done.stdout
-    assert not any(one in done.stdout + done.stderr for one in (RIGHT, WRONG))
+    *right, wrong = done.stdout.splitlines() or [done.stderr]
+    assert right == [f"{place}: [b'\"asked\"']" for place in ("PLAIN", "SCRAM", "TLS")], wrong
+    assert wrong.startswith("wrong: ") and "SaslAuthenticationException" in wrong
+    assert not any(secret in done.stdout + done.stderr for secret in (RIGHT, WRONG))
 
 
 SCRIPT = """
