@@ -122,7 +122,9 @@ class Brokers:
         kafka, wanted = _library(), list(topics)
         with self.errors(f"topic {' or '.join(one.name for one in wanted)} cannot be made"):
             admin = kafka.admin.AdminClient(self._configuration({}, {}))
-            missing = {t.name for t in wanted} - set(self._names(admin))
+            missing = {t.name for t in wanted} - set(
+                admin.list_topics(timeout=SECONDS_TO_ANSWER).topics
+            )
             new = [
                 kafka.admin.NewTopic(t.name, t.partitions, t.copies or -1, config=dict(t.values))
                 for t in wanted
@@ -240,9 +242,8 @@ class Brokers:
                 f"{what}: Kafka at {self.bootstrap} refuses {whom}: {_line(error)}",
                 REFUSALS[error.name()],
             )
-        return AwayError(
-            text, "start Kafka, or correct [kafka] bootstrap or security; it is asked again"
-        )
+        remedy = "start Kafka, or correct [kafka] bootstrap or security; it is asked again"
+        return AwayError(text, remedy)
 
     def why_silent(self) -> KafkaError | None:
         """The error of a new connection; None where the brokers answer it, or never do.
@@ -258,10 +259,9 @@ class Brokers:
                 asked.list_topics(timeout=0.3)
                 return None
             asked.poll(0)
-            names = [error.name() for error in seen]
             if refusals := [error for error in seen if error.name() in REFUSALS]:
                 return refusals[0]
-            if "_ALL_BROKERS_DOWN" in names:
+            if any(error.name() == "_ALL_BROKERS_DOWN" for error in seen):
                 break
         return next((error for error in seen if error.name() != "_ALL_BROKERS_DOWN"), None)
 
@@ -275,10 +275,6 @@ class Brokers:
             **ours,
             **{name.replace("_", "."): value for name, value in given.items()},
         }
-
-    @staticmethod
-    def _names(admin: Any) -> list[str]:
-        return list(admin.list_topics(timeout=SECONDS_TO_ANSWER).topics)
 
 
 def check_brokers(settings: Settings) -> Iterator[Finding]:
