@@ -21,7 +21,7 @@ from cli.terminal import error_console
 from local_stack.environment import with_local_addresses
 from local_stack.processes import SETTINGS_PREFIX, RunningStack, running_stacks
 from local_stack.stack import Stack
-from marquee.errors import MarqueeError, SourceError, StackError
+from marquee.errors import LakeUnavailableError, MarqueeError, SourceError, StackError
 from marquee.lake import Lake, check_world, place_lake, read_world
 from marquee.policy import Model
 from marquee.settings import Settings, load_settings
@@ -73,9 +73,14 @@ out = Console(soft_wrap=True, highlight=False)
 
 @contextmanager
 def checking_arguments() -> Iterator[None]:
-    """A context for checking arguments: an error inside gives the exit status 2."""
+    """A context for checking arguments: an error inside gives the exit status 2.
+
+    A lake that is away is no wrong argument, and keeps its own.
+    """
     try:
         yield
+    except LakeUnavailableError:
+        raise
     except MarqueeError as error:
         error.status = 2
         raise

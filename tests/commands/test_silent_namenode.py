@@ -60,5 +60,6 @@ def test_a_command_ends_in_one_line(namenode: str, words: tuple[str, ...]) -> No
     flags = ("--lake", f"hdfs://{namenode}/marquee", "--webhdfs", f"http://{namenode}")
     found = CliRunner().invoke(app, [*words, *flags])
     assert isinstance(found.exception, LakeUnavailableError), found.output
+    assert found.exception.status != 2  # nothing that was typed is wrong
     said = str(found.exception)
     assert namenode in said and "look at NameNode" in said and "\n" not in said
