@@ -122,9 +122,8 @@ class Brokers:
         kafka, wanted = _library(), list(topics)
         with self.errors(f"topic {' or '.join(one.name for one in wanted)} cannot be made"):
             admin = kafka.admin.AdminClient(self._configuration({}, {}))
-            missing = {t.name for t in wanted} - set(
-                admin.list_topics(timeout=SECONDS_TO_ANSWER).topics
-            )
+            there = admin.list_topics(timeout=SECONDS_TO_ANSWER).topics
+            missing = {t.name for t in wanted} - set(there)
             new = [
                 kafka.admin.NewTopic(t.name, t.partitions, t.copies or -1, config=dict(t.values))
                 for t in wanted
@@ -167,9 +166,9 @@ class Brokers:
         """What a topic that is made anew has another of; "" where we may not ask."""
         kafka = _library()
         with self.errors(f"topic {topic} cannot be read"):
-            client = self.admin() if admin is None else admin
-            asked = client.describe_topics(
-                kafka.TopicCollection([topic]), request_timeout=SECONDS_TO_ANSWER
+            wanted = kafka.TopicCollection([topic])
+            asked = (admin or self.admin()).describe_topics(
+                wanted, request_timeout=SECONDS_TO_ANSWER
             )
             try:
                 return str(asked[topic].result().topic_id)
@@ -191,7 +190,9 @@ class Brokers:
         """
         what = f"topic {topic} cannot be read"
         with self.errors(what):
-            found = consumer.consume(most, SECONDS_TO_ANSWER)
+            # For `most` the library would wait all the time that it has; what is here is enough.
+            found = consumer.consume(1, SECONDS_TO_ANSWER)
+            found += consumer.consume(most - 1, 0) if found else []
         for error in filter(None, (one.error() for one in found)):
             if error.name() != "_PARTITION_EOF":
                 raise self.error(error, what)

@@ -16,7 +16,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,9 @@ from tests.plugins.kafka_broker import Broker
 
 SCALE = (0.5, 5.0)
 TOPIC = "drill.feedback"
-EVENTS_A_KILL = 6
+EVENTS_A_KILL = 12
+SECONDS_BEFORE_KILL = 1.0
+"""Of at most; the events of a round take as long."""
 VICTIMS = ("broker", "server", "load")
 SECONDS_TO_RECOVER = 400
 
@@ -71,6 +75,8 @@ class Server:
         }
         self._log = (folder / "serving.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self.cut_off = 0
+        """Requests that a kill left without an answer."""
 
     def start(self) -> None:
         if self._process is None:
@@ -91,6 +97,7 @@ class Server:
         with suppress(httpx.HTTPError):
             given = {"ratings": [{"movie_id": 1, "rating": stars}]}
             return self.client.post(f"/v1/users/{person}/ratings", json=given).status_code == 202
+        self.cut_off += 1
         return False
 
 
@@ -162,7 +169,8 @@ def run(seed: int, kills: int, folder: Path) -> Figures:
             server.kill()
             broker.kill()
     kinds = {f"kills_of_{name}": count for name, count in sorted(killed.items())}
-    return {"kills": kills, **kinds, "acknowledged": len(acknowledged), **found}
+    counted = {"acknowledged": len(acknowledged), "cut_off": server.cut_off}
+    return {"kills": kills, **kinds, **counted, **found}
 
 
 def _outbox(server: Server, address: str) -> Outbox:
@@ -178,24 +186,49 @@ def _round(
     kiosk: Kiosk,
     acknowledged: dict[str, float],
 ) -> None:
-    """One kill, while ratings come in and a load reads."""
-    words = [sys.executable, "-m", "tests.drill.feedback_kill", lake.root, broker.address]
-    reading = subprocess.Popen(words, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
-    at = chance.randrange(EVENTS_A_KILL)
-    for number in range(EVENTS_A_KILL):
-        if number == at:
-            {"broker": broker.kill, "server": server.kill, "load": reading.kill}[victim]()
-        person = f"p-{len(acknowledged)}-{chance.randrange(10**9)}"
-        stars = chance.randint(1, 10) / 2
-        if server.rate(person, stars):
-            acknowledged[person] = stars
-        if chance.random() < 0.5:
-            kiosk.speak(chance)
-        time.sleep(chance.uniform(0, 0.5))  # so that the kill meets another moment
+    """One kill at a random moment, in the middle of requests, of publishing and of a load."""
+    reading = _start_load(lake, broker.address)
+    kill_load = partial(_kill_load, lake, broker.address, chance)
+    kill = {"broker": broker.kill, "server": server.kill, "load": kill_load}[victim]
+    wait = chance.uniform(0, SECONDS_BEFORE_KILL)
+    with ThreadPoolExecutor(1) as beside:
+        killed = beside.submit(lambda: (time.sleep(wait), kill()))
+        for _ in range(EVENTS_A_KILL):
+            person = f"p-{len(acknowledged)}-{chance.randrange(10**9)}"
+            stars = chance.randint(1, 10) / 2
+            if server.rate(person, stars):
+                acknowledged[person] = stars
+            if chance.random() < 0.2:
+                kiosk.speak(chance)
+            time.sleep(chance.uniform(0, 0.1))
+        killed.result()
     broker.start()
     server.start()
     said = reading.communicate()[1]
-    assert reading.returncode in (0, 75, -signal.SIGKILL), said
+    assert reading.returncode in (0, 75), said
+
+
+def _start_load(lake: Lake, address: str) -> subprocess.Popen[str]:
+    """A load in a process of its own, at work."""
+    words = [sys.executable, "-m", "tests.drill.feedback_kill", lake.root, address]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    started = subprocess.Popen(words, cwd=REPOSITORY, text=True, **pipes)
+    assert started.stdout is not None
+    started.stdout.readline()
+    return started
+
+
+def _kill_load(lake: Lake, address: str, chance: random.Random) -> None:
+    """Start loads and kill them; the first that had not ended is the one that counts."""
+    for _ in range(100):
+        started = _start_load(lake, address)
+        time.sleep(chance.uniform(0, SECONDS_BEFORE_KILL / 2))
+        started.kill()
+        said = started.communicate()[1]
+        if started.returncode == -signal.SIGKILL:
+            return
+        assert started.returncode in (0, 75), said
+    raise AssertionError("no load was killed while it was at work")
 
 
 def _findings(
@@ -275,7 +308,8 @@ def wait_until(holds: Any) -> None:
 
 
 def main() -> int:
-    """One load, as a process."""
+    """One load, as a process; its first line says that it is at work."""
+    print("reading", flush=True)
     try:
         load(open_lake(sys.argv[1]), sys.argv[2])
     except AwayError as error:
@@ -286,8 +320,8 @@ def main() -> int:
 
 FEEDBACK_KILL = Drill(
     "each rating, and each event of another producer, is in training once, by the topic alone too",
-    count=24,
-    a_round=24,
+    count=60,
+    a_round=30,
     run=run,
 )
 
