@@ -1,9 +1,8 @@
 """The brokers of a place: producers and consumers with our defaults, topics, and clear errors.
 
-`Brokers.of` reads `[kafka]`; user name and password are in the environment or in a connection of
-Airflow, never in a file. The client library is optional and imported on first use (`make
-setup-kafka`). An outage is an AwayError; wrong credentials, a missing library or an unknown topic
-are SettingsErrors.
+`Brokers.of` reads `[kafka]`; name and password are in the environment or in Airflow's connection.
+The client library is optional and imported on first use (`make setup-kafka`). An outage is an
+AwayError; wrong credentials, a missing library or an unknown topic are SettingsErrors.
 """
 
 from __future__ import annotations
@@ -166,10 +165,9 @@ class Brokers:
         """What a topic that is made anew has another of; "" where we may not ask."""
         kafka = _library()
         with self.errors(f"topic {topic} cannot be read"):
+            client = self.admin() if admin is None else admin  # a client at rest counts as false
             wanted = kafka.TopicCollection([topic])
-            asked = (admin or self.admin()).describe_topics(
-                wanted, request_timeout=SECONDS_TO_ANSWER
-            )
+            asked = client.describe_topics(wanted, request_timeout=SECONDS_TO_ANSWER)
             try:
                 return str(asked[topic].result().topic_id)
             except kafka.KafkaException as error:
@@ -211,11 +209,9 @@ class Brokers:
     def why_away(self) -> str:
         """Why the brokers cannot be used at this moment; empty if they answer."""
         try:
-            library = _library()
             with self.errors("it does not answer"):
-                library.Consumer(self._configuration({"group.id": NO_GROUP}, {})).list_topics(
-                    timeout=SECONDS_TO_ANSWER
-                )
+                asked = _library().Consumer(self._configuration({"group.id": NO_GROUP}, {}))
+                asked.list_topics(timeout=SECONDS_TO_ANSWER)
         except MarqueeError as error:
             return str(error)
         return ""

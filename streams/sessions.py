@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from broker.client import SECONDS_TO_ANSWER, Brokers, Offsets, Topic
 from marquee.daemon_settings import StreamSettings
-from marquee.errors import AwayError, SettingsError
+from marquee.errors import AwayError, MarqueeError, SettingsError
+from marquee.process_secrets import KAFKA_LOGIN
 from streams.messages import Answer, Refused
 
 if TYPE_CHECKING:
@@ -211,3 +213,22 @@ def _gone(topics: list[str], seconds: float) -> AwayError:
         f"topic {', '.join(topics)} is gone",
         f"make it anew; if nobody does, it is made here after {seconds:g} seconds",
     )
+
+
+REFUSED = re.compile(r"((?:Sasl|Ssl)AuthenticationException|\w*AuthorizationException): ([^\n]+)")
+"""Of Kafka's client for Java: credentials, a certificate or a right; a retry meets it again."""
+
+
+def why_ended(text: str) -> MarqueeError:
+    """Why a query of Spark ended: an outage, or wrong settings, which no retry mends."""
+    own = re.search(r"(?:marquee\.errors\.)(\w+): ([^\n]+)", text)
+    if own and own[1] == "SettingsError":
+        return SettingsError(own[2])
+    if refused := REFUSED.search(text):
+        remedy = f"correct [kafka], or {KAFKA_LOGIN}"
+        return SettingsError(f"Kafka refuses Spark's client: {refused[2][:400]}", remedy)
+    # Neither Python's traceback nor Java's begins with the reason; both end with it.
+    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Error|Exception): .+)$", text, re.MULTILINE)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason")
+    line = own[2] if own else (causes or [first])[-1]
+    return AwayError(f"Spark's query ended: {line[:400]}", "it is started again")

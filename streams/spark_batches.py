@@ -30,7 +30,7 @@ from broker.client import Brokers
 from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
 from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings, StreamSettings
-from marquee.errors import AwayError, MarqueeError, SettingsError, StackError
+from marquee.errors import SettingsError, StackError
 from marquee.lake import Lake, open_lake
 from serving.backend import Backend, open_backend
 from serving.bundle_cache import BundleCache
@@ -45,6 +45,7 @@ from streams.sessions import (
     StreamTopics,
     lag_of,
     run_sessions,
+    why_ended,
 )
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -231,18 +232,6 @@ class SparkStream:
         """The id of the query, which Spark keeps in the checkpoint."""
         found = re.search(r'"id":"([^"]+)"', (self.checkpoint / "metadata").read_text("utf-8"))
         return found[1] if found else "unknown"
-
-
-def why_ended(text: str) -> MarqueeError:
-    """Why a query ended: an outage, or wrong settings, which no retry mends."""
-    own = re.search(r"(?:marquee\.errors\.)(\w+): ([^\n]+)", text)
-    if own and own[1] == "SettingsError":
-        return SettingsError(own[2])
-    # Neither Python's traceback nor Java's begins with the reason; both end with it.
-    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Error|Exception): .+)$", text, re.MULTILINE)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason")
-    line = own[2] if own else (causes or [first])[-1]
-    return AwayError(f"Spark's query ended: {line[:400]}", "it is started again")
 
 
 def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:

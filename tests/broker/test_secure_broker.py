@@ -231,7 +231,8 @@ SPARK = """
 import json, os, sys
 from pathlib import Path
 from marquee.settings import load_settings
-from streams.spark_batches import security_options, start_session, why_ended
+from streams.sessions import why_ended
+from streams.spark_batches import security_options, start_session
 jars, folder, places = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 session = start_session("local[1]", "512m", jars, folder)
 options = {"startingOffsets": "earliest", "endingOffsets": "latest"}

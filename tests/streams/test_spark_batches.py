@@ -14,7 +14,7 @@ import pytest
 from local_stack.java_setup import fetch_listed
 from marquee.errors import AwayError, SettingsError
 from marquee.settings import load_settings
-from streams.spark_batches import why_ended
+from streams.sessions import why_ended
 from tests.streams.stream_rig import Said, StreamRig
 
 MIXED: list[Said] = [
@@ -35,7 +35,14 @@ org.apache.spark.SparkException: Job aborted
 Caused by: org.apache.kafka.common.errors.TimeoutException: no metadata in 60000 ms
 \t... 3 more
 """
+REFUSED = JAVA.replace(
+    "TimeoutException: no metadata in 60000 ms", "SaslAuthenticationException: wrong password"
+)
+NO_RIGHT = JAVA.replace(
+    "TimeoutException: no metadata in 60000 ms", "TopicAuthorizationException: not authorized: [q]"
+)
 WRONG = "x\nmarquee.errors.SettingsError: Kafka refuses us — correct [kafka]\n\tat py4j.Run"
+FINAL = (REFUSED, NO_RIGHT, WRONG)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,8 @@ WRONG = "x\nmarquee.errors.SettingsError: Kafka refuses us — correct [kafka]\n
         (PYTHON, "KafkaError{code=_TRANSPORT"),
         (JAVA, "TimeoutException: no metadata in 60000 ms"),
         (WRONG, "Kafka refuses us — correct [kafka]"),
+        (REFUSED, "Kafka refuses Spark's client: wrong password"),
+        (NO_RIGHT, "not authorized: [q]"),
         ("py4j is gone\n", "py4j is gone"),
         ("", "no reason"),
     ],
@@ -51,7 +60,7 @@ WRONG = "x\nmarquee.errors.SettingsError: Kafka refuses us — correct [kafka]\n
 def test_why_a_query_ended_is_its_cause_in_one_line(text: str, said: str) -> None:
     shown = str(why_ended(text))
     assert said in shown and "Traceback" not in shown and "\n" not in shown
-    assert type(why_ended(text)) is (SettingsError if text == WRONG else AwayError)
+    assert type(why_ended(text)) is (SettingsError if text in FINAL else AwayError)
 
 
 @pytest.fixture
