@@ -20,6 +20,10 @@ from marquee.resource_manager import tag_of
 from marquee.settings import REPOSITORY, Settings
 from steps.shipped_code import code_zip
 
+NO_LOCALITY_WAIT = {"spark.locality.wait": "0s"}
+"""For a master in the driver. There a task that waits for a host with its data is never offered
+again once the others have ended, and its job hangs (SPARK-4939)."""
+
 
 def application_name(job: str, run: str, attempt: object) -> str:
     """The name by which a master lists one attempt of a job."""
@@ -141,6 +145,8 @@ def _driver_conf(spark: SparkSettings) -> dict[str, str]:
         "spark.local.dir": spark.local_dir,
         "spark.pyspark.python": spark.worker_python,
     }
+    if is_local_master(spark.master):
+        given |= NO_LOCALITY_WAIT
     if spark.worker_python and spark.deploy_mode == "client":
         # spark-submit prefers the workers' Python to PYSPARK_DRIVER_PYTHON (Spark's PythonRunner).
         given["spark.pyspark.driver.python"] = sys.executable

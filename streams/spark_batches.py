@@ -51,8 +51,13 @@ from streams.sessions import (
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_FETCH = 30
 """How long an executor waits for the messages of its batch."""
-LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-"""Of a session whose executors are in the driver: nobody else need reach it."""
+LOCAL = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.locality.wait": "0s",
+}
+"""Of a session whose executors are in the driver. Nobody else need reach it, and a task that waits
+for a host with its data would hang (SPARK-4939)."""
 Outcome = Answer | Refused
 log = logging.getLogger("marquee.streams")
 
@@ -251,7 +256,7 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.streaming.stopTimeout": "20s",
-        **(LOOPBACK if master.startswith("local") else {}),
+        **(LOCAL if master.startswith("local") else {}),
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     }
     for key, value in values.items():
