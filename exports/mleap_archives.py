@@ -235,4 +235,6 @@ def _virtual_machine(jars: Path) -> ModuleType:
     except (jpype.JVMNotFoundException, OSError) as error:
         remedy = "install Java 17 or 21, or set JAVA_HOME"
         raise SettingsError(f"no Java starts for MLeap's runtime: {error}", remedy) from None
+    # Its matrices tell the terminal that they have no native code here, which changes no answer.
+    jpype.JPackage("java").util.logging.LogManager.getLogManager().reset()
     return jpype  # type: ignore[no-any-return]
