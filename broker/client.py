@@ -206,15 +206,11 @@ class Brokers:
                     return
                 yield one
 
-    def why_away(self) -> str:
-        """Why the brokers cannot be used at this moment; empty if they answer."""
-        try:
-            with self.errors("it does not answer"):
-                asked = _library().Consumer(self._configuration({"group.id": NO_GROUP}, {}))
-                asked.list_topics(timeout=SECONDS_TO_ANSWER)
-        except MarqueeError as error:
-            return str(error)
-        return ""
+    def ask(self) -> None:
+        """Raise the error why the brokers cannot be used at this moment, if they cannot."""
+        with self.errors("it does not answer"):
+            asked = _library().Consumer(self._configuration({"group.id": NO_GROUP}, {}))
+            asked.list_topics(timeout=SECONDS_TO_ANSWER)
 
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:
@@ -279,10 +275,11 @@ def check_brokers(settings: Settings) -> Iterator[Finding]:
     if not settings.kafka.bootstrap:
         return
     try:
-        why = Brokers.of(settings).why_away()
+        Brokers.of(settings).ask()
     except MarqueeError as error:
-        why = str(error)
-    yield Finding("Kafka", not why, why or f"it answers at {settings.kafka.bootstrap}")
+        yield Finding("Kafka", False, error.message, error.remedy)
+    else:
+        yield Finding("Kafka", True, f"it answers at {settings.kafka.bootstrap}")
 
 
 def _line(error: KafkaError) -> str:

@@ -25,6 +25,7 @@ from cli.world_and_lake import (
     running_stack,
     settings_for,
 )
+from marquee.errors import StackError
 from marquee.settings import load_settings
 from marquee.state_folders import StateFolders
 
@@ -62,6 +63,8 @@ def stream(
     """Answer the questions of a Kafka topic on another one (docs/guides/streams.md)."""
     found = running_stack(data)
     settings = running_settings(found) if found else settings_for(data)
+    if found is None and settings.kafka.embedded:
+        raise StackError("no stack runs, and its Kafka is the one to ask", "start it: `marquee up`")
     folders = StateFolders(settings.state_folder)
     command = [sys.executable, "-m", "streams", "spark" if spark else "loop", "--name", name]
     command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs]

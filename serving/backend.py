@@ -35,7 +35,7 @@ from serving.engines import (
 )
 from serving.feedback_hand_over import HandOver
 from serving.feedback_log import FeedbackLog
-from serving.follower import SECONDS_TO_STOP, Follower, LoadedChampion
+from serving.follower import SECONDS_TO_STOP, UNREAD, Follower, LoadedChampion
 from serving.other_engines import OtherEngines
 from serving.problems import NothingServesError, ProblemError
 
@@ -195,7 +195,7 @@ def current_champion(follower: Follower[M]) -> LoadedChampion[M]:
     """
     view = follower.view
     if view.champion is None:
-        raise NothingServesError(follower.name, follower.failure)
+        raise NothingServesError(follower.name, follower.failure, UNREAD in follower.failure)
     return view.champion
 
 

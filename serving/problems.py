@@ -36,10 +36,12 @@ class ProblemError(MarqueeError):
 
 
 class NothingServesError(ProblemError):
-    """503: no champion is loaded, for example before the first promotion."""
+    """503: no champion is loaded, for example before the first promotion, or while one loads."""
 
-    def __init__(self, model: str, reason: str) -> None:
+    def __init__(self, model: str, reason: str, loads: bool = False) -> None:
         remedy = "promote a model (trigger weekly_retrain), then ask again; see /v1/models"
+        if loads:
+            remedy = "this engine has just started and loads its models: ask again in a moment"
         super().__init__(503, f"no {model} serves: {reason}", remedy)
 
 

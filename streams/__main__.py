@@ -76,6 +76,8 @@ def _run(
     backend: Backend,
     stop: threading.Event,
 ) -> None:
+    topics = f"{settings.streams.requests} to {settings.streams.answers}"
+    log.info("answers from %s, Kafka at %s", topics, brokers.bootstrap)
     progress = Progress()
     if options.port is not None:
         from streams.health import Health
@@ -186,9 +188,9 @@ class Reporter(threading.Thread):
         found = self._progress
         line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
         line += f"{sum(found.lag.values())} wait"
-        if line != self._said:
+        if line != self._said and not found.failure and found.sessions:
             log.info("%s", line)
-        self._said = line
+            self._said = line
         if self._path is not None:
             self._write(self._path, found)
 

@@ -149,8 +149,8 @@ async def read_export(backend: BackendDep, name: Model, format: FormatName) -> R
         raise ProblemError(
             404,
             f"{bundle} has no export to {format}",
-            f'set exports.formats to ["{format}"] for the next run, or write one now: '
-            f"marquee export champion:{name} --format {format} --out {name}.zip",
+            f"`marquee export champion:{name} --format {format} --out {name}.zip` writes one now, "
+            "if its --help names that format; with [exports] formats the next run writes it",
         ) from None
     file = f'attachment; filename="{name}-{bundle}-{format}.zip"'
     return Response(data, media_type="application/zip", headers={"content-disposition": file})

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from broker.client import Brokers, Topic
+from broker.client import Brokers, Topic, check_brokers
 from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME
 from marquee.errors import AwayError, SettingsError
 from marquee.settings import Settings, load_settings
@@ -45,11 +45,18 @@ def test_a_broker_that_is_away_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> 
     brokers = Brokers(address)
     with pytest.raises(AwayError, match=rf"topic any cannot be made: .*\(Kafka at {address}\) — "):
         brokers.ensure_topics([Topic("any")])
-    assert "it does not answer" in brokers.why_away()
+    with pytest.raises(AwayError, match="it does not answer"):
+        brokers.ask()
+
+
+def test_the_doctor_says_once_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.client.SECONDS_TO_ANSWER", 0.5)
+    (found,) = check_brokers(with_kafka(bootstrap=f"127.0.0.1:{free_port()}"))
+    assert not found.passed and "start Kafka" in found.remedy and "start Kafka" not in found.detail
 
 
 def test_a_broker_that_is_there_is_not_away(kafka: Broker) -> None:
-    assert Brokers(kafka.address).why_away() == ""
+    Brokers(kafka.address).ask()
 
 
 def test_a_place_without_kafka_says_which_setting() -> None:

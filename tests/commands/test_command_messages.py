@@ -226,6 +226,19 @@ def test_only_an_interrupted_command_stops_what_it_started(
         assert "down` stops it" in out.export_text()
 
 
+def test_a_stream_of_an_embedded_kafka_wants_its_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MARQUEE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("MARQUEE_KAFKA__EMBEDDED", "true")
+    monkeypatch.setattr(sys, "argv", ["marquee", "stream"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    output = capfd.readouterr()
+    assert ended.value.code == 1 and output.err.count("\n") == 1
+    assert output.err.startswith("error: no stack runs, and its Kafka is the one to ask")
+
+
 def test_help_speaks_of_a_commands_own_world_and_lake() -> None:
     """Flags that several commands share have one text, and not all of them have all the flags."""
     wrong = []

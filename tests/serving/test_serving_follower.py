@@ -19,9 +19,10 @@ from serving_bundles import (
 from marquee.artefacts.ledger_entry import Draft
 from marquee.lake import Lake, open_lake
 from release.ledger import Ledger
-from serving.backend import Backend
+from serving.backend import Backend, current_champion, open_backend
 from serving.engines import LoadedRecommender, load_recommender
 from serving.follower import SECONDS_BEFORE_RETRY, Follower
+from serving.problems import NothingServesError
 from tests.serving.followers import number, open_follower
 
 
@@ -262,3 +263,13 @@ def test_what_the_cache_remembers_is_the_entry_itself(
     follower.poll()
     kept = json.loads((tmp_path / "cache/recommender/last-served.json").read_text())
     assert kept == entry.to_json()
+
+
+def test_before_the_ledger_is_read_the_remedy_is_to_ask_again(tmp_path: Path) -> None:
+    lake = open_lake(f"file://{tmp_path / 'lake'}")
+    backend = open_backend(lake, tmp_path / "cache", tmp_path / "feedback")
+    with pytest.raises(NothingServesError, match="ask again in a moment"):
+        current_champion(backend.recommender)
+    backend.recommender.poll()
+    with pytest.raises(NothingServesError, match="promote a model"):
+        current_champion(backend.recommender)
