@@ -175,7 +175,7 @@ def test_the_local_place_stays_on_loopback(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_place_names_the_processes_of_this_machine(shelf: Settings) -> None:
     assert [*read_procfile(only=shelf.stack.processes)] == [*shelf.stack.processes]
     local = load_settings("local").stack.processes
-    optional = {*CONNECT_PROCESSES, "kafka"}
+    optional = {*CONNECT_PROCESSES, "kafka", "stream"}
     assert {*read_procfile()} == {*local, *optional} and optional.isdisjoint(local)
     with pytest.raises(StackError, match=r"stack\.processes names tape"):
         read_procfile(only=["tape"])
