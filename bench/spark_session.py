@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from local_stack.java_setup import cache_folder, java_home, spark_environment
 from marquee.settings import Settings, load_settings
-from steps.spark_submit import spark_conf
+from steps.spark_submit import conf_of_master, spark_conf
 
 
 @contextmanager
@@ -31,7 +31,9 @@ def spark_session(name: str, memory: str = "") -> Iterator[SparkSession]:
 
 def _conf(settings: Settings, memory: str) -> dict[str, str]:
     # No class archive: it was recorded from the jars of another environment.
-    return spark_conf(settings, archive="") | {
+    return {
+        **spark_conf(settings, archive=""),
+        **conf_of_master(settings.spark.master, ""),
         "spark.driver.memory": memory or settings.spark.driver_memory,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.caseSensitive": "true",

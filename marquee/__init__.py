@@ -30,7 +30,7 @@ Every room may import the kernel. The kernel imports no other room and no engine
 - `schedule`: the interval between runs, and how long tasks may take
 - `settings`: the tree of settings
 - `spark_applications`: the applications of a job, found and ended at either of the two
-- `spark_master`: the pages of a Spark Standalone master
+- `spark_master`: the pages of a Spark Standalone master, and what a local one needs
 - `shelf`: which board of a cluster does what
 - `state_folders`: the folders of one world on this machine
 """

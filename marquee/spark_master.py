@@ -1,8 +1,8 @@
-"""The pages of a Spark Standalone master: its state, its applications, and ending one.
+"""Spark's masters: the pages of a Standalone one, and what one inside the driver needs.
 
-A master answers on `/json/` and ends an application on `/app/kill/`, as its own web page does
-(Spark 4.1, `MasterWebUI`). Of several masters one is ALIVE; a STANDBY lists no application. Tasks
-use this module to leave no orphan, and `marquee doctor` to check a place.
+A Standalone master answers on `/json/` and ends an application on `/app/kill/`, as its own web page
+does (Spark 4.1, `MasterWebUI`). Of several masters one is ALIVE; a STANDBY lists no application.
+Tasks use this module to leave no orphan, and `marquee doctor` to check a place.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any
 from marquee.errors import AwayError
 
 SECONDS_TO_ANSWER = 10.0
+LOCAL_CONF = {"spark.locality.wait": "0s"}
+"""For a master inside the driver. There a task that waits for a host with its data is never offered
+again once the others have ended, and its job hangs (SPARK-4939)."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,8 @@ from marquee.place_settings import (
 from marquee.process_secrets import spark_authentication
 from marquee.resource_manager import tag_of
 from marquee.settings import REPOSITORY, Settings
+from marquee.spark_master import LOCAL_CONF
 from steps.shipped_code import code_zip
-
-NO_LOCALITY_WAIT = {"spark.locality.wait": "0s"}
-"""For a master in the driver. There a task that waits for a host with its data is never offered
-again once the others have ended, and its job hangs (SPARK-4939)."""
 
 
 def application_name(job: str, run: str, attempt: object) -> str:
@@ -57,8 +54,13 @@ def submit_options(
     }
 
 
-def yarn_tags(master: str, prefix: str) -> dict[str, str]:
-    """The `--conf` value by which YARN finds all attempts at a job of a run; empty elsewhere."""
+def conf_of_master(master: str, prefix: str) -> dict[str, str]:
+    """The `--conf` values that depend on the kind of the master.
+
+    By the tags YARN finds all attempts at a job of a run, whose names begin with `prefix`.
+    """
+    if is_local_master(master):
+        return LOCAL_CONF
     return {"spark.yarn.tags": tag_of(prefix)} if master == "yarn" else {}
 
 
@@ -69,8 +71,8 @@ def submit_command(settings: Settings, job: str, run: str, archive: str) -> list
     """
     options = submit_options(settings, job, run, archive)
     command = ["spark-submit", "--master", settings.spark.master]
-    tags = yarn_tags(settings.spark.master, all_attempts(job, run))
-    for key, value in (options["conf"] | tags).items():
+    own = conf_of_master(settings.spark.master, all_attempts(job, run))
+    for key, value in (options["conf"] | own).items():
         command += ["--conf", f"{key}={value}"]
     if py_files := shipped_code(settings, settings.spark.master):
         command += ["--py-files", py_files]
@@ -145,8 +147,6 @@ def _driver_conf(spark: SparkSettings) -> dict[str, str]:
         "spark.local.dir": spark.local_dir,
         "spark.pyspark.python": spark.worker_python,
     }
-    if is_local_master(spark.master):
-        given |= NO_LOCALITY_WAIT
     if spark.worker_python and spark.deploy_mode == "client":
         # spark-submit prefers the workers' Python to PYSPARK_DRIVER_PYTHON (Spark's PythonRunner).
         given["spark.pyspark.driver.python"] = sys.executable

@@ -32,6 +32,8 @@ from marquee.clock import now
 from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings, StreamSettings
 from marquee.errors import SettingsError, StackError
 from marquee.lake import Lake, open_lake
+from marquee.place_settings import is_local_master
+from marquee.spark_master import LOCAL_CONF
 from serving.backend import Backend, open_backend
 from serving.bundle_cache import BundleCache
 from serving.engines import load_budget, load_recommender
@@ -51,13 +53,8 @@ from streams.sessions import (
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_FETCH = 30
 """How long an executor waits for the messages of its batch."""
-LOCAL = {
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.locality.wait": "0s",
-}
-"""Of a session whose executors are in the driver. Nobody else need reach it, and a task that waits
-for a host with its data would hang (SPARK-4939)."""
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+"""Of a session whose executors are in the driver: nobody else need reach it."""
 Outcome = Answer | Refused
 log = logging.getLogger("marquee.streams")
 
@@ -256,7 +253,7 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.streaming.stopTimeout": "20s",
-        **(LOCAL if master.startswith("local") else {}),
+        **(LOOPBACK | LOCAL_CONF if is_local_master(master) else {}),
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     }
     for key, value in values.items():

@@ -16,7 +16,7 @@ from steps.crawl_titles import crawl_command
 from steps.form import Form
 from steps.publish_documents import publish_command
 from steps.run import Run
-from steps.spark_submit import submit_command
+from steps.spark_submit import conf_of_master, submit_command
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "commands.txt"
 JOBS = (
@@ -62,14 +62,20 @@ def test_jobs_differ_in_their_names_alone() -> None:
 
 
 def test_airflow_submits_what_a_shell_would(dag: dict[str, Any]) -> None:
-    """The provider's hook builds the same command, flag for flag."""
+    """The provider's hook builds the same command, flag for flag.
+
+    As it runs, a task adds what depends on the master that its connection names.
+    """
     settings = load_settings("local")
+    own = conf_of_master(settings.spark.master, "")
+    added = {("--conf", f"{key}={value}") for key, value in own.items()}
+    assert added
     built = dag["commands"]
     assert set(built) == set(JOBS)
     for job, command in built.items():
         told = submit_command(settings, job, "<run>", "")
         assert command[0] == told[0] == "spark-submit"
-        assert _flags(command) == _flags(told)
+        assert _flags(command) | added == _flags(told)
         assert command[-11:] == told[-11:]
 
 

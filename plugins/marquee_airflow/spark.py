@@ -26,7 +26,7 @@ from marquee_airflow.drivers import (
 )
 from marquee_airflow.runs import SPARK_CONNECTION, current_run, spark_master
 from marquee_airflow.tasks import airflow_step
-from steps.spark_submit import job_flags, shipped_code, submit_options, yarn_tags
+from steps.spark_submit import conf_of_master, job_flags, shipped_code, submit_options
 
 EXIT_STATUS = re.compile(r"Error code is: (-?\d+)\.")
 
@@ -86,7 +86,7 @@ class SparkJobOperator(SparkSubmitOperator):
         self._skip_if_unchanged(context)
         master = spark_master()
         self.py_files = shipped_code(load_settings(), master) or None
-        self.conf = {**(self.conf or {}), **yarn_tags(master, self.attempts)}
+        self.conf = {**(self.conf or {}), **conf_of_master(master, self.attempts)}
         self.end_earlier_attempts()
         try:
             with watch_for_driver(master, self.spark, self.attempts):

@@ -17,16 +17,18 @@ import pytest
 from pyspark.sql import SparkSession
 from zope.interface import implementedBy
 
+from marquee.spark_master import LOCAL_CONF
+
 SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "2g",
-    "spark.locality.wait": "0s",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    **LOCAL_CONF,
 }
 
 

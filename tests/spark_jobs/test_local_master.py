@@ -13,7 +13,7 @@ import pytest
 
 from marquee.lake import open_lake
 from marquee.settings import REPOSITORY, load_settings
-from steps.spark_submit import spark_conf
+from steps.spark_submit import conf_of_master, spark_conf
 
 SECONDS = 300
 """A job that hangs is ended after it; one that does not takes some seconds."""
@@ -38,7 +38,8 @@ def test_a_job_over_blocks_and_shuffled_rows_ends(hdfs, tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     pq.write_table(pa.table({"id": list(range(500))}), tmp_path / "rows" / "part-0.parquet")
     lake.publish(tmp_path / "rows", "blocks", 500)
-    conf = json.dumps(spark_conf(load_settings("local"), ""))
+    settings = load_settings("local")
+    conf = json.dumps(spark_conf(settings, "") | conf_of_master(settings.spark.master, ""))
     done = subprocess.run(
         [sys.executable, "-c", JOB, conf, lake.uri("blocks")],
         cwd=REPOSITORY,
@@ -50,8 +51,5 @@ def test_a_job_over_blocks_and_shuffled_rows_ends(hdfs, tmp_path: Path) -> None:
 
 
 def test_a_cluster_waits_for_the_host_of_its_data() -> None:
-    settings = load_settings("local")
-    assert spark_conf(settings, "")["spark.locality.wait"] == "0s"
-    spark = settings.spark.model_copy(update={"master": "spark://master:7077"})
-    elsewhere = settings.model_copy(update={"spark": spark})
-    assert "spark.locality.wait" not in spark_conf(elsewhere, "")
+    assert conf_of_master("spark://master:7077", "") == {}
+    assert conf_of_master("yarn", "").keys() == {"spark.yarn.tags"}

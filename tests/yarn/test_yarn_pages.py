@@ -23,7 +23,7 @@ from marquee.resource_manager import tag_of
 from marquee.settings import load_settings
 from marquee.spark_applications import active_applications, end_applications
 from marquee_airflow import drivers
-from steps.spark_submit import all_attempts, yarn_tags
+from steps.spark_submit import all_attempts, conf_of_master
 
 PREFIX = all_attempts("prepare_ratings", "manual-1")
 APP = {"id": "application_17_0001", "name": f"{PREFIX}2", "state": "RUNNING"}
@@ -91,9 +91,9 @@ def test_an_application_is_found_by_its_tag_and_ended() -> None:
         assert active_applications("yarn", [page], all_attempts("prepare_ratings", "other")) == []
         assert end_applications("yarn", [page], PREFIX) == found
         assert active_applications("yarn", [page], PREFIX) == []
-    assert f"applicationTags={yarn_tags('yarn', PREFIX)['spark.yarn.tags']}" in asked[0]
+    assert f"applicationTags={conf_of_master('yarn', PREFIX)['spark.yarn.tags']}" in asked[0]
     assert "/ws/v1/cluster/apps/application_17_0001/state KILLED" in asked
-    assert yarn_tags("spark://a:7077", PREFIX) == {}
+    assert conf_of_master("spark://a:7077", PREFIX) == {}
 
 
 class BreaksOff(BaseHTTPRequestHandler):
