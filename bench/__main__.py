@@ -17,6 +17,7 @@ python -m bench.document_speed --help  # documents a second to CouchDB, and a re
 python -m bench.choice_simulation   # how often chance alone replaces a recipe
 python -m bench.gate_simulation     # what chance does at the gate in years of weeks
 python -m bench.paired_errors --help  # how exactly two models are compared: that one's input
+python -m bench.engines --help      # all engines in one table: answers, memory, seconds to start
 python -m bench.connect --help      # Spark Connect beside native: answers, memory, restart
 python -m bench.streams --help      # questions over topics: the plain loop and micro-batches
 python -m bench.idle --help         # what an idle Airflow costs: memory and CPU over an hour

@@ -26,20 +26,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from bench.connect import FILM, PAIRS, Run
+from bench.connect import FILM, PAIRS, Run, loaded, times
 from bench.document_speed import measure as measure_documents
 from bench.document_speed import server_at
 from bench.exports import measure_bundle
 from bench.spark_session import spark_session
-from bench.streams import WARM, arguments, latencies, rig_of, throughput
+from bench.streams import arguments, rig_of
+from bench.streams import measure as measure_stream
 from local_stack.processes import memory_mb
 from marquee.lake import Lake, open_lake
 from marquee.settings import load_settings
-from serving.backend import Backend, open_backend
+from serving.backend import Backend, current_champion, open_backend
 from serving.bundle_cache import BundleCache
 from serving.questions import answer_question
 from streams.messages import stream_caller
@@ -75,22 +73,18 @@ class Place:
 
     def backend(self) -> Backend:
         """The native engine, with both models loaded."""
-        backend = open_backend(self.lake, self.folder / "own", self.folder / "feedback")
-        for follower in backend.followers.values():
-            follower.poll()
-            if follower.view.champion is None:
-                raise SystemExit(f"error: {follower.failure}")
-        return backend
+        return loaded(open_backend(self.lake, self.folder / "own", self.folder / "feedback"))
 
-    def questions(self) -> dict[str, Said]:
-        """What every engine is asked, of the first person and title of the lake."""
-        model = self.backend().recommender.view.champion.model.recommender  # type: ignore[union-attr]
-        person, movie = int(model.user_ids[0]), int(model.movie_ids[0])
-        return {
-            "stars": ("prediction", {"user_id": person, "movie_id": movie}),
-            "a list of ten": ("recommendations", {"user_id": person, "n": 10}),
-            "a budget": ("budget-estimate", FILM),
-        }
+
+def questions(backend: Backend) -> dict[str, Said]:
+    """What an engine is asked, of the first person and title of the lake."""
+    model = current_champion(backend.recommender).model.recommender
+    person, movie = int(model.user_ids[0]), int(model.movie_ids[0])
+    return {
+        "stars": ("prediction", {"user_id": person, "movie_id": movie}),
+        "a list of ten": ("recommendations", {"user_id": person, "n": 10}),
+        "a budget": ("budget-estimate", FILM),
+    }
 
 
 def native(place: Place) -> Iterator[Cost]:
@@ -98,14 +92,14 @@ def native(place: Place) -> Iterator[Cost]:
     started = time.perf_counter()
     backend, caller = place.backend(), stream_caller(("read",))
     ready = time.perf_counter() - started
-    for name, said in place.questions().items():
-        one, late = _times(partial(answer_question, backend, caller, *said), 500)
+    for name, said in questions(backend).items():
+        one, late = times(partial(answer_question, backend, caller, *said), 500)
         yield Cost("native", name, one, late, 1000 / one, ready=ready)
 
 
 def exports(place: Place) -> Iterator[Cost]:
     """The champion's widest question in the stock engines."""
-    entry = place.backend().budget.view.champion.entry  # type: ignore[union-attr]
+    entry = current_champion(place.backend().budget).entry
     folder = BundleCache(place.lake, "budget", place.folder / "own").fetch(entry)
     for row in measure_bundle(folder, 20_000):
         name = "native, rows" if row["engine"] == "native" else row["engine"]
@@ -119,7 +113,7 @@ def connect(place: Place) -> Iterator[Cost]:
     try:
         ready, costs = sum(run.begin()), []
         for name, spark, _ in run.questions():
-            one, late = _times(spark, 30)
+            one, late = times(spark, 30)
             many = PAIRS / one * 1000 if f"{PAIRS:,}" in name else None
             costs.append(Cost("spark-connect", name, one, late, many))
         held = sum(run.mb(name) for name in run.running)
@@ -132,8 +126,8 @@ def connect(place: Place) -> Iterator[Cost]:
 
 def stream(how: str, place: Place) -> Iterator[Cost]:
     """A stream over a broker of its own."""
-    questions = place.questions()
-    first = next(iter(questions.values()))
+    asked = questions(place.backend())
+    first = next(iter(asked.values()))
     with rig_of(place.folder, lake=place.lake) as rig:
 
         def answers(start: str) -> float:
@@ -143,11 +137,8 @@ def stream(how: str, place: Place) -> Iterator[Cost]:
             return time.perf_counter() - began
 
         ready, costs = answers("first"), []
-        for name, said in questions.items():
-            rig.answers(rig.ask([said] * WARM, f"warm-{name}"))
-            many = throughput(rig, said, REQUESTS, name)
-            waits = latencies(rig, said, RATE, SECONDS, name)
-            one, late = (np.percentile(waits, [50, 99]) * 1000).tolist()
+        for name, said in asked.items():
+            many, one, late = measure_stream(rig, said, name, REQUESTS, RATE, SECONDS)
             costs.append(Cost(f"stream, {how}", name, one, late, many))
         held = memory_mb([rig.processes[-1].pid])
         rig.end(rig.processes[-1], signal.SIGKILL)
@@ -181,31 +172,22 @@ PARTS: dict[str, Callable[[Place], Iterator[Cost]]] = {
 }
 
 
-def _times(call: Callable[[], Any], repeats: int) -> tuple[float, float]:
-    """Median and 99th percentile, in milliseconds; the first calls do not count."""
-    for _ in range(max(1, repeats // 10)):
-        call()
-    found = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        found.append(1000 * (time.perf_counter() - started))
-    one, late = np.percentile(found, [50, 99]).tolist()
-    return one, late
+FORMS = {
+    "one": "{:,.3g}",
+    "slowest_of_100": "{:,.3g}",
+    "a_second": "{:,.0f}",
+    "mb": "{:,.0f}",
+    "ready": "{:.3g}",
+    "again": "{:.3g}",
+    "worst": "{:.0e}",
+}
 
 
 def shown(cost: Cost) -> str:
     """A line of Markdown."""
-    forms = {"one": "{:,.3g}", "slowest_of_100": "{:,.3g}", "worst": "{:.0e}", "ready": "{:.3g}"}
-    forms |= {"a_second": "{:,.0f}", "mb": "{:,.0f}", "again": "{:.3g}"}
     values = asdict(cost)
-    cells = [cost.engine, cost.question]
-    cells += ["" if values[n] is None else form.format(values[n]) for n, form in _ordered(forms)]
-    return f"| {' | '.join(cells)} |"
-
-
-def _ordered(forms: dict[str, str]) -> list[tuple[str, str]]:
-    return [(field.name, forms[field.name]) for field in fields(Cost) if field.name in forms]
+    numbers = ("" if values[n] is None else form.format(values[n]) for n, form in FORMS.items())
+    return f"| {' | '.join((cost.engine, cost.question, *numbers))} |"
 
 
 def _train(folder: Path) -> int:
@@ -241,9 +223,8 @@ def main() -> int:
         for name in options.parts.split(","):
             folder = Path(scratch) / f"part-{name}"
             folder.mkdir()
-            for cost in PARTS[name](
-                Place(open_lake(root, options.webhdfs), options.webhdfs, folder)
-            ):
+            place = Place(open_lake(root, options.webhdfs), options.webhdfs, folder)
+            for cost in PARTS[name](place):
                 costs.append(cost)
                 print(shown(cost), flush=True)
     if options.json:

@@ -53,14 +53,23 @@ def main() -> int:
             process = rig.start(*arguments(how, rig.folder))
             peak = watched.enter_context(measured(process.pid))
             for name, said in QUESTIONS.items():
-                rig.answers(rig.ask([said] * WARM, f"warm-{name}"))
-                rate = throughput(rig, said, options.requests, name)
-                waits = latencies(rig, said, options.rate, options.seconds, name)
-                middle, late = np.percentile(waits, [50, 99]) * 1000
-                print(f"{how:<6} {name:<16} {rate:>10.0f} {middle:>8.1f} {late:>8.1f}", flush=True)
+                rate, one, late = measure(
+                    rig, said, name, options.requests, options.rate, options.seconds
+                )
+                print(f"{how:<6} {name:<16} {rate:>10.0f} {one:>8.1f} {late:>8.1f}", flush=True)
             watched.close()
             print(f"{how:<6} at its peak {peak.peak_mb:.0f} MB", flush=True)
     return 0
+
+
+def measure(
+    rig: StreamRig, said: Said, name: str, requests: int, rate: float, seconds: float
+) -> tuple[float, float, float]:
+    """Requests a second, and median and 99th percentile of the milliseconds until an answer."""
+    rig.answers(rig.ask([said] * WARM, f"warm-{name}"))
+    many = throughput(rig, said, requests, name)
+    one, late = np.percentile(latencies(rig, said, rate, seconds, name), [50, 99]) * 1000
+    return many, float(one), float(late)
 
 
 def throughput(rig: StreamRig, said: Said, count: int, start: str) -> float:
