@@ -54,7 +54,11 @@ def fetched(bundle: str, lake: str, webhdfs: str, data: str = "") -> Iterator[Pa
         try:
             opened = chosen_lake(lake, webhdfs, data)
         except StackError as error:
-            raise error if ":" in bundle else _absent(bundle, error) from None
+            if ":" in bundle:
+                raise
+            with checking_arguments():
+                what = f"'{bundle}' is no folder here, and {error.message}"
+                raise SourceError(what, error.remedy) from None
         folder, below = _published(opened, _lake_path(opened, bundle))
         yield opened.fetch(folder, Path(scratch), below=below)
 
@@ -91,15 +95,6 @@ def _published(lake: Lake, path: str) -> tuple[str, str]:
         folder = "/".join(parts[:cut])
         if lake.exists(f"{folder}/_manifest.json"):
             return folder, "/".join(parts[cut:])
-    absent = NotFoundError(
-        f"'{path}' is neither a folder here nor published in {lake.root}", _REMEDY
-    )
-    absent.status = 2
-    raise absent
-
-
-def _absent(bundle: str, error: StackError) -> SourceError:
-    """The error of a bundle that is no folder here, where no lake can be asked for it."""
-    absent = SourceError(f"'{bundle}' is no folder here, and {error.message}", error.remedy)
-    absent.status = 2
-    return absent
+    with checking_arguments():
+        what = f"'{path}' is neither a folder here nor published in {lake.root}"
+        raise NotFoundError(what, _REMEDY)

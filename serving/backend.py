@@ -195,8 +195,14 @@ def current_champion(follower: Follower[M]) -> LoadedChampion[M]:
     """
     view = follower.view
     if view.champion is None:
-        raise NothingServesError(follower.name, follower.failure, UNREAD in follower.failure)
+        raise NothingServesError(follower.name, follower.failure, not has_looked(follower))
     return view.champion
+
+
+def has_looked(follower: Follower[Any]) -> bool:
+    """Whether a model serves, or its ledger was read and says why none does."""
+    is_read = follower.polled_at is not None and UNREAD not in follower.view.failure
+    return follower.view.champion is not None or is_read
 
 
 def expected_world(settings: Settings, lake: str) -> str | None:

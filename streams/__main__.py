@@ -19,7 +19,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 # A request multiplies small arrays: several BLAS threads would only slow it down.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -31,9 +31,8 @@ from marquee.errors import BAD_INPUT, MarqueeError, exit_status
 from marquee.lake import Lake, place_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
-from serving.backend import Backend, WorldCheck, expected_world, open_backend
+from serving.backend import Backend, WorldCheck, expected_world, has_looked, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
-from serving.follower import UNREAD, Follower
 from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
 from streams.sessions import Progress
@@ -144,7 +143,7 @@ def wait_for_ledgers(backend: Backend, stop: threading.Event) -> bool:
     """
     said = False
     while not stop.is_set():
-        waits = [f for f in backend.followers.values() if not _has_looked(f)]
+        waits = [f for f in backend.followers.values() if not has_looked(f)]
         if not waits:
             return True
         if not said:
@@ -152,12 +151,6 @@ def wait_for_ledgers(backend: Backend, stop: threading.Event) -> bool:
             said = True
         stop.wait(SECONDS_TO_LOOK)
     return False
-
-
-def _has_looked(follower: Follower[Any]) -> bool:
-    """Whether a model serves, or its ledger was read and says why none does."""
-    is_read = follower.polled_at is not None and UNREAD not in follower.view.failure
-    return follower.view.champion is not None or is_read
 
 
 class Reporter(threading.Thread):

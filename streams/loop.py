@@ -65,7 +65,6 @@ class StreamLoop:
         self._name = name
         self._topics = StreamTopics(brokers, settings)
         self._group: Any = None
-        self._batch_behind = settings.batch - 1
         self._is_given_anew = False
         self._failure: Exception | None = None
         """Why the partitions that were given cannot be read."""
@@ -129,7 +128,8 @@ class StreamLoop:
         the first, and its offset may be one of another topic.
         """
         first, self._is_given_anew = consumer.poll(SECONDS_TO_POLL), False
-        found = [] if first is None else [first, *consumer.consume(self._batch_behind, timeout=0)]
+        behind = self._settings.batch - 1
+        found = [] if first is None else [first, *consumer.consume(behind, timeout=0)]
         if self._failure is not None:
             raise self._failure
         if self._is_given_anew:

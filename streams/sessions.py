@@ -37,6 +37,8 @@ SECONDS_BETWEEN_CHECKS = 1.0
 SECONDS_TO_LEAVE = 60.0
 """A topic that is deleted while a stream runs is left to whoever deleted it for so long: they may
 want to make it anew with other settings."""
+REFUSED = re.compile(r"((?:Sasl|Ssl)AuthenticationException|\w*AuthorizationException): ([^\n]+)")
+"""Of Kafka's client for Java: credentials, a certificate or a right; a retry meets it again."""
 log = logging.getLogger("marquee.streams")
 
 
@@ -213,10 +215,6 @@ def _gone(topics: list[str], seconds: float) -> AwayError:
         f"topic {', '.join(topics)} is gone",
         f"make it anew; if nobody does, it is made here after {seconds:g} seconds",
     )
-
-
-REFUSED = re.compile(r"((?:Sasl|Ssl)AuthenticationException|\w*AuthorizationException): ([^\n]+)")
-"""Of Kafka's client for Java: credentials, a certificate or a right; a retry meets it again."""
 
 
 def why_ended(text: str) -> MarqueeError:

@@ -111,35 +111,26 @@ class SecureBroker(Broker):
 
     def refuse(self, user: str, topic: str) -> None:
         """Deny a user one topic, whatever else it may."""
-        made = AclBinding(
-            ResourceType.TOPIC,
-            topic,
-            ResourcePatternType.LITERAL,
-            f"User:{user}",
-            "*",
-            AclOperation.ALL,
-            AclPermissionType.DENY,
-        )
+        made = _denial(AclBinding, user, topic, "*", AclOperation.ALL)
         admin = self._admin()
         admin.create_acls([made])[made].result(60)
 
     def forgive(self, user: str, topic: str) -> None:
         """Take the denial of one topic back."""
-        wanted = AclBindingFilter(
-            ResourceType.TOPIC,
-            topic,
-            ResourcePatternType.LITERAL,
-            f"User:{user}",
-            None,
-            AclOperation.ANY,
-            AclPermissionType.DENY,
-        )
+        wanted = _denial(AclBindingFilter, user, topic, None, AclOperation.ANY)
         admin = self._admin()
         admin.delete_acls([wanted])[wanted].result(60)
 
     def _admin(self) -> AdminClient:
         """To be held until the answer is there: it takes its questions with it."""
         return AdminClient({"bootstrap.servers": self.address})
+
+
+def _denial(made: Any, user: str, topic: str, host: str | None, operation: AclOperation) -> Any:
+    """Of one topic to one user, as a binding or as a filter of bindings."""
+    literal, whom = ResourcePatternType.LITERAL, f"User:{user}"
+    deny = AclPermissionType.DENY
+    return made(ResourceType.TOPIC, topic, literal, whom, host, operation, deny)
 
 
 def write_certificates(keystore: Path, authority: Path) -> Path:
