@@ -153,7 +153,7 @@ class Engines:
     def of(cls, settings: Settings, named: str = "") -> Engines:
         """Those that the settings switch on, or the named ones (`kafka,stream`, or `none`).
 
-        Raises SettingsError for a name of no engine.
+        Raises SettingsError for a name of no engine, and for a stream without a Kafka.
         """
         own = {
             "kafka": settings.kafka.embedded,
@@ -167,6 +167,8 @@ class Engines:
                 f"there is no engine '{unknown}'", f"name some of: {', '.join(own)}, none"
             )
         names = given if named else {name for name, is_on in own.items() if is_on}
+        if "stream" in names and "kafka" not in names and not settings.kafka.bootstrap:
+            raise SettingsError("a stream needs a Kafka", "add kafka, or set [kafka] bootstrap")
         heap = megabytes(settings.spark.driver_memory) if settings.streams.how == "spark" else 0
         return cls(frozenset(names), megabytes(settings.connect.memory), heap)
 

@@ -107,7 +107,7 @@ def test_a_plan_counts_the_engines_that_the_place_has_or_that_are_named(
     tasks = json.loads(run("plan", "--rows", "100836", "--hosts", "1x16GB", "--json"))["tasks"]
     assert "publish_documents" in tasks
     monkeypatch.setenv("MARQUEE_STREAMS__HOW", "spark")
-    assert roles_of("--with", "stream")["stream"] > 2 * named["stream"]
+    assert roles_of("--with", "kafka,stream")["stream"] > 2 * named["stream"]
 
 
 def test_one_machine_holds_its_engines_beside_the_stack() -> None:
@@ -168,6 +168,7 @@ def test_a_plan_reads_the_largest_run_of_a_lake(tmp_path: Path) -> None:
         (("plan", "--hosts", "four"), "'four' names no boards"),
         (("plan", "--data", "/nowhere"), "there is no folder"),
         (("plan", "--rows", "9", "--with", "kafak"), "there is no engine 'kafak'"),
+        (("plan", "--rows", "9", "--with", "stream"), "a stream needs a Kafka — add kafka"),
         (("plan", "--rows", "9", "--deploy-mode", "cluster"), "add --yarn"),
         (("units", "--role", "postgres"), "apt install postgresql"),
         (("units", "--role", "cook"), "there is no role 'cook'"),
