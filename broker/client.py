@@ -26,6 +26,9 @@ SECONDS_TO_ANSWER = 10.0
 """How long one question to the brokers may take."""
 LONGEST_MESSAGE = 2 * 1024 * 1024
 """Bytes of a message: a refused one of a megabyte, with its reason, must fit."""
+SECONDS_TO_SETTLE = 3.0
+"""How long a broker may not know a topic that was made a moment ago, or who leads it."""
+UNSETTLED = ("UNKNOWN_TOPIC_OR_PART", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION")
 NO_GROUP = "marquee"
 """The library wants the name of a group, also of a consumer that joins none."""
 REFUSALS = {
@@ -33,13 +36,10 @@ REFUSALS = {
         ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"),
         f"correct [kafka] security and mechanism, or {KAFKA_LOGIN}",
     ),
-    **dict.fromkeys(
-        [
-            f"{what}_AUTHORIZATION_FAILED"
-            for what in ("TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID")
-        ],
-        "give this user the rights that docs/guides/kafka.md names",
-    ),
+    **{
+        f"{what}_AUTHORIZATION_FAILED": "give this user the rights that docs/guides/kafka.md names"
+        for what in ("TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID")
+    },
     "_SSL": "correct [kafka] security and ca_file",
 }
 """By the name of an error that a retry meets again: what to do."""
@@ -120,13 +120,12 @@ class Brokers:
         """Make the topics that are missing; those that are there stay as they are."""
         kafka, wanted = _library(), list(topics)
         with self.errors(f"topic {' or '.join(one.name for one in wanted)} cannot be made"):
-            admin = kafka.admin.AdminClient(self._configuration({}, {}))
+            admin = self.admin()
             there = admin.list_topics(timeout=SECONDS_TO_ANSWER).topics
-            missing = {t.name for t in wanted} - set(there)
             new = [
                 kafka.admin.NewTopic(t.name, t.partitions, t.copies or -1, config=dict(t.values))
                 for t in wanted
-                if t.name in missing
+                if t.name not in there
             ]
             made = admin.create_topics(new, request_timeout=SECONDS_TO_ANSWER) if new else {}
             for future in made.values():
@@ -141,21 +140,19 @@ class Brokers:
 
         Raises SettingsError for a topic that they do not have.
         """
-        kafka = _library()
+        kafka, until = _library(), time.monotonic() + SECONDS_TO_SETTLE
         with self.errors(f"topic {topic} cannot be read"):
-            found = consumer.list_topics(topic, timeout=SECONDS_TO_ANSWER).topics[topic]
-            if found.error is not None and found.error.name() == "UNKNOWN_TOPIC_OR_PART":
-                raise SettingsError(
-                    f"Kafka at {self.bootstrap} has no topic {topic}",
-                    "make it, or correct its name in [kafka]",
-                )
-            if found.error is not None:
-                raise kafka.KafkaException(found.error)
-            parts = [kafka.TopicPartition(topic, number) for number in sorted(found.partitions)]
-            bounds = [
-                consumer.get_watermark_offsets(part, timeout=SECONDS_TO_ANSWER) for part in parts
-            ]
-        return {part.partition: Offsets(*bound) for part, bound in zip(parts, bounds, strict=True)}
+            while True:
+                try:
+                    return _offsets(consumer, topic)
+                except kafka.KafkaException as error:
+                    name = error.args[0].name()
+                    if name not in UNSETTLED or time.monotonic() > until:
+                        if name != "UNKNOWN_TOPIC_OR_PART":
+                            raise
+                        what = f"Kafka at {self.bootstrap} has no topic {topic}"
+                        raise SettingsError(what, "make it, or correct [kafka]") from None
+                time.sleep(0.1)
 
     def admin(self) -> Any:
         """A client that asks about topics; who asks often keeps one."""
@@ -209,8 +206,7 @@ class Brokers:
     def ask(self) -> None:
         """Raise the error why the brokers cannot be used at this moment, if they cannot."""
         with self.errors("it does not answer"):
-            asked = _library().Consumer(self._configuration({"group.id": NO_GROUP}, {}))
-            asked.list_topics(timeout=SECONDS_TO_ANSWER)
+            self.admin().list_topics(timeout=SECONDS_TO_ANSWER)
 
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:
@@ -280,6 +276,16 @@ def check_brokers(settings: Settings) -> Iterator[Finding]:
         yield Finding("Kafka", False, error.message, error.remedy)
     else:
         yield Finding("Kafka", True, f"it answers at {settings.kafka.bootstrap}")
+
+
+def _offsets(consumer: Consumer, topic: str) -> dict[int, Offsets]:
+    kafka, wait = _library(), SECONDS_TO_ANSWER
+    found = consumer.list_topics(topic, timeout=wait).topics[topic]
+    if found.error is not None:
+        raise kafka.KafkaException(found.error)
+    parts = [kafka.TopicPartition(topic, number) for number in sorted(found.partitions)]
+    bounds = [consumer.get_watermark_offsets(part, timeout=wait) for part in parts]
+    return {part.partition: Offsets(*bound) for part, bound in zip(parts, bounds, strict=True)}
 
 
 def _line(error: KafkaError) -> str:

@@ -123,8 +123,8 @@ def take_feedback(
     """
     taken, consumer = Taken(), brokers.consumer()
     try:
-        topic_id, bounds = brokers.topic_id(topic), brokers.offsets(consumer, topic)
-        head = chain_head(lake, topic)
+        head, bounds = chain_head(lake, topic), brokers.offsets(consumer, topic)
+        topic_id = brokers.topic_id(topic) or head.topic_id
         starts, notes = resume(head, topic, topic_id, bounds)
         for batch in _batches(brokers, consumer, topic, starts, bounds):
             if batch.messages or notes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
-from broker.client import Brokers, Topic, check_brokers
+from broker.client import Brokers, Offsets, Topic, check_brokers
 from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME
 from marquee.errors import AwayError, SettingsError
 from marquee.settings import Settings, load_settings
@@ -31,6 +32,22 @@ def test_a_topic_is_made_once_and_its_messages_are_counted(kafka: Broker) -> Non
     consumer = brokers.consumer()
     found = brokers.offsets(consumer, name)
     assert {part: (o.earliest, o.end) for part, o in found.items()} == {0: (0, 0), 1: (0, 3)}
+
+
+def test_a_topic_may_be_asked_for_the_moment_it_is_made(kafka: Broker) -> None:
+    brokers, consumer = Brokers(kafka.address), Brokers(kafka.address).consumer()
+    for _ in range(20):
+        name = kafka.topic("young")
+        brokers.ensure_topics([Topic(name, partitions=5)])
+        assert len(brokers.offsets(consumer, name)) == 5
+
+
+def test_a_topic_that_comes_in_time_is_read(kafka: Broker) -> None:
+    brokers, name = Brokers(kafka.address), kafka.topic("late")
+    late = threading.Timer(0.5, brokers.ensure_topics, [[Topic(name)]])
+    late.start()
+    assert brokers.offsets(brokers.consumer(), name)[0] == Offsets(0, 0)
+    late.join()
 
 
 def test_an_unknown_topic_is_named(kafka: Broker) -> None:

@@ -164,7 +164,7 @@ def test_the_doctor_and_a_server_say_what_is_wrong(
     monkeypatch.setenv(KAFKA_PASSWORD, password)
     (finding,) = check_brokers(settings)
     assert not finding.passed
-    is_one_clear_line(finding.detail, *words)
+    is_one_clear_line(finding, *words)
     log = FeedbackLog(tmp_path / "feedback", "local")
     log.write("p-bob", {10: 3.0})
     outbox = feedback_outbox(settings, log.folder, log.server, log.written)
