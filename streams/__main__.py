@@ -13,10 +13,13 @@ import argparse
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -24,6 +27,8 @@ from typing import Protocol
 # A request multiplies small arrays: several BLAS threads would only slow it down.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while modules are loaded
 
 from broker.client import Brokers
 from marquee.access_tokens import RATE
@@ -47,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("py4j", "hdfs"):  # they tell of each call
         logging.getLogger(name).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:  # where py4j logs what it raises besides
+        handler.addFilter(lambda record: record.name != "root")
     stop = threading.Event()
     try:
         settings = load_settings()
@@ -58,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stop_on_signals(stop)
         backend.start()
         if check.passes():
-            _run(settings, options, brokers, backend, stop)
+            _run_until(stop, partial(_run, settings, options, brokers, backend, stop))
     except MarqueeError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status(error)
@@ -66,6 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if check.refusal:
         print(f"error: {check.refusal}", file=sys.stderr)
     return BAD_INPUT if check.refusal else 0
+
+
+def _run_until(stop: threading.Event, run: Callable[[], None]) -> None:
+    """Run until it ends; where `stop` is set by then, its error is no news.
+
+    Ctrl-C, and a supervisor that stops a group, end Spark's virtual machine in the middle of a call
+    of ours.
+    """
+    try:
+        run()
+    except Exception:
+        if not stop.is_set():
+            raise
 
 
 def _run(
@@ -122,9 +142,14 @@ def _spark_stream(
         options.engine,
         settings.streams.may,
     )
-    session = start_session(
-        options.master, settings.spark.driver_memory, options.jars, options.checkpoint.parent
-    )
+    with ThreadPoolExecutor(1) as elsewhere:  # in the main thread pyspark would take Ctrl-C
+        session = elsewhere.submit(
+            start_session,
+            options.master,
+            settings.spark.driver_memory,
+            options.jars,
+            options.checkpoint.parent,
+        ).result()
     return SparkStream(
         brokers,
         settings.streams,
@@ -228,6 +253,13 @@ def _stop_on_signals(stop: threading.Event) -> None:
         signal.signal(name, end)
 
 
+def _loop_name(text: str) -> str:
+    """Kafka makes the name a part of a file's name and of the transaction's."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
+        raise argparse.ArgumentTypeError("a name is 1 to 100 letters, digits, '.', '_' or '-'")
+    return text
+
+
 def _parser(settings: Settings) -> argparse.ArgumentParser:
     about = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m streams", description=about)
@@ -238,7 +270,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     add("--cache", type=Path, default=folders.stream_bundles, help="folder for fetched bundles")
     add("--feedback", type=Path, default=folders.feedback, help="folder of people's ratings")
     add("--engine", choices=ENGINES, default=DEFAULT_ENGINE, help="what computes the answers")
-    add("--name", default="1", help="name of this loop in its group (default %(default)s)")
+    add("--name", type=_loop_name, default="1", help="of the loop (default %(default)s)")
     add("--master", default=settings.spark.master, help="of Spark (default %(default)s)")
     checkpoint = folders.state / "streams" / "checkpoint"
     add("--checkpoint", type=Path, default=checkpoint, help="folder of Spark's query")

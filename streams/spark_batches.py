@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -153,8 +154,15 @@ class SparkStream:
         self._topics = StreamTopics(self.brokers, self.settings)
 
     def run(self, stop: threading.Event) -> None:
-        """Answer until `stop` is set; where Kafka or the lake is away, say so and wait."""
-        run_sessions(self._session, self.progress, stop)
+        """Answer until `stop` is set; where Kafka or the lake is away, say so and wait.
+
+        Raises StackError where Spark's virtual machine has ended.
+        """
+        try:
+            run_sessions(self._session, self.progress, stop)
+        except (Py4JError, ConnectionError) as error:
+            what = f"Spark's virtual machine has ended ({type(error).__name__})"
+            raise StackError(what, "start the stream again; it had too little memory?") from None
 
     def _session(self, stop: threading.Event) -> None:
         """One query, from its marker on, until it fails or is stopped."""

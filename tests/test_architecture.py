@@ -79,7 +79,7 @@ DOORS = {
 ENGINES = {
     "airflow": ("dags", "plugins"),
     "pyspark": ("spark_apps", "spark_connect", "streams/spark_batches.py"),
-    "py4j": ("spark_apps",),
+    "py4j": ("spark_apps", "streams/spark_batches.py"),
     "scrapy": ("scrapy_imdb",),
     "scrapy_poet": ("scrapy_imdb",),
     "web_poet": ("scrapy_imdb",),

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from local_stack.stack import Stack
 from marquee.errors import AwayError
 from marquee.lake import World, claim_world, open_lake
+from streams.__main__ import main
 from streams.loop import StreamLoop
 from streams.messages import Answerer, request_message
 from tests.plugins.kafka_broker import Broker
@@ -90,6 +91,16 @@ def test_wrong_settings_end_with_one_line(make_rig: Rigs) -> None:
     process = rig.start()
     assert process.wait(60) == 2
     assert rig.log().startswith("error: this place has no Kafka")
+
+
+@pytest.mark.parametrize("name", ["", "a b/c", "ä", "x" * 101])
+def test_a_name_that_kafka_would_refuse_ends_with_one_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--name", name])
+    assert ended.value.code == 2
+    assert "--name: a name is 1 to 100 letters" in capsys.readouterr().err
 
 
 def test_offsets_that_the_topic_does_not_have_lose_nothing(make_rig: Rigs) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_stack.java_setup import fetch_listed
@@ -117,3 +119,24 @@ def test_no_kill_and_no_lost_record_answers_a_request_twice(rig: StreamRig) -> N
     rig.answers(ids)
     assert rig.end(process) == 0
     assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+@pytest.mark.parametrize(
+    "said", ["WARNING: Using incubator", "Setting default log level", "query "]
+)
+def test_ctrl_c_ends_without_a_word_at_any_moment(rig: StreamRig, said: str) -> None:
+    process = start(rig)
+    rig.wait_for_log(said)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: Spark's virtual machine as well
+    assert process.wait(60) == 0
+    assert "Traceback" not in rig.log() and "error:" not in rig.log()
+
+
+def test_a_virtual_machine_that_dies_is_one_line(rig: StreamRig) -> None:
+    process = start(rig)
+    rig.wait_for_log("query ")
+    (machine,) = (p for p in psutil.Process(process.pid).children(True) if p.name() == "java")
+    machine.kill()
+    assert process.wait(60) == 75
+    assert "error: Spark's virtual machine has ended (" in rig.log()
+    assert "Traceback" not in rig.log()
