@@ -119,12 +119,14 @@ def check(
 
 @documents.command()
 def status(lake: LakeFlag = "", webhdfs: WebHdfsFlag = "", data: WorldFlag = "") -> None:
-    """What is published, what is being published, and what is owed."""
+    """What is published or half published. The status is 1 where something is owed."""
     from documents.couch import Couch
-    from documents.publication import status_lines
+    from documents.publication import OWED, status_lines
 
     with checking_arguments():
         couch = Couch(load_settings().documents)
     with couch:
-        for line in status_lines(couch, chosen_lake(lake, webhdfs, data)):
-            print(as_typed_here(line))
+        lines = status_lines(couch, chosen_lake(lake, webhdfs, data))
+    for line in lines:
+        print(as_typed_here(line))
+    raise typer.Exit(1 if lines[-1].startswith(OWED) else 0)

@@ -22,7 +22,6 @@ from cli.stack_commands import (
     DataFlag,
     UnpauseFlag,
     bring_up,
-    paused_sentence,
     ready_airflow,
     show_addresses,
 )
@@ -155,7 +154,7 @@ def weekly_run(
     """
     api, paused = ready_airflow(stack, unpause)
     if paused:
-        raise StackError(paused_sentence(stack))
+        raise StackError(api.paused_sentence())
     run_id = api.trigger(form)
     out.print(f"\nrun {run_id}\nin the lake: {run_slug(run_id)}", highlight=False)
     state = watch(out, api, run_id, stack, figures)

@@ -43,7 +43,7 @@ from cli.world_and_lake import (
 )
 from documents.pointer import check_couchdb
 from exports.formats import check_exports
-from local_stack.airflow_api import DAG, AirflowApi
+from local_stack.airflow_api import AirflowApi
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
 from local_stack.place_checks import check_by_job, check_database, check_lake
@@ -92,10 +92,9 @@ def up(
     stack = stack_to_start(settings)
     with stop_on_interrupt(stack) as session:
         bring_up(stack)
-        _, paused = ready_airflow(stack, unpause)
+        api, paused = ready_airflow(stack, unpause)
         show_addresses(stack)
-        if paused:
-            print_sentence(paused_sentence(stack))
+        show_runs(api, paused)
         if wait:
             session.stops_stack = True
             out.print("Ctrl-C stops everything; all state stays.")
@@ -123,13 +122,12 @@ def ready_airflow(stack: Stack, unpause: bool = False) -> tuple[AirflowApi, bool
     return api, api.is_paused()
 
 
-def paused_sentence(stack: Stack) -> str:
-    """The sentence that says that the DAG is paused, and how to unpause it."""
-    port = stack.settings.stack.port("airflow")
-    return (
-        f"{DAG} is paused, and stays so: nothing runs until it is unpaused, at "
-        f"http://127.0.0.1:{port}/dags/{DAG} or with `marquee up --unpause`"
-    )
+def show_runs(api: AirflowApi, paused: bool) -> None:
+    """Print that the DAG is paused, or which runs that were not finished go on."""
+    if paused:
+        print_sentence(api.paused_sentence())
+    elif runs := api.runs_ahead_of(""):
+        print_sentence(f"unfinished runs go on: {', '.join(runs)}")
 
 
 def show_addresses(stack: Stack) -> None:

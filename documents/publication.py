@@ -31,6 +31,8 @@ from marquee.errors import AwayError, DocumentConflictError, NotFoundError
 from marquee.lake import Lake, read_world
 
 Say = Callable[[str], None]
+OWED = "owed: "
+"""How the last line of a status begins where the champions are not published."""
 
 
 @dataclass
@@ -104,16 +106,16 @@ def write_generation(
 def write_batch(couch: Couch, batch: Sequence[Document], done: Published, replace: bool) -> None:
     """Write documents; those that are there must be equal, or are overwritten with `replace`."""
     refused = couch.write(batch)
-    if refused:
+    # One that is gone since was removed by somebody: the count at the end tells.
+    found = couch.several(refused) if refused else {}
+    if found:
         ours = {document["_id"]: document for document in batch}
-        found = couch.several(refused)
-        # One that is gone since was removed by somebody: the count at the end tells.
         changed = {name for name in found if _differ(ours[name], found[name])}
         if changed and not replace:
             raise _changed(couch, found, sorted(changed))
         for name in sorted(changed):
             couch.put(ours[name] | {"_rev": found[name]["_rev"]})
-    done.found += len(refused)
+    done.found += len(found)
     done.written += len(batch) - len(refused)
     done.counts.update(document["kind"] for document in batch)
 
@@ -128,7 +130,7 @@ def _changed(couch: Couch, found: Mapping[str, Document], names: Sequence[str]) 
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return DocumentConflictError(
         f"{couch.where}/{first} (revision {found[first]['_rev'][:12]}){others} was changed by "
-        "somebody else; nothing was overwritten, and readers keep the generation before",
+        "somebody else; nothing was overwritten, and the pointer stays",
         "delete it, or overwrite with `marquee documents publish --replace`",
     )
 
@@ -137,7 +139,7 @@ def status_lines(couch: Couch, lake: Lake) -> list[str]:
     """What is published, what is being published, and what is owed."""
     couch.require_version()
     if not couch.exists():
-        return [f"{couch.where} does not exist yet: `marquee documents publish` creates it"]
+        return [f"{OWED}{couch.where} does not exist yet; `marquee documents publish` creates it"]
     pointer = read_pointer(couch)
     lines = [f"{couch.where} has no current generation yet"]
     if pointer:
@@ -168,4 +170,4 @@ def owed(pointer: Document | None, pair: Pair, top_n: int, whole: Container[str]
         return "the champions are published"
     if pointer and is_ahead(pointer, pair):
         return "the documents are of later champions than this lake's"
-    return f"owed: generation {generation}; `marquee documents publish` writes it"
+    return f"{OWED}generation {generation}; `marquee documents publish` writes it"

@@ -18,7 +18,7 @@ import httpx
 
 from documents.couch import Couch, Document
 from documents.generation import KINDS
-from documents.pointer import read_pointer
+from documents.pointer import read_about, read_pointer
 from marquee.addresses import check_page, shown
 from marquee.errors import AwayError, NotFoundError, SourceError
 from serving.questions import QUESTIONS
@@ -80,7 +80,12 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
         )
     generation = str(pointer["generation"])
     found: list[str] = []
-    sampled = sample(couch, generation, each, seed)
+    sampled, there = sample(couch, generation, each, seed)
+    counts = (read_about(couch, generation) or {}).get("counts") or {}
+    if (whole := sum(counts.values())) != there:
+        found.append(
+            f"{couch.where} holds {there:,} documents of {generation}, which has {whole:,}"
+        )
     other_bundles: set[str] = set()
     for document in sampled:
         if not (
@@ -101,8 +106,11 @@ def check(couch: Couch, api: httpx.Client, each: int, seed: int) -> Checked:
     return Checked(generation, len(sampled), (*sorted(other_bundles), *found))
 
 
-def sample(couch: Couch, generation: str, each: int, seed: int) -> list[Document]:
-    """`each` documents of each kind, the same for the same seed; all where there are fewer."""
+def sample(couch: Couch, generation: str, each: int, seed: int) -> tuple[list[Document], int]:
+    """`each` documents of each kind, the same for the same seed; all where there are fewer.
+
+    Beside them, how many documents the generation has in the database.
+    """
     chosen: dict[str, list[str]] = {}
     seen: dict[str, int] = {}
     generator = random.Random(seed)
@@ -116,7 +124,7 @@ def sample(couch: Couch, generation: str, each: int, seed: int) -> list[Document
                 kept[place] = name
     names = [name for kept in chosen.values() for name in kept]
     there = couch.several(names) if names else {}
-    return [there[name] for name in names if name in there]
+    return [there[name] for name in names if name in there], sum(seen.values())
 
 
 def answer_of(api: httpx.Client, document: Document) -> Document:

@@ -59,7 +59,8 @@ class Replica:
                 return None
             raise AwayError(f"{self.address} answers {error.code}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise AwayError(f"{self.address} does not answer: {error}") from None
+            remedy = "is it running, and is this the address of its database (--couch)?"
+            raise AwayError(f"{self.address} does not answer: {error}; {remedy}") from None
 
     def generation(self) -> tuple[str, dict[str, Any]]:
         """The newest whole generation, and what the database says about it."""

@@ -66,6 +66,12 @@ class AirflowApi:
         self._wait_for_dag(lambda: self._dag() is not None, seconds)
         return bool((self._dag() or {}).get("is_paused"))
 
+    def paused_sentence(self) -> str:
+        """The sentence that says that the DAG is paused, and how to unpause it."""
+        page = f"http://127.0.0.1:{self.settings.stack.port('airflow')}/dags/{DAG}"
+        what = f"{DAG} is paused, and stays so: nothing runs until it is unpaused, "
+        return f"{what}at {page} or with `marquee up --unpause`"
+
     def unpause(self, seconds: float = 60) -> None:
         """Wait until this start of Airflow has read the DAG's file, then unpause the DAG.
 

@@ -144,9 +144,14 @@ def unit_files(
 ) -> dict[str, str]:
     """The files by name: a service for each daemon, the target, an example of the environment.
 
-    Raises StackError for an unknown role, and SettingsError for a host that no unit can name.
+    Raises StackError for an unknown role, and SettingsError for a host that no unit can name, or
+    for a stream without a Kafka.
     """
-    host = host or Host()
+    host, roles = host or Host(), list(roles)
+    if "stream" in roles and "kafka" not in roles and not settings.kafka_bootstrap:
+        raise SettingsError(
+            "a stream needs a Kafka", "set [kafka] bootstrap in the place's file (MARQUEE_PLACE)"
+        )
     _require_plain(host)
     names = [(role, name) for role in dict.fromkeys(roles) for name in daemons_of(role)]
     memory = memory_limits(settings, size)

@@ -90,7 +90,7 @@ class SecretRules:
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._secret):
             return EVERYBODY
-        if request.url.path == "/livez":
+        if request.url.path in ("/livez", "/readyz"):  # as the API's own: a monitor has no secret
             return EVERYBODY
         raise ProblemError(401, "this process answers the API alone", "ask the API")
 

@@ -170,6 +170,7 @@ def test_a_plan_reads_the_largest_run_of_a_lake(tmp_path: Path) -> None:
         (("plan", "--rows", "9", "--with", "kafak"), "there is no engine 'kafak'"),
         (("plan", "--rows", "9", "--with", "stream"), "a stream needs a Kafka — add kafka"),
         (("plan", "--rows", "9", "--deploy-mode", "cluster"), "add --yarn"),
+        (("units", "--role", "stream"), "a stream needs a Kafka — set [kafka] bootstrap"),
         (("units", "--role", "postgres"), "apt install postgresql"),
         (("units", "--role", "cook"), "there is no role 'cook'"),
         (("units", "--role", "serving", "--user", "a b"), "is no name of a user"),

@@ -148,6 +148,17 @@ def test_a_person_may_ask_for_its_unpausing(
     assert f"PATCH /dags/{DAG}" in requests
 
 
+def test_a_start_says_which_runs_go_on(
+    airflow: Callable[..., list[str]], stack: TinyStack, out: Console
+) -> None:
+    runs = [{"dag_run_id": "scheduled__1", "state": "running", "queued_at": "1"}]
+    airflow({f"/dags/{DAG}/dagRuns": [{"dag_runs": runs}, {"dag_runs": []}]})
+    api = AirflowApi(stack.settings, stack.folders.airflow)
+    for _ in range(2):
+        stack_commands.show_runs(api, paused=False)
+    assert out.export_text().strip() == "unfinished runs go on: scheduled__1"
+
+
 @pytest.mark.parametrize("offset", [60_000, -9_000])
 def test_a_port_that_cannot_be_is_a_finding(stack: TinyStack, offset: int) -> None:
     ports = stack.settings.stack.model_copy(update={"port_offset": offset})

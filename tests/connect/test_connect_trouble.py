@@ -75,6 +75,8 @@ def test_the_worker_answers_nobody_without_the_secret(connect_worker, native):
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         answer = httpx.get(address(connect_worker) + LIST, headers=headers)
         assert answer.status_code == 401, answer.text
+    for path in ("/livez", "/readyz"):
+        assert httpx.get(address(connect_worker) + path).status_code == 200
     shown = {"Authorization": f"Bearer {SECRET}"}
     assert httpx.get(address(connect_worker) + LIST, headers=shown, timeout=60).status_code == 200
     with running(with_engine(native, address(connect_worker), "wrong")) as client:

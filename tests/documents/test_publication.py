@@ -82,6 +82,10 @@ def test_bodies_are_what_the_api_answers(lake: Lake, couch: Couch, tmp_path: Pat
         couch.put(changed)
         (line,) = check(couch, api, each=100, seed=7).differences
         assert line.startswith(f"{done.generation}:title:3: mean_rating: ")
+        couch.delete([(changed["_id"], str(couch.get(changed["_id"])["_rev"]))])  # type: ignore[index]
+        (line,) = check(couch, api, each=5, seed=7).differences
+        assert f"holds {len(documents) - 1} documents of {done.generation}, which has" in line
+        publish(lake, couch, quiet)
         promote_recommender(lake, tmp_path / "other", seed=2)
         backend.recommender.poll()
         (line,) = check(couch, api, each=5, seed=7).differences
