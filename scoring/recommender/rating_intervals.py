@@ -137,7 +137,8 @@ class Growth:
     def of(cls, probabilities: Floats) -> Growth:
         """Add the more probable neighbour at each step."""
         n, levels = probabilities.shape
-        rows, padded = np.arange(n), np.pad(probabilities, ((0, 0), (1, 1)), constant_values=-1.0)
+        rows, padded = np.arange(n), np.full((n, levels + 2), -1.0)
+        padded[:, 1:-1] = probabilities
         low = np.empty((n, levels), dtype=np.intp)
         high, mass, before = low.copy(), np.empty((n, levels)), np.zeros((n, levels))
         low[:, 0] = high[:, 0] = probabilities.argmax(axis=1)
