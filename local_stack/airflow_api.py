@@ -26,6 +26,8 @@ PRINTED_PREFIX = "> "
 """Marks a line that the task itself printed; all other lines are Airflow's."""
 DAG_READER = "DagProcessorJob"
 """Airflow's job type of the process that reads DAG files."""
+TRIES = 3
+"""How often Airflow is asked where it accepts a question and does not answer in 30 s."""
 
 
 def pools(settings: Settings) -> dict[str, int]:
@@ -167,13 +169,18 @@ class AirflowApi:
         return f"{base}/dags/{DAG}/runs/{quote(run_id, safe=':')}/tasks/{task_id}"
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
-            return self.http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise StackError(
-                f"Airflow does not answer ({type(error).__name__})",
-                "`marquee status` says what runs; look at Airflow's log",
-            ) from None
+        """The answer; a busy board answers late, so what only asks is asked again."""
+        for left in reversed(range(TRIES if method == "GET" else 1)):
+            try:
+                return self.http.request(method, path, **arguments)
+            except httpx.HTTPError as error:
+                failure = type(error).__name__
+                if not left or not isinstance(error, httpx.ReadTimeout):
+                    break
+        raise StackError(
+            f"Airflow does not answer ({failure})",
+            "`marquee status` says what runs; look at Airflow's log",
+        )
 
     @staticmethod
     def _checked(answer: httpx.Response) -> Any:

@@ -7,7 +7,7 @@ asks one. An error becomes the problem document (RFC 9457) that HTTP would send.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +37,8 @@ class Question:
     """A plain function: fast, without waiting; it raises ProblemError where there is no answer."""
     route: str
     """The route that asks the same over HTTP."""
+    answer_each: Callable[[Backend, Caller, Any], Sequence[BaseModel | ProblemError]] | None = None
+    """Answers many requests at once, where that is cheaper; of each its answer or its problem."""
 
     def over_http(self, request: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         """Method and path that ask `request`, and what is left of it: the body, or the query."""
@@ -62,6 +64,7 @@ QUESTIONS: dict[str, Question] = {
         star_predictions.Pair,
         star_predictions.prediction_for,
         "GET /v1/users/{user_id}/predictions/{movie_id}",
+        star_predictions.each_prediction,
     ),
     "predictions": Question(
         star_predictions.PairsRequest, star_predictions.predictions_for, "POST /v1/predictions"
@@ -110,6 +113,43 @@ def answer_question(backend: Backend, caller: Caller, name: Any, request: Any) -
         return Answered(200, found.__pydantic_serializer__.to_json(found))
     except Exception as error:  # one bad request must not end the answers to the others
         return problem_answer(error, name if isinstance(name, str) else "")
+
+
+def answer_questions(
+    backend: Backend, caller: Caller, asked: Sequence[tuple[Any, Any]]
+) -> list[Answered]:
+    """Ask many questions, each a name and a request: the answers of `answer_question`."""
+    found: dict[int, Answered] = {}
+    together: dict[str, dict[int, BaseModel]] = {}
+    for place, (name, request) in enumerate(asked):
+        question = QUESTIONS.get(name) if isinstance(name, str) else None
+        if question is None or question.answer_each is None:
+            found[place] = answer_question(backend, caller, name, request)
+            continue
+        try:
+            require(caller, READ)
+            together.setdefault(name, {})[place] = question.request.model_validate(request)
+        except Exception as error:
+            found[place] = problem_answer(error, name)
+    for name, requests in together.items():
+        answers = _each(backend, caller, name, list(requests.values()))
+        found |= zip(requests, answers, strict=True)
+    return [found[place] for place in range(len(asked))]
+
+
+def _each(backend: Backend, caller: Caller, name: str, requests: list[BaseModel]) -> list[Answered]:
+    answer_each = QUESTIONS[name].answer_each
+    assert answer_each is not None
+    try:
+        answers = answer_each(backend, caller, requests)
+    except Exception:  # one bad request must not end the answers to the others
+        return [answer_question(backend, caller, name, one) for one in requests]
+    return [
+        problem_answer(one, name)
+        if isinstance(one, ProblemError)
+        else Answered(200, one.__pydantic_serializer__.to_json(one))
+        for one in answers
+    ]
 
 
 def problem_answer(error: Exception, name: str) -> Answered:

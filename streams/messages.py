@@ -9,7 +9,7 @@ answer: it is refused, and goes to a topic of its own, as it was, with the reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import orjson
 from serving.backend import Backend
 from serving.callers import Caller
 from serving.problems import ProblemError
-from serving.questions import Answered, answer_question, problem_answer
+from serving.questions import Answered, answer_questions, problem_answer
 
 VERSION = 1
 LONGEST_ID = 200
@@ -122,17 +122,21 @@ class Answerer:
         """One answer, or refusal, for each message; all of them from the champions of now."""
         if self.uses_feedback:
             self.backend.feedback.refresh()
-        backend = self.backend.at_this_moment()
-        return [self._answer(backend, read_request(value)) for value in values]
+        backend, every = self.backend.at_this_moment(), [read_request(value) for value in values]
+        asked = [
+            (one.question, one.request)
+            for one in every
+            if isinstance(one, Request) and one.refusal is None
+        ]
+        found = iter(answer_questions(backend, self.caller, asked))
+        return [self._answer(one, found) for one in every]
 
-    def _answer(self, backend: Backend, asked: Request | Refused) -> Answer | Refused:
+    def _answer(self, asked: Request | Refused, answers: Iterator[Answered]) -> Answer | Refused:
         if isinstance(asked, Refused):
             return asked
         name = asked.question if isinstance(asked.question, str) else ""
-        if asked.refusal is not None:
-            found = problem_answer(asked.refusal, name)
-        else:
-            found = answer_question(backend, self.caller, asked.question, asked.request)
+        refusal = asked.refusal
+        found = next(answers) if refusal is None else problem_answer(refusal, name)
         if len(found.body) > LARGEST_ANSWER:
             what = f"the answer would have {len(found.body)} bytes"
             found = problem_answer(ProblemError(413, what, "ask for less at once"), name)

@@ -20,7 +20,7 @@ from marquee.identifiers import person_id
 from scoring.arrays import Floats
 from scoring.recommender.bundle import Title
 from scoring.recommender.model import Predictions, Recommendation
-from scoring.recommender.rating_intervals import how_well_known
+from scoring.recommender.rating_intervals import Bounds, how_well_known
 from serving.access import require_person
 from serving.backend import Backend, current_champion
 from serving.callers import Caller
@@ -185,19 +185,28 @@ class RequestUser:
 
     def intervals(self, loaded: LoadedRecommender, movie_ids: Ids, stars: Floats) -> list[Ends]:
         """The lowest and highest stars around each prediction; None in older bundles."""
-        if loaded.intervals is None:
-            return [(None, None)] * len(movie_ids)
-        if self.ratings is None:
+        if self.ratings is None or loaded.intervals is None:
             people = np.full(len(movie_ids), self.user_id)
-            found = loaded.intervals.of_known(people, movie_ids, stars)
-        else:
-            found = loaded.intervals.of_given(self.ratings, movie_ids, stars)
-        return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+            return known_intervals(loaded, people, movie_ids, stars)
+        return _ends(loaded.intervals.of_given(self.ratings, movie_ids, stars))
 
     def known(self, loaded: LoadedRecommender) -> str:
         """`how_well_known` of this person, by the ratings of titles that the model has."""
         own = loaded.recommender.ratings_of(self.user_id) if self.ratings is None else self.ratings
         return how_well_known(sum(movie in loaded.title_index.by_id for movie in own))
+
+
+def known_intervals(
+    loaded: LoadedRecommender, user_ids: Ids, movie_ids: Ids, stars: Floats
+) -> list[Ends]:
+    """The same for pairs of people who are not folded in."""
+    if loaded.intervals is None:
+        return [(None, None)] * len(movie_ids)
+    return _ends(loaded.intervals.of_known(user_ids, movie_ids, stars))
+
+
+def _ends(found: Bounds) -> list[Ends]:
+    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
 
 def request_user(

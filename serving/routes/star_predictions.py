@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -10,14 +10,16 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from scoring.recommender.model import Predictions
+from scoring.recommender.bundle import Title
 from serving.backend import Backend, current_champion
 from serving.callers import Caller, CallerDep
-from serving.engines import LoadedRecommender, RecommenderEngine
+from serving.engines import LoadedRecommender
 from serving.other_engines import EngineDep, require_trained
+from serving.problems import ProblemError
 from serving.routes.request_context import (
     AnyId,
     BackendDep,
+    Ends,
     ModelAnswer,
     MovieId,
     MovieNumber,
@@ -26,6 +28,7 @@ from serving.routes.request_context import (
     answer_origin,
     browser_safe_number,
     combined_strategy,
+    known_intervals,
     known_title,
     request_user,
     title_number,
@@ -123,23 +126,44 @@ async def predict_many(
 
 def prediction_for(backend: Backend, caller: Caller, request: Pair) -> PredictionAnswer:
     """The answer to `prediction`; raises a problem that says why there is none."""
+    [found] = each_prediction(backend, caller, [request])
+    if isinstance(found, ProblemError):
+        raise found
+    return found
+
+
+def each_prediction(
+    backend: Backend, caller: Caller, requests: Sequence[Pair]
+) -> list[PredictionAnswer | ProblemError]:
+    """The answers to many `prediction`, computed at once; of each request alone its problem.
+
+    Raises the 503 problem where no model serves.
+    """
     champion = current_champion(backend.recommender)
-    user = request_user(champion.model, backend, caller, request.user_id)
-    title = known_title(champion.model, request.movie_id)
-    wanted = np.array([title.movie_id])
-    found = user.predict(champion.model.recommender, wanted)
-    [(low, high)] = user.intervals(champion.model, wanted, found.values)
-    return PredictionAnswer(
-        **answer_origin(champion, str(found.strategies[0])),
-        user_id=str(request.user_id),
-        movie_id=title.movie_id,
-        name=title.name,
-        title=title.title,
-        predicted_rating=float(found.values[0]),
-        low=low,
-        high=high,
-        known=user.known(champion.model),
-    )
+    loaded, answers = champion.model, dict[int, PredictionAnswer | ProblemError]()
+    asked: list[tuple[int, RequestUser, Title]] = []
+    people: dict[str, RequestUser] = {}
+    for row, pair in enumerate(requests):
+        try:
+            user = _person(people, loaded, backend, caller, pair)
+            asked.append((row, user, known_title(loaded, pair.movie_id)))
+        except ProblemError as error:
+            answers[row] = error
+    numbers = np.array([title.movie_id for _, _, title in asked], dtype=np.int64)
+    found = _predicted(loaded, [user for _, user, _ in asked], numbers)
+    for (row, user, title), (stars, strategy, (low, high)) in zip(asked, found, strict=True):
+        answers[row] = PredictionAnswer(
+            **answer_origin(champion, strategy),
+            user_id=str(requests[row].user_id),
+            movie_id=title.movie_id,
+            name=title.name,
+            title=title.title,
+            predicted_rating=stars,
+            low=low,
+            high=high,
+            known=user.known(loaded),
+        )
+    return [answers[row] for row in range(len(requests))]
 
 
 def predictions_for(backend: Backend, caller: Caller, request: PairsRequest) -> PredictionsAnswer:
@@ -164,46 +188,58 @@ def _require_trained(
 def _predict_pairs(
     loaded: LoadedRecommender, backend: Backend, caller: Caller, pairs: list[Pair]
 ) -> list[PairPrediction]:
-    """All pairs; each fold-in is solved only once, and all known people are asked for at once."""
     numbers = np.array([title_number(loaded, pair.movie_id) for pair in pairs], dtype=np.int64)
-    rows_of: dict[str, list[int]] = {}
-    for row, pair in enumerate(pairs):
-        rows_of.setdefault(str(pair.user_id), []).append(row)
-    people = {name: request_user(loaded, backend, caller, name) for name in rows_of}
-    stars, strategies = np.empty(len(pairs)), [""] * len(pairs)
-    for rows, found in _predicted(loaded.recommender, people, rows_of, numbers):
-        stars[rows] = found.values
-        for row, how in zip(rows, found.strategies, strict=True):
-            strategies[row] = str(how)
-    answers: dict[int, PairPrediction] = {}
-    for name, rows in rows_of.items():
-        user, known = people[name], people[name].known(loaded)
-        ends = user.intervals(loaded, numbers[rows], stars[rows])
-        for row, (low, high) in zip(rows, ends, strict=True):
-            answers[row] = PairPrediction(
-                user_id=pairs[row].user_id,
-                movie_id=pairs[row].movie_id,
-                predicted_rating=float(stars[row]),
-                low=low,
-                high=high,
-                strategy=strategies[row],
-                known=known,
-            )
-    return [answers[row] for row in range(len(pairs))]
+    people: dict[str, RequestUser] = {}
+    users = [_person(people, loaded, backend, caller, pair) for pair in pairs]
+    known = {name: user.known(loaded) for name, user in people.items()}
+    return [
+        PairPrediction(
+            user_id=pair.user_id,
+            movie_id=pair.movie_id,
+            predicted_rating=stars,
+            low=low,
+            high=high,
+            strategy=strategy,
+            known=known[str(pair.user_id)],
+        )
+        for pair, (stars, strategy, (low, high)) in zip(
+            pairs, _predicted(loaded, users, numbers), strict=True
+        )
+    ]
+
+
+def _person(
+    people: dict[str, RequestUser],
+    loaded: LoadedRecommender,
+    backend: Backend,
+    caller: Caller,
+    pair: Pair,
+) -> RequestUser:
+    """The pair's person, looked up once for all pairs."""
+    name = str(pair.user_id)
+    if name not in people:
+        people[name] = request_user(loaded, backend, caller, name)
+    return people[name]
 
 
 def _predicted(
-    model: RecommenderEngine,
-    people: Mapping[str, RequestUser],
-    rows_of: Mapping[str, list[int]],
-    numbers: Ids,
-) -> Iterator[tuple[list[int], Predictions]]:
-    """The rows of known people together, then those of each person who is folded in."""
-    known = [(row, people[n].user_id) for n, rows in rows_of.items() for row in rows
-             if people[n].ratings is None]  # fmt: skip
-    if known:
-        rows, users = map(list, zip(*known, strict=True))
-        yield rows, model.predict(np.array(users, dtype=np.int64), numbers[rows])
-    for name, rows in rows_of.items():
-        if people[name].ratings is not None:
-            yield rows, people[name].predict(model, numbers[rows])
+    loaded: LoadedRecommender, users: Sequence[RequestUser], numbers: Ids
+) -> list[tuple[float, str, Ends]]:
+    """Stars, strategy and interval of each pair: those of known people are computed together, and
+    each person is folded in once."""
+    rows_of: dict[int, list[int]] = {}
+    for row, user in enumerate(users):
+        rows_of.setdefault(0 if user.ratings is None else id(user), []).append(row)
+    answers: dict[int, tuple[float, str, Ends]] = {}
+    for rows in rows_of.values():
+        user, movies = users[rows[0]], numbers[rows]
+        if user.ratings is None:
+            known = np.array([users[row].user_id for row in rows], dtype=np.int64)
+            found = loaded.recommender.predict(known, movies)
+            ends = known_intervals(loaded, known, movies, found.values)
+        else:
+            found = user.predict(loaded.recommender, movies)
+            ends = user.intervals(loaded, movies, found.values)
+        stars, strategies = found.values.tolist(), map(str, found.strategies)
+        answers |= zip(rows, zip(stars, strategies, ends, strict=True), strict=True)
+    return [answers[row] for row in range(len(users))]

@@ -209,6 +209,26 @@ def test_an_airflow_that_is_away_is_a_sentence(stack: TinyStack) -> None:
         api.is_paused()
 
 
+@pytest.mark.parametrize(("method", "times"), [("GET", 3), ("POST", 1)])
+def test_a_late_airflow_is_asked_again_and_told_once(method: str, times: int) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if len(asked) < times:
+            raise httpx.ReadTimeout("late")
+        return httpx.Response(200, json={"late": True})
+
+    api = AirflowApi.__new__(AirflowApi)
+    api.http = httpx.Client(base_url="http://a", transport=httpx.MockTransport(answer))
+    assert api.call(method, "/dags") == {"late": True} and len(asked) == times
+    asked.clear()
+    times = 9
+    with pytest.raises(StackError, match=r"Airflow does not answer \(ReadTimeout\)"):
+        api.call(method, "/dags")
+    assert len(asked) == (3 if method == "GET" else 1)
+
+
 @pytest.mark.parametrize(
     "error", [StackError("part is dead"), KeyboardInterrupt(), OSError(32, "")]
 )

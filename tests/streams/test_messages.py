@@ -144,3 +144,24 @@ def test_one_pair_of_champions_answers_a_batch(backend: Backend) -> None:
     assert pinned.recommender.view == backend.recommender.view
     backend.recommender.view = backend.recommender.view.__class__(failure="taken away")
     assert pinned.recommender.view.champion is not None
+
+
+def test_what_is_computed_together_is_answered_as_if_asked_alone(backend: Backend) -> None:
+    may = Caller("streams", frozenset({"read", "rate:p-bert"}))
+    backend.feedback.write("p-anna", {5: 5.0})
+    backend.feedback.write("p-bert", {5: 5.0, 6: 1.0})
+    people = [10, "20", 999_999, "p-anna", "p-bert", "p-new", "a person", "", None, True]
+    pairs = [{"user_id": one, "movie_id": two} for one in people for two in (5, "6", 404, "x")]
+    asked = [request_message(f"{n}", "prediction", pair) for n, pair in enumerate(pairs)]
+    asked += [request_message("t", "title", {"movie_id": 5}), b"no JSON", message(version=2)]
+    asked += [request_message("f", "prediction", {"user_id": 10, "movie_id": 5, "n": 1})]
+    answerer = Answerer(backend, may, "native")
+    together = answerer.answers(asked)
+    assert together == [one for value in asked for one in answerer.answers([value])]
+    statuses = {one.status for one in together if isinstance(one, Answer)}
+    assert statuses == {200, 403, 404, 422}
+    nobody = Answerer(backend, Caller("streams", frozenset()), "native").answers(asked[:2])
+    assert [one.status for one in nobody if isinstance(one, Answer)] == [403, 403]
+    backend.recommender.view = backend.recommender.view.__class__(failure="none yet")
+    away = answerer.answers(asked[:2])
+    assert [one.status for one in away if isinstance(one, Answer)] == [503, 503]
