@@ -8,6 +8,7 @@ AwayError; wrong credentials, a missing library or an unknown topic are Settings
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -211,10 +212,9 @@ class Brokers:
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:
         """Turn the library's errors into ours; `what` says what could not be done."""
-        kafka = _library()
         try:
             yield
-        except kafka.KafkaException as error:
+        except _library().KafkaException as error:
             raise self.error(error.args[0], what) from None
 
     def error(self, error: KafkaError, what: str) -> MarqueeError:
@@ -289,7 +289,7 @@ def _offsets(consumer: Consumer, topic: str) -> dict[int, Offsets]:
 
 
 def _line(error: KafkaError) -> str:
-    return " ".join((error.str() or error.name()).split())
+    return re.sub(r" \(after \d+ms.*?\)", "", " ".join((error.str() or error.name()).split()))
 
 
 def _library() -> Any:

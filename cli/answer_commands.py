@@ -25,6 +25,7 @@ from cli.world_and_lake import (
     running_stack,
     settings_for,
 )
+from marquee.daemon_settings import check_loop_name
 from marquee.errors import StackError
 from marquee.settings import load_settings
 from marquee.state_folders import StateFolders
@@ -65,6 +66,11 @@ def stream(
     settings = running_settings(found) if found else settings_for(data)
     if found is None and settings.kafka.embedded:
         raise StackError("no stack runs, and its Kafka is the one to ask", "start it: `marquee up`")
+    if found and not settings.kafka_bootstrap:
+        remedy = "`marquee down`, then start it with [kafka] embedded = true, or bootstrap"
+        raise StackError("the stack that runs was started without Kafka", remedy)
+    with checking_arguments():
+        check_loop_name(name)
     folders = StateFolders(settings.state_folder)
     command = [sys.executable, "-m", "streams", "spark" if spark else "loop", "--name", name]
     command += ["--lake", settings.lake.root, "--webhdfs", settings.lake.webhdfs]

@@ -86,12 +86,13 @@ def _write(bundle: str, chosen: str, to: Path, place: tuple[str, str, str], as_j
         files = exported(folder, chosen)
         with checking_arguments():
             write_export(files, to)
-    size = sum(map(len, files.values()))
+    names = [to] if to.is_file() else [to / name for name in files]
+    size = sum(path.stat().st_size for path in names)
     if as_json:
         facts = {"bundle": bundle, "format": chosen, "out": str(to), "bytes": size}
         print(json.dumps(facts | {"files": {name: len(data) for name, data in files.items()}}))
     else:
-        out.print(f"{len(files)} files, {size / 1e6:.1f} MB: {escape(str(to))}")
+        out.print(f"{len(files)} files, {size / 1000:,.0f} KB: {escape(str(to))}")
         print_sentence(f"check it with: marquee export --check {escape(shlex.quote(str(to)))}")
 
 

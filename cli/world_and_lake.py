@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -164,6 +165,8 @@ def running_stack(data: str = "") -> RunningStack | None:
 def running_settings(found: RunningStack) -> Settings:
     """The settings with which a running stack was started: its ports, its lake, its ratings."""
     ours = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS_PREFIX)}
+    other = (name for name, value in ours.items() if found.environment.get(name) != value)
+    _warn_of_unused(tuple(sorted(name for name in other if "__" in name)))
     for name in ours:
         del os.environ[name]
     os.environ.update(found.environment)
@@ -173,6 +176,16 @@ def running_settings(found: RunningStack) -> Settings:
         for name in found.environment:
             del os.environ[name]
         os.environ.update(ours)
+
+
+@cache
+def _warn_of_unused(names: tuple[str, ...]) -> None:
+    """Say once that the settings of this shell are not those of the stack."""
+    if names:
+        error_console.print(
+            f"warning: {', '.join(names)} of this shell is not used: a stack has the settings "
+            "that it was started with; to change them, `marquee down` first"
+        )
 
 
 def stack_to_start(settings: Settings) -> Stack:

@@ -73,12 +73,16 @@ def _read_own(couch: Couch, name: str) -> Document | None:
 def _is_ours(document: Mapping[str, Any]) -> bool:
     """Whether all is there that a publication reads."""
     entries, generation = document.get("entries"), document.get("generation")
+    counts = document.get("counts") or {}
     if document["_id"] == POINTER:
         has_own = isinstance(document.get("generations"), list) and "world" in document
     else:
-        has_own = document["_id"] == f"{ABOUT}:{generation}"
+        has_own = document["_id"] == f"{ABOUT}:{generation}" and (
+            isinstance(counts, Mapping) and all(type(one) is int for one in counts.values())
+        )
     return (
         has_own
+        and isinstance(generation, str)
         and document.get("format") == FORMAT
         and isinstance(document.get("as_of"), Mapping)
         and isinstance(entries, Mapping)

@@ -74,7 +74,7 @@ def publish(lake: Lake, couch: Couch, say: Say = print, replace: bool = False) -
     else:
         write_generation(lake, couch, pair, done, say, replace)
         moved = move(couch, pair, generation, world)
-        total = f"{done.counts.total():,} documents, {done.found:,} of them there before"
+        total = f"{done.counts.total():,} documents, {done.written:,} of them written now"
         done.sentence = f"generation {generation} is current: {total}"
         if not moved:
             done.sentence = f"a newer generation than {generation} is current, and stays so"

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -92,15 +94,19 @@ def write_export(files: Files, out: Path) -> Path:
     """Write a zip where the name of `out` ends in .zip, else a folder; SourceError where `out` is
     there already, or cannot be written."""
     refuse_taken(out)
+    begun = out.with_name(f".{out.name}.part")  # what is torn must not look like an export
     try:
-        if out.suffix == ".zip":
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_bytes(zip_of(files))
-            return out
-        out.mkdir(parents=True)
-        for name, data in files.items():
-            (out / name).write_bytes(data)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix.lower() == ".zip":
+            begun.write_bytes(zip_of(files))
+        else:
+            begun.mkdir(exist_ok=True)
+            for name, data in files.items():
+                (begun / name).write_bytes(data)
+        begun.rename(out)
     except OSError as error:
+        with suppress(OSError):
+            shutil.rmtree(begun) if begun.is_dir() else begun.unlink()
         raise SourceError(f"{out} cannot be written: {error.strerror}", ELSEWHERE) from None
     return out
 

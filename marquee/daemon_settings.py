@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from marquee.access_tokens import READ, SCOPE
 from marquee.addresses import check_page, host_and_port
+from marquee.errors import SettingsError
 from marquee.place_settings import Section
 
 KAFKA_USERNAME, KAFKA_PASSWORD = "MARQUEE_KAFKA_USERNAME", "MARQUEE_KAFKA_PASSWORD"
@@ -24,7 +26,9 @@ KAFKA = "kafka"
 """The name of the broker in `Procfile` and of its port."""
 STREAM = "stream"
 """The name of the stream in `Procfile`."""
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+TopicName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)
+]
 
 
 class KafkaSettings(Section):
@@ -39,7 +43,7 @@ class KafkaSettings(Section):
     refused_topic: TopicName
     partitions: int = Field(ge=1, le=64)
     copies: int = Field(ge=0, le=7)
-    retention_days: int = Field(ge=1)
+    retention_days: int = Field(ge=1, le=36_500)
 
     @field_validator("bootstrap")
     @classmethod
@@ -154,6 +158,13 @@ def _scope(text: str) -> str:
     return text
 
 
+def check_loop_name(name: str) -> None:
+    """Raise SettingsError for a name of a loop that Kafka would refuse in its group."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+        what = "a name of a loop is 1 to 100 letters, digits, '.', '_' or '-'"
+        raise SettingsError(what, "give another --name")
+
+
 class StreamSettings(Section):
     """Questions on a Kafka topic and answers on another."""
 
@@ -165,7 +176,7 @@ class StreamSettings(Section):
     markers: TopicName
     partitions: int = Field(ge=1, le=1000)
     copies: int = Field(ge=0, le=7)
-    retention_days: int = Field(ge=1)
+    retention_days: int = Field(ge=1, le=36_500)
     group: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     may: tuple[Annotated[str, AfterValidator(_scope)], ...]
     batch: int = Field(ge=1, le=10_000)

@@ -132,6 +132,28 @@ def kafka_security(settings: KafkaSettings, given: Mapping[str, str]) -> dict[st
     return {**found, "sasl.mechanism": settings.mechanism, **login}
 
 
+def java_kafka_security(settings: KafkaSettings) -> dict[str, str]:
+    """The same for Kafka's clients in Java, such as Spark's; the login is the environment's."""
+    found = {"kafka.security.protocol": settings.security.upper()}
+    if settings.ca_file:
+        found["kafka.ssl.truststore.type"] = "PEM"
+        found["kafka.ssl.truststore.location"] = settings.ca_file
+    if settings.security.startswith("sasl"):
+        plain = settings.mechanism == "PLAIN"
+        module = "plain.PlainLoginModule" if plain else "scram.ScramLoginModule"
+        names = (KAFKA_USERNAME, KAFKA_PASSWORD)
+        user, password = (_quoted(os.environ.get(name, "")) for name in names)
+        login = f"org.apache.kafka.common.security.{module} required"
+        found["kafka.sasl.mechanism"] = settings.mechanism
+        found["kafka.sasl.jaas.config"] = f"{login} username={user} password={password};"
+    return found
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a secret to a file that only its owner can read, from its creation on.
 

@@ -194,6 +194,14 @@ class Settings(BaseSettings):
         """`<state>/<world>`, absolute: the root of `marquee.state_folders`."""
         return (REPOSITORY / self.state / self.world).resolve()
 
+    @model_validator(mode="after")
+    def _topics_have_one_use(self) -> Settings:
+        streams = self.streams
+        asked = {streams.requests, streams.answers, streams.refused, streams.markers}
+        if shared := asked & {self.kafka.feedback_topic, self.kafka.refused_topic}:
+            raise ValueError(f"{min(shared)} is a topic of [kafka] and of [streams]; name two")
+        return self
+
     @property
     def runs_hdfs(self) -> bool:
         """Whether the stack of this machine runs its own HDFS, at addresses of its own."""
@@ -259,7 +267,7 @@ def load_settings(place: str | None = None, folder: Path | None = None) -> Setti
         raise SettingsError(what, remedy) from None
     except ValidationError as error:
         wrong = [
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ")
             for e in error.errors()
         ]
     if wrong:

@@ -206,4 +206,6 @@ def _answers(session: SparkSession) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    details = getattr(error, "details", None)  # of gRPC, whose text begins with its class
+    text = str(details() or "") if callable(details) else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0][:300]

@@ -13,7 +13,6 @@ import argparse
 import json
 import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -22,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 # A request multiplies small arrays: several BLAS threads would only slow it down.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -32,12 +31,15 @@ if __name__ == "__main__":
 
 from broker.client import Brokers
 from marquee.access_tokens import RATE
-from marquee.errors import BAD_INPUT, MarqueeError, exit_status
+from marquee.daemon_settings import check_loop_name
+from marquee.errors import BAD_INPUT, MarqueeError, SettingsError, exit_status
 from marquee.lake import Lake, place_lake
+from marquee.process_secrets import java_kafka_security
 from marquee.settings import REPOSITORY, Settings, load_settings
 from marquee.state_folders import StateFolders
 from serving.backend import Backend, WorldCheck, expected_world, has_looked, open_backend
 from serving.engines import DEFAULT_ENGINE, ENGINES
+from serving.follower import Follower
 from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
 from streams.sessions import Progress
@@ -127,9 +129,9 @@ class Stream(Protocol):
 def _spark_stream(
     settings: Settings, options: argparse.Namespace, brokers: Brokers, backend: Backend
 ) -> Stream:
-    from streams.spark_batches import Place, SparkStream, security_options, start_session
+    from streams.spark_batches import Place, SparkStream, require_own_folder, start_session
 
-    options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    require_own_folder(options.checkpoint)
     place = Place(
         options.lake,
         options.webhdfs,
@@ -142,6 +144,7 @@ def _spark_stream(
         options.engine,
         settings.streams.may,
     )
+    log.info("Spark starts on %s", options.master)
     with ThreadPoolExecutor(1) as elsewhere:  # in the main thread pyspark would take Ctrl-C
         session = elsewhere.submit(
             start_session,
@@ -157,7 +160,7 @@ def _spark_stream(
         place,
         options.checkpoint,
         session,
-        security_options(settings.kafka),
+        java_kafka_security(settings.kafka),
     )
 
 
@@ -168,7 +171,7 @@ def wait_for_ledgers(backend: Backend, stop: threading.Event) -> bool:
     """
     said = False
     while not stop.is_set():
-        waits = [f for f in backend.followers.values() if not has_looked(f)]
+        waits = [f for f in backend.followers.values() if not has_looked(f) or _is_owed(f)]
         if not waits:
             return True
         if not said:
@@ -176,6 +179,11 @@ def wait_for_ledgers(backend: Backend, stop: threading.Event) -> bool:
             said = True
         stop.wait(SECONDS_TO_LOOK)
     return False
+
+
+def _is_owed(follower: Follower[Any]) -> bool:
+    """Whether the ledger has a champion, and none could be loaded: the disk here may be full."""
+    return bool(follower.view.entries) and follower.view.champion is None
 
 
 class Reporter(threading.Thread):
@@ -205,7 +213,7 @@ class Reporter(threading.Thread):
     def _report(self) -> None:
         found = self._progress
         line = f"{found.answered} answered ({found.problems} problems), {found.refused} refused, "
-        line += f"{sum(found.lag.values())} wait"
+        line += f"{sum(found.lag.values())} wait" if found.lag else "the first batch is under way"
         if line != self._said and not found.failure and found.sessions:
             log.info("%s", line)
             self._said = line
@@ -254,9 +262,10 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
 
 def _loop_name(text: str) -> str:
-    """Kafka makes the name a part of a file's name and of the transaction's."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
-        raise argparse.ArgumentTypeError("a name is 1 to 100 letters, digits, '.', '_' or '-'")
+    try:
+        check_loop_name(text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return text
 
 

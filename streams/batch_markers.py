@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
 
 MARKER_VERSION = 1
+PARTITION = 0
+"""Of the topic of markers, which may have more."""
 Ends = dict[int, int]
 """By partition, the offset behind the last request that is answered."""
 log = logging.getLogger("marquee.streams")
@@ -75,6 +77,7 @@ class MarkedAnswers:
             # Before the marker is read: what a forerunner left open must be ended.
             begin_transactions(self._producer)
             self._group = brokers.consumer(group_id=settings.group)
+            topics.require_alone()
             self.is_anew = topics.look()
             """Whether the topic of requests is another one than that of the last answers."""
             self.last = self._last_marker()
@@ -110,10 +113,13 @@ class MarkedAnswers:
         settings, producer = self._settings, self._producer
         for part, offset, outcome in new:
             produce(producer, settings, outcome, (settings.requests, part, offset))
-        put(producer, settings.markers, marker.to_json(), settings.requests.encode())
+        key = settings.requests.encode()
+        put(producer, settings.markers, marker.to_json(), key, partition=PARTITION)
         self._topics.check()  # behind the reading: of which topic were the requests?
         group = bounded(self._group.consumer_group_metadata)
         put_offsets(producer, _positions(settings.requests, marker.ends, marker.topic), group)
+        # A loop that joined before this look is seen; one that joins later waits for these offsets.
+        self._topics.require_alone()
 
     def _answered(self) -> Ends:
         """By partition, how far requests are answered; at least where the topic begins."""
@@ -155,7 +161,9 @@ class MarkedAnswers:
                 raise AwayError(
                     f"topic {self._settings.markers} is being made", "it is tried again"
                 )
-            consumer.assign(_positions(self._settings.markers, {0: bounds[0].earliest}))
+            consumer.assign(
+                _positions(self._settings.markers, {PARTITION: bounds[PARTITION].earliest})
+            )
             return self._read(consumer)
         finally:
             close(consumer)
@@ -171,7 +179,11 @@ class MarkedAnswers:
                     return found
                 raise self._brokers.error(error, "markers cannot be read")
             if message.key() == self._settings.requests.encode():
-                found = Marker.from_json(message.value() or b"")
+                try:
+                    found = Marker.from_json(message.value() or b"")
+                except (ValueError, TypeError, LookupError, AttributeError):
+                    where = f"{self._settings.markers}, offset {message.offset()}"
+                    log.warning("topic %s: a marker that is none of ours is left out", where)
 
     def _nothing_comes(self) -> Marker | None:
         from confluent_kafka import KafkaError

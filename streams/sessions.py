@@ -66,8 +66,8 @@ class Progress:
         self.refused += len(outcomes) - len(answers)
 
     def facts(self) -> dict[str, Any]:
-        """All of it, for people and scripts; of the lag its sum."""
-        return asdict(self) | {"lag": sum(self.lag.values())}
+        """All of it, for people and scripts; of the lag its sum, None before it is known."""
+        return asdict(self) | {"lag": sum(self.lag.values()) if self.lag else None}
 
     @property
     def why_unready(self) -> str:
@@ -156,6 +156,30 @@ class StreamTopics:
             if topic in self._missing():
                 raise _gone([topic], self._seconds_to_leave) from None
             raise
+
+    def members(self) -> dict[str, str]:
+        """The members of the loops' group, by name in the group (its number of partitions behind
+        it): the id that the brokers gave each."""
+        with self._brokers.errors(f"group {self._settings.group} cannot be described"):
+            asked = self._client().describe_consumer_groups(
+                [self._settings.group], request_timeout=SECONDS_TO_ANSWER
+            )
+            try:
+                found = asked[self._settings.group].result().members
+            except Exception as error:
+                if "GROUP_ID_NOT_FOUND" in repr(error):
+                    return {}
+                raise
+        return {one.group_instance_id or one.member_id: one.member_id for one in found}
+
+    def require_alone(self) -> None:
+        """Raise AwayError while loops answer: Spark is no member of their group."""
+        if loops := sorted(self.members()):
+            raise AwayError(
+                f"loops of the group {self._settings.group} answer these topics: "
+                f"{', '.join(loops)[:200]}",
+                "stop them; Spark goes on ten seconds after",
+            )
 
     def _ask(self) -> str:
         topic = self._settings.requests

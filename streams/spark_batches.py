@@ -30,7 +30,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from broker.client import Brokers
 from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
-from marquee.daemon_settings import KAFKA_PASSWORD, KAFKA_USERNAME, KafkaSettings, StreamSettings
+from marquee.daemon_settings import StreamSettings
 from marquee.errors import SettingsError, StackError
 from marquee.lake import Lake, open_lake
 from marquee.place_settings import is_local_master
@@ -52,8 +52,11 @@ from streams.sessions import (
 )
 
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_END = 5.0
+"""How long a stream that is stopped waits for the batch under way."""
 SECONDS_TO_FETCH = 30
 """How long an executor waits for the messages of its batch."""
+CHECKPOINT = {"metadata", ".metadata.crc", "offsets", "commits", "sources", "state"}
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 """Of a session whose executors are in the driver: nobody else need reach it."""
 Outcome = Answer | Refused
@@ -180,8 +183,18 @@ class SparkStream:
             self._watch(query, marked, stop)
         finally:
             if query is not None:
-                query.stop()
+                self._end(query, stop)
             marked.close()
+
+    def _end(self, query: StreamingQuery, stop: threading.Event) -> None:
+        """End the query, between two batches where one ends soon; Spark tells of one cut short."""
+        if stop.is_set():
+            until = time.monotonic() + SECONDS_TO_END
+            while query.status["isTriggerActive"] and time.monotonic() < until:
+                time.sleep(0.05)
+            self.session.sparkContext.setLogLevel("OFF")
+            logging.getLogger("py4j").setLevel(logging.CRITICAL + 1)
+        query.stop()
 
     def _watch(self, query: StreamingQuery, marked: MarkedAnswers, stop: threading.Event) -> None:
         """Wait until the query ends; raises where it failed, or the topic is another one."""
@@ -244,6 +257,19 @@ class SparkStream:
         return found[1] if found else "unknown"
 
 
+def require_own_folder(checkpoint: Path) -> None:
+    """Raise SettingsError where Spark's checkpoint, which each session removes, is another's."""
+    try:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        names = {one.name for one in checkpoint.iterdir()} if checkpoint.exists() else set[str]()
+    except OSError as error:
+        what = f"{checkpoint} can be no checkpoint: {error.strerror}"
+        raise SettingsError(what, "give another --checkpoint") from None
+    if others := sorted(names - CHECKPOINT):
+        what = f"{checkpoint} holds other files than a checkpoint: {', '.join(others)[:100]}"
+        raise SettingsError(what, "give an empty --checkpoint, or one of its own")
+
+
 def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:
     """A session with Spark's source of topics, all of `jars`; SettingsError where there is none."""
     found = sorted(jars.glob("*.jar"))
@@ -251,7 +277,6 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         raise SettingsError(f"Spark cannot read topics: no jar is in {jars}", "make setup-kafka")
     # Executors answer as serving does, so they want its environment and not any python3.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName("marquee-streams")
     values = {
         "spark.master": master,
         "spark.driver.memory": memory,
@@ -264,36 +289,10 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         **(LOOPBACK | LOCAL_CONF if is_local_master(master) else {}),
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     }
-    for key, value in values.items():
-        builder = builder.config(key, value)
     try:
-        session = builder.getOrCreate()
+        session = SparkSession.builder.appName("marquee-streams").config(map=values).getOrCreate()
     except Exception as error:  # of Java, or of a master that is away
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise StackError(f"Spark does not start: {reason[:300]}", "see the lines above") from None
     session.sparkContext.setLogLevel("ERROR")
     return session
-
-
-def security_options(settings: KafkaSettings) -> dict[str, str]:
-    """The settings and credentials of `broker.client`, in the words of Spark's own client."""
-    found = {"kafka.security.protocol": settings.security.upper()}
-    if settings.ca_file:
-        found["kafka.ssl.truststore.type"] = "PEM"
-        found["kafka.ssl.truststore.location"] = settings.ca_file
-    if settings.security.startswith("sasl"):
-        module = "plain.PlainLoginModule" if settings.mechanism == "PLAIN" else _SCRAM
-        user, password = (_quoted(os.environ.get(name, "")) for name in _LOGIN)
-        login = f"org.apache.kafka.common.security.{module} required"
-        found["kafka.sasl.mechanism"] = settings.mechanism
-        found["kafka.sasl.jaas.config"] = f"{login} username={user} password={password};"
-    return found
-
-
-_SCRAM = "scram.ScramLoginModule"
-_LOGIN = (KAFKA_USERNAME, KAFKA_PASSWORD)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

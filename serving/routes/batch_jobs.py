@@ -96,7 +96,8 @@ async def read_batch_job(backend: BackendDep, job: str, engine: EngineDep = None
     """How far a batch is."""
     if engine is not None:
         return await engine.answer(BatchJob)
-    found = backend.batches.job(job) if backend.batches else None
-    if found is None:
+    if backend.batches is None:
+        raise NO_SCORER
+    if (found := backend.batches.job(job)) is None:
         raise ProblemError(404, f"there is no job {job[:100]}", "jobs end with their process")
     return found

@@ -232,7 +232,8 @@ import json, os, sys
 from pathlib import Path
 from marquee.settings import load_settings
 from streams.sessions import why_ended
-from streams.spark_batches import security_options, start_session
+from marquee.process_secrets import java_kafka_security
+from streams.spark_batches import start_session
 jars, folder, places = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 session = start_session("local[1]", "512m", jars, folder)
 options = {"startingOffsets": "earliest", "endingOffsets": "latest"}
@@ -242,7 +243,7 @@ for place, variables in places.items():
     kafka = load_settings().kafka
     options |= {"subscribe": kafka.feedback_topic, "kafka.bootstrap.servers": kafka.bootstrap}
     try:
-        frame = session.read.format("kafka").options(**options | security_options(kafka)).load()
+        frame = session.read.format("kafka").options(**options | java_kafka_security(kafka)).load()
         print(f"{place}:", [bytes(row.value) for row in frame.collect()])
     except Exception as error:
         print(f"{place}: {why_ended(str(error))}")

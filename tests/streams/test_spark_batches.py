@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka.admin import NewPartitions
 
 from local_stack.java_setup import fetch_listed
 from marquee.errors import AwayError, SettingsError
@@ -140,3 +141,47 @@ def test_a_virtual_machine_that_dies_is_one_line(rig: StreamRig) -> None:
     assert process.wait(60) == 75
     assert "error: Spark's virtual machine has ended (" in rig.log()
     assert "Traceback" not in rig.log()
+
+
+def test_a_message_of_somebody_else_and_more_partitions_of_markers_lose_no_marker(
+    rig: StreamRig,
+) -> None:
+    key = rig.settings.streams.requests.encode()
+    rig.brokers.admin().create_partitions([NewPartitions(rig.settings.streams.markers, 3)])
+    process = start(rig)
+    ids = rig.ask(MIXED * 5, "one")
+    rig.answers(ids)
+    rig.end(process, signal.SIGKILL)
+    for value in (b"no JSON", b"[]", None):
+        rig.producer.produce(rig.settings.streams.markers, value, key, partition=0)
+    rig.flush()
+    rig.brokers.admin().delete_consumer_groups([rig.settings.streams.group])
+    process = start(rig)
+    ids += rig.ask(MIXED, "two")
+    rig.answers(ids)
+    assert rig.end(process) == 0 and "a marker that is none of ours is left out" in rig.log()
+    assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+def test_spark_waits_while_loops_answer(rig: StreamRig) -> None:
+    spark, ids = start(rig), rig.ask(MIXED * 20, "one")
+    rig.answers(ids[:30])
+    loop = rig.start()
+    for number in range(10):
+        ids += rig.ask(MIXED * 20, f"both-{number}")
+    rig.wait_for_log(f"loops of the group {rig.settings.streams.group} answer these topics")
+    ids += rig.ask(MIXED * 20, "loop")
+    rig.answers(ids)
+    assert rig.end(loop) == 0
+    ids += rig.ask(MIXED * 20, "spark")
+    rig.answers(ids)
+    assert rig.end(spark) == 0
+    assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+def test_a_folder_of_somebody_else_is_no_checkpoint(rig: StreamRig) -> None:
+    checkpoint(rig).mkdir()
+    (checkpoint(rig) / "thesis.txt").write_text("years")
+    assert start(rig).wait(60) == 2
+    assert "holds other files than a checkpoint: thesis.txt — give" in rig.log()
+    assert (checkpoint(rig) / "thesis.txt").read_text() == "years"
