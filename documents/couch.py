@@ -97,13 +97,14 @@ class Couch:
             raise DocumentConflictError(f"{self.where}/{document['_id']} was changed meanwhile")
         return str(self._document(found)["rev"])
 
-    def write(self, documents: Sequence[Document]) -> list[str]:
-        """Write many documents; returns the ids of those with another latest revision (409).
+    def write(self, documents: Sequence[Document]) -> dict[str, str]:
+        """Write many documents; returns the new revisions by id. Those with another latest
+        revision (409) stay, and are not among them.
 
         Raises AwayError or SourceError for a row that was refused for another reason.
         """
         if not documents:
-            return []
+            return {}
         found = self._json(self._ask("POST", "_bulk_docs", {"docs": list(documents)}))
         if not isinstance(found, list) or len(found) != len(documents):
             raise SourceError(f"{self.where} answers no CouchDB's rows", "look at what runs there")
@@ -111,12 +112,12 @@ class Couch:
         others = [row for row in refused if row["error"] != "conflict"]
         if others:
             raise self._refused(others)
-        return [str(row["id"]) for row in refused]
+        return {str(row["id"]): str(row["rev"]) for row in found if row not in refused}
 
     def delete(self, rows: Sequence[tuple[str, str]]) -> int:
         """Delete documents by id and revision; returns how many were. Changed ones stay."""
         gone = [{"_id": name, "_rev": rev, "_deleted": True} for name, rev in rows]
-        return len(gone) - len(self.write(gone))
+        return len(self.write(gone))
 
     def several(self, identifiers: Sequence[str]) -> dict[str, Document]:
         """The documents of these ids that exist, by id."""

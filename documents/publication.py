@@ -47,6 +47,8 @@ class Published:
     found: int = 0
     """Documents that were there already, with the same content."""
     removed: int = 0
+    revisions: dict[str, str] = field(default_factory=dict)
+    """By id, what was written, or there and equal; "" for what was gone by then."""
 
 
 def publish(lake: Lake, couch: Couch, say: Say = print, replace: bool = False) -> Published:
@@ -92,29 +94,43 @@ def write_generation(
         while batch := list(islice(every, couch.settings.batch)):
             write_batch(couch, batch, done, replace)
             say(f"{done.written + done.found:,} documents of {done.generation}")
-    there = couch.count(done.generation)
-    if there != (ours := done.counts.total()):
-        what = f"{couch.where} holds {there:,} documents of {done.generation}, which has {ours:,}"
-        if there < ours:
-            raise AwayError(f"{what}: somebody removes some", "publish again")
-        raise DocumentConflictError(
-            f"{what}: somebody has added some", f"delete them; their ids begin {done.generation}:"
-        )
+    require_ours(couch, done)
     finish(couch, about, dict(done.counts))
+
+
+def require_ours(couch: Couch, done: Published) -> None:
+    """Raise AwayError where a document was changed or removed since it was written or compared, and
+    DocumentConflictError where somebody has added one."""
+    there = {name: rev for page in couch.rows(done.generation) for name, rev in page}
+    ours = done.revisions
+    what = f"{couch.where} holds {len(there):,} documents of {done.generation}, which has "
+    if ours.keys() - there.keys():
+        raise AwayError(f"{what}{len(ours):,}: somebody removes some", "publish again")
+    if there.keys() - ours.keys():
+        raise DocumentConflictError(
+            f"{what}{len(ours):,}: somebody has added some",
+            f"delete them; their ids begin {done.generation}:",
+        )
+    if changed := [name for name, revision in ours.items() if there[name] != revision]:
+        what = f"{couch.where}/{min(changed)} was changed meanwhile"
+        raise AwayError(what, "publish again: what differs is named")
 
 
 def write_batch(couch: Couch, batch: Sequence[Document], done: Published, replace: bool) -> None:
     """Write documents; those that are there must be equal, or are overwritten with `replace`."""
-    refused = couch.write(batch)
-    # One that is gone since was removed by somebody: the count at the end tells.
+    revisions = couch.write(batch)
+    refused = [one["_id"] for one in batch if one["_id"] not in revisions]
+    # One that is gone since was removed by somebody: the look at the end tells.
     found = couch.several(refused) if refused else {}
+    revisions |= {name: str(found.get(name, {}).get("_rev", "")) for name in refused}
     if found:
         ours = {document["_id"]: document for document in batch}
         changed = {name for name in found if _differ(ours[name], found[name])}
         if changed and not replace:
             raise _changed(couch, found, sorted(changed))
         for name in sorted(changed):
-            couch.put(ours[name] | {"_rev": found[name]["_rev"]})
+            revisions[name] = couch.put(ours[name] | {"_rev": found[name]["_rev"]})
+    done.revisions |= revisions
     done.found += len(found)
     done.written += len(batch) - len(refused)
     done.counts.update(document["kind"] for document in batch)

@@ -8,7 +8,7 @@ from documents.couch import Couch
 from documents.generation import read_pair
 from documents.pointer import POINTER
 from documents.publication import publish, status_lines
-from marquee.errors import DocumentConflictError, SourceError
+from marquee.errors import AwayError, DocumentConflictError, SourceError
 from marquee.lake import Lake
 from tests.documents.test_publication import quiet
 
@@ -93,3 +93,30 @@ def test_a_document_among_ours_is_told(lake: Lake, couch: Couch) -> None:
     with pytest.raises(DocumentConflictError, match=r"holds 74 documents of .*, which has 73"):
         publish(lake, couch, quiet)
     assert couch.get("current") is None and couch.get(f"{generation}:note:1")
+
+
+def test_a_document_that_is_changed_after_its_batch_is_told_and_the_pointer_stays(
+    lake: Lake, couch: Couch
+) -> None:
+    def change(_line: str) -> None:
+        (page,) = couch.rows(read_pair(lake).name(couch.settings.top_n))
+        theirs = couch.get(page[0][0])
+        assert theirs is not None
+        couch.put(theirs | {"note": "theirs"})
+
+    with pytest.raises(AwayError, match="was changed meanwhile — publish again"):
+        publish(lake, couch, change)
+    assert couch.get(POINTER) is None
+    with pytest.raises(DocumentConflictError, match="was changed by somebody else; nothing was"):
+        publish(lake, couch, quiet)
+    publish(lake, couch, quiet, replace=True)
+    assert status_lines(couch, lake)[-1] == "the champions are published"
+
+
+@pytest.mark.parametrize("counts", ["x", [1], 5, {"title": "many"}])
+def test_an_about_that_counts_nothing_is_told(lake: Lake, couch: Couch, counts: object) -> None:
+    name = f"about:{publish(lake, couch, quiet).generation}"
+    couch.put(couch.get(name) | {"counts": counts})  # type: ignore[operator]
+    status_lines(couch, lake)
+    with pytest.raises(SourceError, match="is no document of Marquee"):
+        publish(lake, couch, quiet)
