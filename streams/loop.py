@@ -50,8 +50,6 @@ BACKOFF_MS = 5
 of the time between two."""
 SESSION_MS = 10_000
 """After so long without a sign of life, the others of the group take over its partitions."""
-SECONDS_TO_JOIN = 10.0
-"""How long a loop whose producer was fenced looks for another one of its name in the group."""
 FENCED = "Static consumer fenced"
 """How the library words that another consumer has taken the name; the error's name is `_FATAL`."""
 log = logging.getLogger("marquee.streams")
@@ -71,8 +69,6 @@ class StreamLoop:
         self._topics = StreamTopics(brokers, settings)
         self._group: Any = None
         self._is_given_anew = False
-        self._member = ""
-        """What the brokers call our consumer."""
         self._failure: Exception | None = None
         """Why the partitions that were given cannot be read."""
         self._begun: dict[int, int] = {}
@@ -194,7 +190,6 @@ class StreamLoop:
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stands; say so where the topic does not have that place."""
         self._look()
-        self._member = consumer.memberid() or ""
         found = {p.partition: p for p in consumer.committed(partitions, SECONDS_TO_ANSWER)}
         if not all(self._topics.is_present(one.metadata) for one in found.values()):
             self.progress.report(str(MadeAnewError(self._settings.requests)))
@@ -239,28 +234,13 @@ class StreamLoop:
             raise self._error(error.args[0], what) from None
 
     def _error(self, error: Any, what: str = "requests cannot be read") -> Exception:
-        is_taken = error.name() == "FENCED_INSTANCE_ID" or FENCED in error.str()
-        if is_taken or (error.name() == "_FENCED" and self._is_name_taken()):
+        if error.name() == "FENCED_INSTANCE_ID" or FENCED in error.str():
             return SettingsError(
                 f"another loop has taken the name '{self._name}' in the group "
                 f"{self._settings.group}",
                 "give each loop a name of its own: --name",
             )
         return self._brokers.error(error, what)
-
-    def _is_name_taken(self) -> bool:
-        """Whether another loop has our name: it fences our producer before it joins the group.
-
-        The brokers also fence a producer whose transaction took too long.
-        """
-        until = time.monotonic() + SECONDS_TO_JOIN
-        while time.monotonic() < until:
-            members = self._topics.members().items()
-            ours = {member for name, member in members if name.rpartition("-")[0] == self._name}
-            if ours - {self._member}:
-                return True
-            time.sleep(0.5)
-        return False
 
 
 def produce(

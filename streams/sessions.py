@@ -157,27 +157,15 @@ class StreamTopics:
                 raise _gone([topic], self._seconds_to_leave) from None
             raise
 
-    def members(self) -> dict[str, str]:
-        """The members of the loops' group, by name in the group (its number of partitions behind
-        it): the id that the brokers gave each."""
-        with self._brokers.errors(f"group {self._settings.group} cannot be described"):
-            asked = self._client().describe_consumer_groups(
-                [self._settings.group], request_timeout=SECONDS_TO_ANSWER
-            )
-            try:
-                found = asked[self._settings.group].result().members
-            except Exception as error:
-                if "GROUP_ID_NOT_FOUND" in repr(error):
-                    return {}
-                raise
-        return {one.group_instance_id or one.member_id: one.member_id for one in found}
-
     def require_alone(self) -> None:
         """Raise AwayError while loops answer: Spark is no member of their group."""
-        if loops := sorted(self.members()):
+        group = self._settings.group
+        with self._brokers.errors(f"group {group} cannot be described"):
+            # The newer call of the library aborts the process where its broker dies meanwhile.
+            found = self._client().list_groups(group, SECONDS_TO_ANSWER)
+        if any(one.members for one in found):
             raise AwayError(
-                f"loops of the group {self._settings.group} answer these topics: "
-                f"{', '.join(loops)[:200]}",
+                f"loops of the group {group} answer these topics",
                 "stop them; Spark goes on ten seconds after",
             )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -92,24 +91,6 @@ def test_wrong_settings_end_with_one_line(make_rig: Rigs) -> None:
     process = rig.start()
     assert process.wait(60) == 2
     assert rig.log().startswith("error: this place has no Kafka")
-
-
-def test_of_two_loops_of_one_name_the_older_ends(make_rig: Rigs) -> None:
-    rig = make_rig()
-    older = rig.start("--name", "x")
-    ids = rig.ask(MIXED * 20, "one")
-    rig.answers(ids[:20])
-    newer = rig.start("--name", "x")
-    until = time.monotonic() + 60
-    while older.poll() is None:
-        assert time.monotonic() < until, rig.log()
-        ids += rig.ask(MIXED, f"two-{len(ids)}")
-        time.sleep(0.05)
-    assert older.returncode == 2 and "another loop has taken the name 'x'" in rig.log()
-    ids += rig.ask(MIXED, "three")
-    rig.answers(ids)
-    assert newer.poll() is None and rig.end(newer) == 0
-    assert rig.all_answers() == dict.fromkeys(ids, 1)
 
 
 @pytest.mark.parametrize("name", ["", "a b/c", "ä", "x" * 101])
