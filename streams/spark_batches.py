@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -164,8 +164,9 @@ class SparkStream:
         try:
             run_sessions(self._session, self.progress, stop)
         except (Py4JError, ConnectionError) as error:
-            what = f"Spark's virtual machine has ended ({type(error).__name__})"
-            raise StackError(what, "start the stream again; it had too little memory?") from None
+            how = "refuses" if isinstance(error, Py4JJavaError) else "has ended"
+            what = f"Spark's virtual machine {how} ({type(error).__name__})"
+            raise StackError(what, "see the lines above, then start the stream again") from None
 
     def _session(self, stop: threading.Event) -> None:
         """One query, from its marker on, until it fails or is stopped."""

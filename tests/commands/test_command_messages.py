@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli import app, main, run_command, stack_commands, terminal
 from cli.run_results import RunFigures
+from cli.world_and_lake import running_settings
 from local_stack import health_checks
 from local_stack.airflow_api import DAG, AirflowApi
 from local_stack.health_checks import check_machine
@@ -146,6 +147,19 @@ def test_a_person_may_ask_for_its_unpausing(
     _, paused = stack_commands.ready_airflow(stack, unpause=True)
     assert not paused
     assert f"PATCH /dags/{DAG}" in requests
+
+
+def test_settings_of_this_shell_that_a_stack_lacks_are_named_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MARQUEE_KAFKA__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("MARQUEE_SERVING__PUBLIC_URL", "http://same")
+    found: Any = SimpleNamespace(environment={"MARQUEE_SERVING__PUBLIC_URL": "http://same"})
+    for _ in range(2):
+        assert running_settings(found).kafka.bootstrap == ""
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("MARQUEE_KAFKA__BOOTSTRAP") == 1 and "of this shell is not used" in said
+    assert "PUBLIC_URL" not in said
 
 
 def test_a_start_says_which_runs_go_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from contextlib import suppress
@@ -244,3 +245,20 @@ def test_names_of_pmml_fields_are_distinct() -> None:
     found = field_names(given)
     assert len(set(found)) == len(given) and "dollars" not in found
     assert all(re.fullmatch(r"[A-Za-z0-9_]+", name) for name in found)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a"])
+def test_an_export_that_cannot_be_written_whole_leaves_nothing(
+    name: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, folder = exported(bundle, "onnx"), tmp_path / "out"
+
+    def full(self: Path, _target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "rename", full)
+        with pytest.raises(SourceError, match="cannot be written: No space left"):
+            write_export(files, folder / name)
+    assert not list(folder.iterdir())
+    assert read_export(write_export(files, folder / name)) == files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from marquee.lake import Lake
 from serving.backend import Backend, open_backend
 from serving.callers import Caller
 from serving.feedback_log import EVERYTHING, FeedbackLog
+from streams.__main__ import wait_for_ledgers
 from streams.messages import (
     LARGEST_KEPT,
     LARGEST_REQUEST,
@@ -165,3 +167,15 @@ def test_what_is_computed_together_is_answered_as_if_asked_alone(backend: Backen
     backend.recommender.view = backend.recommender.view.__class__(failure="none yet")
     away = answerer.answers(asked[:2])
     assert [one.status for one in away if isinstance(one, Answer)] == [503, 503]
+
+
+def test_a_start_waits_where_the_champion_cannot_be_put_on_this_disk(
+    lake: Lake, tmp_path: Path
+) -> None:
+    taken = tmp_path / "cache"
+    taken.write_text("a file in the place of the folder")
+    backend, stop = open_backend(lake, taken, tmp_path / "feedback"), threading.Event()
+    for follower in backend.followers.values():
+        follower.poll()
+    threading.Timer(0.5, stop.set).start()
+    assert not wait_for_ledgers(backend, stop)
