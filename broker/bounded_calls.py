@@ -11,15 +11,18 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker.client import SECONDS_TO_ANSWER
 from marquee.errors import AwayError
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Producer, TopicPartition
+    from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 T = TypeVar("T")
+Put = Callable[..., None]
+"""Puts a message into a transaction: topic, value, key, and what else the library takes."""
 
 
 def bounded(call: Callable[[], T], seconds: float = SECONDS_TO_ANSWER) -> T:
@@ -54,27 +57,48 @@ def begin_transactions(producer: Producer) -> None:
 
 
 @contextmanager
-def transaction(producer: Producer, seconds: float = SECONDS_TO_ANSWER) -> Iterator[None]:
-    """All that is put inside becomes visible at its end, or nothing; the end may take `seconds`."""
+def transaction(producer: Producer, seconds: float = SECONDS_TO_ANSWER) -> Iterator[Put]:
+    """All that is put inside becomes visible at its end, or nothing; the end may take `seconds`.
+
+    Gives the function that puts a message. Where the brokers refuse one, their reason is raised:
+    the library itself says of all that comes after it only that its state is erroneous.
+    """
+    from confluent_kafka import KafkaException
+
+    refused: list[KafkaError] = []
     producer.begin_transaction()
     try:
-        yield
+        yield partial(_put, producer, refused)
         bounded(lambda: producer.commit_transaction(seconds), seconds)
     except AwayError:  # the client does not come back: the next one ends its transaction
         raise
-    except BaseException:
+    except BaseException as error:
+        producer.poll(0)  # what was refused, before all the rest is given up
+        reason = refused[0] if refused and isinstance(error, KafkaException) else None
         with suppress(Exception):  # the next one ends it otherwise
             bounded(lambda: producer.abort_transaction(SECONDS_TO_ANSWER))
+        if reason is not None:
+            raise KafkaException(reason) from error
         raise
 
 
-def put(
-    producer: Producer, topic: str, value: bytes | None, key: bytes | None, **rest: Any
+def _put(
+    producer: Producer,
+    refused: list[KafkaError],
+    topic: str,
+    value: bytes | None,
+    key: bytes | None,
+    **rest: Any,
 ) -> None:
     """Hand a message over to the library; where its queue is full, it sends meanwhile."""
+
+    def note(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            refused.append(type(error)(error.code(), f"topic {topic}: {error.str()}"))
+
     while True:
         try:
-            producer.produce(topic, value, key, **rest)
+            producer.produce(topic, value, key, on_delivery=note, **rest)
             return
         except BufferError:
             producer.poll(0.1)

@@ -8,16 +8,16 @@ AwayError; wrong credentials, a missing library or an unknown topic are Settings
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from broker.client_errors import REFUSALS, our_error
 from marquee.errors import AwayError, MarqueeError, SettingsError
 from marquee.host_checks import Finding
-from marquee.process_secrets import KAFKA_LOGIN, kafka_security
+from marquee.process_secrets import kafka_security
 from marquee.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,18 +32,6 @@ SECONDS_TO_SETTLE = 3.0
 UNSETTLED = ("UNKNOWN_TOPIC_OR_PART", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION")
 NO_GROUP = "marquee"
 """The library wants the name of a group, also of a consumer that joins none."""
-REFUSALS = {
-    **dict.fromkeys(
-        ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"),
-        f"correct [kafka] security and mechanism, or {KAFKA_LOGIN}",
-    ),
-    **{
-        f"{what}_AUTHORIZATION_FAILED": "give this user the rights that docs/guides/kafka.md names"
-        for what in ("TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID")
-    },
-    "_SSL": "correct [kafka] security and ca_file",
-}
-"""By the name of an error that a retry meets again: what to do."""
 SILENCE = ("_TRANSPORT", "_TIMED_OUT", "_MSG_TIMED_OUT", "_ALL_BROKERS_DOWN")
 """Names of errors that say no more than that nothing came; `Brokers.why_silent` asks why."""
 
@@ -221,18 +209,7 @@ class Brokers:
         """Our error for one of the library's; `what` says what could not be done."""
         if error.name() in SILENCE:
             error = self.why_silent() or error
-        text = f"{what}: {_line(error)} (Kafka at {self.bootstrap})"
-        if error.name() == "_INVALID_ARG":
-            return SettingsError(text, "correct [kafka]")
-        if error.name() in REFUSALS:
-            user = self._values.get("sasl.username")
-            whom = f"the user '{user}'" if user else "us"
-            return SettingsError(
-                f"{what}: Kafka at {self.bootstrap} refuses {whom}: {_line(error)}",
-                REFUSALS[error.name()],
-            )
-        remedy = "start Kafka, or correct [kafka] bootstrap or security; it is asked again"
-        return AwayError(text, remedy)
+        return our_error(error, what, self.bootstrap, self._values.get("sasl.username"))
 
     def why_silent(self) -> KafkaError | None:
         """The error of a new connection; None where the brokers answer it, or never do.
@@ -258,7 +235,7 @@ class Brokers:
         return {
             "client.id": "marquee",
             "reconnect.backoff.max.ms": 2000,
-            "log_level": 2,  # an outage is said once, by us
+            "log_level": 0,  # an outage is said once, by us
             "error_cb": lambda _: None,  # what a call cannot tell, `why_silent` asks
             **self._values,
             **ours,
@@ -286,10 +263,6 @@ def _offsets(consumer: Consumer, topic: str) -> dict[int, Offsets]:
     parts = [kafka.TopicPartition(topic, number) for number in sorted(found.partitions)]
     bounds = [consumer.get_watermark_offsets(part, timeout=wait) for part in parts]
     return {part.partition: Offsets(*bound) for part, bound in zip(parts, bounds, strict=True)}
-
-
-def _line(error: KafkaError) -> str:
-    return re.sub(r" \(after \d+ms.*?\)", "", " ".join((error.str() or error.name()).split()))
 
 
 def _library() -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from broker.bounded_calls import begin_transactions, close, put, transaction
+from broker.bounded_calls import begin_transactions, close, transaction
 from broker.client import SECONDS_TO_ANSWER, Brokers, Topic
 from broker.feedback_topic import REFUSED_FILE, chain_head, number_of, segments_of
 from marquee.lake import Lake
@@ -54,7 +54,7 @@ def send_refused(lake: Lake, brokers: Brokers, topic: str, refused: Topic) -> in
 
 def _send(producer: Producer, lake: Lake, leaf: str, topic: str, refused: str) -> None:
     messages = list(_refused_of(lake, leaf))  # before the transaction: the lake may be away
-    with transaction(producer, SECONDS_TO_ANSWER * 3):
+    with transaction(producer, SECONDS_TO_ANSWER * 3) as put:
         for one in messages:
             key, value = _bytes(one["key"]), _bytes(one["value"])
             headers = {
@@ -66,7 +66,7 @@ def _send(producer: Producer, lake: Lake, leaf: str, topic: str, refused: str) -
                 "bytes": str(len(value or b"")),
             }
             cut = None if value is None else value[:MOST_BYTES]
-            put(producer, refused, cut, key, partition=PARTITION, headers=headers)
+            put(refused, cut, key, partition=PARTITION, headers=headers)
 
 
 def _bytes(text: str | None) -> bytes | None:

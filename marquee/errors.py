@@ -13,6 +13,7 @@ MarqueeError
 │   ├── LakeUnavailableError the lake does not respond (a LakeError too)
 │   │   └── LakeFullError    the lake is full; a retry succeeds after a person has made room
 │   ├── StackError           a process of the local stack is missing, busy or dead
+│   ├── NameTakenError       another process runs under the name of this one
 │   └── CrawlInterruptedError  the crawl was cut off, by a signal or because the site is down
 ├── LakeError
 │   ├── NotFoundError        nothing lies at that path
@@ -63,6 +64,10 @@ class SettingsError(MarqueeError):
 
 class AwayError(MarqueeError):
     """A service, a disk or a site does not respond; a retry may succeed."""
+
+
+class NameTakenError(AwayError):
+    """Another process runs under the name of this one; a retry takes the name back."""
 
 
 class LakeError(MarqueeError):

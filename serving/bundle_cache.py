@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from marquee.artefacts.ledger_entry import Entry, read_entry
@@ -17,6 +19,9 @@ from marquee.errors import BundleError, LakeError
 from marquee.lake import Lake, Manifest
 
 LAST_SERVED_FILE = "last-served.json"
+STAGED = ".part-"
+SECONDS_TO_FETCH = 3600
+"""What has been staged for longer was left behind by a process that was killed."""
 
 
 class BundleCache:
@@ -37,13 +42,14 @@ class BundleCache:
             return copy
         folder = self.folder / entry.bundle
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=self.folder))
         try:
             source = f"serving/{self._model}/bundles/{entry.bundle}"
             self._lake.fetch(source, staged, below="bundle")
             self._require(staged, entry)
-            shutil.rmtree(folder, ignore_errors=True)
-            staged.rename(folder)
+            if self.local(entry) is None:  # another process of this host may have been faster
+                shutil.rmtree(folder, ignore_errors=True)
+                staged.rename(folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         return folder
@@ -62,9 +68,13 @@ class BundleCache:
         shutil.rmtree(self.folder / entry.bundle, ignore_errors=True)
 
     def prune(self, keep: Collection[str]) -> None:
-        """Remove all bundles except `keep`, a collection of ids; mapped arrays stay readable."""
+        """Remove all bundles except `keep`, a collection of ids; mapped arrays stay readable.
+
+        What was staged in the last hour stays: another process of this host may be fetching it.
+        """
         for folder in self.folder.iterdir():
-            if folder.is_dir() and folder.name not in keep:
+            is_staged = folder.name.startswith(STAGED) and not _is_old(folder)
+            if folder.is_dir() and folder.name not in keep and not is_staged:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def save_served(self, entry: Entry) -> None:
@@ -73,7 +83,7 @@ class BundleCache:
         The new file is durable before it replaces the old one: a power cut leaves one of the two.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = self.folder / f".{LAST_SERVED_FILE}"
+        staged = self.folder / f".{LAST_SERVED_FILE}.{os.getpid()}"
         with staged.open("wb") as stream:
             stream.write(entry.to_bytes())
             stream.flush()
@@ -99,3 +109,9 @@ class BundleCache:
                 f"{entry.bundle_digest[:12]}",
                 "find out who wrote it; roll back to a bundle that is whole",
             )
+
+
+def _is_old(folder: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return time.time() - folder.stat().st_mtime > SECONDS_TO_FETCH
+    return False

@@ -42,7 +42,7 @@ from serving.engines import DEFAULT_ENGINE, ENGINES
 from serving.follower import Follower
 from streams.loop import StreamLoop
 from streams.messages import Answerer, stream_caller
-from streams.sessions import Progress
+from streams.sessions import Progress, require_own_folder
 
 SECONDS_TO_LOOK = 0.1
 """Pause before it is looked again whether the followers have seen their ledgers."""
@@ -129,7 +129,7 @@ class Stream(Protocol):
 def _spark_stream(
     settings: Settings, options: argparse.Namespace, brokers: Brokers, backend: Backend
 ) -> Stream:
-    from streams.spark_batches import Place, SparkStream, require_own_folder, start_session
+    from streams.spark_batches import Place, SparkStream, start_session
 
     require_own_folder(options.checkpoint)
     place = Place(

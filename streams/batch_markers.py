@@ -19,7 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
+from broker.bounded_calls import (
+    Put,
+    begin_transactions,
+    bounded,
+    close,
+    put_offsets,
+    transaction,
+)
 from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.daemon_settings import StreamSettings
 from marquee.errors import AwayError
@@ -104,17 +111,20 @@ class MarkedAnswers:
             return []
         ends = self.ends | {part: at + 1 for part, at, _ in new}
         marker = Marker(query, batch, ends, self._topics.id)
-        with self._brokers.errors("answers cannot be written"), transaction(self._producer):
-            self._produce(new, marker)
+        what = "answers cannot be written"
+        with self._brokers.errors(what), transaction(self._producer) as put:
+            self._produce(put, new, marker)
         self.last, self.ends = marker, marker.ends
         return [outcome for _, _, outcome in new]
 
-    def _produce(self, new: list[tuple[int, int, Answer | Refused]], marker: Marker) -> None:
+    def _produce(
+        self, put: Put, new: list[tuple[int, int, Answer | Refused]], marker: Marker
+    ) -> None:
         settings, producer = self._settings, self._producer
         for part, offset, outcome in new:
-            produce(producer, settings, outcome, (settings.requests, part, offset))
+            produce(put, settings, outcome, (settings.requests, part, offset))
         key = settings.requests.encode()
-        put(producer, settings.markers, marker.to_json(), key, partition=PARTITION)
+        put(settings.markers, marker.to_json(), key, partition=PARTITION)
         self._topics.check()  # behind the reading: of which topic were the requests?
         group = bounded(self._group.consumer_group_metadata)
         put_offsets(producer, _positions(settings.requests, marker.ends, marker.topic), group)

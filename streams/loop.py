@@ -23,7 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from broker.bounded_calls import begin_transactions, bounded, close, put, put_offsets, transaction
+from broker.bounded_calls import (
+    Put,
+    begin_transactions,
+    bounded,
+    close,
+    put_offsets,
+    transaction,
+)
 from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.daemon_settings import StreamSettings
 from marquee.errors import AwayError, SettingsError
@@ -50,8 +57,6 @@ BACKOFF_MS = 5
 of the time between two."""
 SESSION_MS = 10_000
 """After so long without a sign of life, the others of the group take over its partitions."""
-FENCED = "Static consumer fenced"
-"""How the library words that another consumer has taken the name; the error's name is `_FATAL`."""
 log = logging.getLogger("marquee.streams")
 
 
@@ -77,14 +82,19 @@ class StreamLoop:
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka is away, say so once and wait for it.
 
-        Raises SettingsError for wrong credentials, and where another loop has taken the name.
+        Raises SettingsError for wrong credentials, and where another loop has our name.
         """
-        run_sessions(self._session, self.progress, stop)
+        twin = f"another loop runs as '{self._name}' in the group {self._settings.group}"
+        remedy = "give each loop a name of its own: --name"
+        run_sessions(self._session, self.progress, stop, SettingsError(twin, remedy))
 
     def _session(self, stop: threading.Event) -> None:
         self._topics.ensure()
         self._look()
-        with self._errors("requests cannot be answered"), self._clients() as (consumer, producer):
+        with (
+            self._brokers.errors("requests cannot be answered"),
+            self._clients() as (consumer, producer),
+        ):
             self.progress.sessions += 1
             looked = time.monotonic()
             while not stop.is_set():
@@ -142,16 +152,16 @@ class StreamLoop:
             raise AwayError("partitions were given anew", "requests are read again from there")
         for message in found:
             if (error := message.error()) is not None:
-                raise self._error(error)
+                raise self._brokers.error(error, "requests cannot be read")
         return found
 
     def _answer(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         """One transaction: all the answers and the offsets behind the requests, or nothing."""
         asked = self._topics.ask()
         outcomes = self._answerer.answers(message.value() for message in messages)
-        with transaction(producer):
+        with transaction(producer) as put:
             for message, outcome in zip(messages, outcomes, strict=True):
-                produce(producer, self._settings, outcome, _place(message))
+                produce(put, self._settings, outcome, _place(message))
             self._topics.check(asked)
             put_offsets(producer, self._behind(messages), self._group_of(consumer))
         self._begun = {}
@@ -224,37 +234,19 @@ class StreamLoop:
             known = part.offset >= 0 and high >= 0
             self.progress.lag[part.partition] = max(0, high - part.offset) if known else 0
 
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        from confluent_kafka import KafkaException
-
-        try:
-            yield
-        except KafkaException as error:
-            raise self._error(error.args[0], what) from None
-
-    def _error(self, error: Any, what: str = "requests cannot be read") -> Exception:
-        if error.name() == "FENCED_INSTANCE_ID" or FENCED in error.str():
-            return SettingsError(
-                f"another loop has taken the name '{self._name}' in the group "
-                f"{self._settings.group}",
-                "give each loop a name of its own: --name",
-            )
-        return self._brokers.error(error, what)
-
 
 def produce(
-    producer: Producer,
+    put: Put,
     settings: StreamSettings,
     outcome: Answer | Refused,
     place: tuple[str, int, int],
 ) -> None:
     """Put an answer, or a refused message of `place` (topic, partition, offset), on its topic."""
     if isinstance(outcome, Answer):
-        put(producer, settings.answers, outcome.value, outcome.id.encode())
+        put(settings.answers, outcome.value, outcome.id.encode())
     else:
         headers = refusal_headers(outcome, place)
-        put(producer, settings.refused, outcome.value, None, headers=headers)
+        put(settings.refused, outcome.value, None, headers=headers)
 
 
 def _place(message: Message) -> tuple[str, int, int]:

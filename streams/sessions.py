@@ -19,11 +19,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broker.client import SECONDS_TO_ANSWER, Brokers, Offsets, Topic
 from marquee.daemon_settings import StreamSettings
-from marquee.errors import AwayError, MarqueeError, SettingsError
+from marquee.errors import AwayError, MarqueeError, NameTakenError, SettingsError
 from marquee.process_secrets import KAFKA_LOGIN
 from streams.messages import Answer, Refused
 
@@ -32,11 +33,18 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_SESSIONS = 1.0
 """Pause before a new session, where the last one ended with an error."""
+LOSSES, SECONDS_OF_A_SHORT_SESSION = 3, 25.0
+"""Two streams of one name take it from each other after seconds; so many short sessions in a row
+that lost it tell of a twin. The brokers end a transaction that pauses after `TRANSACTION_MS`."""
 SECONDS_BETWEEN_CHECKS = 1.0
 """A stream that reads nothing asks so often whether its topic is still there."""
 SECONDS_TO_LEAVE = 60.0
 """A topic that is deleted while a stream runs is left to whoever deleted it for so long: they may
 want to make it anew with other settings."""
+CHECKPOINT = {"metadata", ".metadata.crc", "offsets", "commits", "sources", "state"}
+"""What Spark writes there."""
+OWN = {one.__name__: one for one in (SettingsError, NameTakenError)}
+"""Our errors that say more than that a retry may help."""
 REFUSED = re.compile(r"((?:Sasl|Ssl)AuthenticationException|\w*AuthorizationException): ([^\n]+)")
 """Of Kafka's client for Java: credentials, a certificate or a right; a retry meets it again."""
 log = logging.getLogger("marquee.streams")
@@ -189,16 +197,43 @@ class StreamTopics:
 
 
 def run_sessions(
-    session: Callable[[threading.Event], None], progress: Progress, stop: threading.Event
+    session: Callable[[threading.Event], None],
+    progress: Progress,
+    stop: threading.Event,
+    twin: SettingsError,
 ) -> None:
-    """Run one session after another until `stop` is set; say once why one ended."""
+    """Run one session after another until `stop` is set; say once why one ended.
+
+    Raises `twin` where somebody takes our name back each time that we have taken it. A broker that
+    was killed may know another member under our name than it has told us; and a long session may
+    have paused longer than the brokers wait. A new session ends either.
+    """
+    losses = 0
     while not stop.is_set():
+        began = time.monotonic()
         try:
             session(stop)
         except AwayError as error:
             progress.report(str(error))
+            is_short = time.monotonic() < began + SECONDS_OF_A_SHORT_SESSION
+            losses = losses + 1 if isinstance(error, NameTakenError) and is_short else 0
+            if losses == LOSSES:
+                raise twin from None
             if not isinstance(error, MadeAnewError):
                 stop.wait(SECONDS_BETWEEN_SESSIONS)
+
+
+def require_own_folder(checkpoint: Path) -> None:
+    """Raise SettingsError where Spark's checkpoint, which each session removes, is another's."""
+    try:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        names = {one.name for one in checkpoint.iterdir()} if checkpoint.exists() else set[str]()
+    except OSError as error:
+        what = f"{checkpoint} can be no checkpoint: {error.strerror}"
+        raise SettingsError(what, "give another --checkpoint") from None
+    if others := sorted(names - CHECKPOINT):
+        what = f"{checkpoint} holds other files than a checkpoint: {', '.join(others)[:100]}"
+        raise SettingsError(what, "give an empty --checkpoint, or one of its own")
 
 
 def lag_of(report: str, topic: str, ends: Mapping[int, int]) -> dict[int, int]:
@@ -232,13 +267,15 @@ def _gone(topics: list[str], seconds: float) -> AwayError:
 def why_ended(text: str) -> MarqueeError:
     """Why a query of Spark ended: an outage, or wrong settings, which no retry mends."""
     own = re.search(r"(?:marquee\.errors\.)(\w+): ([^\n]+)", text)
-    if own and own[1] == "SettingsError":
-        return SettingsError(own[2])
+    if own:
+        message, _, remedy = own[2].partition(" — ")
+        kind = OWN.get(own[1], AwayError)
+        return kind(message, remedy or "it is started again")
     if refused := REFUSED.search(text):
         remedy = f"correct [kafka], or {KAFKA_LOGIN}"
         return SettingsError(f"Kafka refuses Spark's client: {refused[2][:400]}", remedy)
     # Neither Python's traceback nor Java's begins with the reason; both end with it.
     causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Error|Exception): .+)$", text, re.MULTILINE)
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason")
-    line = own[2] if own else (causes or [first])[-1]
+    line = (causes or [first])[-1]
     return AwayError(f"Spark's query ended: {line[:400]}", "it is started again")

@@ -31,7 +31,7 @@ from broker.client import Brokers
 from marquee.artefacts.ledger_entry import Entry
 from marquee.clock import now
 from marquee.daemon_settings import StreamSettings
-from marquee.errors import SettingsError, StackError
+from marquee.errors import MarqueeError, SettingsError, StackError
 from marquee.lake import Lake, open_lake
 from marquee.place_settings import is_local_master
 from marquee.spark_master import LOCAL_CONF
@@ -56,7 +56,6 @@ SECONDS_TO_END = 5.0
 """How long a stream that is stopped waits for the batch under way."""
 SECONDS_TO_FETCH = 30
 """How long an executor waits for the messages of its batch."""
-CHECKPOINT = {"metadata", ".metadata.crc", "offsets", "commits", "sources", "state"}
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 """Of a session whose executors are in the driver: nobody else need reach it."""
 Outcome = Answer | Refused
@@ -155,14 +154,17 @@ class SparkStream:
 
     def __post_init__(self) -> None:
         self._topics = StreamTopics(self.brokers, self.settings)
+        self._failure: MarqueeError | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka or the lake is away, say so and wait.
 
         Raises StackError where Spark's virtual machine has ended.
         """
+        what = f"another stream of Spark answers for the group {self.settings.group}"
+        twin = SettingsError(what, "stop one of the two")
         try:
-            run_sessions(self._session, self.progress, stop)
+            run_sessions(self._session, self.progress, stop, twin)
         except (Py4JError, ConnectionError) as error:
             how = "refuses" if isinstance(error, Py4JJavaError) else "has ended"
             what = f"Spark's virtual machine {how} ({type(error).__name__})"
@@ -179,6 +181,7 @@ class SparkStream:
             # The marker says where to go on; a checkpoint may plan what the topic has no longer.
             shutil.rmtree(self.checkpoint, ignore_errors=True)
             self.progress.sessions += 1
+            self._failure = None
             query = self._start(marked)
             log.info("query %s answers from %s on", query.id, marked.ends)
             self._watch(query, marked, stop)
@@ -202,6 +205,8 @@ class SparkStream:
         checked = time.monotonic()
         while not stop.is_set() and query.isActive:
             stop.wait(SECONDS_BETWEEN_LOOKS)
+            if self._failure is not None:
+                raise self._failure
             if time.monotonic() >= checked + SECONDS_BETWEEN_CHECKS:
                 self._topics.check()
                 checked = time.monotonic()
@@ -244,31 +249,24 @@ class SparkStream:
         )
 
     def _answer_batch(self, marked: MarkedAnswers, frame: DataFrame, batch: int) -> None:
+        """Answer one batch. An error of ours ends the session, and is not Spark's to print."""
+        if self._failure is not None:  # Spark goes on until the session ends
+            return
         champions = champions_of(self.backend.followers.values())
         answer = partial(answer_rows, place=self.place, champions=champions)
         # What is answered already is not computed again: a batch that Spark repeats.
         ends = dict(marked.ends)
         new = frame.rdd.filter(lambda row: row["offset"] >= ends.get(row["partition"], 0))
-        written = marked.write(self._query_id(), batch, new.mapPartitions(answer).collect())
-        self.progress.count(written)
+        outcomes = new.mapPartitions(answer).collect()
+        try:
+            self.progress.count(marked.write(self._query_id(), batch, outcomes))
+        except MarqueeError as error:
+            self._failure = error
 
     def _query_id(self) -> str:
         """The id of the query, which Spark keeps in the checkpoint."""
         found = re.search(r'"id":"([^"]+)"', (self.checkpoint / "metadata").read_text("utf-8"))
         return found[1] if found else "unknown"
-
-
-def require_own_folder(checkpoint: Path) -> None:
-    """Raise SettingsError where Spark's checkpoint, which each session removes, is another's."""
-    try:
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        names = {one.name for one in checkpoint.iterdir()} if checkpoint.exists() else set[str]()
-    except OSError as error:
-        what = f"{checkpoint} can be no checkpoint: {error.strerror}"
-        raise SettingsError(what, "give another --checkpoint") from None
-    if others := sorted(names - CHECKPOINT):
-        what = f"{checkpoint} holds other files than a checkpoint: {', '.join(others)[:100]}"
-        raise SettingsError(what, "give an empty --checkpoint, or one of its own")
 
 
 def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:

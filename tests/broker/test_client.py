@@ -66,6 +66,12 @@ def test_a_broker_that_is_away_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> 
         brokers.ask()
 
 
+def test_more_copies_than_brokers_are_waited_for_by_their_reason(kafka: Broker) -> None:
+    brokers = Brokers(kafka.address)
+    with pytest.raises(AwayError, match=r"only 1 broker.* — start more brokers, or set copies"):
+        brokers.ensure_topics([Topic(kafka.topic(), copies=3)])
+
+
 def test_the_doctor_says_once_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("broker.client.SECONDS_TO_ANSWER", 0.5)
     (found,) = check_brokers(with_kafka(bootstrap=f"127.0.0.1:{free_port()}"))

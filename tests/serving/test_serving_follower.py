@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,9 @@ from serving_bundles import (
 from marquee.artefacts.ledger_entry import Draft
 from marquee.lake import Lake, open_lake
 from release.ledger import Ledger
+from scoring.recommender.bundle import read_bundle
 from serving.backend import Backend, current_champion, open_backend
+from serving.bundle_cache import BundleCache
 from serving.engines import LoadedRecommender, load_recommender
 from serving.follower import SECONDS_BEFORE_RETRY, Follower
 from serving.problems import NothingServesError
@@ -138,6 +141,34 @@ def test_every_damage_is_refused_and_named(
     assert entry.bundle in follower.view.failure and follower.refusals == 1
     leftovers = [p for p in (tmp_path / "cache").rglob("*") if p.name.startswith(".part-")]
     assert leftovers == []
+
+
+def test_processes_that_share_a_cache_leave_each_other_what_they_fetch(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = promote_recommender(lake, tmp_path / "made")
+    ours, theirs = (BundleCache(lake, "recommender", tmp_path / "cache") for _ in range(2))
+    fetch = lake.fetch
+
+    def and_meanwhile(*given: str | Path, **rest: str) -> Path:
+        monkeypatch.setattr(lake, "fetch", fetch)
+        loaded = theirs.fetch(entry)
+        theirs.prune({entry.bundle})
+        still = (loaded / "bundle.json").stat()
+        found = fetch(*given, **rest)
+        assert still.st_ino == (loaded / "bundle.json").stat().st_ino
+        return found
+
+    monkeypatch.setattr(lake, "fetch", and_meanwhile)
+    folder = ours.fetch(entry)
+    read_bundle(folder)
+    left = folder.parent / ".part-killed"
+    left.mkdir()
+    ours.prune({entry.bundle})
+    assert left.exists()
+    os.utime(left, (0, 0))
+    ours.prune({entry.bundle})
+    assert [one.name for one in folder.parent.iterdir()] == [entry.bundle]
 
 
 def test_a_bundle_damaged_in_the_lake_after_promotion_is_refused(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,11 +16,12 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from local_stack.stack import Stack
-from marquee.errors import AwayError
+from marquee.errors import AwayError, NameTakenError, SettingsError
 from marquee.lake import World, claim_world, open_lake
 from streams.__main__ import main
 from streams.loop import StreamLoop
 from streams.messages import Answerer, request_message
+from streams.sessions import MadeAnewError, Progress, run_sessions
 from tests.plugins.kafka_broker import Broker
 from tests.serving.serving_bundles import promote_budget, promote_recommender
 from tests.streams.stream_rig import Said, StreamRig
@@ -117,16 +120,36 @@ def test_offsets_that_the_topic_does_not_have_lose_nothing(make_rig: Rigs) -> No
     assert rig.end(process) == 0
 
 
-def test_of_two_loops_of_one_name_the_older_one_ends_with_a_line(make_rig: Rigs) -> None:
+def test_of_two_loops_of_one_name_one_ends_with_a_line_and_one_goes_on(make_rig: Rigs) -> None:
     rig = make_rig()
-    older = rig.start()
+    both = [rig.start()]
     rig.answers(rig.ask(MIXED, "one"))
-    newer = rig.start()
-    assert older.wait(timeout=120) == 2
-    assert "another loop has taken the name" in rig.log() and "Traceback" not in rig.log()
+    both.append(rig.start())
+    rig.wait_for_log("another loop runs as '1' in the group")
+    while (left := [one for one in both if one.poll() is None]) == both:
+        time.sleep(0.05)
+    (other,) = left
+    assert [one.returncode for one in both if one is not other] == [2]
     rig.answers(rig.ask(MIXED * 5, "two"))
-    assert rig.end(newer) == 0
-    assert set(rig.all_answers().values()) == {1}
+    assert rig.end(other) == 0
+    assert set(rig.all_answers().values()) == {1} and "Traceback" not in rig.log()
+
+
+def test_a_name_is_lost_for_good_only_where_it_is_lost_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.sessions.SECONDS_BETWEEN_SESSIONS", 0)
+    taken, away = NameTakenError("taken"), AwayError("away")
+    stop, done = threading.Event(), []
+    ends = iter([taken, taken, away, taken, taken, MadeAnewError("q"), taken, taken, taken])
+
+    def session(_: threading.Event) -> None:
+        done.append(1)
+        raise next(ends)
+
+    with pytest.raises(SettingsError, match="a twin"):
+        run_sessions(session, Progress(), stop, SettingsError("a twin"))
+    assert len(done) == 9
 
 
 def test_a_batch_across_two_assignments_is_read_again(make_rig: Rigs) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def rig(make_rig: Callable[..., StreamRig]) -> StreamRig:
     return make_rig(MARQUEE_STREAMS__SPARK_SECONDS="0.1", MARQUEE_STREAMS__SPARK_BATCH="50")
 
 
-def start(rig: StreamRig) -> subprocess.Popen[bytes]:
-    return rig.start("spark", "--checkpoint", str(checkpoint(rig)), "--master", "local[2]")
+def start(rig: StreamRig, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    folder = folder or checkpoint(rig)
+    return rig.start("spark", "--checkpoint", str(folder), "--master", "local[2]")
 
 
 def checkpoint(rig: StreamRig) -> Path:
@@ -177,6 +179,20 @@ def test_spark_waits_while_loops_answer(rig: StreamRig) -> None:
     rig.answers(ids)
     assert rig.end(spark) == 0
     assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+def test_of_two_sparks_of_one_group_one_ends_with_a_line_and_one_goes_on(rig: StreamRig) -> None:
+    both, ids = [start(rig), start(rig, rig.folder / "other")], list[str]()
+    number = 0
+    while (left := [one for one in both if one.poll() is None]) == both:
+        ids += rig.ask(MIXED, f"both-{(number := number + 1)}")
+        time.sleep(0.5)
+    (other,) = left
+    assert [one.returncode for one in both if one is not other] == [2]
+    assert "error: another stream of Spark answers for the group" in rig.log()
+    rig.answers(ids + rig.ask(MIXED, "last"))
+    assert rig.end(other) == 0
+    assert set(rig.all_answers().values()) == {1} and "Traceback" not in rig.log()
 
 
 def test_a_folder_of_somebody_else_is_no_checkpoint(rig: StreamRig) -> None:

@@ -9,7 +9,12 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+)
 
 from broker.client import Topic
 from local_stack.java_setup import fetch_listed
@@ -69,6 +74,31 @@ def test_each_request_of_a_topic_made_anew_is_answered_once(
     rig.answers(ids)
     assert rig.end(process) == 0
     assert rig.all_answers() == dict.fromkeys([*old, *ids], 1)
+
+
+def test_answers_too_long_for_their_topic_wait_until_it_takes_them(
+    stream: tuple[StreamRig, Start],
+) -> None:
+    rig, start = stream
+    limit_answers(rig, "500")
+    process = start()
+    ids = rig.ask(MIXED * 5)
+    rig.wait_for_log(f"topic {rig.settings.streams.answers}: Broker: Message size too large")
+    rig.wait_for_log("give the topic a larger max.message.bytes")
+    assert process.poll() is None and "start Kafka" not in rig.log()
+    limit_answers(rig, "1000000")
+    rig.answers(ids)
+    assert rig.end(process) == 0
+    assert rig.all_answers() == dict.fromkeys(ids, 1)
+
+
+def limit_answers(rig: StreamRig, size: str) -> None:
+    """Let the topic of answers take batches of so many bytes."""
+    entry = ConfigEntry("max.message.bytes", size, incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(
+        ConfigResource.Type.TOPIC, rig.settings.streams.answers, incremental_configs=[entry]
+    )
+    rig.admin(lambda admin: admin.incremental_alter_configs([topic]))
 
 
 def test_partitions_that_are_added_are_read(stream: tuple[StreamRig, Start]) -> None:
