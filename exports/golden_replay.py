@@ -84,6 +84,8 @@ def read_export(path: Path) -> Files:
     try:
         if path.is_dir():
             return {one.name: one.read_bytes() for one in sorted(path.iterdir()) if one.is_file()}
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path} is no export: it is neither file nor folder", _REMEDY)
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
     except OSError as error:

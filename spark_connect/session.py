@@ -22,8 +22,9 @@ from serving.problems import ProblemError
 M = TypeVar("M")
 T = TypeVar("T")
 log = logging.getLogger("marquee.connect")
-SECONDS_BETWEEN_PINGS = 30.0
-"""Spark ends a session that nobody uses for an hour; a ping uses it, and finds a lost one."""
+SECONDS_BETWEEN_PINGS = 5.0
+"""Spark ends a session that nobody uses for an hour; a ping uses it, and finds a lost one before
+somebody asks."""
 SECONDS_BETWEEN_TRIES = 2.0
 RETRY_AFTER = "10"
 SETTINGS = {

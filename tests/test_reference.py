@@ -29,7 +29,7 @@ from marquee.dataset_contracts import CONTRACTS
 from marquee.settings import REPOSITORY
 from serving.app import create_app
 from serving.questions import QUESTIONS
-from spark_connect.worker import ANSWERS
+from spark_connect import ANSWERS
 
 PAGES = REPOSITORY / "docs" / "reference"
 NOTE = "<!-- Made by `python -m tests.test_reference`; change the code, not this page. -->"

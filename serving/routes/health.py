@@ -54,8 +54,9 @@ async def is_ready(request: Request, backend: BackendDep, caller: CallerDep) -> 
     """Which models serve, and since when; `wrong` lists all failures in short sentences.
 
     Sentences name addresses and folders: a caller who may not read learns only that there are some.
-    200 if a model serves: `ready`, or `degraded` if there are failures. 503 if no model serves, or
-    if a ledger is not followed any more: such a server would miss every promotion.
+    200 if a model serves: `ready`, or `degraded` if there are failures. 503 if no model serves, if
+    this server's own engine is away, or if a ledger is not followed any more: such a server would
+    miss every promotion.
     """
     tells = caller.may(READ)
     states = [model_state(f) for f in backend.followers.values()]
@@ -77,8 +78,9 @@ def why_unready(backend: Backend) -> str:
     """Why nothing can be answered, or no promotion would be noticed; empty if all is well."""
     if ended := [f.name for f in backend.followers.values() if f.has_ended]:
         return f"{' and '.join(ended)}: not followed any more"
-    serves = any(f.view.champion is not None for f in backend.followers.values())
-    return "" if serves else "nothing serves"
+    if not any(f.view.champion is not None for f in backend.followers.values()):
+        return "nothing serves"
+    return "the engine is away" if backend.engine_failure() else ""
 
 
 def readiness(request: Request, why: str, found: dict[str, Any]) -> JSONResponse:

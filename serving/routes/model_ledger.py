@@ -142,15 +142,19 @@ async def read_export(backend: BackendDep, name: Model, format: FormatName) -> R
     if champion is None:
         raise ProblemError(404, f"no {name} serves here", "promote one")
     bundle = champion.entry.bundle
+    path = export_folder(name, bundle, format)
     try:
-        path = f"{export_folder(name, bundle, format)}/{EXPORT_FILE}"
-        data = await backend.lake_calls.run(lambda: backend.lake.read_bytes(path))
+        data = await backend.lake_calls.run(
+            lambda: backend.lake.read_bytes(f"{path}/{EXPORT_FILE}")
+        )
     except NotFoundError:
+        beside = path.rpartition("/")[0]
+        there = await backend.lake_calls.run(lambda: backend.lake.names(beside))
         raise ProblemError(
             404,
-            f"{bundle} has no export to {format}",
-            f"`marquee export champion:{name} --format {format} --out {name}.zip` writes one now, "
-            "if its --help names that format; with [exports] formats the next run writes it",
+            f"{bundle} has no export to {format}; it has {' and '.join(there) or 'none'}",
+            f"`marquee export champion:{name} --help` says which formats it can be written to; "
+            "with [exports] formats the next run writes them",
         ) from None
     file = f'attachment; filename="{name}-{bundle}-{format}.zip"'
     return Response(data, media_type="application/zip", headers={"content-disposition": file})

@@ -105,7 +105,8 @@ def test_models_load_again_after_the_server_was_killed(api, connect_server, conn
     assert lost.status_code == 503 and lost.headers["Retry-After"] == "10"
     assert "lost" in lost.json()["detail"] or "does not answer" in lost.json()["detail"]
     assert api.get(LIST).status_code == 200
-    assert not is_ready(connect_worker)
+    ready = httpx.get(f"{address(connect_worker)}/readyz", timeout=10)
+    assert ready.status_code == 503 and "the engine is away" in ready.json()["detail"]
     connect_server.start()
     eventually(answers, connect_worker)
     after = api.get(LIST, params={"engine": "spark-connect"})

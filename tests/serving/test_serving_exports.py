@@ -34,11 +34,20 @@ def test_the_export_of_the_bundle_that_serves(
     assert f'"budget-{entry.bundle}-onnx.zip"' in answer.headers["content-disposition"]
 
 
-def test_where_there_is_none_it_says_how_to_make_one(client: httpx.Client) -> None:
-    answer = client.get("/v1/models/budget/exports/pmml")
+def test_where_there_is_none_it_says_which_there_are_and_how_to_make_one(
+    client: httpx.Client, lake: Lake, tmp_path: Path
+) -> None:
+    entry = Ledger(lake, "recommender").head()
+    assert entry is not None
+    answer = client.get("/v1/models/recommender/exports/pmml")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "marquee export champion:budget --format pmml" in answer.text
+    assert "no export to pmml; it has none" in answer.text
+    assert "`marquee export champion:recommender --help`" in answer.text
+    (tmp_path / EXPORT_FILE).write_bytes(b"a zip")
+    lake.publish(tmp_path, export_folder("recommender", entry.bundle, "onnx"))
+    again = client.get("/v1/models/recommender/exports/pmml")
+    assert "no export to pmml; it has onnx" in again.text
 
 
 @pytest.mark.parametrize(
