@@ -204,6 +204,7 @@ class Reporter(threading.Thread):
         self._seconds = seconds
         self._stop_event = stop
         self._said = ""
+        self._why_unwritten: int | None = None
 
     def run(self) -> None:
         """Report until the process stops; a full disk costs the report alone."""
@@ -228,7 +229,11 @@ class Reporter(threading.Thread):
             beside.write_text(json.dumps(facts, indent=1), "utf-8")
             beside.replace(path)
         except OSError as error:
-            log.warning("%s cannot be written: %s", path, error.strerror)
+            if error.errno != self._why_unwritten:
+                log.warning("%s cannot be written: %s", path, error.strerror)
+            self._why_unwritten = error.errno
+        else:
+            self._why_unwritten = None
 
     def _champions(self) -> dict[str, str]:
         views = {name: f.view for name, f in self._backend.followers.items()}

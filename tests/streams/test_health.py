@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from marquee.lake import Lake
 from serving.backend import open_backend
+from streams.__main__ import Reporter
 from streams.health import Health
 from streams.messages import Answer, Refused
 from streams.sessions import Progress, lag_of
@@ -83,6 +85,23 @@ def test_a_port_that_is_taken_ends_with_one_line(make_rig: Rigs) -> None:
     assert f"error: 127.0.0.1:{port} cannot be listened on" in rig.log()
     assert rig.start("--port", "70000").wait(60) == 2
     assert "Traceback" not in rig.log()
+
+
+def test_a_status_that_cannot_be_written_is_said_once(
+    lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, stop = open_backend(lake, tmp_path / "cache", tmp_path / "feedback"), threading.Event()
+    path, progress = tmp_path / "later" / "status.json", Progress()
+    reporter = Reporter(progress, backend, path, 0.01, stop)
+    reporter.start()
+    reporter.join(0.5)
+    path.parent.mkdir()
+    while not path.exists():
+        reporter.join(0.01)
+    stop.set()
+    reporter.join()
+    said = [one for one in caplog.records if "status.json cannot be written" in one.getMessage()]
+    assert len(said) == 1
 
 
 def wait_until(address: str, status: int, rig: StreamRig) -> dict[str, object]:
