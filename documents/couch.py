@@ -94,7 +94,8 @@ class Couch:
         path = quote(document["_id"], safe=":")
         found = self._ask("PUT", path, document, accepted=(201, 202, 409))
         if found.status_code == 409:
-            raise DocumentConflictError(f"{self.where}/{document['_id']} was changed meanwhile")
+            what = f"{self.where}/{document['_id']} was changed meanwhile"
+            raise DocumentConflictError(what, "try again, while nobody else writes")
         return str(self._document(found)["rev"])
 
     def write(self, documents: Sequence[Document]) -> dict[str, str]:

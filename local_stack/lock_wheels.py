@@ -24,7 +24,7 @@ from packaging.utils import parse_wheel_filename
 from local_stack.bootstrap import INSTALLER, LOCK_FOLDER, SUPPORTED_PYTHON
 from marquee.errors import MarqueeError, StackError
 
-LOCKS = ("run", "worker", "java", "build", "uv")
+LOCKS = ("run", "worker", "java", "build", "uv", "daemons", "kafka", "exports")
 SOURCES = frozenset({"docopt", "hdfs", "pyspark", "pyspark-client"})
 """Pins without a wheel for any platform."""
 GLIBC = range(17, 29)
