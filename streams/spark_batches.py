@@ -276,6 +276,9 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         raise SettingsError(f"Spark cannot read topics: no jar is in {jars}", "make setup-kafka")
     # Executors answer as serving does, so they want its environment and not any python3.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    # Spark's classes, as `make setup` has recorded them; and Java reads no TMPDIR by itself.
+    given = {"-XX:SharedArchiveFile": "SPARK_ARCHIVE", "-Djava.io.tmpdir": "TMPDIR"}
+    java = [f"{option}={os.environ[name]}" for option, name in given.items() if name in os.environ]
     values = {
         "spark.master": master,
         "spark.driver.memory": memory,
@@ -286,7 +289,7 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.streaming.stopTimeout": "20s",
         **(LOOPBACK | LOCAL_CONF if is_local_master(master) else {}),
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": " ".join(["-XX:+UseSerialGC", *java]),
     }
     try:
         session = SparkSession.builder.appName("marquee-streams").config(map=values).getOrCreate()

@@ -7,7 +7,10 @@ import pytest
 from marquee import errors
 from marquee.errors import BAD_INPUT, STOPPED, MarqueeError, exit_status, retry_helps
 
-AWAY = {"AwayError", "LakeUnavailableError", "LakeFullError", "StackError", "CrawlInterruptedError"}
+AWAY = {
+    *("AwayError", "LakeUnavailableError", "LakeFullError", "StackError", "CrawlInterruptedError"),
+    "NameTakenError",
+}
 FAMILY = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, MarqueeError)]
 
 

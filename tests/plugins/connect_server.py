@@ -15,7 +15,7 @@ import httpx
 import pytest
 from pyspark.sql import SparkSession
 
-from local_stack.java_setup import cache_folder, java_home, spark_environment
+from local_stack.java_setup import cache_folder, class_archive, java_home, spark_environment
 from local_stack.stack import read_procfile
 from marquee.lake import Lake
 from marquee.settings import REPOSITORY, load_settings
@@ -39,6 +39,7 @@ class Daemon:
             "SPARK_CONNECT_AUTHENTICATE_TOKEN": TOKEN,
             "MARQUEE_CONNECT_SECRET": SECRET,
             "CONNECT_MEMORY": "512m",
+            "SPARK_ARCHIVE": str(class_archive(cache_folder(load_settings()))),
             "STATE": str(folder),
             "SPARK_LOCAL_DIRS": str(folder),
             **variables,

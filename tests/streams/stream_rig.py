@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.client import Brokers, Topic
+from local_stack.java_setup import cache_folder, class_archive
 from marquee.lake import Lake, open_lake
 from marquee.settings import REPOSITORY, Settings, load_settings
 from streams.messages import request_message
@@ -24,6 +25,8 @@ from tests.serving.serving_bundles import promote_budget, promote_recommender
 
 SECONDS_TO_WAIT = 600
 """How long a test waits for answers before it fails; it goes on as soon as they are there."""
+SPARK = {"SPARK_ARCHIVE": str(class_archive(cache_folder(load_settings())))}
+"""As the stack has it."""
 Said = tuple[str, dict[str, Any]]
 """A question and its request."""
 
@@ -76,7 +79,7 @@ class StreamRig:
             process = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
-                env=os.environ | self.settings_of,
+                env=os.environ | self.settings_of | SPARK,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
