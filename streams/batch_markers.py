@@ -29,7 +29,7 @@ from broker.bounded_calls import (
 )
 from broker.client import SECONDS_TO_ANSWER, Brokers
 from marquee.daemon_settings import StreamSettings
-from marquee.errors import AwayError
+from marquee.errors import AwayError, MarqueeError
 from streams.loop import TRANSACTION_MS, produce
 from streams.messages import Answer, Refused
 from streams.sessions import StreamTopics
@@ -77,6 +77,8 @@ class MarkedAnswers:
         self._brokers = brokers
         self._settings = settings
         self._topics = topics
+        self.failure: MarqueeError | None = None
+        """Why a batch was not written, which ends the session."""
         self._producer = brokers.producer(
             transactional_id=f"{settings.group}-spark", transaction_timeout_ms=TRANSACTION_MS
         )

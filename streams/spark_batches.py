@@ -154,7 +154,6 @@ class SparkStream:
 
     def __post_init__(self) -> None:
         self._topics = StreamTopics(self.brokers, self.settings)
-        self._failure: MarqueeError | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; where Kafka or the lake is away, say so and wait.
@@ -181,7 +180,6 @@ class SparkStream:
             # The marker says where to go on; a checkpoint may plan what the topic has no longer.
             shutil.rmtree(self.checkpoint, ignore_errors=True)
             self.progress.sessions += 1
-            self._failure = None
             query = self._start(marked)
             log.info("query %s answers from %s on", query.id, marked.ends)
             self._watch(query, marked, stop)
@@ -205,8 +203,8 @@ class SparkStream:
         checked = time.monotonic()
         while not stop.is_set() and query.isActive:
             stop.wait(SECONDS_BETWEEN_LOOKS)
-            if self._failure is not None:
-                raise self._failure
+            if marked.failure is not None:
+                raise marked.failure
             if time.monotonic() >= checked + SECONDS_BETWEEN_CHECKS:
                 self._topics.check()
                 checked = time.monotonic()
@@ -250,7 +248,7 @@ class SparkStream:
 
     def _answer_batch(self, marked: MarkedAnswers, frame: DataFrame, batch: int) -> None:
         """Answer one batch. An error of ours ends the session, and is not Spark's to print."""
-        if self._failure is not None:  # Spark goes on until the session ends
+        if marked.failure is not None:  # Spark goes on until the session ends
             return
         champions = champions_of(self.backend.followers.values())
         answer = partial(answer_rows, place=self.place, champions=champions)
@@ -261,7 +259,7 @@ class SparkStream:
         try:
             self.progress.count(marked.write(self._query_id(), batch, outcomes))
         except MarqueeError as error:
-            self._failure = error
+            marked.failure = error
 
     def _query_id(self) -> str:
         """The id of the query, which Spark keeps in the checkpoint."""
