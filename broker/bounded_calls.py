@@ -15,12 +15,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker.client import SECONDS_TO_ANSWER
+from broker.client_errors import TAKEN
 from marquee.errors import AwayError
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 T = TypeVar("T")
+PURGED = ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
+"""Of a message that was given up with its transaction: no reason of its own."""
 Put = Callable[..., None]
 """Puts a message into a transaction: topic, value, key, and what else the library takes."""
 
@@ -75,8 +78,11 @@ def transaction(producer: Producer, seconds: float = SECONDS_TO_ANSWER) -> Itera
     except BaseException as error:
         producer.poll(0)  # what was refused, before all the rest is given up
         reason = refused[0] if refused and isinstance(error, KafkaException) else None
-        with suppress(Exception):  # the next one ends it otherwise
+        try:
             bounded(lambda: producer.abort_transaction(SECONDS_TO_ANSWER))
+        except Exception as failed:  # the next one ends it
+            if isinstance(failed, KafkaException) and failed.args[0].name() in TAKEN:
+                reason = failed.args[0]  # why all else failed
         if reason is not None:
             raise KafkaException(reason) from error
         raise
@@ -93,7 +99,7 @@ def _put(
     """Hand a message over to the library; where its queue is full, it sends meanwhile."""
 
     def note(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
+        if error is not None and error.name() not in PURGED:
             refused.append(type(error)(error.code(), f"topic {topic}: {error.str()}"))
 
     while True:

@@ -33,7 +33,7 @@ REMEDIES = {
 }
 """By the name of an error that ends once somebody has helped: what to do."""
 OUTAGE = "start Kafka, or correct [kafka] bootstrap or security"
-TAKEN = ("_FENCED", "FENCED_INSTANCE_ID")
+TAKEN = ("_FENCED", "FENCED_INSTANCE_ID", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH")
 CONSUMER_FENCED = "Static consumer fenced"
 """How the library words a taken name of a consumer; the error's name is then `_FATAL`."""
 
@@ -45,8 +45,8 @@ def our_error(error: KafkaError, what: str, bootstrap: str, user: str | None) ->
         whom = f"the user '{user}'" if user else "us"
         return SettingsError(f"{what}: Kafka at {bootstrap} refuses {whom}: {line}", REFUSALS[name])
     if name in TAKEN or CONSUMER_FENCED in line:
-        text = f"{what}: another process has taken the name (Kafka at {bootstrap})"
-        return NameTakenError(text, "it is taken back")
+        text = f"{what}: Kafka at {bootstrap} knows somebody else by this name, or us from before"
+        return NameTakenError(text, "it is tried again")
     text = f"{what}: {line} (Kafka at {bootstrap})"
     if name == "_INVALID_ARG":
         return SettingsError(text, "correct [kafka]")

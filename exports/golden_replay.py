@@ -64,10 +64,8 @@ def replay(path: Path, jars: Path) -> Replay:
     `jars` is the folder of MLeap's jars. Raises SourceError where `path` is no whole export,
     SettingsError where the engine is not installed.
     """
-    files = read_export(path)
-    if "export.json" not in files:
-        raise SourceError(f"{path} is no export: it holds no export.json", _REMEDY)
     with _reading(path):
+        files = read_export(path)
         facts, rows = _table(files, "export.json"), _table(files, "golden.json")["rows"]
         if facts["export"] != VERSION:
             raise SourceError(f"{path} is an export of version {facts['export']}", "export again")
@@ -83,17 +81,31 @@ def read_export(path: Path) -> Files:
     """The files of an export, a zip or a folder; SourceError where it is neither."""
     try:
         if path.is_dir():
-            return {one.name: one.read_bytes() for one in sorted(path.iterdir()) if one.is_file()}
+            there = {one.name: one for one in sorted(path.iterdir()) if one.is_file()}
+            _require_export(path, {name: one.stat().st_size for name, one in there.items()})
+            return {name: one.read_bytes() for name, one in there.items()}
         if path.exists() and not path.is_file():
             raise SourceError(f"{path} is no export: it is neither file nor folder", _REMEDY)
         with zipfile.ZipFile(path) as archive:
+            _require_export(path, {one.filename: one.file_size for one in archive.infolist()})
             return {name: archive.read(name) for name in archive.namelist()}
     except OSError as error:
         raise SourceError(f"{path} is no export: {error.strerror or error}", _REMEDY) from None
     except _DAMAGE as error:
-        raise SourceError(f"{path} is no export: {error}", _REMEDY) from None
+        what = str(error) or type(error).__name__
+        raise SourceError(f"{path} is no export: {what}", _REMEDY) from None
 
 
+def _require_export(path: Path, sizes: Mapping[str, int]) -> None:
+    """Raise SourceError before anything is read that cannot be an export."""
+    if "export.json" not in sizes:
+        raise SourceError(f"{path} is no export: it holds no export.json", _REMEDY)
+    if (total := sum(sizes.values())) > LARGEST:
+        raise SourceError(f"{path} is no export: its files have {total:,} bytes", _REMEDY)
+
+
+LARGEST = 1 << 30
+"""Bytes of all files of an export; ours have some megabytes."""
 _DAMAGE = zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError
 """What the library raises for a zip that is cut off, changed, or of another kind."""
 _REMEDY = "give the zip or the folder that `marquee export` wrote"
@@ -104,8 +116,8 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn what an engine or a reader raises into a SourceError that names the export."""
     try:
         yield
-    except MarqueeError:
-        raise
+    except MarqueeError as error:  # a name in the file may hold lines
+        raise type(error)(" ".join(error.message.split()), error.remedy) from None
     except Exception as error:  # engines raise their own, Java's too
         what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         raise SourceError(f"{path} is not a whole export: {what}", _REMEDY) from None

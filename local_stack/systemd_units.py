@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local_stack.host_daemon import DATA, ROLES
 from local_stack.yarn import SMALLEST_CONTAINER_MB, containers_mb
-from marquee.errors import SettingsError, StackError
+from marquee.errors import BAD_INPUT, SettingsError, StackError
 from marquee.host_needs import DAEMONS, DataSize, serving
 from marquee.place_settings import megabytes
 from marquee.role_needs import UNCERTAIN, drivers, engine_daemons, executor_need
@@ -213,6 +213,9 @@ def memory_limits(settings: Settings, size: DataSize) -> Mapping[str, int]:
 def _service(role: str, name: str, memory: int, host: Host) -> str:
     after = "".join(f" {_unit_of(other)}" for other in AFTER.get(name, ()))
     start = f"{host.python} -m local_stack.host_daemon {name}"
+    own = f"EnvironmentFile=-{SECRETS_FILE.format(role=role)}\n" if role in SECRETS else ""
+    if name == "stream":  # it has a twin, or wrong settings: started again it would meet them again
+        own += f"RestartPreventExitStatus={BAD_INPUT}\n"
     return UNIT.format(
         role=role,
         name=name,
@@ -225,7 +228,7 @@ def _service(role: str, name: str, memory: int, host: Host) -> str:
         target=TARGET,
         variable=DATA,
         environment=ENVIRONMENT_FILE,
-        own=f"EnvironmentFile=-{SECRETS_FILE.format(role=role)}\n" if role in SECRETS else "",
+        own=own,
         prepare=f"ExecStartPre={start} --prepare\n" if name == "airflow-api" else "",
         memory=memory,
         oom="continue" if name in PARENTS else "stop",

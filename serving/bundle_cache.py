@@ -6,12 +6,13 @@ last, so that a server can start while the lake is away.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from marquee.artefacts.ledger_entry import Entry, read_entry
@@ -19,6 +20,7 @@ from marquee.errors import BundleError, LakeError
 from marquee.lake import Lake, Manifest
 
 LAST_SERVED_FILE = "last-served.json"
+LOCK_FILE = ".lock"
 STAGED = ".part-"
 SECONDS_TO_FETCH = 3600
 """What has been staged for longer was left behind by a process that was killed."""
@@ -47,9 +49,10 @@ class BundleCache:
             source = f"serving/{self._model}/bundles/{entry.bundle}"
             self._lake.fetch(source, staged, below="bundle")
             self._require(staged, entry)
-            if self.local(entry) is None:  # another process of this host may have been faster
-                shutil.rmtree(folder, ignore_errors=True)
-                staged.rename(folder)
+            with self._alone():
+                if self.local(entry) is None:  # another process may have been faster
+                    shutil.rmtree(folder, ignore_errors=True)
+                    staged.rename(folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         return folder
@@ -83,12 +86,13 @@ class BundleCache:
         The new file is durable before it replaces the old one: a power cut leaves one of the two.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = self.folder / f".{LAST_SERVED_FILE}.{os.getpid()}"
-        with staged.open("wb") as stream:
-            stream.write(entry.to_bytes())
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(staged, self.folder / LAST_SERVED_FILE)
+        staged = self.folder / f".{LAST_SERVED_FILE}"
+        with self._alone():
+            with staged.open("wb") as stream:
+                stream.write(entry.to_bytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(staged, self.folder / LAST_SERVED_FILE)
 
     def last_served(self) -> Entry | None:
         """The entry that served last; None if none did.
@@ -100,6 +104,13 @@ class BundleCache:
             return read_entry(path.read_bytes(), str(path))
         except FileNotFoundError:
             return None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the other processes that share this cache; the lock ends with its process."""
+        with (self.folder / LOCK_FILE).open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _require(self, folder: Path, entry: Entry) -> None:
         found = Manifest.of_folder(folder).digest

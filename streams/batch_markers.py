@@ -17,6 +17,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.bounded_calls import (
@@ -201,6 +202,11 @@ class MarkedAnswers:
         from confluent_kafka import KafkaError
 
         raise self._brokers.error(KafkaError(KafkaError._TIMED_OUT), "markers cannot be read")
+
+
+def query_id(folder: Path) -> str:
+    """The id of a query, which Spark keeps in its checkpoint."""
+    return str(json.loads((folder / "metadata").read_text("utf-8"))["id"])
 
 
 def starting_offsets(topic: str, ends: Mapping[int, int]) -> str:

@@ -14,12 +14,15 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from broker.client import SECONDS_TO_ANSWER, Brokers, Offsets, Topic
@@ -33,16 +36,19 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_SESSIONS = 1.0
 """Pause before a new session, where the last one ended with an error."""
-LOSSES, SECONDS_OF_A_SHORT_SESSION = 3, 25.0
-"""Two streams of one name take it from each other after seconds; so many short sessions in a row
-that lost it tell of a twin. The brokers end a transaction that pauses after `TRANSACTION_MS`."""
+LOSSES, SECONDS_OF_A_SHORT_SESSION = 4, 3600.0
+"""So many sessions in a row that lost the name, each within an hour, tell of a twin. Spark learns
+of a loss with its next request, a loop within seconds."""
 SECONDS_BETWEEN_CHECKS = 1.0
 """A stream that reads nothing asks so often whether its topic is still there."""
 SECONDS_TO_LEAVE = 60.0
 """A topic that is deleted while a stream runs is left to whoever deleted it for so long: they may
 want to make it anew with other settings."""
 CHECKPOINT = {"metadata", ".metadata.crc", "offsets", "commits", "sources", "state"}
-"""What Spark writes there."""
+"""What Spark writes there; a version before had it in the folder itself."""
+SESSION = "session-"
+SECONDS_OF_AN_OLD_ONE = 86_400.0
+"""A session's checkpoint is a folder of its own; one that is a day old was left by a kill."""
 OWN = {one.__name__: one for one in (SettingsError, NameTakenError)}
 """Our errors that say more than that a retry may help."""
 REFUSED = re.compile(r"((?:Sasl|Ssl)AuthenticationException|\w*AuthorizationException): ([^\n]+)")
@@ -205,8 +211,8 @@ def run_sessions(
     """Run one session after another until `stop` is set; say once why one ended.
 
     Raises `twin` where somebody takes our name back each time that we have taken it. A broker that
-    was killed may know another member under our name than it has told us; and a long session may
-    have paused longer than the brokers wait. A new session ends either.
+    was killed may know another member under our name than it has told us, and it ends the
+    transaction of who pauses too long. A new session ends either.
     """
     losses = 0
     while not stop.is_set():
@@ -231,9 +237,21 @@ def require_own_folder(checkpoint: Path) -> None:
     except OSError as error:
         what = f"{checkpoint} can be no checkpoint: {error.strerror}"
         raise SettingsError(what, "give another --checkpoint") from None
-    if others := sorted(names - CHECKPOINT):
+    if others := sorted(n for n in names - CHECKPOINT if not n.startswith(SESSION)):
         what = f"{checkpoint} holds other files than a checkpoint: {', '.join(others)[:100]}"
         raise SettingsError(what, "give an empty --checkpoint, or one of its own")
+
+
+@contextmanager
+def session_folder(checkpoint: Path) -> Iterator[Path]:
+    """A new checkpoint for one session: the marker says where to go on, and an old checkpoint may
+    plan what the topic has no longer, or be of another stream that runs here."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    for old in checkpoint.glob(f"{SESSION}*"):
+        if time.time() - old.stat().st_mtime > SECONDS_OF_AN_OLD_ONE:
+            shutil.rmtree(old, ignore_errors=True)
+    with TemporaryDirectory(prefix=SESSION, dir=checkpoint, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def lag_of(report: str, topic: str, ends: Mapping[int, int]) -> dict[int, int]:

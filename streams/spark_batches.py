@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import shutil
 import sys
 import threading
 import time
@@ -39,7 +37,7 @@ from serving.backend import Backend, open_backend
 from serving.bundle_cache import BundleCache
 from serving.engines import load_budget, load_recommender
 from serving.follower import Follower, LoadedChampion, View
-from streams.batch_markers import MarkedAnswers, starting_offsets
+from streams.batch_markers import MarkedAnswers, query_id, starting_offsets
 from streams.messages import Answer, Answerer, Refused, stream_caller
 from streams.sessions import (
     SECONDS_BETWEEN_CHECKS,
@@ -48,6 +46,7 @@ from streams.sessions import (
     StreamTopics,
     lag_of,
     run_sessions,
+    session_folder,
     why_ended,
 )
 
@@ -57,7 +56,6 @@ SECONDS_TO_END = 5.0
 SECONDS_TO_FETCH = 30
 """How long an executor waits for the messages of its batch."""
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-"""Of a session whose executors are in the driver: nobody else need reach it."""
 Outcome = Answer | Refused
 log = logging.getLogger("marquee.streams")
 
@@ -173,19 +171,18 @@ class SparkStream:
         """One query, from its marker on, until it fails or is stopped."""
         self._topics.ensure()
         marked = MarkedAnswers(self.brokers, self.settings, self._topics)
-        query: StreamingQuery | None = None
         try:
             if marked.is_anew:
                 self.progress.report(str(MadeAnewError(self.settings.requests)))
-            # The marker says where to go on; a checkpoint may plan what the topic has no longer.
-            shutil.rmtree(self.checkpoint, ignore_errors=True)
             self.progress.sessions += 1
-            query = self._start(marked)
-            log.info("query %s answers from %s on", query.id, marked.ends)
-            self._watch(query, marked, stop)
+            with session_folder(self.checkpoint) as folder:
+                query = self._start(marked, folder)
+                log.info("query %s answers from %s on", query.id, marked.ends)
+                try:
+                    self._watch(query, marked, stop)
+                finally:
+                    self._end(query, stop)
         finally:
-            if query is not None:
-                self._end(query, stop)
             marked.close()
 
     def _end(self, query: StreamingQuery, stop: threading.Event) -> None:
@@ -196,7 +193,10 @@ class SparkStream:
                 time.sleep(0.05)
             self.session.sparkContext.setLogLevel("OFF")
             logging.getLogger("py4j").setLevel(logging.CRITICAL + 1)
-        query.stop()
+        try:
+            query.stop()
+        except Py4JJavaError:  # it still waits for silent brokers; what it writes is fenced
+            log.warning("query %s does not end in time; it is left behind", query.id)
 
     def _watch(self, query: StreamingQuery, marked: MarkedAnswers, stop: threading.Event) -> None:
         """Wait until the query ends; raises where it failed, or the topic is another one."""
@@ -220,7 +220,7 @@ class SparkStream:
             self.progress.lag = lag_of(found.json, self.settings.requests, marked.ends)
             self.progress.report("")
 
-    def _start(self, marked: MarkedAnswers) -> StreamingQuery:
+    def _start(self, marked: MarkedAnswers, folder: Path) -> StreamingQuery:
         settings = self.settings
         source = self.session.readStream.format("kafka").options(
             **{
@@ -236,18 +236,20 @@ class SparkStream:
                 **self.options,
             }
         )
-        answer = partial(self._answer_batch, marked)
+        answer = partial(self._answer_batch, marked, folder)
         return (
             source.load()
             .select("partition", "offset", "value")
             .writeStream.foreachBatch(answer)
-            .option("checkpointLocation", str(self.checkpoint))
+            .option("checkpointLocation", str(folder))
             .trigger(processingTime=f"{int(settings.spark_seconds * 1000)} milliseconds")
             .start()
         )
 
-    def _answer_batch(self, marked: MarkedAnswers, frame: DataFrame, batch: int) -> None:
-        """Answer one batch. An error of ours ends the session, and is not Spark's to print."""
+    def _answer_batch(
+        self, marked: MarkedAnswers, folder: Path, frame: DataFrame, batch: int
+    ) -> None:
+        """Answer one batch. What fails ends the session, and is not Spark's to print."""
         if marked.failure is not None:  # Spark goes on until the session ends
             return
         champions = champions_of(self.backend.followers.values())
@@ -255,16 +257,13 @@ class SparkStream:
         # What is answered already is not computed again: a batch that Spark repeats.
         ends = dict(marked.ends)
         new = frame.rdd.filter(lambda row: row["offset"] >= ends.get(row["partition"], 0))
-        outcomes = new.mapPartitions(answer).collect()
         try:
-            self.progress.count(marked.write(self._query_id(), batch, outcomes))
+            outcomes = new.mapPartitions(answer).collect()
+            self.progress.count(marked.write(query_id(folder), batch, outcomes))
         except MarqueeError as error:
             marked.failure = error
-
-    def _query_id(self) -> str:
-        """The id of the query, which Spark keeps in the checkpoint."""
-        found = re.search(r'"id":"([^"]+)"', (self.checkpoint / "metadata").read_text("utf-8"))
-        return found[1] if found else "unknown"
+        except Py4JJavaError as error:
+            marked.failure = why_ended(str(error))
 
 
 def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSession:
@@ -276,7 +275,9 @@ def start_session(master: str, memory: str, jars: Path, folder: Path) -> SparkSe
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Spark's classes, as `make setup` has recorded them; and Java reads no TMPDIR by itself.
     given = {"-XX:SharedArchiveFile": "SPARK_ARCHIVE", "-Djava.io.tmpdir": "TMPDIR"}
-    java = [f"{option}={os.environ[name]}" for option, name in given.items() if name in os.environ]
+    java = [
+        f'"{option}={os.environ[name]}"' for option, name in given.items() if name in os.environ
+    ]
     values = {
         "spark.master": master,
         "spark.driver.memory": memory,

@@ -81,7 +81,8 @@ def lose_record(rig: StreamRig, rng: random.Random, how: Sequence[str], kills: i
         if number % 3 == 2:
             shutil.rmtree(checkpoint)
             continue
-        done = sorted((checkpoint / "commits").glob("[0-9]*"), key=lambda path: int(path.name))
+        left = checkpoint.glob("session-*/commits/[0-9]*")  # an end in order leaves none
+        done = sorted(left, key=lambda path: (path.stat().st_mtime, int(path.name)))
         for path in done[-rng.randint(1, 2) :]:
             path.unlink()
             (path.parent / f".{path.name}.crc").unlink(missing_ok=True)

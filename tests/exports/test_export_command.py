@@ -45,6 +45,7 @@ def test_written_then_checked(bundle: Path, tmp_path: Path) -> None:
         (["BUNDLE", "--format", "pfa", "--out", "NEW"], "there is no format 'pfa'"),
         (["BUNDLE", "--check", "NEW"], "--check goes alone"),
         (["--check", "NEW"], "is no export"),
+        (["--check", "/proc"], "is no export: it holds no export.json"),
         (["--check", "/dev/zero"], "is no export: it is neither file nor folder"),
         (["--check", "BUNDLE"], "it holds no export.json"),
         (["champion:actors", "--format", "onnx", "--out", "NEW"], "'actors' is no model"),

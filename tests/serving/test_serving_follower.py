@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,7 @@ from marquee.lake import Lake, open_lake
 from release.ledger import Ledger
 from scoring.recommender.bundle import read_bundle
 from serving.backend import Backend, current_champion, open_backend
-from serving.bundle_cache import BundleCache
+from serving.bundle_cache import LOCK_FILE, BundleCache
 from serving.engines import LoadedRecommender, load_recommender
 from serving.follower import SECONDS_BEFORE_RETRY, Follower
 from serving.problems import NothingServesError
@@ -168,7 +169,21 @@ def test_processes_that_share_a_cache_leave_each_other_what_they_fetch(
     assert left.exists()
     os.utime(left, (0, 0))
     ours.prune({entry.bundle})
-    assert [one.name for one in folder.parent.iterdir()] == [entry.bundle]
+    assert {one.name for one in folder.parent.iterdir()} == {entry.bundle, LOCK_FILE}
+
+
+def test_many_that_fetch_one_bundle_at_once_all_load_it(lake: Lake, tmp_path: Path) -> None:
+    entry = promote_recommender(lake, tmp_path / "made")
+
+    def load(cache: Path) -> str:
+        folder = BundleCache(lake, "recommender", cache).fetch(entry)
+        read_bundle(folder)
+        return folder.name
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(20):
+            found = threads.map(load, [tmp_path / f"cache-{number}"] * 4)
+            assert set(found) == {entry.bundle}
 
 
 def test_a_bundle_damaged_in_the_lake_after_promotion_is_refused(

@@ -141,7 +141,8 @@ def test_a_name_is_lost_for_good_only_where_it_is_lost_again_and_again(
     monkeypatch.setattr("streams.sessions.SECONDS_BETWEEN_SESSIONS", 0)
     taken, away = NameTakenError("taken"), AwayError("away")
     stop, done = threading.Event(), []
-    ends = iter([taken, taken, away, taken, taken, MadeAnewError("q"), taken, taken, taken])
+    lost = [taken] * 4
+    ends = iter([*lost[1:], away, *lost[1:], MadeAnewError("q"), *lost])
 
     def session(_: threading.Event) -> None:
         done.append(1)
@@ -149,7 +150,7 @@ def test_a_name_is_lost_for_good_only_where_it_is_lost_again_and_again(
 
     with pytest.raises(SettingsError, match="a twin"):
         run_sessions(session, Progress(), stop, SettingsError("a twin"))
-    assert len(done) == 9
+    assert len(done) == 12
 
 
 def test_a_batch_across_two_assignments_is_read_again(make_rig: Rigs) -> None:

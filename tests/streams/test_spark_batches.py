@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -73,19 +71,18 @@ def rig(make_rig: Callable[..., StreamRig]) -> StreamRig:
     return make_rig(MARQUEE_STREAMS__SPARK_SECONDS="0.1", MARQUEE_STREAMS__SPARK_BATCH="50")
 
 
-def start(rig: StreamRig, folder: Path | None = None) -> subprocess.Popen[bytes]:
-    folder = folder or checkpoint(rig)
-    return rig.start("spark", "--checkpoint", str(folder), "--master", "local[2]")
+def start(rig: StreamRig) -> subprocess.Popen[bytes]:
+    return rig.start("spark", "--checkpoint", str(checkpoint(rig)), "--master", "local[2]")
 
 
 def checkpoint(rig: StreamRig) -> Path:
     return rig.folder / "checkpoint"
 
 
-def last_batch(rig: StreamRig) -> int:
-    """The number of the last batch that Spark has recorded as done."""
-    found = [int(p.name) for p in (checkpoint(rig) / "commits").iterdir() if p.name.isdigit()]
-    return max(found)
+def records(rig: StreamRig) -> list[Path]:
+    """What Spark has recorded as done, in the order of its batches."""
+    found = checkpoint(rig).glob("session-*/commits/[0-9]*")
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def test_no_kill_and_no_lost_record_answers_a_request_twice(rig: StreamRig) -> None:
@@ -97,9 +94,8 @@ def test_no_kill_and_no_lost_record_answers_a_request_twice(rig: StreamRig) -> N
     rig.end(process, signal.SIGKILL)
 
     # Besides, the gap: a batch is written, and Spark's record of it is lost.
-    lost = last_batch(rig)
-    for path in (checkpoint(rig) / "commits").glob(f"*{lost}*"):
-        path.unlink()
+    lost = records(rig)[-1]
+    lost.unlink()
     ids += rig.ask(MIXED * 20, "two")
     process = start(rig)
     found = rig.answers(ids)
@@ -107,14 +103,14 @@ def test_no_kill_and_no_lost_record_answers_a_request_twice(rig: StreamRig) -> N
     assert rig.refused(1)[0][0] == b"no JSON"
     assert rig.end(process) == 0
 
-    # The whole checkpoint is lost: another query, whose batches begin at zero.
-    query = json.loads((checkpoint(rig) / "metadata").read_text())["id"]
-    shutil.rmtree(checkpoint(rig))
+    # What the kill has left is removed after a day; an ended session leaves nothing.
+    assert [lost.parent.parent] == list(checkpoint(rig).iterdir())
+    os.utime(lost.parent.parent, (0, 0))
     process = start(rig)
     ids += rig.ask(MIXED * 5, "four")
     rig.answers(ids)
     assert rig.end(process) == 0
-    assert json.loads((checkpoint(rig) / "metadata").read_text())["id"] != query
+    assert list(checkpoint(rig).iterdir()) == []
 
     # A loop goes on where Spark ended.
     process = rig.start()
@@ -182,7 +178,7 @@ def test_spark_waits_while_loops_answer(rig: StreamRig) -> None:
 
 
 def test_of_two_sparks_of_one_group_one_ends_with_a_line_and_one_goes_on(rig: StreamRig) -> None:
-    both, ids = [start(rig), start(rig, rig.folder / "other")], list[str]()
+    both, ids = [start(rig), start(rig)], list[str]()
     number = 0
     while (left := [one for one in both if one.poll() is None]) == both:
         ids += rig.ask(MIXED, f"both-{(number := number + 1)}")
@@ -192,6 +188,19 @@ def test_of_two_sparks_of_one_group_one_ends_with_a_line_and_one_goes_on(rig: St
     assert "error: another stream of Spark answers for the group" in rig.log()
     rig.answers(ids + rig.ask(MIXED, "last"))
     assert rig.end(other) == 0
+    assert set(rig.all_answers().values()) == {1} and "Traceback" not in rig.log()
+
+
+def test_a_broker_that_is_silent_for_long_is_waited_for_in_a_line(rig: StreamRig) -> None:
+    process = start(rig)
+    rig.wait_for_log("answers from")
+    ids = rig.ask(MIXED * 20, "one")
+    time.sleep(1)
+    rig.broker.freeze()
+    rig.wait_for_log("Kafka at 127.0.0.1:" + str(rig.broker.port) + ")")
+    rig.broker.thaw()
+    rig.answers(ids + rig.ask(MIXED, "two"))
+    assert process.poll() is None and rig.end(process) == 0
     assert set(rig.all_answers().values()) == {1} and "Traceback" not in rig.log()
 
 
