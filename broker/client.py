@@ -7,6 +7,7 @@ AwayError; wrong credentials, a missing library or an unknown topic are Settings
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,9 @@ from marquee.settings import Settings
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Producer
 
+QUIET = logging.getLogger("marquee.kafka.library")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
 SECONDS_TO_ANSWER = 10.0
 """How long one question to the brokers may take."""
 LONGEST_MESSAGE = 2 * 1024 * 1024
@@ -105,8 +109,8 @@ class Brokers:
             made: Consumer = _library().Consumer(self._configuration(ours, values))
         return made
 
-    def ensure_topics(self, topics: Iterable[Topic]) -> None:
-        """Make the topics that are missing; those that are there stay as they are."""
+    def ensure_topics(self, topics: Iterable[Topic]) -> list[str]:
+        """Make the topics that are missing, and return their names; the others stay as they are."""
         kafka, wanted = _library(), list(topics)
         with self.errors(f"topic {' or '.join(one.name for one in wanted)} cannot be made"):
             admin = self.admin()
@@ -123,6 +127,7 @@ class Brokers:
                 except kafka.KafkaException as error:
                     if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                         raise
+            return list(made)
 
     def offsets(self, consumer: Consumer, topic: str) -> dict[int, Offsets]:
         """By partition of a topic, which messages the brokers have.
@@ -235,7 +240,7 @@ class Brokers:
         return {
             "client.id": "marquee",
             "reconnect.backoff.max.ms": 2000,
-            "log_level": 0,  # an outage is said once, by us
+            "logger": QUIET,  # an outage is said once, by us
             "error_cb": lambda _: None,  # what a call cannot tell, `why_silent` asks
             **self._values,
             **ours,

@@ -42,7 +42,7 @@ from cli.world_and_lake import (
     worlds,
 )
 from documents.pointer import check_couchdb
-from exports.formats import check_exports
+from exports.formats import check_exports, check_formats
 from local_stack.airflow_api import AirflowApi
 from local_stack.environment import job_environment
 from local_stack.health_checks import check_machine
@@ -104,6 +104,9 @@ def up(
 def bring_up(stack: Stack) -> float:
     """Start the stack, print each process that becomes ready, and return the seconds it took."""
     started = time.monotonic()
+    check_formats(
+        stack.settings.exports.formats
+    )  # or the run would end with it, after its training
     with out.status("starting HDFS, Airflow, the replica site and serving"):
         for name, _ in stack.up():
             out.print(f"  {time.monotonic() - started:5.1f} s  {name} is ready", highlight=False)

@@ -91,7 +91,7 @@ class Progress:
     def report(self, failure: str) -> None:
         """Note why it waits, or that it does not; a change is one line in the log."""
         if failure != self.failure:
-            log.warning("%s", failure) if failure else log.info("Kafka answers; requests go on")
+            log.warning("%s", failure) if failure else log.info("requests are answered again")
         self.failure = failure
 
 
@@ -128,8 +128,8 @@ class StreamTopics:
             self._missing_since = self._missing_since or time.monotonic()
             if time.monotonic() < self._missing_since + self._seconds_to_leave:
                 raise _gone(missing, self._seconds_to_leave)
-            log.warning("topic %s is made here, since nobody did", ", ".join(missing))
-        ensure_topics(self._brokers, self._settings)
+        if made := ensure_topics(self._brokers, self._settings):
+            log.info("topic %s was missing, and is made", ", ".join(made))
         self._were_there, self._missing_since = True, None
 
     def look(self) -> bool:
@@ -261,9 +261,9 @@ def lag_of(report: str, topic: str, ends: Mapping[int, int]) -> dict[int, int]:
     return {part: max(0, end - ends.get(part, 0)) for part, end in found.items()}
 
 
-def ensure_topics(brokers: Brokers, settings: StreamSettings) -> None:
-    """Make the topics of the streams that are missing."""
-    brokers.ensure_topics(_topics(settings))
+def ensure_topics(brokers: Brokers, settings: StreamSettings) -> list[str]:
+    """Make the topics of the streams that are missing; their names."""
+    return brokers.ensure_topics(_topics(settings))
 
 
 def _topics(settings: StreamSettings) -> Iterable[Topic]:

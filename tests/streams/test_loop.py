@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from confluent_kafka import Consumer, TopicPartition
 from local_stack.stack import Stack
 from marquee.errors import AwayError, NameTakenError, SettingsError
 from marquee.lake import World, claim_world, open_lake
+from marquee.settings import REPOSITORY
 from streams.__main__ import main
 from streams.loop import StreamLoop
 from streams.messages import Answerer, request_message
@@ -56,6 +60,19 @@ def test_good_and_bad_messages_are_answered_or_refused_and_never_stop_the_loop(
     assert all(headers["reason"] and headers["from"] for _, headers in refused)
     assert rig.end(process) == 0
     assert set(rig.all_answers().values()) == {1}
+
+
+def test_the_program_of_the_guide_reads_the_answer_to_its_question(make_rig: Rigs) -> None:
+    rig = make_rig()
+    process = rig.start()
+    text = (REPOSITORY / "docs/guides/streams.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    code = code.replace("127.0.0.1:9092", rig.broker.address)
+    for topic in ("answers", "requests"):
+        code = code.replace(f"marquee.{topic}", getattr(rig.settings.streams, topic))
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert json.loads(said)["status"] == 200
+    assert rig.end(process) == 0
 
 
 def test_a_loop_that_is_killed_goes_on_where_its_last_transaction_ended(make_rig: Rigs) -> None:
@@ -133,6 +150,7 @@ def test_of_two_loops_of_one_name_one_ends_with_a_line_and_one_goes_on(make_rig:
     rig.answers(rig.ask(MIXED * 5, "two"))
     assert rig.end(other) == 0
     assert set(rig.all_answers().values()) == {1} and "Traceback" not in rig.log()
+    assert "FATAL" not in rig.log()
 
 
 def test_a_name_is_lost_for_good_only_where_it_is_lost_again_and_again(
