@@ -37,6 +37,7 @@ from local_stack.hdfs import (
 )
 from local_stack.java_setup import (
     cache_folder,
+    class_archive,
     jar_files,
     java_home,
     spark_environment,
@@ -187,7 +188,9 @@ def _spark_driver(settings: Settings) -> dict[str, str]:
     """What a driver of Spark wants that computes in its own process, on loopback alone."""
     folders = StateFolders(settings.state_folder)
     write_values(folders.conf / "hdfs-site.xml", settings.lake.client_values)
-    return spark_environment(java_home(cache_folder(settings))) | {
+    cache = cache_folder(settings)
+    return spark_environment(java_home(cache)) | {
+        "SPARK_ARCHIVE": str(class_archive(cache)),
         "HADOOP_CONF_DIR": str(folders.conf),
         "HADOOP_USER_NAME": settings.lake.user,
         "SPARK_LOCAL_DIRS": str(folders.tmp),

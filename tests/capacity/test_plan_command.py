@@ -233,6 +233,7 @@ def test_units_hold_what_a_power_cut_needs(tmp_path: Path) -> None:
             "RequiresMountsFor=",
         ):
             assert line in text
+        assert ("RestartPreventExitStatus=2" in text) == (name == "stream")
         assert int(text.split("MemoryMax=")[1].split("M\n")[0]) >= 32
     assert "After=network-online.target time-sync.target marquee-namenode.service" in (
         services["datanode"].read_text()

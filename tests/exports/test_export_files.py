@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack_commands import bring_up
 from exports import formats
 from exports.export_files import exported, write_export
 from exports.formats import FORMATS, check_exports, check_formats, refusal
 from exports.golden_replay import read_export, replay
+from local_stack.stack import Stack
 from marquee.errors import BundleError, MarqueeError, RecipeError, SettingsError, SourceError
 from marquee.settings import load_settings
 from scoring.budget.bundle import write_bundle
@@ -225,6 +227,15 @@ def test_formats_are_known_and_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     check_formats(["pmml", "mleap"])
     with pytest.raises(MarqueeError, match="make setup-exports"):
         check_formats(["onnx"])
+
+
+def test_up_refuses_an_unknown_format_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MARQUEE_EXPORTS__FORMATS", '["pfa"]')
+    monkeypatch.setattr(Stack, "up", lambda _: pytest.fail("it starts"))
+    with pytest.raises(SettingsError, match="there is no format 'pfa'"):
+        bring_up(Stack(load_settings("local")))
 
 
 def test_the_doctor_asks_for_formats(monkeypatch: pytest.MonkeyPatch) -> None:
