@@ -24,9 +24,9 @@ from marquee.settings import Settings
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Producer
 
-QUIET = logging.getLogger("marquee.kafka.library")
-QUIET.addHandler(logging.NullHandler())
-QUIET.propagate = False
+LIBRARY_LOG = logging.getLogger("marquee.kafka.library")
+LIBRARY_LOG.addHandler(logging.NullHandler())
+LIBRARY_LOG.propagate = False
 SECONDS_TO_ANSWER = 10.0
 """How long one question to the brokers may take."""
 LONGEST_MESSAGE = 2 * 1024 * 1024
@@ -240,7 +240,7 @@ class Brokers:
         return {
             "client.id": "marquee",
             "reconnect.backoff.max.ms": 2000,
-            "logger": QUIET,  # an outage is said once, by us
+            "logger": LIBRARY_LOG,  # an outage is said once, by us
             "error_cb": lambda _: None,  # what a call cannot tell, `why_silent` asks
             **self._values,
             **ours,

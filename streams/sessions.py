@@ -230,7 +230,7 @@ def run_sessions(
 
 
 def require_own_folder(checkpoint: Path) -> None:
-    """Raise SettingsError where Spark's checkpoint, which each session removes, is another's."""
+    """Raise SettingsError where the folder of Spark's checkpoints holds anything else."""
     try:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         names = {one.name for one in checkpoint.iterdir()} if checkpoint.exists() else set[str]()

@@ -96,7 +96,9 @@ def test_a_status_that_cannot_be_written_is_said_once(
     reporter.start()
     reporter.join(0.5)
     path.parent.mkdir()
+    until = time.monotonic() + 60
     while not path.exists():
+        assert time.monotonic() < until
         reporter.join(0.01)
     stop.set()
     reporter.join()

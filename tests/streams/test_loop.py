@@ -143,7 +143,9 @@ def test_of_two_loops_of_one_name_one_ends_with_a_line_and_one_goes_on(make_rig:
     rig.answers(rig.ask(MIXED, "one"))
     both.append(rig.start())
     rig.wait_for_log("another loop runs as '1' in the group")
+    until = time.monotonic() + 60
     while (left := [one for one in both if one.poll() is None]) == both:
+        assert time.monotonic() < until, rig.log()
         time.sleep(0.05)
     (other,) = left
     assert [one.returncode for one in both if one is not other] == [2]

@@ -17,7 +17,7 @@ from local_stack.java_setup import fetch_listed
 from marquee.errors import AwayError, SettingsError
 from marquee.settings import load_settings
 from streams.sessions import why_ended
-from tests.streams.stream_rig import Said, StreamRig
+from tests.streams.stream_rig import SECONDS_TO_WAIT, Said, StreamRig
 
 MIXED: list[Said] = [
     ("budget-estimate", {"year": 2020}),
@@ -179,8 +179,9 @@ def test_spark_waits_while_loops_answer(rig: StreamRig) -> None:
 
 def test_of_two_sparks_of_one_group_one_ends_with_a_line_and_one_goes_on(rig: StreamRig) -> None:
     both, ids = [start(rig), start(rig)], list[str]()
-    number = 0
+    number, until = 0, time.monotonic() + SECONDS_TO_WAIT
     while (left := [one for one in both if one.poll() is None]) == both:
+        assert time.monotonic() < until, rig.log()
         ids += rig.ask(MIXED, f"both-{(number := number + 1)}")
         time.sleep(0.5)
     (other,) = left
